@@ -1,0 +1,1 @@
+"""The published methods that others are compared with, and the floors every method should beat."""

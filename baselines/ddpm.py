@@ -1,0 +1,136 @@
+"""DDPM: noise a slice half-way, let a diffusion model of healthy slices predict it back in one step."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from baselines.diffusion.noise import gaussian_noise, simplex_noise
+from baselines.diffusion.schedule import STEPS, cosine_alpha_bar, one_step
+from baselines.diffusion.unet import UNet
+from baselines.reconstruction import SliceReconstruction
+from datasets.errors import BadValue
+
+NOISE: Mapping[str, Callable[..., Tensor]] = {"simplex": simplex_noise, "gaussian": gaussian_noise}
+
+
+class DDPM(SliceReconstruction):
+    """Reconstruction from one noise level, or the mean over several.
+
+    References:
+        Ho et al. 2020 (DDPM); Wyatt et al. 2022 (AnoDDPM: simplex noise); Behrendt et al. 2023,
+        arXiv 2312.04215, for this recipe.
+    """
+
+    @dataclass(frozen=True)
+    class Config(SliceReconstruction.Config):
+        """Network, noise, and the noise levels of the test.
+
+        Attributes:
+            width: channels at full resolution, a multiple of `groups`.
+            multipliers: of the width, one a level; each level after the first has half the resolution.
+            residual_blocks: blocks a level on the way down.
+            heads: of the attention block.
+            groups: of the group normalisations.
+            noise: what the slices are mixed with, in training and test.
+            noise_field: one field for every slice, or, as published, one for a whole training batch and
+                for all slices of a test volume.
+            t_test: noise level of the test, 1..1000.
+            ensemble: average over `ensemble_steps` instead of `t_test` alone.
+        """
+
+        width: int = 128
+        multipliers: tuple[int, ...] = (1, 2, 2)
+        residual_blocks: int = 3
+        heads: int = 4
+        groups: int = 32
+        noise: Literal["simplex", "gaussian"] = "simplex"
+        noise_field: Literal["slice", "shared"] = "slice"
+        t_test: int = 500
+        ensemble: bool = False
+        ensemble_steps: tuple[int, ...] = (250, 500, 750)
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            levels = len(self.multipliers)
+            if not self.ensemble_steps or not all(1 <= t <= STEPS for t in (self.t_test, *self.ensemble_steps)):
+                got = f"t_test {self.t_test} and ensemble_steps {self.ensemble_steps}"
+                raise BadValue(f"Got {got}, wanted noise levels in 1..{STEPS}.")
+            for name, divisor in (("width", self.groups), ("size", 2 ** (levels - 1))):
+                if getattr(self, name) % divisor:
+                    raise BadValue(f"Got {name} {getattr(self, name)}, wanted a multiple of {divisor}.")
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {
+            "size": 48,
+            "steps": 300,
+            "batch_size": 16,
+            "learning_rate": 1e-3,  # ten times the paper's, since the steps are so few
+            "augment": False,
+            "width": 16,
+            "multipliers": (1, 2, 4),
+            "residual_blocks": 1,
+            "heads": 2,
+            "groups": 8,
+        }
+    }
+    config: Config
+    alpha_bar: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.unet = UNet(
+            width=config.width,
+            multipliers=config.multipliers,
+            residual_blocks=config.residual_blocks,
+            heads=config.heads,
+            groups=config.groups,
+            code=self.code_length,
+        )
+        self.register_buffer("alpha_bar", cosine_alpha_bar().float(), persistent=False)
+
+    def loss(self, slices: Tensor) -> Tensor:
+        """Mean absolute error of the predicted x_0, noise levels uniform in 1..1000."""
+        batch = len(slices)
+        t = torch.randint(1, STEPS + 1, (batch,), device=slices.device)
+        seeds = torch.randint(2**63 - 1, (batch,), device=slices.device)
+        if self.config.noise_field == "shared":
+            seeds = seeds[:1].expand(batch)
+        clean = 2 * slices - 1
+        return F.l1_loss(self._predicted(clean, self.noise(seeds, clean), t, self.code(slices)), clean)
+
+    def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
+        """One step back from each noise level and the mean over them, `(B, 1, X, Y)`, not clamped to [0, 1]."""
+        clean, code = 2 * slices - 1, self.code(slices)
+        steps = self.config.ensemble_steps if self.config.ensemble else (self.config.t_test,)
+        predictions = []
+        for step in steps:
+            t = torch.full((len(slices),), step, device=slices.device)
+            predictions.append(self._predicted(clean, self.noise(seeds, clean, stream=step), t, code))
+        return (torch.stack(predictions).mean(dim=0) + 1) / 2
+
+    def slice_seeds(self, seeds: Tensor, depth: int) -> Tensor:
+        """`(N, depth)`: with a shared noise field all slices of a volume have the volume's seed."""
+        if self.config.noise_field == "shared":
+            return seeds[:, None].expand(-1, depth)
+        return super().slice_seeds(seeds, depth)
+
+    @property
+    def code_length(self) -> int | None:
+        """Length of the conditioning code; None where nothing conditions the network."""
+        return None
+
+    def code(self, slices: Tensor) -> Tensor | None:
+        """What the network is told of the clean `(B, 1, X, Y)` slices in [0, 1]: nothing here."""
+        return None
+
+    def noise(self, seeds: Tensor, like: Tensor, *, stream: int = 0) -> Tensor:
+        """Fields `(B, 1, X, Y)` of the configured kind, one a seed, sized as `like`."""
+        return NOISE[self.config.noise](seeds, (like.shape[2], like.shape[3]), stream=stream)
+
+    def _predicted(self, clean: Tensor, noise: Tensor, t: Tensor, code: Tensor | None) -> Tensor:
+        return one_step(partial(self.unet, code=code), clean, noise, t, self.alpha_bar)

@@ -1,0 +1,1 @@
+"""U-Net, noise process and noise fields shared by the diffusion methods."""

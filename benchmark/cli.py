@@ -1,0 +1,296 @@
+"""The command line: `python -m benchmark`, or `uadbench`.
+
+Each command imports what it needs when it is called, so that `--help` and `list` stay quick.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec
+
+import typer
+
+from datasets.errors import BadValue, UnknownName, UserError
+
+if TYPE_CHECKING:
+    from benchmark.planning import Request, Study
+    from benchmark.records import Scoring
+    from benchmark.runfolder import RunFolder
+    from benchmark.study import Cell
+
+app = typer.Typer(
+    help="The benchmark of unsupervised anomaly detection in brain MRI.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+P = ParamSpec("P")
+
+Data = Annotated[
+    Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects instead of text.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
+OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
+Chains = Annotated[str | None, typer.Option("--postprocessing", help="Post-processing chains; default: all.")]
+Protocols = Annotated[str | None, typer.Option("--protocols", help="Threshold protocols; default: the standard ones.")]
+Pictures = Annotated[
+    str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
+]
+
+STANDARD_PROTOCOLS = ("lesion-val", "healthy-fpr-1", "oracle")
+
+
+RERUN = ("missing", "failed", "all")
+PRECISION = ("fp32", "bf16", "fp16")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
+    """Exit code 2 and the message alone where the user can mend it; a traceback where only we can."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except UserError as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(2) from None
+
+    return guarded
+
+
+@app.command(name="list")
+@_user_mistakes_in_one_line
+def list_known(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="methods, datasets, metrics or protocols.")],
+    as_json: AsJson = False,
+) -> None:
+    """List methods, datasets, metrics or threshold protocols."""
+    _check_name("list of", kind, LISTS)
+    known = LISTS[kind]()
+    if as_json:
+        typer.echo(json.dumps(known, indent=1))
+        return
+    width = max(len(str(one["name"])) for one in known)
+    for one in known:
+        typer.echo(f"{one['name']:<{width}}  {one['title']}")
+
+
+@app.command()
+@_user_mistakes_in_one_line
+def run(
+    methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
+    datasets: Annotated[str, typer.Option(help="Cohorts to map anomalies in, comma-separated.")],
+    data: Data = Path("data"),
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None,
+    healthy: Annotated[
+        str | None, typer.Option(help="Healthy cohort to fit on; default: ixi, for phantoms the phantom.")
+    ] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="paper: as published; quick: 4 mm and narrow networks.")] = "paper",
+    seeds: Annotated[str, typer.Option(help="Training seeds, e.g. 0-2; each redraws the validation cases too.")] = "0",
+    config: Annotated[Path | None, typer.Option(help="TOML file with a table of hyper-parameters a method.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Map at most so many cases of each split.")] = None,
+    validation_only: Annotated[bool, typer.Option("--validation-only", help="Leave the test split closed.")] = False,
+    precision: Annotated[str, typer.Option(help="Of inference: fp32, bf16 or fp16.")] = "fp32",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
+    rerun: Annotated[
+        str, typer.Option(help="missing; failed: what failed before, too; all: everything anew.")
+    ] = "missing",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cells and what is done; compute nothing.")
+    ] = False,
+    postprocessing: Chains = None,
+    protocols: Protocols = None,
+    pictures: Pictures = None,
+) -> None:
+    """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
+    from benchmark.planning import Request, plan
+    from benchmark.runfolder import create_run
+
+    _check_name("value of --rerun called", rerun, RERUN)
+    _check_name("value of --precision called", precision, PRECISION)
+    request = Request(
+        methods=methods,
+        datasets=datasets,
+        data=data,
+        healthy=healthy,
+        sequence=sequence,
+        preset=preset,
+        seeds=seeds,
+        precision=precision,  # type: ignore[arg-type]
+        splits=("val",) if validation_only else ("val", "test"),
+        limit=limit,
+        config=config,
+    )
+    scoring = _scoring(postprocessing, protocols)
+    study = plan(request)
+    root = out or _default_out(request, study)
+    if dry_run:
+        _show_cells(study, root, scoring)
+        return
+    _run(study, create_run(root), data, scoring, rerun, device, slice_batch, _names(pictures))
+
+
+@app.command()
+@_user_mistakes_in_one_line
+def evaluate(
+    folder: RunArgument, data: OtherData = None, postprocessing: Chains = None, protocols: Protocols = None
+) -> None:
+    """Recompute every row of a run from its kept maps, without inference."""
+    from benchmark.records import reopen
+    from benchmark.runfolder import open_run
+    from benchmark.scoring import evaluate_study
+
+    run = open_run(folder)
+    failed = evaluate_study(reopen(run, data), run, _scoring(postprocessing, protocols), typer.echo)
+    typer.echo(f"Rows: {run.root / 'rows.csv'}")
+    _exit_for(failed)
+
+
+@app.command()
+@_user_mistakes_in_one_line
+def report(folder: RunArgument, data: OtherData = None, pictures: Pictures = None) -> None:
+    """Write the report of a run, as Markdown."""
+    from benchmark.runfolder import open_run
+    from reports.markdown import write_report
+
+    typer.echo(f"Report: {write_report(open_run(folder), data, pictures=_names(pictures))}")
+
+
+def _run(
+    study: "Study",
+    run: "RunFolder",
+    data: Path,
+    scoring: "Scoring",
+    rerun: str,
+    device: str,
+    slice_batch: int,
+    pictures: Sequence[str] | None,
+) -> None:
+    from benchmark.inference import Inference, pick_device
+    from benchmark.runner import Job, run_study
+    from reports.markdown import write_report
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    inference = Inference(device=pick_device(device), slice_batch=slice_batch)
+    job = Job(study, run, data, inference, scoring, rerun, typer.echo)  # type: ignore[arg-type]
+    if not any(job.wanted(cell) for cell in study.cells):
+        typer.echo(f"Nothing to do: all {len(study.cells)} cells are done or failed before.")
+    failed = run_study(job)
+    typer.echo(f"Report: {write_report(run, data, pictures=pictures)}")
+    _exit_for(failed)
+
+
+def _exit_for(failed: "Sequence[Cell]") -> None:
+    if failed:
+        names = ", ".join(f"{cell.fit.method} on {cell.cohort.dataset} (seed {cell.fit.seed})" for cell in failed)
+        typer.echo(
+            f"{len(failed)} cells failed: {names}. Their cell.json says why; try them again with --rerun failed.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
+    """A line a cell: what it is, how many cases, what is kept of it."""
+    from benchmark.records import cell_state, check_settings
+    from benchmark.runfolder import RunFolder, open_run
+
+    run = RunFolder(root)
+    if run.study.exists():
+        check_settings(open_run(root), study)
+    states = [cell_state(run, cell, scoring) for cell in study.cells]
+    width = max(len(cell.fit.method) for cell in study.cells)
+    for cell, state in zip(study.cells, states, strict=True):
+        cases, seed = len(study.mapped_cases(cell)), cell.fit.seed
+        typer.echo(
+            f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.cohort.dataset:<10}{cases:>5} cases  {cell.key}"
+        )
+    typer.echo(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
+
+
+def _default_out(request: "Request", study: "Study") -> Path:
+    healthy = study.cells[0].fit.healthy
+    return Path("runs") / f"{healthy.dataset}-{healthy.sequence}-{request.preset}"
+
+
+def _scoring(postprocessing: str | None, protocols: str | None) -> "Scoring":
+    from benchmark.postprocessing import CHAINS
+    from benchmark.records import Scoring
+    from benchmark.thresholds import PROTOCOLS
+
+    chains = _names(postprocessing) or tuple(CHAINS)
+    chosen = _names(protocols) or STANDARD_PROTOCOLS
+    for chain in chains:
+        _check_name("post-processing chain", chain, CHAINS)
+    for protocol in chosen:
+        _check_name("protocol", protocol, PROTOCOLS)
+    return Scoring(chains, chosen)
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    """Comma-separated names, each once."""
+    return None if text is None else tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise UnknownName(kind, name, known)
+
+
+def _known_methods() -> list[dict[str, object]]:
+    from benchmark.registry import methods
+
+    return [{"name": one.name, "title": one.title, "target": one.target} for one in methods().values()]
+
+
+def _known_datasets() -> list[dict[str, object]]:
+    """Every cohort; one that cannot be imported says so in its title."""
+    from datasets.catalog import dataset, targets
+
+    known: list[dict[str, object]] = []
+    for name in targets():
+        try:
+            spec = dataset(name)
+        except BadValue as error:
+            known.append({"name": name, "title": f"BROKEN: {error}"})
+            continue
+        known.append(
+            {"name": name, "title": spec.title, "sequences": spec.sequences, "healthy": spec.healthy, "url": spec.url}
+        )
+    return known
+
+
+def _known_metrics() -> list[dict[str, object]]:
+    from benchmark.metrics import METRICS
+
+    return [
+        {"name": one.name, "title": one.title, "unit": one.unit, "higher_is_better": one.higher_is_better}
+        for one in METRICS.values()
+    ]
+
+
+def _known_protocols() -> list[dict[str, object]]:
+    from benchmark.thresholds import PROTOCOLS
+
+    return [{"name": one.name, "title": one.title, "uses": one.uses} for one in PROTOCOLS.values()]
+
+
+LISTS: Mapping[str, Callable[[], list[dict[str, object]]]] = {
+    "methods": _known_methods,
+    "datasets": _known_datasets,
+    "metrics": _known_metrics,
+    "protocols": _known_protocols,
+}

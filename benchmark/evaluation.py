@@ -1,0 +1,253 @@
+"""Kept maps to rows: everything is scored here, the same way for all methods, without torch."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark import metrics
+from benchmark.maps import read_volume
+from benchmark.postprocessing import CHAINS, Chain, perfect_prediction, remove_small, smooth
+from benchmark.results import Row, blank_row
+from benchmark.runfolder import RunFolder
+from benchmark.study import Cell, Evaluation, Reference
+from benchmark.thresholds import PROTOCOLS, Protocol, above, best_dice_threshold, healthy_fpr_threshold
+from datasets.case import Case, CaseFiles, Split
+from datasets.grid import Cases, Grid
+
+Voxel = TypeVar("Voxel", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One case with its post-processed anomaly map, without its image.
+
+    Attributes:
+        scores: `(V,)` the map at the brain's voxels.
+        brain_mask: `(X, Y, Z)` with V voxels True.
+        lesion_mask: `(X, Y, Z)`; None for a healthy case.
+        cut_off: lesion volume outside the grid's box, in voxels of the grid.
+    """
+
+    files: CaseFiles
+    scores: NDArray[np.float32]
+    brain_mask: NDArray[np.bool_]
+    lesion_mask: NDArray[np.bool_] | None
+    spacing: tuple[float, float, float]
+    voxel_ml: float
+    cut_off: float
+
+    @property
+    def lesion(self) -> NDArray[np.bool_]:
+        """`(V,)` over the brain's voxels; all False in a healthy case."""
+        if self.lesion_mask is None:
+            return np.zeros(self.scores.shape, dtype=bool)
+        return self.lesion_mask[self.brain_mask]
+
+    @property
+    def missed(self) -> float:
+        """Lesion voxels that no map can find: outside the grid's box or outside the brain mask."""
+        if self.lesion_mask is None:
+            return 0
+        return self.cut_off + int((self.lesion_mask & ~self.brain_mask).sum())
+
+    def volume(self, values: NDArray[Voxel]) -> NDArray[Voxel]:
+        """`(V,)` values put back to their places in `(X, Y, Z)`, zero elsewhere."""
+        whole = np.zeros(self.brain_mask.shape, dtype=values.dtype)
+        whole[self.brain_mask] = values
+        return whole
+
+
+def healthy_scores(
+    run: RunFolder, cell: Cell, files: Sequence[CaseFiles], postprocessing: Sequence[str]
+) -> dict[str, list[NDArray[np.float32]]]:
+    """For each chain the brain voxels' scores of every healthy validation case among `files`."""
+    normal = [one for one in files if one.healthy and one.split == "val"]
+    return {name: [one.scores for one in _scored(run, cell, normal, CHAINS[name])] for name in postprocessing}
+
+
+def evaluate_cell(
+    run: RunFolder,
+    cell: Cell,
+    files: Sequence[CaseFiles],
+    normal: Mapping[str, Sequence[NDArray[np.float32]]],
+    protocols: Sequence[str],
+) -> list[Row]:
+    """Every row of one cell.
+
+    Args:
+        files: the cell's mapped cases.
+        normal: `healthy_scores` of the same fit, for the chains to evaluate.
+        protocols: names of threshold protocols.
+    """
+    rows = list(_case_rows(run, cell, files))
+    for name, scans in normal.items():
+        chain = CHAINS[name]
+        scored = list(_scored(run, cell, files, chain))
+        rows += _curve_rows(cell, name, scored)
+        for protocol in protocols:
+            threshold = _threshold(PROTOCOLS[protocol], scored, scans)
+            rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, threshold)
+    return rows
+
+
+def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], postprocessing: Sequence[str]) -> list[Row]:
+    """What the truth itself scores after each chain: the ceiling of every table."""
+    rows: list[Row] = []
+    blank = Row(
+        "perfect-map", reference.cohort.dataset, reference.cohort.sequence, "none", 0.0, None, None,
+        "", "", "", "", "", "", np.nan, reference.key,
+    )  # fmt: skip
+    for one, case in _cases(files, reference.grid):
+        if case.lesion_mask is None:
+            continue
+        truth = _without_image(one, case, case.lesion_mask.astype(np.float32))
+        for name in postprocessing:
+            prediction = perfect_prediction(case.lesion_mask, case.brain_mask, CHAINS[name], case.voxel_ml)
+            values = _overlap(prediction[case.brain_mask], truth)
+            rows += _rows(replace(blank, postprocessing=name), one, values)
+    return rows
+
+
+def _case_rows(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Row]:
+    """What no chain enters: lesion volumes, and how close the reconstruction is."""
+    for one, case in _cases(files, cell.fit.grid):
+        path = run.reconstruction(cell, one.case_id)
+        values = _sizes(case) | (_closeness(case, read_volume(path)) if path.exists() else {})
+        yield from _rows(blank_row(cell), one, values)
+
+
+def _sizes(case: Case) -> dict[str, float]:
+    if case.lesion_mask is None:
+        return {}
+    inside = float(case.lesion_mask.sum()) * case.voxel_ml
+    outside = case.lesion_outside_grid_ml
+    return {"lesion_ml": inside + outside, "lesion_outside_grid_ml": outside}
+
+
+def _closeness(case: Case, reconstruction: NDArray[np.float32]) -> dict[str, float]:
+    image, brain, lesion = case.image[0], case.brain_mask, case.lesion_mask
+    values = {"l1": metrics.l1(image, reconstruction, brain)}
+    if lesion is not None:
+        values["l1_ratio"] = metrics.l1_ratio(image, reconstruction, lesion, brain, case.spacing)
+    return values
+
+
+def _curve_rows(cell: Cell, chain: str, scored: Sequence[Scored]) -> Iterator[Row]:
+    """Metrics of the map itself, before any threshold."""
+    blank = replace(blank_row(cell), postprocessing=chain)
+    for one in scored:
+        if one.lesion_mask is None:
+            continue
+        ap = metrics.average_precision(one.scores, one.lesion, missed=one.missed)
+        whole, truth = one.volume(one.scores).ravel(), one.lesion_mask.ravel()
+        box = metrics.average_precision(whole, truth, missed=one.cut_off)
+        values = {
+            "auprc": ap,
+            "auprc_lift": metrics.lift(ap, _prevalence(one)),
+            "auprc_box": box,
+            "auroc": metrics.auroc(one.scores, one.lesion, missed=one.missed),
+        }
+        yield from _rows(blank, one.files, values)
+    for split, group in _lesion_groups(scored):
+        pooled = metrics.average_precision(*_pooled(group), missed=_all_missed(group))
+        yield replace(blank, split=split, metric="auprc_pooled", value=pooled)
+
+
+def _threshold(protocol: Protocol, scored: Sequence[Scored], normal: Sequence[NDArray[np.float32]]) -> float:
+    """NaN where the cohort has nothing that the protocol may look at."""
+    if protocol.rate is not None:
+        return healthy_fpr_threshold(normal, protocol.rate) if normal else np.nan
+    seen: Split = "test" if protocol.sees_test_labels else "val"
+    group = dict(_lesion_groups(scored)).get(seen)
+    return best_dice_threshold(*_pooled(group), missed=_all_missed(group)) if group else np.nan
+
+
+def _decision_rows(evaluation: Evaluation, chain: Chain, scored: Sequence[Scored], threshold: float) -> Iterator[Row]:
+    """Metrics of the prediction: after the threshold and after small components went."""
+    blank = replace(
+        blank_row(evaluation.cell),
+        postprocessing=evaluation.postprocessing,
+        protocol=evaluation.protocol,
+        key=evaluation.key,
+    )
+    yield replace(blank, metric="threshold", value=threshold)
+    if np.isnan(threshold):
+        return
+    for one in scored:
+        prediction = remove_small(one.volume(above(one.scores, threshold)), chain, one.voxel_ml)
+        values = _alarms(prediction, one)
+        if one.lesion_mask is not None:
+            values |= _overlap(prediction[one.brain_mask], one)
+        yield from _rows(blank, one.files, values)
+
+
+def _overlap(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
+    functions: Mapping[str, Callable[..., float]] = {
+        "dice": metrics.dice,
+        "precision": metrics.precision,
+        "recall": metrics.recall,
+    }
+    return {name: function(prediction, one.lesion, missed=one.missed) for name, function in functions.items()}
+
+
+def _alarms(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
+    if one.lesion_mask is not None:
+        far = metrics.far_from_lesion(one.lesion_mask, one.brain_mask, one.spacing)
+        return {"alarm_fraction_far": metrics.alarm_fraction(prediction, far)}
+    count = metrics.alarms(prediction)
+    return {
+        "alarm": float(count > 0),
+        "alarms": float(count),
+        "alarm_ml": float(prediction.sum()) * one.voxel_ml,
+        "alarm_fraction": metrics.alarm_fraction(prediction, one.brain_mask),
+    }
+
+
+def _scored(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], chain: Chain) -> Iterator[Scored]:
+    for one, case in _cases(files, cell.fit.grid):
+        kept = read_volume(run.anomaly_map(cell, one.case_id))
+        yield _without_image(one, case, smooth(kept, case.brain_mask, chain))
+
+
+def _without_image(files: CaseFiles, case: Case, anomaly_map: NDArray[np.float32]) -> Scored:
+    cut_off = case.lesion_outside_grid_ml / case.voxel_ml
+    scores = anomaly_map[case.brain_mask].astype(np.float32)
+    return Scored(files, scores, case.brain_mask, case.lesion_mask, case.spacing, case.voxel_ml, cut_off)
+
+
+def _cases(files: Sequence[CaseFiles], grid: Grid) -> Iterator[tuple[CaseFiles, Case]]:
+    return zip(files, Cases(files, grid), strict=True)
+
+
+def _lesion_groups(scored: Sequence[Scored]) -> Iterator[tuple[Split, list[Scored]]]:
+    for split in ("val", "test"):
+        group = [one for one in scored if one.files.split == split and one.lesion_mask is not None]
+        if group:
+            yield split, group
+
+
+def _pooled(group: Sequence[Scored]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    return np.concatenate([one.scores for one in group]), np.concatenate([one.lesion for one in group])
+
+
+def _all_missed(group: Sequence[Scored]) -> float:
+    return sum(one.missed for one in group)
+
+
+def _prevalence(one: Scored) -> float:
+    return (float(one.lesion.sum()) + one.missed) / (one.lesion.size + one.missed)
+
+
+def _rows(blank: Row, files: CaseFiles, values: Mapping[str, float]) -> Iterator[Row]:
+    for metric, value in values.items():
+        yield replace(
+            blank,
+            split=files.split,
+            case_id=files.case_id,
+            subject_id=files.subject_id,
+            metric=metric,
+            value=float(value),
+        )

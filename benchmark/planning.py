@@ -1,0 +1,211 @@
+"""From what a user asks for to the Study: every name resolved and every file found before anything runs."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.registry import Choice, method, parse_choices, resolve_config
+from benchmark.study import Cell, Cohort, Fit, Precision, Reference
+from datasets.case import CaseFiles, Split
+from datasets.catalog import dataset
+from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
+from datasets.grid import GRIDS, Grid, load_case
+from datasets.spec import DatasetSpec, digest
+from datasets.splits import redraw
+
+# The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
+SEQUENCE_ORDER = ("t2", "t1", "flair", "t1ce")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, names still unresolved; see `python -m benchmark run --help`."""
+
+    methods: str
+    datasets: str
+    data: Path
+    healthy: str | None = None
+    sequence: str | None = None
+    preset: str = "paper"
+    seeds: str = "0"
+    precision: Precision = "fp32"
+    splits: tuple[Split, ...] = ("val", "test")
+    limit: int | None = None
+    config: Path | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A grid of cells and the files they read.
+
+    Attributes:
+        cells: a fit's cell on its own healthy cohort comes before its others: thresholds need it.
+        references: one for each dataset that holds lesions.
+        files: every case of each dataset, in its own split.
+    """
+
+    cells: tuple[Cell, ...]
+    references: tuple[Reference, ...]
+    files: Mapping[str, Sequence[CaseFiles]]
+
+    @property
+    def fits(self) -> list[Fit]:
+        return list({cell.fit.key: cell.fit for cell in self.cells}.values())
+
+    def cells_of(self, fit: Fit) -> list[Cell]:
+        return [cell for cell in self.cells if cell.fit == fit]
+
+    def healthy_cell(self, fit: Fit) -> Cell:
+        """The cell with the fit's maps of healthy validation cases."""
+        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy)
+
+    def training_cases(self, fit: Fit, split: Split) -> list[CaseFiles]:
+        return [case for case in self._split_for(fit, fit.healthy) if case.split == split and case.healthy]
+
+    def mapped_cases(self, what: Cell | Reference) -> list[CaseFiles]:
+        """The cases whose maps a cell keeps, in the splits that its fit's seed draws."""
+        files = self._split_for(what.fit, what.cohort) if isinstance(what, Cell) else self.files[what.cohort.dataset]
+        limit = len(files) if what.limit is None else what.limit
+        groups = [[case for case in files if case.split == split and case.healthy == healthy][:limit]
+                  for split in what.splits for healthy in (True, False)]  # fmt: skip
+        return [case for group in groups for case in group]
+
+    def _split_for(self, fit: Fit, cohort: Cohort) -> list[CaseFiles]:
+        files = self.files[cohort.dataset]
+        return redraw(files, fit.seed) if cohort == fit.healthy else list(files)
+
+
+def plan(request: Request) -> Study:
+    """Resolve a request.
+
+    Raises:
+        UserError: any name, value or file that is not as wanted.
+    """
+    if request.preset not in GRIDS:
+        raise UnknownName("preset", request.preset, GRIDS)
+    choices = parse_choices(request.methods)
+    tuned = _read_config(request.config)
+    specs = _specs(request.datasets)
+    healthy = _healthy(request.healthy, specs)
+    sequence = request.sequence or _common_sequence([healthy, *specs])
+    configs = [resolve_config(choice, request.preset, tuned.get(choice.method.name, {})) for choice in choices]
+    seeds = parse_seeds(request.seeds)
+
+    every = {spec.name: spec for spec in (healthy, *specs)}
+    files = {name: find_files(spec, request.data, sequence) for name, spec in every.items()}
+    for split in ("train", "val"):
+        if not any(case.split == split and case.healthy for case in files[healthy.name]):
+            raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
+    cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
+    fits = _fits(choices, configs, cohorts[healthy.name], GRIDS[request.preset], seeds)
+    cells = tuple(
+        Cell(fit, cohort, precision=request.precision, splits=request.splits, limit=request.limit)
+        for fit in fits
+        for cohort in cohorts.values()
+    )
+    references = tuple(
+        Reference(cohorts[name], GRIDS[request.preset], request.splits, request.limit)
+        for name, found in files.items()
+        if not all(case.healthy for case in found)
+    )
+    return Study(cells, references, files)
+
+
+def find_files(spec: DatasetSpec, data: Path, sequence: str) -> Sequence[CaseFiles]:
+    """A cohort's files below `data`; a simulated cohort that is not there yet is made."""
+    if spec.simulate is not None and not (data / spec.name).exists():
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            spec.simulate(data)
+        except OSError as error:
+            raise MissingData(f"{spec.title} cannot be simulated into {data}: {error.strerror}.") from error
+    return spec.files(data, sequence)
+
+
+def check_cases(files: Iterable[CaseFiles], grid: Grid) -> None:
+    """Read every case once, before hours are spent on the others.
+
+    Raises:
+        BadFile: naming every file that cannot be used, a line each.
+    """
+    with ThreadPoolExecutor() as readers:
+        problems = [problem for problem in readers.map(lambda one: _problem(one, grid), files) if problem]
+    if problems:
+        raise BadFile("\n".join(problems))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`"0-2"` or `"0,3,5"` to seeds.
+
+    Raises:
+        BadValue: anything else, or a seed given twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
+            raise BadValue(f"--seeds: got '{text}', wanted numbers and ranges such as 0-2 or 0,3,5.")
+        seeds += range(int(first), int(last or first) + 1)
+    if len(set(seeds)) < len(seeds):
+        raise BadValue(f"--seeds: got '{text}', wanted every seed once.")
+    return seeds
+
+
+def _specs(names: str) -> list[DatasetSpec]:
+    specs = {spec.name: spec for spec in map(dataset, filter(None, (name.strip() for name in names.split(","))))}
+    if not specs:
+        raise BadValue(f"--datasets: got '{names}', wanted one or more names; see: python -m benchmark list datasets")
+    return list(specs.values())
+
+
+def _healthy(asked: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
+    proposed = {spec.fitted_on for spec in specs}
+    if asked is None and len(proposed) > 1:
+        raise BadValue(f"--healthy: got none, wanted one of {', '.join(sorted(proposed))} for these datasets.")
+    return dataset(asked or proposed.pop())
+
+
+def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
+    shared = [name for name in SEQUENCE_ORDER if all(name in spec.sequences for spec in specs)]
+    if not shared:
+        every = "; ".join(f"{spec.name}: {', '.join(spec.sequences)}" for spec in specs)
+        raise BadValue(f"--datasets: got cohorts without a common sequence ({every}), wanted one for all.")
+    return shared[0]
+
+
+def _read_config(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
+    """A TOML file with a table per method, its keys the fields of the method's Config."""
+    if path is None:
+        return {}
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingData(f"--config {path}: no file that can be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadFile(f"--config {path}: got a file that is not TOML ({error}).") from error
+    for name, table in tables.items():
+        method(name)
+        if not isinstance(table, dict):
+            raise BadFile(f"--config {path}: got {name} = {table!r}, wanted a table [{name}].")
+    return tables
+
+
+def _fits(
+    choices: Sequence[Choice], configs: Sequence[Mapping[str, Any]], healthy: Cohort, grid: Grid, seeds: Sequence[int]
+) -> list[Fit]:
+    return [
+        Fit(choice.name, choice.method.target, config, healthy, grid, seed)
+        for choice, config in zip(choices, configs, strict=True)
+        for seed in seeds
+    ]
+
+
+def _problem(files: CaseFiles, grid: Grid) -> str | None:
+    try:
+        load_case(files, grid)
+    except UserError as error:
+        return str(error)
+    return None

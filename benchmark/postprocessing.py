@@ -1,0 +1,129 @@
+"""Chain and CHAINS: what happens to an anomaly map before its threshold, and to a prediction after it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.floating]
+
+IN_PLANE_CROSS = ndimage.generate_binary_structure(2, 1)[:, :, None]
+TOUCHING = np.ones((3, 3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A named post-processing; the defaults do nothing.
+
+    Attributes:
+        erosion: iterations by which the brain mask is eroded with a cross, axial slice by axial slice.
+        median: edge of the median filter's cube in voxels; odd.
+        within_brain: the median is over the neighbours inside the brain; otherwise zeros outside count.
+        min_voxels, min_ml: smaller 26-connected components are removed from a prediction.
+    """
+
+    name: str
+    title: str
+    erosion: int = 0
+    median: int = 1
+    within_brain: bool = False
+    min_voxels: int = 1
+    min_ml: float = 0.0
+
+    def smallest(self, voxel_ml: float) -> int:
+        """Voxels of the smallest component that is kept."""
+        rounding = 1e-3  # voxel_ml comes from an affine: 0.03 ml are 30 voxels of 1 mm, not 31
+        return max(self.min_voxels, ceil(self.min_ml / voxel_ml - rounding))
+
+
+CHAINS: Mapping[str, Chain] = {
+    chain.name: chain
+    for chain in (
+        Chain("paper", "as published", erosion=3, median=5, min_voxels=7),
+        Chain("light", "light", median=3, within_brain=True, min_ml=0.03),
+        Chain("none", "none"),
+    )
+}
+
+
+def smooth(anomaly_map: Map, brain_mask: Mask, chain: Chain) -> Map:
+    """The map that is thresholded and ranked.
+
+    Args:
+        anomaly_map, brain_mask: `(X, Y, Z)`; z is the axial axis.
+
+    Returns:
+        `(X, Y, Z)` of the map's dtype, 0 outside the brain and on the eroded rim.
+
+    Raises:
+        ValueError: the shapes differ or are not 3-D.
+    """
+    if anomaly_map.shape != brain_mask.shape or anomaly_map.ndim != 3:
+        raise ValueError(f"Got a map of shape {anomaly_map.shape}, wanted (X, Y, Z) = {brain_mask.shape}.")
+    kept = _eroded(brain_mask, chain.erosion)
+    inside = np.where(kept, anomaly_map, 0)
+    if chain.median == 1:
+        return inside
+    median = _median_within if chain.within_brain else _median
+    return median(inside, kept, chain.median)
+
+
+def remove_small(prediction: Mask, chain: Chain, voxel_ml: float) -> Mask:
+    """The prediction `(X, Y, Z)` without the components that the chain takes for noise."""
+    smallest = chain.smallest(voxel_ml)
+    if smallest <= 1:
+        return prediction.copy()
+    labels, _ = ndimage.label(prediction, structure=TOUCHING)
+    kept = np.bincount(labels.ravel()) >= smallest
+    kept[0] = False
+    return np.asarray(kept[labels])
+
+
+def perfect_prediction(lesion_mask: Mask, brain_mask: Mask, chain: Chain, voxel_ml: float) -> Mask:
+    """What the chain leaves of a perfect map, the truth itself, at threshold 0.5; all masks `(X, Y, Z)`."""
+    truth = smooth(lesion_mask.astype(np.float32), brain_mask, chain)
+    return remove_small(truth > 0.5, chain, voxel_ml)
+
+
+def _eroded(brain_mask: Mask, iterations: int) -> Mask:
+    if iterations == 0:  # SciPy takes 0 for "until nothing changes"
+        return brain_mask
+    return np.asarray(ndimage.binary_erosion(brain_mask, IN_PLANE_CROSS, iterations))
+
+
+def _median(volume: Map, where: Mask, size: int) -> Map:
+    """Plain median filter, computed at `where` and 0 elsewhere; the box's faces reflect, as in SciPy."""
+    middle = size**3 // 2
+    result = np.zeros_like(volume)
+    for voxels, windows in _windows(np.pad(volume, size // 2, mode="symmetric"), where, size):
+        windows.partition(middle, axis=1)
+        result[voxels] = windows[:, middle]
+    return result
+
+
+def _median_within(volume: Map, where: Mask, size: int) -> Map:
+    """Median over those neighbours that are in `where` too; the mean of the middle two of an even number."""
+    marked = np.pad(np.where(where, volume, np.inf), size // 2, constant_values=np.inf)
+    result = np.zeros_like(volume)
+    for voxels, windows in _windows(marked, where, size):
+        windows.sort(axis=1)
+        count = np.isfinite(windows).sum(axis=1)
+        row = np.arange(len(windows))
+        result[voxels] = (windows[row, (count - 1) // 2] + windows[row, count // 2]) / 2
+    return result
+
+
+def _windows(
+    padded: Map, where: Mask, size: int, *, chunk: int = 4096
+) -> Iterator[tuple[tuple[NDArray[np.intp], ...], Map]]:
+    """Indices of `chunk` voxels of `where` at a time, and copies `(chunk, size ** 3)` of their windows."""
+    windows = sliding_window_view(padded, (size, size, size))
+    indices = np.nonzero(where)
+    for start in range(0, len(indices[0]), chunk):
+        voxels = tuple(axis[start : start + chunk] for axis in indices)
+        yield voxels, windows[voxels].reshape(len(voxels[0]), -1)

@@ -1,0 +1,74 @@
+"""Rows for all kept maps of a study; imports no torch."""
+
+import traceback
+from collections.abc import Callable, Sequence
+
+from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
+from benchmark.planning import Study
+from benchmark.records import Scoring, has_failed, has_maps, kept_cells, kept_references, record_cell
+from benchmark.results import join_rows, write_rows
+from benchmark.runfolder import RunFolder
+from benchmark.study import Cell, Fit
+
+Say = Callable[[str], None]
+
+
+def evaluate_study(study: Study, run: RunFolder, scoring: Scoring, say: Say) -> list[Cell]:
+    """Recompute every row from kept maps; the cells that could not be scored are returned."""
+    failed = [cell for cell in study.cells if not has_maps(run, cell)]
+    for cell in failed:
+        say(f"  no maps of {cell.fit.method} on {cell.cohort.dataset} (seed {cell.fit.seed})")
+    for fit in study.fits:
+        kept = [cell for cell in study.cells_of(fit) if cell not in failed]
+        failed += score_fit(study, run, scoring, fit, kept, say)
+    score_references(study, run, scoring)
+    collect(run)
+    return failed
+
+
+def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: Sequence[Cell], say: Say) -> list[Cell]:
+    """Score some cells of one fit; those that failed are returned, their tracebacks left in `cell.json`."""
+    if not cells:
+        return []
+    reference, failed = study.healthy_cell(fit), []
+    try:
+        normal = healthy_scores(run, reference, study.mapped_cases(reference), scoring.postprocessing)
+    except Exception:
+        for cell in cells:
+            fail(run, cell, "evaluate", say)
+        return list(cells)
+    for cell in cells:
+        try:
+            rows = evaluate_cell(run, cell, study.mapped_cases(cell), normal, scoring.protocols)
+            write_rows(run.cell(cell) / "rows.csv", rows)
+            record_cell(run, cell, {"status": "mapped"})
+            say(f"  scored {fit.method} on {cell.cohort.dataset}: {len(rows)} rows")
+        except Exception:
+            fail(run, cell, "evaluate", say)
+            failed.append(cell)
+    return failed
+
+
+def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
+    """What the truth itself scores; it is the same for all methods."""
+    for reference in study.references:
+        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing)
+        write_rows(run.cell(reference) / "rows.csv", rows)
+
+
+def collect(run: RunFolder) -> None:
+    """Join the rows of a run's finished cells into its `rows.csv` and `timing.csv`.
+
+    What a failed cell has left of an earlier success stays in its folder and out of the tables.
+    """
+    folders = [run.cell(cell) for cell in kept_cells(run) if not has_failed(run, cell)]
+    folders += [run.cell(reference) for reference in kept_references(run)]
+    for table in ("rows.csv", "timing.csv"):
+        join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+
+
+def fail(run: RunFolder, cell: Cell, stage: str, say: Say) -> None:
+    """Leave the traceback in the cell; called while an exception is handled."""
+    trace = traceback.format_exc()
+    record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": trace})
+    say(f"  FAILED {cell.fit.method} on {cell.cohort.dataset} ({stage}): {trace.strip().splitlines()[-1]}")

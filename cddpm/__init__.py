@@ -1,0 +1,1 @@
+"""The conditioned diffusion model (cDDPM)."""

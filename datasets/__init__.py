@@ -1,0 +1,1 @@
+"""Brain MRI cohorts on one common grid."""

@@ -1,0 +1,54 @@
+"""Names of cohorts to their specs, built in or from the entry-point group `uadbench.datasets`."""
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from datasets.errors import BadValue, UnknownName
+from datasets.spec import DatasetSpec
+
+GROUP = "uadbench.datasets"
+BUILT_IN = {
+    "ixi": "datasets.ixi:IXI",
+    "brats": "datasets.brats:BRATS",
+    "msl": "datasets.msl:MSL",
+    "atlas": "datasets.atlas:ATLAS",
+    "wmh": "datasets.wmh:WMH",
+    "lgg": "datasets.lgg:LGG",
+    "oasis": "datasets.oasis:OASIS",
+    "phantom": "datasets.phantom:PHANTOM",
+}
+
+
+def targets() -> dict[str, str]:
+    """Every known cohort's name and its `module:attribute`; built-ins cannot be replaced."""
+    found = {point.name: point.value for point in entry_points(group=GROUP)}
+    return found | BUILT_IN
+
+
+def dataset(name: str) -> DatasetSpec:
+    """The spec called `name`, or having it among its aliases.
+
+    Raises:
+        UnknownName: nothing is called so.
+        BadValue: a plugin's entry point does not lead to a DatasetSpec.
+    """
+    known = targets()
+    key = name if name in known else _by_alias(name)
+    if key is None:
+        raise UnknownName("dataset", name, known)
+    return _load(key, known[key])
+
+
+def _by_alias(name: str) -> str | None:
+    return next((key for key in BUILT_IN if name in _load(key, BUILT_IN[key]).aliases), None)
+
+
+def _load(name: str, target: str) -> DatasetSpec:
+    module, _, attribute = target.partition(":")
+    try:
+        spec = getattr(import_module(module), attribute)
+    except Exception as error:  # whatever a plugin raises while it is imported costs only itself
+        raise BadValue(f"Dataset '{name}' ({target}) cannot be imported: {error}.") from error
+    if not isinstance(spec, DatasetSpec):
+        raise BadValue(f"Dataset '{name}' ({target}): got {type(spec).__name__}, wanted a DatasetSpec.")
+    return spec

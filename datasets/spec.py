@@ -1,0 +1,145 @@
+"""DatasetSpec (what is known of a cohort) and the prepared layout that every cohort shares."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from csv import DictReader
+from csv import Error as CsvError
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datasets.case import SPLITS, CaseFiles, Split
+from datasets.errors import BadFile, MissingData
+
+REQUIRED_COLUMNS = ("case_id", "subject_id", "split", "sequences")
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A cohort: its facts, and where the files of one sequence lie below a data folder.
+
+    Attributes:
+        sequences: MRI contrasts that exist in the prepared layout, e.g. `("t1", "t2")`.
+        healthy: True where no case has a lesion, False where every case has one, None where
+            `cases.csv` says it for each case in its column `healthy` (yes or no).
+        fitted_on: the healthy cohort that detectors are fitted on unless another is asked for.
+        how_to_get: what a user without the data has to do.
+        files: `(root, sequence)` to the cases of that sequence, in the order of `cases.csv`.
+        simulate: makes the cohort below a data folder; None where it has to be downloaded.
+    """
+
+    name: str
+    title: str
+    sequences: tuple[str, ...]
+    healthy: bool | None
+    licence: str
+    reference: str
+    url: str
+    how_to_get: str
+    fitted_on: str = "ixi"
+    aliases: tuple[str, ...] = ()
+    files: Callable[[Path, str], Sequence[CaseFiles]] = field(default=None, repr=False)  # type: ignore[assignment]
+    simulate: Callable[[Path], None] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.files is None:
+            object.__setattr__(self, "files", lambda root, sequence: prepared_files(self, root, sequence))
+
+
+def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
+    """The cases of `sequence` that lie in the prepared layout below `root`.
+
+    The layout is `<root>/<name>/cases.csv` and
+    `<root>/<name>/{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz`.
+
+    Raises:
+        MissingData: the cohort, its table, the sequence, or a named file is not there.
+        BadFile: the table lacks a column or holds a value outside what is allowed.
+    """
+    if sequence not in spec.sequences:
+        raise MissingData(f"{spec.name} has no sequence '{sequence}'. Available: {', '.join(spec.sequences)}.")
+    folder = root / spec.name
+    table = folder / "cases.csv"
+    if not table.is_file():
+        raise MissingData(
+            f"No prepared {spec.title} at {folder}: looked for {table}. {spec.how_to_get} "
+            "Then bring it into the prepared layout (docs/adding-a-dataset.md). "
+            "Without any download, use the simulated cohort: --datasets phantom."
+        )
+    table_rows = _read_table(table)
+    rows = [row for row in table_rows if sequence in row["sequences"].split()]
+    if not rows:
+        there = sorted({name for row in table_rows for name in row["sequences"].split()})
+        raise MissingData(f"{table}: got no case with sequence '{sequence}'. Available there: {', '.join(there)}.")
+    files = [_case_files(spec, folder, sequence, row, table) for row in rows]
+    for case in files:
+        for path in (case.image, case.brain_mask, case.lesion_mask):
+            if path is not None and not path.is_file():
+                raise MissingData(f"No file {path}, which {table} names for case '{case.case_id}'.")
+    return files
+
+
+def digest(files: Sequence[CaseFiles]) -> str:
+    """Hash of a cohort's splits and contents; equal only for the same cases with the same voxels."""
+    whole = hashlib.sha256()
+    for case in files:
+        parts = [case.case_id, case.subject_id, case.split]
+        parts += [_content_mark(path) for path in (case.image, case.brain_mask, case.lesion_mask) if path]
+        whole.update("\0".join(parts).encode() + b"\n")
+    return whole.hexdigest()
+
+
+def _content_mark(path: Path) -> str:
+    """For gzip its trailer, the CRC-32 and length of what is inside: eight bytes instead of the whole."""
+    if path.suffix != ".gz":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as stream:
+        stream.seek(-min(8, path.stat().st_size), 2)
+        return stream.read().hex()
+
+
+def _read_table(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            reader = DictReader(stream)
+            columns, rows = list(reader.fieldnames or []), list(reader)
+    except (UnicodeDecodeError, CsvError) as error:
+        raise BadFile(f"{table}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error
+    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+    if missing:
+        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, wanted also {', '.join(missing)}.")
+    _check_rows(rows, table)
+    return rows
+
+
+def _check_rows(rows: Sequence[Mapping[str, str]], table: Path) -> None:
+    seen: set[str] = set()
+    for number, row in enumerate(rows, start=1):
+        empty = [column for column in REQUIRED_COLUMNS if not row[column]]
+        if empty:
+            raise BadFile(f"{table}: row {number} got nothing for {', '.join(empty)}, wanted a value.")
+        if row["split"] not in SPLITS:
+            raise BadFile(
+                f"{table}: case '{row['case_id']}' got split '{row['split']}', wanted one of {', '.join(SPLITS)}."
+            )
+        if row["case_id"] in seen:
+            raise BadFile(f"{table}: got case '{row['case_id']}' twice, wanted every case once.")
+        seen.add(row["case_id"])
+
+
+def _case_files(spec: DatasetSpec, folder: Path, sequence: str, row: dict[str, str], table: Path) -> CaseFiles:
+    healthy = spec.healthy
+    if healthy is None:
+        if row.get("healthy") not in ("yes", "no"):
+            raise BadFile(f"{table}: case '{row['case_id']}' got healthy={row.get('healthy')!r}, wanted yes or no.")
+        healthy = row["healthy"] == "yes"
+    name = f"{row['case_id']}.nii.gz"
+    split: Split = row["split"]  # type: ignore[assignment]
+    return CaseFiles(
+        case_id=row["case_id"],
+        image=folder / sequence / name,
+        brain_mask=folder / "brain_mask" / name,
+        lesion_mask=None if healthy else folder / "lesion_mask" / name,
+        subject_id=row["subject_id"],
+        site=row.get("site") or "",
+        split=split,
+    )

@@ -1,0 +1,1 @@
+"""Rows and kept maps, made into something to look at."""

@@ -1,0 +1,201 @@
+"""One picture a cohort: cases below each other; image, reconstructions, anomaly maps and truth side by side."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from benchmark.maps import read_volume
+from benchmark.planning import Study
+from benchmark.records import has_maps
+from benchmark.runfolder import RunFolder, written_whole
+from benchmark.study import Cell
+from datasets.case import Case, CaseFiles, Split
+from datasets.errors import MissingData
+from datasets.grid import load_case
+
+Volume = NDArray[np.float32]
+PANEL, GAP, MARGIN = 1.3, 0.05, 0.4  # inches
+OUTLINE = "#00e5ff"
+BRIGHTEST = 99.5  # percentile of the brain's scores that has the last colour
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One column of the picture.
+
+    Attributes:
+        volumes: `(X, Y, Z)`, one a case; None where a map is not kept.
+        colours: name of matplotlib's colour map.
+        highest: the value that has the last colour; 0 has the first.
+        outlined: whether the lesion's outline is drawn.
+    """
+
+    title: str
+    volumes: Sequence[Volume | None]
+    colours: str = "gray"
+    highest: float = 1.0
+    outlined: bool = False
+
+
+def write_gallery(
+    run: RunFolder, study: Study, dataset: str, split: Split, lesion_ml: Mapping[str, float], path: Path
+) -> list[str]:
+    """Draw up to three cases of a cohort into a PNG; their case ids, top down, are returned.
+
+    Args:
+        lesion_ml: lesion volume of each lesion case.
+
+    Raises:
+        MissingData: no maps of any case in the split are kept.
+        BadFile: a scan or map is torn.
+    """
+    cells = _shown_cells(run, study, dataset)
+    files = choose_cases([one for one in _mapped(study, cells) if one.split == split], lesion_ml)
+    if not files:
+        raise MissingData(f"No maps of {dataset}, split {split}, are kept in {run.root}.")
+    cases = [load_case(one, cells[0].fit.grid) for one in files]
+    labels = [_label(case, lesion_ml) for case in cases]
+    figure = draw(cases, labels, strips(run, cells, cases))
+    with written_whole(path) as beside:
+        figure.savefig(beside, format="png", dpi=150, facecolor="white", bbox_inches="tight", pad_inches=0.05)
+    return [one.case_id for one in files]
+
+
+def choose_cases(files: Sequence[CaseFiles], lesion_ml: Mapping[str, float]) -> list[CaseFiles]:
+    """The largest, the median and the smallest lesion; without lesions the first, middle and last case."""
+    lesions = [one for one in files if not one.healthy]
+    ordered = sorted(lesions, key=lambda one: -lesion_ml.get(one.case_id, 0.0)) or list(files)
+    places = sorted({0, len(ordered) // 2, len(ordered) - 1} if ordered else ())
+    return [ordered[place] for place in places]
+
+
+def strips(run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case]) -> list[Strip]:
+    """The columns: image, what each cell kept of each case, and the image with the lesion's outline."""
+    images = [case.image[0] for case in cases]
+    columns = [Strip("image", images)]
+    for cell in cells:
+        reconstructions = [_kept(run.reconstruction(cell, case.case_id)) for case in cases]
+        if any(volume is not None for volume in reconstructions):
+            columns.append(Strip(f"{cell.fit.method}\nreconstruction", reconstructions))
+        maps = [_kept(run.anomaly_map(cell, case.case_id)) for case in cases]
+        columns.append(Strip(f"{cell.fit.method}\nanomaly map", maps, "inferno", _highest(maps, cases)))
+    if any(case.lesion_mask is not None for case in cases):
+        columns.append(Strip("truth", images, outlined=True))
+    return columns
+
+
+def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[Strip]) -> Figure:
+    """Axial slices through the most lesion (without lesion the brain's middle): anterior up, left on the left."""
+    box = _brain_box(cases)
+    figure, grid = _empty_panels(len(cases), len(columns), box)
+    for row, case in enumerate(cases):
+        z = shown_slice(case)
+        for axes, column in zip(grid[row], columns, strict=True):
+            _panel(axes, column, column.volumes[row], case, box, z)
+        grid[row, 0].set_ylabel(f"{labels[row]}\nz = {_height_mm(case, z):+.0f} mm", fontsize=7, parse_math=False)
+    for axes, column in zip(grid[0], columns, strict=True):
+        axes.set_title(_wrapped(column.title), fontsize=7.5, parse_math=False)
+    for axes, column in zip(grid[-1], columns, strict=True):
+        if column.colours != "gray":
+            axes.set_xlabel(f"0 to {column.highest:.2g}", fontsize=7)
+    _mark_sides(grid[0, 0])
+    return figure
+
+
+def shown_slice(case: Case) -> int:
+    """Index of the axial slice with the most lesion; the brain's middle one where there is none to see."""
+    if case.lesion_mask is not None and case.lesion_mask.any():
+        return int(case.lesion_mask.sum(axis=(0, 1)).argmax())
+    with_brain = np.flatnonzero(case.brain_mask.any(axis=(0, 1)))
+    return int(with_brain[len(with_brain) // 2]) if with_brain.size else case.brain_mask.shape[2] // 2
+
+
+def _shown_cells(run: RunFolder, study: Study, dataset: str) -> list[Cell]:
+    """For each method the unshifted cell with maps of its lowest seed."""
+    kept = [
+        cell
+        for cell in study.cells
+        if cell.cohort.dataset == dataset and cell.shift.name == "none" and has_maps(run, cell)
+    ]
+    by_seed = sorted(kept, key=lambda cell: (cell.fit.seed, cell.sampling_seed), reverse=True)
+    lowest = {cell.fit.method: cell for cell in by_seed}
+    return [lowest[method] for method in dict.fromkeys(cell.fit.method for cell in kept)]
+
+
+def _mapped(study: Study, cells: Sequence[Cell]) -> list[CaseFiles]:
+    return study.mapped_cases(cells[0]) if cells else []
+
+
+def _label(case: Case, lesion_ml: Mapping[str, float]) -> str:
+    if case.lesion_mask is None:
+        return case.case_id
+    return f"{case.case_id}\n{lesion_ml.get(case.case_id, np.nan):.1f} ml"
+
+
+def _kept(path: Path) -> Volume | None:
+    return read_volume(path) if path.exists() else None
+
+
+def _highest(maps: Sequence[Volume | None], cases: Sequence[Case]) -> float:
+    """One scale for all cases, so that they can be compared; 1 where every score is 0."""
+    scores = [volume[case.brain_mask] for volume, case in zip(maps, cases, strict=True) if volume is not None]
+    together = np.concatenate([*scores, np.zeros(1)])
+    return float(np.percentile(together, BRIGHTEST)) or 1.0
+
+
+def _brain_box(cases: Sequence[Case]) -> tuple[slice, slice]:
+    """Where any of the brains lies in-plane, with a margin of two voxels."""
+    anywhere = np.any([case.brain_mask.any(axis=2) for case in cases], axis=0)
+    if not anywhere.any():
+        return slice(0, anywhere.shape[0]), slice(0, anywhere.shape[1])
+    x, y = (np.flatnonzero(anywhere.any(axis=other)) for other in (1, 0))
+    return slice(max(x[0] - 2, 0), x[-1] + 3), slice(max(y[0] - 2, 0), y[-1] + 3)
+
+
+def _empty_panels(rows: int, columns: int, box: tuple[slice, slice]) -> tuple[Figure, NDArray[np.object_]]:
+    """A figure and its axes `(rows, columns)`, each of the box's proportions."""
+    width, height = (part.stop - part.start for part in box)
+    tall = PANEL * height / width
+    figure = Figure(figsize=(columns * (PANEL + GAP) + 2 * MARGIN, rows * (tall + GAP) + 2 * MARGIN), facecolor="white")
+    sides, ends = (MARGIN / inches for inches in figure.get_size_inches())
+    figure.subplots_adjust(
+        left=sides, right=1 - sides, bottom=ends, top=1 - ends, wspace=GAP / PANEL, hspace=GAP / tall
+    )
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _panel(axes: Axes, column: Strip, volume: Volume | None, case: Case, box: tuple[slice, slice], z: int) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if volume is None:
+        axes.text(0.5, 0.5, "not kept", ha="center", va="center", fontsize=7, transform=axes.transAxes)
+        return
+    plane = volume[(*box, z)].T  # (Y, X): rows of a picture run along y
+    axes.imshow(plane, cmap=column.colours, vmin=0, vmax=column.highest, origin="lower", interpolation="nearest")
+    lesion = case.lesion_mask
+    if column.outlined and lesion is not None and lesion[(*box, z)].any():
+        axes.contour(lesion[(*box, z)].T, levels=[0.5], colors=OUTLINE, linewidths=0.9)
+
+
+def _height_mm(case: Case, z: int) -> float:
+    middle = [(size - 1) / 2 for size in case.brain_mask.shape[:2]]
+    return float(case.affine[2] @ [*middle, z, 1])
+
+
+def _wrapped(title: str, width: int = 17) -> str:
+    """Long names of variants go over several lines."""
+    return re.sub(r"([\[,])", r"\1\n", title) if max(map(len, title.split("\n"))) > width else title
+
+
+def _mark_sides(axes: Axes) -> None:
+    for place, side in ((0.03, "L"), (0.97, "R")):
+        align = "left" if side == "L" else "right"
+        axes.text(place, 0.02, side, ha=align, va="bottom", fontsize=7, color="white", transform=axes.transAxes)

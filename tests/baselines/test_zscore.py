@@ -1,0 +1,119 @@
+"""ZScore agrees with NumPy and SciPy, and its brain's edge does not fade."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from baselines.zscore import ZScore, smoothed
+from benchmark.testing import check_detector
+from benchmark.trial import simulated_case
+from datasets.case import Case
+
+SHAPE = (14, 13, 12)
+
+
+def brain(values: float, *, hole: bool = False) -> Case:
+    """A constant cube; `hole` takes one corner voxel out of it."""
+    brain_mask = np.zeros((8, 8, 8), dtype=bool)
+    brain_mask[2:6, 2:6, 2:6] = True
+    brain_mask[2, 2, 2] = not hole
+    image = np.where(brain_mask, values, 0).astype(np.float32)[None]
+    return Case("cube", image, brain_mask, None, np.eye(4))
+
+
+def fitted(config: ZScore.Config, cases: list[Case], workdir: Path) -> ZScore:
+    detector = ZScore(config)
+    detector.fit(cases, [], seed=0, workdir=workdir)
+    return detector
+
+
+def anomaly_map(detector: ZScore, case: Case) -> torch.Tensor:
+    image, brain_mask = torch.from_numpy(case.image)[None], torch.from_numpy(case.brain_mask)[None, None]
+    return detector.anomaly_map(image, brain_mask, seeds=torch.zeros(1, dtype=torch.int64))[0]
+
+
+def test_zscore_fulfils_the_contract() -> None:
+    check_detector(lambda: ZScore(ZScore.Config()))
+
+
+def test_smoothing_agrees_with_scipys_normalised_filter() -> None:
+    case = simulated_case(0, SHAPE)
+    inside = case.brain_mask.astype(np.float64)
+    above, below = (
+        ndimage.gaussian_filter(volume, 1.3, mode="constant", truncate=5 / 1.3)
+        for volume in (case.image[0] * inside, inside)
+    )
+    wanted = np.where(case.brain_mask, above / np.where(below > 0, below, 1), 0)
+    got = smoothed(torch.from_numpy(case.image), torch.from_numpy(case.brain_mask)[None], 1.3)
+    assert np.abs(got[0].numpy() - wanted).max() < 1e-5
+
+
+def test_a_constant_brain_stays_constant_to_its_edge() -> None:
+    case = brain(0.6)
+    image, brain_mask = torch.from_numpy(case.image), torch.from_numpy(case.brain_mask)[None]
+    assert torch.allclose(smoothed(image, brain_mask, 2.0), image, atol=1e-6)
+
+
+def test_moments_are_those_of_the_stacked_cases(tmp_path: Path) -> None:
+    cases = [simulated_case(index, SHAPE) for index in range(5)]
+    detector = fitted(ZScore.Config(smoothing=0, floor=0, coverage=1), cases, tmp_path)
+    images = np.stack([case.image for case in cases]).astype(np.float64)
+    everywhere = np.min([case.brain_mask for case in cases], axis=0)[None]
+    assert np.allclose(detector.mean.numpy()[everywhere], images.mean(axis=0)[everywhere], atol=1e-6)
+    assert np.allclose(detector.deviation.numpy()[everywhere], images.std(axis=0)[everywhere], atol=1e-6)
+
+
+def test_a_z_score_by_hand(tmp_path: Path) -> None:
+    detector = fitted(ZScore.Config(), [brain(0.3), brain(0.5)], tmp_path)  # mean 0.4, s.d. 0.1
+    case = brain(0.7)
+    got = anomaly_map(detector, case)
+    assert torch.allclose(got[torch.from_numpy(case.brain_mask)[None]], torch.tensor(3.0), atol=1e-4)
+    assert (got[torch.from_numpy(~case.brain_mask)[None]] == 0).all()
+
+
+def test_a_small_deviation_is_floored(tmp_path: Path) -> None:
+    detector = fitted(ZScore.Config(), [brain(0.4), brain(0.4)], tmp_path)
+    assert float(anomaly_map(detector, brain(0.5)).max()) == pytest.approx(2, abs=1e-4)
+
+
+@pytest.mark.parametrize(("sign", "bright", "dark"), [("both", 3, 3), ("bright", 3, 0), ("dark", 0, 3)])
+def test_sign_chooses_the_deviations_that_count(tmp_path: Path, sign: str, bright: float, dark: float) -> None:
+    config = ZScore.Config(sign=sign)  # type: ignore[arg-type]
+    detector = fitted(config, [brain(0.3), brain(0.5)], tmp_path)
+    assert float(anomaly_map(detector, brain(0.7)).max()) == pytest.approx(bright, abs=1e-4)
+    assert float(anomaly_map(detector, brain(0.1)).max()) == pytest.approx(dark, abs=1e-4)
+
+
+def test_voxels_of_few_brains_take_the_moments_of_all_voxels(tmp_path: Path) -> None:
+    cases = [brain(0.3, hole=True), brain(0.5, hole=True), brain(0.9)]
+    detector = fitted(ZScore.Config(smoothing=0), cases, tmp_path)
+    values = np.concatenate([case.image[0][case.brain_mask] for case in cases]).astype(np.float64)
+    for voxel in ((0, 2, 2, 2), (0, 0, 0, 0)):  # inside one brain of three, inside none
+        assert float(detector.mean[voxel]) == pytest.approx(values.mean(), abs=1e-6)
+        assert float(detector.deviation[voxel]) == pytest.approx(values.std(), abs=1e-6)
+
+
+def test_autocast_does_not_touch_a_map(tmp_path: Path) -> None:
+    detector = fitted(ZScore.Config(), [simulated_case(index, SHAPE) for index in range(3)], tmp_path)
+    plain = anomaly_map(detector, simulated_case(4, SHAPE))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(anomaly_map(detector, simulated_case(4, SHAPE)), plain)
+
+
+def test_an_unfitted_detector_says_so() -> None:
+    with pytest.raises(RuntimeError, match="wanted a fitted one"):
+        anomaly_map(ZScore(ZScore.Config()), brain(0.5))
+
+
+def test_volumes_of_another_shape_are_refused(tmp_path: Path) -> None:
+    detector = fitted(ZScore.Config(), [brain(0.4)], tmp_path)
+    with pytest.raises(ValueError, match=r"Got volumes of \(1, 14, 13, 12\), wanted \(1, 8, 8, 8\)"):
+        anomaly_map(detector, simulated_case(0, SHAPE))
+
+
+def test_no_training_case_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no healthy training case"):
+        fitted(ZScore.Config(), [], tmp_path)

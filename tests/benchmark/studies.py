@@ -1,0 +1,70 @@
+"""Studies of the tiny cohorts, run in this process without the command line."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.inference import Inference
+from benchmark.planning import Request, plan
+from benchmark.records import Scoring
+from benchmark.runfolder import RunFolder, create_run
+from benchmark.runner import Job, Rerun, run_study
+from benchmark.study import Cell
+
+SCORING = Scoring(("light", "none"), ("lesion-val", "healthy-fpr-5", "oracle"))
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs requests into one folder and remembers what was said."""
+
+    data: Path
+    out: Path
+    scoring: Scoring = SCORING
+    inference: Inference = field(default_factory=Inference)
+    said: list[str] = field(default_factory=list)
+
+    def run(
+        self,
+        methods: str = "mean-distance",
+        datasets: str = "patients",
+        *,
+        rerun: Rerun = "missing",
+        limit: int | None = None,
+        seeds: str = "0",
+        validation_only: bool = False,
+    ) -> list[Cell]:
+        """The cells that stand as failed."""
+        request = Request(
+            methods=methods,
+            datasets=datasets,
+            data=self.data,
+            preset="quick",
+            seeds=seeds,
+            limit=limit,
+            splits=("val",) if validation_only else ("val", "test"),
+        )
+        job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun, self.said.append)
+        return run_study(job)
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.out)
+
+    def rows(self) -> list[dict[str, str]]:
+        return read_table(self.out / "rows.csv")
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def without_order(rows: Sequence[dict[str, str]]) -> list[tuple[str, ...]]:
+    return sorted(tuple(row.values()) for row in rows)
+
+
+def stamps(folder: Path, pattern: str) -> dict[str, int]:
+    """Every matching file below `folder` with the time it was written, in ns."""
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob(pattern)}

@@ -1,0 +1,111 @@
+"""CDDPM: what conditioning adds to DDPM."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from baselines.ddpm import DDPM
+from cddpm.detector import CDDPM
+
+TINY = CDDPM.Config(
+    size=16,
+    width=8,
+    multipliers=(1, 2),
+    residual_blocks=1,
+    heads=2,
+    groups=4,
+    code=6,
+    encoder_width=4,
+    encoder_blocks=(1, 1),
+)
+
+
+def detector(config: CDDPM.Config = TINY) -> CDDPM:
+    """One whose U-Net holds random instead of zero weights, as if trained."""
+    torch.manual_seed(0)
+    cddpm = CDDPM(config)
+    for parameter in cddpm.unet.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return cddpm.eval()
+
+
+def squares(count: int) -> Tensor:
+    """Bright squares of several brightnesses, `(count, 1, 16, 16)` in [0, 1]."""
+    slices = torch.zeros(count, 1, 16, 16)
+    for i in range(count):
+        slices[i, :, 4:12, 4:12] = (i + 1) / count
+    return slices
+
+
+@torch.no_grad()
+def reconstructed(cddpm: CDDPM, slices: Tensor, seeds: Tensor) -> Tensor:
+    return cddpm.reconstruct(slices, seeds=seeds)
+
+
+def test_defaults_are_the_published_network_and_ensemble() -> None:
+    with torch.device("meta"):
+        cddpm = CDDPM(CDDPM.Config())
+    assert sum(weight.numel() for weight in cddpm.parameters()) == 68_619_329
+    assert cddpm.config.ensemble
+    assert not DDPM.Config().ensemble
+
+
+def test_the_quick_preset_is_the_same_code_with_narrow_networks() -> None:
+    cddpm = CDDPM(CDDPM.Config(**CDDPM.presets["quick"]))
+    assert sum(weight.numel() for weight in cddpm.parameters()) < 5e6
+
+
+def test_training_lowers_the_loss() -> None:
+    torch.manual_seed(1)
+    cddpm, slices = CDDPM(TINY), squares(4)
+    optimizer = torch.optim.Adam(cddpm.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(40):
+        loss = cddpm.loss(slices)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+
+
+def test_encoder_and_network_learn_together() -> None:
+    cddpm = detector()
+    cddpm.train().loss(squares(4)).backward()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in cddpm.parameters())
+    assert cddpm.encoder.head.weight.grad.any()
+
+
+def test_another_conditioning_slice_gives_another_reconstruction() -> None:
+    cddpm, slices, seeds = detector(), squares(2), torch.tensor([1, 2])
+    usual = reconstructed(cddpm, slices, seeds)
+    own_code = cddpm.code
+    cddpm.code = lambda slices: own_code(slices.flip(0))  # type: ignore[method-assign]
+    assert not torch.allclose(reconstructed(cddpm, slices, seeds), usual, atol=1e-4)
+
+
+def test_the_code_is_that_of_the_clean_slice_and_computed_once_for_all_noise_levels() -> None:
+    cddpm, slices = detector(), squares(2)
+    seen: list[Tensor] = []
+    cddpm.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    reconstructed(cddpm, slices, torch.tensor([1, 2]))
+    assert len(seen) == 1
+    assert torch.equal(seen[0], slices)
+
+
+def test_reconstructions_depend_on_slice_and_seed_never_on_neighbours() -> None:
+    cddpm, slices, seeds = detector(), squares(3), torch.arange(3)
+    whole = reconstructed(cddpm, slices, seeds)
+    for i in range(3):
+        others_slices, others_seeds = torch.rand(3, 1, 16, 16), torch.randint(2**62, (3,))
+        others_slices[i], others_seeds[i] = slices[i], seeds[i]
+        assert torch.equal(reconstructed(cddpm, others_slices, others_seeds)[i], whole[i])
+    assert not torch.allclose(reconstructed(cddpm, slices, seeds + 1), whole)
+
+
+def test_the_ensemble_is_the_mean_of_its_noise_levels() -> None:
+    slices, seeds = squares(2), torch.tensor([1, 2])
+    singles = [detector(replace(TINY, ensemble=False, t_test=t)) for t in TINY.ensemble_steps]
+    mean = sum(reconstructed(cddpm, slices, seeds) for cddpm in singles) / len(singles)
+    torch.testing.assert_close(reconstructed(detector(), slices, seeds), mean, atol=1e-6, rtol=1e-6)

@@ -1,0 +1,210 @@
+"""The prepared layout: what is read from it, what is refused, and when its digest changes."""
+
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from datasets.case import CaseFiles
+from datasets.errors import BadFile, MissingData
+from datasets.spec import DatasetSpec, digest, prepared_files
+
+HEADER = "case_id,subject_id,split,sequences,site,healthy\n"
+TABLE = HEADER + "a,s1,train,t1 t2,HH,yes\nb,s2,val,t1,,no\nc,s2,test,t2,HH,yes\n"
+
+
+def spec(healthy: bool | None = None) -> DatasetSpec:
+    return DatasetSpec(
+        name="mine",
+        title="My cohort",
+        sequences=("t1", "t2", "flair"),
+        healthy=healthy,
+        licence="CC0",
+        reference="nobody",
+        url="https://example.org",
+        how_to_get="Ask me.",
+    )
+
+
+def save(path: Path, values: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.nifti1.Nifti1Image(values, np.eye(4)).to_filename(path)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("t1/a", "t1/b", "t2/a", "t2/c", "brain_mask/a", "brain_mask/b", "brain_mask/c", "lesion_mask/b"):
+        save(tmp_path / "mine" / f"{name}.nii.gz", np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
+    write_table(tmp_path, TABLE)
+    return tmp_path
+
+
+def write_table(root: Path, text: str) -> None:
+    (root / "mine" / "cases.csv").write_text(text)
+
+
+def test_the_cases_of_a_sequence_are_read_in_the_tables_order(root: Path) -> None:
+    folder = root / "mine"
+    first, second = prepared_files(spec(), root, "t1")
+    assert first == CaseFiles(
+        case_id="a",
+        image=folder / "t1" / "a.nii.gz",
+        brain_mask=folder / "brain_mask" / "a.nii.gz",
+        lesion_mask=None,
+        subject_id="s1",
+        site="HH",
+        split="train",
+    )
+    assert second.lesion_mask == folder / "lesion_mask" / "b.nii.gz"
+    assert (first.healthy, second.healthy, second.site) == (True, False, "")
+    assert [case.case_id for case in prepared_files(spec(), root, "t2")] == ["a", "c"]
+
+
+def test_a_sequence_is_a_whole_word(root: Path) -> None:
+    write_table(root, TABLE.replace("t1 t2", "t1ce"))
+    assert [case.case_id for case in prepared_files(spec(), root, "t1")] == ["b"]
+
+
+def test_a_healthy_cohort_has_no_lesion_masks_and_a_lesion_cohort_needs_all(root: Path) -> None:
+    assert all(case.healthy for case in prepared_files(spec(healthy=True), root, "t1"))
+    with pytest.raises(MissingData, match=r"lesion_mask/a\.nii\.gz"):
+        prepared_files(spec(healthy=False), root, "t1")
+
+
+def test_the_layout_is_the_default_of_files(root: Path) -> None:
+    assert spec().files(root, "t1") == prepared_files(spec(), root, "t1")
+    other = replace(spec(), files=lambda _root, _sequence: [])
+    assert other.files(root, "t1") == []
+
+
+def test_spreadsheet_exports_with_a_byte_order_mark_are_read(root: Path) -> None:
+    (root / "mine" / "cases.csv").write_text(TABLE, encoding="utf-8-sig")
+    assert len(prepared_files(spec(), root, "t1")) == 2
+
+
+@pytest.mark.parametrize("column", ["case_id", "subject_id", "split", "sequences"])
+def test_a_missing_column_is_named(root: Path, column: str) -> None:
+    write_table(root, TABLE.replace(column, "something"))
+    with pytest.raises(BadFile, match=f"wanted also {column}") as refusal:
+        prepared_files(spec(), root, "t1")
+    assert "cases.csv" in str(refusal.value)
+    assert "something" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (TABLE.replace("val", "valid"), "case 'b' got split 'valid', wanted one of train, val, test"),
+        (TABLE + "a,s9,train,t1,HH,yes\n", "got case 'a' twice"),
+        (TABLE.replace("yes\nb", "maybe\nb"), "case 'a' got healthy='maybe', wanted yes or no"),
+        (TABLE.replace("healthy", "well"), "case 'a' got healthy=None, wanted yes or no"),
+        (TABLE.replace("s2,val", ",val"), "row 2 got nothing for subject_id"),
+        (TABLE + "d,s3\n", "row 4 got nothing for split, sequences"),
+        ("", "got columns none"),
+    ],
+)
+def test_a_wrong_table_is_refused_with_the_reason(root: Path, table: str, reason: str) -> None:
+    write_table(root, table)
+    with pytest.raises(BadFile, match=reason) as refusal:
+        prepared_files(spec(), root, "t1")
+    assert "cases.csv" in str(refusal.value)
+
+
+def test_a_table_that_is_no_text_is_refused(root: Path) -> None:
+    (root / "mine" / "cases.csv").write_bytes(b"case_id,\xff\xfe\x00")
+    with pytest.raises(BadFile, match="cannot be read"):
+        prepared_files(spec(), root, "t1")
+
+
+@pytest.mark.parametrize("lost", ["t1/a", "brain_mask/b", "lesion_mask/b"])
+def test_a_missing_partner_file_is_named_with_its_case(root: Path, lost: str) -> None:
+    path = root / "mine" / f"{lost}.nii.gz"
+    path.unlink()
+    with pytest.raises(MissingData) as refusal:
+        prepared_files(spec(), root, "t1")
+    assert str(path) in str(refusal.value)
+    assert f"'{lost[-1]}'" in str(refusal.value)
+
+
+def test_a_sequence_that_the_cohort_never_has_is_refused(root: Path) -> None:
+    with pytest.raises(MissingData, match=r"mine has no sequence 'pd'. Available: t1, t2, flair"):
+        prepared_files(spec(), root, "pd")
+
+
+def test_a_sequence_that_no_case_has_is_refused(root: Path) -> None:
+    with pytest.raises(MissingData, match="no case with sequence 'flair'"):
+        prepared_files(spec(), root, "flair")
+
+
+def test_without_data_the_folder_looked_in_and_how_to_get_it_are_told(tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match=r"Ask me\.") as refusal:
+        prepared_files(spec(), tmp_path, "t1")
+    assert str(tmp_path / "mine") in str(refusal.value)
+
+
+def other_voxel(name: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        values = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+        values[1, 2, 3] += 1
+        save(root / "mine" / f"{name}.nii.gz", values)
+
+    return change
+
+
+def other_table(old: str, new: str) -> Callable[[Path], None]:
+    return lambda root: write_table(root, TABLE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        other_voxel("t1/a"),
+        other_voxel("brain_mask/b"),
+        other_voxel("lesion_mask/b"),
+        other_table("s2,val", "s2,test"),
+        other_table("b,s2", "b,s1"),
+        other_table("b,s2,val,t1,,no\n", ""),
+        other_table("t1,,no", "t1,,yes"),
+    ],
+    ids=["image", "brain mask", "lesion mask", "split", "subject", "fewer cases", "healthy"],
+)
+def test_the_digest_changes_with_what_a_number_depends_on(root: Path, change: Callable[[Path], None]) -> None:
+    before = digest(prepared_files(spec(), root, "t1"))
+    change(root)
+    assert digest(prepared_files(spec(), root, "t1")) != before
+
+
+def compress_again(root: Path) -> None:
+    path = root / "mine" / "t1" / "a.nii.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=9, mtime=1234))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [compress_again, other_voxel("t2/a"), other_table(",HH,", ",Guys,"), lambda root: None],
+    ids=["compression", "another sequence", "site", "nothing"],
+)
+def test_the_digest_does_not_change_otherwise(root: Path, change: Callable[[Path], None]) -> None:
+    before = digest(prepared_files(spec(), root, "t1"))
+    change(root)
+    assert digest(prepared_files(spec(), root, "t1")) == before
+
+
+def test_the_digest_does_not_depend_on_where_the_data_lie(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    before = digest(prepared_files(spec(), root, "t1"))
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "data"
+    root.rename(elsewhere)
+    assert digest(prepared_files(spec(), elsewhere, "t1")) == before
+
+
+def test_the_digest_sees_voxels_of_uncompressed_files_too(root: Path) -> None:
+    path = root / "plain.nii"
+    save(path, np.zeros((2, 2, 2), dtype=np.uint8))
+    case = replace(prepared_files(spec(), root, "t1")[0], image=path)
+    before = digest([case])
+    save(path, np.eye(2, dtype=np.uint8)[:, :, None])
+    assert digest([case]) != before

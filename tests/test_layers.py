@@ -1,0 +1,70 @@
+"""What is imported when: torch only where maps are made, and our `datasets` under that name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import datasets
+
+ROOT = Path(__file__).parents[1]
+
+# Fails where torch is imported; run as `python -c GUARDED program arguments`.
+GUARDED = """
+import runpy, sys
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "lightning", "torchio"}:
+            raise AssertionError(f"{name} is imported")
+sys.meta_path.insert(0, Guard())
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("list", "methods"),
+        ("list", "datasets", "--json"),
+        ("list", "metrics"),
+        ("list", "protocols"),
+        ("run", "--help"),
+        ("report", "--help"),
+        ("evaluate", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_what_runs_no_network_imports_no_torch(arguments: tuple[str, ...]) -> None:
+    result = python("-c", GUARDED, "benchmark", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "benchmark, benchmark.cli, datasets.catalog",
+        "benchmark.scoring, benchmark.evaluation, benchmark.results",
+        "reports.markdown, reports.gallery",
+    ],
+)
+def test_importing_what_reads_maps_and_rows_imports_no_torch(modules: str) -> None:
+    code = f"import sys, {modules}; sys.exit(','.join({{'torch', 'lightning', 'torchio'}} & set(sys.modules)) or 0)"
+    result = python("-c", code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_guard_sees_torch() -> None:
+    result = python("-c", GUARDED, "benchmark.inference")
+    assert "torch is imported" in result.stderr
+
+
+def test_our_datasets_is_the_one_imported() -> None:
+    assert Path(datasets.__file__).parent == ROOT / "datasets"
