@@ -6,19 +6,21 @@ Each command imports what it needs when it is called, so that `--help` and `list
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from datasets.errors import BadValue, UnknownName, UserError
+from benchmark.listing import LISTS
+from datasets.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
     from benchmark.planning import Request, Study
     from benchmark.records import Scoring
     from benchmark.runfolder import RunFolder
+    from benchmark.runner import Job
     from benchmark.study import Cell
 
 app = typer.Typer(
@@ -42,8 +44,6 @@ Pictures = Annotated[
 ]
 
 STANDARD_PROTOCOLS = ("lesion-val", "healthy-fpr-1", "oracle")
-
-
 RERUN = ("missing", "failed", "all")
 PRECISION = ("fp32", "bf16", "fp16")
 
@@ -187,10 +187,19 @@ def _run(
     inference = Inference(device=pick_device(device), slice_batch=slice_batch)
     job = Job(study, run, data, inference, scoring, rerun, typer.echo)  # type: ignore[arg-type]
     if not any(job.wanted(cell) for cell in study.cells):
-        typer.echo(f"Nothing to do: all {len(study.cells)} cells are done or failed before.")
+        _say_nothing_to_do(job)
     failed = run_study(job)
     typer.echo(f"Report: {write_report(run, data, pictures=pictures)}")
     _exit_for(failed)
+
+
+def _say_nothing_to_do(job: "Job") -> None:
+    from benchmark.records import cell_state
+
+    states = [cell_state(job.run, cell, job.scoring) for cell in job.study.cells]
+    failed = states.count("failed")
+    rest = f", {failed} failed before (--rerun failed tries them again)" if failed else ""
+    typer.echo(f"Nothing to do: {states.count('done')} of {len(states)} cells are done{rest}.")
 
 
 def _exit_for(failed: "Sequence[Cell]") -> None:
@@ -248,49 +257,3 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
         raise UnknownName(kind, name, known)
-
-
-def _known_methods() -> list[dict[str, object]]:
-    from benchmark.registry import methods
-
-    return [{"name": one.name, "title": one.title, "target": one.target} for one in methods().values()]
-
-
-def _known_datasets() -> list[dict[str, object]]:
-    """Every cohort; one that cannot be imported says so in its title."""
-    from datasets.catalog import dataset, targets
-
-    known: list[dict[str, object]] = []
-    for name in targets():
-        try:
-            spec = dataset(name)
-        except BadValue as error:
-            known.append({"name": name, "title": f"BROKEN: {error}"})
-            continue
-        known.append(
-            {"name": name, "title": spec.title, "sequences": spec.sequences, "healthy": spec.healthy, "url": spec.url}
-        )
-    return known
-
-
-def _known_metrics() -> list[dict[str, object]]:
-    from benchmark.metrics import METRICS
-
-    return [
-        {"name": one.name, "title": one.title, "unit": one.unit, "higher_is_better": one.higher_is_better}
-        for one in METRICS.values()
-    ]
-
-
-def _known_protocols() -> list[dict[str, object]]:
-    from benchmark.thresholds import PROTOCOLS
-
-    return [{"name": one.name, "title": one.title, "uses": one.uses} for one in PROTOCOLS.values()]
-
-
-LISTS: Mapping[str, Callable[[], list[dict[str, object]]]] = {
-    "methods": _known_methods,
-    "datasets": _known_datasets,
-    "metrics": _known_metrics,
-    "protocols": _known_protocols,
-}

@@ -58,7 +58,7 @@ def claim(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
         {
             "format": FORMAT,
             "version": __version__,
-            "data": str(data),
+            "data": str(data.resolve()),
             "settings": _settings(study.cells[0]),
             "scoring": asdict(scoring),
             "cells": [asdict(cell) for cell in cells],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.detector import Detector
+from benchmark.environment import environment
 from benchmark.inference import Inference, peak_bytes, predict
 from benchmark.maps import write_volume
 from benchmark.planning import Study, check_cases
@@ -65,6 +66,8 @@ def run_study(job: Job) -> list[Cell]:
         job.say("Reading every case once, to know now what cannot be used.")
         check_cases(_needed(job.study, todo), todo[0].fit.grid)
     claim(job.run, job.study, job.scoring, job.data)
+    if todo:
+        write_json(job.run.root / "environment.json", environment(job.inference.device))
     _forget(job, todo)
     fits = job.study.fits
     for index, fit in enumerate(fits, start=1):

@@ -10,6 +10,10 @@ from pathlib import Path
 from datasets.case import SPLITS, CaseFiles, Split
 from datasets.errors import BadFile, MissingData
 
+PREPARE_OR_SIMULATE = (
+    " Then bring it into the prepared layout (docs/adding-a-dataset.md)."
+    " Without any download, use the simulated cohort: --datasets phantom."
+)
 REQUIRED_COLUMNS = ("case_id", "subject_id", "split", "sequences")
 
 
@@ -61,9 +65,8 @@ def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFil
     table = folder / "cases.csv"
     if not table.is_file():
         raise MissingData(
-            f"No prepared {spec.title} at {folder}: looked for {table}. {spec.how_to_get} "
-            "Then bring it into the prepared layout (docs/adding-a-dataset.md). "
-            "Without any download, use the simulated cohort: --datasets phantom."
+            f"No prepared {spec.title} at {folder}: looked for {table}. {spec.how_to_get}"
+            + ("" if spec.simulate else PREPARE_OR_SIMULATE)
         )
     table_rows = _read_table(table)
     rows = [row for row in table_rows if sequence in row["sequences"].split()]

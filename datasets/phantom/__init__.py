@@ -13,7 +13,7 @@ PHANTOM = DatasetSpec(
     licence=LICENCE,
     reference="Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033",
     url="https://www.bic.mni.mcgill.ca/ServicesAtlases/ICBM152NLin2009",
-    how_to_get="Write it with: python -m datasets phantom.",
+    how_to_get="Simulate it: python -m datasets phantom --data DIR.",
     fitted_on=NAME,
     simulate=write_phantom,
 )

@@ -172,7 +172,7 @@ def test_a_run_a_second_run_an_evaluation_and_a_report(program: Program, data: P
 
     second = program("run", *STUDY, "--data", data, "--out", "run")
     assert second.exit_code == 0
-    assert second.stdout.splitlines()[0] == "Nothing to do: all 2 cells are done or failed before."
+    assert second.stdout.splitlines()[0] == "Nothing to do: 2 of 2 cells are done."
 
     shown = program("run", *STUDY, "--data", data, "--out", "run", "--dry-run").stdout
     assert "2 cells of 1 fits, 2 done." in shown

@@ -1,0 +1,32 @@
+"""What a run was computed with."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("uadbench", "torch", "lightning", "torchio", "nibabel", "numpy", "scipy", "pandas")
+
+
+def environment(device: str) -> dict[str, str]:
+    """Versions of Python and of what the numbers come through, the processor and, where used, the GPU."""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
+    if device.startswith("cuda"):
+        import torch
+
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return found | {name: _version(name) for name in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
