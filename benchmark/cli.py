@@ -79,9 +79,9 @@ def list_known(
     if as_json:
         typer.echo(json.dumps(known, indent=1))
         return
-    width = max(len(str(one["name"])) for one in known)
+    name, title = (max(len(str(one[column])) for one in known) for column in ("name", "title"))
     for one in known:
-        typer.echo(f"{one['name']:<{width}}  {one['title']}")
+        typer.echo(f"{one['name']:<{name}}  {one['title']:<{title}}  {one.get('what', '')}".rstrip())
 
 
 @app.command()

@@ -24,7 +24,13 @@ def metrics() -> Listing:
     from benchmark.metrics import METRICS
 
     return [
-        {"name": one.name, "title": one.title, "unit": one.unit, "higher_is_better": one.higher_is_better}
+        {
+            "name": one.name,
+            "title": one.title,
+            "what": one.what,
+            "unit": one.unit,
+            "higher_is_better": one.higher_is_better,
+        }
         for one in METRICS.values()
     ]
 
@@ -32,7 +38,7 @@ def metrics() -> Listing:
 def protocols() -> Listing:
     from benchmark.thresholds import PROTOCOLS
 
-    return [{"name": one.name, "title": one.title, "uses": one.uses} for one in PROTOCOLS.values()]
+    return [{"name": one.name, "title": one.title, "what": one.what, "uses": one.uses} for one in PROTOCOLS.values()]
 
 
 LISTS: Mapping[str, Callable[[], Listing]] = {
@@ -50,9 +56,11 @@ def _dataset(name: str) -> dict[str, object]:
         spec = dataset(name)
     except BadValue as error:
         return {"name": name, "title": f"BROKEN: {error}"}
+    state = {True: "healthy", False: "with lesions", None: "healthy and with lesions"}[spec.healthy]
     return {
         "name": name,
         "title": spec.title,
+        "what": f"{state}; {', '.join(spec.sequences)}",
         "sequences": spec.sequences,
         "healthy": spec.healthy,
         "url": spec.url,

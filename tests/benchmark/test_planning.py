@@ -140,6 +140,14 @@ def test_missing_data_say_where_they_were_looked_for_how_to_get_them_and_what_st
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_every_missing_cohort_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MissingData) as caught:
+        planned(tmp_path, datasets="patients,inpatients")
+    lines = str(caught.value).splitlines()
+    wanted = [str(tmp_path / name / "cases.csv") for name in ("volunteers", "patients", "inpatients")]
+    assert all(path in line for path, line in zip(wanted, lines, strict=True))
+
+
 def test_a_missing_lesion_mask_is_an_error(own_data: Path) -> None:
     (own_data / "patients" / "lesion_mask" / "patients-val-0.nii.gz").unlink()
     with pytest.raises(MissingData, match=r"lesion_mask/patients-val-0\.nii\.gz, which .*cases.csv names"):
