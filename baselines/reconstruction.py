@@ -26,8 +26,8 @@ class SliceReconstruction(Detector):
 
     Attributes:
         slice_batch: slices reconstructed at once.
-        loader_workers: processes that draw and augment training slices; 0 for this one. Weights do
-            not depend on it.
+        loader_workers: processes that draw and augment training slices, 0 for this one; None for all
+            cores where a GPU would wait for augmented slices, else 0. Weights do not depend on it.
     """
 
     @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class SliceReconstruction(Detector):
 
     config: Any
     slice_batch: int = 32
-    loader_workers: int = 0
+    loader_workers: int | None = None
 
     @abstractmethod
     def loss(self, slices: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -68,9 +69,16 @@ def _loaders(
     fixed = TensorDataset(evenly_spaced_slices(val_volumes, VALIDATION_SLICES))
     pinned = detector.device.type == "cuda"
     return (
-        DataLoader(slices, config.batch_size, num_workers=detector.loader_workers, pin_memory=pinned),
+        DataLoader(slices, config.batch_size, num_workers=_loader_workers(detector), pin_memory=pinned),
         DataLoader(fixed, config.batch_size, pin_memory=pinned),
     )
+
+
+def _loader_workers(detector: SliceReconstruction) -> int:
+    if detector.loader_workers is not None:
+        return detector.loader_workers
+    waits = detector.config.augment and detector.device.type == "cuda"
+    return max((os.cpu_count() or 1) - 1, 0) if waits else 0
 
 
 def _trainer(config: Any, device: torch.device, workdir: Path, best: "_BestWeights") -> Trainer:
