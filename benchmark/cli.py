@@ -182,6 +182,7 @@ def _run(
     from benchmark.inference import Inference, pick_device
     from benchmark.runner import Job, run_study
     from reports.markdown import write_report
+    from reports.terminal import boards_text
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     inference = Inference(device=pick_device(device), slice_batch=slice_batch)
@@ -189,7 +190,8 @@ def _run(
     if not any(job.wanted(cell) for cell in study.cells):
         _say_nothing_to_do(job)
     failed = run_study(job)
-    typer.echo(f"Report: {write_report(run, data, pictures=pictures)}")
+    path = write_report(run, data, pictures=pictures)
+    typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
     _exit_for(failed)
 
 

@@ -5,12 +5,19 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("uadbench", "torch", "lightning", "torchio", "nibabel", "numpy", "scipy", "pandas")
+from benchmark import __version__
+
+PACKAGES = ("torch", "lightning", "torchio", "nibabel", "numpy", "scipy", "pandas")
 
 
 def environment(device: str) -> dict[str, str]:
     """Versions of Python and of what the numbers come through, the processor and, where used, the GPU."""
-    found = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
+    found = {
+        "uadbench": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+    }
     if device.startswith("cuda"):
         import torch
 

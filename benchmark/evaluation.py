@@ -94,7 +94,7 @@ def evaluate_cell(
 
 
 def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], postprocessing: Sequence[str]) -> list[Row]:
-    """What the truth itself scores after each chain: the ceiling of every table."""
+    """What the truth itself scores after each chain."""
     rows: list[Row] = []
     blank = Row(
         "perfect-map", reference.cohort.dataset, reference.cohort.sequence, "none", 0.0, None, None,

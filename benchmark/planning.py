@@ -94,7 +94,8 @@ def plan(request: Request) -> Study:
     configs = [resolve_config(choice, request.preset, tuned.get(choice.method.name, {})) for choice in choices]
     seeds = parse_seeds(request.seeds)
 
-    files = _find_all([healthy, *specs], request.data, sequence)
+    every = {spec.name: spec for spec in (healthy, *specs)}
+    files = {name: find_files(spec, request.data, sequence) for name, spec in every.items()}
     for split in ("train", "val"):
         if not any(case.split == split and case.healthy for case in files[healthy.name]):
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
@@ -111,20 +112,6 @@ def plan(request: Request) -> Study:
         if not all(case.healthy for case in found)
     )
     return Study(cells, references, files)
-
-
-def _find_all(specs: Iterable[DatasetSpec], data: Path, sequence: str) -> dict[str, Sequence[CaseFiles]]:
-    """The files of every cohort by its name; all that is missing is said at once, a line a cohort."""
-    files: dict[str, Sequence[CaseFiles]] = {}
-    problems: list[str] = []
-    for spec in {spec.name: spec for spec in specs}.values():
-        try:
-            files[spec.name] = find_files(spec, data, sequence)
-        except MissingData as error:
-            problems.append(str(error))
-    if problems:
-        raise MissingData("\n".join(problems))
-    return files
 
 
 def find_files(spec: DatasetSpec, data: Path, sequence: str) -> Sequence[CaseFiles]:

@@ -1,6 +1,5 @@
 """From a request to a study: the grid of cells, and every mistake told before anything runs."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -107,12 +106,10 @@ def test_a_cohorts_files_are_part_of_every_key(own_data: Path) -> None:
         ({"config": Path("/")}, "--config /: no file that can be read"),
     ],
 )
-def test_a_mistake_is_one_line_or_one_a_cohort(data: Path, asked: dict[str, object], reason: str) -> None:
-    with pytest.raises(UserError) as caught:
+def test_a_mistake_is_one_line(data: Path, asked: dict[str, object], reason: str) -> None:
+    with pytest.raises(UserError, match=reason) as caught:
         planned(data, **asked)
-    lines = str(caught.value).splitlines()
-    assert all(re.search(reason, line) for line in lines)
-    assert len(lines) == (2 if "sequence" in asked else 1)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -141,14 +138,6 @@ def test_missing_data_say_where_they_were_looked_for_how_to_get_them_and_what_st
     for part in (str(tmp_path / "nowhere/volunteers/cases.csv"), PATIENTS.how_to_get, "--datasets phantom"):
         assert part in str(caught.value)
     assert not (tmp_path / "nowhere").exists()
-
-
-def test_every_missing_cohort_is_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(MissingData) as caught:
-        planned(tmp_path, datasets="patients,inpatients")
-    lines = str(caught.value).splitlines()
-    wanted = [str(tmp_path / name / "cases.csv") for name in ("volunteers", "patients", "inpatients")]
-    assert all(path in line for path, line in zip(wanted, lines, strict=True))
 
 
 def test_a_missing_lesion_mask_is_an_error(own_data: Path) -> None:

@@ -1,0 +1,88 @@
+"""Board: the rows of one cohort, and the numbers of every method in them."""
+
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.columns import MISSING, PERFECT_MAP
+from reports.markup import escape
+from reports.numbers import Number, Statistic, number, of_cases
+
+TESTABLE = 6
+"""Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """What the tables of one cohort are made of.
+
+    Attributes:
+        rows, timing: of one cohort and one split, as `read_rows` gives them.
+        seeds: how many training seeds each method was to have, in the order of the study.
+        floors: the methods that any other has to beat.
+    """
+
+    rows: pd.DataFrame
+    timing: pd.DataFrame
+    seeds: Mapping[str, int]
+    floors: Collection[str] = ()
+
+    @property
+    def patients(self) -> int:
+        return int(of_cases(self.rows)["subject_id"].nunique())
+
+    @property
+    def testable(self) -> bool:
+        """Whether there are enough patients for a difference between methods to mean anything."""
+        return self.patients >= TESTABLE
+
+    @property
+    def caution(self) -> str:
+        """What has to stand at the tables of too few patients; "" where there are enough, or none yet."""
+        if self.testable or not self.patients:
+            return ""
+        noun = "patient" if self.patients == 1 else "patients"
+        return f"{self.patients} {noun}: examples, not testable; nothing here ranks methods."
+
+    def of(self, method: Hashable) -> pd.DataFrame:
+        return self.rows[self.rows["method"] == method]
+
+    def numbers(
+        self, metric: str, chain: str = "", protocol: str = "", statistic: Statistic = pd.Series.mean
+    ) -> dict[Hashable, Number]:
+        """A metric of every method and, last, of the perfect map, which knows no protocol."""
+        numbers: dict[Hashable, Number] = {
+            method: number(self.of(method), metric, chain, protocol, statistic=statistic, seeds=self.seeds[method])
+            for method in self.seeds
+        }
+        return numbers | {PERFECT_MAP: number(self.of(PERFECT_MAP), metric, chain, statistic=statistic)}
+
+    def scan_number(
+        self, method: str, metric: str, chain: str, protocol: str, statistic: Statistic = pd.Series.mean
+    ) -> Number:
+        """The same of one method, the scan being the unit."""
+        rows, seeds = self.of(method), self.seeds[method]
+        return number(rows, metric, chain, protocol, statistic=statistic, unit="case_id", seeds=seeds)
+
+    def seconds(self) -> dict[Hashable, Number]:
+        """Medians, since the first volumes warm the device up; the perfect map takes no time."""
+        times: dict[Hashable, Number] = {}
+        for method, seeds in {**self.seeds, PERFECT_MAP: 1}.items():
+            rows = self.timing[self.timing["method"] == method]
+            times[method] = number(rows, "seconds", statistic=pd.Series.median, unit="case_id", seeds=seeds)
+        return times
+
+    def label(self, method: Hashable) -> str:
+        """The name as Markdown; a floor is marked as such."""
+        if method == PERFECT_MAP:
+            return "*perfect map*"
+        return escape(str(method)) + (" (floor)" if method in self.floors else "")
+
+    def patients_of(self, method: Hashable) -> str:
+        """How many there are, and of how many scans if that is another number."""
+        rows = of_cases(self.of(method))
+        subjects, cases = rows["subject_id"].nunique(), rows["case_id"].nunique()
+        if not cases:
+            return MISSING
+        return str(subjects) if subjects == cases else f"{subjects} ({cases} scans)"

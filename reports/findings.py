@@ -1,0 +1,137 @@
+"""Findings: what a run's rows hold, sorted into the boards that reports are written from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from benchmark.records import Scoring, kept_cells, kept_references, kept_scoring
+from benchmark.registry import methods
+from benchmark.results import read_rows
+from benchmark.runfolder import RunFolder, read_json
+from benchmark.study import Cell, Fit
+from datasets.case import Split
+from datasets.catalog import dataset
+from datasets.errors import MissingData
+from reports.board import Board
+from reports.markup import escape
+from reports.numbers import healthy_cases, lesion_cases, of_cases
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What reports are written from; shifted cells stay out of all tables.
+
+    Attributes:
+        split: the one that is reported.
+        whole: all cohorts and splits together.
+        lesion, healthy: a cohort's board of its cases with and of those without lesion.
+        empty: cohorts that have been scored and have no case in the split.
+    """
+
+    run: RunFolder
+    cells: Sequence[Cell]
+    scoring: Scoring
+    settings: Mapping[str, Any]
+    split: Split
+    whole: Board
+    lesion: Mapping[str, Board]
+    healthy: Mapping[str, Board]
+    empty: Sequence[str]
+
+    @property
+    def fits(self) -> list[Fit]:
+        return list({cell.fit.key: cell.fit for cell in self.cells}.values())
+
+    @property
+    def cohorts(self) -> list[str]:
+        return list(dict.fromkeys(cell.cohort.dataset for cell in self.cells))
+
+    @property
+    def scanned(self) -> Mapping[str, Board]:
+        """The boards of `healthy` that hold any case."""
+        return {name: board for name, board in self.healthy.items() if board.patients}
+
+    @property
+    def validation(self) -> bool:
+        """Whether the test split is closed."""
+        return self.split == "val"
+
+    def titled(self, title: str) -> str:
+        return f"VALIDATION: {title}" if self.validation else title
+
+    def heading(self, title: str, level: int = 2) -> str:
+        return f"{'#' * level} {self.titled(title)}"
+
+
+def read_findings(run: RunFolder) -> Findings:
+    """Sort a run's `rows.csv` and `timing.csv` by cohort.
+
+    Raises:
+        MissingData: nothing has been scored yet.
+    """
+    rows, timing = (_table(run, name) for name in ("rows.csv", "timing.csv"))
+    cells, settings = kept_cells(run), read_json(run.study)["settings"]
+    split: Split = "test" if "test" in settings["splits"] else "val"
+    seeds = _seeds(cells)
+    whole = Board(rows, timing, seeds, _floors(seeds))
+    boards = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
+    empty = [name for name, board in boards.items() if _is_empty(board)]
+    with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
+    shown = {name: board for name, board in boards.items() if name not in empty}
+    healthy = {name: _only(board, healthy_cases(board.rows)) for name, board in shown.items()}
+    return Findings(
+        run=run,
+        cells=cells,
+        scoring=kept_scoring(run),
+        settings=settings,
+        split=split,
+        whole=whole,
+        lesion={name: _only(board, lesion_cases(board.rows)) for name, board in shown.items() if name in with_lesions},
+        healthy={name: board for name, board in healthy.items() if name not in with_lesions or board.patients},
+        empty=empty,
+    )
+
+
+def cohort_title(name: str) -> str:
+    """A cohort's title and name, as Markdown."""
+    return f"{escape(dataset(name).title)} (`{name}`)"
+
+
+def _table(run: RunFolder, name: str) -> pd.DataFrame:
+    path = run.root / name
+    if not path.is_file():
+        raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {run.root}")
+    rows = read_rows(path)
+    return rows[rows["shift"] == "none"]
+
+
+def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
+    """How many training seeds each method was to have."""
+    pairs = dict.fromkeys((cell.fit.method, cell.fit.seed) for cell in cells)
+    counted = [method for method, _ in pairs]
+    return {method: counted.count(method) for method in dict.fromkeys(counted)}
+
+
+def _floors(names: Iterable[str]) -> list[str]:
+    known = methods()
+    return [name for name in names if (base := name.split("[")[0]) in known and "(floor)" in known[base].title]
+
+
+def _of_cohort(whole: Board, cohort: str, split: Split) -> Board:
+    def part(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[(rows["dataset"] == cohort) & rows["split"].isin([split, ""])]
+
+    return replace(whole, rows=part(whole.rows), timing=part(whole.timing))
+
+
+def _only(board: Board, rows: pd.DataFrame) -> Board:
+    """The board of some of its cases, which the times follow."""
+    return replace(board, rows=rows, timing=board.timing[board.timing["case_id"].isin(rows["case_id"])])
+
+
+def _is_empty(board: Board) -> bool:
+    """Whether a cohort went through scoring, which leaves a threshold, without any case."""
+    scored = any(board.rows["metric"] == "threshold")
+    return scored and of_cases(board.rows).empty and of_cases(board.timing).empty

@@ -1,0 +1,116 @@
+"""What a reader has to know beside the numbers: one Markdown sentence a note."""
+
+from collections.abc import Iterator
+
+from benchmark.records import cell_state
+from benchmark.runfolder import RunFolder, read_json
+from benchmark.study import Cell
+from benchmark.thresholds import PROTOCOLS
+from reports.findings import Findings, cohort_title
+from reports.headline import ABSENT, sees_test
+from reports.markup import escape
+
+UNFINISHED = {
+    "missing": "missing, not computed yet",
+    "mapped": "mapped, but not scored under every chain and threshold of the study",
+}
+
+
+def badges(findings: Findings) -> list[str]:
+    """What qualifies every number of the run."""
+    return [*_single_seed(findings), *_validation(findings)]
+
+
+def notes(findings: Findings) -> list[str]:
+    """What is not there, and why."""
+    return [
+        *_empty_cohorts(findings),
+        *_undefined_protocols(findings),
+        *_closed_protocols(findings),
+        *_unfinished(findings),
+        *_shifted(findings),
+    ]
+
+
+def _single_seed(findings: Findings) -> Iterator[str]:
+    seeds = findings.whole.seeds
+    single = sorted(method for method, count in seeds.items() if count == 1)
+    if single:
+        whose = "" if len(single) == len(seeds) else f" ({', '.join(map(escape, single))})"
+        yield f"**Single seed**{whose}: these numbers describe these weights, not the recipe."
+
+
+def _validation(findings: Findings) -> Iterator[str]:
+    if findings.validation:
+        yield (
+            "**VALIDATION**: the test split is closed; all numbers are of validation cases, which a method may have "
+            "been tuned on and on which the thresholds are chosen."
+        )
+
+
+def _empty_cohorts(findings: Findings) -> Iterator[str]:
+    while_closed = " while the test split is closed" if findings.validation else ""
+    case = "validation case" if findings.validation else "test case"
+    for name in findings.empty:
+        yield f"{cohort_title(name)}: no {case}, nothing to show{while_closed}."
+
+
+def _undefined_protocols(findings: Findings) -> Iterator[str]:
+    """Thresholds for which there is no case of the kind that they use; what several cohorts share is said once."""
+    cohorts: dict[tuple[str, str], list[str]] = {}
+    for name in dict.fromkeys([*findings.lesion, *findings.healthy]):
+        protocols = _undefined(findings, name)
+        reasons = [_why_undefined(findings, name, protocol) for protocol in protocols]
+        for reason in dict.fromkeys(reasons):
+            named = ", ".join(f"`{one}`" for one, why in zip(protocols, reasons, strict=True) if why == reason)
+            cohorts.setdefault((named, reason), []).append(cohort_title(name))
+    for (named, reason), whose in cohorts.items():
+        yield f"{', '.join(whose)}: no threshold {named}, since {reason}."
+
+
+def _undefined(findings: Findings, cohort: str) -> list[str]:
+    rows = findings.whole.rows
+    thresholds = rows[(rows["dataset"] == cohort) & (rows["metric"] == "threshold") & rows["value"].isna()]
+    return [name for name in thresholds["protocol"].unique() if name in PROTOCOLS and not _is_closed(findings, name)]
+
+
+def _why_undefined(findings: Findings, cohort: str, protocol: str) -> str:
+    uses = PROTOCOLS[protocol].uses
+    if cohort not in findings.lesion and uses != "healthy-val":
+        return "a healthy cohort has no lesions"
+    return ABSENT[uses]
+
+
+def _closed_protocols(findings: Findings) -> Iterator[str]:
+    closed = [name for name in findings.scoring.protocols if _is_closed(findings, name)]
+    if closed:
+        named = ", ".join(f"`{name}`" for name in closed)
+        yield f"No numbers under {named}: that needs the labels of the test split, which is closed."
+
+
+def _is_closed(findings: Findings, protocol: str) -> bool:
+    return findings.validation and sees_test(protocol)
+
+
+def _unfinished(findings: Findings) -> Iterator[str]:
+    """Cells without all their rows; what befell several cohorts alike is said once."""
+    cohorts: dict[tuple[str, int, str], list[str]] = {}
+    for cell in findings.cells:
+        state = cell_state(findings.run, cell, findings.scoring)
+        if state != "done":
+            text = UNFINISHED.get(state) or _failure(findings.run, cell)
+            cohorts.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.cohort.dataset)
+    for (method, seed, text), names in cohorts.items():
+        yield f"{escape(method)} on {', '.join(f'`{name}`' for name in names)}, seed {seed}: {text}."
+
+
+def _failure(run: RunFolder, cell: Cell) -> str:
+    record = read_json(run.cell(cell) / "cell.json")
+    last = record["traceback"].strip().splitlines()[-1]
+    return f"**failed** in {record['stage']} ({escape(last.rstrip('.'))})"
+
+
+def _shifted(findings: Findings) -> Iterator[str]:
+    shifted = sorted({cell.shift.name for cell in findings.cells} - {"none"})
+    if shifted:
+        yield f"Cells under a shift ({', '.join(map(escape, shifted))}) are in `rows.csv` and in no table here."

@@ -1,0 +1,134 @@
+"""The report's sections of numbers; each is Markdown, "" where it has nothing to show."""
+
+from benchmark.runfolder import RunFolder, read_json
+from benchmark.study import Fit
+from benchmark.thresholds import PROTOCOLS
+from reports.board import Board
+from reports.findings import Findings, cohort_title
+from reports.headline import domain, headlines, healthy_protocol, sees_test
+from reports.markup import escape
+from reports.notes import notes
+from reports.tables import alarm_table, cut_off_table, dice_table, l1_table, leaderboard, nan_table
+
+LEGEND = (
+    "Numbers are means over patients (a patient's scans first), then over training seeds; (sd) is the spread over "
+    "patients. `[a/b]`: over a of b cases, all seeds counted; the others are undefined or missing. `n/a`: undefined. "
+    "`-`: missing, not computed. **Bold**: best of its column among the methods, floors included; nothing where the "
+    "best is not over all cases. It says nothing of significance. A floor is what any method has to beat. The perfect "
+    "map is the truth itself sent through the same chain: what the chain leaves of a flawless answer. It is no method "
+    "and takes no part in the order; where lesions are small, a map that is too large can come out ahead of it."
+)
+UPPER = (
+    "Upper bound of the pooled Dice, never ranked: this threshold has seen the test labels. The mean over patients "
+    "can still be lower than under another threshold."
+)
+
+
+def leaderboards(findings: Findings) -> str:
+    if not findings.lesion:
+        return ""
+    parts = [findings.heading("Leaderboards"), LEGEND]
+    for name, board in findings.lesion.items():
+        order = "Sorted by AUPRC." if board.testable else "In the order of the study."
+        parts += [findings.heading(cohort_title(name), 3), *_caution(board)]
+        for first in headlines(findings, board):
+            parts += [f"{first.why} {order}", leaderboard(board, first.chain, first.protocol)]
+    return "\n\n".join(parts)
+
+
+def dice_matrices(findings: Findings) -> str:
+    """Thresholds that see test labels stand apart, and nowhere while the test split is closed."""
+    if not findings.lesion:
+        return ""
+    parts = [findings.heading("Mean Dice by post-processing and threshold")]
+    chains, protocols = findings.scoring.postprocessing, findings.scoring.protocols
+    deployable, upper = ([name for name in protocols if sees_test(name) is seen] for seen in (False, True))
+    for name, board in findings.lesion.items():
+        parts += [findings.heading(cohort_title(name), 3), *_caution(board)]
+        if deployable:
+            parts.append(dice_table(board, chains, deployable, marked=True))
+        if upper and not findings.validation:
+            parts += [UPPER, dice_table(board, chains, upper, marked=False)]
+    return "\n\n".join(parts)
+
+
+def false_alarms(findings: Findings) -> str:
+    protocol = healthy_protocol(findings)
+    if not protocol or not findings.scanned:
+        return ""
+    parts = [
+        findings.heading("False alarms in healthy scans"),
+        f"Threshold `{protocol}`: {PROTOCOLS[protocol].what}. The unit is the scan; everything raised is false.",
+    ]
+    explained = {
+        "in-domain": "in-domain: the cohort that the methods were fitted on",
+        "out-of-domain": "out-of-domain: another cohort",
+    }
+    for name, board in findings.scanned.items():
+        where = domain(findings, name)
+        parts += [findings.heading(f"{cohort_title(name)}, {explained[where]}", 3), *_caution(board)]
+        if findings.validation and where == "in-domain":
+            parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
+        parts.append(alarm_table(board, findings.scoring.postprocessing, protocol))
+    return "\n\n".join(parts)
+
+
+def reconstructions(findings: Findings) -> str:
+    boards = {name: board for name, board in findings.healthy.items() if any(board.rows["metric"] == "l1")}
+    if not boards:
+        return ""
+    return "\n\n".join(
+        [
+            findings.heading("Reconstruction of healthy scans"),
+            "Mean l1 over the brain, intensities in [0, 1]. Low is no merit by itself: a copy of the input has 0.",
+            l1_table(boards),
+        ]
+    )
+
+
+def field_of_view(findings: Findings) -> str:
+    if not findings.lesion:
+        return ""
+    return "\n\n".join(
+        [
+            findings.heading("Loss by field of view"),
+            "Lesion outside the grid's box cannot be found and counts as missed in every number above.",
+            cut_off_table(findings.lesion),
+        ]
+    )
+
+
+def noted(findings: Findings) -> str:
+    undefined = nan_table({**findings.healthy, **findings.lesion})
+    return "\n\n".join(
+        [
+            findings.heading("Notes"),
+            "\n".join(f"- {note}" for note in notes(findings)) or "- Every cell is done, every threshold defined.",
+            f"Undefined by decision, over all methods, chains and thresholds:\n\n{undefined}" if undefined else "",
+        ]
+    ).strip()
+
+
+def configurations(findings: Findings) -> str:
+    parts = [findings.heading("Hyper-parameters and keys")]
+    for fit in findings.fits:
+        config = ", ".join(f"`{name}={value}`" for name, value in sorted(fit.config.items())) or "none"
+        keys = [f"{cell.cohort.dataset} `{cell.key}`" for cell in findings.cells if cell.fit == fit]
+        parts.append(
+            f"- **{escape(fit.method)}**, seed {fit.seed}{_training(findings.run, fit)}\n"
+            f"  - {config}\n"
+            f"  - fit `{fit.key}`; cells: {', '.join(keys)}"
+        )
+    return "\n".join([parts[0], "", *parts[1:]])
+
+
+def _caution(board: Board) -> list[str]:
+    return [f"**{board.caution}**"] if board.caution else []
+
+
+def _training(run: RunFolder, fit: Fit) -> str:
+    path = run.fit(fit) / "fit.json"
+    if not path.exists():
+        return ""
+    record = read_json(path)
+    return f": {record['parameters']:,} parameters, fitted in {record['seconds']:.0f} s on {record['device']}"

@@ -1,0 +1,42 @@
+"""Runs that the tests of reports share."""
+
+from pathlib import Path
+
+import pytest
+from runs import Made, make
+
+
+@pytest.fixture
+def made(tmp_path: Path, data: Path, plugin: None) -> Made:
+    """Two methods on all cohorts, for one test to change."""
+    return make(tmp_path / "run", data)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_folder: Path) -> Made:
+    """The same with its report, to be read only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(plugin_folder)
+        made = make(tmp_path_factory.mktemp("finished") / "run", data)
+        made.report()
+    return made
+
+
+@pytest.fixture(scope="session")
+def report(finished: Made) -> str:
+    return (finished.run.root / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def validation(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_folder: Path) -> Made:
+    """A run whose test split is closed, with its report; inpatients have no validation case."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(plugin_folder)
+        made = make(tmp_path_factory.mktemp("validation") / "run", data, splits=("val",))
+        made.report()
+    return made
+
+
+@pytest.fixture(scope="session")
+def validation_report(validation: Made) -> str:
+    return (validation.run.root / "report.md").read_text(encoding="utf-8")
