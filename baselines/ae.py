@@ -68,6 +68,10 @@ class AE(SliceReconstruction):
     class Config(SliceReconstruction.Config):
         """The reference study's budget; `size` has to halve evenly until it is 8 pixels or fewer."""
 
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            _bottleneck(self.size)
+
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
     }

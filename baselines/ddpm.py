@@ -60,6 +60,12 @@ class DDPM(SliceReconstruction):
             if not self.ensemble_steps or not all(1 <= t <= STEPS for t in (self.t_test, *self.ensemble_steps)):
                 got = f"t_test {self.t_test} and ensemble_steps {self.ensemble_steps}"
                 raise BadValue(f"Got {got}, wanted noise levels in 1..{STEPS}.")
+            default = type(self)
+            if self.ensemble and self.t_test != default.t_test:
+                raise BadValue(f"Got t_test {self.t_test}, which does nothing while ensemble is true: set it to false.")
+            if not self.ensemble and self.ensemble_steps != default.ensemble_steps:
+                got = f"Got ensemble_steps {self.ensemble_steps}"
+                raise BadValue(f"{got}, which do nothing while ensemble is false: set it to true.")
             for name, divisor in (("width", self.groups), ("size", 2 ** (levels - 1))):
                 if getattr(self, name) % divisor:
                     raise BadValue(f"Got {name} {getattr(self, name)}, wanted a multiple of {divisor}.")

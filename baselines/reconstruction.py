@@ -51,9 +51,12 @@ class SliceReconstruction(Detector):
         validate_every: int | None = None
 
         def __post_init__(self) -> None:
-            for name in ("steps", "batch_size"):
-                if getattr(self, name) < 1:
-                    raise ValueError(f"Got {name} {getattr(self, name)}, wanted 1 or more.")
+            for name in ("steps", "batch_size", "validate_every"):
+                value = getattr(self, name)
+                if value is not None and value < 1:
+                    raise ValueError(f"Got {name} {value}, wanted 1 or more.")
+            if self.learning_rate <= 0:
+                raise ValueError(f"Got learning_rate {self.learning_rate:g}, wanted more than 0.")
 
     config: Any
     slice_batch: int = 32

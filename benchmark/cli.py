@@ -37,8 +37,15 @@ Data = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects instead of text.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
 OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
-Chains = Annotated[str | None, typer.Option("--postprocessing", help="Post-processing chains; default: all.")]
-Protocols = Annotated[str | None, typer.Option("--protocols", help="Threshold protocols; default: the standard ones.")]
+Chains = Annotated[
+    str | None, typer.Option("--postprocessing", help="Post-processing chains; default: all, or those of the run.")
+]
+Protocols = Annotated[
+    str | None,
+    typer.Option(
+        "--protocols", help="Threshold protocols; default: lesion-val, healthy-fpr-1 and oracle, or those of the run."
+    ),
+]
 Pictures = Annotated[
     str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
 ]
@@ -62,6 +69,11 @@ def _user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except UserError as error:
             typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(2) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            typer.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
             raise typer.Exit(2) from None
 
     return guarded
@@ -133,8 +145,9 @@ def run(
         splits=("val",) if validation_only else ("val", "test"),
         limit=limit,
         config=config,
+        simulate=not dry_run,
     )
-    scoring = _scoring(postprocessing, protocols)
+    scoring = _scoring(postprocessing, protocols, _standard_scoring())
     study = plan(request)
     root = out or _default_out(request, study)
     if dry_run:
@@ -149,12 +162,13 @@ def evaluate(
     folder: RunArgument, data: OtherData = None, postprocessing: Chains = None, protocols: Protocols = None
 ) -> None:
     """Recompute every row of a run from its kept maps, without inference."""
-    from benchmark.records import reopen
+    from benchmark.records import kept_scoring, reopen
     from benchmark.runfolder import open_run
     from benchmark.scoring import evaluate_study
 
     run = open_run(folder)
-    failed = evaluate_study(reopen(run, data), run, _scoring(postprocessing, protocols), typer.echo)
+    scoring = _scoring(postprocessing, protocols, kept_scoring(run))
+    failed = evaluate_study(reopen(run, data), run, scoring, typer.echo)
     typer.echo(f"Rows: {run.root / 'rows.csv'}")
     _exit_for(failed)
 
@@ -237,13 +251,20 @@ def _default_out(request: "Request", study: "Study") -> Path:
     return Path("runs") / f"{healthy.dataset}-{healthy.sequence}-{request.preset}"
 
 
-def _scoring(postprocessing: str | None, protocols: str | None) -> "Scoring":
+def _standard_scoring() -> "Scoring":
+    from benchmark.postprocessing import CHAINS
+    from benchmark.records import Scoring
+
+    return Scoring(tuple(CHAINS), STANDARD_PROTOCOLS)
+
+
+def _scoring(postprocessing: str | None, protocols: str | None, default: "Scoring") -> "Scoring":
     from benchmark.postprocessing import CHAINS
     from benchmark.records import Scoring
     from benchmark.thresholds import PROTOCOLS
 
-    chains = _names(postprocessing) or tuple(CHAINS)
-    chosen = _names(protocols) or STANDARD_PROTOCOLS
+    chains = _names(postprocessing) or default.postprocessing
+    chosen = _names(protocols) or default.protocols
     for chain in chains:
         _check_name("post-processing chain", chain, CHAINS)
     for protocol in chosen:

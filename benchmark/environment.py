@@ -15,7 +15,7 @@ def environment(device: str) -> dict[str, str]:
     found = {
         "uadbench": __version__,
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
     }
     if device.startswith("cuda"):

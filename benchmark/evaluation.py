@@ -194,7 +194,7 @@ def _overlap(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
 
 
 def _alarms(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
-    if one.lesion_mask is not None:
+    if one.lesion_mask is not None and (one.lesion.any() or one.missed):
         far = metrics.far_from_lesion(one.lesion_mask, one.brain_mask, one.spacing)
         return {"alarm_fraction_far": metrics.alarm_fraction(prediction, far)}
     count = metrics.alarms(prediction)

@@ -8,9 +8,10 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -99,8 +100,16 @@ def case_seed(seed: int, case_id: str) -> int:
     return int.from_bytes(mixed[:8], "big") >> 1
 
 
+def forget_peak(device: str) -> None:
+    """Let `peak_bytes` count from now on; where the system has no way to, it counts from the process's start."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak resident set size
+
+
 def peak_bytes(device: str) -> int:
-    """The most memory held so far: allocated on the GPU, else resident in this process."""
+    """The most memory held since `forget_peak`: allocated on the GPU, else resident in this process."""
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024

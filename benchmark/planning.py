@@ -18,11 +18,16 @@ from datasets.splits import redraw
 
 # The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
 SEQUENCE_ORDER = ("t2", "t1", "flair", "t1ce")
+MOST_SEEDS = 1000  # of one range: more is a slip of the pen
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, names still unresolved; see `python -m benchmark run --help`."""
+    """What was asked for, names still unresolved; see `python -m benchmark run --help`.
+
+    Attributes:
+        simulate: whether a simulated cohort that is not below `data` yet is made.
+    """
 
     methods: str
     datasets: str
@@ -35,6 +40,7 @@ class Request:
     splits: tuple[Split, ...] = ("val", "test")
     limit: int | None = None
     config: Path | None = None
+    simulate: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,11 +97,16 @@ def plan(request: Request) -> Study:
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
     sequence = request.sequence or _common_sequence([healthy, *specs])
+    for name, table in tuned.items():
+        resolve_config(Choice(method(name), {}), request.preset, table)
     configs = [resolve_config(choice, request.preset, tuned.get(choice.method.name, {})) for choice in choices]
     seeds = parse_seeds(request.seeds)
 
     every = {spec.name: spec for spec in (healthy, *specs)}
-    files = {name: find_files(spec, request.data, sequence) for name, spec in every.items()}
+    if request.simulate:
+        for spec in every.values():
+            _simulate_if_missing(spec, request.data)
+    files = {name: spec.files(request.data, sequence) for name, spec in every.items()}
     for split in ("train", "val"):
         if not any(case.split == split and case.healthy for case in files[healthy.name]):
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
@@ -112,17 +123,6 @@ def plan(request: Request) -> Study:
         if not all(case.healthy for case in found)
     )
     return Study(cells, references, files)
-
-
-def find_files(spec: DatasetSpec, data: Path, sequence: str) -> Sequence[CaseFiles]:
-    """A cohort's files below `data`; a simulated cohort that is not there yet is made."""
-    if spec.simulate is not None and not (data / spec.name).exists():
-        try:
-            data.mkdir(parents=True, exist_ok=True)
-            spec.simulate(data)
-        except OSError as error:
-            raise MissingData(f"{spec.title} cannot be simulated into {data}: {error.strerror}.") from error
-    return spec.files(data, sequence)
 
 
 def check_cases(files: Iterable[CaseFiles], grid: Grid) -> None:
@@ -146,7 +146,8 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
+        known = first.isdecimal() and (last.isdecimal() or not dash)
+        if not known or not 0 <= int(last or first) - int(first) < MOST_SEEDS:
             raise BadValue(f"--seeds: got '{text}', wanted numbers and ranges such as 0-2 or 0,3,5.")
         seeds += range(int(first), int(last or first) + 1)
     if len(set(seeds)) < len(seeds):
@@ -174,6 +175,17 @@ def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
         every = "; ".join(f"{spec.name}: {', '.join(spec.sequences)}" for spec in specs)
         raise BadValue(f"--datasets: got cohorts without a common sequence ({every}), wanted one for all.")
     return shared[0]
+
+
+def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:
+    """Make a simulated cohort that is not there yet."""
+    if spec.simulate is None or (data / spec.name).exists():
+        return
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        spec.simulate(data)
+    except OSError as error:
+        raise MissingData(f"{spec.title} cannot be simulated into {data}: {error.strerror}.") from error
 
 
 def _read_config(path: Path | None) -> Mapping[str, Mapping[str, Any]]:

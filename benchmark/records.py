@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark import __version__
-from benchmark.planning import Study, find_files
+from benchmark.planning import Study
 from benchmark.runfolder import FORMAT, RunFolder, read_json, write_json
 from benchmark.study import Cell, Reference, cell_from_json, reference_from_json
 from datasets.catalog import dataset
@@ -29,14 +29,15 @@ class Scoring:
 def check_settings(run: RunFolder, study: Study) -> None:
     """Refuse to mix in one run folder what no table may compare.
 
-    Splits may differ: a study debugged on validation cases opens its test split in the same folder.
+    A study debugged on validation cases may open its test split in the same folder, but not close it.
 
     Raises:
         BadValue: the folder holds a study on another grid, healthy cohort, sequence, limit or data.
     """
     settings = _settings(study.cells[0])
     for name, value in _kept(run).get("settings", settings).items():
-        if settings[name] != value and name != "splits":
+        fits = set(value) <= set(settings[name]) if name == "splits" else value == settings[name]
+        if not fits:
             raise BadValue(
                 f"--out {run.root}: got a run with {name} {value}, wanted {settings[name]} as asked for now. "
                 "Choose another --out, so that one table compares like with like."
@@ -46,11 +47,10 @@ def check_settings(run: RunFolder, study: Study) -> None:
 def claim(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
     """Enter a study into a run folder, beside what the folder holds already.
 
-    A cell asked for with other hyper-parameters, and a cohort whose files have changed, take the
-    place of their namesakes.
+    Kept cells that one table could not hold beside the new ones go out of the study (their files stay):
+    namesakes, a method's cells under other hyper-parameters, and those of a cohort whose files have changed.
     """
-    labels = {cell.label for cell in study.cells}
-    cells = [*(cell for cell in kept_cells(run) if cell.label not in labels), *study.cells]
+    cells = [*(cell for cell in kept_cells(run) if not _rivals(cell, study)), *study.cells]
     datasets = {reference.cohort.dataset for reference in study.references}
     references = [*(one for one in kept_references(run) if one.cohort.dataset not in datasets), *study.references]
     write_json(
@@ -80,6 +80,11 @@ def kept_scoring(run: RunFolder) -> Scoring:
     return Scoring(tuple(stored["postprocessing"]), tuple(stored["protocols"]))
 
 
+def keep_scoring(run: RunFolder, scoring: Scoring) -> None:
+    """Enter what a run is scored under from now on."""
+    write_json(run.study, {**_kept(run), "scoring": asdict(scoring)})
+
+
 def reopen(run: RunFolder, data: Path | None) -> Study:
     """The whole study of a run folder, its files found again below `data` (default: where they were).
 
@@ -90,7 +95,7 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
     root = data or Path(read_json(run.study)["data"])
     cells = kept_cells(run)
     cohorts = {cell.cohort.dataset: cell.cohort for cell in cells}
-    files = {name: find_files(dataset(name), root, cohort.sequence) for name, cohort in cohorts.items()}
+    files = {name: dataset(name).files(root, cohort.sequence) for name, cohort in cohorts.items()}
     for name, cohort in cohorts.items():
         found = digest(files[name])
         if found != cohort.digest:
@@ -130,6 +135,17 @@ def has_maps(run: RunFolder, cell: Cell) -> bool:
     """Whether all maps of a cell are kept, even if scoring them failed."""
     record = run.cell(cell) / "cell.json"
     return record.exists() and read_json(record).get("stage") not in ("fit", "predict")
+
+
+def _rivals(kept: Cell, study: Study) -> bool:
+    """Whether a kept cell would say something else under the name of one of the study's."""
+    configs = {cell.fit.method: cell.fit.config for cell in study.cells}
+    cohorts = {cell.cohort.dataset: cell.cohort for cell in study.cells}
+    return (
+        kept.label in {cell.label for cell in study.cells}
+        or configs.get(kept.fit.method, kept.fit.config) != kept.fit.config
+        or cohorts.get(kept.cohort.dataset, kept.cohort) != kept.cohort
+    )
 
 
 def _kept(run: RunFolder) -> Mapping[str, Any]:

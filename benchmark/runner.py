@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from benchmark.detector import Detector
 from benchmark.environment import environment
-from benchmark.inference import Inference, peak_bytes, predict
+from benchmark.inference import Inference, forget_peak, peak_bytes, predict
 from benchmark.maps import write_volume
 from benchmark.planning import Study, check_cases
 from benchmark.records import Scoring, cell_state, check_settings, claim, has_maps, record_cell
@@ -19,6 +19,7 @@ from benchmark.scoring import collect, fail, score_fit, score_references
 from benchmark.study import Cell, Fit
 from benchmark.weights import load_weights, save_weights
 from datasets.case import CaseFiles
+from datasets.errors import BadFile
 from datasets.grid import Cases
 
 Rerun = Literal["missing", "failed", "all"]
@@ -69,14 +70,14 @@ def run_study(job: Job) -> list[Cell]:
     if todo:
         write_json(job.run.root / "environment.json", environment(job.inference.device))
     _forget(job, todo)
+    if todo or not all((job.run.cell(reference) / "rows.csv").exists() for reference in job.study.references):
+        score_references(job.study, job.run, job.scoring)
     fits = job.study.fits
     for index, fit in enumerate(fits, start=1):
         cells = [cell for cell in todo if cell.fit == fit]
         if cells:
             job.say(f"[{index}/{len(fits)}] {fit.method}, seed {fit.seed}")
             _run_fit(job, fit, cells)
-    if todo:
-        score_references(job.study, job.run, job.scoring)
     collect(job.run)
     return [cell for cell in job.study.cells if cell_state(job.run, cell, job.scoring) != "done"]
 
@@ -115,8 +116,13 @@ def _fitted(job: Job, fit: Fit) -> Detector:
     folder = job.run.fit(fit)
     detector = build(fit.method, fit.target, fit.config).to(job.inference.device)
     if (folder / "fit.json").exists():
-        load_weights(detector, folder)
-        return detector
+        try:
+            load_weights(detector, folder)
+            return detector
+        except BadFile:
+            if job.rerun != "failed":
+                raise
+            job.say("  the kept weights cannot be loaded: fitting anew")
     folder.mkdir(parents=True, exist_ok=True)
     train, val = (Cases(job.study.training_cases(fit, split), fit.grid) for split in ("train", "val"))
     job.say(f"  fitting on {len(train)} healthy cases of {fit.healthy.dataset} ({len(val)} for validation)")
@@ -136,6 +142,7 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     """Keep the maps of a cell; its `cell.json` comes last."""
     files = job.study.mapped_cases(cell)
     inference = replace(job.inference, precision=cell.precision)
+    forget_peak(inference.device)
     rows, blank = list[Row](), blank_row(cell)
     predictions = predict(detector, Cases(files, cell.fit.grid), inference, seed=cell.sampling_seed)
     for one, prediction in zip(files, predictions, strict=True):

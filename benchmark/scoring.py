@@ -5,16 +5,26 @@ from collections.abc import Callable, Sequence
 
 from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
 from benchmark.planning import Study
-from benchmark.records import Scoring, has_failed, has_maps, kept_cells, kept_references, record_cell
+from benchmark.records import (
+    Scoring,
+    has_failed,
+    has_maps,
+    keep_scoring,
+    kept_cells,
+    kept_references,
+    record_cell,
+)
 from benchmark.results import join_rows, write_rows
 from benchmark.runfolder import RunFolder
 from benchmark.study import Cell, Fit
+from datasets.errors import BadFile
 
 Say = Callable[[str], None]
 
 
 def evaluate_study(study: Study, run: RunFolder, scoring: Scoring, say: Say) -> list[Cell]:
     """Recompute every row from kept maps; the cells that could not be scored are returned."""
+    keep_scoring(run, scoring)
     failed = [cell for cell in study.cells if not has_maps(run, cell)]
     for cell in failed:
         say(f"  no maps of {cell.fit.method} on {cell.cohort.dataset} (seed {cell.fit.seed})")
@@ -27,15 +37,20 @@ def evaluate_study(study: Study, run: RunFolder, scoring: Scoring, say: Say) -> 
 
 
 def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: Sequence[Cell], say: Say) -> list[Cell]:
-    """Score some cells of one fit; those that failed are returned, their tracebacks left in `cell.json`."""
+    """Score some cells of one fit; those that failed are returned, their tracebacks left in `cell.json`.
+
+    A map that cannot be read counts as a failure of "predict": it has to be made anew.
+    """
     if not cells:
         return []
     reference, failed = study.healthy_cell(fit), []
+    if not has_maps(run, reference):
+        say(f"  not scored: no maps of {fit.method} on its healthy cohort {reference.cohort.dataset}")
+        return list(cells)
     try:
         normal = healthy_scores(run, reference, study.mapped_cases(reference), scoring.postprocessing)
-    except Exception:
-        for cell in cells:
-            fail(run, cell, "evaluate", say)
+    except Exception as error:
+        fail(run, reference, _stage(error), say)
         return list(cells)
     for cell in cells:
         try:
@@ -43,8 +58,8 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
             write_rows(run.cell(cell) / "rows.csv", rows)
             record_cell(run, cell, {"status": "mapped"})
             say(f"  scored {fit.method} on {cell.cohort.dataset}: {len(rows)} rows")
-        except Exception:
-            fail(run, cell, "evaluate", say)
+        except Exception as error:
+            fail(run, cell, _stage(error), say)
             failed.append(cell)
     return failed
 
@@ -65,6 +80,10 @@ def collect(run: RunFolder) -> None:
     folders += [run.cell(reference) for reference in kept_references(run)]
     for table in ("rows.csv", "timing.csv"):
         join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+
+
+def _stage(error: Exception) -> str:
+    return "predict" if isinstance(error, BadFile) else "evaluate"
 
 
 def fail(run: RunFolder, cell: Cell, stage: str, say: Say) -> None:

@@ -40,7 +40,13 @@ def dataset(name: str) -> DatasetSpec:
 
 
 def _by_alias(name: str) -> str | None:
-    return next((key for key in BUILT_IN if name in _load(key, BUILT_IN[key]).aliases), None)
+    for key, target in targets().items():
+        try:
+            if name in _load(key, target).aliases:
+                return key
+        except BadValue:  # a broken plugin has no alias
+            continue
+    return None
 
 
 def _load(name: str, target: str) -> DatasetSpec:

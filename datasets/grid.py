@@ -135,7 +135,7 @@ def _read_mask(path: Path, image_path: Path, shape: tuple[int, ...], affine: Arr
     if not np.allclose(mask_affine, affine, atol=1e-3):
         got, wanted = mask_affine[:3].round(3).tolist(), np.asarray(affine)[:3].round(3).tolist()
         raise BadFile(f"{path}: got affine {got}, wanted {wanted} as in {image_path}.")
-    return np.asarray(data > 0)
+    return np.asarray(data > 0.5)  # an interpolated mask above 0 would be a dilated one
 
 
 def _box(shape: Sequence[int], spacing: Array, grid: Grid) -> NDArray[np.float64]:

@@ -156,6 +156,8 @@ def test_slices_of_a_volume_share_a_noise_field_only_where_asked() -> None:
         ({"t_test": 0}, r"t_test 0 and .* wanted noise levels in 1\.\.1000"),
         ({"ensemble_steps": (500, 1001)}, r"\(500, 1001\), wanted noise levels in 1\.\.1000"),
         ({"ensemble_steps": ()}, r"ensemble_steps \(\), wanted"),
+        ({"ensemble_steps": (100, 200)}, "do nothing while ensemble is false"),
+        ({"ensemble": True, "t_test": 250}, "t_test 250, which does nothing while ensemble is true"),
         ({"groups": 3}, "width 8, wanted a multiple of 3"),
         ({"size": 15}, "size 15, wanted a multiple of 2"),
         ({"steps": 0}, "steps 0"),

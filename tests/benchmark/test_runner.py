@@ -184,7 +184,10 @@ def test_cells_whose_healthy_cell_failed_are_mended_with_it(study: Runner, monke
     with monkeypatch.context() as patch:
         patch.setattr(runner, "write_volume", refusing("volunteers-val"))
         failed = study.run()
-    assert {record_of(study, cell)["stage"] for cell in failed} == {"predict", "evaluate"}
+    assert {cell.cohort.dataset: record_of(study, cell)["status"] for cell in failed} == {
+        "volunteers": "failed",
+        "patients": "mapped",
+    }
     before = stamps(study.out, "maps/patients*")
     assert study.run(rerun="failed") == []
     assert before
@@ -303,6 +306,44 @@ def test_a_cohort_whose_files_changed_replaces_its_rows_and_perfect_map(own_data
     assert len(perfect) == 6 * len(study.scoring.postprocessing)
 
 
+def test_no_table_holds_one_cohort_in_two_states(own_data: Path, tmp_path: Path) -> None:
+    study = Runner(own_data, tmp_path / "run")
+    study.run("mean-distance,noisy")
+    mask = own_data / "patients" / "lesion_mask" / "patients-test-2.nii.gz"
+    mask.write_bytes((own_data / "patients" / "lesion_mask" / "patients-test-1.nii.gz").read_bytes())
+    study.run("noisy")
+    found = {(row["method"], row["dataset"]) for row in study.rows()}
+    assert found == {
+        ("mean-distance", "volunteers"),
+        ("noisy", "volunteers"),
+        ("noisy", "patients"),
+        ("perfect-map", "patients"),
+    }
+
+
+def test_no_table_holds_one_method_under_two_configurations(study: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.run(seeds="0-1")
+    monkeypatch.setattr(MeanDistance, "presets", {"quick": {"power": 2.0}})
+    study.run(seeds="0")
+    assert {row["seed"] for row in study.rows()} == {"0", ""}
+
+
+def test_a_lost_perfect_map_is_made_again(study: Runner) -> None:
+    study.run()
+    before = (study.out / "rows.csv").read_bytes()
+    for path in study.out.glob("cells/perfect-map-*/rows.csv"):
+        path.unlink()
+    study.run()
+    assert (study.out / "rows.csv").read_bytes() == before
+
+
+def test_an_open_test_split_is_not_closed_in_the_same_folder(study: Runner) -> None:
+    study.run(validation_only=True)
+    study.run()
+    with pytest.raises(BadValue, match="got a run with splits"):
+        study.run(validation_only=True)
+
+
 def test_other_settings_are_refused_and_change_nothing(study: Runner) -> None:
     study.run()
     before = study.folder.study.read_bytes()
@@ -378,7 +419,7 @@ def test_a_torn_fit_fails_its_cells_and_names_the_file(study: Runner) -> None:
     (study.folder.cell(cell) / "cell.json").unlink()
     assert study.run() == [cell]
     assert str(weights) in record_of(study, cell)["traceback"]
-    assert study.run(rerun="all") == []
+    assert study.run(rerun="failed") == []
 
 
 def test_the_environment_of_the_mapping_is_kept_with_the_cell(study: Runner) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from studies import SCORING, Runner
 
-from benchmark.records import Scoring, kept_cells, reopen
+from benchmark.records import Scoring, kept_cells, kept_scoring, reopen
 from benchmark.scoring import evaluate_study
 from benchmark.study import Cell
 
@@ -32,7 +32,9 @@ def test_scoring_again_gives_the_same_rows(study: Runner) -> None:
 
 
 def test_another_choice_of_chains_and_protocols_makes_its_rows(study: Runner) -> None:
-    evaluated(study, Scoring(("paper",), ("healthy-fpr-0.1",)))
+    chosen = Scoring(("paper",), ("healthy-fpr-0.1",))
+    evaluated(study, chosen)
+    assert kept_scoring(study.folder) == chosen
     assert {row["postprocessing"] for row in study.rows()} == {"", "paper"}
     assert {row["protocol"] for row in study.rows()} == {"", "healthy-fpr-0.1"}
 
@@ -45,10 +47,11 @@ def test_a_torn_map_fails_its_cell_alone_and_is_named(study: Runner) -> None:
     torn.write_bytes(torn.read_bytes()[:100])
     study.said.clear()
     assert evaluated(study) == [cell]
-    assert any("FAILED noisy on patients (evaluate)" in line and str(torn) in line for line in study.said)
+    assert any("FAILED noisy on patients (predict)" in line and str(torn) in line for line in study.said)
     found = {(row["method"], row["dataset"]) for row in study.rows()}
     assert ("noisy", "patients") not in found
     assert {("noisy", "volunteers"), ("mean-distance", "patients"), ("perfect-map", "patients")} <= found
+    assert study.run("mean-distance,noisy", rerun="failed") == []
 
 
 def test_a_cell_without_maps_is_said_and_left(study: Runner) -> None:

@@ -156,6 +156,17 @@ def test_masks_stay_yes_or_no_when_resampled(tmp_path: Path) -> None:
     assert case.brain_mask.all()
 
 
+def test_an_interpolated_mask_is_not_dilated(tmp_path: Path) -> None:
+    lesion = np.zeros(SHAPE)
+    lesion[4:8, 4:8, 4:8] = 1
+    files = write(tmp_path, noise(), np.ones(SHAPE), lesion)
+    assert files.lesion_mask is not None
+    save(files.lesion_mask, ndimage.uniform_filter(lesion, 3).astype(np.float32), scaling(2, 2, 2))
+    found = load_case(files, SAME).lesion_mask
+    assert found is not None
+    assert found.sum() <= lesion.sum()
+
+
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 1), (0, 1, 2)])
 def test_flipped_axes_are_turned_to_ras(tmp_path: Path, axes: tuple[int, ...]) -> None:
     lesion = np.zeros(SHAPE, dtype=bool)
