@@ -7,10 +7,13 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from baselines.reconstruction import SliceReconstruction
+from benchmark.card import Card
 
 LATENT = 128
+FIRST = 32  # channels of the encoder's first stage, and of the decoder's last at full resolution
 LARGEST_CODE = 8  # pixels along an edge at the bottleneck, as published for slices of 128
 NARROW = 16  # channels of the bottleneck's 1 x 1 convolution
+VALUES_PER_PIXEL = 5 * FIRST  # the decoder's last stage holds 3.5 times its channels, the rest is to spare
 
 
 class Encoder(nn.Module):
@@ -72,6 +75,19 @@ class AE(SliceReconstruction):
             super().__post_init__()
             _bottleneck(self.size)
 
+    card: ClassVar[Card] = Card(
+        supervision="healthy scans",
+        trained_on="Network weights, from axial slices of healthy scans.",
+        tuned_on="Budget: the reference study; architecture: Baur et al. On which scans is not known.",
+        references=(
+            "Baur et al. 2021, arXiv 2004.03271",
+            "Behrendt et al. 2023, arXiv 2312.04215, for the budget",
+        ),
+        departures=(
+            "The bottleneck of a slice of 96 is 6 x 6 pixels: the published 8 x 8 are not among its halves.",
+            "No dropout, and a leaky ReLU of slope 0.01: neither is stated by the reference study.",
+        ),
+    )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
     }
@@ -93,6 +109,10 @@ class AE(SliceReconstruction):
         """`(B, 1, size, size)` through the latent and back."""
         return self.decoder(self.to_code(self.encoder(slices)))
 
+    @property
+    def values_per_pixel(self) -> int:
+        return VALUES_PER_PIXEL
+
 
 def _bottleneck(size: int) -> tuple[int, list[int]]:
     """Pixels along the smallest edge, and the channels of each stage on the way there."""
@@ -101,7 +121,7 @@ def _bottleneck(size: int) -> tuple[int, list[int]]:
         if edge % 2:
             raise ValueError(f"Got size {size}, wanted one that halves evenly to {LARGEST_CODE} or fewer pixels.")
         edge //= 2
-        channels.append(min(32 * 2 ** len(channels), 128))
+        channels.append(min(FIRST * 2 ** len(channels), 128))
     if not channels:
         raise ValueError(f"Got size {size}, wanted more than {LARGEST_CODE} pixels.")
     return edge, channels

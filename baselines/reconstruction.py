@@ -1,8 +1,9 @@
-"""SliceReconstruction: slices in, reconstruction out; training by Lightning."""
+"""SliceReconstruction: slices in, reconstruction out; what is trained, and how it is made a detector."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,8 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from baselines.seeding import mix_seeds, seeded
-from benchmark.detector import Detector
+from baselines.stages import Player, Stage
+from benchmark.detector import FLOAT32, Detector
 from datasets.case import Case
 
 
@@ -26,8 +28,8 @@ class SliceReconstruction(Detector):
 
     Attributes:
         slice_batch: slices reconstructed at once.
-        loader_workers: processes that draw and augment training slices, 0 for this one; None for all
-            cores where a GPU would wait for augmented slices, else 0. Weights do not depend on it.
+        devices: that share each training batch. Set by the caller: they change the weights by other noise a
+            slice and, with batch normalisation, by statistics of a device's share of the batch.
     """
 
     @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class SliceReconstruction(Detector):
             precision: of the forward pass in training, by autocast.
             validate_every: steps between two looks at the healthy validation cases; None for
                 twenty looks in all. The weights of the best look are kept.
+            patience: looks without improvement after which a training stops; None for never: of early stopping
+                nothing is published.
+            ema: decay of the moving average of the weights, which is then what is looked at and kept; None,
+                as published, for the weights themselves.
+            gradient_clip: largest norm of a player's gradient; None, as published, for any.
         """
 
         size: int = 96
@@ -49,49 +56,85 @@ class SliceReconstruction(Detector):
         precision: Literal["fp32", "bf16", "fp16"] = "fp32"
         augment: bool = True
         validate_every: int | None = None
+        patience: int | None = None
+        ema: float | None = None
+        gradient_clip: float | None = None
 
         def __post_init__(self) -> None:
-            for name in ("steps", "batch_size", "validate_every"):
+            for name in ("steps", "batch_size", "validate_every", "patience"):
                 value = getattr(self, name)
                 if value is not None and value < 1:
                     raise ValueError(f"Got {name} {value}, wanted 1 or more.")
-            if self.learning_rate <= 0:
-                raise ValueError(f"Got learning_rate {self.learning_rate:g}, wanted more than 0.")
+            for name in ("learning_rate", "gradient_clip"):
+                value = getattr(self, name)
+                if value is not None and not value > 0:
+                    raise ValueError(f"Got {name} {value:g}, wanted more than 0.")
+            if self.ema is not None and not 0 < self.ema < 1:
+                raise ValueError(f"Got ema {self.ema:g}, wanted a decay between 0 and 1.")
 
     config: Any
     slice_batch: int = 32
-    loader_workers: int | None = None
+    devices: int = 1
+
+    @property
+    def stack(self) -> int:
+        """Neighbouring slices that make one input; 1 for a method that sees one slice at a time."""
+        return 1
 
     @abstractmethod
     def loss(self, slices: Tensor) -> Tensor:
-        """Training loss of `(B, 1, X, Y)` slices in [0, 1]; draws from torch's global generators."""
+        """Training loss of `(B, stack, X, Y)` slices in [0, 1]; draws from torch's global generators."""
 
     @abstractmethod
     def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
-        """Healthy counterpart `(B, 1, X, Y)` of slices; slice i may use randomness of `seeds[i]` (int64) only."""
+        """Healthy counterpart `(B, stack, X, Y)` of slices; input i may use randomness of `seeds[i]` (int64) only."""
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """Draw weights, pre-train, train, and keep the weights with the best healthy validation loss.
+        """Draw weights, train the stages, and keep of each the weights with the best healthy validation loss.
+
+        What an interrupted fit of the same config, seed and data left in `workdir` is gone on from.
 
         Raises:
-            ValueError: slices are not of `config.size`, or one of the cohorts is empty.
+            ValueError: slices are not of `config.size`, a cohort is empty, or the devices cannot do what is asked.
             FloatingPointError: the validation loss is NaN or infinite.
         """
         # Lightning takes seconds to import, and nothing but training needs it.
-        from baselines.training import train_on_slices
+        from baselines.training.fit import train_on_slices
 
         with seeded(seed, self.device):
             self.load_state_dict(type(self)(self.config).state_dict())
-            self.pretrain(train, val, seed=seed, workdir=workdir)
             train_on_slices(self, train, val, seed=seed, workdir=workdir)
         self.eval()
 
-    def pretrain(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """What a method learns between drawing its weights and training them; nothing by default."""
+    def stages(self) -> Iterator[Stage]:
+        """The trainings of a fit, one after the other; each is asked for when the one before has ended.
+
+        Here: one, which steps down `loss` with `optimizer()`. A method that pre-trains yields its own stage
+        first and then `from super().stages()`.
+        """
+        yield Stage(
+            "train",
+            self,
+            (Player("loss", self.loss, self.optimizer()),),
+            self.config.steps,
+            validation_loss=self.loss,
+            reconstruct=self._reconstruct_for_log,
+            augment=self.config.augment,
+        )
 
     def optimizer(self) -> Optimizer:
         """Steps on all weights, by the batch."""
         return Adam(self.parameters(), lr=self.config.learning_rate)
+
+    @property
+    def values_per_pixel(self) -> int:
+        """Most float32 numbers that reconstructing a slice holds at once for each of its pixels, weights apart."""
+        return 512
+
+    def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
+        """That of the slices processed at once, and a dozen volumes a case."""
+        pixels = shape[0] * shape[1] * self.slice_batch * self.stack
+        return FLOAT32 * (pixels * self.values_per_pixel + 12 * volumes * prod(shape))
 
     def slice_seeds(self, seeds: Tensor, depth: int) -> Tensor:
         """`(N, depth)` int64, one a slice, from the cases' `(N,)`; override to share randomness among slices."""
@@ -112,10 +155,11 @@ class SliceReconstruction(Detector):
         """
         check_size(images.shape, self.config.size)
         with torch.no_grad():
-            reconstruction = self._reconstruct_volumes(images, brain_masks, seeds)
+            reconstruction = self.reconstruct_volumes(images, brain_masks, seeds)
             return torch.where(brain_masks, (images - reconstruction).abs(), 0.0), reconstruction
 
-    def _reconstruct_volumes(self, images: Tensor, brain_masks: Tensor, seeds: Tensor) -> Tensor:
+    def reconstruct_volumes(self, images: Tensor, brain_masks: Tensor, seeds: Tensor) -> Tensor:
+        """`(N, 1, X, Y, Z)` slice by slice; a method that sees a stack of slices says how stacks cover a volume."""
         depth = images.shape[-1]
         slices = images.permute(0, 4, 1, 2, 3).flatten(0, 1)  # (N Z, 1, X, Y)
         slice_seeds = self.slice_seeds(seeds, depth).flatten()  # (N Z,)
@@ -127,6 +171,10 @@ class SliceReconstruction(Detector):
             reconstructed = self.reconstruct(slices[padded], seeds=slice_seeds[padded])
             result[batch] = reconstructed[: len(batch)].float()
         return result.unflatten(0, (-1, depth)).permute(0, 2, 3, 4, 1).contiguous()  # (N, 1, X, Y, Z)
+
+    def _reconstruct_for_log(self, slices: Tensor) -> Tensor:
+        """The same `(B, stack, X, Y)` slices have the same seeds at every look."""
+        return self.reconstruct(slices, seeds=torch.arange(len(slices), device=slices.device))
 
 
 def check_size(shape: Sequence[int], size: int) -> None:

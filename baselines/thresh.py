@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from benchmark.card import Card
 from benchmark.detector import Detector
 from datasets.case import Case
 
@@ -32,6 +33,16 @@ class Thresh(Detector):
 
         sign: Literal["bright", "dark"] = "bright"
 
+    card: ClassVar[Card] = Card(
+        "none",
+        "nothing",
+        "the sign is a field: bright as published; which one suits a sequence is known beforehand",
+        references=(
+            "Meissen, Kaissis, Rueckert. Challenging current semi-supervised anomaly segmentation methods for "
+            "brain MRI. 2021. arXiv 2109.06023",
+        ),
+        departures=("equalised exactly, by rank, where the study's histogram has 256 bins",),
+    )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
     config: Config
 

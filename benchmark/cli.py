@@ -3,18 +3,17 @@
 Each command imports what it needs when it is called, so that `--help` and `list` stay quick.
 """
 
-import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.listing import LISTS
-from datasets.errors import UnknownName, UserError
+from benchmark.cli_methods import app as about_methods
+from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from datasets.errors import BadValue
 
 if TYPE_CHECKING:
     from benchmark.planning import Request, Study
@@ -29,12 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-P = ParamSpec("P")
+app.add_typer(about_methods)
 
 Data = Annotated[
     Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects instead of text.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
 OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
 Chains = Annotated[
@@ -60,44 +58,8 @@ def main() -> None:
     app()
 
 
-def _user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
-    """Exit code 2 and the message alone where the user can mend it; a traceback where only we can."""
-
-    @wraps(command)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except UserError as error:
-            typer.echo(f"Error: {error}", err=True)
-            raise typer.Exit(2) from None
-        except OSError as error:
-            if error.filename is None:
-                raise
-            typer.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
-            raise typer.Exit(2) from None
-
-    return guarded
-
-
-@app.command(name="list")
-@_user_mistakes_in_one_line
-def list_known(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="methods, datasets, metrics or protocols.")],
-    as_json: AsJson = False,
-) -> None:
-    """List methods, datasets, metrics or threshold protocols."""
-    _check_name("list of", kind, LISTS)
-    known = LISTS[kind]()
-    if as_json:
-        typer.echo(json.dumps(known, indent=1))
-        return
-    name, title = (max(len(str(one[column])) for one in known) for column in ("name", "title"))
-    for one in known:
-        typer.echo(f"{one['name']:<{name}}  {one['title']:<{title}}  {one.get('what', '')}".rstrip())
-
-
 @app.command()
-@_user_mistakes_in_one_line
+@user_mistakes_in_one_line
 def run(
     methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
     datasets: Annotated[str, typer.Option(help="Cohorts to map anomalies in, comma-separated.")],
@@ -116,6 +78,7 @@ def run(
     validation_only: Annotated[bool, typer.Option("--validation-only", help="Leave the test split closed.")] = False,
     precision: Annotated[str, typer.Option(help="Of inference: fp32, bf16 or fp16.")] = "fp32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="GPUs that one fit trains on; the batch is shared out.")] = 1,
     slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
     rerun: Annotated[
         str, typer.Option(help="missing; failed: what failed before, too; all: everything anew.")
@@ -126,13 +89,14 @@ def run(
     postprocessing: Chains = None,
     protocols: Protocols = None,
     pictures: Pictures = None,
+    plugins: Plugins = None,
 ) -> None:
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
     from benchmark.planning import Request, plan
     from benchmark.runfolder import create_run
 
-    _check_name("value of --rerun called", rerun, RERUN)
-    _check_name("value of --precision called", precision, PRECISION)
+    check_name("value of --rerun called", rerun, RERUN)
+    check_name("value of --precision called", precision, PRECISION)
     request = Request(
         methods=methods,
         datasets=datasets,
@@ -146,18 +110,26 @@ def run(
         limit=limit,
         config=config,
         simulate=not dry_run,
+        plugins=tuple(plugins or ()),
     )
+    if devices > 1 and plugins:
+        raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
     scoring = _scoring(postprocessing, protocols, _standard_scoring())
+    warn_of_shadowed()
     study = plan(request)
+    for reason in study.left_out:
+        typer.echo(f"Left out: {reason}", err=True)
     root = out or _default_out(request, study)
     if dry_run:
         _show_cells(study, root, scoring)
-        return
-    _run(study, create_run(root), data, scoring, rerun, device, slice_batch, _names(pictures))
+    else:
+        _run(study, create_run(root), data, scoring, rerun, device, devices, slice_batch, _names(pictures))
+    if study.left_out:
+        raise typer.Exit(1)
 
 
 @app.command()
-@_user_mistakes_in_one_line
+@user_mistakes_in_one_line
 def evaluate(
     folder: RunArgument, data: OtherData = None, postprocessing: Chains = None, protocols: Protocols = None
 ) -> None:
@@ -174,7 +146,7 @@ def evaluate(
 
 
 @app.command()
-@_user_mistakes_in_one_line
+@user_mistakes_in_one_line
 def report(folder: RunArgument, data: OtherData = None, pictures: Pictures = None) -> None:
     """Write the report of a run, as Markdown."""
     from benchmark.runfolder import open_run
@@ -190,6 +162,7 @@ def _run(
     scoring: "Scoring",
     rerun: str,
     device: str,
+    devices: int,
     slice_batch: int,
     pictures: Sequence[str] | None,
 ) -> None:
@@ -200,7 +173,7 @@ def _run(
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     inference = Inference(device=pick_device(device), slice_batch=slice_batch)
-    job = Job(study, run, data, inference, scoring, rerun, typer.echo)  # type: ignore[arg-type]
+    job = Job(study, run, data, inference, scoring, rerun, typer.echo, devices)  # type: ignore[arg-type]
     if not any(job.wanted(cell) for cell in study.cells):
         _say_nothing_to_do(job)
     failed = run_study(job)
@@ -266,17 +239,12 @@ def _scoring(postprocessing: str | None, protocols: str | None, default: "Scorin
     chains = _names(postprocessing) or default.postprocessing
     chosen = _names(protocols) or default.protocols
     for chain in chains:
-        _check_name("post-processing chain", chain, CHAINS)
+        check_name("post-processing chain", chain, CHAINS)
     for protocol in chosen:
-        _check_name("protocol", protocol, PROTOCOLS)
+        check_name("protocol", protocol, PROTOCOLS)
     return Scoring(chains, chosen)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
     """Comma-separated names, each once."""
     return None if text is None else tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
-        raise UnknownName(kind, name, known)

@@ -4,17 +4,25 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from functools import partial
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.detector import Detector
+from benchmark.card import Card, Supervision
+from benchmark.detector import Detector, LabelledDetector
+from benchmark.memory import live_peak
 from benchmark.trial import Trial, simulated_case
 from datasets.case import Case
 
 GPU_TOLERANCE = 1e-4
 Rule = Callable[[Trial], str | None]
+
+
+class NotRun(Exception):
+    """A rule that cannot be tried here; the text says why."""
 
 
 def config_is_a_frozen_dataclass(trial: Trial) -> str | None:
@@ -157,10 +165,35 @@ def weights_hold_all_that_is_learnt(trial: Trial) -> str | None:
     return _difference(trial.map(restored), trial.map(trial.detector))
 
 
+def card_says_what_was_seen(trial: Trial) -> str | None:
+    """The data card says what was learnt from which data, and where the hyper-parameters come from."""
+    card = getattr(type(trial.make()), "card", None)
+    if not isinstance(card, Card):
+        return f"got {card!r}, wanted `card = Card(supervision, trained_on, tuned_on)` of benchmark.card"
+    if card.supervision not in get_args(Supervision):
+        return f"got supervision {card.supervision!r}, wanted one of {', '.join(get_args(Supervision))}"
+    told = issubclass(type(trial.make()), LabelledDetector)
+    if told != (card.supervision == "lesion labels"):
+        return f"got supervision '{card.supervision}', wanted 'lesion labels' for a LabelledDetector and no other"
+    empty = [name for name in ("trained_on", "tuned_on") if not getattr(card, name).strip()]
+    return f"got nothing for {', '.join(empty)}, wanted a sentence" if empty else None
+
+
+def memory_stays_within_its_bound(trial: Trial) -> str | None:
+    """Mapping one case or three holds no more memory than `memory_bound` states."""
+    for count in (1, 3):
+        stated = trial.detector.memory_bound(trial.shape, count)
+        trial.map(trial.detector, range(count))  # what is made once and kept is not a map's own
+        held = live_peak(partial(trial.map, trial.detector, range(count)), trial.detector.device)
+        if held > stated:
+            return f"got {held / 2**20:.1f} MiB for {count} cases of {trial.shape}, wanted at most {stated / 2**20:.1f}"
+    return None
+
+
 def gpu_agrees_with_cpu(trial: Trial) -> str | None:
     """Where there is a GPU, maps made on it are those of the CPU within 1e-4 of the largest value."""
     if not torch.cuda.is_available():
-        return None
+        raise NotRun("no GPU here")
     on_cpu, on_gpu = _on_both_devices(trial)
     cpu, gpu = trial.map(on_cpu), trial.map(on_gpu).cpu()
     worst, allowed = float((cpu - gpu).abs().max()), GPU_TOLERANCE * max(1.0, float(cpu.max()))
@@ -187,6 +220,8 @@ RULES: tuple[Rule, ...] = (
     reconstruction_matches_the_images,
     both_at_once_are_the_same,
     weights_hold_all_that_is_learnt,
+    card_says_what_was_seen,
+    memory_stays_within_its_bound,
     gpu_agrees_with_cpu,
 )
 

@@ -2,13 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, device, nn
 
+from benchmark.card import Card
 from datasets.case import Case
+
+FLOAT32 = 4  # bytes
+AT_TEST = "at_test"
+
+
+def at_test(default: Any) -> Any:
+    """A field of a Config that changes maps and leaves training alone: its variants share one fit's weights."""
+    return field(default=default, metadata={AT_TEST: True})
 
 
 class Detector(nn.Module, ABC):
@@ -25,6 +35,7 @@ class Detector(nn.Module, ABC):
     class Config:
         """No hyper-parameters."""
 
+    card: ClassVar[Card]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     config: Any
     slice_batch: int = 32
@@ -70,9 +81,34 @@ class Detector(nn.Module, ABC):
         maps = self.anomaly_map(images, brain_masks, seeds=seeds)
         return maps, self.reconstruction(images, brain_masks, seeds=seeds)
 
+    def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
+        """Most bytes that mapping `volumes` cases of `shape` `(X, Y, Z)` holds at once, beyond weights and inputs.
+
+        Here: two dozen float32 volumes a case, enough for arithmetic on whole volumes.
+        """
+        return 24 * FLOAT32 * volumes * prod(shape)
+
     @property
     def device(self) -> device:
         """Where the weights are; the CPU for a detector without any."""
         for tensor in (*self.parameters(), *self.buffers()):
             return tensor.device
         return device("cpu")
+
+
+class LabelledDetector(Detector):
+    """A detector that is told where the lesions of other patients lie: a floor, never a method to be ranked.
+
+    `fit` reads no lesion mask, as any detector's. Before a patient's cases are mapped the runner says where the
+    lesions of the cohort's other patients lie, so that no map has seen a mask of its own patient. Its card says
+    "lesion labels". What it is told is no part of its `state_dict()`.
+    """
+
+    @abstractmethod
+    def see_locations(self, frequency: Tensor) -> None:
+        """Take in the share of the other patients whose lesion covers each voxel, for all maps until the next call.
+
+        Args:
+            frequency: `(1, X, Y, Z)` float32 in [0, 1]; 0 everywhere where no other patient has a lesion mask, as
+                in a healthy cohort.
+        """

@@ -1,16 +1,22 @@
 """What `list` shows: methods, datasets, metrics and protocols, with nothing imported that is not needed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datasets.errors import BadValue
+
+if TYPE_CHECKING:
+    from benchmark.method import Method
 
 Listing = list[dict[str, object]]
 
 
-def methods() -> Listing:
+def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
+    """Every method; plugins say where they come from, and with `check` broken ones what is wrong with them."""
     from benchmark.registry import methods as known
 
-    return [{"name": one.name, "title": one.title, "target": one.target} for one in known().values()]
+    return [_method(one, check) for one in known(plugins).values()]
 
 
 def datasets() -> Listing:
@@ -47,6 +53,24 @@ LISTS: Mapping[str, Callable[[], Listing]] = {
     "metrics": metrics,
     "protocols": protocols,
 }
+
+
+def _method(method: "Method", check: bool) -> dict[str, object]:
+    listed: dict[str, object] = {"name": method.name, "title": method.title, "target": method.target}
+    if method.origin is not None:
+        listed |= {"what": f"plugin: {method.origin}", "origin": method.origin}
+    trouble = _trouble(method) if check else method.trouble
+    return listed if trouble is None else listed | {"title": f"BROKEN: {trouble}"}
+
+
+def _trouble(method: "Method") -> str | None:
+    from benchmark.method import UnusableMethod, load
+
+    try:
+        load(method)
+    except UnusableMethod as error:
+        return str(error)
+    return None
 
 
 def _dataset(name: str) -> dict[str, object]:

@@ -3,11 +3,15 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.registry import Choice, method, parse_choices, resolve_config
+from benchmark.choices import Choice, parse_choices
+from benchmark.configs import resolve_config
+from benchmark.method import Method, UnusableMethod
+from benchmark.registry import method, methods
 from benchmark.study import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
 from datasets.catalog import dataset
@@ -18,6 +22,7 @@ from datasets.splits import redraw
 
 # The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
 SEQUENCE_ORDER = ("t2", "t1", "flair", "t1ce")
+Resolved = tuple[Choice, Mapping[str, Any]]
 MOST_SEEDS = 1000  # of one range: more is a slip of the pen
 
 
@@ -27,6 +32,7 @@ class Request:
 
     Attributes:
         simulate: whether a simulated cohort that is not below `data` yet is made.
+        plugins: files whose detectors are methods too.
     """
 
     methods: str
@@ -41,6 +47,7 @@ class Request:
     limit: int | None = None
     config: Path | None = None
     simulate: bool = True
+    plugins: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,13 @@ class Study:
         cells: a fit's cell on its own healthy cohort comes before its others: thresholds need it.
         references: one for each dataset that holds lesions.
         files: every case of each dataset, in its own split.
+        left_out: why a method that was asked for is not among the cells, a line each.
     """
 
     cells: tuple[Cell, ...]
     references: tuple[Reference, ...]
     files: Mapping[str, Sequence[CaseFiles]]
+    left_out: tuple[str, ...] = ()
 
     @property
     def fits(self) -> list[Fit]:
@@ -87,31 +96,24 @@ class Study:
 def plan(request: Request) -> Study:
     """Resolve a request.
 
+    A method whose package is at fault is left out; whatever the caller can mend is refused.
+
     Raises:
-        UserError: any name, value or file that is not as wanted.
+        UserError: any name, value or file that is not as wanted, or no method is left.
     """
     if request.preset not in GRIDS:
         raise UnknownName("preset", request.preset, GRIDS)
-    choices = parse_choices(request.methods)
-    tuned = _read_config(request.config)
+    resolved, left_out = _resolved(request)
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
     sequence = request.sequence or _common_sequence([healthy, *specs])
-    for name, table in tuned.items():
-        resolve_config(Choice(method(name), {}), request.preset, table)
-    configs = [resolve_config(choice, request.preset, tuned.get(choice.method.name, {})) for choice in choices]
     seeds = parse_seeds(request.seeds)
-
-    every = {spec.name: spec for spec in (healthy, *specs)}
-    if request.simulate:
-        for spec in every.values():
-            _simulate_if_missing(spec, request.data)
-    files = {name: spec.files(request.data, sequence) for name, spec in every.items()}
+    files = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
     for split in ("train", "val"):
         if not any(case.split == split and case.healthy for case in files[healthy.name]):
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
-    fits = _fits(choices, configs, cohorts[healthy.name], GRIDS[request.preset], seeds)
+    fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds)
     cells = tuple(
         Cell(fit, cohort, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
@@ -122,7 +124,7 @@ def plan(request: Request) -> Study:
         for name, found in files.items()
         if not all(case.healthy for case in found)
     )
-    return Study(cells, references, files)
+    return Study(cells, references, files, left_out)
 
 
 def check_cases(files: Iterable[CaseFiles], grid: Grid) -> None:
@@ -153,6 +155,39 @@ def parse_seeds(text: str) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise BadValue(f"--seeds: got '{text}', wanted every seed once.")
     return seeds
+
+
+def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
+    """Every method that can be used with its hyper-parameters, and why others cannot."""
+    known = methods(request.plugins)
+    choices = parse_choices(request.methods, known)
+    tuned = _read_config(request.config, known)
+    usable, left_out = list[Resolved](), list[str]()
+    for choice in choices:
+        try:
+            usable.append((choice, resolve_config(choice, request.preset, tuned.get(choice.method.name, {}))))
+        except UnusableMethod as error:
+            left_out.append(str(error))
+    _check_tables(tuned, known, request.preset)
+    if not usable:
+        raise UnusableMethod("\n".join(dict.fromkeys(left_out)))
+    return usable, tuple(dict.fromkeys(left_out))
+
+
+def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Method], preset: str) -> None:
+    """Refuse a slip in a file's table even of a method that was not asked for."""
+    for name, table in tuned.items():
+        with suppress(UnusableMethod):
+            resolve_config(Choice(known[name], {}), preset, table)
+
+
+def _files(specs: Iterable[DatasetSpec], sequence: str, request: Request) -> dict[str, Sequence[CaseFiles]]:
+    """Every cohort's cases; a simulated cohort that is wanted and not there is made first."""
+    specs = list(specs)
+    if request.simulate:
+        for spec in specs:
+            _simulate_if_missing(spec, request.data)
+    return {spec.name: spec.files(request.data, sequence) for spec in specs}
 
 
 def _specs(names: str) -> list[DatasetSpec]:
@@ -188,7 +223,7 @@ def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:
         raise MissingData(f"{spec.title} cannot be simulated into {data}: {error.strerror}.") from error
 
 
-def _read_config(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
+def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str, Mapping[str, Any]]:
     """A TOML file with a table per method, its keys the fields of the method's Config."""
     if path is None:
         return {}
@@ -199,18 +234,16 @@ def _read_config(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadFile(f"--config {path}: got a file that is not TOML ({error}).") from error
     for name, table in tables.items():
-        method(name)
+        method(name, known)
         if not isinstance(table, dict):
             raise BadFile(f"--config {path}: got {name} = {table!r}, wanted a table [{name}].")
     return tables
 
 
-def _fits(
-    choices: Sequence[Choice], configs: Sequence[Mapping[str, Any]], healthy: Cohort, grid: Grid, seeds: Sequence[int]
-) -> list[Fit]:
+def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]) -> list[Fit]:
     return [
         Fit(choice.name, choice.method.target, config, healthy, grid, seed)
-        for choice, config in zip(choices, configs, strict=True)
+        for choice, config in resolved
         for seed in seeds
     ]
 

@@ -1,25 +1,26 @@
 """Fills a study's grid: keeps what is done, survives what fails."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.detector import Detector
+import torch
+
+from benchmark.detector import LabelledDetector
 from benchmark.environment import environment
-from benchmark.inference import Inference, forget_peak, peak_bytes, predict
+from benchmark.fitting import Workplace, fitted, forget
+from benchmark.inference import Inference, Prediction, forget_peak, peak_bytes, predict
+from benchmark.labels import LesionFrequency
 from benchmark.maps import write_volume
 from benchmark.planning import Study, check_cases
 from benchmark.records import Scoring, cell_state, check_settings, claim, has_maps, record_cell
-from benchmark.registry import build
 from benchmark.results import Row, blank_row, write_rows
 from benchmark.runfolder import RunFolder, write_json
 from benchmark.scoring import collect, fail, score_fit, score_references
 from benchmark.study import Cell, Fit
-from benchmark.weights import load_weights, save_weights
 from datasets.case import CaseFiles
-from datasets.errors import BadFile
 from datasets.grid import Cases
 
 Rerun = Literal["missing", "failed", "all"]
@@ -32,6 +33,7 @@ class Job:
     Attributes:
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
         say: told what goes on, a line at a time.
+        devices: GPUs that one fit trains on, where the method can use several.
     """
 
     study: Study
@@ -41,6 +43,12 @@ class Job:
     scoring: Scoring
     rerun: Rerun
     say: Callable[[str], None]
+    devices: int = 1
+
+    @property
+    def workplace(self) -> Workplace:
+        """Where this job's fits are made."""
+        return Workplace(self.study, self.run, self.inference.device, self.devices, self.say)
 
     def wanted(self, cell: Cell) -> bool:
         """Whether this cell is to be worked on."""
@@ -86,7 +94,7 @@ def _forget(job: Job, cells: Iterable[Cell]) -> None:
     """Take back what is to be made anew, so that a run killed meanwhile goes on with it later."""
     for cell in cells:
         if job.rerun == "all":
-            (job.run.fit(cell.fit) / "fit.json").unlink(missing_ok=True)
+            forget(job.run.fit(cell.fit))
         if not job.keeps_maps(cell):
             (job.run.cell(cell) / "cell.json").unlink(missing_ok=True)
             (job.run.cell(cell) / "rows.csv").unlink(missing_ok=True)
@@ -97,7 +105,7 @@ def _run_fit(job: Job, fit: Fit, cells: list[Cell]) -> None:
     to_map = [cell for cell in cells if not job.keeps_maps(cell)]
     failed: list[Cell] = []
     try:
-        detector = _fitted(job, fit) if to_map else None
+        detector = fitted(job.workplace, fit, mend=job.rerun == "failed") if to_map else None
     except Exception:
         for cell in to_map:
             fail(job.run, cell, "fit", job.say)
@@ -111,40 +119,13 @@ def _run_fit(job: Job, fit: Fit, cells: list[Cell]) -> None:
     score_fit(job.study, job.run, job.scoring, fit, [cell for cell in cells if cell not in failed], job.say)
 
 
-def _fitted(job: Job, fit: Fit) -> Detector:
-    """The fitted detector, from its folder where it is there already."""
-    folder = job.run.fit(fit)
-    detector = build(fit.method, fit.target, fit.config).to(job.inference.device)
-    if (folder / "fit.json").exists():
-        try:
-            load_weights(detector, folder)
-            return detector
-        except BadFile:
-            if job.rerun != "failed":
-                raise
-            job.say("  the kept weights cannot be loaded: fitting anew")
-    folder.mkdir(parents=True, exist_ok=True)
-    train, val = (Cases(job.study.training_cases(fit, split), fit.grid) for split in ("train", "val"))
-    job.say(f"  fitting on {len(train)} healthy cases of {fit.healthy.dataset} ({len(val)} for validation)")
-    begin = time.perf_counter()
-    detector.fit(train, val, seed=fit.seed, workdir=folder)
-    seconds = time.perf_counter() - begin
-    save_weights(detector, folder)
-    write_json(folder / "config.json", dict(fit.config))
-    parameters = sum(parameter.numel() for parameter in detector.parameters())
-    record = {"fit": asdict(fit), "seconds": seconds, "parameters": parameters, "device": job.inference.device}
-    write_json(folder / "fit.json", record)
-    job.say(f"  fitted in {seconds:.0f} s")
-    return detector.eval()
-
-
 def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     """Keep the maps of a cell; its `cell.json` comes last."""
     files = job.study.mapped_cases(cell)
     inference = replace(job.inference, precision=cell.precision)
     forget_peak(inference.device)
     rows, blank = list[Row](), blank_row(cell)
-    predictions = predict(detector, Cases(files, cell.fit.grid), inference, seed=cell.sampling_seed)
+    predictions = _predictions(detector, files, cell, inference)
     for one, prediction in zip(files, predictions, strict=True):
         write_volume(job.run.anomaly_map(cell, one.case_id), prediction.anomaly_map, prediction.case.affine)
         if prediction.reconstruction is not None:
@@ -156,6 +137,17 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     record_cell(job.run, cell, {"status": "mapped", "inference": asdict(inference)})
     seconds = sum(row.value for row in rows[:-1])
     job.say(f"  mapped {len(files)} cases of {cell.cohort.dataset} in {seconds:.1f} s")
+
+
+def _predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inference: Inference) -> Iterator[Prediction]:
+    """One a case in their order; a labelled detector hears of the other patients' lesions before each patient."""
+    if not isinstance(detector, LabelledDetector):
+        yield from predict(detector, Cases(files, cell.fit.grid), inference, seed=cell.sampling_seed)
+        return
+    frequency = LesionFrequency(files, cell.fit.grid)
+    for subject_id, own in groupby(files, key=lambda one: one.subject_id):
+        detector.see_locations(torch.from_numpy(frequency.of_others(subject_id))[None])  # (1, X, Y, Z)
+        yield from predict(detector, Cases(list(own), cell.fit.grid), inference, seed=cell.sampling_seed)
 
 
 def _needed(study: Study, cells: Iterable[Cell]) -> list[CaseFiles]:

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Sequence
 
+from benchmark.datacard import sees_labels
 from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
 from benchmark.planning import Study
 from benchmark.records import (
@@ -48,7 +49,9 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
         say(f"  not scored: no maps of {fit.method} on its healthy cohort {reference.cohort.dataset}")
         return list(cells)
     try:
-        normal = healthy_scores(run, reference, study.mapped_cases(reference), scoring.postprocessing)
+        # Maps made of lesion labels say nothing of healthy scans: no threshold can be taken from these.
+        healthy_cases = [] if sees_labels(run, fit) else study.mapped_cases(reference)
+        normal = healthy_scores(run, reference, healthy_cases, scoring.postprocessing)
     except Exception as error:
         fail(run, reference, _stage(error), say)
         return list(cells)

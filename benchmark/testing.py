@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
-from benchmark.contract import RULES, Rule
+from benchmark.contract import RULES, NotRun, Rule
 from benchmark.detector import Detector
 from benchmark.trial import Trial, simulated_case
 
@@ -28,14 +29,23 @@ class Outcome:
     Attributes:
         rule: the rule as a sentence.
         error: what was got and wanted where it is broken, else None.
+        not_run: why it could not be tried here, else None.
     """
 
     rule: str
     error: str | None = None
+    not_run: str | None = None
 
     @property
     def passed(self) -> bool:
+        """Whether it is not known to be broken."""
         return self.error is None
+
+    @property
+    def verdict(self) -> Literal["OK", "BROKEN", "not run"]:
+        if self.error is not None:
+            return "BROKEN"
+        return "OK" if self.not_run is None else "not run"
 
 
 def check_detector(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> None:
@@ -64,6 +74,8 @@ def _verdict(rule: Rule, trial: Trial) -> Outcome:
     sentence = (rule.__doc__ or rule.__name__).strip().rstrip(".")
     try:
         return Outcome(sentence, rule(trial))
+    except NotRun as reason:
+        return Outcome(sentence, not_run=str(reason))
     except Exception as error:  # whatever a detector raises is its verdict under this rule
         return Outcome(sentence, f"got {type(error).__name__}: {error}")
 

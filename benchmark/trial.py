@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from benchmark.detector import Detector
+from benchmark.detector import Detector, LabelledDetector
 from benchmark.weights import load_weights, save_weights
 from datasets.case import Case
 
@@ -40,7 +40,7 @@ class Trial:
         workdir = self.folder / name
         workdir.mkdir(exist_ok=True)
         detector.fit(self.train, self.val, seed=FIT_SEED, workdir=workdir)
-        return detector.eval()
+        return self._told(detector.eval())
 
     def restored(self, device: torch.device) -> Detector:
         """A new detector with the fitted one's weights, by way of a file."""
@@ -49,6 +49,13 @@ class Trial:
         save_weights(self.detector, folder)
         detector = self.make().to(device)
         load_weights(detector, folder)
+        return self._told(detector)
+
+    def _told(self, detector: Detector) -> Detector:
+        """A detector that asks where other patients' lesions lie is told something."""
+        if isinstance(detector, LabelledDetector):
+            frequency = torch.rand(1, *self.shape, generator=torch.Generator().manual_seed(FIT_SEED))
+            detector.see_locations(frequency.to(detector.device))
         return detector
 
     def map(self, detector: Detector, which: Sequence[int] = (0, 1, 2)) -> Tensor:

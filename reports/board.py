@@ -1,10 +1,11 @@
 """Board: the rows of one cohort, and the numbers of every method in them."""
 
 from collections.abc import Collection, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from benchmark.datacard import LABELS
 from reports.columns import MISSING, PERFECT_MAP
 from reports.markup import escape
 from reports.numbers import Number, Statistic, number, of_cases
@@ -21,12 +22,19 @@ class Board:
         rows, timing: of one cohort and one split, as `read_rows` gives them.
         seeds: how many training seeds each method was to have, in the order of the study.
         floors: the methods that any other has to beat.
+        supervision: what each method's map has seen, of its data card; nothing of a method without one.
     """
 
     rows: pd.DataFrame
     timing: pd.DataFrame
     seeds: Mapping[str, int]
     floors: Collection[str] = ()
+    supervision: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> list[str]:
+        """The methods whose maps have seen lesion labels: they are shown, and ranked with no other."""
+        return [method for method in self.seeds if self.supervision.get(method) == LABELS]
 
     @property
     def patients(self) -> int:
@@ -74,10 +82,16 @@ class Board:
         return times
 
     def label(self, method: Hashable) -> str:
-        """The name as Markdown; a floor is marked as such."""
+        """The name as Markdown; a floor is marked as such, and so is what uses lesion labels."""
         if method == PERFECT_MAP:
             return "*perfect map*"
-        return escape(str(method)) + (" (floor)" if method in self.floors else "")
+        marks = {"floor": method in self.floors, f"uses {LABELS}": method in self.labelled}
+        shown = ", ".join(mark for mark, holds in marks.items() if holds)
+        return escape(str(method)) + (f" ({shown})" if shown else "")
+
+    def supervision_of(self, method: Hashable) -> str:
+        """What its map has seen; the perfect map is the truth."""
+        return "" if method == PERFECT_MAP else self.supervision.get(str(method)) or MISSING
 
     def patients_of(self, method: Hashable) -> str:
         """How many there are, and of how many scans if that is another number."""

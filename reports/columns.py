@@ -1,6 +1,6 @@
 """Column: one number a line below one heading, the best of them marked; and tables made of columns."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,12 +21,14 @@ class Column:
     Attributes:
         higher_is_better: the best number is bold; None where none is.
         show: a defined number as text.
+        unranked: lines that are never the best; the perfect map is none of the rivals anyway.
     """
 
     title: str
     numbers: Mapping[Hashable, Number]
     higher_is_better: bool | None = None
     show: Callable[[Number], str] = lambda number: f"{number.value:.3f}"
+    unranked: Collection[Hashable] = ()
 
     def text(self, line: Hashable) -> str:
         """The number, with over how many of how many rows it is unless it is over all."""
@@ -38,7 +40,8 @@ class Column:
 
     def _best(self) -> list[Hashable]:
         """Where the best number stands, equal ones too; nowhere if all are equal or the best is over some rows only."""
-        rivals = {line: one for line, one in self.numbers.items() if line != PERFECT_MAP and one.defined}
+        aside = {PERFECT_MAP, *self.unranked}
+        rivals = {line: one for line, one in self.numbers.items() if line not in aside and one.defined}
         values = {line: round(one.value, 3) for line, one in rivals.items()}
         if self.higher_is_better is None or len(set(values.values())) < 2:
             return []

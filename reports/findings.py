@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.datacard import DataCard, read_card
 from benchmark.records import Scoring, kept_cells, kept_references, kept_scoring
 from benchmark.registry import methods
 from benchmark.results import read_rows
@@ -28,6 +29,7 @@ class Findings:
         whole: all cohorts and splits together.
         lesion, healthy: a cohort's board of its cases with and of those without lesion.
         empty: cohorts that have been scored and have no case in the split.
+        cards: of each method's first fit that has one.
     """
 
     run: RunFolder
@@ -39,6 +41,7 @@ class Findings:
     lesion: Mapping[str, Board]
     healthy: Mapping[str, Board]
     empty: Sequence[str]
+    cards: Mapping[str, DataCard]
 
     @property
     def fits(self) -> list[Fit]:
@@ -75,7 +78,9 @@ def read_findings(run: RunFolder) -> Findings:
     cells, settings = kept_cells(run), read_json(run.study)["settings"]
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
-    whole = Board(rows, timing, seeds, _floors(seeds))
+    cards = _cards(run, cells)
+    supervision = {method: card.supervision for method, card in cards.items()}
+    whole = Board(rows, timing, seeds, _floors(seeds), supervision)
     boards = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
     empty = [name for name, board in boards.items() if _is_empty(board)]
     with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
@@ -91,6 +96,7 @@ def read_findings(run: RunFolder) -> Findings:
         lesion={name: _only(board, lesion_cases(board.rows)) for name, board in shown.items() if name in with_lesions},
         healthy={name: board for name, board in healthy.items() if name not in with_lesions or board.patients},
         empty=empty,
+        cards=cards,
     )
 
 
@@ -112,6 +118,15 @@ def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
     pairs = dict.fromkeys((cell.fit.method, cell.fit.seed) for cell in cells)
     counted = [method for method, _ in pairs]
     return {method: counted.count(method) for method in dict.fromkeys(counted)}
+
+
+def _cards(run: RunFolder, cells: Sequence[Cell]) -> dict[str, DataCard]:
+    cards: dict[str, DataCard] = {}
+    for fit in {cell.fit.key: cell.fit for cell in cells}.values():
+        card = read_card(run, fit) if fit.method not in cards else None
+        if card is not None:
+            cards[fit.method] = card
+    return cards
 
 
 def _floors(names: Iterable[str]) -> list[str]:

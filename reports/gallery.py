@@ -1,4 +1,4 @@
-"""One picture a cohort: cases below each other; image, reconstructions, anomaly maps and truth side by side."""
+"""One picture a cohort: methods side by side, cases below each other; reconstructions above anomaly maps."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,20 +27,28 @@ BRIGHTEST = 99.5  # percentile of the brain's scores that has the last colour
 
 @dataclass(frozen=True)
 class Strip:
-    """One column of the picture.
+    """What is shown of every case in one way.
 
     Attributes:
-        volumes: `(X, Y, Z)`, one a case; None where a map is not kept.
+        volumes: `(X, Y, Z)`, one a case; None where it is not kept.
         colours: name of matplotlib's colour map.
         highest: the value that has the last colour; 0 has the first.
         outlined: whether the lesion's outline is drawn.
     """
 
-    title: str
     volumes: Sequence[Volume | None]
     colours: str = "gray"
     highest: float = 1.0
     outlined: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A method's two strips: what it reconstructs above, what it marks below; or the image above the truth."""
+
+    title: str
+    above: Strip | None = None
+    below: Strip | None = None
 
 
 def write_gallery(
@@ -61,7 +69,7 @@ def write_gallery(
         raise MissingData(f"No maps of {dataset}, split {split}, are kept in {run.root}.")
     cases = [load_case(one, cells[0].fit.grid) for one in files]
     labels = [_label(case, lesion_ml) for case in cases]
-    figure = draw(cases, labels, strips(run, cells, cases))
+    figure = draw(cases, labels, columns(run, cells, cases))
     with written_whole(path) as beside:
         figure.savefig(beside, format="png", dpi=150, facecolor="white", bbox_inches="tight", pad_inches=0.05)
     return [one.case_id for one in files]
@@ -75,35 +83,35 @@ def choose_cases(files: Sequence[CaseFiles], lesion_ml: Mapping[str, float]) -> 
     return [ordered[place] for place in places]
 
 
-def strips(run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case]) -> list[Strip]:
-    """The columns: image, what each cell kept of each case, and the image with the lesion's outline."""
+def columns(run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case]) -> list[Column]:
+    """The image above the lesion's outline, then what each cell kept of each case."""
     images = [case.image[0] for case in cases]
-    columns = [Strip("image", images)]
+    with_lesion = any(case.lesion_mask is not None for case in cases)
+    made = [Column("image", Strip(images), Strip(images, outlined=True) if with_lesion else None)]
     for cell in cells:
         reconstructions = [_kept(run.reconstruction(cell, case.case_id)) for case in cases]
-        if any(volume is not None for volume in reconstructions):
-            columns.append(Strip(f"{cell.fit.method}\nreconstruction", reconstructions))
         maps = [_kept(run.anomaly_map(cell, case.case_id)) for case in cases]
-        columns.append(Strip(f"{cell.fit.method}\nanomaly map", maps, "inferno", _highest(maps, cases)))
-    if any(case.lesion_mask is not None for case in cases):
-        columns.append(Strip("truth", images, outlined=True))
-    return columns
+        reconstructs = any(volume is not None for volume in reconstructions)
+        above = Strip(reconstructions) if reconstructs else None
+        made.append(Column(cell.fit.method, above, Strip(maps, "inferno", _highest(maps, cases))))
+    return made
 
 
-def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[Strip]) -> Figure:
+def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[Column]) -> Figure:
     """Axial slices through the most lesion (without lesion the brain's middle): anterior up, left on the left."""
     box = _brain_box(cases)
-    figure, grid = _empty_panels(len(cases), len(columns), box)
+    figure, grid = _empty_panels(2 * len(cases), len(columns), box)
     for row, case in enumerate(cases):
         z = shown_slice(case)
-        for axes, column in zip(grid[row], columns, strict=True):
-            _panel(axes, column, column.volumes[row], case, box, z)
-        grid[row, 0].set_ylabel(f"{labels[row]}\nz = {_height_mm(case, z):+.0f} mm", fontsize=7, parse_math=False)
+        for place, column in enumerate(columns):
+            for axes, strip in zip(grid[2 * row : 2 * row + 2, place], (column.above, column.below), strict=True):
+                _panel(axes, strip, None if strip is None else strip.volumes[row], case, box, z)
+        grid[2 * row, 0].set_ylabel(f"{labels[row]}\nz = {_height_mm(case, z):+.0f} mm", fontsize=8, parse_math=False)
     for axes, column in zip(grid[0], columns, strict=True):
-        axes.set_title(_wrapped(column.title), fontsize=7.5, parse_math=False)
+        axes.set_title(_wrapped(column.title), fontsize=9, parse_math=False)
     for axes, column in zip(grid[-1], columns, strict=True):
-        if column.colours != "gray":
-            axes.set_xlabel(f"0 to {column.highest:.2g}", fontsize=7)
+        if column.below is not None and column.below.colours != "gray":
+            axes.set_xlabel(f"0 to {column.below.highest:.2g}", fontsize=8)
     _mark_sides(grid[0, 0])
     return figure
 
@@ -170,18 +178,22 @@ def _empty_panels(rows: int, columns: int, box: tuple[slice, slice]) -> tuple[Fi
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _panel(axes: Axes, column: Strip, volume: Volume | None, case: Case, box: tuple[slice, slice], z: int) -> None:
+def _panel(
+    axes: Axes, strip: Strip | None, volume: Volume | None, case: Case, box: tuple[slice, slice], z: int
+) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
+    if strip is None:
+        return
     if volume is None:
         axes.text(0.5, 0.5, "not kept", ha="center", va="center", fontsize=7, transform=axes.transAxes)
         return
     plane = volume[(*box, z)].T  # (Y, X): rows of a picture run along y
-    axes.imshow(plane, cmap=column.colours, vmin=0, vmax=column.highest, origin="lower", interpolation="nearest")
+    axes.imshow(plane, cmap=strip.colours, vmin=0, vmax=strip.highest, origin="lower", interpolation="nearest")
     lesion = case.lesion_mask
-    if column.outlined and lesion is not None and lesion[(*box, z)].any():
+    if strip.outlined and lesion is not None and lesion[(*box, z)].any():
         axes.contour(lesion[(*box, z)].T, levels=[0.5], colors=OUTLINE, linewidths=0.9)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmark.runfolder import RunFolder, write_text
 from datasets.catalog import dataset
+from reports.cards import data_cards
 from reports.findings import read_findings
 from reports.opening import opening
 from reports.pictures import find_scans, gallery
@@ -41,6 +42,7 @@ def write_report(run: RunFolder, data: Path | None, *, pictures: Sequence[str] |
         field_of_view(findings),
         noted(findings),
         gallery(findings, scans, shown),
+        data_cards(findings),
         configurations(findings),
     ]
     path = run.root / "report.md"

@@ -18,7 +18,7 @@ UNFINISHED = {
 
 def badges(findings: Findings) -> list[str]:
     """What qualifies every number of the run."""
-    return [*_single_seed(findings), *_validation(findings)]
+    return [*_single_seed(findings), *_labelled(findings), *_validation(findings)]
 
 
 def notes(findings: Findings) -> list[str]:
@@ -38,6 +38,16 @@ def _single_seed(findings: Findings) -> Iterator[str]:
     if single:
         whose = "" if len(single) == len(seeds) else f" ({', '.join(map(escape, single))})"
         yield f"**Single seed**{whose}: these numbers describe these weights, not the recipe."
+
+
+def _labelled(findings: Findings) -> Iterator[str]:
+    labelled = findings.whole.labelled
+    if labelled:
+        yield (
+            f"**Uses lesion labels** ({', '.join(map(escape, labelled))}): maps are made of the lesion masks of the "
+            "other patients of the cohort that is scored, which no method may see. Marked in every table, ranked in "
+            "none. Of healthy scans such maps say nothing, so that no threshold taken from these is defined."
+        )
 
 
 def _validation(findings: Findings) -> Iterator[str]:
@@ -71,6 +81,9 @@ def _undefined_protocols(findings: Findings) -> Iterator[str]:
 def _undefined(findings: Findings, cohort: str) -> list[str]:
     rows = findings.whole.rows
     thresholds = rows[(rows["dataset"] == cohort) & (rows["metric"] == "threshold") & rows["value"].isna()]
+    of_healthy = [name for name, protocol in PROTOCOLS.items() if protocol.uses == "healthy-val"]
+    by_nature = thresholds["method"].isin(findings.whole.labelled) & thresholds["protocol"].isin(of_healthy)
+    thresholds = thresholds[~by_nature]  # said in the badge
     return [name for name in thresholds["protocol"].unique() if name in PROTOCOLS and not _is_closed(findings, name)]
 
 

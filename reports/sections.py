@@ -16,7 +16,8 @@ LEGEND = (
     "`-`: missing, not computed. **Bold**: best of its column among the methods, floors included; nothing where the "
     "best is not over all cases. It says nothing of significance. A floor is what any method has to beat. The perfect "
     "map is the truth itself sent through the same chain: what the chain leaves of a flawless answer. It is no method "
-    "and takes no part in the order; where lesions are small, a map that is too large can come out ahead of it."
+    "and takes no part in the order; where lesions are small, a map that is too large can come out ahead of it. "
+    "Supervision is the most that a map has seen; what chose its threshold stands under Data cards."
 )
 UPPER = (
     "Upper bound of the pooled Dice, never ranked: this threshold has seen the test labels. The mean over patients "

@@ -28,7 +28,10 @@ def leaderboard(board: Board, chain: str, protocol: str) -> str:
         metric_column(board, "l1 ratio", "l1_ratio", statistic=geometric_mean),
         seconds_column(board, "s a volume"),
     ]
-    lead: dict[str, Callable[[Hashable], str]] = {"Method": board.label, "Patients": board.patients_of}
+    lead: dict[str, Callable[[Hashable], str]] = {"Method": board.label}
+    if board.supervision:
+        lead["Supervision"] = board.supervision_of
+    lead["Patients"] = board.patients_of
     if max(board.seeds.values()) > 1:
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(board, str(method))
         lead["Dice over seeds"] = lambda method: _range(dice.numbers[method].seeds)
@@ -40,22 +43,25 @@ def metric_column(
 ) -> Column:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
     numbers = board.numbers(metric, chain, protocol, statistic)
-    return Column(title, numbers, METRICS[metric].higher_is_better if board.testable else None)
+    higher_is_better = METRICS[metric].higher_is_better if board.testable else None
+    return Column(title, numbers, higher_is_better, unranked=board.labelled)
 
 
 def seconds_column(board: Board, title: str) -> Column:
-    return Column(title, board.seconds(), False if board.testable else None, lambda number: f"{number.value:.2f}")
+    lower_is_better = False if board.testable else None
+    return Column(title, board.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", board.labelled)
 
 
 def ranked(board: Board, chain: str) -> list[Hashable]:
-    """The methods, best AUPRC first and those without one last, then the perfect map.
+    """The methods, best AUPRC first and those without one last; below them what uses labels, then the perfect map.
 
     Where there are too few patients to rank them by, methods stand in the order of the study.
     """
-    areas, methods = board.numbers("auprc", chain), list[Hashable](board.seeds)
+    areas, labelled = board.numbers("auprc", chain), board.labelled
+    methods: list[Hashable] = [method for method in board.seeds if method not in labelled]
     if board.testable:
         methods.sort(key=lambda method: -areas[method].value if areas[method].defined else np.inf)
-    return [*methods, PERFECT_MAP]
+    return [*methods, *labelled, PERFECT_MAP]
 
 
 def dice_table(board: Board, chains: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:

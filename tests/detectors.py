@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from benchmark.detector import Detector
+from benchmark.card import Card
+from benchmark.detector import Detector, at_test
 from datasets.case import Case
 
 
@@ -18,13 +19,14 @@ class MeanDistance(Detector):
 
     @dataclass(frozen=True)
     class Config:
-        power: float = 1.0
+        power: float = at_test(1.0)
         sides: tuple[str, ...] = ("dark", "bright")
 
         def __post_init__(self) -> None:
             if self.power <= 0:
                 raise ValueError(f"Got power {self.power}, wanted more than 0.")
 
+    card: ClassVar[Card] = Card("healthy scans", "the mean of the training images", "nothing")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
     mean: Tensor
 

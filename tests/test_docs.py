@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,21 @@ def python_blocks(name: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(), flags=re.DOTALL)
 
 
-def test_the_method_of_the_tutorial_fulfils_the_contract() -> None:
-    names: dict[str, object] = {}
-    exec(python_blocks("adding-a-method.md")[0], names)
-    detector = names["Darkness"]
-    check_detector(lambda: detector(detector.Config()))  # type: ignore[attr-defined, operator]
+@pytest.mark.parametrize(("block", "name", "budget"), [(0, "Darkness", {}), (1, "Bottleneck", {"steps": 3})])
+def test_the_methods_of_the_tutorial_fulfil_the_contract(block: int, name: str, budget: dict[str, int]) -> None:
+    names: dict[str, Any] = {}
+    exec(python_blocks("adding-a-method.md")[block], names)
+    detector = names[name]
+    check_detector(lambda: detector(detector.Config(**{**detector.presets["quick"], **budget})))
+
+
+def test_the_test_of_the_tutorial_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method, _, test = python_blocks("adding-a-method.md")
+    (tmp_path / "uadbench_darkness.py").write_text(method)
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict[str, Any] = {}
+    exec(test, names)
+    names["test_darkness_fulfils_the_contract"]()
 
 
 def test_the_cohort_of_the_tutorial_is_a_spec() -> None:

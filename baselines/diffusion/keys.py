@@ -36,7 +36,7 @@ SCHEDULE_BUFFER = re.compile(r"^diffusion\.\w+$")
 
 
 def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The `state_dict` of `DDPM` or `CDDPM` from that of a published checkpoint.
+    """The `state_dict` of `DDPM`, `PDDPM` or `CDDPM` from that of a published checkpoint.
 
     The schedule's buffers are left out.
 

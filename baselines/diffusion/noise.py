@@ -8,14 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from baselines.philox import random_words
+
 OCTAVES = 6
 LONGEST_WAVELENGTH = 64.0  # pixels; halves from octave to octave
 PERSISTENCE = 0.8
-
-WORD = 0xFFFFFFFF
-PHILOX_ROUNDS = 10
-PHILOX_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-PHILOX_WEYL = (0x9E3779B9, 0xBB67AE85)
 
 SQUISH = (sqrt(3) - 1) / 2  # lattice to plane
 STRETCH = (1 / sqrt(3) - 1) / 2  # plane to lattice
@@ -42,7 +39,7 @@ def simplex_noise(seeds: Tensor, shape: tuple[int, int], *, stream: int) -> Tens
         Spencer 2014, "OpenSimplex noise"; six octaves as in Wyatt et al. 2022 (AnoDDPM).
     """
     lattice = _lattice(shape, seeds.device)
-    direction = _words(seeds, lattice.points, stream) >> 29  # (B, points) in 0..7
+    direction = random_words(seeds, lattice.points, stream=stream) >> 29  # (B, points) in 0..7
     gradients = torch.tensor(GRADIENTS, dtype=torch.float32, device=seeds.device)[:, direction.T]  # (2, points, B)
     field = F.embedding_bag(
         lattice.columns,
@@ -65,47 +62,11 @@ def gaussian_noise(seeds: Tensor, shape: tuple[int, int], *, stream: int) -> Ten
     pixels = shape[0] * shape[1]
     pairs = (pixels + 1) // 2
     # In float64, so that devices whose logarithms differ in the last place agree after rounding.
-    uniform = _words(seeds, 2 * pairs, stream).double() / 2**32
+    uniform = random_words(seeds, 2 * pairs, stream=stream).double() / 2**32
     radius = (-2 * torch.log1p(-uniform[:, :pairs])).sqrt()
     angle = 2 * torch.pi * uniform[:, pairs:]
     normal = torch.cat([radius * angle.cos(), radius * angle.sin()], dim=1)[:, :pixels]
     return normal.float().reshape(-1, 1, *shape)
-
-
-def philox(counter: Tensor, key: Tensor) -> Tensor:
-    """Philox-4x32-10: four random 32-bit words for each counter and key.
-
-    Args:
-        counter: `(..., 4)` and
-        key: `(..., 2)` int64 that hold unsigned 32-bit words; leading axes broadcast.
-
-    Returns:
-        `(..., 4)` int64 that hold unsigned 32-bit words.
-
-    References:
-        Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
-    """
-    c0, c1, c2, c3 = counter.unbind(-1)
-    k0, k1 = key.unbind(-1)
-    for _ in range(PHILOX_ROUNDS):
-        # The products wrap around in int64, which keeps the 64 bits of the unsigned ones.
-        p0, p1 = c0 * PHILOX_MULTIPLIERS[0], c2 * PHILOX_MULTIPLIERS[1]
-        c0, c1, c2, c3 = _high(p1) ^ c1 ^ k0, p1 & WORD, _high(p0) ^ c3 ^ k1, p0 & WORD
-        k0, k1 = (k0 + PHILOX_WEYL[0]) & WORD, (k1 + PHILOX_WEYL[1]) & WORD
-    return torch.stack([c0, c1, c2, c3], dim=-1)
-
-
-def _high(product: Tensor) -> Tensor:
-    return (product >> 32) & WORD
-
-
-def _words(seeds: Tensor, count: int, stream: int) -> Tensor:
-    """`(B, count)` random words; the seed is the generator's key, the stream a part of its counter."""
-    block = torch.arange((count + 3) // 4, device=seeds.device)
-    zero = torch.zeros_like(block)
-    counter = torch.stack([block, zero + stream, zero, zero], dim=-1)  # (blocks, 4)
-    key = torch.stack([seeds & WORD, _high(seeds)], dim=-1)[:, None]  # (B, 1, 2)
-    return philox(counter, key).flatten(1)[:, :count]
 
 
 class _Lattice(NamedTuple):

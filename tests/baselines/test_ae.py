@@ -7,6 +7,10 @@ import pytest
 import torch
 
 from baselines.ae import AE, LATENT, Decoder, Encoder
+from baselines.reconstruction import SliceReconstruction
+from baselines.svae import SVAE
+from baselines.vae import VAE
+from benchmark.memory import live_peak
 from benchmark.testing import check_detector
 from benchmark.trial import simulated_case
 
@@ -43,3 +47,21 @@ def test_fitting_lowers_the_loss(tmp_path: Path) -> None:
     AE(config).fit(cases[:6], cases[6:], seed=0, workdir=tmp_path)
     losses = pd.read_csv(tmp_path / "log" / "metrics.csv")["val_loss"].dropna()
     assert losses.min() < 0.6 * losses.iloc[0]
+
+
+@pytest.mark.parametrize("method", [AE, VAE, SVAE])
+@pytest.mark.parametrize("preset", ["quick", "paper"])
+def test_the_stated_memory_is_enough_without_being_twice_as_much(
+    method: type[SliceReconstruction], preset: str
+) -> None:
+    detector = method(method.Config(**method.presets.get(preset, {}))).eval()
+    size, depth = detector.config.size, 10
+    images = torch.rand(1, 1, size, size, depth)
+    arguments = images, torch.ones_like(images, dtype=torch.bool), torch.tensor([1])
+
+    def compute() -> object:
+        return detector.anomaly_map(arguments[0], arguments[1], seeds=arguments[2])
+
+    compute()
+    held, stated = live_peak(compute, torch.device("cpu")), detector.memory_bound((size, size, depth), 1)
+    assert held < stated < 2 * held

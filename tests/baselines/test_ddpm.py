@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from baselines.ddpm import DDPM
 from baselines.diffusion.noise import gaussian_noise, simplex_noise
 from baselines.diffusion.schedule import cosine_alpha_bar
+from benchmark.memory import live_peak
+from benchmark.testing import check_detector
 
 TINY = DDPM.Config(size=16, width=8, multipliers=(1, 2), residual_blocks=1, heads=2, groups=4)
 
@@ -148,6 +150,29 @@ def test_slices_of_a_volume_share_a_noise_field_only_where_asked() -> None:
     seeds = torch.tensor([3, 4])
     assert detector(replace(TINY, noise_field="shared")).slice_seeds(seeds, 3).tolist() == [[3] * 3, [4] * 3]
     assert len(detector().slice_seeds(seeds, 3).unique()) == 6
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        DDPM.Config(**DDPM.presets["quick"]),
+        TINY,
+        replace(TINY, size=48, multipliers=(1, 1, 8)),
+        replace(TINY, size=48, residual_blocks=4),
+        replace(TINY, size=32, multipliers=(2,)),
+    ],
+)
+def test_memory_stated_holds_what_a_batch_takes_and_not_twice_as_much(config: DDPM.Config) -> None:
+    ddpm = DDPM(config).eval()
+    ddpm.slice_batch = 8
+    slices, seeds = torch.rand(8, 1, config.size, config.size), torch.arange(8)
+    reconstructed(ddpm, slices, seeds)  # the noise's lattice is kept
+    held = live_peak(lambda: reconstructed(ddpm, slices, seeds), torch.device("cpu"))
+    assert held < ddpm.memory_bound((config.size, config.size, 1), 0) < 2 * held
+
+
+def test_ddpm_fulfils_the_contract() -> None:
+    check_detector(lambda: DDPM(replace(TINY, steps=2, batch_size=4, augment=False)))
 
 
 @pytest.mark.parametrize(

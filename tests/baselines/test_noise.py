@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from baselines.diffusion.noise import OCTAVES, _lattice, gaussian_noise, philox, simplex_noise
+from baselines.diffusion.noise import OCTAVES, _lattice, gaussian_noise, simplex_noise
+from baselines.philox import philox
 
 KINDS = pytest.mark.parametrize("noise", [simplex_noise, gaussian_noise])
 Noise = Callable[..., Tensor]

@@ -19,8 +19,9 @@ def brains() -> tuple[Tensor, Tensor, Tensor]:
     return images * brain_masks, brain_masks, torch.zeros(2, dtype=torch.int64)
 
 
-def test_thresh_fulfils_the_contract() -> None:
-    check_detector(lambda: Thresh(Thresh.Config()))
+@pytest.mark.parametrize("sign", ["bright", "dark"])
+def test_thresh_fulfils_the_contract(sign: str) -> None:
+    check_detector(lambda: Thresh(Thresh.Config(sign=sign)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("sign", "factor"), [("bright", 1), ("dark", -1)])

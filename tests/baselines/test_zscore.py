@@ -1,13 +1,12 @@
-"""ZScore agrees with NumPy and SciPy, and its brain's edge does not fade."""
+"""ZScore agrees with NumPy; standardised, it forgives another contrast."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 
-from baselines.zscore import ZScore, smoothed
+from baselines.zscore import ZScore
 from benchmark.testing import check_detector
 from benchmark.trial import simulated_case
 from datasets.case import Case
@@ -35,26 +34,9 @@ def anomaly_map(detector: ZScore, case: Case) -> torch.Tensor:
     return detector.anomaly_map(image, brain_mask, seeds=torch.zeros(1, dtype=torch.int64))[0]
 
 
-def test_zscore_fulfils_the_contract() -> None:
-    check_detector(lambda: ZScore(ZScore.Config()))
-
-
-def test_smoothing_agrees_with_scipys_normalised_filter() -> None:
-    case = simulated_case(0, SHAPE)
-    inside = case.brain_mask.astype(np.float64)
-    above, below = (
-        ndimage.gaussian_filter(volume, 1.3, mode="constant", truncate=5 / 1.3)
-        for volume in (case.image[0] * inside, inside)
-    )
-    wanted = np.where(case.brain_mask, above / np.where(below > 0, below, 1), 0)
-    got = smoothed(torch.from_numpy(case.image), torch.from_numpy(case.brain_mask)[None], 1.3)
-    assert np.abs(got[0].numpy() - wanted).max() < 1e-5
-
-
-def test_a_constant_brain_stays_constant_to_its_edge() -> None:
-    case = brain(0.6)
-    image, brain_mask = torch.from_numpy(case.image), torch.from_numpy(case.brain_mask)[None]
-    assert torch.allclose(smoothed(image, brain_mask, 2.0), image, atol=1e-6)
+@pytest.mark.parametrize("standardise", [False, True])
+def test_zscore_fulfils_the_contract(standardise: bool) -> None:
+    check_detector(lambda: ZScore(ZScore.Config(standardise=standardise)))
 
 
 def test_moments_are_those_of_the_stacked_cases(tmp_path: Path) -> None:
@@ -117,3 +99,22 @@ def test_volumes_of_another_shape_are_refused(tmp_path: Path) -> None:
 def test_no_training_case_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no healthy training case"):
         fitted(ZScore.Config(), [], tmp_path)
+
+
+def test_standardised_it_does_not_alarm_at_another_contrast(tmp_path: Path) -> None:
+    cases = [simulated_case(index, SHAPE) for index in range(5)]
+    new = simulated_case(5, SHAPE)
+    brighter = Case("brighter", new.image**0.4, new.brain_mask, None, new.affine)
+    rises = []
+    for standardise in (False, True):
+        detector = fitted(ZScore.Config(standardise=standardise), cases, tmp_path)
+        same, other = (anomaly_map(detector, case)[0, new.brain_mask].mean() for case in (new, brighter))
+        rises.append(float(other - same))
+    assert rises[0] > 0.5
+    assert abs(rises[1]) < 0.1
+
+
+def test_standardised_it_keeps_its_landmarks_with_its_weights(tmp_path: Path) -> None:
+    detector = fitted(ZScore.Config(standardise=True), [simulated_case(0, SHAPE)], tmp_path)
+    assert float(detector.state_dict()["standardisation.landmarks"].max()) > 0.3
+    assert "standardisation.landmarks" not in ZScore(ZScore.Config()).state_dict()

@@ -8,41 +8,12 @@ import nibabel
 import numpy as np
 import pytest
 from cohorts import PATIENTS, write_nifti
+from commandline import STUDY, Program, refused
 from studies import read_table, stamps
-from typer.testing import CliRunner, Result
 
 from benchmark import scoring
-from benchmark.cli import app
-
-Program = Callable[..., Result]
-STUDY = ("--methods", "mean-distance", "--datasets", "patients", "--preset", "quick", "--pictures", "")
 
 pytestmark = pytest.mark.usefixtures("plugin")
-
-
-@pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
-    """The program, called in an empty folder; whatever is no mistake of the user's is raised."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("UADBENCH_DATA", raising=False)
-
-    def program(*arguments: object) -> Result:
-        result = CliRunner().invoke(app, [str(one) for one in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return program
-
-
-def refused(result: Result) -> str:
-    """The one line on stderr of a mistake of the user's."""
-    assert result.exit_code == 2, result.output
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1, result.stderr
-    return str(lines[0])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +71,10 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
         (("--device", "cuba"), "--device: got 'cuba'"),
         (("--sequence", "t3"), "volunteers has no sequence 't3'. Available: t1, flair."),
         (("--config", "absent.toml"), "--config absent.toml: no file that can be read"),
-        (("--methods", "broken"), "Method 'broken' (package_that_is_not_installed:Detector) cannot be imported"),
+        (
+            ("--methods", "broken"),
+            "Method 'broken' (package_that_is_not_installed:Detector, uadbench-tests 1.0) cannot",
+        ),
         (("--datasets", "broken"), "Dataset 'broken' (package_that_is_not_installed:COHORT) cannot be imported"),
     ],
 )
@@ -271,11 +245,6 @@ def test_a_bad_file_is_named_and_what_was_done_stays(
     line = refused(program(*study))
     assert f"{path}: {reason}" in line
     assert stamps(Path("run"), "*.*") == before
-
-
-def test_a_broken_plugin_costs_itself_alone(program: Program, data: Path) -> None:
-    assert "broken" in program("list", "methods").stdout
-    assert program("run", *STUDY, "--data", data, "--dry-run").exit_code == 0
 
 
 def test_a_cohort_without_validation_lesions_runs(program: Program, data: Path) -> None:

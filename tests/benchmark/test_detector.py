@@ -8,7 +8,7 @@ import torch
 from detectors import MeanDistance
 from torch import Tensor
 
-from benchmark.detector import Detector
+from benchmark.detector import Detector, LabelledDetector
 from datasets.case import Case
 
 
@@ -30,6 +30,10 @@ def test_a_detector_needs_two_methods() -> None:
     assert Detector.__abstractmethods__ == {"fit", "anomaly_map"}
     with pytest.raises(TypeError, match="abstract"):
         Detector(Detector.Config())  # type: ignore[abstract]
+
+
+def test_a_labelled_detector_has_to_take_in_locations() -> None:
+    assert LabelledDetector.__abstractmethods__ == {"fit", "anomaly_map", "see_locations"}
 
 
 def test_a_method_without_reconstruction_says_none() -> None:

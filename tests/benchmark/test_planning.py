@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
+from plugincode import write_plugin
 
+from benchmark.method import UnusableMethod
 from benchmark.planning import Request, Study, check_cases, parse_seeds, plan
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 
@@ -77,6 +79,29 @@ def test_hyper_parameters_come_from_the_preset_the_file_and_the_name(data: Path,
     file.write_text("[mean-distance]\npower = 3\n")
     study = planned(data, methods="mean-distance,mean-distance[power=4]", config=file)
     assert [fit.config["power"] for fit in study.fits] == [3.0, 4.0]
+
+
+def test_a_method_that_cannot_be_used_is_left_out_with_the_reason_once(data: Path, tmp_path: Path) -> None:
+    study = planned(data, methods="broken,too-dark,absent,broken[size=2]", plugins=(write_plugin(tmp_path),))
+    assert [fit.method for fit in study.fits] == ["too-dark"]
+    broken, absent = study.left_out
+    assert broken.startswith("Method 'broken' (package_that_is_not_installed:Detector, uadbench-tests 1.0)")
+    assert absent.startswith("Method 'absent' (detectors:Absent, uadbench-tests 1.0)")
+    with pytest.raises(UnusableMethod, match="Method 'broken'"):
+        planned(data, methods="broken")
+
+
+def test_a_plugin_files_content_is_part_of_every_key_and_its_date_is_not(data: Path, tmp_path: Path) -> None:
+    path = write_plugin(tmp_path)
+
+    def keys() -> set[str]:
+        return {cell.key for cell in planned(data, methods="too-dark", plugins=(path,)).cells}
+
+    before = keys()
+    path.touch()
+    assert keys() == before
+    path.write_text(f"{path.read_text()}# another end\n")
+    assert keys().isdisjoint(before)
 
 
 def test_a_cohorts_files_are_part_of_every_key(own_data: Path) -> None:

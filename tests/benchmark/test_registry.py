@@ -3,7 +3,10 @@
 import pytest
 from detectors import MeanDistance
 
-from benchmark.registry import BUILT_IN, Choice, Method, build, load, method, methods, parse_choices, resolve_config
+from benchmark.choices import Choice, parse_choices
+from benchmark.configs import build, resolve_config
+from benchmark.method import Method, load
+from benchmark.registry import BUILT_IN, method, methods
 from datasets.errors import BadValue, UnknownName, UserError
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -24,7 +27,9 @@ def test_every_built_in_method_is_a_detector_with_both_presets() -> None:
 
 def test_a_plugins_method_stands_beside_the_built_in_ones_with_its_summary() -> None:
     known = methods()
-    assert known["mean-distance"] == Method("mean-distance", "detectors:MeanDistance", "Small detectors")
+    assert known["mean-distance"] == Method(
+        "mean-distance", "detectors:MeanDistance", "Small detectors", "uadbench-tests 1.0"
+    )
     assert {one.name for one in BUILT_IN} < set(known)
     assert load(known["mean-distance"]) is MeanDistance
 
@@ -37,8 +42,8 @@ def test_a_misspelt_method_gets_a_suggestion_and_the_names() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("broken", "cannot be imported: No module named 'package_that_is_not_installed'"),
-        ("absent", "cannot be imported: module 'detectors' has no attribute 'Absent'"),
+        ("broken", "cannot be imported: ModuleNotFoundError: No module named 'package_that_is_not_installed'"),
+        ("absent", "cannot be imported: AttributeError: module 'detectors' has no attribute 'Absent'"),
         ("not-a-detector", "got 'mean-distance', wanted a subclass of Detector"),
     ],
 )

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import contract
+from benchmark.card import Card
 from benchmark.contract import RULES, Rule
-from benchmark.detector import Detector
+from benchmark.detector import Detector, LabelledDetector
 from benchmark.testing import ContractError, check_detector, examine
 from benchmark.trial import Trial, simulated_case
 from datasets.case import Case
@@ -27,6 +28,7 @@ class Sound(Detector):
     class Config:
         noise: float = 0.01
 
+    card: ClassVar[Card] = Card("healthy scans", "the mean intensity of healthy brains", "nothing")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {"noise": 0.1}}
 
     def __init__(self, config: Any) -> None:
@@ -197,6 +199,44 @@ class LearnsInSecret(Sound):
         return super().made(images, seeds) + getattr(self, "secret", 0.0)
 
 
+class SilentCard(Sound):
+    card: ClassVar[Card] = Card("healthy scans", " ", "nothing")
+
+
+class NoCard(Sound):
+    card = "healthy scans"  # type: ignore[assignment]
+
+
+class UnknownSupervision(Sound):
+    card: ClassVar[Card] = Card("some", "the mean intensity", "nothing")  # type: ignore[arg-type]
+
+
+class ClaimsLabels(Sound):
+    card: ClassVar[Card] = Card("lesion labels", "the mean intensity", "nothing")
+
+
+class HidesLabels(Sound, LabelledDetector):
+    def see_locations(self, frequency: Tensor) -> None:
+        self.level[0] = frequency.mean()
+
+
+class HoardsMemory(Sound):
+    """A hundred copies of the batch at once, where a method on whole volumes states two dozen."""
+
+    def made(self, images: Tensor, seeds: Tensor) -> Tensor:
+        return images.expand(100, *images.shape).clone().mean(dim=0) + super().made(images, seeds)
+
+
+class GrowsWithTheBatch(Sound):
+    """States what one case takes, whatever the number of cases."""
+
+    def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
+        return super().memory_bound(shape, 1)
+
+    def made(self, images: Tensor, seeds: Tensor) -> Tensor:
+        return images.expand(10, *images.shape).clone().mean(dim=0) + super().made(images, seeds)
+
+
 WRONG: list[tuple[type[Detector], Rule]] = [
     (ThawedConfig, contract.config_is_a_frozen_dataclass),
     (RequiredField, contract.config_is_a_frozen_dataclass),
@@ -223,6 +263,13 @@ WRONG: list[tuple[type[Detector], Rule]] = [
     (TwoTruths, contract.both_at_once_are_the_same),
     (LosesReconstruction, contract.both_at_once_are_the_same),
     (LearnsInSecret, contract.weights_hold_all_that_is_learnt),
+    (SilentCard, contract.card_says_what_was_seen),
+    (NoCard, contract.card_says_what_was_seen),
+    (UnknownSupervision, contract.card_says_what_was_seen),
+    (ClaimsLabels, contract.card_says_what_was_seen),
+    (HidesLabels, contract.card_says_what_was_seen),
+    (HoardsMemory, contract.memory_stays_within_its_bound),
+    (GrowsWithTheBatch, contract.memory_stays_within_its_bound),
 ]
 
 

@@ -1,11 +1,17 @@
 """CDDPM: what conditioning adds to DDPM."""
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from baselines.ddpm import DDPM
+from benchmark.memory import live_peak
+from benchmark.testing import check_detector, simulated_case
 from cddpm.detector import CDDPM
 
 TINY = CDDPM.Config(
@@ -109,3 +115,31 @@ def test_the_ensemble_is_the_mean_of_its_noise_levels() -> None:
     singles = [detector(replace(TINY, ensemble=False, t_test=t)) for t in TINY.ensemble_steps]
     mean = sum(reconstructed(cddpm, slices, seeds) for cddpm in singles) / len(singles)
     torch.testing.assert_close(reconstructed(detector(), slices, seeds), mean, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("config", [CDDPM.Config(**CDDPM.presets["quick"]), TINY, replace(TINY, encoder_width=64)])
+def test_memory_stated_holds_what_a_batch_takes(config: CDDPM.Config) -> None:
+    cddpm = CDDPM(config).eval()
+    cddpm.slice_batch = 8
+    slices, seeds = torch.rand(8, 1, config.size, config.size), torch.arange(8)
+    reconstructed(cddpm, slices, seeds)  # the noise's lattice is kept
+    held = live_peak(lambda: reconstructed(cddpm, slices, seeds), torch.device("cpu"))
+    assert held < cddpm.memory_bound((config.size, config.size, 1), 0) < 3 * held
+
+
+@pytest.mark.parametrize("pretrain", [False, True])
+def test_cddpm_fulfils_the_contract(pretrain: bool) -> None:
+    budget = {"steps": 2, "batch_size": 4, "augment": False, "pretrain_steps": 2, "pretrain_width": 16}
+    check_detector(lambda: CDDPM(replace(TINY, **budget, pretrain=pretrain)))  # type: ignore[arg-type]
+
+
+def test_a_fit_takes_published_weights_instead_of_training(tmp_path: Path) -> None:
+    published, case = detector(), simulated_case(0, (16, 16, 4))
+    content = save(dict(published.state_dict()))
+    path = tmp_path / f"cddpm-{hashlib.sha256(content).hexdigest()[:12]}.safetensors"
+    path.write_bytes(content)
+    cddpm = CDDPM(replace(TINY, weights=str(path)))
+    cddpm.fit([case], [case], seed=3, workdir=tmp_path)
+    assert torch.equal(
+        reconstructed(cddpm, squares(2), torch.arange(2)), reconstructed(published, squares(2), torch.arange(2))
+    )

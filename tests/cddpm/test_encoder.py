@@ -17,11 +17,15 @@ def test_defaults_have_the_published_number_of_parameters() -> None:
 
 
 def test_every_stage_but_the_first_halves_the_resolution_and_doubles_the_channels() -> None:
-    x, shapes = tiny().stem(torch.rand(2, 1, 64, 64)), []
-    for stage in tiny().stages:
-        x = stage(x)
-        shapes.append(tuple(x.shape[1:]))
+    shapes = [tuple(x.shape[1:]) for x in tiny().features(torch.rand(2, 1, 64, 64))]
     assert shapes == [(16, 16, 16), (32, 8, 8), (64, 4, 4), (128, 2, 2)]
+    assert tiny().channels == [16, 32, 64, 128]
+
+
+def test_the_code_is_made_of_the_deepest_features() -> None:
+    encoder, slices = tiny().eval(), torch.rand(2, 1, 32, 32)
+    *_, deepest = encoder.features(slices)
+    assert torch.equal(encoder(slices), encoder.head(deepest.mean(dim=(2, 3))))
 
 
 def test_the_code_tells_slices_apart_from_the_start() -> None:

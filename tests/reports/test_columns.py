@@ -41,6 +41,11 @@ def test_the_perfect_map_takes_no_part() -> None:
     assert [column.text(line) for line in ("a", "b", "perfect-map")] == ["0.100", "**0.200**", "1.000"]
 
 
+def test_what_is_not_ranked_takes_no_part() -> None:
+    column = Column("", {"a": one(0.1), "b": one(0.2), "told": one(0.9)}, True, unranked=["told"])
+    assert [column.text(line) for line in ("a", "b", "told")] == ["0.100", "**0.200**", "0.900"]
+
+
 def test_nothing_is_bold_where_the_best_is_not_over_all_cases() -> None:
     ahead = Column("", {"a": one(0.9, defined=1), "b": one(0.2), "c": one(0.1)}, True)
     assert [ahead.text(line) for line in "abc"] == ["0.900 [1/2]", "0.200", "0.100"]

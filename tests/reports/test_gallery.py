@@ -20,7 +20,7 @@ from datasets.catalog import dataset
 from datasets.errors import MissingData
 from datasets.grid import load_case
 from datasets.spec import digest
-from reports.gallery import Strip, choose_cases, draw, shown_slice, strips, write_gallery
+from reports.gallery import Column, Strip, choose_cases, columns, draw, shown_slice, write_gallery
 
 BRAIN = ellipsoid((7.5, 7.5, 5.5), (6.5, 6.0, 5.0))
 
@@ -67,7 +67,7 @@ def test_the_slice_has_the_most_lesion_or_is_the_middle_of_the_brain() -> None:
 def test_left_of_the_patient_is_on_the_left_and_anterior_is_up() -> None:
     image = np.zeros(SHAPE, dtype=np.float32)
     image[2, 12, 6] = 1.0  # RAS+: far left, far anterior
-    figure = draw([case()], ["c0"], [Strip("image", [image])])
+    figure = draw([case()], ["c0"], [Column("image", Strip([image]))])
     axes = figure.axes[0]
     shown = np.asarray(axes.images[0].get_array())
     row, column = np.unravel_index(shown.argmax(), shown.shape)
@@ -83,7 +83,7 @@ def test_left_of_the_patient_is_on_the_left_and_anterior_is_up() -> None:
 def test_the_outline_is_drawn_round_the_lesion_only() -> None:
     lesion = ellipsoid((5.0, 6.0, 6.0), (2.5, 2.0, 1.8))
     image = case().image[0]
-    figure = draw([case(lesion)], ["c0"], [Strip("image", [image]), Strip("truth", [image], outlined=True)])
+    figure = draw([case(lesion)], ["c0"], [Column("image", Strip([image]), Strip([image], outlined=True))])
     plain, truth = figure.axes
     assert not plain.collections
     (outline,) = truth.collections
@@ -91,12 +91,14 @@ def test_the_outline_is_drawn_round_the_lesion_only() -> None:
 
 
 def test_a_map_that_is_not_kept_leaves_an_empty_panel() -> None:
-    figure = draw([case()], ["c0"], [Strip("ae\nanomaly map", [None], "inferno", 0.5)])
-    assert "not kept" in [text.get_text() for text in figure.axes[0].texts]
+    figure = draw([case()], ["c0"], [Column("ae", None, Strip([None], "inferno", 0.5))])
+    above, below = figure.axes
+    assert "not kept" in [text.get_text() for text in below.texts]
+    assert not above.images
 
 
 def test_titles_and_labels_with_dollar_signs_are_no_formulas(tmp_path: Path) -> None:
-    figure = draw([case()], ["a$b_{$"], [Strip("x$y_{$", [case().image[0]])])
+    figure = draw([case()], ["a$b_{$"], [Column("x$y_{$", Strip([case().image[0]]))])
     figure.savefig(tmp_path / "figure.png")
     assert figure.axes[0].get_title() == "x$y_{$"
 
@@ -121,22 +123,28 @@ def keep(run: RunFolder, study: Study, *, brightness: float = 0.5) -> None:
         record_cell(run, cell, {"status": "mapped"})
 
 
-def test_columns_are_image_reconstructions_maps_and_truth_on_one_scale_a_method(study: Study, tmp_path: Path) -> None:
+def test_a_method_has_one_column_its_reconstruction_above_its_map_on_one_scale(study: Study, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     keep(run, study)
     cells = [cell for cell in study.cells if cell.fit.seed == 0]
     cases = [load_case(one, TINY) for one in study.files["patients"][:2]]
-    columns = strips(run, cells, cases)
-    titles = [column.title.replace("\n", " ") for column in columns]
-    assert titles == ["image", "thresh anomaly map", "ae reconstruction", "ae anomaly map", "truth"]
-    assert columns[2].highest == 1.0
-    assert 0.45 < columns[1].highest <= 0.5
+    image, thresh, ae = columns(run, cells, cases)
+    assert [column.title for column in (image, thresh, ae)] == ["image", "thresh", "ae"]
+    assert image.below is not None
+    assert image.below.outlined
+    assert thresh.above is None
+    assert ae.above is not None
+    assert ae.above.highest == 1.0
+    assert thresh.below is not None
+    assert 0.45 < thresh.below.highest <= 0.5
 
 
 def test_a_map_of_zeros_has_a_scale_too(study: Study, tmp_path: Path) -> None:
     keep(RunFolder(tmp_path), study, brightness=0)
     cases = [load_case(study.files["patients"][0], TINY)]
-    assert strips(RunFolder(tmp_path), study.cells[:1], cases)[1].highest == 1.0
+    below = columns(RunFolder(tmp_path), study.cells[:1], cases)[1].below
+    assert below is not None
+    assert below.highest == 1.0
 
 
 def test_the_picture_shows_test_cases_of_the_lowest_seed_and_is_a_png(study: Study, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def test_the_sections_come_in_the_order_in_which_one_reads(report: str) -> None:
         "## Loss by field of view",
         "## Notes",
         "## Gallery",
+        "## Data cards",
         "## Hyper-parameters and keys",
     ]
 

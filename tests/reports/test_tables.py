@@ -1,5 +1,7 @@
 """Tables against text written by hand."""
 
+from dataclasses import replace
+
 from rows import board, lesion_rows, perfect_rows, row
 
 from reports.board import Board
@@ -39,6 +41,18 @@ def test_a_leaderboard_of_few_patients_ranks_nothing() -> None:
     few = leaderboard(five_lines(2), "paper", "lesion-val")
     assert "**" not in few
     assert [line.split("|")[1].strip() for line in few.splitlines()[2:5]] == ["thresh (floor)", "ae", "gone"]
+
+
+def test_what_uses_labels_stands_below_the_methods_and_is_never_the_best() -> None:
+    supervision = {"thresh": "none", "ae": "lesion labels"}
+    lines = leaderboard(replace(five_lines(3), supervision=supervision), "paper", "lesion-val").splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "a\\|b" not in line]
+    assert cells[0][:4] == ["Method", "Supervision", "Patients", "Dice (sd)"]
+    assert [line[0] for line in cells[2:]] == ["thresh (floor)", "gone", "ae (uses lesion labels)", "*perfect map*"]
+    assert [line[1] for line in cells[2:]] == ["none", "-", "lesion labels", ""]
+    assert not any("**" in cell for cell in cells[4])
+    few = leaderboard(replace(five_lines(2), supervision=supervision), "paper", "lesion-val").splitlines()
+    assert [line.split("|")[1].strip() for line in few[-2:]] == ["ae (uses lesion labels)", "*perfect map*"]
 
 
 def test_several_seeds_are_averaged_and_their_range_and_number_shown() -> None:

@@ -1,0 +1,85 @@
+"""healthy_moments: voxel-wise mean and s.d. of healthy brains, read case by case."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from datasets.case import Case
+
+Prepare = Callable[[Tensor, Tensor], Tensor]
+
+
+def healthy_moments(
+    cases: Sequence[Case], prepare: Prepare, *, coverage: float, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Mean and population s.d. `(1, X, Y, Z)` float32 of prepared brains.
+
+    Where fewer than the share `coverage` of the brains lie, those of all their brain voxels together stand in.
+
+    Args:
+        prepare: makes of an image and its brain mask, both `(1, X, Y, Z)`, what is averaged; 0 outside the brain.
+
+    Raises:
+        ValueError: there is no case.
+    """
+    if len(cases) == 0:
+        raise ValueError("Got no healthy training case, wanted at least one.")
+    running = _RunningMoments()
+    for image, brain_mask in brains(cases, device):
+        running.add(prepare(image, brain_mask), brain_mask)
+    return running.moments(coverage * len(cases))
+
+
+def brains(cases: Sequence[Case], device: torch.device) -> Iterable[tuple[Tensor, Tensor]]:
+    """Image and brain mask of each case, both `(1, X, Y, Z)`; one case is held at a time."""
+    for index in range(len(cases)):
+        case = cases[index]
+        yield torch.from_numpy(case.image).to(device), torch.from_numpy(case.brain_mask)[None].to(device)
+
+
+def check_fitted(images: Tensor, mean: Tensor, method: str) -> None:
+    """Refuse `(N, 1, X, Y, Z)` images that a fitted `mean` `(1, X, Y, Z)` says nothing of.
+
+    Raises:
+        RuntimeError: nothing was fitted.
+        ValueError: volumes are not of the shape that was fitted.
+    """
+    if mean.numel() == 0:
+        raise RuntimeError(
+            f"Got a {method} that knows no healthy brain, wanted a fitted one: call fit or load weights."
+        )
+    if images.shape[1:] != mean.shape:
+        got, wanted = tuple(images.shape[1:]), tuple(mean.shape)
+        raise ValueError(f"Got volumes of {got}, wanted {wanted} as in the training cases.")
+
+
+class _RunningMoments:
+    """Sums over cases, voxel by voxel, that grow by one volume's memory and no more.
+
+    Float64 sums of values in [0, 1] lose nothing that a float32 s.d. could show.
+    """
+
+    def __init__(self) -> None:
+        self.count = self.total = self.squares = torch.zeros((), dtype=torch.float64)
+
+    def add(self, image: Tensor, brain_mask: Tensor) -> None:
+        """`image` is 0 outside `brain_mask`; both `(1, X, Y, Z)`."""
+        values = image.double()
+        self.count = brain_mask.double() + self.count.to(values.device)
+        self.total = values + self.total.to(values.device)
+        self.squares = values**2 + self.squares.to(values.device)
+
+    def moments(self, wanted: float) -> tuple[Tensor, Tensor]:
+        """Mean and s.d., float32; those of all voxels together where fewer than `wanted` brains are."""
+        known = (self.count >= wanted) & (self.count > 0)
+        mean, deviation = _moments(self.count.clamp(min=1), self.total, self.squares)
+        everywhere = [part.sum() for part in (self.count, self.total, self.squares)]
+        overall_mean, overall_deviation = _moments(*everywhere)
+        return torch.where(known, mean, overall_mean).float(), torch.where(known, deviation, overall_deviation).float()
+
+
+def _moments(count: Tensor, total: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and population s.d."""
+    mean = total / count
+    return mean, (squares / count - mean**2).clamp(min=0).sqrt()

@@ -1,0 +1,93 @@
+"""TrainingLog: a stage's losses as a table, as TensorBoard events where that is installed, and as pictures."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+TABLE = "metrics.csv"
+MAIN_STAGE = "train"
+
+
+class TrainingLog:
+    """Writes to a stage's folder, row by row: who watches a training sees it, and a killed one loses nothing."""
+
+    def __init__(self, folder: Path, columns: Sequence[str], *, step: int) -> None:
+        """Goes on after `step`: rows of later steps are of a training that was interrupted, and dropped."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if step == 0:
+            _forget(folder)
+        self.folder = folder
+        self.columns = ("step", *columns)
+        rows = _rows_up_to(folder / TABLE, step)
+        self.stream = (folder / TABLE).open("w", newline="", encoding="utf-8")
+        self.table = csv.DictWriter(self.stream, self.columns)
+        self.table.writeheader()
+        self.table.writerows(rows)
+        self.events = _events(folder, step)
+
+    def write(self, step: int, numbers: Mapping[str, float]) -> None:
+        """One row; columns without a number stay empty."""
+        self.table.writerow({"step": step, **numbers})
+        self.stream.flush()
+        if self.events is not None:
+            for name, number in numbers.items():
+                self.events.add_scalar(name, number, step)
+
+    def show(self, step: int, slices: Tensor, reconstructions: Tensor) -> None:
+        """A picture of `(B, stack, X, Y)` slices above their reconstructions."""
+        # matplotlib takes half a second to import.
+        from matplotlib.image import imsave
+
+        picture = beside_each_other(slices, reconstructions)
+        imsave(self.folder / f"step-{step:06d}.png", picture, cmap="gray", vmin=0, vmax=1)
+        if self.events is not None:
+            self.events.add_image("reconstructions", picture, step, dataformats="HW")
+
+    def close(self) -> None:
+        self.stream.close()
+        if self.events is not None:
+            self.events.close()
+
+
+def log_folder(workdir: Path, stage: str) -> Path:
+    """That of a method's own training is `workdir/log`, those of other stages lie below it."""
+    return workdir / "log" if stage == MAIN_STAGE else workdir / "log" / stage
+
+
+def beside_each_other(slices: Tensor, reconstructions: Tensor) -> NDArray[np.float32]:
+    """`(2 Y, B X)` in [0, 1]: the middle slice of each `(B, stack, X, Y)` input above its reconstruction."""
+    middle = slices.shape[1] // 2
+    rows = [images[:, middle].float().clamp(0, 1).cpu() for images in (slices, reconstructions)]
+    turned = [images.transpose(1, 2).flip(1).transpose(0, 1).flatten(1) for images in rows]  # (Y, B X)
+    return np.concatenate([row.numpy() for row in turned])
+
+
+def _forget(folder: Path) -> None:
+    """Remove what an earlier training left that this one would not write over."""
+    for pattern in ("step-*.png", "events.out.tfevents.*"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _rows_up_to(path: Path, step: int) -> list[dict[str, Any]]:
+    if step == 0 or not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    whole = [row for row in rows if None not in row.values()]  # the last one may be torn
+    return [row for row in whole if int(row["step"]) <= step]
+
+
+def _events(folder: Path, step: int) -> Any:
+    """A writer of TensorBoard's events, or None; events after `step` are purged."""
+    if not find_spec("tensorboard"):
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder, purge_step=step + 1 if step else None)

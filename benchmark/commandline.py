@@ -1,0 +1,51 @@
+"""What the commands share: options, and how a user's mistake is told."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+from datasets.errors import UnknownName, UserError
+
+P = ParamSpec("P")
+
+AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects instead of text.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", metavar="FILE.py", help="A file whose detectors are methods without being installed; repeatable."
+    ),
+]
+
+
+def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
+    """Exit code 2 and the message alone where the user can mend it; a traceback where only we can."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except UserError as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(2) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            typer.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+            raise typer.Exit(2) from None
+
+    return guarded
+
+
+def warn_of_shadowed() -> None:
+    from benchmark.registry import shadowed
+
+    for line in shadowed():
+        typer.echo(f"Warning: {line}", err=True)
+
+
+def check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise UnknownName(kind, name, known)

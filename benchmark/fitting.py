@@ -1,0 +1,121 @@
+"""fitted: a fit's detector, from its folder where it is kept, else fitted now and kept."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmark.card import Card
+from benchmark.configs import build
+from benchmark.datacard import DataCard, training_told, write_card
+from benchmark.detector import Detector
+from benchmark.planning import Study
+from benchmark.reuse import trained_alike
+from benchmark.runfolder import RunFolder, read_json, write_json
+from benchmark.study import Fit
+from benchmark.weights import load_weights, save_weights
+from datasets.errors import BadFile
+from datasets.grid import Cases
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where fits are made and kept.
+
+    Attributes:
+        device: that detectors are on.
+        devices: GPUs that one fit may train on, where the method can use several.
+        say: told what goes on, a line at a time.
+    """
+
+    study: Study
+    run: RunFolder
+    device: str
+    devices: int
+    say: Callable[[str], None]
+
+
+def fitted(place: Workplace, fit: Fit, *, mend: bool) -> Detector:
+    """The detector of a fit; `fit.json` comes last in its folder, so that a fit that was killed is gone on with.
+
+    Args:
+        mend: fit anew where kept weights cannot be loaded.
+
+    Raises:
+        BadFile: kept weights cannot be loaded, and are not to be mended.
+    """
+    folder = place.run.fit(fit)
+    detector = build(fit.method, fit.target, fit.config).to(place.device)
+    if (folder / "fit.json").exists():
+        try:
+            load_weights(detector, folder)
+            return detector
+        except BadFile:
+            if not mend:
+                raise
+            place.say("  the kept weights cannot be loaded: fitting anew")
+            forget(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    alike = trained_alike(place.run, fit, detector)
+    if alike is not None:
+        return _taken_over(place, fit, detector, alike)
+    return _trained(place, fit, detector)
+
+
+def forget(folder: Path) -> None:
+    """Take back a fit and all that an interrupted one has left, checkpoints too, so that the next starts anew."""
+    (folder / "fit.json").unlink(missing_ok=True)  # first: without it nothing in the folder counts as done
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _trained(place: Workplace, fit: Fit, detector: Detector) -> Detector:
+    folder = place.run.fit(fit)
+    if hasattr(detector, "devices"):
+        detector.devices = place.devices  # type: ignore[assignment]
+    train, val = (Cases(place.study.training_cases(fit, split), fit.grid) for split in ("train", "val"))
+    place.say(f"  fitting on {len(train)} healthy cases of {fit.healthy.dataset} ({len(val)} for validation)")
+    begin = time.perf_counter()
+    detector.fit(train, val, seed=fit.seed, workdir=folder)
+    card = _keep(place, fit, detector, seconds=time.perf_counter() - begin)
+    place.say(f"  fitted in {card.seconds:.0f} s" + (f" ({card.speed})" if card.speed else ""))
+    return detector.eval()
+
+
+def _taken_over(place: Workplace, fit: Fit, detector: Detector, alike: Path) -> Detector:
+    """With the weights of a fit that was trained alike."""
+    load_weights(detector, alike)
+    _keep(place, fit, detector, seconds=read_json(alike / "fit.json")["seconds"], weights_of=alike.name)
+    place.say(f"  takes the weights of {alike.name}, which was trained alike")
+    return detector.eval()
+
+
+def _keep(place: Workplace, fit: Fit, detector: Detector, *, seconds: float, weights_of: str | None = None) -> DataCard:
+    """Weights, config, data card and record of a finished fit, in this order."""
+    folder = place.run.fit(fit)
+    save_weights(detector, folder)
+    write_json(folder / "config.json", dict(fit.config))
+    card = _card(place, fit, detector, seconds, weights_of)
+    write_card(folder, card)
+    record = {"fit": asdict(fit), "seconds": seconds, "parameters": card.parameters, "device": place.device}
+    write_json(folder / "fit.json", record if weights_of is None else {**record, "weights_of": weights_of})
+    return card
+
+
+def _card(place: Workplace, fit: Fit, detector: Detector, seconds: float, weights_of: str | None) -> DataCard:
+    card, steps = getattr(type(detector), "card", None), fit.config.get("steps")
+    trained_in = place.run.fit(fit) if weights_of is None else place.run.fit(fit).with_name(weights_of)
+    return DataCard(
+        card=card if isinstance(card, Card) else None,
+        healthy=fit.healthy.dataset,
+        sequence=fit.healthy.sequence,
+        grid=asdict(fit.grid),
+        train=len(place.study.training_cases(fit, "train")),
+        val=len(place.study.training_cases(fit, "val")),
+        seed=fit.seed,
+        steps=steps if isinstance(steps, int) else None,
+        parameters=sum(parameter.numel() for parameter in detector.parameters()),
+        seconds=seconds,
+        training=training_told(trained_in),
+        weights_of=weights_of,
+    )

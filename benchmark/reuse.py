@@ -1,0 +1,27 @@
+"""trained_alike: variants of a method that differ at test time only are trained once in a run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from benchmark.detector import AT_TEST, Detector
+from benchmark.runfolder import RunFolder, read_json
+from benchmark.study import Fit
+
+
+def trained_alike(run: RunFolder, fit: Fit, detector: Detector) -> Path | None:
+    """Folder of a finished fit of this run whose training was that of `fit`, name and test-time fields apart."""
+    at_test = {field.name for field in fields(detector.Config) if field.metadata.get(AT_TEST)}
+    wanted = _training(asdict(fit), at_test)
+    for record in sorted((run.root / "fits").glob("*/fit.json")):
+        if _training(read_json(record)["fit"], at_test) == wanted:
+            return record.parent
+    return None
+
+
+def _training(fit: Mapping[str, Any], at_test: set[str]) -> Mapping[str, Any]:
+    """What decides a fit's weights, as it comes back from a file."""
+    config = {name: value for name, value in fit["config"].items() if name not in at_test}
+    return json.loads(json.dumps({**fit, "method": None, "config": config}))

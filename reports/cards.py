@@ -1,0 +1,67 @@
+"""The report's section of data cards: what each method has seen, and what chose its parameters and thresholds."""
+
+from collections.abc import Mapping
+
+from benchmark.datacard import DataCard
+from benchmark.thresholds import PROTOCOLS
+from reports.columns import MISSING
+from reports.findings import Findings
+from reports.markup import escape, github_table
+
+USES: Mapping[str, str] = {
+    "healthy-val": "healthy validation scans, no label",
+    "lesion-val": "lesion labels of the validation cases",
+    "lesion-test": "lesion labels of the test cases: an upper bound, never ranked",
+}
+"""In words, what a threshold protocol `uses`."""
+HEADINGS = ["Method", "Its map has seen", "Trained on", "Hyper-parameters", "Healthy cases", "Steps", "Parameters"]
+
+
+def data_cards(findings: Findings) -> str:
+    """A line a method and a line a threshold; supervision of a number is the most of both."""
+    parts = [
+        findings.heading("Data cards"),
+        "A Dice has seen what its map and its threshold have seen; AUPRC and AUROC know no threshold.",
+        _methods(findings) or "No data card is kept: this run was fitted by an earlier version.",
+        _thresholds(findings),
+        _said(findings),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _methods(findings: Findings) -> str:
+    if not findings.cards:
+        return ""
+    body = [[findings.whole.label(method), *_cells(findings.cards.get(method))] for method in findings.whole.seeds]
+    return github_table(HEADINGS, body, 5)
+
+
+def _cells(kept: DataCard | None) -> list[str]:
+    if kept is None:
+        return [MISSING] * (len(HEADINGS) - 1)
+    card = kept.card
+    stated = [MISSING] * 3 if card is None else [card.supervision, card.trained_on, card.tuned_on]
+    cases = f"{kept.healthy}, {kept.sequence}: {kept.train} to train on, {kept.val} to validate on"
+    steps = MISSING if kept.steps is None else f"{kept.steps:,}"
+    return [*map(escape, stated), escape(cases), steps, f"{kept.parameters:,}"]
+
+
+def _thresholds(findings: Findings) -> str:
+    chosen = [PROTOCOLS[name] for name in findings.scoring.protocols]
+    body = [[f"`{one.name}`", USES.get(one.uses, escape(one.uses))] for one in chosen]
+    return github_table(["Threshold", "Chosen on"], body, 2)
+
+
+def _said(findings: Findings) -> str:
+    """Where methods differ from their papers, and how fast they trained."""
+    lines = []
+    for method, kept in findings.cards.items():
+        departures = kept.card.departures if kept.card is not None else ()
+        said = (
+            [f"departs from its papers: {escape('; '.join(one.rstrip('.') for one in departures))}"]
+            if departures
+            else []
+        )
+        said += [f"trained at {escape(kept.speed)}"] if kept.speed else []
+        lines += [f"- **{escape(method)}** {'; '.join(said)}."] if said else []
+    return "\n".join(lines)
