@@ -43,6 +43,11 @@ def parse_choices(text: str, known: Mapping[str, Method] | None = None) -> list[
     return choices
 
 
+def named(text: str) -> list[str]:
+    """The names in it, known or not."""
+    return [part.partition("[")[0].strip() for part in _split(text)]
+
+
 def only_choice(text: str, known: Mapping[str, Method] | None = None) -> Choice:
     """The same for the one method that `text` names."""
     choices = parse_choices(text, known)

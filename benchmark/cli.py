@@ -115,7 +115,7 @@ def run(
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
     scoring = _scoring(postprocessing, protocols, _standard_scoring())
-    warn_of_shadowed()
+    warn_of_shadowed(plugins or ())
     study = plan(request)
     for reason in study.left_out:
         typer.echo(f"Left out: {reason}", err=True)

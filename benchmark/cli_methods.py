@@ -31,11 +31,15 @@ def list_known(
 ) -> None:
     """List methods, datasets, metrics or threshold protocols."""
     from benchmark.listing import methods
+    from benchmark.plugins import importable
 
     check_name("list of", kind, LISTS)
     if kind == "methods":
-        warn_of_shadowed()
-        known = methods(plugins or (), check=check)
+        warn_of_shadowed(plugins or ())
+        usable, troubles = importable(plugins or ())
+        for trouble in troubles:
+            typer.echo(f"Left out: {trouble}", err=True)
+        known = methods(usable, check=check)
     elif plugins or check:
         raise BadValue(f"list {kind}: got --plugin or --check, wanted them with methods only.")
     else:

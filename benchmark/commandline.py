@@ -39,10 +39,12 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
-def warn_of_shadowed() -> None:
+def warn_of_shadowed(plugins: Iterable[Path]) -> None:
+    """A line on stderr for each method that goes under, since a built-in one has its name."""
+    from benchmark.plugins import importable
     from benchmark.registry import shadowed
 
-    for line in shadowed():
+    for line in shadowed(importable(plugins)[0]):
         typer.echo(f"Warning: {line}", err=True)
 
 

@@ -28,7 +28,7 @@ def resolve_config(choice: "Choice", preset: str, tuned: Mapping[str, Any]) -> d
         BadValue: a value that is not of the field's type.
     """
     cls = load(choice.method)
-    presets = _own_presets(choice.method, cls)
+    presets = own_presets(choice.method, cls)
     if preset not in presets:
         raise UnknownName(f"preset of method '{choice.method.name}' called", preset, presets)
     return _plain_config(choice.name, choice.method.name, cls, {**presets[preset], **tuned, **choice.overrides})
@@ -40,7 +40,7 @@ def build(name: str, target: str, config: Mapping[str, Any]) -> "Detector":
     return cls(_validated(name, cls, config))
 
 
-def _own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
+def own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
     """A class's presets, each of which makes a config without any help."""
     try:
         if not is_dataclass(cls.Config):
@@ -49,7 +49,8 @@ def _own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str
         for values in presets.values():
             _plain_config(method.name, method.name, cls, values)
     except Exception as error:  # whatever a plugin's Config raises by itself costs only that plugin
-        reason = str(error).rstrip(".") if isinstance(error, (BadValue, UnknownName)) else one_line(error)
+        told = isinstance(error, (BadValue, UnknownName))
+        reason = str(error).rstrip(".").removeprefix(f"Method '{method.name}', ") if told else one_line(error)
         raise UnusableMethod(f"{method} has a Config or presets that cannot be used: {reason}.") from error
     return presets
 

@@ -14,15 +14,11 @@ from torch import Tensor
 from benchmark.card import Card, Supervision
 from benchmark.detector import Detector, LabelledDetector
 from benchmark.memory import live_peak
-from benchmark.trial import Trial, simulated_case
+from benchmark.trial import NotRun, Trial, simulated_case
 from datasets.case import Case
 
 GPU_TOLERANCE = 1e-4
 Rule = Callable[[Trial], str | None]
-
-
-class NotRun(Exception):
-    """A rule that cannot be tried here; the text says why."""
 
 
 def config_is_a_frozen_dataclass(trial: Trial) -> str | None:
@@ -103,6 +99,8 @@ def map_is_finite_and_nonnegative(trial: Trial) -> str | None:
 def map_differs_between_images(trial: Trial) -> str | None:
     """A map says something of its image: two brains do not get the same one."""
     anomaly_map = trial.map(trial.detector)
+    if not anomaly_map.isfinite().all():
+        raise NotRun("a map is not finite")
     return "got one map for two brains, wanted two" if _equal(anomaly_map[0], anomaly_map[1]) else None
 
 

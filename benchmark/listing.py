@@ -64,10 +64,11 @@ def _method(method: "Method", check: bool) -> dict[str, object]:
 
 
 def _trouble(method: "Method") -> str | None:
+    from benchmark.configs import own_presets
     from benchmark.method import UnusableMethod, load
 
     try:
-        load(method)
+        own_presets(method, load(method))
     except UnusableMethod as error:
         return str(error)
     return None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.choices import Choice, parse_choices
+from benchmark.choices import Choice, named, parse_choices
 from benchmark.configs import resolve_config
 from benchmark.method import Method, UnusableMethod
+from benchmark.plugins import importable
 from benchmark.registry import method, methods
 from benchmark.study import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
@@ -159,10 +160,12 @@ def parse_seeds(text: str) -> list[int]:
 
 def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     """Every method that can be used with its hyper-parameters, and why others cannot."""
-    known = methods(request.plugins)
+    files, left_out = importable(request.plugins)
+    known = methods(files)
+    known |= _perhaps_broken(set(named(request.methods)) - known.keys(), left_out)
     choices = parse_choices(request.methods, known)
     tuned = _read_config(request.config, known)
-    usable, left_out = list[Resolved](), list[str]()
+    usable = list[Resolved]()
     for choice in choices:
         try:
             usable.append((choice, resolve_config(choice, request.preset, tuned.get(choice.method.name, {}))))
@@ -172,6 +175,12 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     if not usable:
         raise UnusableMethod("\n".join(dict.fromkeys(left_out)))
     return usable, tuple(dict.fromkeys(left_out))
+
+
+def _perhaps_broken(unknown: Iterable[str], troubles: Sequence[str]) -> dict[str, Method]:
+    """What an unknown name stands for where a file that may define it cannot be imported: nothing usable."""
+    trouble = f"not known; perhaps it is of a file that is left out: {' '.join(troubles)}"
+    return {name: Method(name, "", "", trouble=trouble) for name in unknown} if troubles else {}
 
 
 def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Method], preset: str) -> None:

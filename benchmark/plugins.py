@@ -1,11 +1,12 @@
 """Methods of third parties: installed under the entry-point group `uadbench.methods`, or defined in a file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from benchmark.method import Method
 from benchmark.pluginfile import detectors, target_of
+from datasets.errors import BadValue
 
 GROUP = "uadbench.methods"
 
@@ -32,6 +33,24 @@ def in_file(path: Path) -> list[Method]:
         Method(name, target_of(path, name), _first_line(cls.__doc__) or f"{cls.__name__} of {path.name}", str(path))
         for name, cls in detectors(path).items()
     ]
+
+
+def importable(files: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The files, each once, that hold methods; and a line for each that cannot be used.
+
+    Raises:
+        BadValue: there is no such file, which is the caller's slip.
+    """
+    usable, troubles = list[Path](), list[str]()
+    for file in {file.resolve(): file for file in files}.values():
+        if not file.is_file():
+            raise BadValue(f"--plugin {file}: no file that can be read.")
+        try:
+            in_file(file)
+            usable.append(file)
+        except BadValue as error:
+            troubles.append(str(error))
+    return usable, troubles
 
 
 def _method(point: EntryPoint) -> Method:

@@ -32,26 +32,26 @@ def methods(files: Iterable[Path] = ()) -> dict[str, Method]:
     """Every known method by name, those of plugin files too.
 
     Raises:
-        BadValue: a file that cannot be imported, or that defines a name once more.
+        BadValue: a file that cannot be imported, or that defines another plugin's name once more.
     """
-    known = {one.name: one for one in BUILT_IN}
-    known |= {one.name: one for one in installed() if one.name not in known}
+    built_in = {one.name: one for one in BUILT_IN}
+    known = built_in | {one.name: one for one in installed() if one.name not in built_in}
     for file in {file.resolve(): file for file in files}.values():
         for one in in_file(file):
-            if one.name in known:
-                owner = known[one.name].origin or "uadbench itself"
+            if one.name in known.keys() - built_in:
                 wanted = 'a name of its own, such as METHODS = {"NAME": Class}'
+                owner = known[one.name].origin
                 raise BadValue(f"--plugin {file}: got method '{one.name}', which {owner} has; wanted {wanted}.")
-            known[one.name] = one
+            known.setdefault(one.name, one)
     return known
 
 
-def shadowed() -> list[str]:
-    """A line for each installed method that is ignored, since a built-in one has its name."""
+def shadowed(files: Iterable[Path] = ()) -> list[str]:
+    """A line for each third party's method that is ignored, since a built-in one has its name."""
     names = {one.name for one in BUILT_IN}
     return [
         f"Method '{one.name}' of {one.origin} is ignored: the built-in one is used."
-        for one in installed()
+        for one in (*installed(), *(one for file in files for one in in_file(file)))
         if one.name in names
     ]
 

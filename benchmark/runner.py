@@ -106,14 +106,14 @@ def _run_fit(job: Job, fit: Fit, cells: list[Cell]) -> None:
     failed: list[Cell] = []
     try:
         detector = fitted(job.workplace, fit, mend=job.rerun == "failed") if to_map else None
-    except Exception:
+    except (Exception, SystemExit):
         for cell in to_map:
             fail(job.run, cell, "fit", job.say)
         failed, to_map, detector = to_map, [], None
     for cell in to_map:
         try:
             _map_cell(job, cell, detector)
-        except Exception:
+        except (Exception, SystemExit):
             fail(job.run, cell, "predict", job.say)
             failed.append(cell)
     score_fit(job.study, job.run, job.scoring, fit, [cell for cell in cells if cell not in failed], job.say)

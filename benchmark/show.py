@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from benchmark.card import Card
 from benchmark.choices import Choice
 from benchmark.configs import build, presets_of, resolve_config
-from benchmark.method import load
+from benchmark.method import UnusableMethod, load
+from benchmark.pluginfile import one_line
 from datasets.grid import GRIDS
 
 if TYPE_CHECKING:
@@ -102,7 +103,10 @@ def meanings(cls: type["Detector"]) -> dict[str, str]:
 
 def _budget(choice: Choice, preset: str) -> Budget:
     config = resolve_config(choice, preset, {})
-    detector = build(choice.name, choice.method.target, config)
+    try:
+        detector = build(choice.name, choice.method.target, config)
+    except (Exception, SystemExit) as error:  # what a stranger's __init__ raises is a fact about that method
+        raise UnusableMethod(f"{choice.method} cannot be built under preset '{preset}': {one_line(error)}.") from error
     parameters = sum(parameter.numel() for parameter in detector.parameters())
     memory = detector.memory_bound(GRIDS[preset].shape, 1) if preset in GRIDS else None
     return Budget(config, parameters, memory, detector.slice_batch)

@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from benchmark.contract import RULES, NotRun, Rule
+from benchmark.contract import RULES, Rule
 from benchmark.detector import Detector
-from benchmark.trial import Trial, simulated_case
+from benchmark.trial import NotRun, Trial, simulated_case
 
 __all__ = ["ContractError", "Outcome", "check_detector", "examine", "simulated_case"]
 
@@ -76,7 +76,7 @@ def _verdict(rule: Rule, trial: Trial) -> Outcome:
         return Outcome(sentence, rule(trial))
     except NotRun as reason:
         return Outcome(sentence, not_run=str(reason))
-    except Exception as error:  # whatever a detector raises is its verdict under this rule
+    except (Exception, SystemExit) as error:  # whatever a detector raises is its verdict under this rule
         return Outcome(sentence, f"got {type(error).__name__}: {error}")
 
 

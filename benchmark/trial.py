@@ -18,6 +18,10 @@ Made = TypeVar("Made")
 FIT_SEED = 3
 
 
+class NotRun(Exception):
+    """A rule that cannot be tried here; the text says why."""
+
+
 class Trial:
     """A detector fitted once on simulated cases, and the three cases its maps are made of."""
 
@@ -31,15 +35,25 @@ class Trial:
         self.images = torch.from_numpy(np.stack([case.image for case in test]))  # (3, 1, X, Y, Z)
         self.brain_masks = torch.from_numpy(np.stack([case.brain_mask[None] for case in test]))
         self.seeds = torch.tensor([11, 2**62 + 5, 13])
+        self.fits = True
 
     @cached_property
     def detector(self) -> Detector:
         return self.fit("first", self.make())
 
     def fit(self, name: str, detector: Detector) -> Detector:
+        """Fit a detector; once that has failed it is not tried again, since a fit may be long.
+
+        Raises:
+            NotRun: an earlier one failed.
+        """
+        if not self.fits:
+            raise NotRun("fit failed")
         workdir = self.folder / name
         workdir.mkdir(exist_ok=True)
+        self.fits = False
         detector.fit(self.train, self.val, seed=FIT_SEED, workdir=workdir)
+        self.fits = True
         return self._told(detector.eval())
 
     def restored(self, device: torch.device) -> Detector:

@@ -126,11 +126,11 @@ def test_cells_of_plugins_that_break_the_contract_fail_and_the_others_are_done(
     program: Program, data: Path, tmp_path: Path
 ) -> None:
     path = write_plugin(tmp_path, BROKEN_IN_USE)
-    names = "negative-map,short-map,unbuildable,too-dark"
+    names = "negative-map,short-map,quitter,unbuildable,too-dark"
     result = program("run", *STUDY, "--plugin", path, "--methods", names, "--data", data, "--out", "run")
     assert result.exit_code == 1
-    assert "6 cells failed" in result.stderr
-    failed = dict.fromkeys(("negative-map", "short-map", "unbuildable"), "failed")
+    assert "8 cells failed" in result.stderr
+    failed = dict.fromkeys(("negative-map", "short-map", "quitter", "unbuildable"), "failed")
     assert outcomes(Path("run")) == {**failed, "too-dark": "mapped"}
     assert "Traceback" not in result.output
 
@@ -168,9 +168,16 @@ def test_a_file_stands_in_lists_and_may_be_given_twice(program: Program, tmp_pat
     assert found["origin"] == str(path)
 
 
-@pytest.mark.parametrize(
-    ("name", "owner"), [("ddpm", "uadbench itself"), ("mean-distance", "uadbench-tests 1.0"), ("x", "first.py")]
-)
+def test_a_file_with_a_built_ins_name_is_told_and_the_built_in_used(program: Program, tmp_path: Path) -> None:
+    path = write_plugin(tmp_path, f"{DARKNESS}\nMETHODS = {{'ddpm': TooDark, 'x': TooDark}}\n")
+    result = program("list", "methods", "--json", "--plugin", path)
+    assert result.stderr == f"Warning: Method 'ddpm' of {path} is ignored: the built-in one is used.\n"
+    found = {one["name"]: one["target"] for one in json.loads(result.stdout)}
+    assert found["ddpm"] == "baselines.ddpm:DDPM"
+    assert found["x"].startswith(str(path))
+
+
+@pytest.mark.parametrize(("name", "owner"), [("mean-distance", "uadbench-tests 1.0"), ("x", "first.py")])
 def test_a_second_definition_of_a_name_is_one_line(program: Program, tmp_path: Path, name: str, owner: str) -> None:
     first = write_plugin(tmp_path, f"{DARKNESS}\nMETHODS = {{'x': TooDark}}\n", "first.py")
     second = write_plugin(tmp_path, f"{DARKNESS}\nMETHODS = {{'{name}': TooDark}}\n", "second.py")
@@ -181,14 +188,28 @@ def test_a_second_definition_of_a_name_is_one_line(program: Program, tmp_path: P
 
 def test_a_file_that_cannot_be_imported_is_one_line(program: Program, data: Path, tmp_path: Path) -> None:
     path = write_plugin(tmp_path, "import absent_package")
-    for command in (
-        ("list", "methods"),
-        ("run", *STUDY, "--data", data),
-        ("show", "ddpm"),
-        ("plugin", "check", "ddpm"),
-    ):
-        line = refused(program(*command, "--plugin", path))
-        assert "cannot be imported: ModuleNotFoundError: No module named 'absent_package'" in line
+    why = "cannot be imported: ModuleNotFoundError: No module named 'absent_package'"
+    for command in (("show", "ddpm"), ("plugin", "check", "ddpm")):
+        assert why in refused(program(*command, "--plugin", path))
+    listed = program("list", "methods", "--plugin", path)
+    assert listed.exit_code == 0
+    assert why in listed.stderr
+
+
+def test_a_broken_file_costs_its_own_methods_only(program: Program, data: Path, tmp_path: Path) -> None:
+    path = write_plugin(tmp_path, "class Unfinished(:")
+    line = ("run", *STUDY, "--methods", "mean-distance,unfinished", "--plugin", path, "--data", data, "--dry-run")
+    result = program(*line)
+    assert result.exit_code == 1
+    file, method = result.stderr.splitlines()
+    assert file.startswith(f"Left out: --plugin {path} cannot be imported: SyntaxError")
+    assert method.startswith("Left out: Method 'unfinished': not known; perhaps it is of a file that is left out")
+    assert "1 fits" in result.stdout
+
+
+def test_a_file_that_is_not_there_is_a_slip(program: Program, data: Path, tmp_path: Path) -> None:
+    line = ("run", *STUDY, "--plugin", tmp_path / "nothing.py", "--data", data)
+    assert "no file that can be read" in refused(program(*line))
 
 
 def test_plugins_belong_to_methods_alone(program: Program, tmp_path: Path) -> None:

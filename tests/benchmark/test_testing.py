@@ -332,6 +332,21 @@ def test_a_detector_that_raises_is_told_what_it_raised() -> None:
         check_detector(maker(Raises))
 
 
+def test_a_fit_that_raises_is_tried_once_and_what_it_leaves_open_is_said() -> None:
+    class Quits(Sound):
+        fits = 0
+
+        def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+            Quits.fits += 1
+            raise SystemExit(3)
+
+    outcomes = examine(maker(Quits))
+    assert Quits.fits == 1
+    (broken,) = (outcome for outcome in outcomes if not outcome.passed)
+    assert broken.error == "got SystemExit: 3"
+    assert sum(outcome.not_run == "fit failed" for outcome in outcomes) > 8
+
+
 def test_volumes_take_the_configs_size() -> None:
     class Sized(Sound):
         @dataclass(frozen=True)
