@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from baselines.reconstruction import SliceReconstruction
+from baselines.reconstruction import TRAINING_DEPARTURES, SliceReconstruction
 from benchmark.card import Card
 
 LATENT = 128
@@ -84,6 +84,7 @@ class AE(SliceReconstruction):
             "Behrendt et al. 2023, arXiv 2312.04215, for the budget",
         ),
         departures=(
+            *TRAINING_DEPARTURES,
             "The bottleneck of a slice of 96 is 6 x 6 pixels: the published 8 x 8 are not among its halves.",
             "No dropout, and a leaky ReLU of slope 0.01: neither is stated by the reference study.",
         ),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-LARGEST_STD = 2.0  # voxels
+LARGEST_STD = 2.0  # mm; as many voxels on the finest grid, of 1 mm
 TRUNCATION = 4.0  # standard deviations
 REACH = int(TRUNCATION * LARGEST_STD + 0.5)  # voxels
 ORDER = 3

@@ -25,7 +25,7 @@ class Parameters:
 
     Attributes:
         blurs, biases, corrects, ghosts: `(B,)` bool, with probability 0.25, 0.25, 0.5 and 0.5.
-        std: `(B, 3)` of the blur along x, y, z, in voxels, uniform in [0, 2).
+        std: `(B, 3)` of the blur along x, y, z, in mm, uniform in [0, 2).
         coefficients: `(B, 20)` of the bias field's monomials, uniform in [-0.5, 0.5).
         gamma: `(B,)`, its logarithm uniform in [-0.3, 0.3).
         count: `(B,)` int64 ghosts, uniform in 4..10.
@@ -68,26 +68,28 @@ def random_parameters(seeds: Tensor) -> Parameters:
     )
 
 
-def augmented(images: Tensor, brain_masks: Tensor, seeds: Tensor) -> Tensor:
+def augmented(images: Tensor, brain_masks: Tensor, seeds: Tensor, *, spacing: float) -> Tensor:
     """Variants of whole volumes; see `augmented_slices`.
 
     Args:
         images: `(B, 1, X, Y, Z)` in [0, 1].
         brain_masks: `(B, 1, X, Y, Z)` bool.
         seeds: `(B,)` int64.
+        spacing: voxel edge in mm.
 
     Returns:
         `(B, 1, X, Y, Z)` float32.
     """
     cases = torch.arange(len(images), device=images.device)
     first = torch.zeros_like(cases)
-    slices = augmented_slices(images, brain_masks, seeds, cases=cases, first=first, stack=images.shape[-1])
+    depth = images.shape[-1]
+    slices = augmented_slices(images, brain_masks, seeds, cases=cases, first=first, stack=depth, spacing=spacing)
     return slices.movedim(1, -1)[:, None].contiguous()
 
 
 @torch.no_grad()
 def augmented_slices(
-    images: Tensor, brain_masks: Tensor, seeds: Tensor, *, cases: Tensor, first: Tensor, stack: int
+    images: Tensor, brain_masks: Tensor, seeds: Tensor, *, cases: Tensor, first: Tensor, stack: int, spacing: float
 ) -> Tensor:
     """Windows of augmented volumes, in [0, 1] and 0 outside the brain.
 
@@ -95,7 +97,7 @@ def augmented_slices(
     intensities; an image is scaled back by its brain's 99th percentile where that is above 1, as the
     grid would scale a scan that came with the field.
 
-    Voxels count as 1 mm, whatever the grid's spacing, as torchio has it for a bare tensor.
+    A blur is as wide in mm on every grid, as torchio has it for an image that knows its spacing.
 
     Work goes in chunks of a fixed number of volumes, the last one padded, so that no window depends on
     its neighbours: 16 on a GPU, and one on the CPU, where it pays to leave out what chance leaves out.
@@ -108,6 +110,7 @@ def augmented_slices(
         cases: `(B,)` int64, the image of each sample.
         first: `(B,)` int64, the first slice of each window. Both are on the images' device.
         stack: slices a window.
+        spacing: voxel edge in mm.
 
     Returns:
         `(B, stack, X, Y)` float32, on the images' device.
@@ -120,22 +123,24 @@ def augmented_slices(
     with torch.autocast(images.device.type, enabled=False):
         for number, (case, z) in enumerate(pairs):
             inside = brain_masks[case]
-            high, changed = _changed(images[case].float(), inside, parameters.chunk(number, chunk))
+            high, changed = _changed(images[case].float(), inside, parameters.chunk(number, chunk), spacing)
             windows.append(_windows(changed, inside, high, z, stack))
     return torch.cat(windows)[: len(seeds)]
 
 
-def _changed(images: Tensor, brain_masks: Tensor, parameters: Parameters) -> tuple[Tensor, Tensor]:
+def _changed(images: Tensor, brain_masks: Tensor, parameters: Parameters, spacing: float) -> tuple[Tensor, Tensor]:
     """What to divide by, `(B,)`, and the changed volumes."""
-    images = _applied(blurred, images, parameters.blurs, parameters.std)
+    images = _applied(blurred, images, parameters.blurs, parameters.std / spacing)
     images = _applied(biased, images, parameters.biases, parameters.coefficients)
     images = _applied(gamma_corrected, images, parameters.corrects, parameters.gamma)
     for axis in range(3):
         chosen = parameters.ghosts & (parameters.axis == axis)
         images = _applied(partial(ghosted, axis=axis), images, chosen, parameters.count, parameters.intensity)
-    if not (parameters.biases | parameters.ghosts).any():
-        return images.new_ones(len(images)), images  # nothing else leaves [0, 1]
-    return _bright(images, brain_masks).clamp(min=1), images
+    brightened = parameters.biases | parameters.ghosts  # nothing else leaves [0, 1] but by rounding
+    if not brightened.any():
+        return images.new_ones(len(images)), images
+    high = _bright(images, brain_masks).clamp(min=1)
+    return torch.where(brightened.to(images.device, non_blocking=True), high, 1.0), images
 
 
 def _applied(transform: Callable[..., Tensor], images: Tensor, chosen: Tensor, *parameters: Tensor) -> Tensor:

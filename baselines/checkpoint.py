@@ -57,7 +57,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise MissingData(f"Checkpoint {path}: no file that can be read ({error.strerror}).") from error
     except BadZipFile as error:
-        raise BadFile(f"{path}: got a file that is no zip, wanted a checkpoint of torch 1.6 or later.") from error
+        raise BadFile(
+            f"{path}: got a file that is damaged or no zip, wanted a checkpoint of torch 1.6 or later."
+        ) from error
     except DAMAGE as error:
         raise BadFile(f"{path}: got a checkpoint that cannot be read ({type(error).__name__}: {error}).") from error
     if not tensors:
@@ -159,8 +161,5 @@ def _built(tensor: _Tensor, content: bytes) -> Tensor:
     dtype = tensor.storage.dtype
     if not isinstance(dtype, torch.dtype):
         raise TypeError("numbers of an unknown type")
-    if not content:
-        return torch.empty(tensor.shape, dtype=dtype)
-    return (
-        torch.frombuffer(bytearray(content), dtype=dtype).as_strided(tensor.shape, tensor.stride, tensor.offset).clone()
-    )
+    held = torch.frombuffer(bytearray(content), dtype=dtype) if content else torch.empty(0, dtype=dtype)
+    return held.as_strided(tensor.shape, tensor.stride, tensor.offset).clone()

@@ -14,6 +14,7 @@ from baselines.diffusion.noise import gaussian_noise, simplex_noise
 from baselines.diffusion.schedule import STEPS, cosine_alpha_bar, one_step
 from baselines.diffusion.unet import UNet
 from baselines.published import WithPublishedWeights
+from baselines.reconstruction import TRAINING_DEPARTURES
 from benchmark.card import Card
 from benchmark.detector import at_test
 from datasets.errors import BadValue
@@ -91,6 +92,7 @@ class DDPM(WithPublishedWeights):
             "detection in brain MRIs, arXiv 2312.04215",
         ),
         departures=(
+            *TRAINING_DEPARTURES,
             "Each slice has a noise field of its own, from a counter-based generator, so that no map depends on its "
             "neighbours; noise_field='shared' brings one field a batch and a volume back.",
             "Learning rate 1e-4 as in the released program; the paper's text says 1e-5 (learning_rate).",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer, RMSprop
 
-from baselines.reconstruction import SliceReconstruction
+from baselines.reconstruction import TRAINING_DEPARTURES, SliceReconstruction
 from baselines.stages import Player, Stage
 from baselines.wgan import Critic, Features, Generator, critic_loss, generator_loss, linear
 from benchmark.card import Card
@@ -46,7 +46,7 @@ class FAnoGAN(SliceReconstruction):
             kappa: weight of the critic's features in the encoder's loss.
             code: what bounds the encoder's code: tanh, to one s.d. of the codes the generator was trained on, or
                 nothing (the paper's linear variant).
-            encoder_learning_rate: of stage `encoder`.
+            encoder_learning_rate: of stage `encoder`; `learning_rate` is that of stage `gan` alone.
             encoder_steps: of stage `encoder`; None for as many as `steps`.
         """
 
@@ -90,6 +90,7 @@ class FAnoGAN(SliceReconstruction):
             "Behrendt et al. 2023, arXiv 2312.04215, for learning rate, latent and budget",
         ),
         departures=(
+            *TRAINING_DEPARTURES,
             "Slices of 96 pixels instead of 64, so the coarsest level has 6 x 6 pixels, not 4 x 4 (size).",
             "Each stage takes 19,200 batches of 32, augmented; the program takes 50,000 of 64 for the encoder, not "
             "augmented (steps, encoder_steps, batch_size, augment).",

@@ -63,9 +63,10 @@ class PDDPM(DDPM):
         return F.l1_loss(restored, clean) * self.config.grid**2  # the error outside is 0
 
     def predicted(self, clean: Tensor, noise: Tensor, t: Tensor, code: Tensor | None) -> Tensor:
-        """x_0 `(B, 1, X, Y)`, stitched from the patches of the grid, each restored in a forward pass of its own.
+        """x_0 `(B, 1, X, Y)`, stitched from the patches of the grid, all cut from one noise field.
 
-        All patches of a slice are cut from one noise field.
+        A forward pass restores one patch of all B slices: the caller's slice batch fills the device, and stacking the
+        patches too would take more memory for passes of the same size.
         """
         stitched = clean
         for corner in self._grid_corners(clean):

@@ -12,6 +12,7 @@ from baselines.gaussian import smoothed
 from benchmark.card import Card
 from benchmark.detector import LabelledDetector
 from datasets.case import Case
+from datasets.errors import BadValue
 
 
 class Prior(LabelledDetector):
@@ -30,6 +31,10 @@ class Prior(LabelledDetector):
         """
 
         smoothing: float = 2.0
+
+        def __post_init__(self) -> None:
+            if not self.smoothing >= 0:
+                raise BadValue(f"Got smoothing {self.smoothing:g}, wanted 0 or more.")
 
     card: ClassVar[Card] = Card(
         "lesion labels",

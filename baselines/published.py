@@ -4,7 +4,7 @@ import hashlib
 import re
 from abc import ABC
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,10 @@ from datasets.case import Case
 from datasets.errors import BadFile, BadValue, MissingData
 
 DIGITS = 12
+TAKEN = (
+    "Nothing here: the weights are those of {name}, trained by their authors on IXI, perhaps on scans of this test. "
+    "Seeds do not differ."
+)
 NAME = re.compile(rf".+-([0-9a-f]{{{DIGITS}}})\.safetensors")
 
 
@@ -39,6 +43,17 @@ class WithPublishedWeights(SliceReconstruction, ABC):
             super().__post_init__()
             if self.weights:
                 _digits(Path(self.weights))
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        if config.weights:
+            name = Path(config.weights).name
+            self.card = replace(type(self).card, trained_on=TAKEN.format(name=name))  # type: ignore[misc]
+
+    def check(self, shape: Sequence[int]) -> None:
+        super().check(shape)
+        if self.config.weights and not Path(self.config.weights).is_file():
+            raise MissingData(f"Weights {self.config.weights}: no file that can be read.")
 
     @classmethod
     def import_published(cls, path: Path, folder: Path) -> Path:
@@ -122,8 +137,11 @@ def _load(detector: SliceReconstruction, tensors: dict[str, Tensor], path: Path)
     for problem, names in (("missing", wanted.keys() - tensors), ("unexpected", tensors.keys() - wanted)):
         if names:
             first = min(names)
-            raise BadFile(f"{path}: got {len(names)} {problem} tensors, first '{first}', wanted those of {method}.")
+            got = f"{len(names)} {problem} tensors, first '{first}'"
+            raise BadFile(f"{path}: got {got}, wanted those of {method} with this config.")
     for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise BadFile(f"{path}: '{name}': got values that are NaN or infinite, wanted finite weights.")
         if tensor.shape != wanted[name].shape:
             shapes = f"got {tuple(tensor.shape)}, wanted {tuple(wanted[name].shape)}"
             raise BadFile(f"{path}: '{name}': {shapes} as in {method} with this config.")

@@ -16,6 +16,12 @@ from baselines.stages import Player, Stage
 from benchmark.detector import FLOAT32, Detector
 from datasets.case import Case
 
+TRAINING_DEPARTURES = (
+    "Training slices are drawn among those between a volume's first and last slice with brain; after augmentation a "
+    "volume brighter than 1 is scaled back by its brain's 99th percentile, clamped to [0, 1] and masked.",
+)
+"""What all trained methods do unlike the reference study, for their cards."""
+
 
 class SliceReconstruction(Detector):
     """A detector whose anomaly map is |image - reconstruction|, made axial slice by axial slice.
@@ -125,6 +131,13 @@ class SliceReconstruction(Detector):
     def optimizer(self) -> Optimizer:
         """Steps on all weights, by the batch."""
         return Adam(self.parameters(), lr=self.config.learning_rate)
+
+    def check(self, shape: Sequence[int]) -> None:
+        check_size(shape, self.config.size)
+        if self.stack > shape[-1]:
+            raise ValueError(f"Got a stack of {self.stack} slices, wanted 1..{shape[-1]}, the slices of a volume.")
+        if self.config.precision == "fp16" and self.device.type == "cpu":
+            raise ValueError("Got precision 'fp16' on the CPU, wanted a GPU. Available here: fp32, bf16.")
 
     @property
     def values_per_pixel(self) -> int:

@@ -20,10 +20,12 @@ class Volumes:
     Attributes:
         images: `(N, 1, X, Y, Z)` float16, half the memory; in [0, 1] it errs by at most 2.5e-4.
         brain_masks: `(N, 1, X, Y, Z)` bool.
+        spacing: voxel edge in mm, that of the first case.
     """
 
     images: Tensor
     brain_masks: Tensor
+    spacing: float = 1.0
 
     def __len__(self) -> int:
         return len(self.images)
@@ -57,7 +59,7 @@ def hold_volumes(cases: Sequence[Case], role: str, device: torch.device) -> Volu
             raise ValueError(f"Case '{case.case_id}': got an empty brain mask, wanted a brain.")
         images[index] = torch.from_numpy(case.image).half()
         brain_masks[index] = torch.from_numpy(case.brain_mask)
-    return Volumes(images, brain_masks)
+    return Volumes(images, brain_masks, cases[0].spacing[0])
 
 
 class RandomSlices(Dataset[Tensor]):
@@ -121,8 +123,8 @@ def drawn(volumes: Volumes, plan: Tensor, *, stack: int = 1, augment: bool = Fal
     """
     cases, first = plan.to(volumes.device, non_blocking=True)[:, :2].unbind(dim=1)
     if augment:
-        held = volumes.images, volumes.brain_masks
-        return augmented_slices(*held, plan[:, 2], cases=cases, first=first, stack=stack)
+        held, where = (volumes.images, volumes.brain_masks), {"cases": cases, "first": first}
+        return augmented_slices(*held, plan[:, 2], **where, stack=stack, spacing=volumes.spacing)
     z = first[:, None] + torch.arange(stack, device=volumes.device)
     return volumes.images[cases[:, None], 0, :, :, z].float()
 

@@ -13,6 +13,7 @@ from baselines.moments import check_fitted, healthy_moments
 from benchmark.card import Card
 from benchmark.detector import Detector
 from datasets.case import Case
+from datasets.errors import BadValue
 
 
 class Smooth(Detector):
@@ -36,6 +37,13 @@ class Smooth(Detector):
         smoothing: float = 1.0
         residual_smoothing: float = 1.0
         coverage: float = 0.5
+
+        def __post_init__(self) -> None:
+            for name in ("smoothing", "residual_smoothing"):
+                if not getattr(self, name) >= 0:
+                    raise BadValue(f"Got {name} {getattr(self, name):g}, wanted 0 or more.")
+            if not 0 < self.coverage <= 1:
+                raise BadValue(f"Got coverage {self.coverage:g}, wanted a share of more than 0 and at most 1.")
 
     card: ClassVar[Card] = Card(
         "healthy scans",
@@ -65,13 +73,13 @@ class Smooth(Detector):
             RuntimeError: nothing was fitted.
             ValueError: volumes are not of the shape that was fitted.
         """
-        check_fitted(images, self.mean, "Smooth")
+        check_fitted(images, self.mean, type(self).__name__)
         cases = zip(images, brain_masks, strict=True)
         return torch.stack([self._map(image, brain_mask) for image, brain_mask in cases])
 
     def reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
         """The healthy brain, cut to each case's brain mask."""
-        check_fitted(images, self.mean, "Smooth")
+        check_fitted(images, self.mean, type(self).__name__)
         return torch.where(brain_masks, self.mean, 0.0)
 
     def _prepared(self, image: Tensor, brain_mask: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from baselines.ae import AE, LATENT, VALUES_PER_PIXEL, Decoder, Encoder
 from baselines.reconstruction import SliceReconstruction
@@ -34,8 +33,7 @@ class Attention(nn.Module):
         self.layer = nn.TransformerEncoderLayer(LATENT, HEADS, 2 * LATENT, 0.0, batch_first=True, norm_first=True)
 
     def forward(self, codes: Tensor) -> Tensor:
-        with sdpa_kernel(SDPBackend.MATH):  # a GPU's faster kernels add gradients in no fixed order
-            return self.layer(codes + self.positions)
+        return self.layer(codes + self.positions)
 
 
 class Recurrence(nn.Module):
@@ -50,7 +48,8 @@ class Recurrence(nn.Module):
         self.gru = nn.GRU(LATENT, LATENT // 2, batch_first=True, bidirectional=True)
 
     def forward(self, codes: Tensor) -> Tensor:
-        with torch.autocast(codes.device.type, enabled=False):  # a CPU's GRU knows no mixed precision
+        # A CPU's GRU knows no mixed precision, and cuDNN's adds gradients in no fixed order.
+        with torch.autocast(codes.device.type, enabled=False), torch.backends.cudnn.flags(enabled=False):
             return codes.float() + self.gru(codes.float())[0]
 
 

@@ -41,7 +41,7 @@ class Thresh(Detector):
             "Meissen, Kaissis, Rueckert. Challenging current semi-supervised anomaly segmentation methods for "
             "brain MRI. 2021. arXiv 2109.06023",
         ),
-        departures=("equalised exactly, by rank, where the study's histogram has 256 bins",),
+        departures=("Equalised exactly, by rank, where the study's histogram has 256 bins",),
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
     config: Config

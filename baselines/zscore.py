@@ -14,6 +14,7 @@ from baselines.standardise import Standardisation
 from benchmark.card import Card
 from benchmark.detector import Detector
 from datasets.case import Case
+from datasets.errors import BadValue
 
 
 class ZScore(Detector):
@@ -29,7 +30,7 @@ class ZScore(Detector):
 
         Attributes:
             smoothing: s.d. of the Gaussian filter in voxels; 0 for none.
-            floor: smallest s.d., in units of the image's [0, 1].
+            floor: smallest s.d., in units of the image's [0, 1]; more than 0.
             coverage: share of the training brains that a voxel has to lie in.
             sign: deviations that count: both, or those brighter or darker than healthy alone.
             standardise: every brain's intensities are first brought to the quantile function that the
@@ -41,6 +42,14 @@ class ZScore(Detector):
         coverage: float = 0.5
         sign: Literal["both", "bright", "dark"] = "both"
         standardise: bool = False
+
+        def __post_init__(self) -> None:
+            if not self.smoothing >= 0:
+                raise BadValue(f"Got smoothing {self.smoothing:g}, wanted 0 or more.")
+            if not self.floor > 0:
+                raise BadValue(f"Got floor {self.floor:g}, wanted more than 0.")
+            if not 0 < self.coverage <= 1:
+                raise BadValue(f"Got coverage {self.coverage:g}, wanted a share of more than 0 and at most 1.")
 
     card: ClassVar[Card] = Card(
         "healthy scans",
@@ -80,7 +89,7 @@ class ZScore(Detector):
             RuntimeError: nothing was fitted.
             ValueError: volumes are not of the shape that was fitted.
         """
-        check_fitted(images, self.mean, "ZScore")
+        check_fitted(images, self.mean, type(self).__name__)
         cases = zip(images, brain_masks, strict=True)
         return torch.stack([self._map(image, brain_mask) for image, brain_mask in cases])
 

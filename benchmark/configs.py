@@ -75,6 +75,8 @@ def _validated(name: str, cls: type["Detector"], values: Mapping[str, Any]) -> A
         return TypeAdapter(cls.Config).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # the Config's own check, which says what it got and wanted
+            raise BadValue(f"Method '{name}': {first['msg'].removeprefix('Value error, ')}") from error
         place = ", ".join((f"Method '{name}'", *map(str, first["loc"])))
         raise BadValue(f"{place}: got {first['input']!r}, wanted: {first['msg'].rstrip('.')}.") from error
     except Exception as error:  # a plugin's own checks may raise anything

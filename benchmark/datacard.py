@@ -24,7 +24,7 @@ class DataCard:
         healthy, sequence: the cohort that it was fitted on.
         grid: as `asdict` of a Grid.
         train, val: healthy cases to train on and to validate on.
-        steps: of the config; None for a method that takes none.
+        steps: of training in all its stages; None for a method that takes none.
         seconds: of the fit.
         training: what the training said of itself, a record a stage; empty where nothing was trained in steps.
         weights_of: folder of the fit whose weights these are, where this one differs at test time only.

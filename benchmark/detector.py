@@ -81,6 +81,13 @@ class Detector(nn.Module, ABC):
         maps = self.anomaly_map(images, brain_masks, seeds=seeds)
         return maps, self.reconstruction(images, brain_masks, seeds=seeds)
 
+    def check(self, shape: Sequence[int]) -> None:
+        """Refuse what this config cannot do on volumes of `shape` `(X, Y, Z)`, before anything is computed.
+
+        Raises:
+            ValueError: what was got and wanted. Here: never.
+        """
+
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
         """Most bytes that mapping `volumes` cases of `shape` `(X, Y, Z)` holds at once, beyond weights and inputs.
 

@@ -2,20 +2,23 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmark.card import Card
 from benchmark.configs import build
 from benchmark.datacard import DataCard, training_told, write_card
 from benchmark.detector import Detector
 from benchmark.planning import Study
+from benchmark.pluginfile import one_line
+from benchmark.registry import BUILT_IN
 from benchmark.reuse import trained_alike
 from benchmark.runfolder import RunFolder, read_json, write_json
 from benchmark.study import Fit
 from benchmark.weights import load_weights, save_weights
-from datasets.errors import BadFile
+from datasets.errors import BadFile, BadValue, UserError
 from datasets.grid import Cases
 
 
@@ -63,6 +66,23 @@ def fitted(place: Workplace, fit: Fit, *, mend: bool) -> Detector:
     return _trained(place, fit, detector)
 
 
+def check_fit(place: Workplace, fit: Fit) -> None:
+    """Build a detector once, to know before hours are spent on others that its hyper-parameters can work.
+
+    What a third party's class raises is not the caller's slip: it costs that method its cells later.
+
+    Raises:
+        BadValue: a built-in method cannot be built, or cannot do what its config says on this grid.
+    """
+    if fit.target not in {one.target for one in BUILT_IN}:
+        return
+    try:
+        build(fit.method, fit.target, fit.config).to(place.device).check(fit.grid.shape)
+    except Exception as error:
+        reason = str(error) if isinstance(error, (ValueError, UserError)) else f"cannot be built ({one_line(error)})."
+        raise BadValue(f"Method '{fit.method}': {reason}") from error
+
+
 def forget(folder: Path) -> None:
     """Take back a fit and all that an interrupted one has left, checkpoints too, so that the next starts anew."""
     (folder / "fit.json").unlink(missing_ok=True)  # first: without it nothing in the folder counts as done
@@ -97,25 +117,37 @@ def _keep(place: Workplace, fit: Fit, detector: Detector, *, seconds: float, wei
     write_json(folder / "config.json", dict(fit.config))
     card = _card(place, fit, detector, seconds, weights_of)
     write_card(folder, card)
-    record = {"fit": asdict(fit), "seconds": seconds, "parameters": card.parameters, "device": place.device}
+    devices = getattr(detector, "devices", 1)
+    record = {"fit": asdict(fit), "seconds": seconds, "parameters": card.parameters}
+    record |= {"device": place.device, "devices": devices}
     write_json(folder / "fit.json", record if weights_of is None else {**record, "weights_of": weights_of})
     return card
 
 
 def _card(place: Workplace, fit: Fit, detector: Detector, seconds: float, weights_of: str | None) -> DataCard:
-    card, steps = getattr(type(detector), "card", None), fit.config.get("steps")
+    card = getattr(detector, "card", None)
     trained_in = place.run.fit(fit) if weights_of is None else place.run.fit(fit).with_name(weights_of)
+    training, taken = training_told(trained_in), bool(fit.config.get("weights"))
     return DataCard(
         card=card if isinstance(card, Card) else None,
         healthy=fit.healthy.dataset,
         sequence=fit.healthy.sequence,
         grid=asdict(fit.grid),
-        train=len(place.study.training_cases(fit, "train")),
-        val=len(place.study.training_cases(fit, "val")),
+        train=0 if taken else len(place.study.training_cases(fit, "train")),
+        val=0 if taken else len(place.study.training_cases(fit, "val")),
         seed=fit.seed,
-        steps=steps if isinstance(steps, int) else None,
+        steps=_steps(fit, training, taken=taken),
         parameters=sum(parameter.numel() for parameter in detector.parameters()),
         seconds=seconds,
-        training=training_told(trained_in),
+        training=training,
         weights_of=weights_of,
     )
+
+
+def _steps(fit: Fit, training: Sequence[Mapping[str, Any]], *, taken: bool) -> int | None:
+    """Taken in all stages, as far as the training tells, else those of the config; None for weights from a file."""
+    told = [stage["steps"] for stage in training if isinstance(stage.get("steps"), int)]
+    asked = fit.config.get("steps")
+    if taken or not (told or isinstance(asked, int)):
+        return None
+    return sum(told) if told else asked

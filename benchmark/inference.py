@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.detector import Detector
+from benchmark.exact import exact_float32
 from benchmark.study import Precision
 from datasets.case import Case
 from datasets.errors import BadValue
@@ -123,7 +124,7 @@ def _predict_batch(detector: Detector, cases: Sequence[Case], inference: Inferen
     seeds = torch.tensor([case_seed(seed, case.case_id) for case in cases], device=images.device)
     _synchronise(inference.device)
     begin = time.perf_counter()
-    with torch.inference_mode(), _autocast(inference):
+    with torch.inference_mode(), exact_float32(), _autocast(inference):
         maps, reconstructions = detector.map_and_reconstruction(images, brains, seeds=seeds)
     _synchronise(inference.device)
     seconds = (time.perf_counter() - begin) / len(cases)

@@ -251,7 +251,7 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
 
 def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]) -> list[Fit]:
     return [
-        Fit(choice.name, choice.method.target, config, healthy, grid, seed)
+        Fit(choice.name, choice.method.target, config, healthy, grid, seed, choice.method.origin or "")
         for choice, config in resolved
         for seed in seeds
     ]

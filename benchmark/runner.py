@@ -10,7 +10,7 @@ import torch
 
 from benchmark.detector import LabelledDetector
 from benchmark.environment import environment
-from benchmark.fitting import Workplace, fitted, forget
+from benchmark.fitting import Workplace, check_fit, fitted, forget
 from benchmark.inference import Inference, Prediction, forget_peak, peak_bytes, predict
 from benchmark.labels import LesionFrequency
 from benchmark.maps import write_volume
@@ -71,6 +71,8 @@ def run_study(job: Job) -> list[Cell]:
     """
     check_settings(job.run, job.study)
     todo = [cell for cell in job.study.cells if job.wanted(cell)]
+    for fit in {cell.fit.key: cell.fit for cell in todo if not job.keeps_maps(cell)}.values():
+        check_fit(job.workplace, fit)
     if todo:
         job.say("Reading every case once, to know now what cannot be used.")
         check_cases(_needed(job.study, todo), todo[0].fit.grid)

@@ -33,8 +33,9 @@ class Fit:
 
     Attributes:
         method: the name in tables, overrides included.
-        target: `module:attribute` of its class.
+        target: `module:attribute` of its class, or `FILE.py:name@digest` for a plugin file.
         config: every hyper-parameter, resolved.
+        origin: a plugin's distribution and version, so that another version is another fit; "" for a built-in.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Fit:
     healthy: Cohort
     grid: Grid
     seed: int
+    origin: str = ""
 
     @property
     def key(self) -> str:

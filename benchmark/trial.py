@@ -11,6 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from benchmark.detector import Detector, LabelledDetector
+from benchmark.exact import exact_float32
 from benchmark.weights import load_weights, save_weights
 from datasets.case import Case
 
@@ -80,7 +81,7 @@ class Trial:
         """What one of a detector's methods makes of the cases `which`."""
         inputs = (self.images, self.brain_masks, self.seeds)
         images, brain_masks, seeds = (tensor[list(which)].to(device) for tensor in inputs)
-        with torch.inference_mode():
+        with torch.inference_mode(), exact_float32():
             return method(images, brain_masks, seeds=seeds)
 
 

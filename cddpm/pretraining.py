@@ -55,7 +55,9 @@ class SparK(nn.Module):
         kept = self.draw(slices)
         target = patch_normalised(slices, self.patch) if self.normalised else slices
         error = F.mse_loss(self(slices, kept), target, reduction="none")
-        return error[~resized(kept, slices.shape[-1])[:, None]].mean()
+        removed = ~resized(kept, slices.shape[-1])[:, None]
+        share = 1 - self.kept / self.patches**2  # known without asking the device
+        return (error * removed).mean() / share
 
     def draw(self, slices: Tensor) -> Tensor:
         """`(B, G, G)` bool, true at the patches to keep: equally many in each slice."""

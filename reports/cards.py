@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from benchmark.datacard import DataCard
+from benchmark.datacard import SPEEDS, DataCard
 from benchmark.thresholds import PROTOCOLS
 from reports.columns import MISSING
 from reports.findings import Findings
@@ -53,15 +53,24 @@ def _thresholds(findings: Findings) -> str:
 
 
 def _said(findings: Findings) -> str:
-    """Where methods differ from their papers, and how fast they trained."""
-    lines = []
-    for method, kept in findings.cards.items():
-        departures = kept.card.departures if kept.card is not None else ()
-        said = (
-            [f"departs from its papers: {escape('; '.join(one.rstrip('.') for one in departures))}"]
-            if departures
-            else []
-        )
-        said += [f"trained at {escape(kept.speed)}"] if kept.speed else []
-        lines += [f"- **{escape(method)}** {'; '.join(said)}."] if said else []
-    return "\n".join(lines)
+    """How fast methods trained, and where they differ from their papers."""
+    items = [_item(method, findings.cards[method]) for method in findings.whole.seeds if method in findings.cards]
+    return "\n".join(item for item in items if item)
+
+
+def _item(method: str, kept: DataCard) -> str:
+    """Of a list: the training's speed as a sentence, and the departures as a list below; "" without either."""
+    departures = kept.card.departures if kept.card is not None else ()
+    sentences = [f"{escape(speed)}." for speed in _speeds(kept)]
+    sentences += ["Departures from its papers:"] if departures else []
+    if not sentences:
+        return ""
+    lines = [f"- **{escape(method)}**. {' '.join(sentences)}"]
+    return "\n".join([*lines, *(f"  - {escape(one.rstrip('.'))}." for one in departures)])
+
+
+def _speeds(kept: DataCard) -> list[str]:
+    """Of each stage of the training that says it."""
+    steps, waiting = SPEEDS
+    timed = [stage for stage in kept.training if {"name", *SPEEDS} <= stage.keys()]
+    return [f"{one[steps]:.1f} steps/s ({one['name']}), {100 * one[waiting]:.0f} % waiting for data" for one in timed]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.datacard import DataCard, read_card
+from benchmark.datacard import LABELS, DataCard, read_card
 from benchmark.records import Scoring, kept_cells, kept_references, kept_scoring
 from benchmark.registry import methods
 from benchmark.results import read_rows
@@ -25,6 +25,7 @@ class Findings:
     """What reports are written from; shifted cells stay out of all tables.
 
     Attributes:
+        cells: of the study, in its order, those of methods that use lesion labels last.
         split: the one that is reported.
         whole: all cohorts and splits together.
         lesion, healthy: a cohort's board of its cases with and of those without lesion.
@@ -75,10 +76,11 @@ def read_findings(run: RunFolder) -> Findings:
         MissingData: nothing has been scored yet.
     """
     rows, timing = (_table(run, name) for name in ("rows.csv", "timing.csv"))
-    cells, settings = kept_cells(run), read_json(run.study)["settings"]
+    kept, settings = kept_cells(run), read_json(run.study)["settings"]
+    cards = _cards(run, kept)
+    cells = _labelled_last(kept, cards)
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
-    cards = _cards(run, cells)
     supervision = {method: card.supervision for method, card in cards.items()}
     whole = Board(rows, timing, seeds, _floors(seeds), supervision)
     boards = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
@@ -127,6 +129,11 @@ def _cards(run: RunFolder, cells: Sequence[Cell]) -> dict[str, DataCard]:
         if card is not None:
             cards[fit.method] = card
     return cards
+
+
+def _labelled_last(cells: Sequence[Cell], cards: Mapping[str, DataCard]) -> list[Cell]:
+    labelled = {method for method, card in cards.items() if card.supervision == LABELS}
+    return sorted(cells, key=lambda cell: cell.fit.method in labelled)
 
 
 def _floors(names: Iterable[str]) -> list[str]:

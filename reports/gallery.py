@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from benchmark.datacard import sees_labels
 from benchmark.maps import read_volume
 from benchmark.planning import Study
 from benchmark.records import has_maps
@@ -93,7 +94,7 @@ def columns(run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case]) -> lis
         maps = [_kept(run.anomaly_map(cell, case.case_id)) for case in cases]
         reconstructs = any(volume is not None for volume in reconstructions)
         above = Strip(reconstructions) if reconstructs else None
-        made.append(Column(cell.fit.method, above, Strip(maps, "inferno", _highest(maps, cases))))
+        made.append(Column(_title(run, cell), above, Strip(maps, "inferno", _highest(maps, cases))))
     return made
 
 
@@ -125,7 +126,7 @@ def shown_slice(case: Case) -> int:
 
 
 def _shown_cells(run: RunFolder, study: Study, dataset: str) -> list[Cell]:
-    """For each method the unshifted cell with maps of its lowest seed."""
+    """For each method the unshifted cell with maps of its lowest seed; what uses lesion labels stands last."""
     kept = [
         cell
         for cell in study.cells
@@ -133,11 +134,16 @@ def _shown_cells(run: RunFolder, study: Study, dataset: str) -> list[Cell]:
     ]
     by_seed = sorted(kept, key=lambda cell: (cell.fit.seed, cell.sampling_seed), reverse=True)
     lowest = {cell.fit.method: cell for cell in by_seed}
-    return [lowest[method] for method in dict.fromkeys(cell.fit.method for cell in kept)]
+    cells = [lowest[method] for method in dict.fromkeys(cell.fit.method for cell in kept)]
+    return sorted(cells, key=lambda cell: sees_labels(run, cell.fit))
 
 
 def _mapped(study: Study, cells: Sequence[Cell]) -> list[CaseFiles]:
     return study.mapped_cases(cells[0]) if cells else []
+
+
+def _title(run: RunFolder, cell: Cell) -> str:
+    return f"{cell.fit.method} (uses labels)" if sees_labels(run, cell.fit) else cell.fit.method
 
 
 def _label(case: Case, lesion_ml: Mapping[str, float]) -> str:
@@ -203,8 +209,8 @@ def _height_mm(case: Case, z: int) -> float:
 
 
 def _wrapped(title: str, width: int = 17) -> str:
-    """Long names of variants go over several lines."""
-    return re.sub(r"([\[,])", r"\1\n", title) if max(map(len, title.split("\n"))) > width else title
+    """Long names of variants, and what is said of a method, go over several lines."""
+    return re.sub(r"(?<=[\[,])| (?=\()", "\n", title) if max(map(len, title.split("\n"))) > width else title
 
 
 def _mark_sides(axes: Axes) -> None:

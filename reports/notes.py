@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from benchmark.records import cell_state
 from benchmark.runfolder import RunFolder, read_json
 from benchmark.study import Cell
@@ -26,6 +28,7 @@ def notes(findings: Findings) -> list[str]:
     return [
         *_empty_cohorts(findings),
         *_undefined_protocols(findings),
+        *_undefined_by_decision(findings),
         *_closed_protocols(findings),
         *_unfinished(findings),
         *_shifted(findings),
@@ -45,8 +48,8 @@ def _labelled(findings: Findings) -> Iterator[str]:
     if labelled:
         yield (
             f"**Uses lesion labels** ({', '.join(map(escape, labelled))}): maps are made of the lesion masks of the "
-            "other patients of the cohort that is scored, which no method may see. Marked in every table, ranked in "
-            "none. Of healthy scans such maps say nothing, so that no threshold taken from these is defined."
+            "other patients of the cohort that is scored, which no method may see. Marked and last in every table, "
+            "ranked in none."
         )
 
 
@@ -79,12 +82,29 @@ def _undefined_protocols(findings: Findings) -> Iterator[str]:
 
 
 def _undefined(findings: Findings, cohort: str) -> list[str]:
+    rows = _undefined_rows(findings)
+    rows = rows[(rows["dataset"] == cohort) & ~_by_decision(findings, rows)]
+    return [name for name in rows["protocol"].unique() if name in PROTOCOLS and not _is_closed(findings, name)]
+
+
+def _undefined_by_decision(findings: Findings) -> Iterator[str]:
+    rows = _undefined_rows(findings)
+    rows = rows[_by_decision(findings, rows)]
+    if not rows.empty:
+        methods = ", ".join(map(escape, rows["method"].unique()))
+        named = ", ".join(f"`{name}`" for name in rows["protocol"].unique())
+        yield f"{methods}: no threshold {named}, undefined by decision: of healthy scans such maps say nothing."
+
+
+def _undefined_rows(findings: Findings) -> pd.DataFrame:
     rows = findings.whole.rows
-    thresholds = rows[(rows["dataset"] == cohort) & (rows["metric"] == "threshold") & rows["value"].isna()]
+    return rows[(rows["metric"] == "threshold") & rows["value"].isna()]
+
+
+def _by_decision(findings: Findings, rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows are of a method that uses labels, under a threshold taken from healthy scans."""
     of_healthy = [name for name, protocol in PROTOCOLS.items() if protocol.uses == "healthy-val"]
-    by_nature = thresholds["method"].isin(findings.whole.labelled) & thresholds["protocol"].isin(of_healthy)
-    thresholds = thresholds[~by_nature]  # said in the badge
-    return [name for name in thresholds["protocol"].unique() if name in PROTOCOLS and not _is_closed(findings, name)]
+    return rows["method"].isin(findings.whole.labelled) & rows["protocol"].isin(of_healthy)
 
 
 def _why_undefined(findings: Findings, cohort: str, protocol: str) -> str:

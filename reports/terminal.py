@@ -6,6 +6,7 @@ from textwrap import fill
 import pandas as pd
 from tabulate import tabulate
 
+from benchmark.datacard import LABELS
 from benchmark.runfolder import RunFolder
 from reports.board import Board
 from reports.columns import Column, cells, headings
@@ -87,15 +88,17 @@ def _healthy_lines(findings: Findings) -> Iterator[str]:
     if not protocol:
         return
     for name, board in findings.scanned.items():
-        shares = [f"{method}{STUCK}{_share(board, method, chain, protocol)}" for method in board.seeds]
+        shares = [_share(board, method, chain, protocol).replace(" ", STUCK) for method in board.seeds]
         title = f"{plain(cohort_title(name))}, healthy, {domain(findings, name)}"
         line = f"{title}: median share of the brain alarmed ({chain}, {protocol}): {', '.join(shares)}"
         yield findings.titled(f"{line}. {board.caution}".rstrip(". "))
 
 
 def _share(board: Board, method: str, chain: str, protocol: str) -> str:
+    """A method, marked where it uses lesion labels, and its number."""
     number = board.scan_number(method, "alarm_fraction", chain, protocol, pd.Series.median)
-    return plain(Column("", {method: number}, show=lambda one: f"{one.value:.2%}").text(method))
+    shown = plain(Column("", {method: number}, show=lambda one: f"{one.value:.2%}").text(method))
+    return f"{method} (uses {LABELS}) {shown}" if method in board.labelled else f"{method} {shown}"
 
 
 def _wrapped(line: str) -> str:

@@ -40,7 +40,7 @@ def simplex_noise(seeds: Tensor, shape: tuple[int, int], *, stream: int) -> Tens
     """
     lattice = _lattice(shape, seeds.device)
     direction = random_words(seeds, lattice.points, stream=stream) >> 29  # (B, points) in 0..7
-    gradients = torch.tensor(GRADIENTS, dtype=torch.float32, device=seeds.device)[:, direction.T]  # (2, points, B)
+    gradients = lattice.gradients[:, direction.T]  # (2, points, B)
     field = F.embedding_bag(
         lattice.columns,
         gradients.flatten(0, 1),
@@ -76,6 +76,7 @@ class _Lattice(NamedTuple):
     """
 
     points: int
+    gradients: Tensor
     columns: Tensor
     row_starts: Tensor
     weights: Tensor
@@ -100,7 +101,10 @@ def _lattice(shape: tuple[int, int], device: torch.device) -> _Lattice:
     # Multiples of 2^-20 times small integers: float32 holds every partial sum (below 2^4) exactly, so the
     # order in which a device adds cannot matter.
     weight = (torch.cat(weights).T.flatten()[order] * RESOLUTION).round() / RESOLUTION
-    return _Lattice(points, column.to(device), (entries.cumsum(0) - entries).to(device), weight.float().to(device))
+    gradients = torch.tensor(GRADIENTS, dtype=torch.float32, device=device)
+    return _Lattice(
+        points, gradients, column.to(device), (entries.cumsum(0) - entries).to(device), weight.float().to(device)
+    )
 
 
 def _octave(shape: tuple[int, int], wavelength: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,7 +12,8 @@ from baselines.reconstruction import SliceReconstruction, check_size
 from baselines.slices import hold_volumes
 from baselines.training.fabrics import check_trainable, fabric_for
 from baselines.training.processes import Order, train_in_processes
-from baselines.training.quiet import quiet, repeatable_convolutions
+from baselines.training.quiet import quiet
+from baselines.training.repeatable import repeatable
 from baselines.training.saved_stages import SavedStages
 from baselines.training.sequence import Healthy, train_stages
 from datasets.case import Case
@@ -41,7 +42,7 @@ def train_on_slices(
         check_size(volumes.images.shape, detector.config.size)
     saved = SavedStages(workdir / "checkpoints")
     saved.claim(_identity(detector, healthy, seed))
-    with quiet(), repeatable_convolutions():
+    with quiet(), repeatable():
         fabric = fabric_for(detector)
         if alone:
             train_stages(fabric, detector, healthy, seed=seed, workdir=workdir, saved=saved)
@@ -58,5 +59,6 @@ def _identity(detector: SliceReconstruction, healthy: Healthy, seed: int) -> str
     digest = sha256(json.dumps(said, sort_keys=True, default=str).encode())
     for volumes in (healthy.train, healthy.val):
         digest.update(repr(tuple(volumes.images.shape)).encode())
-        digest.update(volumes.images.cpu().numpy().data)
+        for held in (volumes.images, volumes.brain_masks):
+            digest.update(held.cpu().numpy().data)
     return digest.hexdigest()

@@ -16,7 +16,8 @@ from lightning.fabric import Fabric
 from baselines.reconstruction import SliceReconstruction
 from baselines.seeding import seeded
 from baselines.slices import Volumes
-from baselines.training.quiet import quiet, repeatable_convolutions
+from baselines.training.quiet import quiet
+from baselines.training.repeatable import repeatable
 from baselines.training.saved_stages import SavedStages
 from baselines.training.sequence import Healthy, train_stages
 
@@ -50,7 +51,7 @@ def train_in_processes(fabric: Fabric, detector: SliceReconstruction, healthy: H
 
 def _train_rank(fabric: Fabric, order: Order) -> FloatingPointError | None:
     """All ranks see the same losses, so that none waits for one that gave up."""
-    with quiet(), repeatable_convolutions(), seeded(order.seed, fabric.device):
+    with quiet(), repeatable(), seeded(order.seed, fabric.device):
         detector = order.detector(order.config).to(fabric.device)
         healthy = Healthy(**{role: _on_device(fabric, held) for role, held in order.saved.read(VOLUMES).items()})
         try:
@@ -63,7 +64,7 @@ def _train_rank(fabric: Fabric, order: Order) -> FloatingPointError | None:
 
 
 def _on_device(fabric: Fabric, held: Any) -> Volumes:
-    return Volumes(held["images"].to(fabric.device), held["brain_masks"].to(fabric.device))
+    return Volumes(held["images"].to(fabric.device), held["brain_masks"].to(fabric.device), held["spacing"])
 
 
 @contextmanager

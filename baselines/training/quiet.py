@@ -1,11 +1,9 @@
-"""Settings of the process that hold while it trains."""
+"""quiet: what the process says while it trains."""
 
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 ANNOUNCERS = ("lightning.pytorch", "lightning.fabric")
 
@@ -24,15 +22,3 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextmanager
-def repeatable_convolutions() -> Iterator[None]:
-    """On a GPU, algorithms that add in one order: equal seeds are to give equal weights."""
-    cudnn = torch.backends.cudnn
-    before = cudnn.deterministic, cudnn.benchmark
-    cudnn.deterministic, cudnn.benchmark = True, False
-    try:
-        yield
-    finally:
-        cudnn.deterministic, cudnn.benchmark = before

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from lightning.fabric import Fabric
 
 from baselines.seeding import seeded
 from baselines.stages import Stage
@@ -52,6 +53,7 @@ class StageTraining:
         self.batches = around.batches(stage)
         self.validation = Validation(fabric, around.fixed, size=around.batch)
         weights = (*stage.network.parameters(), *around.detector.parameters())
+        _forget_scale(fabric)
         self.turns = Turns(fabric, stage.players, weights, gradient_clip=config.gradient_clip)
         self.average = WeightAverage(stage.network, config.ema)
         self.kept = KeptWeights()
@@ -184,3 +186,10 @@ class StageTraining:
             "kept": self.kept,
             "watch": self.watch,
         }
+
+
+def _forget_scale(fabric: Fabric) -> None:
+    """Every stage finds the loss scale of fp16 for itself, whether or not the stage before was trained just now."""
+    scaler = getattr(fabric.strategy.precision, "scaler", None)
+    if scaler is not None:
+        scaler.load_state_dict(torch.amp.GradScaler(fabric.device.type).state_dict())

@@ -12,7 +12,7 @@ class WeightAverage:
     """Follows the weights; without a decay it stands for the weights themselves.
 
     After step k (from 1) the decay is min(decay, (1 + k) / (10 + k)), so that the weights as they were drawn are
-    soon forgotten. Buffers are not averaged.
+    soon forgotten. Floating buffers, the running statistics of batch norms, are averaged likewise.
 
     References:
         Polyak, Juditsky: Acceleration of stochastic approximation by averaging. SIAM Journal on Control and
@@ -21,7 +21,8 @@ class WeightAverage:
 
     def __init__(self, network: nn.Module, decay: float | None) -> None:
         self.decay = decay
-        self.current: list[Tensor] = list(network.parameters()) if decay is not None else []
+        held = (*network.parameters(), *(buffer for buffer in network.buffers() if buffer.is_floating_point()))
+        self.current: list[Tensor] = list(held) if decay is not None else []
         self.averaged: list[Tensor] = [weight.detach().clone() for weight in self.current]
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """Augmented volumes are as likely and as strong as torchio's, and each is decided by its own seed."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from scipy import stats
 from torch import Tensor
 
 from baselines import augmentation
-from baselines.augmentation import _by_partition, _by_rank, augmented, augmented_slices, random_parameters
+from baselines.augmentation import _by_partition, _by_rank, random_parameters
 from benchmark.trial import simulated_case
+
+augmented = partial(augmentation.augmented, spacing=1.0)
+augmented_slices = partial(augmentation.augmented_slices, spacing=1.0)
 
 SHAPE = (24, 20, 12)
 DRAWS = 400
@@ -34,24 +38,28 @@ def torchio_draws() -> Iterator[None]:
         yield
 
 
-def as_by_torchio(image: Tensor, brain_mask: Tensor, seed: int) -> Tensor:
+def as_by_torchio(image: Tensor, brain_mask: Tensor, seed: int, spacing: float) -> Tensor:
     """`(1, X, Y, Z)`: torchio's transforms one after the other, at the strengths that our seed draws."""
+    scan = torchio.ScalarImage(tensor=image, affine=np.diag([spacing, spacing, spacing, 1.0]))
     drawn = random_parameters(torch.tensor([seed]))
     blur = torchio.Blur(std=tuple(drawn.std[0].tolist()))
     bias = torchio.BiasField(coefficients=drawn.coefficients[0].tolist(), order=3)
     ghosting = torchio.Ghosting(int(drawn.count), int(drawn.axis), float(drawn.intensity), restore=None)
     chosen = (drawn.blurs, drawn.biases, drawn.corrects, drawn.ghosts)
     for transform, applies in zip((blur, bias, torchio.Gamma(gamma=float(drawn.gamma)), ghosting), chosen, strict=True):
-        image = transform(image) if applies else image
+        scan = transform(scan) if applies else scan
+    image = scan.data
     high = torch.quantile(image[brain_mask], 0.99).clamp(min=1)
     return torch.where(brain_mask, (image / high).clamp(0, 1), 0.0)
 
 
-def test_the_whole_chain_is_torchios_at_the_strengths_drawn() -> None:
+@pytest.mark.parametrize("spacing", [1.0, 2.0])
+def test_the_whole_chain_is_torchios_at_the_strengths_drawn(spacing: float) -> None:
     images, brain_masks = brains(30)
     seeds = torch.arange(30)
-    expected = [as_by_torchio(images[k], brain_masks[k], k) for k in range(30)]
-    torch.testing.assert_close(augmented(images, brain_masks, seeds), torch.stack(expected), atol=2e-5, rtol=0)
+    expected = [as_by_torchio(images[k], brain_masks[k], k, spacing) for k in range(30)]
+    made = augmented(images, brain_masks, seeds, spacing=spacing)
+    torch.testing.assert_close(made, torch.stack(expected), atol=2e-5, rtol=0)
     drawn = random_parameters(seeds)
     for chosen in (drawn.blurs, drawn.biases, drawn.corrects, drawn.ghosts):
         assert chosen.any()

@@ -13,6 +13,7 @@ from torch import nn
 from torch._utils import _rebuild_tensor_v2
 
 from baselines.checkpoint import DTYPES, KNOWN, read_tensors
+from datasets.errors import BadFile
 
 
 class Settings(dict[str, object]):
@@ -33,11 +34,11 @@ class Hostile:
         return os.system, (f"touch {self.path}",)
 
 
-def repickled(path: Path, data: bytes) -> Path:
-    """A checkpoint with the index `data`, and one storage of four float32 numbers."""
+def repickled(path: Path, data: bytes, *, numbers: int = 4) -> Path:
+    """A checkpoint with the index `data`, and one storage of a few float32 numbers."""
     with ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", data)
-        archive.writestr("archive/data/0", torch.arange(4.0).numpy().tobytes())
+        archive.writestr("archive/data/0", torch.arange(float(numbers)).numpy().tobytes())
     return path
 
 
@@ -81,6 +82,12 @@ def test_tensors_come_out_as_they_went_in(tmp_path: Path) -> None:
     for name, tensor in tensors.items():
         assert tensor.dtype == state[name].dtype
         assert torch.equal(tensor, state[name])
+
+
+def test_a_view_of_an_empty_storage_is_refused_unless_it_is_empty_too(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="cannot be read"):
+        read_tensors(repickled(tmp_path / "a.ckpt", pickled_view(0, 5, 1), numbers=0))
+    assert read_tensors(repickled(tmp_path / "b.ckpt", pickled_view(0, 0, 1), numbers=0))["weight"].shape == (0,)
 
 
 def test_a_bare_state_dict_is_read_too(tmp_path: Path) -> None:
@@ -183,7 +190,7 @@ def test_every_cut_of_a_checkpoint_is_refused_in_one_line(tmp_path: Path) -> Non
 def test_files_that_are_no_checkpoints_are_refused(tmp_path: Path) -> None:
     legacy, other = tmp_path / "legacy.pt", tmp_path / "other.zip"
     torch.save({"weight": torch.ones(1)}, legacy, _use_new_zipfile_serialization=False)
-    with pytest.raises(ValueError, match=r"legacy\.pt: got a file that is no zip, wanted a checkpoint of torch 1\.6"):
+    with pytest.raises(ValueError, match=r"legacy\.pt: got a file that is damaged or no zip"):
         read_tensors(legacy)
     with ZipFile(other, "w") as archive:
         archive.writestr("a", "b")

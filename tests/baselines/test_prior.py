@@ -1,5 +1,7 @@
 """Prior maps what it is told of other patients, and nothing else."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -8,6 +10,7 @@ from baselines.gaussian import smoothed
 from baselines.prior import Prior
 from benchmark.testing import check_detector
 from benchmark.trial import simulated_case
+from datasets.errors import BadValue
 
 SHAPE = (24, 24, 7)
 
@@ -63,3 +66,15 @@ def test_a_frequency_of_another_grid_is_refused() -> None:
     detector.see_locations(torch.zeros(1, 5, 5, 5))
     with pytest.raises(ValueError, match=r"Got volumes of \(1, 24, 24, 7\), wanted \(1, 5, 5, 5\)"):
         detector.anomaly_map(**inputs(0))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"smoothing": -3.0}, r"smoothing -3, wanted 0 or more\."),
+        ({"smoothing": float("nan")}, r"smoothing nan, wanted 0 or more\."),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadValue, match=f"^Got {message}$"):
+        Prior.Config(**change)

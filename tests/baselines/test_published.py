@@ -9,11 +9,14 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from baselines.published import WithPublishedWeights, import_checkpoint, take_weights
+from benchmark.card import Card
 from benchmark.testing import simulated_case
 
 
 class Method(WithPublishedWeights):
     """A network of one layer under one of the published names."""
+
+    card = Card("healthy scans", "a network", "nothing")
 
     def __init__(self, config: WithPublishedWeights.Config) -> None:
         super().__init__(config)
@@ -130,3 +133,10 @@ def test_a_file_of_another_format_or_network_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(ValueError, match=message):
             take_weights(Method(Method.Config()), path)
+
+
+def test_the_card_of_taken_weights_says_whose_they_are(tmp_path: Path) -> None:
+    path = Method.import_published(checkpoint(tmp_path), tmp_path)
+    taken, trained = Method(Method.Config(weights=str(path))), Method(Method.Config())
+    assert f"those of {path.name}, trained by their authors on IXI" in taken.card.trained_on
+    assert trained.card.trained_on == Method.card.trained_on == "a network"

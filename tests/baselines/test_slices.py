@@ -115,7 +115,7 @@ def test_augmented_slices_are_those_of_the_augmented_volumes() -> None:
     volumes = hold_volumes([simulated_case(index, SHAPE) for index in range(4)], "training", CPU)
     plan = RandomSlices(volumes, 12, seed=5, stack=2).plans
     cases, first, seeds = plan.unbind(dim=1)
-    whole = augmented(volumes.images[cases], volumes.brain_masks[cases], seeds)
+    whole = augmented(volumes.images[cases], volumes.brain_masks[cases], seeds, spacing=2.0)
     slices = drawn(volumes, plan, stack=2, augment=True)
     for k, z in enumerate(first.tolist()):
         assert torch.equal(slices[k].movedim(0, -1), whole[k, 0, ..., z : z + 2])

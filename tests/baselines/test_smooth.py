@@ -1,6 +1,7 @@
 """Smooth is the smoothed residual to the mean of smoothed healthy brains."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from baselines.gaussian import smoothed
 from baselines.smooth import Smooth
 from benchmark.testing import check_detector
 from benchmark.trial import simulated_case
+from datasets.errors import BadValue
 
 SHAPE = (14, 13, 12)
 
@@ -52,3 +54,18 @@ def test_an_unfitted_detector_says_so() -> None:
     image, brain_mask = (tensor[None] for tensor in tensors(0))
     with pytest.raises(RuntimeError, match=r"Got a Smooth .* wanted a fitted one"):
         Smooth(Smooth.Config()).anomaly_map(image, brain_mask, seeds=torch.zeros(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"smoothing": -1.0}, r"smoothing -1, wanted 0 or more\."),
+        ({"residual_smoothing": -0.5}, r"residual_smoothing -0.5, wanted 0 or more\."),
+        ({"coverage": 0.0}, r"coverage 0, wanted a share of more than 0 and at most 1\."),
+        ({"coverage": 2.0}, r"coverage 2, wanted a share of more than 0 and at most 1\."),
+        ({"coverage": float("nan")}, r"coverage nan, wanted a share of more than 0 and at most 1\."),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadValue, match=f"^Got {message}$"):
+        Smooth.Config(**change)

@@ -1,6 +1,7 @@
 """ZScore agrees with NumPy; standardised, it forgives another contrast."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from baselines.zscore import ZScore
 from benchmark.testing import check_detector
 from benchmark.trial import simulated_case
 from datasets.case import Case
+from datasets.errors import BadValue
 
 SHAPE = (14, 13, 12)
 
@@ -41,7 +43,7 @@ def test_zscore_fulfils_the_contract(standardise: bool) -> None:
 
 def test_moments_are_those_of_the_stacked_cases(tmp_path: Path) -> None:
     cases = [simulated_case(index, SHAPE) for index in range(5)]
-    detector = fitted(ZScore.Config(smoothing=0, floor=0, coverage=1), cases, tmp_path)
+    detector = fitted(ZScore.Config(smoothing=0, floor=1e-9, coverage=1), cases, tmp_path)
     images = np.stack([case.image for case in cases]).astype(np.float64)
     everywhere = np.min([case.brain_mask for case in cases], axis=0)[None]
     assert np.allclose(detector.mean.numpy()[everywhere], images.mean(axis=0)[everywhere], atol=1e-6)
@@ -118,3 +120,19 @@ def test_standardised_it_keeps_its_landmarks_with_its_weights(tmp_path: Path) ->
     detector = fitted(ZScore.Config(standardise=True), [simulated_case(0, SHAPE)], tmp_path)
     assert float(detector.state_dict()["standardisation.landmarks"].max()) > 0.3
     assert "standardisation.landmarks" not in ZScore(ZScore.Config()).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"smoothing": -1.0}, r"smoothing -1, wanted 0 or more\."),
+        ({"smoothing": float("nan")}, r"smoothing nan, wanted 0 or more\."),
+        ({"floor": 0.0}, r"floor 0, wanted more than 0\."),
+        ({"floor": -0.5}, r"floor -0.5, wanted more than 0\."),
+        ({"coverage": 0.0}, r"coverage 0, wanted a share of more than 0 and at most 1\."),
+        ({"coverage": 1.5}, r"coverage 1.5, wanted a share of more than 0 and at most 1\."),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadValue, match=f"^Got {message}$"):
+        ZScore.Config(**change)

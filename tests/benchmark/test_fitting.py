@@ -17,6 +17,7 @@ from benchmark.records import kept_cells
 from benchmark.runfolder import create_run
 from benchmark.runner import Job
 from datasets.case import Case
+from datasets.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -123,3 +124,22 @@ def test_devices_reach_the_detectors_that_know_of_them(
     job = Job(study, create_run(tmp_path / "run"), data, Inference(), SCORING, "missing", print, devices=2)
     detector = fitted(job.workplace, study.fits[0], mend=False)
     assert getattr(detector, "devices", None) == (2 if known else None)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("ae", r"Method 'ae': Got slices of \d+ x \d+, wanted 48 x 48"),
+        ("svae[size=16,sequence=99]", r"Got a stack of 99 slices, wanted 1\.\.12, the slices of a volume"),
+        ("ddpm[heads=3]", "Attention: got 3 heads, wanted a divisor"),
+        ("ddpm[multipliers=[]]", r"cannot be built \(IndexError"),
+        ("ddpm[size=16,precision=fp16]", "Got precision 'fp16' on the CPU"),
+        ("ddpm[size=16,weights=w/ddpm-0123456789ab.safetensors]", "no file that can be read"),
+    ],
+)
+def test_what_a_built_in_cannot_do_is_told_before_anything_is_computed(
+    study: Runner, method: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        study.run(f"mean-distance,{method}")
+    assert not list(study.out.glob("fits/*"))

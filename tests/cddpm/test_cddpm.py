@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from baselines.ddpm import DDPM
 from benchmark.memory import live_peak
 from benchmark.testing import check_detector, simulated_case
 from cddpm.detector import CDDPM
+from datasets.errors import BadValue
 
 TINY = CDDPM.Config(
     size=16,
@@ -143,3 +145,30 @@ def test_a_fit_takes_published_weights_instead_of_training(tmp_path: Path) -> No
     assert torch.equal(
         reconstructed(cddpm, squares(2), torch.arange(2)), reconstructed(published, squares(2), torch.arange(2))
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"code": 0}, r"code 0, wanted 1 or more\."),
+        ({"encoder_width": 0}, r"encoder_width 0, wanted 1 or more\."),
+        ({"encoder_blocks": ()}, r"encoder_blocks \[\], wanted one number or more, each 1 or more\."),
+        (
+            {"encoder_blocks": (3, 0, 6, 3)},
+            r"encoder_blocks \[3, 0, 6, 3\], wanted one number or more, each 1 or more\.",
+        ),
+        ({"drop_path": 1.0}, r"drop_path 1, wanted a chance of 0 or more and below 1\."),
+        ({"drop_path": -0.1}, r"drop_path -0\.1, wanted a chance of 0 or more and below 1\."),
+        ({"drop_path": float("nan")}, r"drop_path nan, wanted a chance of 0 or more and below 1\."),
+        ({"pretrain_width": 0}, r"pretrain_width 0, wanted 1 or more\."),
+    ],
+)
+def test_an_encoder_that_cannot_be_built_or_trained_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadValue, match=f"^Got {message}$"):
+        replace(TINY, **change)
+
+
+@pytest.mark.parametrize("blocks", [(1,), (1, 1), (1, 2, 1, 1)])
+def test_an_encoder_may_have_any_number_of_stages(blocks: tuple[int, ...]) -> None:
+    cddpm = detector(replace(TINY, encoder_blocks=blocks, drop_path=0.0))
+    assert cddpm.code(squares(2)).shape == (2, 6)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from cohorts import AFFINE, SHAPE, TINY, ellipsoid
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
+from benchmark.card import Card
+from benchmark.datacard import DataCard, write_card
 from benchmark.maps import write_volume
 from benchmark.planning import Study
 from benchmark.records import record_cell
@@ -137,6 +140,30 @@ def test_a_method_has_one_column_its_reconstruction_above_its_map_on_one_scale(s
     assert ae.above.highest == 1.0
     assert thresh.below is not None
     assert 0.45 < thresh.below.highest <= 0.5
+
+
+def test_what_uses_labels_stands_last_and_says_so_above_its_column(study: Study, tmp_path: Path) -> None:
+    run, found = RunFolder(tmp_path), study.files["patients"]
+    keep(run, study)
+    for cell in study.cells:
+        if cell.fit.method == "thresh":
+            told = Card("lesion labels", "nothing", "nothing")
+            write_card(run.fit(cell.fit), DataCard(told, "patients", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))
+    with patch("reports.gallery.draw", wraps=draw) as drawn:
+        write_gallery(run, study, "patients", "test", {one.case_id: 1.0 for one in found}, tmp_path / "gallery.png")
+    shown = drawn.call_args.args[2]
+    assert [column.title for column in shown] == ["image", "ae", "thresh (uses labels)"]
+
+
+def test_long_titles_go_over_several_lines() -> None:
+    image = Strip([case().image[0]])
+    names = ("prior (uses labels)", "prior[smoothing=4,b=1] (uses labels)", "ae (short)")
+    figure = draw([case()], ["c0"], [Column(name, image) for name in names])
+    assert [axes.get_title() for axes in figure.axes[:3]] == [
+        "prior\n(uses labels)",
+        "prior[\nsmoothing=4,\nb=1]\n(uses labels)",
+        "ae (short)",
+    ]
 
 
 def test_a_map_of_zeros_has_a_scale_too(study: Study, tmp_path: Path) -> None:

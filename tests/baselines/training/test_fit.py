@@ -5,11 +5,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-import contest
 import pandas as pd
 import pytest
 import torch
+import two_players
 from matplotlib.image import imread
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
@@ -22,7 +23,7 @@ from benchmark.trial import simulated_case
 from datasets.case import Case
 
 SHAPE = (12, 12, 5)
-WARMED = contest.Contest.Config(warm_up=True, judged=True)
+WARMED = two_players.Contest.Config(warm_up=True, judged=True)
 
 
 class Level(SliceReconstruction):
@@ -149,13 +150,26 @@ def test_the_bar_counts_steps_and_lightning_is_quiet(
     assert logging.getLogger("lightning.pytorch").level == level
 
 
-def test_training_in_bf16_keeps_float32_weights(tmp_path: Path) -> None:
-    assert fitted(Level.Config(precision="bf16"), tmp_path).level.dtype == torch.float32
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_losses_are_computed_in_the_precision_asked_for(precision: Literal["fp32", "bf16"], tmp_path: Path) -> None:
+    seen = set[tuple[bool, bool]]()
+
+    class Watched(Level):
+        def loss(self, slices: Tensor) -> Tensor:
+            seen.add((self.training, torch.is_autocast_enabled("cpu")))
+            if torch.is_autocast_enabled("cpu"):
+                assert torch.get_autocast_dtype("cpu") == torch.bfloat16
+            return super().loss(slices)
+
+    detector = Watched(Level.Config(precision=precision))
+    detector.fit(cases(0, 3), cases(3, 2), seed=0, workdir=tmp_path)
+    assert seen == {(True, precision == "bf16"), (False, precision == "bf16")}
+    assert detector.level.dtype == torch.float32
 
 
 def test_two_stages_draw_and_keep_weights_of_their_own(tmp_path: Path) -> None:
-    first, second = (contest.fitted(WARMED, tmp_path / name) for name in ("first", "second"))
-    assert contest.same_weights(first, second)
+    first, second = (two_players.fitted(WARMED, tmp_path / name) for name in ("first", "second"))
+    assert two_players.same_weights(first, second)
     records = json.loads((tmp_path / "first" / "training.json").read_text())
     assert [(record["name"], record["steps"]) for record in records] == [("warm-up", 12), ("train", 12)]
     assert (tmp_path / "first" / "log" / "warm-up" / "metrics.csv").exists()
@@ -185,8 +199,8 @@ def test_stages_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_validation_loss_the_last_weights_are_kept(tmp_path: Path) -> None:
-    config = contest.Contest.Config(validated=False, steps=5)
-    detector = contest.fitted(config, tmp_path)
+    config = two_players.Contest.Config(validated=False, steps=5)
+    detector = two_players.fitted(config, tmp_path)
     assert detector.norm.num_batches_tracked == 5
     (record,) = json.loads((tmp_path / "training.json").read_text())
     assert (record["best_step"], record["best_validation_loss"]) == (5, None)
@@ -194,12 +208,12 @@ def test_without_a_validation_loss_the_last_weights_are_kept(tmp_path: Path) -> 
 
 def test_a_stage_without_a_validation_loss_does_not_go_on_with_lost_weights(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match="got a loss 'loss' of"):
-        contest.fitted(contest.Contest.Config(validated=False, learning_rate=1e30), tmp_path)
+        two_players.fitted(two_players.Contest.Config(validated=False, learning_rate=1e30), tmp_path)
 
 
 def test_statistics_of_batches_are_kept_with_the_best_weights(tmp_path: Path) -> None:
-    config = contest.Contest.Config(steps=40, validate_every=1, learning_rate=0.3)
-    detector = contest.fitted(config, tmp_path)
+    config = two_players.Contest.Config(steps=40, validate_every=1, learning_rate=0.3)
+    detector = two_players.fitted(config, tmp_path)
     (record,) = json.loads((tmp_path / "training.json").read_text())
     assert detector.norm.num_batches_tracked == record["best_step"] < 40
 

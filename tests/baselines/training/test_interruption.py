@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 import pytest
 import torch
-from contest import Contest, Interrupted, cases, fitted, same_weights
+from two_players import Contest, Interrupted, cases, fitted, same_weights
 
 from baselines.training import stage as stage_training
 
@@ -26,7 +26,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from baselines.training import stage as stage_training
-from contest import Contest, fitted
+from two_players import Contest, fitted
 
 def main():
     stage_training.CHECKPOINT_SECONDS = 0.0
@@ -132,6 +132,13 @@ def test_checkpoints_of_other_scans_are_ignored(tmp_path: Path, caplog: pytest.L
     interrupt(PLAIN, tmp_path, at=7)
     Contest(PLAIN).fit(cases(1, 3), cases(4, 2), seed=0, workdir=tmp_path)
     assert "another config, seed or data" in caplog.text
+
+
+def test_checkpoints_of_other_brain_masks_are_ignored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    interrupt(PLAIN, tmp_path, at=9)
+    masked = [replace(case, brain_mask=case.brain_mask & (case.image[0] > 0.3)) for case in cases(0, 3)]
+    Contest(PLAIN).fit(masked, cases(3, 2), seed=0, workdir=tmp_path)
+    assert "ignoring the checkpoints of a fit with another" in caplog.text
 
 
 def test_a_torn_checkpoint_is_ignored_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

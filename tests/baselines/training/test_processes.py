@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from contest import Contest, fitted
 from test_interruption import interrupt
+from two_players import Contest, fitted
 
 from baselines.training import stage as stage_training
 

@@ -57,3 +57,15 @@ def test_weights_that_do_not_change_are_their_own_average() -> None:
         average.follow(step)
     with average.in_place():
         assert torch.equal(network.weight, before)
+
+
+def test_running_statistics_are_averaged_and_counters_are_not() -> None:
+    norm = nn.BatchNorm2d(1)
+    average = WeightAverage(norm, 0.5)
+    norm.running_mean.fill_(4.0)  # type: ignore[union-attr]
+    norm.num_batches_tracked.fill_(7)  # type: ignore[union-attr]
+    average.follow(100)
+    with average.in_place():
+        assert norm.running_mean.item() == 2  # type: ignore[union-attr]
+        assert norm.num_batches_tracked.item() == 7  # type: ignore[union-attr]
+    assert norm.running_mean.item() == 4  # type: ignore[union-attr]
