@@ -53,7 +53,7 @@ class DataCard:
         """Steps a second and the share of time that waited for data, stage by stage; "" where unknown."""
         timed = [stage for stage in self.training if {"name", *SPEEDS} <= stage.keys()]
         return "; ".join(
-            f"{stage['name']}: {stage[SPEEDS[0]]:.1f} steps/s, {stage[SPEEDS[1]]:.0%} waiting for data"
+            f"{stage['name']} at {stage[SPEEDS[0]]:.1f} steps/s, {100 * stage[SPEEDS[1]]:.0f} % waiting for data"
             for stage in timed
         )
 

@@ -12,6 +12,7 @@ from commandline import STUDY, Program, refused
 from studies import read_table, stamps
 
 from benchmark import scoring
+from benchmark.runfolder import FORMAT
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -188,7 +189,7 @@ def test_runs_that_cannot_be_continued_are_refused(program: Program, data: Path)
     line = refused(program("run", *STUDY, "--data", data, "--out", "run", "--limit", "1"))
     assert "--out run: got a run with limit None, wanted 1" in line
     study = Path("run/study.json")
-    study.write_text(study.read_text().replace('"format": 1', '"format": 0'))
+    study.write_text(study.read_text().replace(f'"format": {FORMAT}', '"format": 0'))
     for command in (("run", *STUDY, "--data", data, "--out", "run"), ("evaluate", "run"), ("report", "run")):
         assert "run/study.json: got run format 0, wanted 1" in refused(program(*command))
     Path("foreign").mkdir()

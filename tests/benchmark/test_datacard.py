@@ -50,7 +50,7 @@ def test_speed_names_each_stage_that_told_it(tmp_path: Path) -> None:
         '[{"name": "pretrain", "steps_per_second": 12.34, "data_wait_fraction": 0.021}, {"name": "train", "steps": 3}]'
     )
     told = replace(DATA_CARD, training=training_told(tmp_path))
-    assert told.speed == "pretrain: 12.3 steps/s, 2% waiting for data"
+    assert told.speed == "pretrain at 12.3 steps/s, 2 % waiting for data"
 
 
 @pytest.mark.parametrize("content", ['{"train": 1}', "[1, null]", "3"])

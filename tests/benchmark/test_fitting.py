@@ -101,7 +101,7 @@ def test_speeds_that_a_training_left_are_said_and_kept(study: Runner, monkeypatc
     card = read_card(study.folder, kept_cells(study.folder)[0].fit)
     assert card is not None
     assert card.training == tuple(told)
-    assert any(line.endswith("(train: 3.2 steps/s, 50% waiting for data)") for line in study.said)
+    assert any(line.endswith("(train at 3.2 steps/s, 50 % waiting for data)") for line in study.said)
 
 
 def test_weights_taken_over_bring_the_card_of_their_training(study: Runner) -> None:

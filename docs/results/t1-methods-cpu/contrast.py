@@ -1,6 +1,6 @@
 """Do reconstructions keep the input's histogram under contrast change? Healthy test scans, x to x ** c.
 
-    python docs/results/t1-methods-cpu/contrast.py RUN [--data DIR]
+    python docs/results/t1-methods-cpu/contrast.py RUN [--data DIR] [--methods NAME ...]
 
 writes contrast.csv beside this file: for each method and contrast level c the mean over scans of the divergence
 KL(input || reconstruction) and of the Jensen-Shannon divergence (nats) between the histograms of brain voxels (500 bins
@@ -26,18 +26,22 @@ from benchmark.weights import load_weights
 from datasets.case import Case
 from datasets.grid import load_case
 
-LEVELS = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
+LEVELS = (0.5, 1.0, 2.0)
 BINS = 500
 Histogram = NDArray[np.float64]
 
 
-def main(run: Path, data: Annotated[Path | None, typer.Option()] = None) -> None:
+def main(
+    run: Path,
+    data: Annotated[Path | None, typer.Option()] = None,
+    methods: Annotated[list[str] | None, typer.Option()] = None,
+) -> None:
     folder = open_run(run)
     study = reopen(folder, data)
     rows = []
     for fit in study.fits:
         cell = study.healthy_cell(fit)
-        if not (folder.cell(cell) / "reconstructions").exists():
+        if not (folder.cell(cell) / "reconstructions").exists() or (methods and fit.method not in methods):
             continue
         detector = build(fit.method, fit.target, fit.config)
         load_weights(detector, folder.fit(fit))
