@@ -17,6 +17,7 @@ from benchmark.memory import live_peak
 from benchmark.trial import NotRun, Trial, simulated_case
 from datasets.case import Case
 
+GPU = torch.device("cuda")
 GPU_TOLERANCE = 1e-4
 Rule = Callable[[Trial], str | None]
 
@@ -193,14 +194,14 @@ def gpu_agrees_with_cpu(trial: Trial) -> str | None:
     if not torch.cuda.is_available():
         raise NotRun("no GPU here")
     on_cpu, on_gpu = _on_both_devices(trial)
-    cpu, gpu = trial.map(on_cpu), trial.call(on_gpu.anomaly_map, torch.device("cuda")).cpu()
+    cpu, gpu = trial.map(on_cpu), trial.call(on_gpu.anomaly_map, GPU).cpu()
     worst, allowed = float((cpu - gpu).abs().max()), GPU_TOLERANCE * max(1.0, float(cpu.max()))
     return f"got a difference of {worst:.3g}, wanted at most {allowed:.3g}" if worst > allowed else None
 
 
 def _on_both_devices(trial: Trial) -> tuple[Detector, Detector]:
     """The fitted detector's weights on the CPU and on the GPU."""
-    return trial.restored(torch.device("cpu")), trial.restored(torch.device("cuda"))
+    return trial.restored(torch.device("cpu")), trial.restored(GPU)
 
 
 RULES: tuple[Rule, ...] = (

@@ -191,7 +191,7 @@ def test_runs_that_cannot_be_continued_are_refused(program: Program, data: Path)
     study = Path("run/study.json")
     study.write_text(study.read_text().replace(f'"format": {FORMAT}', '"format": 0'))
     for command in (("run", *STUDY, "--data", data, "--out", "run"), ("evaluate", "run"), ("report", "run")):
-        assert "run/study.json: got run format 0, wanted 1" in refused(program(*command))
+        assert f"run/study.json: got run format 0, wanted {FORMAT}" in refused(program(*command))
     Path("foreign").mkdir()
     Path("foreign/thesis.tex").touch()
     line = refused(program("run", *STUDY, "--data", data, "--out", "foreign"))

@@ -311,6 +311,7 @@ def test_a_gpu_that_computes_something_else_is_caught(monkeypatch: pytest.Monkey
 
     detectors = [OtherOnGpu(Sound.Config()) for _ in range(2)]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(contract, "GPU", torch.device("cpu"))
     monkeypatch.setattr(contract, "_on_both_devices", lambda _trial: (detectors[0], detectors[1].to("cuda")))
     trial = Trial(maker(Sound), (24, 24, 7), Path())
     message = contract.gpu_agrees_with_cpu(trial)

@@ -18,9 +18,9 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
+from benchmark.configs import build
 from benchmark.inference import Inference, predict
 from benchmark.records import reopen
-from benchmark.registry import build
 from benchmark.runfolder import open_run
 from benchmark.weights import load_weights
 from datasets.case import Case
