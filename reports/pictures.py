@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 EXPLAINED = (
     "Axial slices through the most lesion, or the brain's middle where there is none. Anterior is up and the "
-    "patient's left is on the left (L, R). Maps are those of a method's lowest seed, before post-processing, on "
+    "patient's left is on the left (L, R). A method's reconstruction, if it makes one, stands above its map, the "
+    "image above the lesion's outline. Maps are those of a method's lowest seed, before post-processing, on "
     "one colour scale a method (below its column): 0 to the 99.5th percentile over the brains of the cases shown."
 )
 
