@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from baselines.reconstruction import TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
 from benchmark.card import Card
 
 LATENT = 128
@@ -89,9 +89,7 @@ class AE(SliceReconstruction):
             "No dropout, and a leaky ReLU of slope 0.01: neither is stated by the reference study.",
         ),
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
-    }
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": QUICK}
     config: Config
 
     def __init__(self, config: Config) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from baselines.reconstruction import TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
 from baselines.stages import Stage
 from benchmark.card import Card
 from benchmark.detector import FLOAT32
@@ -85,11 +85,7 @@ class DAE(SliceReconstruction):
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
-            "size": 48,
-            "steps": 400,
-            "batch_size": 16,
-            "learning_rate": 1e-3,
-            "augment": False,
+            **QUICK,
             "width": 16,
         }
     }

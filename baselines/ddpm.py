@@ -14,7 +14,7 @@ from baselines.diffusion.noise import gaussian_noise, simplex_noise
 from baselines.diffusion.schedule import STEPS, cosine_alpha_bar, one_step
 from baselines.diffusion.unet import UNet
 from baselines.published import WithPublishedWeights
-from baselines.reconstruction import TRAINING_DEPARTURES
+from baselines.reconstruction import QUICK, TRAINING_DEPARTURES
 from benchmark.card import Card
 from benchmark.detector import at_test
 from datasets.errors import BadValue
@@ -100,11 +100,8 @@ class DDPM(WithPublishedWeights):
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
-            "size": 48,
+            **QUICK,
             "steps": 300,
-            "batch_size": 16,
-            "learning_rate": 1e-3,  # ten times the paper's, since the steps are so few
-            "augment": False,
             "width": 16,
             "multipliers": (1, 2, 4),
             "residual_blocks": 1,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer, RMSprop
 
-from baselines.reconstruction import TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
 from baselines.stages import Player, Stage
 from baselines.wgan import Critic, Features, Generator, critic_loss, generator_loss, linear
 from benchmark.card import Card
@@ -105,11 +105,7 @@ class FAnoGAN(SliceReconstruction):
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
-            "size": 48,
-            "steps": 400,
-            "batch_size": 16,
-            "learning_rate": 1e-3,
-            "augment": False,
+            **QUICK,
             "width": 8,
             "multipliers": (1, 2, 4, 8),
             "critic_steps": 2,  # 5 would leave the generator 80 steps

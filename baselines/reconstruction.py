@@ -1,7 +1,7 @@
 """SliceReconstruction: slices in, reconstruction out; what is trained, and how it is made a detector."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -21,6 +21,10 @@ TRAINING_DEPARTURES = (
     "volume brighter than 1 is scaled back by its brain's 99th percentile, clamped to [0, 1] and masked.",
 )
 """What all trained methods do unlike the reference study, for their cards."""
+
+
+QUICK: Mapping[str, Any] = {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
+"""The part of a preset `quick` that no network decides; ten times the paper's rate, since the steps are so few."""
 
 
 class SliceReconstruction(Detector):
@@ -132,12 +136,26 @@ class SliceReconstruction(Detector):
         """Steps on all weights, by the batch."""
         return Adam(self.parameters(), lr=self.config.learning_rate)
 
+    @property
+    def inputs_a_step(self) -> int:
+        """Over all devices together; `config.batch_size` counts slices."""
+        return max(int(self.config.batch_size) // self.stack, 1)
+
     def check(self, shape: Sequence[int]) -> None:
+        """And what the devices cannot do: fp16 on the CPU, more GPUs than there are, a batch that they cannot share."""
         check_size(shape, self.config.size)
         if self.stack > shape[-1]:
             raise ValueError(f"Got a stack of {self.stack} slices, wanted 1..{shape[-1]}, the slices of a volume.")
-        if self.config.precision == "fp16" and self.device.type == "cpu":
+        kind, gpus = self.device.type, torch.cuda.device_count()
+        if self.config.precision == "fp16" and kind == "cpu":
             raise ValueError("Got precision 'fp16' on the CPU, wanted a GPU. Available here: fp32, bf16.")
+        if kind == "cuda" and not 1 <= self.devices <= gpus:
+            raise ValueError(f"Got devices {self.devices}, wanted 1..{gpus}, the GPUs here.")
+        if self.devices < 1 or self.inputs_a_step % self.devices:
+            raise ValueError(
+                f"Got devices {self.devices}, wanted a number that divides the {self.inputs_a_step} inputs of a step "
+                f"(batch_size {self.config.batch_size}, {self.stack} slices an input)."
+            )
 
     @property
     def values_per_pixel(self) -> int:

@@ -49,7 +49,7 @@ def fitted(place: Workplace, fit: Fit, *, mend: bool) -> Detector:
         BadFile: kept weights cannot be loaded, and are not to be mended.
     """
     folder = place.run.fit(fit)
-    detector = build(fit.method, fit.target, fit.config).to(place.device)
+    detector = _at(place, fit)
     if (folder / "fit.json").exists():
         try:
             load_weights(detector, folder)
@@ -77,7 +77,7 @@ def check_fit(place: Workplace, fit: Fit) -> None:
     if fit.target not in {one.target for one in BUILT_IN}:
         return
     try:
-        build(fit.method, fit.target, fit.config).to(place.device).check(fit.grid.shape)
+        _at(place, fit).check(fit.grid.shape)
     except Exception as error:
         reason = str(error) if isinstance(error, (ValueError, UserError)) else f"cannot be built ({one_line(error)})."
         raise BadValue(f"Method '{fit.method}': {reason}") from error
@@ -89,14 +89,19 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _trained(place: Workplace, fit: Fit, detector: Detector) -> Detector:
-    folder = place.run.fit(fit)
+def _at(place: Workplace, fit: Fit) -> Detector:
+    """The detector, unfitted, on the devices it is to have."""
+    detector = build(fit.method, fit.target, fit.config).to(place.device)
     if hasattr(detector, "devices"):
         detector.devices = place.devices  # type: ignore[assignment]
+    return detector
+
+
+def _trained(place: Workplace, fit: Fit, detector: Detector) -> Detector:
     train, val = (Cases(place.study.training_cases(fit, split), fit.grid) for split in ("train", "val"))
     place.say(f"  fitting on {len(train)} healthy cases of {fit.healthy.dataset} ({len(val)} for validation)")
     begin = time.perf_counter()
-    detector.fit(train, val, seed=fit.seed, workdir=folder)
+    detector.fit(train, val, seed=fit.seed, workdir=place.run.fit(fit))
     card = _keep(place, fit, detector, seconds=time.perf_counter() - begin)
     place.say(f"  fitted in {card.seconds:.0f} s" + (f" ({card.speed})" if card.speed else ""))
     return detector.eval()

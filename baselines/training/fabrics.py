@@ -3,13 +3,11 @@
 import logging
 from typing import Literal
 
-import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from baselines.reconstruction import SliceReconstruction
 from baselines.training.quiet import ANNOUNCERS
-from datasets.errors import BadValue
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
@@ -38,27 +36,3 @@ class _Environment(LightningEnvironment):
         super().set_global_rank(rank)
         for name in ANNOUNCERS:
             logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def inputs_a_step(detector: SliceReconstruction) -> int:
-    """Over all devices together; `config.batch_size` counts slices."""
-    return max(int(detector.config.batch_size) // detector.stack, 1)
-
-
-def check_trainable(detector: SliceReconstruction) -> None:
-    """Refuse what the detector's devices cannot do.
-
-    Raises:
-        BadValue: fp16 on the CPU, more GPUs than there are, or a batch that they cannot share evenly.
-    """
-    kind, devices, gpus = detector.device.type, detector.devices, torch.cuda.device_count()
-    if detector.config.precision == "fp16" and kind == "cpu":
-        raise BadValue("Got precision 'fp16' on the CPU, wanted a GPU. Available here: fp32, bf16.")
-    if kind == "cuda" and not 1 <= devices <= gpus:
-        raise BadValue(f"Got devices {devices}, wanted 1..{gpus}, the GPUs here.")
-    inputs = inputs_a_step(detector)
-    if devices < 1 or inputs % devices:
-        raise BadValue(
-            f"Got devices {devices}, wanted a number that divides the {inputs} inputs of a step "
-            f"(batch_size {detector.config.batch_size}, {detector.stack} slices an input)."
-        )

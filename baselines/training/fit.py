@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from baselines.reconstruction import SliceReconstruction, check_size
+from baselines.reconstruction import SliceReconstruction
 from baselines.slices import hold_volumes
-from baselines.training.fabrics import check_trainable, fabric_for
+from baselines.training.fabrics import fabric_for
 from baselines.training.processes import Order, train_in_processes
 from baselines.training.quiet import quiet
 from baselines.training.repeatable import repeatable
@@ -34,12 +34,11 @@ def train_on_slices(
             cannot be shared by the devices.
         FloatingPointError: a loss is NaN or infinite.
     """
-    check_trainable(detector)
     alone = detector.devices == 1
     device = detector.device if alone else torch.device("cpu")
     healthy = Healthy(hold_volumes(train, "training", device), hold_volumes(val, "validation", device))
     for volumes in (healthy.train, healthy.val):
-        check_size(volumes.images.shape, detector.config.size)
+        detector.check(volumes.images.shape[-3:])
     saved = SavedStages(workdir / "checkpoints")
     saved.claim(_identity(detector, healthy, seed))
     with quiet(), repeatable():

@@ -10,7 +10,6 @@ from baselines.reconstruction import SliceReconstruction
 from baselines.seeding import mix_seed, seeded
 from baselines.slices import Volumes, evenly_spaced_slices
 from baselines.stages import Stage
-from baselines.training.fabrics import inputs_a_step
 from baselines.training.record import write_records
 from baselines.training.saved_stages import SavedStages
 from baselines.training.stage import train_stage
@@ -41,7 +40,7 @@ def train_stages(
         fabric=fabric,
         detector=detector,
         config=detector.config,
-        batch=inputs_a_step(detector),
+        batch=detector.inputs_a_step,
         stack=detector.stack,
         volumes=healthy.train,
         fixed=evenly_spaced_slices(healthy.val, VALIDATION_SLICES, stack=detector.stack),
