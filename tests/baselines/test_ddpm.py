@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from learning import falls, losses_of
 from torch import Tensor, nn
 
 from baselines.ddpm import DDPM
@@ -62,15 +63,8 @@ def test_the_quick_preset_is_the_same_code_with_a_narrow_network() -> None:
 def test_training_lowers_the_loss(noise: str) -> None:
     torch.manual_seed(1)
     ddpm, slices = DDPM(replace(TINY, noise=noise)), discs(4)
-    optimizer = torch.optim.Adam(ddpm.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(40):
-        loss = ddpm.loss(slices)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+    losses = losses_of(ddpm, slices, steps=40)
+    assert falls(losses)
 
 
 def test_an_untrained_network_has_the_loss_of_a_grey_slice() -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 import pytest
 import torch
+from learning import falls, losses_of
 from torch import Tensor
 
 from baselines.ae import AE
@@ -83,15 +84,8 @@ def test_training_lowers_the_loss(context: Context) -> None:
     svae = SVAE(replace(TINY, context=context))
     case = torch.from_numpy(simulated_case(0, (16, 16, 8)).image)[0].movedim(-1, 0)  # (8, 16, 16)
     slices = torch.stack([case[start : start + 3] for start in range(1, 5)])
-    optimizer = torch.optim.Adam(svae.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(60):
-        loss = svae.loss(slices)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+    losses = losses_of(svae, slices, steps=60)
+    assert falls(losses)
 
 
 def test_fitting_lowers_the_loss(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from learning import falls, losses_of
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
@@ -33,14 +34,7 @@ def trained(config: VAE.Config, *, steps: int, seed: int = 0) -> tuple[VAE, list
     """A VAE after some steps on eight discs, and the loss of each step."""
     torch.manual_seed(seed)
     vae, slices = VAE(config), discs(8)
-    optimizer = torch.optim.Adam(vae.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(steps):
-        loss = vae.loss(slices)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_of(vae, slices, steps=steps)
     return vae.eval(), losses
 
 
@@ -95,7 +89,7 @@ def test_training_samples_by_the_callers_seed_and_the_test_takes_the_mean() -> N
 
 def test_training_lowers_the_loss() -> None:
     _, losses = trained(TINY, steps=60)
-    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+    assert falls(losses)
 
 
 def test_a_large_beta_draws_the_posterior_to_the_prior() -> None:

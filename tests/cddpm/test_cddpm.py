@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from learning import falls, losses_of
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -67,15 +68,8 @@ def test_the_quick_preset_is_the_same_code_with_narrow_networks() -> None:
 def test_training_lowers_the_loss() -> None:
     torch.manual_seed(1)
     cddpm, slices = CDDPM(TINY), squares(4)
-    optimizer = torch.optim.Adam(cddpm.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(40):
-        loss = cddpm.loss(slices)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+    losses = losses_of(cddpm, slices, steps=40)
+    assert falls(losses)
 
 
 def test_encoder_and_network_learn_together() -> None:
