@@ -26,6 +26,7 @@ class DatasetSpec:
         healthy: True where no case has a lesion, False where every case has one, None where
             `cases.csv` says it for each case in its column `healthy` (yes or no).
         fitted_on: the healthy cohort that detectors are fitted on unless another is asked for.
+        home: the cohort's folder where it is not `<root>/<name>`, such as one of the user's own.
         how_to_get: what a user without the data has to do.
         files: `(root, sequence)` to the cases of that sequence, in the order of `cases.csv`.
         simulate: makes the cohort below a data folder; None where it has to be downloaded.
@@ -41,6 +42,7 @@ class DatasetSpec:
     how_to_get: str
     fitted_on: str = "ixi"
     aliases: tuple[str, ...] = ()
+    home: Path | None = None
     files: Callable[[Path, str], Sequence[CaseFiles]] = field(default=None, repr=False)  # type: ignore[assignment]
     simulate: Callable[[Path], None] | None = field(default=None, repr=False)
 
@@ -48,12 +50,16 @@ class DatasetSpec:
         if self.files is None:
             object.__setattr__(self, "files", lambda root, sequence: prepared_files(self, root, sequence))
 
+    def folder(self, root: Path) -> Path:
+        """Where the cohort lies in the prepared layout, for a data folder `root`."""
+        return self.home or root / self.name
+
 
 def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The cases of `sequence` that lie in the prepared layout below `root`.
 
-    The layout is `<root>/<name>/cases.csv` and
-    `<root>/<name>/{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz`.
+    The layout is `cases.csv` and `{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz` below
+    `spec.folder(root)`.
 
     Raises:
         MissingData: the cohort, its table, the sequence, or a named file is not there.
@@ -61,7 +67,7 @@ def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFil
     """
     if sequence not in spec.sequences:
         raise MissingData(f"{spec.name} has no sequence '{sequence}'. Available: {', '.join(spec.sequences)}.")
-    folder = root / spec.name
+    folder = spec.folder(root)
     table = folder / "cases.csv"
     if not table.is_file():
         raise MissingData(
