@@ -1,6 +1,6 @@
 """RawCase: one scan as its cohort's download holds it, before any preparation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,8 @@ class RawCase:
         aligned: whether all sequences share one grid already.
         age: in years; None where unknown.
         sex: "F", "M" or "" where unknown.
+        unpack: given a scratch folder, writes what is not NIfTI yet (slices in other formats) there and returns the
+            case with those files; None where nothing has to be done.
     """
 
     case_id: str
@@ -40,3 +42,4 @@ class RawCase:
     stripped: bool = False
     corrected: bool = False
     aligned: bool = False
+    unpack: "Callable[[Path], RawCase] | None" = field(default=None, repr=False)
