@@ -1,4 +1,4 @@
-"""RawCase: one scan as its cohort's download holds it, before any preparation."""
+"""RawCase and RawCohort: scans as their cohort's download holds them, before any preparation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,3 +43,16 @@ class RawCase:
     corrected: bool = False
     aligned: bool = False
     unpack: "Callable[[Path], RawCase] | None" = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class RawCohort:
+    """What a download holds.
+
+    Attributes:
+        cases: those that can be prepared, in the order of their names.
+        problems: a line for each thing that was passed over, such as a scan without its partner.
+    """
+
+    cases: tuple[RawCase, ...]
+    problems: tuple[str, ...] = ()

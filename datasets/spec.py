@@ -9,6 +9,7 @@ from pathlib import Path
 
 from datasets.case import SPLITS, CaseFiles, Split
 from datasets.errors import BadFile, MissingData
+from datasets.raw import RawCohort
 
 PREPARE_OR_SIMULATE = (
     " Then bring it into the prepared layout (docs/adding-a-dataset.md)."
@@ -30,6 +31,7 @@ class DatasetSpec:
         how_to_get: what a user without the data has to do.
         files: `(root, sequence)` to the cases of that sequence, in the order of `cases.csv`.
         simulate: makes the cohort below a data folder; None where it has to be downloaded.
+        raw_cases: what a download's folder holds; None where only the prepared layout is known.
     """
 
     name: str
@@ -45,6 +47,7 @@ class DatasetSpec:
     home: Path | None = None
     files: Callable[[Path, str], Sequence[CaseFiles]] = field(default=None, repr=False)  # type: ignore[assignment]
     simulate: Callable[[Path], None] | None = field(default=None, repr=False)
+    raw_cases: Callable[[Path], RawCohort] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.files is None:
