@@ -44,10 +44,8 @@ def split_of(
     known = {**(kept or {}), **{one.subject.subject_id: one.split for one in committed(spec.name)}}
     known = {one.subject_id: known[one.subject_id] for one in subjects if one.subject_id in known}
     newcomers = [one for one in subjects if one.subject_id not in known]
-    if known:
-        found = known | {one.subject_id: _drawn(spec, one) for one in newcomers}
-    else:
-        found = dealt(spec, newcomers)
+    fresh = {one.subject_id: _drawn(spec, one) for one in newcomers} if known else dealt(spec, newcomers)
+    found = known | fresh
     return {one.subject_id: found[one.subject_id] for one in subjects}
 
 
