@@ -62,7 +62,9 @@ def main() -> None:
 @user_mistakes_in_one_line
 def run(
     methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
-    datasets: Annotated[str, typer.Option(help="Cohorts to map anomalies in, comma-separated.")],
+    datasets: Annotated[
+        str, typer.Option(help="Cohorts to map anomalies in, comma-separated; NAME=FOLDER for one of your own.")
+    ],
     data: Data = Path("data"),
     out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None,
     healthy: Annotated[
@@ -73,6 +75,9 @@ def run(
     ] = None,
     preset: Annotated[str, typer.Option(help="paper: as published; quick: 4 mm and narrow networks.")] = "paper",
     seeds: Annotated[str, typer.Option(help="Training seeds, e.g. 0-2; each redraws the validation cases too.")] = "0",
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Fit once a fold: so many parts of the healthy subjects validate in turn.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with a table of hyper-parameters a method.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Map at most so many cases of each split.")] = None,
     validation_only: Annotated[bool, typer.Option("--validation-only", help="Leave the test split closed.")] = False,
@@ -111,6 +116,7 @@ def run(
         config=config,
         simulate=not dry_run,
         plugins=tuple(plugins or ()),
+        folds=folds,
     )
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")

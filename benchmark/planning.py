@@ -15,11 +15,11 @@ from benchmark.plugins import importable
 from benchmark.registry import method, methods
 from benchmark.study import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
-from datasets.catalog import dataset
+from datasets.catalog import chosen
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import GRIDS, Grid, load_case
 from datasets.spec import DatasetSpec, digest
-from datasets.splits import redraw
+from datasets.splits import learning_split
 
 # The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
 SEQUENCE_ORDER = ("t2", "t1", "flair", "t1ce")
@@ -34,6 +34,7 @@ class Request:
     Attributes:
         simulate: whether a simulated cohort that is not below `data` yet is made.
         plugins: files whose detectors are methods too.
+        folds: fits on as many folds of the healthy subjects, in place of seeds; None for none.
     """
 
     methods: str
@@ -49,6 +50,7 @@ class Request:
     config: Path | None = None
     simulate: bool = True
     plugins: tuple[Path, ...] = ()
+    folds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Study:
 
     def _split_for(self, fit: Fit, cohort: Cohort) -> list[CaseFiles]:
         files = self.files[cohort.dataset]
-        return redraw(files, fit.seed) if cohort == fit.healthy else list(files)
+        return learning_split(files, seed=fit.seed, folds=fit.folds) if cohort == fit.healthy else list(files)
 
 
 def plan(request: Request) -> Study:
@@ -108,13 +110,14 @@ def plan(request: Request) -> Study:
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
     sequence = request.sequence or _common_sequence([healthy, *specs])
-    seeds = parse_seeds(request.seeds)
+    seeds = _seeds(request)
     files = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
+    learnt = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
     for split in ("train", "val"):
-        if not any(case.split == split and case.healthy for case in files[healthy.name]):
+        if not any(case.split == split and case.healthy for case in learnt):
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
-    fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds)
+    fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds, request.folds or 0)
     cells = tuple(
         Cell(fit, cohort, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
@@ -156,6 +159,15 @@ def parse_seeds(text: str) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise BadValue(f"--seeds: got '{text}', wanted every seed once.")
     return seeds
+
+
+def _seeds(request: Request) -> list[int]:
+    """Training seeds; where there are folds, one a fold."""
+    if request.folds is None:
+        return parse_seeds(request.seeds)
+    if request.seeds != "0":
+        raise BadValue(f"--folds {request.folds}: got --seeds {request.seeds} too, wanted one of them.")
+    return list(range(request.folds))
 
 
 def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
@@ -200,7 +212,9 @@ def _files(specs: Iterable[DatasetSpec], sequence: str, request: Request) -> dic
 
 
 def _specs(names: str) -> list[DatasetSpec]:
-    specs = {spec.name: spec for spec in map(dataset, filter(None, (name.strip() for name in names.split(","))))}
+    listed = list(map(chosen, filter(None, (name.strip() for name in names.split(",")))))
+    _check_homes(listed)
+    specs = {spec.name: spec for spec in listed}
     if not specs:
         raise BadValue(f"--datasets: got '{names}', wanted one or more names; see: python -m benchmark list datasets")
     return list(specs.values())
@@ -210,7 +224,16 @@ def _healthy(asked: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
     proposed = {spec.fitted_on for spec in specs}
     if asked is None and len(proposed) > 1:
         raise BadValue(f"--healthy: got none, wanted one of {', '.join(sorted(proposed))} for these datasets.")
-    return dataset(asked or proposed.pop())
+    healthy = chosen(asked or proposed.pop())
+    _check_homes([*specs, healthy])
+    return healthy
+
+
+def _check_homes(specs: Iterable[DatasetSpec]) -> None:
+    homes: dict[str, Path | None] = {}
+    for spec in specs:
+        if homes.setdefault(spec.name, spec.home) != spec.home:
+            raise BadValue(f"dataset '{spec.name}': got {homes[spec.name]} and {spec.home}, wanted one folder a name.")
 
 
 def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
@@ -249,9 +272,9 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
     return tables
 
 
-def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]) -> list[Fit]:
+def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int], folds: int) -> list[Fit]:
     return [
-        Fit(choice.name, choice.method.target, config, healthy, grid, seed, choice.method.origin or "")
+        Fit(choice.name, choice.method.target, config, healthy, grid, seed, choice.method.origin or "", folds)
         for choice, config in resolved
         for seed in seeds
     ]

@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from benchmark import __version__
 from benchmark.planning import Study
 from benchmark.runfolder import FORMAT, RunFolder, read_json, write_json
 from benchmark.study import Cell, Reference, cell_from_json, reference_from_json
-from datasets.catalog import dataset
+from datasets.catalog import adopt, adopted, dataset
 from datasets.errors import BadFile, BadValue
 from datasets.spec import digest
 
@@ -60,6 +60,7 @@ def claim(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
             "version": __version__,
             "data": str(data.resolve()),
             "settings": _settings(study.cells[0]),
+            "own": _own(cells),
             "scoring": asdict(scoring),
             "cells": [asdict(cell) for cell in cells],
             "references": [asdict(reference) for reference in references],
@@ -95,13 +96,16 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
     root = data or Path(read_json(run.study)["data"])
     cells = kept_cells(run)
     cohorts = {cell.cohort.dataset: cell.cohort for cell in cells}
+    if data is not None:
+        _move_own(cohorts, data)
     files = {name: dataset(name).files(root, cohort.sequence) for name, cohort in cohorts.items()}
     for name, cohort in cohorts.items():
         found = digest(files[name])
         if found != cohort.digest:
             raise BadFile(
-                f"{root / name}: got data with digest {found[:12]}, wanted {cohort.digest[:12]}, that of the maps in "
-                f"{run.root}. Scans, masks or splits have changed since: choose another --out or give the old --data."
+                f"{dataset(name).folder(root)}: got data with digest {found[:12]}, wanted {cohort.digest[:12]}, that "
+                f"of the maps in {run.root}. Scans, masks or splits have changed since: choose another --out or give "
+                "the old --data."
             )
     return Study(tuple(cells), tuple(kept_references(run)), files)
 
@@ -153,6 +157,19 @@ def _kept(run: RunFolder) -> Mapping[str, Any]:
     return read_json(run.study) if run.study.exists() else {}
 
 
+def _move_own(names: Iterable[str], data: Path) -> None:
+    """Look for cohorts of the user's own in `data` where it holds a folder of their name."""
+    for own in map(adopted, names):
+        if own is not None and (data / own.name).is_dir():
+            adopt(replace(own, home=(data / own.name).resolve()))
+
+
+def _own(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """The cohorts of the user's own among the cells', so that the run knows them by their names later."""
+    names = sorted({name for cell in cells for name in (cell.cohort.dataset, cell.fit.healthy.dataset)})
+    return [asdict(own) | {"home": str(own.home)} for own in map(adopted, names) if own is not None]
+
+
 def _settings(cell: Cell) -> dict[str, Any]:
     settings = {
         "grid": asdict(cell.fit.grid),
@@ -160,6 +177,7 @@ def _settings(cell: Cell) -> dict[str, Any]:
         "precision": cell.precision,
         "splits": cell.splits,
         "limit": cell.limit,
+        "folds": cell.fit.folds,
     }
     return json.loads(json.dumps(settings))  # tuples as they come back from a file
 

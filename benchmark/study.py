@@ -36,6 +36,7 @@ class Fit:
         target: `module:attribute` of its class, or `FILE.py:name@digest` for a plugin file.
         config: every hyper-parameter, resolved.
         origin: a plugin's distribution and version, so that another version is another fit; "" for a built-in.
+        folds: into how many the healthy subjects are parted; `seed` is then the fold that is validated on. 0: none.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Fit:
     grid: Grid
     seed: int
     origin: str = ""
+    folds: int = 0
 
     @property
     def key(self) -> str:
