@@ -11,12 +11,15 @@ from typing import Annotated
 
 import typer
 
+from datasets import cli_audit
 from datasets.catalog import dataset, targets
 from datasets.errors import UserError
 from datasets.phantom import PHANTOM, write_phantom
 from datasets.spec import DatasetSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+app.command("audit")(cli_audit.audit)
 
 Data = Annotated[
     Path,

@@ -125,7 +125,7 @@ def _found(spec: DatasetSpec, folder: Path, sequence: str, cases: Table) -> tupl
     for row in cases.usable:
         if sequence not in row["sequences"].split():
             continue
-        case = _case_files(spec, folder, sequence, row)
+        case = case_files(spec, folder, sequence, row)
         found = _case_problems(spec, case, row, cases.path)
         problems += found
         files += [] if found else [case]
@@ -149,7 +149,8 @@ def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], t
     ]
 
 
-def _case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str, str]) -> CaseFiles:
+def case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str, str]) -> CaseFiles:
+    """Where the files of one sequence of a row lie, whether they are there or not."""
     healthy = row.get("healthy") == "yes" if spec.healthy is None else spec.healthy
     name = f"{row['case_id']}.nii.gz"
     split: Split = row["split"]  # type: ignore[assignment]
