@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.study import Cell, Fit, Reference
 from datasets.errors import BadFile, BadValue, MissingData
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from datasets.table import Table, read_table
 
 Row = Mapping[str, str]
 Say = Callable[[str], None]
+HEALTHY = ("yes", "no")
 MASKS = ("brain_mask", "lesion_mask")
 
 
@@ -60,10 +61,16 @@ def table_judged(table: Table, spec: DatasetSpec) -> list[Finding]:
     """What `cases.csv` gives away without any image."""
     told = [
         Finding("error", one.code, spec.name, (one.case_id,) if one.case_id else (), f"{one.got} in row {one.row}",
-                one.wanted, table.path.name, "partial")
+                one.wanted, str(table.path), "partial")
         for one in table.problems
     ]  # fmt: skip
     rows = table.usable
+    unclear = [row for row in rows if spec.healthy is None and row.get("healthy") not in HEALTHY]
+    told += [
+        Finding("error", "bad-row", spec.name, (row["case_id"],), f"healthy={row.get('healthy')!r}", "yes or no",
+                str(table.path), "partial")
+        for row in unclear
+    ]  # fmt: skip
     split_rows = [row for row in table.rows if all(row[column] for column in REQUIRED_COLUMNS)]
     return [
         *told,
@@ -109,12 +116,14 @@ def _table(spec: DatasetSpec, root: Path, findings: list[Finding]) -> Table | No
     except BadFile as error:
         got = str(error).removeprefix(f"{path}: got ").rstrip(".")
         got, _, wanted = got.partition(", wanted ")
-        findings.append(Finding("error", "bad-table", spec.name, (), got, wanted, path.name, "partial"))
+        findings.append(Finding("error", "bad-table", spec.name, (), got, wanted, str(path), "partial"))
         return None
 
 
 def _candidates(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> Iterator[Candidate]:
     for row in rows:
+        if spec.healthy is None and row.get("healthy") not in HEALTHY:
+            continue
         names = [name for name in row["sequences"].split() if name in spec.sequences]
         images: dict[str, CaseFiles] = {name: case_files(spec, spec.folder(root), name, row) for name in names}
         if images:

@@ -8,6 +8,7 @@ from datasets.errors import BadVolume, UserError
 
 Severity = Literal["error", "warning", "note"]
 Flag = Literal["", "leak", "partial"]
+NAMED = 4  # cases in one line
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
@@ -19,7 +20,7 @@ class Finding:
         code: the kind, e.g. `subject-in-two-splits`.
         cases: those concerned; none where it concerns the cohort as a whole.
         got, wanted: clauses without a full stop.
-        file: below the cohort's folder; "" where it is about no single file.
+        file: its path; "" where it is about no single file.
         flag: the word that the rows of a study carry which goes on in spite of it; "" for what is no error.
     """
 
@@ -34,10 +35,9 @@ class Finding:
 
     def __str__(self) -> str:
         """One line."""
-        whose = f"{self.cohort}, {', '.join(self.cases[:4])}" if self.cases else self.cohort
-        more = f" and {len(self.cases) - 4} more" if len(self.cases) > 4 else ""
-        place = f" ({self.file})" if self.file else ""
-        return f"{self.code}: {whose}{more}{place}: got {self.got}, wanted {self.wanted}."
+        named = ", ".join(self.cases[:NAMED]) + (f" and {len(self.cases) - NAMED} more" * (len(self.cases) > NAMED))
+        whose = self.file or (f"{self.cohort} ({named})" if named else self.cohort)
+        return f"{whose}: got {self.got}, wanted {self.wanted} [{self.code}]."
 
 
 def unusable(cohort: str, case_id: str, file: str, error: UserError) -> Finding:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from textwrap import fill
 
 from datasets.auditing.finding import SEVERITIES, Finding
@@ -93,4 +94,5 @@ def _group(head: str, group: Sequence[Finding]) -> Iterator[str]:
 
 def _place(finding: Finding, case: str) -> str:
     """The file where there is one, since it holds the case's name."""
-    return finding.file if finding.file and finding.file != "cases.csv" else case
+    path = Path(finding.file)
+    return f"{path.parent.name}/{path.name}" if finding.file and path.suffix != ".csv" else case

@@ -87,7 +87,7 @@ def _read(case: Candidate, path: Path, findings: list[Finding]) -> Volume | None
     try:
         return read_volume(path)
     except UserError as error:
-        findings.append(unusable(case.cohort, case.files.case_id, _below(path), error))
+        findings.append(unusable(case.cohort, case.files.case_id, str(path), error))
         return None
 
 
@@ -101,7 +101,7 @@ def _mask(case: Candidate, path: Path | None, image: Volume | None, findings: li
         if image is not None:
             check_same_grid(mask, image)
     except UserError as error:
-        findings.append(unusable(case.cohort, case.files.case_id, _below(path), error))
+        findings.append(unusable(case.cohort, case.files.case_id, str(path), error))
         return None
     return np.asarray(mask.data > INSIDE_ABOVE)
 
@@ -112,7 +112,7 @@ def _same_grids(case: Candidate, images: Mapping[str, Volume], first: Volume | N
             if first is not None:
                 check_same_grid(image, first)
         except UserError as error:
-            findings.append(unusable(case.cohort, case.files.case_id, _below(image.path), error))
+            findings.append(unusable(case.cohort, case.files.case_id, str(image.path), error))
 
 
 def _in_box(case: Candidate, name: str, image: Volume, brain: Mask) -> list[Finding]:
@@ -123,7 +123,7 @@ def _in_box(case: Candidate, name: str, image: Volume, brain: Mask) -> list[Find
     try:
         window(image.data, brain, inside, case.grid.percentiles, case.images[name])
     except UserError as error:
-        return [unusable(case.cohort, case.files.case_id, _below(image.path), error)]
+        return [unusable(case.cohort, case.files.case_id, str(image.path), error)]
     return []
 
 
@@ -151,10 +151,6 @@ def _content_hash(image: Volume) -> str:
 def _told(case: Candidate, path: Path, told: Iterable[Told]) -> list[Finding]:
     whose = (case.files.case_id,)
     return [
-        Finding(severity, code, case.cohort, whose, got, wanted, _below(path), "partial" if severity == "error" else "")
+        Finding(severity, code, case.cohort, whose, got, wanted, str(path), "partial" if severity == "error" else "")
         for severity, code, got, wanted in told
     ]
-
-
-def _below(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
