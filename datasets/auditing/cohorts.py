@@ -98,7 +98,8 @@ def same_names(scans: Sequence[Scan]) -> list[Finding]:
     """Cases of one name in two cohorts: the same scan, or a name that tells nothing apart."""
     cohorts: dict[str, list[str]] = {}
     for scan in scans:
-        cohorts.setdefault(scan.case_id, []).append(scan.cohort)
+        if scan.signature is not None:  # simulated cohorts number their cases alike
+            cohorts.setdefault(scan.case_id, []).append(scan.cohort)
     shared: dict[str, list[str]] = {}
     for case_id, names in cohorts.items():
         if len(set(names)) > 1:

@@ -28,7 +28,6 @@ class Scan:
 
 def duplicate_findings(scans: Sequence[Scan]) -> list[Finding]:
     """Pairs with equal voxels, and pairs that show one brain."""
-    equal = {frozenset((id(one), id(other))) for one, other in _equal_pairs(scans)}
     found = [_finding(one, other, None) for one, other in _equal_pairs(scans)]
     for sequence in sorted({scan.sequence for scan in scans}):
         group = [scan for scan in scans if scan.sequence == sequence and scan.signature is not None]
@@ -36,7 +35,7 @@ def duplicate_findings(scans: Sequence[Scan]) -> list[Finding]:
         found += [
             _finding(group[one], group[other], likeness)
             for one, other, likeness in alike(signatures)
-            if frozenset((id(group[one]), id(group[other]))) not in equal
+            if group[one].content != group[other].content
         ]
     return found
 

@@ -60,7 +60,7 @@ def alike(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple
     details /= np.maximum(np.linalg.norm(details, axis=1, keepdims=True), 1e-6)
     for start in range(0, len(details), ROWS):
         block = details[start : start + ROWS] @ details[start:].T
-        for row, column in np.argwhere(np.triu(block, 1) > line):
+        for row, column in np.argwhere(np.triu(block > line, 1)):
             yield start + int(row), start + int(column), float(block[row, column])
 
 
