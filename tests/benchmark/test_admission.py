@@ -9,7 +9,6 @@ from cohorts import write_case
 from commandline import STUDY, Program
 from studies import read_table, stamps
 
-from benchmark.runfolder import RunFolder
 from datasets.auditing import reading
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -56,7 +55,7 @@ def test_a_training_scan_in_a_test_cohort_is_refused_before_anything_is_computed
     leak(own_data)
     code, (line,) = run(program, own_data)
     assert code == 2
-    assert "equal voxels in patients-test-0 (patients test) and volunteers-train-0 (volunteers train)" in line
+    assert "equal voxels in volunteers-train-0 (volunteers train) and patients-test-0 (patients test)" in line
     assert "--allow-leak" in line
     assert list(Path("run").iterdir()) == []
 
@@ -124,13 +123,13 @@ def test_a_partial_run_can_be_evaluated_again(program: Program, own_data: Path) 
 
 def test_what_was_audited_is_not_read_again(program: Program, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(program, data)
-    before = stamps(RunFolder(Path("run")).root, "*.json")
+    before = stamps(Path("run"), "audit.json")
     opened: list[Path] = []
     monkeypatch.setattr(reading, "read_volume", opened.append)
     result = program("run", *STUDY, "--data", data, "--out", "run")
     assert (result.exit_code, opened) == (0, [])
     assert "Auditing" not in result.stdout
-    assert stamps(Path("run"), "*.json") == before
+    assert stamps(Path("run"), "audit.json") == before
 
 
 def test_closed_test_cases_are_not_opened(program: Program, own_data: Path) -> None:
