@@ -6,6 +6,7 @@ Each command imports what it needs when it is called, so that `--help` and `list
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
+    from benchmark.admission import Admission
     from benchmark.planning import Request, Study
     from benchmark.records import Scoring
     from benchmark.runfolder import RunFolder
@@ -95,8 +97,15 @@ def run(
     protocols: Protocols = None,
     pictures: Pictures = None,
     plugins: Plugins = None,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Go on where the audit finds leaks; every row is marked 'leak'.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out cases that cannot be used; every row is marked 'partial'.")
+    ] = False,
 ) -> None:
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
+    from benchmark.admission import admit
     from benchmark.planning import Request, plan
     from benchmark.runfolder import create_run
 
@@ -122,14 +131,17 @@ def run(
         raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
     scoring = _scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed(plugins or ())
-    study = plan(request)
+    study = plan(replace(request, skip_bad=True))
     for reason in study.left_out:
         typer.echo(f"Left out: {reason}", err=True)
     root = out or _default_out(request, study)
+    if not dry_run:
+        create_run(root)  # a place to write to is known before a long audit
+    admission = admit(request, study, root, allow_leak=allow_leak, skip_bad=skip_bad, read=not dry_run, say=typer.echo)
     if dry_run:
-        _show_cells(study, root, scoring)
+        _show_cells(admission.study, root, scoring)
     else:
-        _run(study, create_run(root), data, scoring, rerun, device, devices, slice_batch, _names(pictures))
+        _run(admission, create_run(root), data, scoring, rerun, device, devices, slice_batch, _names(pictures))
     if study.left_out:
         raise typer.Exit(1)
 
@@ -162,7 +174,7 @@ def report(folder: RunArgument, data: OtherData = None, pictures: Pictures = Non
 
 
 def _run(
-    study: "Study",
+    admission: "Admission",
     run: "RunFolder",
     data: Path,
     scoring: "Scoring",
@@ -179,7 +191,8 @@ def _run(
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     inference = Inference(device=pick_device(device), slice_batch=slice_batch)
-    job = Job(study, run, data, inference, scoring, rerun, typer.echo, devices)  # type: ignore[arg-type]
+    study = admission.study
+    job = Job(study, run, data, inference, scoring, rerun, typer.echo, devices, admission)  # type: ignore[arg-type]
     if not any(job.wanted(cell) for cell in study.cells):
         _say_nothing_to_do(job)
     failed = run_study(job)

@@ -98,7 +98,7 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], postpro
     rows: list[Row] = []
     blank = Row(
         "perfect-map", reference.cohort.dataset, reference.cohort.sequence, "none", 0.0, None, None,
-        "", "", "", "", "", "", np.nan, reference.key,
+        "", "", "", "", "", "", np.nan, reference.key, " ".join(reference.flags),
     )  # fmt: skip
     for one, case in _cases(files, reference.grid):
         if case.lesion_mask is None:

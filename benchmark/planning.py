@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from datasets.case import CaseFiles, Split
 from datasets.catalog import chosen
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import GRIDS, Grid, load_case
-from datasets.spec import DatasetSpec, digest
+from datasets.spec import DatasetSpec, digest, usable_files
 from datasets.splits import learning_split
 
 # The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
@@ -35,6 +35,8 @@ class Request:
         simulate: whether a simulated cohort that is not below `data` yet is made.
         plugins: files whose detectors are methods too.
         folds: fits on as many folds of the healthy subjects, in place of seeds; None for none.
+        skip_bad: leave out cases whose rows or files cannot be used, and say so in the study.
+        without: further cases to leave out, each a dataset and a case_id.
     """
 
     methods: str
@@ -51,6 +53,8 @@ class Request:
     simulate: bool = True
     plugins: tuple[Path, ...] = ()
     folds: int | None = None
+    skip_bad: bool = False
+    without: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,16 @@ class Study:
         references: one for each dataset that holds lesions.
         files: every case of each dataset, in its own split.
         left_out: why a method that was asked for is not among the cells, a line each.
+        skipped: cases of a dataset that are left out of it, where any are.
+        problems: why their rows or files cannot be used, a line each.
     """
 
     cells: tuple[Cell, ...]
     references: tuple[Reference, ...]
     files: Mapping[str, Sequence[CaseFiles]]
     left_out: tuple[str, ...] = ()
+    skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
     @property
     def fits(self) -> list[Fit]:
@@ -111,7 +119,7 @@ def plan(request: Request) -> Study:
     healthy = _healthy(request.healthy, specs)
     sequence = request.sequence or _common_sequence([healthy, *specs])
     seeds = _seeds(request)
-    files = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
+    files, skipped, problems = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
     learnt = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
     for split in ("train", "val"):
         if not any(case.split == split and case.healthy for case in learnt):
@@ -128,7 +136,7 @@ def plan(request: Request) -> Study:
         for name, found in files.items()
         if not all(case.healthy for case in found)
     )
-    return Study(cells, references, files, left_out)
+    return Study(cells, references, files, left_out, skipped, problems)
 
 
 def check_cases(files: Iterable[CaseFiles], grid: Grid) -> None:
@@ -202,13 +210,22 @@ def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Me
             resolve_config(Choice(known[name], {}), preset, table)
 
 
-def _files(specs: Iterable[DatasetSpec], sequence: str, request: Request) -> dict[str, Sequence[CaseFiles]]:
-    """Every cohort's cases; a simulated cohort that is wanted and not there is made first."""
+def _files(
+    specs: Iterable[DatasetSpec], sequence: str, request: Request
+) -> tuple[dict[str, Sequence[CaseFiles]], dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Every cohort's cases, what was left out, and why; a simulated cohort that is not there is made first."""
     specs = list(specs)
     if request.simulate:
         for spec in specs:
             _simulate_if_missing(spec, request.data)
-    return {spec.name: spec.files(request.data, sequence) for spec in specs}
+    if not (request.skip_bad or request.without):
+        return {spec.name: spec.files(request.data, sequence) for spec in specs}, {}, ()
+    found = {spec.name: usable_files(spec, request.data, sequence) for spec in specs}
+    unwanted = {name: {case for of, case in request.without if of == name} for name in found}
+    files = {name: [one for one in usable if one.case_id not in unwanted[name]] for name, (usable, _) in found.items()}
+    skipped = {name: unwanted[name] | {one.case_id for one in problems} for name, (_, problems) in found.items()}
+    problems = tuple(one.text for _, told in found.values() for one in told)
+    return dict(files), {name: tuple(sorted(cases)) for name, cases in skipped.items() if cases}, problems
 
 
 def _specs(names: str) -> list[DatasetSpec]:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +11,10 @@ from benchmark import __version__
 from benchmark.planning import Study
 from benchmark.runfolder import FORMAT, RunFolder, read_json, write_json
 from benchmark.study import Cell, Reference, cell_from_json, reference_from_json
+from datasets.case import CaseFiles
 from datasets.catalog import adopt, adopted, dataset
 from datasets.errors import BadFile, BadValue
-from datasets.spec import digest
+from datasets.spec import digest, usable_files
 
 State = Literal["missing", "mapped", "failed", "done"]
 
@@ -64,6 +65,7 @@ def claim(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
             "scoring": asdict(scoring),
             "cells": [asdict(cell) for cell in cells],
             "references": [asdict(reference) for reference in references],
+            "skipped": {**_skipped(run, set(study.files)), **study.skipped},
         },
     )
 
@@ -98,7 +100,8 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
     cohorts = {cell.cohort.dataset: cell.cohort for cell in cells}
     if data is not None:
         _move_own(cohorts, data)
-    files = {name: dataset(name).files(root, cohort.sequence) for name, cohort in cohorts.items()}
+    skipped = _skipped(run, set())
+    files = {name: _files(name, root, cohort.sequence, skipped.get(name)) for name, cohort in cohorts.items()}
     for name, cohort in cohorts.items():
         found = digest(files[name])
         if found != cohort.digest:
@@ -139,6 +142,19 @@ def has_maps(run: RunFolder, cell: Cell) -> bool:
     """Whether all maps of a cell are kept, even if scoring them failed."""
     record = run.cell(cell) / "cell.json"
     return record.exists() and read_json(record).get("stage") not in ("fit", "predict")
+
+
+def _files(name: str, root: Path, sequence: str, skipped: Sequence[str] | None) -> Sequence[CaseFiles]:
+    """A cohort's cases without those that the run has left out."""
+    if skipped is None:
+        return dataset(name).files(root, sequence)
+    usable, _ = usable_files(dataset(name), root, sequence)
+    return [one for one in usable if one.case_id not in skipped]
+
+
+def _skipped(run: RunFolder, replaced: Collection[str]) -> dict[str, Sequence[str]]:
+    """The cases that the folder's study leaves out of each dataset but those `replaced`."""
+    return {name: cases for name, cases in _kept(run).get("skipped", {}).items() if name not in replaced}
 
 
 def _rivals(kept: Cell, study: Study) -> bool:

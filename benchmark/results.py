@@ -22,6 +22,7 @@ class Row:
         seed, sampling_seed: None for the perfect map, which has neither.
         value: NaN where the metric is undefined, by decision.
         key: of the evaluation (or of the cell, for what no protocol enters).
+        flags: what qualifies the number, words apart by blanks: `leak`, `partial`; "" for most.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Row:
     metric: str
     value: float
     key: str
+    flags: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -63,6 +65,7 @@ def blank_row(cell: Cell) -> Row:
         metric="",
         value=float("nan"),
         key=cell.key,
+        flags=" ".join(cell.flags),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from benchmark.admission import Admission, keep
 from benchmark.detector import LabelledDetector
 from benchmark.environment import environment
 from benchmark.fitting import Workplace, check_fit, fitted, forget
@@ -34,6 +35,7 @@ class Job:
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
         say: told what goes on, a line at a time.
         devices: GPUs that one fit trains on, where the method can use several.
+        admission: the audit that has read every case already; None to read them before anything is computed.
     """
 
     study: Study
@@ -44,6 +46,7 @@ class Job:
     rerun: Rerun
     say: Callable[[str], None]
     devices: int = 1
+    admission: Admission | None = None
 
     @property
     def workplace(self) -> Workplace:
@@ -73,10 +76,12 @@ def run_study(job: Job) -> list[Cell]:
     todo = [cell for cell in job.study.cells if job.wanted(cell)]
     for fit in {cell.fit.key: cell.fit for cell in todo if not job.keeps_maps(cell)}.values():
         check_fit(job.workplace, fit)
-    if todo:
+    if todo and job.admission is None:
         job.say("Reading every case once, to know now what cannot be used.")
         check_cases(_needed(job.study, todo), todo[0].fit.grid)
     claim(job.run, job.study, job.scoring, job.data)
+    if job.admission is not None:
+        keep(job.run, job.admission)
     if todo:
         write_json(job.run.root / "environment.json", environment(job.inference.device))
     _forget(job, todo)

@@ -64,6 +64,7 @@ class Cell:
     Attributes:
         splits: which cases are mapped; without "test" the test split stays closed.
         limit: at most so many cases of each split; None for all.
+        flags: what qualifies every number of it: `leak`, `partial`; see `benchmark.admission`.
     """
 
     fit: Fit
@@ -73,6 +74,7 @@ class Cell:
     precision: Precision = "fp32"
     splits: tuple[Split, ...] = ("val", "test")
     limit: int | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -117,6 +119,7 @@ class Reference:
     grid: Grid
     splits: tuple[Split, ...]
     limit: int | None
+    flags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from datasets import cli_audit
 from datasets.catalog import dataset, targets
 from datasets.cli_splits import splits
 from datasets.errors import UserError
@@ -19,6 +20,8 @@ from datasets.spec import DatasetSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("splits")(splits)
+
+app.command("audit")(cli_audit.audit)
 
 Data = Annotated[
     Path,

@@ -1,21 +1,21 @@
 """The common grid, and `load_case`: the one place that orients, crops, scales and resamples."""
 
-import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.case import Case, CaseFiles
-from datasets.errors import BadFile, MissingData
+from datasets.errors import BadVolume
+from datasets.nifti import Volume, check_same_grid, read_volume
 
 Array = NDArray[Any]
 Voxel = TypeVar("Voxel", bound=np.generic)
+INSIDE_ABOVE = 0.5  # of a mask's values: an interpolated mask above 0 would be a dilated one
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,14 @@ def load_case(files: CaseFiles, grid: Grid) -> Case:
 
     Raises:
         MissingData: a file is not there.
-        BadFile: a file is torn, not 3-D, not finite, or off the image's grid.
+        BadVolume: a file is torn, not 3-D, not finite, or off the image's grid; see `datasets.nifti`.
     """
-    image, affine = _read(files.image)
-    brain = _read_mask(files.brain_mask, files.image, image.shape, affine)
-    lesion = None
-    if files.lesion_mask is not None:
-        lesion = _read_mask(files.lesion_mask, files.image, image.shape, affine)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    volume = read_volume(files.image)
+    image, affine, spacing = volume.data, volume.affine, volume.spacing
+    brain = _read_mask(files.brain_mask, volume)
+    lesion = None if files.lesion_mask is None else _read_mask(files.lesion_mask, volume)
     to_source = _box(image.shape, spacing, grid)
-    inside = _covered(image.shape, spacing, grid)
+    inside = covered(image.shape, spacing, grid)
     scaled = _scale(image, brain, inside, grid.percentiles, files)
 
     new_brain = _resample(brain, to_source, grid.shape, order=0)
@@ -98,44 +96,10 @@ def load_case(files: CaseFiles, grid: Grid) -> Case:
     )
 
 
-def _read(path: Path) -> tuple[Array, NDArray[np.float64]]:
-    """Data `(X, Y, Z)` and affine of a NIfTI file, its axes turned to the closest RAS+."""
-    if not path.is_file():
-        raise MissingData(f"No file {path}.")
-    try:
-        nifti = nibabel.nifti1.Nifti1Image.from_bytes(_content(path))
-        if len(nifti.shape) != 3:
-            raise BadFile(f"{path}: got {len(nifti.shape)}-D data {nifti.shape}, wanted a 3-D volume.")
-        nifti = nibabel.funcs.as_closest_canonical(nifti)
-        data = np.asanyarray(nifti.dataobj)
-    except BadFile:
-        raise
-    except Exception as error:  # nibabel, gzip and zlib share no base class for a torn file
-        raise BadFile(f"{path}: got a file that cannot be read ({error}), wanted an intact NIfTI volume.") from error
-    if data.dtype.kind not in "biuf":
-        raise BadFile(f"{path}: got voxels of type {data.dtype}, wanted one real number a voxel.")
-    if not np.isfinite(data).all():
-        bad = int(np.size(data) - np.isfinite(data).sum())
-        raise BadFile(f"{path}: got {bad} voxels that are NaN or infinite, wanted finite intensities.")
-    if nifti.affine is None or not np.isfinite(nifti.affine).all() or abs(np.linalg.det(nifti.affine[:3, :3])) < 1e-9:
-        raise BadFile(f"{path}: got an affine that cannot be inverted, wanted voxel axes in mm.")
-    return data, np.asarray(nifti.affine, dtype=np.float64)
-
-
-def _content(path: Path) -> bytes:
-    """Unpacked whole: only at its end does gzip tell whether what came before is intact."""
-    content = path.read_bytes()
-    return gzip.decompress(content) if path.suffix == ".gz" else content
-
-
-def _read_mask(path: Path, image_path: Path, shape: tuple[int, ...], affine: Array) -> NDArray[np.bool_]:
-    data, mask_affine = _read(path)
-    if data.shape != shape:
-        raise BadFile(f"{path}: got shape {data.shape}, wanted {shape} as in {image_path}.")
-    if not np.allclose(mask_affine, affine, atol=1e-3):
-        got, wanted = mask_affine[:3].round(3).tolist(), np.asarray(affine)[:3].round(3).tolist()
-        raise BadFile(f"{path}: got affine {got}, wanted {wanted} as in {image_path}.")
-    return np.asarray(data > 0.5)  # an interpolated mask above 0 would be a dilated one
+def _read_mask(path: Path, image: Volume) -> NDArray[np.bool_]:
+    mask = read_volume(path)
+    check_same_grid(mask, image)
+    return np.asarray(mask.data > INSIDE_ABOVE)
 
 
 def _box(shape: Sequence[int], spacing: Array, grid: Grid) -> NDArray[np.float64]:
@@ -152,7 +116,7 @@ def _box(shape: Sequence[int], spacing: Array, grid: Grid) -> NDArray[np.float64
     return to_source
 
 
-def _covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ...]:
+def covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ...]:
     """The source voxels that lie inside the grid's box."""
     to_source = _box(shape, spacing, grid)
     first = to_source[:3, 3] + np.diag(to_source)[:3] * -0.5 + 0.5
@@ -160,6 +124,27 @@ def _covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, .
     low = np.clip(np.round(first), 0, shape).astype(int)
     high = np.clip(np.round(last), 0, shape).astype(int)
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+
+
+def window(
+    image: Array,
+    brain: NDArray[np.bool_],
+    inside: tuple[slice, ...],
+    percentiles: tuple[float, float],
+    files: CaseFiles,
+) -> tuple[float, float]:
+    """The intensities that become 0 and 1.
+
+    Raises:
+        BadVolume: there is no brain inside the box, or no contrast in it.
+    """
+    values = image[inside][brain[inside]].astype(np.float64)
+    if values.size == 0:
+        raise BadVolume(files.brain_mask, "no-brain-in-box", "no brain voxel inside the grid's box", "a brain")
+    low, high = np.percentile(values, percentiles)
+    if high <= low:
+        raise BadVolume(files.image, "constant-image", f"one intensity ({low:g}) throughout the brain", "contrast")
+    return float(low), float(high)
 
 
 def _scale(
@@ -170,12 +155,7 @@ def _scale(
     files: CaseFiles,
 ) -> NDArray[np.float32]:
     """Clip to the brain's percentiles and scale to [0, 1]; background 0."""
-    values = image[inside][brain[inside]].astype(np.float64)
-    if values.size == 0:
-        raise BadFile(f"{files.brain_mask}: got no brain voxel inside the grid's box, wanted a brain.")
-    low, high = np.percentile(values, percentiles)
-    if high <= low:
-        raise BadFile(f"{files.image}: got one intensity ({low:g}) throughout the brain, wanted contrast.")
+    low, high = window(image, brain, inside, percentiles, files)
     scaled = np.clip((image.astype(np.float64) - low) / (high - low), 0, 1)
     return np.asarray(np.where(brain, scaled, 0), dtype=np.float32)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from benchmark.admission import leaks_of
 from benchmark.records import cell_state
 from benchmark.runfolder import RunFolder, read_json
 from benchmark.study import Cell
@@ -12,6 +13,7 @@ from reports.findings import Findings, cohort_title
 from reports.headline import ABSENT, sees_test
 from reports.markup import escape
 
+SHOWN_LEAKS = 5
 UNFINISHED = {
     "missing": "missing, not computed yet",
     "mapped": "mapped, but not scored under every chain and threshold of the study",
@@ -20,7 +22,13 @@ UNFINISHED = {
 
 def badges(findings: Findings) -> list[str]:
     """What qualifies every number of the run."""
-    return [*_single_seed(findings), *_labelled(findings), *_validation(findings)]
+    return [
+        *_leaks(findings),
+        *_partial(findings),
+        *_single_seed(findings),
+        *_labelled(findings),
+        *_validation(findings),
+    ]
 
 
 def notes(findings: Findings) -> list[str]:
@@ -33,6 +41,24 @@ def notes(findings: Findings) -> list[str]:
         *_unfinished(findings),
         *_shifted(findings),
     ]
+
+
+def _leaks(findings: Findings) -> Iterator[str]:
+    """What the audit had to say of a run that went on in spite of it."""
+    if any("leak" in cell.flags for cell in findings.cells):
+        told = leaks_of(findings.run, findings.cohorts)
+        shown = " ".join(escape(str(one)) for one in told[:SHOWN_LEAKS])
+        more = f" And {len(told) - SHOWN_LEAKS} more, see `audit.json`." if len(told) > SHOWN_LEAKS else ""
+        why = "the splits are not apart and no number can be trusted"
+        yield f"**LEAK**: computed with `--allow-leak`; {why}. {shown}{more}"
+
+
+def _partial(findings: Findings) -> Iterator[str]:
+    """Which cases a run has left out since they could not be used."""
+    if any("partial" in cell.flags for cell in findings.cells):
+        skipped = read_json(findings.run.study).get("skipped", {})
+        cases = "; ".join(f"{cohort_title(name)}: {', '.join(map(escape, ids))}" for name, ids in skipped.items())
+        yield f"**PARTIAL**: computed with `--skip-bad`, without these cases, which cannot be used: {cases}."
 
 
 def _single_seed(findings: Findings) -> Iterator[str]:
