@@ -144,3 +144,13 @@ def test_a_run_by_folds_tells_them_in_rows_report_and_table(program: Program, ma
 )
 def test_folds_that_cannot_be_are_refused(program: Program, many: Path, options: tuple[str, ...], message: str) -> None:
     assert refused(program(*RUN, "--datasets", "patients", "--data", many, *options)) == f"Error: {message}"
+
+
+def test_a_picture_of_an_own_cohort_has_no_empty_link(
+    program: Program, data: Path, clinic: Path, tmp_path: Path
+) -> None:
+    asked = [part for part in RUN if part not in ("--pictures", "")]
+    out = tmp_path / "run"
+    program(*asked, "--datasets", f"mine={clinic}", "--healthy", "volunteers", "--data", data, "--out", out)
+    report = (out / "report.md").read_text()
+    assert "mine: a cohort of the user's own; licence: as its owner says*" in report
