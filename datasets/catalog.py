@@ -16,6 +16,10 @@ BUILT_IN = {
     "lgg": "datasets.lgg:LGG",
     "oasis": "datasets.oasis:OASIS",
     "phantom": "datasets.phantom:PHANTOM",
+    "phantom-glioma": "datasets.phantom:GLIOMA",
+    "phantom-ms": "datasets.phantom:MS",
+    "phantom-stroke": "datasets.phantom:STROKE",
+    "phantom-wmh": "datasets.phantom:WMH",
 }
 
 
