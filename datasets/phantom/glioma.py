@@ -87,7 +87,7 @@ def _draw_shapes(
     one_side = anatomy.brain_mask & ((lattice.axes[0] - displaced.vectors[0]) * centre[0] > 0)
     x, y, z = offsets(centre, lattice)
     distance = np.sqrt(x**2 + y**2 + z**2)
-    core_depth = 0.28 * radius * smooth_field(rng, lattice, max(0.6 * radius, 5)) - distance
+    core_depth = 0.22 * radius * smooth_field(rng, lattice, max(0.6 * radius, 5)) - distance
     core = grow(core_depth, one_side, anatomy.csf, voxel_count(plan.core_ml, lattice))
     outer = radius_mm(plan.volume_ml)
     fingers = 0.35 * outer * smooth_field(rng, lattice, max(0.6 * outer, 6)) + outer * (anatomy.white - 0.5)
