@@ -18,6 +18,10 @@ BUILT_IN = {
     "lgg": "datasets.lgg:LGG",
     "oasis": "datasets.oasis:OASIS",
     "phantom": "datasets.phantom:PHANTOM",
+    "phantom-glioma": "datasets.phantom:GLIOMA",
+    "phantom-ms": "datasets.phantom:MS",
+    "phantom-stroke": "datasets.phantom:STROKE",
+    "phantom-wmh": "datasets.phantom:WMH",
 }
 _ADOPTED: dict[str, OwnCohort] = {}  # what this process was told of, by --datasets NAME=FOLDER or a run folder
 
