@@ -13,11 +13,14 @@ from benchmark.configs import resolve_config
 from benchmark.method import Method, UnusableMethod
 from benchmark.plugins import importable
 from benchmark.registry import method, methods
+from benchmark.shifting import planned_shifts, training_cases
 from benchmark.study import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
 from datasets.catalog import dataset
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import GRIDS, Grid, load_case
+from datasets.shifts import Shift
+from datasets.shifts.asked import parse_shifts
 from datasets.spec import DatasetSpec, digest
 from datasets.splits import redraw
 
@@ -34,6 +37,8 @@ class Request:
     Attributes:
         simulate: whether a simulated cohort that is not below `data` yet is made.
         plugins: files whose detectors are methods too.
+        shifts: what every cohort is mapped under beside no shift; see `datasets.shifts.asked`.
+        match: whether all is also mapped with histograms matched to the training cases.
     """
 
     methods: str
@@ -49,6 +54,8 @@ class Request:
     config: Path | None = None
     simulate: bool = True
     plugins: tuple[Path, ...] = ()
+    shifts: str = ""
+    match: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,8 @@ class Study:
     """A grid of cells and the files they read.
 
     Attributes:
-        cells: a fit's cell on its own healthy cohort comes before its others: thresholds need it.
+        cells: unshifted ones before shifted ones, and under each shift a fit's cell on its own healthy cohort
+            before its others: thresholds need them.
         references: one for each dataset that holds lesions.
         files: every case of each dataset, in its own split.
         left_out: why a method that was asked for is not among the cells, a line each.
@@ -74,9 +82,9 @@ class Study:
     def cells_of(self, fit: Fit) -> list[Cell]:
         return [cell for cell in self.cells if cell.fit == fit]
 
-    def healthy_cell(self, fit: Fit) -> Cell:
-        """The cell with the fit's maps of healthy validation cases."""
-        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy)
+    def healthy_cell(self, fit: Fit, shift: Shift = Shift()) -> Cell:
+        """The cell with the fit's maps of healthy validation cases under a shift."""
+        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy and cell.shift == shift)
 
     def training_cases(self, fit: Fit, split: Split) -> list[CaseFiles]:
         return [case for case in self._split_for(fit, fit.healthy) if case.split == split and case.healthy]
@@ -104,6 +112,7 @@ def plan(request: Request) -> Study:
     """
     if request.preset not in GRIDS:
         raise UnknownName("preset", request.preset, GRIDS)
+    asked = parse_shifts(request.shifts)
     resolved, left_out = _resolved(request)
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
@@ -115,9 +124,12 @@ def plan(request: Request) -> Study:
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds)
+    training = {seed: training_cases(files[healthy.name], seed) for seed in seeds}
+    shifts = planned_shifts(asked, training, GRIDS[request.preset], request.data, sequence, match=request.match)
     cells = tuple(
-        Cell(fit, cohort, precision=request.precision, splits=request.splits, limit=request.limit)
+        Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
+        for shift in shifts[fit.seed]
         for cohort in cohorts.values()
     )
     references = tuple(

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.study import Cell, Fit, Reference
 from datasets.errors import BadFile, BadValue, MissingData
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class RunFolder:
 
     def reconstruction(self, cell: Cell, case_id: str) -> Path:
         return self.cell(cell) / "reconstructions" / f"{case_id}.nii.gz"
+
+    def seen(self, cell: Cell) -> Path:
+        """Rows that need the image as the detector saw it, of a cell under a shift."""
+        return self.cell(cell) / "seen.csv"
 
     @property
     def study(self) -> Path:
