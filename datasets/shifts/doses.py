@@ -12,7 +12,9 @@ from datasets.grid import Grid, load_case
 from datasets.shifts.asked import AskedShift
 from datasets.shifts.kind import ShiftKind
 
-POINTS = 24  # of the curve that levels are read off
+POINTS = 16  # of the curve that tells between which levels a dose lies
+HALVINGS = 5
+ROUNDED_BELOW = 0.9  # to two digits; near 1, where a share is nearly the whole, the third matters
 SEARCHED = 10.0  # times below the lowest and above the highest of a kind's own levels
 TOLERANCE = 0.15  # of a dose, within which it counts as reached
 
@@ -50,17 +52,39 @@ def measure(
 
 
 def calibrate(kind: ShiftKind, files: Sequence[CaseFiles], grid: Grid, wanted: Sequence[float]) -> list[float]:
-    """For each wanted dose the level that reaches it, to two digits; the most that there is where none does.
-
-    Levels are read off a curve of `POINTS` levels, straight between them on logarithmic axes.
-    """
+    """For each wanted dose the level that reaches it, rounded; the most that there is where none does."""
     highest = min(kind.highest, kind.levels[-1] * SEARCHED)
     levels = np.geomspace(kind.levels[0] / SEARCHED, highest, POINTS)
-    curve = np.array([_doses(AskedShift(kind, float(level)), files, grid, ()).mean() for level in levels])
-    rising = np.maximum.accumulate(curve)
-    top = int(np.argmax(rising))  # beyond it a higher level adds nothing
-    found = np.exp(np.interp(np.log(wanted), np.log(rising[: top + 1] + 1e-12), np.log(levels[: top + 1])))
-    return [float(f"{level:.2g}") for level in found]
+    curve = np.array([_mean_dose(kind, level, files, grid) for level in levels])
+    top = int(np.argmax(curve))  # beyond it a higher level adds nothing
+    return [_level_for(dose, kind, levels[: top + 1], curve[: top + 1], files, grid) for dose in wanted]
+
+
+def _level_for(
+    dose: float,
+    kind: ShiftKind,
+    levels: NDArray[np.float64],
+    curve: NDArray[np.float64],
+    files: Sequence[CaseFiles],
+    grid: Grid,
+) -> float:
+    """Between the two points of the curve that a dose lies between, halved until it is near."""
+    place = int(np.searchsorted(np.maximum.accumulate(curve), dose))
+    if place in (0, len(levels)):
+        return _rounded(levels[min(place, len(levels) - 1)])
+    low, high = levels[place - 1], levels[place]
+    for _ in range(HALVINGS):
+        middle = float(np.sqrt(low * high))
+        low, high = (middle, high) if _mean_dose(kind, middle, files, grid) < dose else (low, middle)
+    return _rounded(float(np.sqrt(low * high)))
+
+
+def _rounded(level: float) -> float:
+    return float(f"{level:.2g}") if level < ROUNDED_BELOW else float(f"{level:.3g}")
+
+
+def _mean_dose(kind: ShiftKind, level: float, files: Sequence[CaseFiles], grid: Grid) -> float:
+    return float(_doses(AskedShift(kind, float(level)), files, grid, ()).mean())
 
 
 def _doses(
