@@ -103,6 +103,12 @@ def run(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out cases that cannot be used; every row is marked 'partial'.")
     ] = False,
+    shifts: Annotated[
+        str, typer.Option(help="Map all under these too: gamma (its five levels), gamma=0.5, transfer[COHORT].")
+    ] = "",
+    match: Annotated[
+        bool, typer.Option("--match", help="Map all again with histograms matched to the training cases.")
+    ] = False,
 ) -> None:
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
     from benchmark.admission import admit
@@ -126,6 +132,8 @@ def run(
         simulate=not dry_run,
         plugins=tuple(plugins or ()),
         folds=folds,
+        shifts=shifts,
+        match=match,
     )
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
@@ -212,7 +220,7 @@ def _say_nothing_to_do(job: "Job") -> None:
 
 def _exit_for(failed: "Sequence[Cell]") -> None:
     if failed:
-        names = ", ".join(f"{cell.fit.method} on {cell.cohort.dataset} (seed {cell.fit.seed})" for cell in failed)
+        names = ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in failed)
         typer.echo(
             f"{len(failed)} cells failed: {names}. Their cell.json says why; try them again with --rerun failed.",
             err=True,
@@ -230,10 +238,11 @@ def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
         check_settings(open_run(root), study)
     states = [cell_state(run, cell, scoring) for cell in study.cells]
     width = max(len(cell.fit.method) for cell in study.cells)
+    place = max(10, *(len(cell.where) + 1 for cell in study.cells))
     for cell, state in zip(study.cells, states, strict=True):
         cases, seed = len(study.mapped_cases(cell)), cell.fit.seed
         typer.echo(
-            f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.cohort.dataset:<10}{cases:>5} cases  {cell.key}"
+            f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.where:<{place}}{cases:>5} cases  {cell.key}"
         )
     typer.echo(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
 

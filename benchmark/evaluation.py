@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from benchmark import metrics
 from benchmark.maps import read_volume
 from benchmark.postprocessing import CHAINS, Chain, perfect_prediction, remove_small, smooth
-from benchmark.results import Row, blank_row
+from benchmark.results import Row, blank_row, kept_rows
 from benchmark.runfolder import RunFolder
 from benchmark.study import Cell, Evaluation, Reference
-from benchmark.thresholds import PROTOCOLS, Protocol, above, best_dice_threshold, healthy_fpr_threshold
+from benchmark.thresholds import PROTOCOLS, Protocol, above, best_dice_threshold, healthy_fpr_threshold, retuned
 from datasets.case import Case, CaseFiles, Split
-from datasets.grid import Cases, Grid
+from datasets.grid import Cases, Grid, masks_of
 
 Voxel = TypeVar("Voxel", bound=np.generic)
 
@@ -74,13 +74,18 @@ def evaluate_cell(
     files: Sequence[CaseFiles],
     normal: Mapping[str, Sequence[NDArray[np.float32]]],
     protocols: Sequence[str],
+    frozen: Mapping[tuple[str, str], float] | None = None,
 ) -> list[Row]:
     """Every row of one cell.
 
+    Under a shift each protocol that could be deployed is given twice: under its own name with the threshold
+    of the unshifted cell, and as `NAME@shifted` with one chosen on the shifted validation cases.
+
     Args:
         files: the cell's mapped cases.
-        normal: `healthy_scores` of the same fit, for the chains to evaluate.
+        normal: `healthy_scores` of the same fit under the same shift, for the chains to evaluate.
         protocols: names of threshold protocols.
+        frozen: the unshifted cell's threshold for each chain and protocol; None for an unshifted cell.
     """
     rows = list(_case_rows(run, cell, files))
     for name, scans in normal.items():
@@ -88,8 +93,12 @@ def evaluate_cell(
         scored = list(_scored(run, cell, files, chain))
         rows += _curve_rows(cell, name, scored)
         for protocol in protocols:
-            threshold = _threshold(PROTOCOLS[protocol], scored, scans)
-            rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, threshold)
+            chosen = _threshold(PROTOCOLS[protocol], scored, scans)
+            if frozen is None or PROTOCOLS[protocol].sees_test_labels:
+                rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, chosen)
+                continue
+            rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, frozen[name, protocol])
+            rows += _decision_rows(Evaluation(cell, name, retuned(protocol)), chain, scored, chosen)
     return rows
 
 
@@ -112,11 +121,26 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], postpro
 
 
 def _case_rows(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Row]:
-    """What no chain enters: lesion volumes, and how close the reconstruction is."""
+    """What no chain enters: lesion volumes, and how close the reconstruction is.
+
+    What needs the image as the detector saw it is kept since the mapping where that was shifted: shifting
+    it again may need torch, and would take longer than all that is scored here.
+    """
+    if not cell.shift.is_none:
+        yield from kept_rows(run.seen(cell))
+        for one in files:
+            yield from _rows(blank_row(cell), one, _sizes(masks_of(one, cell.fit.grid)))
+        return
     for one, case in _cases(files, cell.fit.grid):
         path = run.reconstruction(cell, one.case_id)
         values = _sizes(case) | (_closeness(case, read_volume(path)) if path.exists() else {})
         yield from _rows(blank_row(cell), one, values)
+
+
+def as_seen(blank: Row, files: CaseFiles, case: Case, reconstruction: NDArray[np.float32] | None) -> list[Row]:
+    """Of a case under a shift: how far it is from the unshifted one, and how close its reconstruction is to it."""
+    closeness = {} if reconstruction is None else _closeness(case, reconstruction)
+    return list(_rows(blank, files, {"shift_dose": case.shift_dose} | closeness))
 
 
 def _sizes(case: Case) -> dict[str, float]:
@@ -207,8 +231,8 @@ def _alarms(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
 
 
 def _scored(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], chain: Chain) -> Iterator[Scored]:
-    for one, case in _cases(files, cell.fit.grid):
-        kept = read_volume(run.anomaly_map(cell, one.case_id))
+    for one in files:
+        case, kept = masks_of(one, cell.fit.grid), read_volume(run.anomaly_map(cell, one.case_id))
         yield _without_image(one, case, smooth(kept, case.brain_mask, chain))
 
 

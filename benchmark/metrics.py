@@ -64,6 +64,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("threshold", "Threshold", "", None, "cohort", "scores above it are alarms"),
         Metric("lesion_ml", "Lesion volume", "ml", None, "case", "true lesion, inside and outside the grid's box"),
         Metric("lesion_outside_grid_ml", "Lesion cut off", "ml", None, "case", "true lesion outside the box"),
+        Metric("shift_dose", "Dose", "", None, "case", "mean |shifted - unshifted image| over healthy tissue"),
         Metric("seconds", "Time", "s", False, "case", "wall-clock seconds to make one anomaly map"),
         Metric("peak_bytes", "Peak memory", "bytes", False, "cohort", "most device memory held at once"),
     )

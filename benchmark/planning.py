@@ -13,11 +13,14 @@ from benchmark.configs import resolve_config
 from benchmark.method import Method, UnusableMethod
 from benchmark.plugins import importable
 from benchmark.registry import method, methods
+from benchmark.shifting import planned_shifts, training_cases
 from benchmark.study import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
 from datasets.catalog import chosen
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import GRIDS, Grid, load_case
+from datasets.shifts import Shift
+from datasets.shifts.asked import parse_shifts
 from datasets.spec import DatasetSpec, digest, usable_files
 from datasets.splits import learning_split
 
@@ -37,6 +40,8 @@ class Request:
         folds: fits on as many folds of the healthy subjects, in place of seeds; None for none.
         skip_bad: leave out cases whose rows or files cannot be used, and say so in the study.
         without: further cases to leave out, each a dataset and a case_id.
+        shifts: what every cohort is mapped under beside no shift; see `datasets.shifts.asked`.
+        match: whether all is also mapped with histograms matched to the training cases.
     """
 
     methods: str
@@ -55,6 +60,8 @@ class Request:
     folds: int | None = None
     skip_bad: bool = False
     without: frozenset[tuple[str, str]] = frozenset()
+    shifts: str = ""
+    match: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,8 @@ class Study:
     """A grid of cells and the files they read.
 
     Attributes:
-        cells: a fit's cell on its own healthy cohort comes before its others: thresholds need it.
+        cells: unshifted ones before shifted ones, and under each shift a fit's cell on its own healthy cohort
+            before its others: thresholds need them.
         references: one for each dataset that holds lesions.
         files: every case of each dataset, in its own split.
         left_out: why a method that was asked for is not among the cells, a line each.
@@ -84,9 +92,9 @@ class Study:
     def cells_of(self, fit: Fit) -> list[Cell]:
         return [cell for cell in self.cells if cell.fit == fit]
 
-    def healthy_cell(self, fit: Fit) -> Cell:
-        """The cell with the fit's maps of healthy validation cases."""
-        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy)
+    def healthy_cell(self, fit: Fit, shift: Shift = Shift()) -> Cell:
+        """The cell with the fit's maps of healthy validation cases under a shift."""
+        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy and cell.shift == shift)
 
     def training_cases(self, fit: Fit, split: Split) -> list[CaseFiles]:
         return [case for case in self._split_for(fit, fit.healthy) if case.split == split and case.healthy]
@@ -114,6 +122,7 @@ def plan(request: Request) -> Study:
     """
     if request.preset not in GRIDS:
         raise UnknownName("preset", request.preset, GRIDS)
+    asked = parse_shifts(request.shifts)
     resolved, left_out = _resolved(request)
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
@@ -126,9 +135,12 @@ def plan(request: Request) -> Study:
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds, request.folds or 0)
+    training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
+    shifts = planned_shifts(asked, training, GRIDS[request.preset], request.data, sequence, match=request.match)
     cells = tuple(
-        Cell(fit, cohort, precision=request.precision, splits=request.splits, limit=request.limit)
+        Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
+        for shift in shifts[fit.seed]
         for cohort in cohorts.values()
     )
     references = tuple(

@@ -129,7 +129,7 @@ def cell_state(run: RunFolder, cell: Cell, scoring: Scoring) -> State:
     if has_failed(run, cell):
         return "failed"
     wanted = {(chain, protocol) for chain in scoring.postprocessing for protocol in scoring.protocols}
-    return "done" if wanted <= _scored_choices(run.cell(cell) / "rows.csv") else "mapped"
+    return "done" if wanted <= thresholds_of(run, cell).keys() else "mapped"
 
 
 def has_failed(run: RunFolder, cell: Cell) -> bool:
@@ -198,10 +198,11 @@ def _settings(cell: Cell) -> dict[str, Any]:
     return json.loads(json.dumps(settings))  # tuples as they come back from a file
 
 
-def _scored_choices(rows: Path) -> set[tuple[str, str]]:
-    """Chain and protocol of every threshold in a table; each evaluation leaves one, if only NaN."""
+def thresholds_of(run: RunFolder, cell: Cell) -> dict[tuple[str, str], float]:
+    """A scored cell's threshold for each chain and protocol; each evaluation leaves one, if only NaN."""
+    rows = run.cell(cell) / "rows.csv"
     if not rows.exists():
-        return set()
+        return {}
     with rows.open(newline="", encoding="utf-8") as stream:
-        table = csv.DictReader(stream)
-        return {(row["postprocessing"], row["protocol"]) for row in table if row["metric"] == "threshold"}
+        found = [row for row in csv.DictReader(stream) if row["metric"] == "threshold"]
+        return {(row["postprocessing"], row["protocol"]): float(row["value"]) for row in found}

@@ -35,6 +35,10 @@ class RunFolder:
     def reconstruction(self, cell: Cell, case_id: str) -> Path:
         return self.cell(cell) / "reconstructions" / f"{case_id}.nii.gz"
 
+    def seen(self, cell: Cell) -> Path:
+        """Rows that need the image as the detector saw it, of a cell under a shift."""
+        return self.cell(cell) / "seen.csv"
+
     @property
     def study(self) -> Path:
         return self.root / "study.json"

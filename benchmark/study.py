@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from datasets.case import Split
@@ -82,7 +82,17 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{_plain(self.fit.method)}-{self.cohort.dataset}-{self.shift.name}-{self.key}"
+        return f"{_plain(self.fit.method)}-{self.cohort.dataset}-{_plain(self.shift.label)}-{self.key}"
+
+    @property
+    def where(self) -> str:
+        """The cohort, and the shift if there is one, as text."""
+        return self.cohort.dataset if self.shift.is_none else f"{self.cohort.dataset} under {self.shift.text}"
+
+    @property
+    def unshifted(self) -> "Cell":
+        """The cell that thresholds are frozen from: the same without shift, its histograms matched if these are."""
+        return replace(self, shift=Shift(matched=self.shift.matched))
 
     @property
     def label(self) -> tuple[str, str, str, float, int, int]:
@@ -91,7 +101,7 @@ class Cell:
         return (
             self.fit.method,
             self.cohort.dataset,
-            shift.name,
+            shift.label,
             shift.severity,
             self.fit.seed,
             self.sampling_seed,

@@ -1,4 +1,4 @@
-"""`python -m datasets`: list the cohorts, show their splits, write the phantom."""
+"""`python -m datasets`: list the cohorts, show their splits, scans and shifts, audit them, write the phantom."""
 
 import json
 import sys
@@ -13,6 +13,8 @@ import typer
 
 from datasets import cli_audit
 from datasets.catalog import dataset, targets
+from datasets.cli_shifts import app as about_shifts
+from datasets.cli_show import app as about_pictures
 from datasets.cli_splits import splits
 from datasets.errors import UserError
 from datasets.phantom import write_phantom
@@ -24,6 +26,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command("splits")(splits)
 
 app.command("audit")(cli_audit.audit)
+app.add_typer(about_shifts)
+app.add_typer(about_pictures)
 
 Data = Annotated[
     Path,

@@ -38,6 +38,7 @@ class Case:
         lesion_mask: `(X, Y, Z)` bool; None for a healthy case.
         affine: `(4, 4)` float64, voxel index to mm.
         lesion_outside_grid_ml: lesion volume that the grid's box cuts off; it can only be missed.
+        shift_dose: mean |shifted - unshifted image| over the brain's healthy tissue; 0 without shift.
     """
 
     case_id: str
@@ -46,6 +47,7 @@ class Case:
     lesion_mask: NDArray[np.bool_] | None
     affine: NDArray[np.float64]
     lesion_outside_grid_ml: float = 0.0
+    shift_dose: float = 0.0
 
     @property
     def spacing(self) -> tuple[float, float, float]:

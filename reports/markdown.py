@@ -9,6 +9,7 @@ from reports.cards import data_cards
 from reports.findings import read_findings
 from reports.opening import opening
 from reports.pictures import find_scans, gallery
+from reports.responses import under_shift
 from reports.sections import (
     configurations,
     dice_matrices,
@@ -39,6 +40,7 @@ def write_report(run: RunFolder, data: Path | None, *, pictures: Sequence[str] |
         dice_matrices(findings),
         false_alarms(findings),
         reconstructions(findings),
+        under_shift(findings),
         field_of_view(findings),
         noted(findings),
         gallery(findings, scans, shown),

@@ -14,6 +14,7 @@ from reports.headline import ABSENT, sees_test
 from reports.markup import escape
 
 SHOWN_LEAKS = 5
+MOST_NAMED = 12  # cells in one note
 UNFINISHED = {
     "missing": "missing, not computed yet",
     "mapped": "mapped, but not scored under every chain and threshold of the study",
@@ -39,7 +40,6 @@ def notes(findings: Findings) -> list[str]:
         *_undefined_by_decision(findings),
         *_closed_protocols(findings),
         *_unfinished(findings),
-        *_shifted(findings),
     ]
 
 
@@ -154,22 +154,18 @@ def _is_closed(findings: Findings, protocol: str) -> bool:
 def _unfinished(findings: Findings) -> Iterator[str]:
     """Cells without all their rows; what befell several cohorts alike is said once."""
     cohorts: dict[tuple[str, int, str], list[str]] = {}
-    for cell in findings.cells:
+    for cell in (*findings.cells, *findings.shifted):
         state = cell_state(findings.run, cell, findings.scoring)
         if state != "done":
             text = UNFINISHED.get(state) or _failure(findings.run, cell)
-            cohorts.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.cohort.dataset)
+            cohorts.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.where)
     for (method, seed, text), names in cohorts.items():
-        yield f"{escape(method)} on {', '.join(f'`{name}`' for name in names)}, seed {seed}: {text}."
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        listed = ", ".join(f"`{name}`" for name in names[:MOST_NAMED])
+        yield f"{escape(method)} on {listed}{more}, seed {seed}: {text}."
 
 
 def _failure(run: RunFolder, cell: Cell) -> str:
     record = read_json(run.cell(cell) / "cell.json")
     last = record["traceback"].strip().splitlines()[-1]
     return f"**failed** in {record['stage']} ({escape(last.rstrip('.'))})"
-
-
-def _shifted(findings: Findings) -> Iterator[str]:
-    shifted = sorted({cell.shift.name for cell in findings.cells} - {"none"})
-    if shifted:
-        yield f"Cells under a shift ({', '.join(map(escape, shifted))}) are in `rows.csv` and in no table here."

@@ -39,6 +39,9 @@ def _facts(findings: Findings, study: Study | None) -> Iterator[tuple[str, str]]
         yield "Splits", ", ".join(settings["splits"])
     done = sum(cell_state(findings.run, cell, findings.scoring) == "done" for cell in findings.cells)
     yield "Cells", f"{done} of {len(findings.cells)} done"
+    if findings.shifted:
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(cell.shift.label for cell in findings.shifted))
+        yield "Shifts", f"{names}: {len(findings.shifted)} more cells, under Under shift"
 
 
 def _fits_told(findings: Findings) -> tuple[str, str]:
