@@ -100,8 +100,9 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
         found = digest(files[name])
         if found != cohort.digest:
             raise BadFile(
-                f"{root / name}: got data with digest {found[:12]}, wanted {cohort.digest[:12]}, that of the maps in "
-                f"{run.root}. Scans, masks or splits have changed since: choose another --out or give the old --data."
+                f"{dataset(name).folder(root)}: got data with digest {found[:12]}, wanted {cohort.digest[:12]}, that "
+                f"of the maps in {run.root}. Scans, masks or splits have changed since: choose another --out or give "
+                "the old --data."
             )
     return Study(tuple(cells), tuple(kept_references(run)), files)
 

@@ -12,11 +12,13 @@ from typing import Annotated
 import typer
 
 from datasets.catalog import dataset, targets
+from datasets.cli_implant import app as implant
 from datasets.errors import UserError
 from datasets.phantom import PHANTOM, write_phantom
 from datasets.spec import DatasetSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(implant)
 
 Data = Annotated[
     Path,

@@ -4,6 +4,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from datasets.errors import BadValue, UnknownName
+from datasets.implants import PATTERN, implant_spec
 from datasets.spec import DatasetSpec
 
 GROUP = "uadbench.datasets"
@@ -26,12 +27,15 @@ def targets() -> dict[str, str]:
 
 
 def dataset(name: str) -> DatasetSpec:
-    """The spec called `name`, or having it among its aliases.
+    """The spec called `name`, or having it among its aliases; `implant[NAME]` is made of NAME's.
 
     Raises:
         UnknownName: nothing is called so.
         BadValue: a plugin's entry point does not lead to a DatasetSpec.
     """
+    implanted = PATTERN.fullmatch(name)
+    if implanted:
+        return implant_spec(dataset(implanted[1]))
     known = targets()
     key = name if name in known else _by_alias(name)
     if key is None:

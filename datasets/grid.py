@@ -98,6 +98,30 @@ def load_case(files: CaseFiles, grid: Grid) -> Case:
     )
 
 
+def load_host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
+    """The image `(1, X, Y, Z)` of the same scan without its lesion, on the scale of `load_case(files, grid).image`.
+
+    Equal to it wherever the lesion's image is the host's. None where the host is not known.
+
+    Raises:
+        MissingData, BadFile: as `load_case`, or the host is off the image's grid.
+    """
+    if files.host is None:
+        return None
+    image, affine = _read(files.image)
+    host, host_affine = _read(files.host)
+    if host.shape != image.shape or not np.allclose(host_affine, affine, atol=1e-3):
+        raise BadFile(f"{files.host}: got another grid than {files.image}, wanted the same one.")
+    brain = _read_mask(files.brain_mask, files.image, image.shape, affine)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    to_source = _box(image.shape, spacing, grid)
+    low, high = _range(image, brain, _covered(image.shape, spacing, grid), grid.percentiles, files)
+    new_brain = _resample(brain, to_source, grid.shape, order=0)
+    new_host = np.clip(_resample(_scaled(host, brain, low, high), to_source, grid.shape, order=3), 0, 1)
+    new_host[~new_brain] = 0
+    return np.asarray(new_host[None], dtype=np.float32)
+
+
 def _read(path: Path) -> tuple[Array, NDArray[np.float64]]:
     """Data `(X, Y, Z)` and affine of a NIfTI file, its axes turned to the closest RAS+."""
     if not path.is_file():
@@ -170,12 +194,27 @@ def _scale(
     files: CaseFiles,
 ) -> NDArray[np.float32]:
     """Clip to the brain's percentiles and scale to [0, 1]; background 0."""
+    return _scaled(image, brain, *_range(image, brain, inside, percentiles, files))
+
+
+def _range(
+    image: Array,
+    brain: NDArray[np.bool_],
+    inside: tuple[slice, ...],
+    percentiles: tuple[float, float],
+    files: CaseFiles,
+) -> tuple[float, float]:
+    """The intensities that become 0 and 1."""
     values = image[inside][brain[inside]].astype(np.float64)
     if values.size == 0:
         raise BadFile(f"{files.brain_mask}: got no brain voxel inside the grid's box, wanted a brain.")
     low, high = np.percentile(values, percentiles)
     if high <= low:
         raise BadFile(f"{files.image}: got one intensity ({low:g}) throughout the brain, wanted contrast.")
+    return float(low), float(high)
+
+
+def _scaled(image: Array, brain: NDArray[np.bool_], low: float, high: float) -> NDArray[np.float32]:
     scaled = np.clip((image.astype(np.float64) - low) / (high - low), 0, 1)
     return np.asarray(np.where(brain, scaled, 0), dtype=np.float32)
 

@@ -52,14 +52,19 @@ class DatasetSpec:
 
     def folder(self, root: Path) -> Path:
         """Where the cohort lies in the prepared layout, for a data folder `root`."""
-        return self.home or root / self.name
+        return self.home or root / folder_name(self.name)
+
+
+def folder_name(dataset: str) -> str:
+    """What a cohort's folder is called: `implant[ixi]` lies in `implant-ixi`."""
+    return dataset.replace("[", "-").replace("]", "")
 
 
 def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The cases of `sequence` that lie in the prepared layout below `root`.
 
     The layout is `cases.csv` and `{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz` below
-    `spec.folder(root)`.
+    `spec.folder(root)`. A column `host` names the case that is the same scan without its lesion.
 
     Raises:
         MissingData: the cohort, its table, the sequence, or a named file is not there.
@@ -81,7 +86,7 @@ def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFil
         raise MissingData(f"{table}: got no case with sequence '{sequence}'. Available there: {', '.join(there)}.")
     files = [_case_files(spec, folder, sequence, row, table) for row in rows]
     for case in files:
-        for path in (case.image, case.brain_mask, case.lesion_mask):
+        for path in (case.image, case.brain_mask, case.lesion_mask, case.host):
             if path is not None and not path.is_file():
                 raise MissingData(f"No file {path}, which {table} names for case '{case.case_id}'.")
     return files
@@ -143,6 +148,7 @@ def _case_files(spec: DatasetSpec, folder: Path, sequence: str, row: dict[str, s
         healthy = row["healthy"] == "yes"
     name = f"{row['case_id']}.nii.gz"
     split: Split = row["split"]  # type: ignore[assignment]
+    host = row.get("host")
     return CaseFiles(
         case_id=row["case_id"],
         image=folder / sequence / name,
@@ -151,4 +157,5 @@ def _case_files(spec: DatasetSpec, folder: Path, sequence: str, row: dict[str, s
         subject_id=row["subject_id"],
         site=row.get("site") or "",
         split=split,
+        host=folder / sequence / f"{host}.nii.gz" if host else None,
     )
