@@ -6,6 +6,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from errno import EACCES
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -69,10 +70,12 @@ def write_implants(
         MissingData: the cohort is not there.
         BadValue: it has no healthy test scan, or the folder is there already.
         BadFile: a scan cannot be used.
+        OSError: `out` cannot be written to.
     """
     design = design or Design()
     folder = out / folder_name(f"implant[{base.name}]")
     _refuse_existing(folder)
+    _refuse_read_only(out)
     hosts = find_hosts(base, data)[: design.subjects]
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=f".{folder.name}-") as unfinished:
@@ -317,6 +320,12 @@ def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str,
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _refuse_read_only(folder: Path) -> None:
+    """A folder that nobody may write to is left alone even by a user whom no permission stops."""
+    if folder.exists() and not folder.stat().st_mode & 0o222:
+        raise PermissionError(EACCES, os.strerror(EACCES), str(folder))
 
 
 def _refuse_existing(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Design: which lesions each subject gets, a balanced part of size x contrast x texture x place."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
@@ -92,20 +92,20 @@ class Design:
 
     def _controls(self, subject: int) -> Iterator[Treatment]:
         for v, volume in enumerate(self.volumes):
-            place: Place = ("white", "cortex")[(v // 2 + subject // 2) % 2]  # type: ignore[assignment]
+            place: Place = ("white", "cortex")[(v // 2 + subject // 2) % 2]
             if (v + subject) % 2 == 0:
                 yield Treatment("zero", volume, 0, "kept", place)
             else:
                 yield Treatment("seam", volume, 0, "replaced", place)
 
 
-def _check(what: str, values: tuple[float, ...], wanted: str, fits: "object") -> None:
-    wrong = [value for value in values if not (isfinite(value) and fits(value))]  # type: ignore[operator]
+def _check(what: str, values: Sequence[float], wanted: str, fits: Callable[[float], bool]) -> None:
+    wrong = [value for value in values if not (isfinite(value) and fits(value))]
     if wrong or not values:
         raise BadValue(f"Implants: got {what} {_listed(wrong) or 'none'}, wanted {wanted}.")
     if len(set(values)) < len(values):
         raise BadValue(f"Implants: got {what} {_listed(values)}, wanted each once.")
 
 
-def _listed(values: "list[float] | tuple[float, ...]") -> str:
+def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)

@@ -90,9 +90,10 @@ def _covered(tissues: Tissues, margin_mm: float) -> Mask:
     """`(X, Y, Z)`: at least `margin_mm` inside the standard grid's box, or in its middle where the box is smaller."""
     box = GRIDS["paper"]
     inside = np.ones(tissues.csf.shape, dtype=bool)
-    for axis, (length, edge, count) in enumerate(zip(inside.shape, tissues.spacing, box.shape, strict=True)):
-        reach = max(count * box.spacing / 2 - margin_mm, 10.0)
-        near = np.abs(np.arange(length) - (length - 1) / 2) * edge <= reach
+    for axis in range(3):
+        reach = max(box.shape[axis] * box.spacing / 2 - margin_mm, 10.0)
+        places = np.arange(inside.shape[axis]) - (inside.shape[axis] - 1) / 2
+        near = np.abs(places) * tissues.spacing[axis] <= reach
         inside &= near.reshape([-1 if axis == which else 1 for which in range(3)])
     return inside
 
