@@ -115,7 +115,7 @@ def load_host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
     brain = _read_mask(files.brain_mask, files.image, image.shape, affine)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     to_source = _box(image.shape, spacing, grid)
-    low, high = _range(image, brain, _covered(image.shape, spacing, grid), grid.percentiles, files)
+    low, high = window(image, brain, _covered(image.shape, spacing, grid), grid.percentiles, files)
     new_brain = _resample(brain, to_source, grid.shape, order=0)
     new_host = np.clip(_resample(_scaled(host, brain, low, high), to_source, grid.shape, order=3), 0, 1)
     new_host[~new_brain] = 0
@@ -194,17 +194,21 @@ def _scale(
     files: CaseFiles,
 ) -> NDArray[np.float32]:
     """Clip to the brain's percentiles and scale to [0, 1]; background 0."""
-    return _scaled(image, brain, *_range(image, brain, inside, percentiles, files))
+    return _scaled(image, brain, *window(image, brain, inside, percentiles, files))
 
 
-def _range(
+def window(
     image: Array,
     brain: NDArray[np.bool_],
     inside: tuple[slice, ...],
     percentiles: tuple[float, float],
     files: CaseFiles,
 ) -> tuple[float, float]:
-    """The intensities that become 0 and 1."""
+    """The intensities that become 0 and 1.
+
+    Raises:
+        BadFile: there is no brain inside the box, or no contrast in it.
+    """
     values = image[inside][brain[inside]].astype(np.float64)
     if values.size == 0:
         raise BadFile(f"{files.brain_mask}: got no brain voxel inside the grid's box, wanted a brain.")
