@@ -67,7 +67,7 @@ def _draw_panel(panel: "Axes", points: pd.DataFrame, title: str) -> None:
 
 
 def _draw_point(panel: "Axes", point: pd.Series, colour: str, marker: str, aside: float) -> None:
-    """The interval's bar, ending a little outside the contrasts tried where the interval does; and what is no contrast."""
+    """The interval's bar, which ends outside the contrasts tried where the interval does; and what is no contrast."""
     at = point["volume_ml"] * aside
     if not isnan(point["low"]) and point["state"] != "chance":
         low = point["lowest"] / 1.2 if point["low"] == 0 else min(point["low"], point["highest"] * 1.2)
