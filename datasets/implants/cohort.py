@@ -255,7 +255,7 @@ def _written(
     """Save a changed image in its host's voxel type; what is saved is returned."""
     kind = np.asanyarray(stored.dataobj).dtype
     brain = image.image[image.tissues.brain_mask]
-    floor = float(np.quantile(brain, 0.002))
+    floor = min(float(brain.min()), 0.02 * float(np.median(brain)))  # dark, and still inside the brain
     ceiling = float(np.iinfo(kind).max) if kind.kind in "ui" else np.inf
     touched = placed.share > 0
     values = np.where(touched, np.clip(changed, np.minimum(floor, image.image), ceiling), image.image)
