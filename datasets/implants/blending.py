@@ -14,8 +14,11 @@ from datasets.implants.shapes import smooth_field
 from datasets.implants.tissue import Mask, Tissues, Volume
 
 COARSE_MM = 6.0  # structure wider than this (s.d.) is level, finer is texture
-TEXTURE_MM = (1.0, 3.0)  # widths of the noise and of the unevenness of a lesion that replaces its host's tissue
-UNEVEN = 0.8  # share of the texture's s.d. that is unevenness; noise has the rest of the variance
+DEEPER = 1.6  # how much stronger a lesion is at its deepest than at its border, in its mean contrast
+PATCHY, PATCHY_MM = 0.4, 6.0  # s.d. of a lesion's strength in its mean contrast, and the width of its patches
+REMAINS = 0.5  # of the host's structure in a lesion that replaces it
+TEXTURE_MM = (1.5, 4.0)  # widths of the finer and the coarser texture of a lesion that replaces its host's tissue
+COARSER = 0.9  # share of the texture's s.d. that is coarser; the finer has the rest of the variance
 SOURCES = 200  # places looked at for a seam's patch
 
 
@@ -47,17 +50,30 @@ def host_image(image: NDArray[Any], tissues: Tissues) -> HostImage:
 def add_lesion(host: HostImage, placed: Placed, *, contrast: float, texture: Texture, seed: int) -> Volume:
     """The image `(X, Y, Z)` with the lesion; unchanged, bit for bit, where the lesion's share is 0.
 
-    `kept` moves every voxel by the same amount, so that noise, vessels and folds show through. `replaced` brings
-    tissue of one level with a texture as strong as white matter's own. Either way the mean over the voxels that the
-    lesion fills moves by `contrast` steps from grey to white.
+    `kept` adds to every voxel, so that noise, vessels and folds show through. `replaced` brings tissue of one level
+    with a texture as strong as white matter's own, through which `REMAINS` of the host's structure shows. Either way
+    the mean over the voxels that the lesion fills moves by `contrast` steps from grey to white, more so at its depth
+    and in patches: what differs from a flat change is proportional to the contrast and vanishes with it.
     """
-    image, change = host.image, contrast * host.step
+    rng = np.random.default_rng(seed)
+    image, filled = host.image, placed.share >= min(0.95, float(placed.share.max()))
+    change = contrast * host.step * _strength(placed, filled, host.tissues.spacing, rng)
     if texture == "kept":
-        return np.asarray(image + placed.share * np.float32(change), dtype=np.float32)
-    filled = placed.share >= min(0.95, float(placed.share.max()))
-    own = _texture(host, np.random.default_rng(seed))
-    own += float(image[filled].mean()) + change - float(own[filled].mean())
+        return np.asarray(image + placed.share * change, dtype=np.float32)
+    level = float(image[filled].mean())
+    own = level + REMAINS * (image - level) + _texture(host, rng)
+    own += level - float(own[filled].mean()) + change
     return np.asarray(np.where(placed.share > 0, image + placed.share * (own - image), image), dtype=np.float32)
+
+
+def _strength(placed: Placed, filled: Mask, spacing: tuple[float, float, float], rng: np.random.Generator) -> Volume:
+    """`(X, Y, Z)` of at least 0.1, its mean over the filled voxels 1."""
+    depth = ndimage.distance_transform_edt(np.pad(placed.lesion_mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    depth = depth / depth.max()
+    patches = smooth_field(rng, filled.shape, spacing, PATCHY_MM)
+    strength = 1 + DEEPER * (depth - depth[filled].mean()) + PATCHY * patches
+    strength = np.maximum(strength / strength[filled].mean(), 0.1)
+    return np.asarray(strength / strength[filled].mean(), dtype=np.float32)
 
 
 def add_seam(host: HostImage, placed: Placed, *, seed: int) -> Volume:
@@ -92,8 +108,8 @@ def _patches(host: HostImage, share: Volume, window: tuple[slice, ...], rng: np.
 
 
 def _texture(host: HostImage, rng: np.random.Generator) -> Volume:
-    fine, uneven = (smooth_field(rng, host.image.shape, host.tissues.spacing, width) for width in TEXTURE_MM)
-    return np.asarray(host.rough * (np.sqrt(1 - UNEVEN**2) * fine + UNEVEN * uneven), dtype=np.float32)
+    finer, coarser = (smooth_field(rng, host.image.shape, host.tissues.spacing, width) for width in TEXTURE_MM)
+    return np.asarray(host.rough * (np.sqrt(1 - COARSER**2) * finer + COARSER * coarser), dtype=np.float32)
 
 
 def _local_mean(image: Volume, brain_mask: Mask, spacing: tuple[float, float, float]) -> Volume:

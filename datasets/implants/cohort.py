@@ -27,7 +27,7 @@ from datasets.implants.tissue import Tissues, guess_tissues
 from datasets.implants.truth import Truth
 from datasets.spec import DatasetSpec, folder_name
 
-SHARPEST_MM, SOFTEST_MM = 2.0, 6.0  # over which a lesion fades; never over more than its radius
+SHARPEST_MM, SOFTEST_MM = 2.0, 12.0  # over which a lesion fades; never over more than its radius
 CASE_COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "healthy", "host", "licence")
 Say = Callable[[str], None]
 Row = Mapping[str, object]
