@@ -275,13 +275,17 @@ def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
 
 def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:
     """Make a simulated cohort that is not there yet."""
-    if spec.simulate is None or (data / spec.name).exists():
+    if spec.simulate is None or spec.folder(data).exists():
         return
     try:
         data.mkdir(parents=True, exist_ok=True)
         spec.simulate(data)
+    except UserError:
+        raise
     except OSError as error:
-        raise MissingData(f"{spec.title} cannot be simulated into {data}: {error.strerror}.") from error
+        raise MissingData(
+            f"{spec.title} cannot be simulated into {data}: {error.strerror}. {spec.how_to_get}"
+        ) from error
 
 
 def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str, Mapping[str, Any]]:

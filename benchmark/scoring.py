@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from benchmark.datacard import sees_labels
 from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
+from benchmark.implants import keep_trials, summarise
 from benchmark.planning import Study
 from benchmark.records import (
     Scoring,
@@ -73,8 +74,10 @@ def _score_shift(
             failed.append(cell)
             continue
         try:
+            files = study.mapped_cases(cell)
             frozen = None if cell == cell.unshifted else thresholds_of(run, cell.unshifted)
-            rows = evaluate_cell(run, cell, study.mapped_cases(cell), normal, scoring.protocols, frozen)
+            rows = evaluate_cell(run, cell, files, normal, scoring.protocols, frozen)
+            keep_trials(run, cell, rows, files)
             write_rows(run.cell(cell) / "rows.csv", rows)
             record_cell(run, cell, {"status": "mapped"})
             say(f"  scored {fit.method} on {cell.where}: {len(rows)} rows")
@@ -92,14 +95,16 @@ def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
 
 
 def collect(run: RunFolder) -> None:
-    """Join the rows of a run's finished cells into its `rows.csv` and `timing.csv`.
+    """Join the rows of a run's finished cells into its `rows.csv` and `timing.csv`, and sum implants up.
 
     What a failed cell has left of an earlier success stays in its folder and out of the tables.
     """
-    folders = [run.cell(cell) for cell in kept_cells(run) if not has_failed(run, cell)]
+    finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
+    folders = [run.cell(cell) for cell in finished]
     folders += [run.cell(reference) for reference in kept_references(run)]
     for table in ("rows.csv", "timing.csv"):
         join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+    summarise(run, finished)
 
 
 def _stage(error: Exception) -> str:

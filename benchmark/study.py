@@ -82,7 +82,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{_plain(self.fit.method)}-{self.cohort.dataset}-{_plain(self.shift.label)}-{self.key}"
+        return f"{_plain(self.fit.method)}-{_plain(self.cohort.dataset)}-{_plain(self.shift.label)}-{self.key}"
 
     @property
     def where(self) -> str:
@@ -137,7 +137,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        return f"perfect-map-{self.cohort.dataset}-{self.key}"
+        return f"perfect-map-{_plain(self.cohort.dataset)}-{self.key}"
 
 
 def key_of(what: Fit | Cell | Evaluation | Reference) -> str:
@@ -161,5 +161,5 @@ def reference_from_json(stored: Mapping[str, Any]) -> Reference:
 
 
 def _plain(name: str) -> str:
-    """A method's name as part of a folder's name."""
+    """A method's or dataset's name as part of a folder's name."""
     return re.sub(r"[^\w.=-]+", "_", name).strip("_")

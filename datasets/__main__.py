@@ -13,6 +13,7 @@ import typer
 
 from datasets import cli_audit
 from datasets.catalog import dataset, targets
+from datasets.cli_implant import app as implant
 from datasets.cli_shifts import app as about_shifts
 from datasets.cli_show import app as about_pictures
 from datasets.cli_splits import splits
@@ -28,6 +29,7 @@ app.command("splits")(splits)
 app.command("audit")(cli_audit.audit)
 app.add_typer(about_shifts)
 app.add_typer(about_pictures)
+app.add_typer(implant)
 
 Data = Annotated[
     Path,

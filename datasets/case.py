@@ -13,7 +13,11 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """Paths of one scan and its masks; `lesion_mask` None means healthy."""
+    """Paths of one scan and its masks; `lesion_mask` None means healthy.
+
+    Attributes:
+        host: the same scan without its lesion; None where that is not known.
+    """
 
     case_id: str
     image: Path
@@ -22,6 +26,7 @@ class CaseFiles:
     subject_id: str
     site: str
     split: Split
+    host: Path | None = None
 
     @property
     def healthy(self) -> bool:

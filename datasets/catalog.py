@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from datasets.errors import BadValue, UnknownName
+from datasets.implants import PATTERN, implant_spec
 from datasets.own import OwnCohort, own_cohort
 from datasets.spec import DatasetSpec
 
@@ -33,7 +34,7 @@ def targets() -> dict[str, str]:
 
 
 def dataset(name: str) -> DatasetSpec:
-    """The spec called `name`, or having it among its aliases.
+    """The spec called `name`, or having it among its aliases; `implant[NAME]` is made of NAME's.
 
     Raises:
         UnknownName: nothing is called so.
@@ -41,6 +42,9 @@ def dataset(name: str) -> DatasetSpec:
     """
     if name in _ADOPTED:
         return _ADOPTED[name].spec
+    implanted = PATTERN.fullmatch(name)
+    if implanted:
+        return implant_spec(dataset(implanted[1]))
     known = targets()
     key = name if name in known else _by_alias(name)
     if key is None:

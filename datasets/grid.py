@@ -179,6 +179,26 @@ def _kept(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> Case:
     return _unshifted(files, grid)
 
 
+def load_host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
+    """The image `(1, X, Y, Z)` of the same scan without its lesion, on the scale of `load_case(files, grid).image`.
+
+    Equal to it wherever the lesion's image is the host's. None where the host is not known.
+
+    Raises:
+        MissingData, BadVolume: as `load_case`, or the host is off the image's grid.
+    """
+    if files.host is None:
+        return None
+    source, host = _source(files, grid), read_volume(files.host)
+    check_same_grid(host, source.volume)
+    low, high = window(source.image, source.brain, source.inside, grid.percentiles, files)
+    new_brain = _resample(source.brain, source.to_source, grid.shape, order=0)
+    scaled = _scaled(host.data, source.brain, low, high)
+    new_host = np.clip(_resample(scaled, source.to_source, grid.shape, order=3), 0, 1)
+    new_host[~new_brain] = 0
+    return np.asarray(new_host[None], dtype=np.float32)
+
+
 def _rescaled(
     files: CaseFiles, grid: Grid, brain_mask: NDArray[np.bool_], percentiles: tuple[float, float]
 ) -> NDArray[np.float32]:
@@ -245,7 +265,10 @@ def _scale(
     files: CaseFiles,
 ) -> NDArray[np.float32]:
     """Clip to the brain's percentiles and scale to [0, 1]; background 0."""
-    low, high = window(image, brain, inside, percentiles, files)
+    return _scaled(image, brain, *window(image, brain, inside, percentiles, files))
+
+
+def _scaled(image: Array, brain: NDArray[np.bool_], low: float, high: float) -> NDArray[np.float32]:
     scaled = np.clip((image.astype(np.float64) - low) / (high - low), 0, 1)
     return np.asarray(np.where(brain, scaled, 0), dtype=np.float32)
 

@@ -56,14 +56,19 @@ class DatasetSpec:
 
     def folder(self, root: Path) -> Path:
         """Where the cohort lies in the prepared layout, for a data folder `root`."""
-        return self.home or root / self.name
+        return self.home or root / folder_name(self.name)
+
+
+def folder_name(dataset: str) -> str:
+    """What a cohort's folder is called: `implant[ixi]` lies in `implant-ixi`."""
+    return dataset.replace("[", "-").replace("]", "")
 
 
 def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The cases of `sequence` that lie in the prepared layout below `root`.
 
     The layout is `cases.csv` and `{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz` below
-    `spec.folder(root)`.
+    `spec.folder(root)`. A column `host` names the case that is the same scan without its lesion.
 
     Raises:
         MissingData: the cohort, its table, the sequence, or a named file is not there.
@@ -140,7 +145,11 @@ def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], t
     if spec.healthy is None and healthy not in ("yes", "no"):
         text = f"{table}: {whose} got healthy={healthy!r}, wanted yes or no."
         return [CaseProblem("bad-row", case.case_id, text)]
-    told = {path: why_no_file(path) for path in (case.image, case.brain_mask, case.lesion_mask) if path is not None}
+    told = {
+        path: why_no_file(path)
+        for path in (case.image, case.brain_mask, case.lesion_mask, case.host)
+        if path is not None
+    }
     return [
         CaseProblem(
             "missing-file",
@@ -157,6 +166,7 @@ def case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str,
     healthy = row.get("healthy") == "yes" if spec.healthy is None else spec.healthy
     name = f"{row['case_id']}.nii.gz"
     split: Split = row["split"]  # type: ignore[assignment]
+    host = row.get("host")
     return CaseFiles(
         case_id=row["case_id"],
         image=folder / sequence / name,
@@ -165,4 +175,5 @@ def case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str,
         subject_id=row["subject_id"],
         site=row.get("site") or "",
         split=split,
+        host=folder / sequence / f"{host}.nii.gz" if host else None,
     )

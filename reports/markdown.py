@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmark.runfolder import RunFolder, write_text
 from datasets.catalog import dataset
+from reports.audiogram import implanted_lesions
 from reports.cards import data_cards
 from reports.findings import read_findings
 from reports.opening import opening
@@ -41,6 +42,7 @@ def write_report(run: RunFolder, data: Path | None, *, pictures: Sequence[str] |
         false_alarms(findings),
         reconstructions(findings),
         under_shift(findings),
+        implanted_lesions(findings),
         field_of_view(findings),
         noted(findings),
         gallery(findings, scans, shown),
