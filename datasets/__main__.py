@@ -1,4 +1,4 @@
-"""`python -m datasets`: list the cohorts, write the phantom."""
+"""`python -m datasets`: list the cohorts, prepare their downloads, write the phantom."""
 
 import json
 import sys
@@ -12,11 +12,13 @@ from typing import Annotated
 import typer
 
 from datasets.catalog import dataset, targets
+from datasets.cli_prepare import app as preparation
 from datasets.errors import UserError
 from datasets.phantom import PHANTOM, write_phantom
 from datasets.spec import DatasetSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(preparation)
 
 Data = Annotated[
     Path,
