@@ -14,6 +14,7 @@ import typer
 
 from benchmark.cli_audiogram import app as audiogram
 from benchmark.cli_methods import app as about_methods
+from benchmark.cli_predict import app as prediction
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
 from datasets.errors import BadValue
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(about_methods)
 app.add_typer(audiogram)
+app.add_typer(prediction)
 
 Data = Annotated[
     Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")

@@ -1,4 +1,4 @@
-"""`python -m datasets`: list the cohorts, show their splits, scans and shifts, audit them, write the phantom."""
+"""`python -m datasets`: list, prepare, audit, split and show cohorts, shift scans, write phantoms and implants."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ import typer
 from datasets import cli_audit
 from datasets.catalog import dataset, targets
 from datasets.cli_implant import app as implant
+from datasets.cli_prepare import app as preparation
 from datasets.cli_shifts import app as about_shifts
 from datasets.cli_show import app as about_pictures
 from datasets.cli_splits import splits
@@ -30,6 +31,7 @@ app.command("audit")(cli_audit.audit)
 app.add_typer(about_shifts)
 app.add_typer(about_pictures)
 app.add_typer(implant)
+app.add_typer(preparation)
 
 Data = Annotated[
     Path,
