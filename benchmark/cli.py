@@ -177,12 +177,26 @@ def evaluate(
 
 @app.command()
 @user_mistakes_in_one_line
-def report(folder: RunArgument, data: OtherData = None, pictures: Pictures = None) -> None:
-    """Write the report of a run, as Markdown."""
+def report(
+    folder: RunArgument,
+    data: OtherData = None,
+    pictures: Pictures = None,
+    formats: Annotated[str, typer.Option("--format", help="md, html, latex, csv, comma-separated.")] = "md",
+    volumes: Annotated[
+        bool, typer.Option("--volumes/--no-volumes", help="Put a few scans into the HTML, to be scrolled through.")
+    ] = True,
+) -> None:
+    """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
     from benchmark.runfolder import open_run
-    from reports.markdown import write_report
+    from reports.document import compose
+    from reports.formats import FORMATS, write
 
-    typer.echo(f"Report: {write_report(open_run(folder), data, pictures=_names(pictures))}")
+    chosen = _names(formats) or ("md",)
+    for name in chosen:
+        check_name("report format", name, FORMATS)
+    document = compose(open_run(folder), data, pictures=_names(pictures))
+    for name in chosen:
+        typer.echo(f"Report: {write(document, name, volumes=volumes)}")
 
 
 def _run(

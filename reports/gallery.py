@@ -64,7 +64,7 @@ def write_gallery(
         MissingData: no maps of any case in the split are kept.
         BadFile: a scan or map is torn.
     """
-    cells = _shown_cells(run, study, dataset)
+    cells = shown_cells(run, study, dataset)
     files = choose_cases([one for one in _mapped(study, cells) if one.split == split], lesion_ml)
     if not files:
         raise MissingData(f"No maps of {dataset}, split {split}, are kept in {run.root}.")
@@ -94,7 +94,7 @@ def columns(run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case]) -> lis
         maps = [_kept(run.anomaly_map(cell, case.case_id)) for case in cases]
         reconstructs = any(volume is not None for volume in reconstructions)
         above = Strip(reconstructions) if reconstructs else None
-        made.append(Column(_title(run, cell), above, Strip(maps, "inferno", _highest(maps, cases))))
+        made.append(Column(_title(run, cell), above, Strip(maps, "inferno", brightest(maps, cases))))
     return made
 
 
@@ -125,7 +125,7 @@ def shown_slice(case: Case) -> int:
     return int(with_brain[len(with_brain) // 2]) if with_brain.size else case.brain_mask.shape[2] // 2
 
 
-def _shown_cells(run: RunFolder, study: Study, dataset: str) -> list[Cell]:
+def shown_cells(run: RunFolder, study: Study, dataset: str) -> list[Cell]:
     """For each method the unshifted cell with maps of its lowest seed; what uses lesion labels stands last."""
     kept = [
         cell
@@ -156,7 +156,7 @@ def _kept(path: Path) -> Volume | None:
     return read_volume(path) if path.exists() else None
 
 
-def _highest(maps: Sequence[Volume | None], cases: Sequence[Case]) -> float:
+def brightest(maps: Sequence[Volume | None], cases: Sequence[Case]) -> float:
     """One scale for all cases, so that they can be compared; 1 where every score is 0."""
     scores = [volume[case.brain_mask] for volume, case in zip(maps, cases, strict=True) if volume is not None]
     together = np.concatenate([*scores, np.zeros(1)])

@@ -1,6 +1,6 @@
 """boards_text: a run's boards as plain text, for the terminal in which it ends."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import fill
 
 import pandas as pd
@@ -11,11 +11,12 @@ from benchmark.runfolder import RunFolder
 from reports.board import Board
 from reports.columns import Column, cells, headings
 from reports.findings import Findings, cohort_title, read_findings
+from reports.glance import short_columns, short_lead
 from reports.headline import Headline, domain, headline_chains, headlines, healthy_protocol
 from reports.markup import alignment, plain
 from reports.notes import badges, notes
 from reports.responses import worst_shifts
-from reports.tables import metric_column, ranked, seconds_column
+from reports.tables import ranked
 
 WIDTH = 100
 GAP = 2  # blanks that tabulate leaves between two columns, and adds to a heading
@@ -57,16 +58,8 @@ def _title(findings: Findings, name: str, first: Headline) -> str:
 
 
 def _table(board: Board, first: Headline) -> str:
-    chain, protocol = first.chain, first.protocol
-    columns = [
-        metric_column(board, "Dice", "dice", chain, protocol),
-        metric_column(board, "AUPRC", "auprc", chain),
-        metric_column(board, "AUROC", "auroc", chain),
-        metric_column(board, "Far alarms", "alarm_fraction_far", chain, protocol),
-        seconds_column(board, "s/volume"),
-    ]
-    lead: dict[str, Callable[[Hashable], str]] = {"Method": board.label, "n": board.patients_of}
-    body = [[plain(cell) for cell in line] for line in cells(ranked(board, chain), lead, columns)]
+    lead, columns = short_lead(board), short_columns(board, first)
+    body = [[plain(cell) for cell in line] for line in cells(ranked(board, first.chain), lead, columns)]
     return _narrow(headings(lead, columns), body, len(lead))
 
 

@@ -1,0 +1,72 @@
+"""Document: a report's sections as Markdown, made once and written in whatever formats are asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.runfolder import RunFolder
+from datasets.catalog import dataset
+from reports.audiogram import implanted_lesions
+from reports.cards import data_cards
+from reports.findings import Findings, read_findings
+from reports.opening import opening
+from reports.pictures import Scans, find_scans, gallery
+from reports.responses import under_shift
+from reports.sections import (
+    configurations,
+    dice_matrices,
+    false_alarms,
+    field_of_view,
+    leaderboards,
+    noted,
+    reconstructions,
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """What every format of a report is written from.
+
+    Attributes:
+        sections: Markdown, in reading order, none empty; pictures lie below the run's `figures/`.
+        shown: cohorts whose scans may be shown; None for all.
+    """
+
+    findings: Findings
+    scans: Scans
+    shown: Sequence[str] | None
+    sections: Sequence[str]
+
+    @property
+    def run(self) -> RunFolder:
+        return self.findings.run
+
+
+def compose(run: RunFolder, data: Path | None, *, pictures: Sequence[str] | None = None) -> Document:
+    """Read a run's rows and draw its pictures into `figures/`.
+
+    Args:
+        data: where the scans are now, for the pictures; None for where they were.
+        pictures: cohorts whose scans may be shown; None for all. Earlier pictures of others are removed.
+
+    Raises:
+        MissingData: nothing has been scored yet.
+        UnknownName: `pictures` names a cohort that does not exist.
+    """
+    shown = None if pictures is None else [dataset(name).name for name in pictures]
+    findings, scans = read_findings(run), find_scans(run, data)
+    sections = [
+        opening(findings, scans.study),
+        leaderboards(findings),
+        dice_matrices(findings),
+        false_alarms(findings),
+        reconstructions(findings),
+        under_shift(findings),
+        implanted_lesions(findings),
+        field_of_view(findings),
+        noted(findings),
+        gallery(findings, scans, shown),
+        data_cards(findings),
+        configurations(findings),
+    ]
+    return Document(findings, scans, shown, [section for section in sections if section])

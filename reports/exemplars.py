@@ -1,0 +1,43 @@
+"""exemplars: the cases of a cohort that say most, by how well all methods together find their lesions."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from benchmark.datacard import LABELS
+from reports.board import Board
+from reports.numbers import select
+
+
+def exemplars(board: Board, chain: str) -> Mapping[str, str]:
+    """Which case is the best, the median, the worst, and the one that methods disagree on most.
+
+    A case is as good as the mean of its AUPRC over methods, their seeds averaged first; floors and what uses lesion
+    labels do not count, unless there is nothing else. Ties go to the first case in alphabetical order. A case that is
+    several of these is given once.
+
+    Returns:
+        Case ids by what they are, in the order above; empty where no case has an AUPRC.
+    """
+    scores = _scores(board, chain)
+    if scores.empty:
+        return {}
+    mean, spread = scores.mean(axis=1).sort_index(), scores.std(axis=1, ddof=0).sort_index()
+    ordered = mean.sort_values(ascending=False, kind="stable").index
+    chosen = {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
+    if scores.shape[1] > 1:
+        chosen["most disagreed"] = spread.idxmax()
+    known: dict[str, str] = {}
+    for what, case_id in chosen.items():
+        if case_id not in known.values():
+            known[what] = str(case_id)
+    return known
+
+
+def _scores(board: Board, chain: str) -> pd.DataFrame:
+    """AUPRC, a line a case and a column a method."""
+    rows = select(board.rows, "auprc", chain)
+    rivals = [name for name in board.seeds if name not in board.floors and board.supervision.get(name) != LABELS]
+    rows = rows[rows["method"].isin(rivals or list(board.seeds))]
+    table = rows.pivot_table(index="case_id", columns="method", values="value", aggfunc="mean")
+    return table.dropna(how="all")

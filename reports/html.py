@@ -1,0 +1,58 @@
+"""write_html: `report.html`, one file that is read offline: on a screen, a phone or paper, with a viewer of volumes."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from benchmark.runfolder import write_text
+from reports.document import Document
+from reports.glance import glance
+from reports.rendering import render
+from reports.viewer import viewer_content
+
+
+def write_html(document: Document, *, volumes: bool = True) -> Path:
+    """Write `report.html` into the run folder; its path is returned.
+
+    Args:
+        volumes: whether scans and maps of a few cases are put into the file, to be scrolled through. Only cohorts
+            whose scans may be shown are.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    head, rest = document.sections[0], document.sections[1:]
+    title, *facts = [line for line in head.splitlines() if not line.startswith(">")]
+    badges = "\n\n".join(line for line in head.splitlines() if line.startswith(">"))
+    body = "\n\n".join(filter(None, [badges, glance(document.findings), *rest]))
+    page = render(body, document.run.root)
+    content = viewer_content(document) if volumes else None
+    template = Environment(loader=PackageLoader("reports", "web"), autoescape=True).get_template("report.html.jinja")
+    html = template.render(
+        title=title.lstrip("# "),
+        facts=render("\n".join(facts), document.run.root).html,
+        body=page.html,
+        contents=[heading for heading in page.headings if heading.level in (2, 3)],
+        viewer=content and script_json(content),
+        niivue=_script("niivue.umd.js") if content else "",
+        scripts=[_script("sortable.min.js"), _script("sortable.a11y.min.js")],
+        viewer_script=_script("viewer.js") if content else "",
+        style=_file("report.css"),
+    )
+    path = document.run.root / "report.html"
+    write_text(path, html)
+    return path
+
+
+def script_json(content: Any) -> str:
+    """JSON that may stand in a script element: no text in it can end that element or begin a comment."""
+    return json.dumps(content).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _script(name: str) -> str:
+    """A script to be inlined; a string of it that would end the script element is broken up."""
+    return _file(name).replace("</script", "<\\/script")
+
+
+def _file(name: str) -> str:
+    return (files("reports") / "web" / name).read_text(encoding="utf-8")
