@@ -1,7 +1,7 @@
 """Comparison: what one pair of methods gives for one question, corrected for all pairs of its cohort."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -95,6 +95,14 @@ class Comparison:
     def n(self) -> int:
         return self.effect.n
 
+    def seen_from(self, a: str) -> "Comparison":
+        """The same with `a` first, differences being a - b."""
+        if a == self.a:
+            return self
+        old = self.effect
+        effect = replace(old, mean=-old.mean, low=-old.high, high=-old.low)
+        return replace(self, a=self.b, b=self.a, effect=effect)
+
     @property
     def ahead(self) -> str:
         """The method that looks better, whether or not anything is shown; "" where none does."""
@@ -140,7 +148,7 @@ def _of_weights(
         flips = sign_flips(_by_patient(pairs)[:, testable], seed=seed, alpha=alpha)
         p[testable], adjusted[testable] = flips.p, flips.adjusted
         how = f"all {flips.rounds:,} flips" if flips.exact else f"{flips.rounds:,} random flips"
-    for index in np.flatnonzero(testable):
+    for index in map(int, np.flatnonzero(testable)):
         values = pairs[index].by_patient
         one_sided[index] = _t_p(np.abs(values.mean()), values)
         if margin is not None:
@@ -153,7 +161,7 @@ def _of_recipe(
     pairs: Sequence[Pair], testable: NDArray[np.bool_], margin: float | None, alpha: float, seed: int
 ) -> Tested:
     p, equivalent, one_sided = (np.full(len(pairs), np.nan) for _ in range(3))
-    for index in np.flatnonzero(testable):
+    for index in map(int, np.flatnonzero(testable)):
         values = pairs[index].differences
         p[index] = generalised.two_sided_p(values)
         one_sided[index] = p[index] / 2

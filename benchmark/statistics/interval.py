@@ -50,14 +50,14 @@ def interval(values: Values, question: Question, of: Of, *, alpha: float, seed: 
     if why:
         return Interval(mean, np.nan, np.nan, 1 - alpha, question, "", n, s, np.nan, why)
     if question == "this recipe":
-        low, high = satterthwaite_interval(values, alpha=alpha)
+        low, high = map(float, satterthwaite_interval(values, alpha=alpha))
         method = "ANOVA moments, Satterthwaite t"
     else:
         low, high = bootstrap_t(values.mean(axis=1), alpha=alpha, rng=np.random.default_rng(seed))
         method = "bootstrap-t"
     why = "too few different values" if np.isnan(low) else ""
     coverage = measured_coverage(question, of, n, s)
-    return Interval(mean, float(low), float(high), 1 - alpha, question, method, n, s, coverage, why)
+    return Interval(mean, low, high, 1 - alpha, question, method, n, s, coverage, why)
 
 
 def satterthwaite_interval(values: Values, *, alpha: float) -> tuple[Values, Values]:

@@ -65,7 +65,7 @@ def pair(a: Panel, b: Panel) -> Pair:
     seeds = tuple(seed for seed in a.seeds if seed in b.seeds and seed not in absent)
     columns_a, columns_b = ([panel.seeds.index(seed) for seed in seeds] for panel in (a, b))
     values_a, values_b = a.values[:, columns_a], b.values[:, columns_b]
-    kept = ~(np.isnan(values_a) | np.isnan(values_b)).any(axis=1)
+    kept = np.asarray(~(np.isnan(values_a) | np.isnan(values_b)).any(axis=1))
     if not seeds:
         kept = np.zeros(len(a.patients), dtype=bool)
     left_out = tuple(sorted({*a.seeds, *b.seeds} - {*seeds}))

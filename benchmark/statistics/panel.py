@@ -61,7 +61,7 @@ class Panel:
     @property
     def absent_seeds(self) -> tuple[int, ...]:
         """Seeds of which no patient has a number."""
-        empty = np.isnan(self.values).all(axis=0)
+        empty = np.asarray(np.isnan(self.values).all(axis=0))
         return tuple(seed for seed, none in zip(self.seeds, empty, strict=True) if none)
 
 
@@ -101,12 +101,12 @@ def _panel(found: "pd.DataFrame", method: str, patients: tuple[str, ...], seeds:
     rows = found[found["method"] == method]
     sampling = sorted(rows["sampling_seed"].dropna().unique()) or [0.0]
     repeats = np.full((len(patients), len(seeds), len(sampling)), np.nan)
+    lines = {name: index for index, name in enumerate(patients)}
     # A patient's scans: the mean of those that are defined.
     means = rows.groupby(["subject_id", "seed", "sampling_seed"])["value"].mean()
-    where = {name: index for index, name in enumerate(patients)}, {float(seed): i for i, seed in enumerate(seeds)}
-    for (patient, seed, draw), value in means.items():
-        if seed in where[1]:
-            repeats[where[0][patient], where[1][seed], sampling.index(draw)] = value
+    for patient, seed, drawn, value in means.reset_index().itertuples(index=False):
+        if seed in seeds:
+            repeats[lines[patient], seeds.index(int(seed)), sampling.index(drawn)] = value
     if not rows.empty and rows["metric"].iloc[0] in LOGGED:
         with np.errstate(divide="ignore", invalid="ignore"):
             repeats = np.where(repeats > 0, np.log(repeats), np.nan)

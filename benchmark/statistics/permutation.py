@@ -93,11 +93,11 @@ def _squared_t(sums: Values, filled: Values, known: NDArray[np.bool_]) -> Values
 def _all_signs(n: int) -> Iterator[Values]:
     """Every flip but for the mirror images, which have the same |t|."""
     codes = np.arange(2 ** (n - 1))[:, None]
-    yield 1.0 - 2.0 * (codes >> np.arange(n) & 1)
+    yield (codes >> np.arange(n) & 1).astype(np.float64) * -2 + 1
 
 
 def _random_signs(n: int, rounds: int, rng: np.random.Generator) -> Iterator[Values]:
     most = max(1, BLOCK // n)
     for start in range(0, rounds, most):
         size = (min(most, rounds - start), n)
-        yield 1.0 - 2.0 * rng.integers(0, 2, size, dtype=np.int8)
+        yield rng.integers(0, 2, size, dtype=np.int8).astype(np.float64) * 2 - 1
