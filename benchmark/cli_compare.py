@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commandline import user_mistakes_in_one_line
-from datasets.errors import MissingData
+from benchmark.commandline import check_name, user_mistakes_in_one_line
+from datasets.errors import BadValue, MissingData
 
 if TYPE_CHECKING:
     from benchmark.comparing import Comparable, Standing
@@ -42,6 +42,9 @@ def compare(
 
     comparable = Comparable(open_run(folder), read_endpoint())
     standings = _standings(comparable, dataset, metric, postprocessing, protocol)
+    without = [name for name in comparable.seeds if name not in {one.choice.dataset for one in standings}]
+    if without and dataset is None:
+        typer.echo(f"Without such numbers: {', '.join(without)}.", err=True)
     for standing in standings:
         for text in _texts(standing, comparable, a, b):
             typer.echo(fill(text, WIDTH, break_on_hyphens=False) + "\n")
@@ -105,3 +108,71 @@ def _draw(standings: "Sequence[Standing]", a: str, b: str, folder: Path) -> Path
     path = folder / "figures" / f"differences-{name}.png"
     write_differences(path, shown)
     return path
+
+
+@app.command()
+@user_mistakes_in_one_line
+def multiverse(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="A run; further ones under another normalisation.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Where the table goes; default: RUN/multiverse.csv.")] = None,
+) -> None:
+    """Rank the methods under every choice of a fixed list; describe how far the rankings agree, test nothing."""
+    from benchmark.choosing import multiverse_text, multiverses, normalisation_of, write_universes
+    from benchmark.comparing import Comparable
+    from benchmark.runfolder import open_run
+    from benchmark.statistics.endpoint import read_endpoint
+    from benchmark.statistics.multiverse import read_choices
+
+    runs: dict[str, Comparable] = {}
+    for folder in folders:
+        one = Comparable(open_run(folder), read_endpoint())
+        name = normalisation_of(one)
+        if name in runs:
+            raise BadValue(f"{folder}: got normalisation {name} twice, wanted runs that differ in it.")
+        runs[name] = one
+    found = multiverses(runs, read_choices())
+    for each in found:
+        for text in multiverse_text(each):
+            typer.echo(fill(text, WIDTH, break_on_hyphens=False))
+        typer.echo("")
+    path = out or folders[0] / "multiverse.csv"
+    write_universes(path, found)
+    typer.echo(f"Described, not tested: the universes share patients and maps.\nAll universes: {path}")
+
+
+@app.command()
+@user_mistakes_in_one_line
+def calibrate(
+    folder: RunArgument,
+    healthy: Annotated[
+        str, typer.Option(help="Healthy cohort of one site whose maps the run keeps: its name, or its folder.")
+    ],
+    alpha: Annotated[float, typer.Option(help="Share of healthy scans that may raise any alarm.")] = 0.05,
+    postprocessing: Annotated[str, typer.Option(help="The chain that alarms go through.")] = "light",
+    p_maps: Annotated[
+        bool, typer.Option("--p-maps", help="Write a map of voxel p-values of every other scan, too.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="Where the cohorts are now; default: where they were.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: RUN/calibration/<healthy>.")] = None,
+) -> None:
+    """Find thresholds with a guaranteed alarm rate on one site's healthy scans, and the power left at them."""
+    from benchmark.calibrating import calibrate_run, check_folder
+    from benchmark.calibration_text import guarantee_text, power_table, split_text, write_calibration
+    from benchmark.postprocessing import CHAINS
+    from benchmark.records import reopen
+    from benchmark.runfolder import open_run
+
+    check_name("post-processing chain", postprocessing, CHAINS)
+    run = open_run(folder)
+    study = reopen(run, data)
+    name = check_folder(study, healthy)
+    place = out or folder / "calibration" / name
+    maps = place / "p-maps" if p_maps else None
+    found = list(calibrate_run(run, study, name, CHAINS[postprocessing], alpha=alpha, p_maps=maps))
+    typer.echo(fill(guarantee_text(found[0], name, postprocessing), WIDTH) + "\n")
+    typer.echo(power_table(found))
+    typer.echo("\n" + fill(split_text(found, name, alpha), WIDTH, break_on_hyphens=False))
+    write_calibration(place / "calibration.csv", found, postprocessing)
+    typer.echo(f"\nThresholds: {place / 'calibration.csv'}" + (f"\np-maps: {maps}" if maps else ""))

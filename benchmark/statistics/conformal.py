@@ -123,9 +123,7 @@ def detection_interval(found: int, of: int, level: float = 0.95) -> tuple[float,
     return low, high
 
 
-def split_rates(
-    levels: Sequence[float], alpha: float, *, splits: int = 1000, seed: int = 0
-) -> NDArray[np.float64]:
+def split_rates(levels: Sequence[float], alpha: float, *, splits: int = 1000, seed: int = 0) -> NDArray[np.float64]:
     """`(splits,)` alarm rates of one half of the scans at the threshold of the other, over random halves.
 
     Raises:
@@ -140,5 +138,3 @@ def split_rates(
         threshold = scan_threshold(known[order[:half]].tolist(), alpha).threshold
         rates[index] = np.mean(known[order[half:]] > threshold)
     return rates
-
-
