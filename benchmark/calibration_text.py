@@ -44,15 +44,17 @@ def power_table(found: Sequence[Calibrated]) -> str:
 def split_text(found: Sequence[Calibrated], healthy: str, alpha: float) -> str:
     """The same tried out: half of the healthy people calibrate, the other half are counted."""
     half = found[0].threshold.scans // 2
+    if not half:
+        return f"{healthy} is too few to be split in two."
     if half < scans_needed(alpha):
         tried = 1 / (half + 1)
-        said = f"Half of {healthy} ({half}) is too few for {alpha:g}; tried at {tried:.3f} instead. "
+        said = f"Half of {healthy} ({half}) is too few for {alpha:g}; tried at {tried:.4f} instead. "
     else:
         tried, said = alpha, ""
     rates = [f"{one.method} seed {one.seed} {split_rates(one.levels, tried).mean():.3f}" for one in found]
     return (
         f"{said}{healthy} split in two at random {MOST_SPLITS} times, one half calibrating, the other counted: mean "
-        f"alarm rate (at most {tried:.3f} is promised): {', '.join(rates)}."
+        f"alarm rate (at most {tried:.4f} is promised): {', '.join(rates)}."
     )
 
 

@@ -38,6 +38,9 @@ def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
         ("run", "--help"),
         ("report", "--help"),
         ("evaluate", "--help"),
+        ("compare", "--help"),
+        ("multiverse", "--help"),
+        ("calibrate", "--help"),
     ],
     ids=" ".join,
 )
@@ -52,7 +55,8 @@ def test_what_runs_no_network_imports_no_torch(arguments: tuple[str, ...]) -> No
     [
         "benchmark, benchmark.cli, datasets.catalog",
         "benchmark.scoring, benchmark.evaluation, benchmark.results",
-        "reports.markdown, reports.gallery",
+        "reports.markdown, reports.gallery, reports.differences",
+        "benchmark.comparing, benchmark.choosing, benchmark.calibrating, benchmark.calibration_text",
     ],
 )
 def test_importing_what_reads_maps_and_rows_imports_no_torch(modules: str) -> None:

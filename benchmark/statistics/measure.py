@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmark.statistics.bootstrap import bootstrap_t
 from benchmark.statistics.coverage import TABLE, Measured
 from benchmark.statistics.interval import satterthwaite_interval
-from benchmark.statistics.rates import Rate, mistaken_error, power, recipe_error, weights_error
+from benchmark.statistics.rates import Rate, mistaken_error, power, recipe_error, recipe_power, weights_error
 from benchmark.statistics.simulation import POPULATIONS, Population, draw
 
 Values = NDArray[np.float64]
@@ -27,6 +27,7 @@ PATIENTS = (6, 10, 20, 54, 150, 480, 1151)
 """Those of the cohorts that the studies score, and what lies between."""
 TRAINING_SEEDS = (1, 3, 5)
 ERRORS = TABLE.with_name("errors.csv")
+SHIFT = 0.25  # latent difference whose power is measured, 0.02 to 0.05 Dice
 TASTE = 0.3  # latent s.d. of a patient with a method, where two methods differ
 
 
@@ -96,7 +97,9 @@ def rates(runs: int) -> Iterator[Rate]:
                 yield recipe_error(population, n=n, s=s, runs=runs)
                 yield mistaken_error(population, n=n, s=s, runs=runs)
         for n in (20, 54, 150):
-            yield from power(population, n=n, runs=runs, shift=0.25)
+            yield from power(population, n=n, runs=runs, shift=SHIFT)
+            for s in (3, 5):
+                yield recipe_power(population, n=n, s=s, runs=runs, shift=SHIFT)
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 
+import numpy as np
+
 from benchmark.statistics.comparison import Comparison
 
 
@@ -54,11 +56,16 @@ def pool(comparisons: Sequence[Comparison]) -> Pooled | None:
     usable = [one for one in comparisons if one.state != "not testable" and one.se > 0]
     if len(usable) < 2:
         return None
-    found = combine_effects(
-        [one.effect.mean for one in usable], [one.se**2 for one in usable], method_re="dl", use_t=True
+    effects, variances = np.array([(one.effect.mean, one.se**2) for one in usable]).T
+    with np.errstate(invalid="ignore"):  # of effects that are equal, rounding may leave a variance below 0
+        found = combine_effects(effects, variances, method_re="dl", use_t=True)
+    # Less variance between cohorts than none is none, which leaves the fixed effect.
+    between = found.tau2 > 0
+    mean = float(found.mean_effect_re if between else found.mean_effect_fe)
+    usual, knapp = (
+        (found.sd_eff_w_re, found.sd_eff_w_re_hksj) if between else (found.sd_eff_w_fe, found.sd_eff_w_fe_hksj)
     )
-    mean = float(found.mean_effect_re)
-    se = max(float(found.sd_eff_w_re), float(found.sd_eff_w_re_hksj))
+    se = float(np.fmax(usual, knapp))
     alpha, df = usable[0].alpha, len(usable) - 1
     reach = float(t.isf(alpha / 2, df)) * se
     return Pooled(

@@ -71,13 +71,22 @@ def power(population: Population, *, n: int, runs: int, shift: float, alpha: flo
     )
 
 
-def _pairs(population: Population, n: int, s: int, runs: int, methods: int) -> Iterator[Values]:
+def recipe_power(population: Population, *, n: int, s: int, runs: int, shift: float, alpha: float = 0.05) -> Rate:
+    """Of the test of *this recipe* for two recipes that truly differ."""
+    found = [
+        bool(generalised.two_sided_p(differences[0]) <= alpha)
+        for differences in _pairs(population, n, s, runs, 2, shift=shift)
+    ]
+    return _rate("power", "this recipe: generalised p", population, n, s, 2, found)
+
+
+def _pairs(population: Population, n: int, s: int, runs: int, methods: int, *, shift: float = 0.0) -> Iterator[Values]:
     """`(pairs, n, s)` differences of each simulated study."""
     rng = np.random.default_rng([n, s, methods])
     first, second = np.array(list(combinations(range(methods), 2))).T
     most = max(1, BLOCK // (methods * n * s))
     for start in range(0, runs, most):
-        values = draw(population, rng, runs=min(most, runs - start), n=n, s=s, methods=methods).values
+        values = draw(population, rng, runs=min(most, runs - start), n=n, s=s, methods=methods, shift=shift).values
         yield from values[:, first] - values[:, second]
 
 
