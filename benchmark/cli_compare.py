@@ -80,7 +80,7 @@ def _texts(standing: "Standing", comparable: "Comparable", a: str, b: str) -> It
     weights, recipe = (standing.of(question, a, b) for question in QUESTIONS)
     one = standing.pair(a, b)
     means = (float(one.a.mean()), float(one.b.mean())) if one.n else (float("nan"), float("nan"))
-    yield paragraph(weights, recipe, means, comparable.endpoint)
+    yield paragraph(weights, recipe, means, standing.panels[a].scans, comparable.endpoint)
     level = 1 - comparable.endpoint.alpha
     for method in (a, b):
         parts = variance_parts(standing.panels[method], alpha=comparable.endpoint.alpha)

@@ -45,6 +45,7 @@ class Panel:
         values: `(patients, seeds)`; NaN where the number is missing or undefined.
         seeds: the training seeds that there were to be.
         repeats: `(patients, seeds, sampling seeds)`, the same before sampling seeds are averaged.
+        scans: how many the patients have in all; a patient's scans are one cluster.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Panel:
     seeds: tuple[int, ...]
     values: Values
     repeats: Values
+    scans: int = 0
 
     @property
     def missing(self) -> int:
@@ -110,7 +112,7 @@ def _panel(found: "pd.DataFrame", method: str, patients: tuple[str, ...], seeds:
     if not rows.empty and rows["metric"].iloc[0] in LOGGED:
         with np.errstate(divide="ignore", invalid="ignore"):
             repeats = np.where(repeats > 0, np.log(repeats), np.nan)
-    return Panel(method, patients, seeds, mean_of_known(repeats, axis=2), repeats)
+    return Panel(method, patients, seeds, mean_of_known(repeats, axis=2), repeats, found["case_id"].nunique())
 
 
 def mean_of_known(values: Values, axis: int) -> Values:

@@ -19,9 +19,15 @@ DRAWN = {
 }
 
 
-def paragraph(weights: Comparison, recipe: Comparison, means: tuple[float, float], endpoint: Endpoint) -> str:
-    """One cohort's paragraph on one pair: what was seen, and what follows for each question."""
-    sentences = [_seen(weights, means), *_answer(recipe), *_answer(weights)]
+def paragraph(
+    weights: Comparison, recipe: Comparison, means: tuple[float, float], scans: int, endpoint: Endpoint
+) -> str:
+    """One cohort's paragraph on one pair: what was seen, and what follows for each question.
+
+    Args:
+        scans: of all the cohort's patients.
+    """
+    sentences = [_seen(weights, means, scans), *_answer(recipe), *_answer(weights)]
     if weights.state != "not testable":
         sentences += [_claim(weights), f"For comparison only, the published unpaired permutation test on the same "
                       f"values: {p_text(weights.p_published)}."]  # fmt: skip
@@ -51,8 +57,14 @@ def parts_text(method: str, parts: Sequence[Part], level: float) -> str:
     """A method's parts of variance with their intervals."""
     if not parts:
         return f"{method}: parts of variance need two patients and two training seeds."
-    listed = "; ".join(f"{one.source} {one.sd:.3f} ({one.low:.3f} to {one.high:.3f}, {one.df} df)" for one in parts)
+    listed = "; ".join(map(_part_text, parts))
     return f"{method}: standard deviation by {listed}; {level:.0%} intervals."
+
+
+def _part_text(one: Part) -> str:
+    if isnan(one.low):
+        return f"{one.source} 0 (nothing varies)"
+    return f"{one.source} {one.sd:.3f} ({one.low:.3f} to {one.high:.3f}, {one.df} df)"
 
 
 def ranks_text(ranks: dict[str, tuple[int, int]], question: str, level: float) -> str:
@@ -78,7 +90,7 @@ def coverage_text(found: Interval) -> str:
     return f"{found.method}, measured coverage {found.coverage:.1%}{flag}"
 
 
-def _seen(one: Comparison, means: tuple[float, float]) -> str:
+def _seen(one: Comparison, means: tuple[float, float], scans: int) -> str:
     """The data, n and seeds, and both means."""
     choice = one.choice
     title = METRICS[choice.metric].title
@@ -98,7 +110,8 @@ def _seen(one: Comparison, means: tuple[float, float]) -> str:
     split = "" if choice.split == "test" else " VALIDATION cases"
     return (
         f"On {choice.dataset}{split}, {one.a} had a mean {title}{logged} of {means[0]:.3f} and {one.b} of "
-        f"{means[1]:.3f}{f' ({how})' if how else ''}, over {one.n} patients and {seeds}{missing}."
+        f"{means[1]:.3f}{f' ({how})' if how else ''}, over {one.n} patients (the clusters; {scans} scans of "
+        f"{one.n + one.left_out} in the cohort) and {seeds}{missing}."
     )
 
 

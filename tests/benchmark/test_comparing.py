@@ -68,7 +68,7 @@ def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_p
     assert result.exit_code == 0, result.output
     said = " ".join(result.stdout.split())
     assert "On patients, good had a mean Dice of 0.4" in said
-    assert "over 30 patients and 3 training seeds (0, 1, 2)" in said
+    assert "over 30 patients (the clusters; 30 scans of 30 in the cohort) and 3 training seeds (0, 1, 2)" in said
     assert "over 10 patients" in said
     for question in ("This recipe", "These weights"):
         part = said.split(question, 1)[1]

@@ -25,6 +25,7 @@ def test_a_patients_scans_are_averaged_before_anything_else() -> None:
     found = panels(rows, CHOICE, {"a": (0,)})["a"]
     assert found.patients == ("p1", "p2")
     assert found.values.tolist() == [[pytest.approx(0.6)], [0.1]]
+    assert found.scans == 3
 
 
 def test_a_missing_or_undefined_number_stays_missing_and_is_counted() -> None:
