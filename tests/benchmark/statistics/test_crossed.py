@@ -57,3 +57,13 @@ def test_values_that_never_differ_have_no_degrees_of_freedom() -> None:
     found = crossed_mean(np.ones((6, 3)))
     assert found.se == 0
     assert np.isnan(found.df)
+
+
+def test_a_part_below_nothing_counts_as_nothing() -> None:
+    """Every seed has the same mean, so that the rest alone says that seeds agree too well."""
+    values = np.random.default_rng(5).normal(size=(10, 3)) + 3 * np.arange(10)[:, None]
+    values -= values.mean(axis=0) - values.mean()
+    ms, found = mean_squares(values), crossed_mean(values)
+    assert ms.seeds < ms.rest
+    assert found.se == pytest.approx(np.sqrt(ms.patients / 30))
+    assert found.df == 9
