@@ -18,8 +18,8 @@ from benchmark.statistics.pair import Pair, pair
 from benchmark.statistics.panel import LOGGED, Choice, Panel
 from benchmark.statistics.permutation import sign_flips
 from benchmark.statistics.power import detectable, detectable_recipe
-from benchmark.statistics.published import unpaired_permutation_p
 from benchmark.statistics.question import Question
+from benchmark.statistics.unpaired import unpaired_permutation_p
 
 Values = NDArray[np.float64]
 State = Literal["better", "equivalent", "not separable", "not testable"]

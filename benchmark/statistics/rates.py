@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from benchmark.statistics import generalised
 from benchmark.statistics.corrections import holm
 from benchmark.statistics.permutation import sign_flips
-from benchmark.statistics.published import unpaired_permutation_p
 from benchmark.statistics.simulation import Population, draw
+from benchmark.statistics.unpaired import unpaired_permutation_p
 
 Values = NDArray[np.float64]
 ROUNDS = 999  # of a permutation: enough for a level of 5 %

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.statistics.published import unpaired_permutation_p
+from benchmark.statistics.unpaired import unpaired_permutation_p
 
 
 def test_it_is_the_unpaired_permutation_test_of_scipy() -> None:
