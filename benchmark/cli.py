@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli_audiogram import app as audiogram
+from benchmark.cli_compare import app as about_numbers
 from benchmark.cli_methods import app as about_methods
 from benchmark.cli_predict import app as prediction
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(about_methods)
 app.add_typer(audiogram)
 app.add_typer(prediction)
+app.add_typer(about_numbers)
 
 Data = Annotated[
     Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")

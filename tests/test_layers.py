@@ -38,6 +38,9 @@ def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
         ("run", "--help"),
         ("report", "--help"),
         ("evaluate", "--help"),
+        ("compare", "--help"),
+        ("multiverse", "--help"),
+        ("calibrate", "--help"),
     ],
     ids=" ".join,
 )
@@ -60,8 +63,9 @@ def test_an_audit_imports_no_torch(tmp_path: Path) -> None:
     [
         "benchmark, benchmark.cli, datasets.catalog",
         "benchmark.scoring, benchmark.evaluation, benchmark.results",
-        "reports.markdown, reports.gallery",
+        "reports.markdown, reports.gallery, reports.differences",
         "benchmark.admission, datasets.auditing.cohorts, datasets.cli_audit",
+        "benchmark.comparing, benchmark.choosing, benchmark.calibrating, benchmark.calibration_text",
     ],
 )
 def test_importing_what_reads_maps_and_rows_imports_no_torch(modules: str) -> None:

@@ -1,0 +1,1 @@
+"""Rows to summaries with intervals, paired comparisons and ranks; see docs/statistics.md."""
