@@ -6,17 +6,21 @@ Each command imports what it needs when it is called, so that `--help` and `list
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.cli_audiogram import app as audiogram
 from benchmark.cli_compare import app as about_numbers
 from benchmark.cli_methods import app as about_methods
+from benchmark.cli_predict import app as prediction
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
+    from benchmark.admission import Admission
     from benchmark.planning import Request, Study
     from benchmark.records import Scoring
     from benchmark.runfolder import RunFolder
@@ -31,6 +35,8 @@ app = typer.Typer(
 )
 app.add_typer(about_methods)
 app.add_typer(about_numbers)
+app.add_typer(audiogram)
+app.add_typer(prediction)
 
 Data = Annotated[
     Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")
@@ -64,7 +70,9 @@ def main() -> None:
 @user_mistakes_in_one_line
 def run(
     methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
-    datasets: Annotated[str, typer.Option(help="Cohorts to map anomalies in, comma-separated.")],
+    datasets: Annotated[
+        str, typer.Option(help="Cohorts to map anomalies in, comma-separated; NAME=FOLDER for one of your own.")
+    ],
     data: Data = Path("data"),
     out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None,
     healthy: Annotated[
@@ -75,6 +83,9 @@ def run(
     ] = None,
     preset: Annotated[str, typer.Option(help="paper: as published; quick: 4 mm and narrow networks.")] = "paper",
     seeds: Annotated[str, typer.Option(help="Training seeds, e.g. 0-2; each redraws the validation cases too.")] = "0",
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Fit once a fold: so many parts of the healthy subjects validate in turn.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with a table of hyper-parameters a method.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Map at most so many cases of each split.")] = None,
     validation_only: Annotated[bool, typer.Option("--validation-only", help="Leave the test split closed.")] = False,
@@ -92,8 +103,21 @@ def run(
     protocols: Protocols = None,
     pictures: Pictures = None,
     plugins: Plugins = None,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Go on where the audit finds leaks; every row is marked 'leak'.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out cases that cannot be used; every row is marked 'partial'.")
+    ] = False,
+    shifts: Annotated[
+        str, typer.Option(help="Map all under these too: gamma (its five levels), gamma=0.5, transfer[COHORT].")
+    ] = "",
+    match: Annotated[
+        bool, typer.Option("--match", help="Map all again with histograms matched to the training cases.")
+    ] = False,
 ) -> None:
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
+    from benchmark.admission import admit
     from benchmark.planning import Request, plan
     from benchmark.runfolder import create_run
 
@@ -113,19 +137,25 @@ def run(
         config=config,
         simulate=not dry_run,
         plugins=tuple(plugins or ()),
+        folds=folds,
+        shifts=shifts,
+        match=match,
     )
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
     scoring = _scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed(plugins or ())
-    study = plan(request)
+    study = plan(replace(request, skip_bad=True))
     for reason in study.left_out:
         typer.echo(f"Left out: {reason}", err=True)
     root = out or _default_out(request, study)
+    if not dry_run:
+        create_run(root)  # a place to write to is known before a long audit
+    admission = admit(request, study, root, allow_leak=allow_leak, skip_bad=skip_bad, read=not dry_run, say=typer.echo)
     if dry_run:
-        _show_cells(study, root, scoring)
+        _show_cells(admission.study, root, scoring)
     else:
-        _run(study, create_run(root), data, scoring, rerun, device, devices, slice_batch, _names(pictures))
+        _run(admission, create_run(root), data, scoring, rerun, device, devices, slice_batch, _names(pictures))
     if study.left_out:
         raise typer.Exit(1)
 
@@ -158,7 +188,7 @@ def report(folder: RunArgument, data: OtherData = None, pictures: Pictures = Non
 
 
 def _run(
-    study: "Study",
+    admission: "Admission",
     run: "RunFolder",
     data: Path,
     scoring: "Scoring",
@@ -175,7 +205,8 @@ def _run(
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     inference = Inference(device=pick_device(device), slice_batch=slice_batch)
-    job = Job(study, run, data, inference, scoring, rerun, typer.echo, devices)  # type: ignore[arg-type]
+    study = admission.study
+    job = Job(study, run, data, inference, scoring, rerun, typer.echo, devices, admission)  # type: ignore[arg-type]
     if not any(job.wanted(cell) for cell in study.cells):
         _say_nothing_to_do(job)
     failed = run_study(job)
@@ -195,7 +226,7 @@ def _say_nothing_to_do(job: "Job") -> None:
 
 def _exit_for(failed: "Sequence[Cell]") -> None:
     if failed:
-        names = ", ".join(f"{cell.fit.method} on {cell.cohort.dataset} (seed {cell.fit.seed})" for cell in failed)
+        names = ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in failed)
         typer.echo(
             f"{len(failed)} cells failed: {names}. Their cell.json says why; try them again with --rerun failed.",
             err=True,
@@ -213,10 +244,11 @@ def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
         check_settings(open_run(root), study)
     states = [cell_state(run, cell, scoring) for cell in study.cells]
     width = max(len(cell.fit.method) for cell in study.cells)
+    place = max(10, *(len(cell.where) + 1 for cell in study.cells))
     for cell, state in zip(study.cells, states, strict=True):
         cases, seed = len(study.mapped_cases(cell)), cell.fit.seed
         typer.echo(
-            f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.cohort.dataset:<10}{cases:>5} cases  {cell.key}"
+            f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.where:<{place}}{cases:>5} cases  {cell.key}"
         )
     typer.echo(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
 

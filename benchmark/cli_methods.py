@@ -24,12 +24,12 @@ app.add_typer(plugin, name="plugin")
 @app.command(name="list")
 @user_mistakes_in_one_line
 def list_known(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="methods, datasets, metrics or protocols.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="methods, datasets, metrics, protocols or shifts.")],
     as_json: AsJson = False,
     plugins: Plugins = None,
     check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
 ) -> None:
-    """List methods, datasets, metrics or threshold protocols."""
+    """List methods, datasets, metrics, threshold protocols or shifts."""
     from benchmark.listing import methods
     from benchmark.plugins import importable
 

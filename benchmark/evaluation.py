@@ -8,16 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import metrics
+from benchmark.detection import Scan, cross_fitted_thresholds, found
 from benchmark.maps import read_volume
 from benchmark.postprocessing import CHAINS, Chain, perfect_prediction, remove_small, smooth
-from benchmark.results import Row, blank_row
+from benchmark.results import Row, blank_row, kept_rows
 from benchmark.runfolder import RunFolder
 from benchmark.study import Cell, Evaluation, Reference
-from benchmark.thresholds import PROTOCOLS, Protocol, above, best_dice_threshold, healthy_fpr_threshold
+from benchmark.thresholds import PROTOCOLS, Protocol, above, best_dice_threshold, healthy_fpr_threshold, retuned
 from datasets.case import Case, CaseFiles, Split
-from datasets.grid import Cases, Grid
+from datasets.grid import Cases, Grid, load_case, load_host, masks_of
 
 Voxel = TypeVar("Voxel", bound=np.generic)
+ONE_ALARM = "one-alarm"
+"""Protocol of lesions whose scan without them is known: one false alarm a scan in the other subjects' such scans."""
 
 
 @dataclass(frozen=True)
@@ -74,22 +77,38 @@ def evaluate_cell(
     files: Sequence[CaseFiles],
     normal: Mapping[str, Sequence[NDArray[np.float32]]],
     protocols: Sequence[str],
+    frozen: Mapping[tuple[str, str], float] | None = None,
 ) -> list[Row]:
     """Every row of one cell.
 
+    Under a shift each protocol that could be deployed is given twice: under its own name with the threshold
+    of the unshifted cell, and as `NAME@shifted` with one chosen on the shifted validation cases.
+
     Args:
         files: the cell's mapped cases.
-        normal: `healthy_scores` of the same fit, for the chains to evaluate.
+        normal: `healthy_scores` of the same fit under the same shift, for the chains to evaluate.
         protocols: names of threshold protocols.
+        frozen: the unshifted cell's threshold for each chain and protocol; None for an unshifted cell.
     """
-    rows = list(_case_rows(run, cell, files))
+    rows = [] if cell.shift.is_none else list(kept_rows(run.seen(cell)))
+    smoothed: dict[str, list[Scored]] = {name: [] for name in normal}
+    for one in files:  # read once for all chains, and where shifts are many once for all of these
+        case = load_case(one, cell.fit.grid) if cell.shift.is_none else masks_of(one, cell.fit.grid)
+        rows += _case_rows(run, cell, one, case)
+        kept = read_volume(run.anomaly_map(cell, one.case_id))
+        for name, scored in smoothed.items():
+            scored.append(_without_image(one, case, smooth(kept, case.brain_mask, CHAINS[name])))
     for name, scans in normal.items():
-        chain = CHAINS[name]
-        scored = list(_scored(run, cell, files, chain))
+        chain, scored = CHAINS[name], smoothed[name]
         rows += _curve_rows(cell, name, scored)
         for protocol in protocols:
-            threshold = _threshold(PROTOCOLS[protocol], scored, scans)
-            rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, threshold)
+            chosen = _threshold(PROTOCOLS[protocol], scored, scans)
+            if frozen is None or PROTOCOLS[protocol].sees_test_labels:
+                rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, chosen)
+                continue
+            rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, frozen[name, protocol])
+            rows += _decision_rows(Evaluation(cell, name, retuned(protocol)), chain, scored, chosen)
+        rows += _found_rows(Evaluation(cell, name, ONE_ALARM), chain, scored)
     return rows
 
 
@@ -98,7 +117,7 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], postpro
     rows: list[Row] = []
     blank = Row(
         "perfect-map", reference.cohort.dataset, reference.cohort.sequence, "none", 0.0, None, None,
-        "", "", "", "", "", "", np.nan, reference.key,
+        "", "", "", "", "", "", np.nan, reference.key, " ".join(reference.flags),
     )  # fmt: skip
     for one, case in _cases(files, reference.grid):
         if case.lesion_mask is None:
@@ -111,12 +130,25 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], postpro
     return rows
 
 
-def _case_rows(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Row]:
-    """What no chain enters: lesion volumes, and how close the reconstruction is."""
-    for one, case in _cases(files, cell.fit.grid):
-        path = run.reconstruction(cell, one.case_id)
-        values = _sizes(case) | (_closeness(case, read_volume(path)) if path.exists() else {})
-        yield from _rows(blank_row(cell), one, values)
+def _case_rows(run: RunFolder, cell: Cell, one: CaseFiles, case: Case) -> Iterator[Row]:
+    """What no chain enters: lesion volumes, and how close the reconstruction is.
+
+    What needs the image as the detector saw it is kept since the mapping where that was shifted: shifting
+    it again may need torch, and would take longer than all that is scored here.
+    """
+    path, values = run.reconstruction(cell, one.case_id), _sizes(case)
+    if cell.shift.is_none and path.exists():
+        reconstruction = read_volume(path)
+        values |= _closeness(case, reconstruction)
+        host = load_host(one, cell.fit.grid)
+        values |= {} if host is None else _restoration(case, host[0], reconstruction)
+    yield from _rows(blank_row(cell), one, values)
+
+
+def as_seen(blank: Row, files: CaseFiles, case: Case, reconstruction: NDArray[np.float32] | None) -> list[Row]:
+    """Of a case under a shift: how far it is from the unshifted one, and how close its reconstruction is to it."""
+    closeness = {} if reconstruction is None else _closeness(case, reconstruction)
+    return list(_rows(blank, files, {"shift_dose": case.shift_dose} | closeness))
 
 
 def _sizes(case: Case) -> dict[str, float]:
@@ -133,6 +165,56 @@ def _closeness(case: Case, reconstruction: NDArray[np.float32]) -> dict[str, flo
     if lesion is not None:
         values["l1_ratio"] = metrics.l1_ratio(image, reconstruction, lesion, brain, case.spacing)
     return values
+
+
+def _restoration(case: Case, host: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> dict[str, float]:
+    """How close a reconstruction comes to the scan without the lesion, in the lesion and outside."""
+    brain = case.brain_mask
+    lesion = brain if case.lesion_mask is None else brain & case.lesion_mask
+    return {
+        "restoration_l1": metrics.l1(host, reconstruction, lesion),
+        "restoration_l1_outside": metrics.l1(host, reconstruction, brain & ~lesion),
+        "lesion_l1": metrics.l1(host, case.image[0], lesion),
+    }
+
+
+def _found_rows(evaluation: Evaluation, chain: Chain, scored: Sequence[Scored]) -> Iterator[Row]:
+    """Which implanted lesions are found at one false alarm a scan in the hosts of the other subjects.
+
+    A subject's threshold is a row, and so are the alarms that it raises in the subject's own host.
+    """
+    implanted = [one for one in scored if one.files.host is not None]
+    hosts = [one for one in scored if one.lesion_mask is None]
+    if not implanted or len({one.files.subject_id for one in hosts}) < 2:
+        return
+    scans = [
+        Scan(one.files.subject_id, one.volume(one.scores), one.brain_mask, chain.smallest(one.voxel_ml))
+        for one in hosts
+    ]
+    thresholds = cross_fitted_thresholds(scans)
+    blank = replace(
+        blank_row(evaluation.cell),
+        postprocessing=evaluation.postprocessing,
+        protocol=evaluation.protocol,
+        key=evaluation.key,
+    )
+    for subject_id, threshold in thresholds.items():
+        yield replace(blank, split="test", subject_id=subject_id, metric="threshold", value=threshold)
+    for one in (*hosts, *implanted):
+        if one.files.subject_id in thresholds:
+            prediction = _prediction(one, thresholds[one.files.subject_id], chain)
+            yield from _rows(blank, one.files, _found(prediction, one))
+
+
+def _found(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
+    if one.lesion_mask is None:
+        return {"alarms": float(metrics.alarms(prediction))}
+    inside = prediction[one.brain_mask]
+    return {"found": found(inside, one.lesion), "found_tenth": found(inside, one.lesion, share=0.1)}
+
+
+def _prediction(one: Scored, threshold: float, chain: Chain) -> NDArray[np.bool_]:
+    return remove_small(one.volume(above(one.scores, threshold)), chain, one.voxel_ml)
 
 
 def _curve_rows(cell: Cell, chain: str, scored: Sequence[Scored]) -> Iterator[Row]:
@@ -177,7 +259,7 @@ def _decision_rows(evaluation: Evaluation, chain: Chain, scored: Sequence[Scored
     if np.isnan(threshold):
         return
     for one in scored:
-        prediction = remove_small(one.volume(above(one.scores, threshold)), chain, one.voxel_ml)
+        prediction = _prediction(one, threshold, chain)
         values = _alarms(prediction, one)
         if one.lesion_mask is not None:
             values |= _overlap(prediction[one.brain_mask], one)
@@ -207,8 +289,8 @@ def _alarms(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
 
 
 def _scored(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], chain: Chain) -> Iterator[Scored]:
-    for one, case in _cases(files, cell.fit.grid):
-        kept = read_volume(run.anomaly_map(cell, one.case_id))
+    for one in files:
+        case, kept = masks_of(one, cell.fit.grid), read_volume(run.anomaly_map(cell, one.case_id))
         yield _without_image(one, case, smooth(kept, case.brain_mask, chain))
 
 

@@ -1,4 +1,4 @@
-"""What `list` shows: methods, datasets, metrics and protocols, with nothing imported that is not needed."""
+"""What `list` shows: methods, datasets, metrics, protocols and shifts, with nothing imported that is not needed."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -47,11 +47,19 @@ def protocols() -> Listing:
     return [{"name": one.name, "title": one.title, "what": one.what, "uses": one.uses} for one in PROTOCOLS.values()]
 
 
+def shifts() -> Listing:
+    """Every kind of shift; one that cannot be imported says so in its title."""
+    from datasets.shifts.registry import names
+
+    return [_shift(name) for name in names()]
+
+
 LISTS: Mapping[str, Callable[[], Listing]] = {
     "methods": methods,
     "datasets": datasets,
     "metrics": metrics,
     "protocols": protocols,
+    "shifts": shifts,
 }
 
 
@@ -72,6 +80,25 @@ def _trouble(method: "Method") -> str | None:
     except UnusableMethod as error:
         return str(error)
     return None
+
+
+def _shift(name: str) -> dict[str, object]:
+    from datasets.shifts.registry import kind
+
+    try:
+        one = kind(name)
+    except BadValue as error:
+        return {"name": name, "title": f"BROKEN: {error}"}
+    levels = ", ".join(f"{level:g}" for level in one.levels)
+    return {
+        "name": name,
+        "title": one.title,
+        "what": f"{one.stage}; {levels} ({one.unit}): {one.what}",
+        "stage": one.stage,
+        "unit": one.unit,
+        "levels": one.levels,
+        "doses": one.doses,
+    }
 
 
 def _dataset(name: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,16 @@ from benchmark.configs import resolve_config
 from benchmark.method import Method, UnusableMethod
 from benchmark.plugins import importable
 from benchmark.registry import method, methods
+from benchmark.shifting import planned_shifts, training_cases
 from benchmark.study import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
-from datasets.catalog import dataset
+from datasets.catalog import chosen
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import GRIDS, Grid, load_case
-from datasets.spec import DatasetSpec, digest
-from datasets.splits import redraw
+from datasets.shifts import Shift
+from datasets.shifts.asked import parse_shifts
+from datasets.spec import DatasetSpec, digest, usable_files
+from datasets.splits import learning_split
 
 # The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
 SEQUENCE_ORDER = ("t2", "t1", "flair", "t1ce")
@@ -34,6 +37,11 @@ class Request:
     Attributes:
         simulate: whether a simulated cohort that is not below `data` yet is made.
         plugins: files whose detectors are methods too.
+        folds: fits on as many folds of the healthy subjects, in place of seeds; None for none.
+        skip_bad: leave out cases whose rows or files cannot be used, and say so in the study.
+        without: further cases to leave out, each a dataset and a case_id.
+        shifts: what every cohort is mapped under beside no shift; see `datasets.shifts.asked`.
+        match: whether all is also mapped with histograms matched to the training cases.
     """
 
     methods: str
@@ -49,6 +57,11 @@ class Request:
     config: Path | None = None
     simulate: bool = True
     plugins: tuple[Path, ...] = ()
+    folds: int | None = None
+    skip_bad: bool = False
+    without: frozenset[tuple[str, str]] = frozenset()
+    shifts: str = ""
+    match: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,16 +69,21 @@ class Study:
     """A grid of cells and the files they read.
 
     Attributes:
-        cells: a fit's cell on its own healthy cohort comes before its others: thresholds need it.
+        cells: unshifted ones before shifted ones, and under each shift a fit's cell on its own healthy cohort
+            before its others: thresholds need them.
         references: one for each dataset that holds lesions.
         files: every case of each dataset, in its own split.
         left_out: why a method that was asked for is not among the cells, a line each.
+        skipped: cases of a dataset that are left out of it, where any are.
+        problems: why their rows or files cannot be used, a line each.
     """
 
     cells: tuple[Cell, ...]
     references: tuple[Reference, ...]
     files: Mapping[str, Sequence[CaseFiles]]
     left_out: tuple[str, ...] = ()
+    skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
     @property
     def fits(self) -> list[Fit]:
@@ -74,9 +92,9 @@ class Study:
     def cells_of(self, fit: Fit) -> list[Cell]:
         return [cell for cell in self.cells if cell.fit == fit]
 
-    def healthy_cell(self, fit: Fit) -> Cell:
-        """The cell with the fit's maps of healthy validation cases."""
-        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy)
+    def healthy_cell(self, fit: Fit, shift: Shift = Shift()) -> Cell:
+        """The cell with the fit's maps of healthy validation cases under a shift."""
+        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy and cell.shift == shift)
 
     def training_cases(self, fit: Fit, split: Split) -> list[CaseFiles]:
         return [case for case in self._split_for(fit, fit.healthy) if case.split == split and case.healthy]
@@ -91,7 +109,7 @@ class Study:
 
     def _split_for(self, fit: Fit, cohort: Cohort) -> list[CaseFiles]:
         files = self.files[cohort.dataset]
-        return redraw(files, fit.seed) if cohort == fit.healthy else list(files)
+        return learning_split(files, seed=fit.seed, folds=fit.folds) if cohort == fit.healthy else list(files)
 
 
 def plan(request: Request) -> Study:
@@ -104,20 +122,25 @@ def plan(request: Request) -> Study:
     """
     if request.preset not in GRIDS:
         raise UnknownName("preset", request.preset, GRIDS)
+    asked = parse_shifts(request.shifts)
     resolved, left_out = _resolved(request)
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
     sequence = request.sequence or _common_sequence([healthy, *specs])
-    seeds = parse_seeds(request.seeds)
-    files = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
+    seeds = _seeds(request)
+    files, skipped, problems = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
+    learnt = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
     for split in ("train", "val"):
-        if not any(case.split == split and case.healthy for case in files[healthy.name]):
+        if not any(case.split == split and case.healthy for case in learnt):
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
-    fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds)
+    fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds, request.folds or 0)
+    training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
+    shifts = planned_shifts(asked, training, GRIDS[request.preset], request.data, sequence, match=request.match)
     cells = tuple(
-        Cell(fit, cohort, precision=request.precision, splits=request.splits, limit=request.limit)
+        Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
+        for shift in shifts[fit.seed]
         for cohort in cohorts.values()
     )
     references = tuple(
@@ -125,7 +148,7 @@ def plan(request: Request) -> Study:
         for name, found in files.items()
         if not all(case.healthy for case in found)
     )
-    return Study(cells, references, files, left_out)
+    return Study(cells, references, files, left_out, skipped, problems)
 
 
 def check_cases(files: Iterable[CaseFiles], grid: Grid) -> None:
@@ -156,6 +179,15 @@ def parse_seeds(text: str) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise BadValue(f"--seeds: got '{text}', wanted every seed once.")
     return seeds
+
+
+def _seeds(request: Request) -> list[int]:
+    """Training seeds; where there are folds, one a fold."""
+    if request.folds is None:
+        return parse_seeds(request.seeds)
+    if request.seeds != "0":
+        raise BadValue(f"--folds {request.folds}: got --seeds {request.seeds} too, wanted one of them.")
+    return list(range(request.folds))
 
 
 def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
@@ -190,17 +222,28 @@ def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Me
             resolve_config(Choice(known[name], {}), preset, table)
 
 
-def _files(specs: Iterable[DatasetSpec], sequence: str, request: Request) -> dict[str, Sequence[CaseFiles]]:
-    """Every cohort's cases; a simulated cohort that is wanted and not there is made first."""
+def _files(
+    specs: Iterable[DatasetSpec], sequence: str, request: Request
+) -> tuple[dict[str, Sequence[CaseFiles]], dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Every cohort's cases, what was left out, and why; a simulated cohort that is not there is made first."""
     specs = list(specs)
     if request.simulate:
         for spec in specs:
             _simulate_if_missing(spec, request.data)
-    return {spec.name: spec.files(request.data, sequence) for spec in specs}
+    if not (request.skip_bad or request.without):
+        return {spec.name: spec.files(request.data, sequence) for spec in specs}, {}, ()
+    found = {spec.name: usable_files(spec, request.data, sequence) for spec in specs}
+    unwanted = {name: {case for of, case in request.without if of == name} for name in found}
+    files = {name: [one for one in usable if one.case_id not in unwanted[name]] for name, (usable, _) in found.items()}
+    skipped = {name: unwanted[name] | {one.case_id for one in problems} for name, (_, problems) in found.items()}
+    problems = tuple(one.text for _, told in found.values() for one in told)
+    return dict(files), {name: tuple(sorted(cases)) for name, cases in skipped.items() if cases}, problems
 
 
 def _specs(names: str) -> list[DatasetSpec]:
-    specs = {spec.name: spec for spec in map(dataset, filter(None, (name.strip() for name in names.split(","))))}
+    listed = list(map(chosen, filter(None, (name.strip() for name in names.split(",")))))
+    _check_homes(listed)
+    specs = {spec.name: spec for spec in listed}
     if not specs:
         raise BadValue(f"--datasets: got '{names}', wanted one or more names; see: python -m benchmark list datasets")
     return list(specs.values())
@@ -210,7 +253,16 @@ def _healthy(asked: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
     proposed = {spec.fitted_on for spec in specs}
     if asked is None and len(proposed) > 1:
         raise BadValue(f"--healthy: got none, wanted one of {', '.join(sorted(proposed))} for these datasets.")
-    return dataset(asked or proposed.pop())
+    healthy = chosen(asked or proposed.pop())
+    _check_homes([*specs, healthy])
+    return healthy
+
+
+def _check_homes(specs: Iterable[DatasetSpec]) -> None:
+    homes: dict[str, Path | None] = {}
+    for spec in specs:
+        if homes.setdefault(spec.name, spec.home) != spec.home:
+            raise BadValue(f"dataset '{spec.name}': got {homes[spec.name]} and {spec.home}, wanted one folder a name.")
 
 
 def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
@@ -223,13 +275,17 @@ def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
 
 def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:
     """Make a simulated cohort that is not there yet."""
-    if spec.simulate is None or (data / spec.name).exists():
+    if spec.simulate is None or spec.folder(data).exists():
         return
     try:
         data.mkdir(parents=True, exist_ok=True)
         spec.simulate(data)
+    except UserError:
+        raise
     except OSError as error:
-        raise MissingData(f"{spec.title} cannot be simulated into {data}: {error.strerror}.") from error
+        raise MissingData(
+            f"{spec.title} cannot be simulated into {data}: {error.strerror}. {spec.how_to_get}"
+        ) from error
 
 
 def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str, Mapping[str, Any]]:
@@ -249,9 +305,9 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
     return tables
 
 
-def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]) -> list[Fit]:
+def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int], folds: int) -> list[Fit]:
     return [
-        Fit(choice.name, choice.method.target, config, healthy, grid, seed, choice.method.origin or "")
+        Fit(choice.name, choice.method.target, config, healthy, grid, seed, choice.method.origin or "", folds)
         for choice, config in resolved
         for seed in seeds
     ]

@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +11,10 @@ from benchmark import __version__
 from benchmark.planning import Study
 from benchmark.runfolder import FORMAT, RunFolder, read_json, write_json
 from benchmark.study import Cell, Reference, cell_from_json, reference_from_json
-from datasets.catalog import dataset
+from datasets.case import CaseFiles
+from datasets.catalog import adopt, adopted, dataset
 from datasets.errors import BadFile, BadValue
-from datasets.spec import digest
+from datasets.spec import digest, usable_files
 
 State = Literal["missing", "mapped", "failed", "done"]
 
@@ -60,9 +61,11 @@ def claim(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
             "version": __version__,
             "data": str(data.resolve()),
             "settings": _settings(study.cells[0]),
+            "own": _own(cells),
             "scoring": asdict(scoring),
             "cells": [asdict(cell) for cell in cells],
             "references": [asdict(reference) for reference in references],
+            "skipped": {**_skipped(run, set(study.files)), **study.skipped},
         },
     )
 
@@ -95,13 +98,17 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
     root = data or Path(read_json(run.study)["data"])
     cells = kept_cells(run)
     cohorts = {cell.cohort.dataset: cell.cohort for cell in cells}
-    files = {name: dataset(name).files(root, cohort.sequence) for name, cohort in cohorts.items()}
+    if data is not None:
+        _move_own(cohorts, data)
+    skipped = _skipped(run, set())
+    files = {name: _files(name, root, cohort.sequence, skipped.get(name)) for name, cohort in cohorts.items()}
     for name, cohort in cohorts.items():
         found = digest(files[name])
         if found != cohort.digest:
             raise BadFile(
-                f"{root / name}: got data with digest {found[:12]}, wanted {cohort.digest[:12]}, that of the maps in "
-                f"{run.root}. Scans, masks or splits have changed since: choose another --out or give the old --data."
+                f"{dataset(name).folder(root)}: got data with digest {found[:12]}, wanted {cohort.digest[:12]}, that "
+                f"of the maps in {run.root}. Scans, masks or splits have changed since: choose another --out or give "
+                "the old --data."
             )
     return Study(tuple(cells), tuple(kept_references(run)), files)
 
@@ -122,7 +129,7 @@ def cell_state(run: RunFolder, cell: Cell, scoring: Scoring) -> State:
     if has_failed(run, cell):
         return "failed"
     wanted = {(chain, protocol) for chain in scoring.postprocessing for protocol in scoring.protocols}
-    return "done" if wanted <= _scored_choices(run.cell(cell) / "rows.csv") else "mapped"
+    return "done" if wanted <= thresholds_of(run, cell).keys() else "mapped"
 
 
 def has_failed(run: RunFolder, cell: Cell) -> bool:
@@ -135,6 +142,19 @@ def has_maps(run: RunFolder, cell: Cell) -> bool:
     """Whether all maps of a cell are kept, even if scoring them failed."""
     record = run.cell(cell) / "cell.json"
     return record.exists() and read_json(record).get("stage") not in ("fit", "predict")
+
+
+def _files(name: str, root: Path, sequence: str, skipped: Sequence[str] | None) -> Sequence[CaseFiles]:
+    """A cohort's cases without those that the run has left out."""
+    if skipped is None:
+        return dataset(name).files(root, sequence)
+    usable, _ = usable_files(dataset(name), root, sequence)
+    return [one for one in usable if one.case_id not in skipped]
+
+
+def _skipped(run: RunFolder, replaced: Collection[str]) -> dict[str, Sequence[str]]:
+    """The cases that the folder's study leaves out of each dataset but those `replaced`."""
+    return {name: cases for name, cases in _kept(run).get("skipped", {}).items() if name not in replaced}
 
 
 def _rivals(kept: Cell, study: Study) -> bool:
@@ -153,6 +173,19 @@ def _kept(run: RunFolder) -> Mapping[str, Any]:
     return read_json(run.study) if run.study.exists() else {}
 
 
+def _move_own(names: Iterable[str], data: Path) -> None:
+    """Look for cohorts of the user's own in `data` where it holds a folder of their name."""
+    for own in map(adopted, names):
+        if own is not None and (data / own.name).is_dir():
+            adopt(replace(own, home=(data / own.name).resolve()))
+
+
+def _own(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """The cohorts of the user's own among the cells', so that the run knows them by their names later."""
+    names = sorted({name for cell in cells for name in (cell.cohort.dataset, cell.fit.healthy.dataset)})
+    return [asdict(own) | {"home": str(own.home)} for own in map(adopted, names) if own is not None]
+
+
 def _settings(cell: Cell) -> dict[str, Any]:
     settings = {
         "grid": asdict(cell.fit.grid),
@@ -160,14 +193,16 @@ def _settings(cell: Cell) -> dict[str, Any]:
         "precision": cell.precision,
         "splits": cell.splits,
         "limit": cell.limit,
+        "folds": cell.fit.folds,
     }
     return json.loads(json.dumps(settings))  # tuples as they come back from a file
 
 
-def _scored_choices(rows: Path) -> set[tuple[str, str]]:
-    """Chain and protocol of every threshold in a table; each evaluation leaves one, if only NaN."""
+def thresholds_of(run: RunFolder, cell: Cell) -> dict[tuple[str, str], float]:
+    """A scored cell's threshold for each chain and protocol; each evaluation leaves one, if only NaN."""
+    rows = run.cell(cell) / "rows.csv"
     if not rows.exists():
-        return set()
+        return {}
     with rows.open(newline="", encoding="utf-8") as stream:
-        table = csv.DictReader(stream)
-        return {(row["postprocessing"], row["protocol"]) for row in table if row["metric"] == "threshold"}
+        found = [row for row in csv.DictReader(stream) if row["metric"] == "threshold"]
+        return {(row["postprocessing"], row["protocol"]): float(row["value"]) for row in found}

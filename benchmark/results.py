@@ -1,7 +1,7 @@
 """Row: one number of one case under one choice of everything; read and written as CSV."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ class Row:
         seed, sampling_seed: None for the perfect map, which has neither.
         value: NaN where the metric is undefined, by decision.
         key: of the evaluation (or of the cell, for what no protocol enters).
+        flags: what qualifies the number, words apart by blanks: `leak`, `partial`; "" for most.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Row:
     metric: str
     value: float
     key: str
+    flags: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -51,7 +53,7 @@ def blank_row(cell: Cell) -> Row:
         method=cell.fit.method,
         dataset=cell.cohort.dataset,
         sequence=cell.cohort.sequence,
-        shift=cell.shift.name,
+        shift=cell.shift.label,
         severity=cell.shift.severity,
         seed=cell.fit.seed,
         sampling_seed=cell.sampling_seed,
@@ -63,7 +65,14 @@ def blank_row(cell: Cell) -> Row:
         metric="",
         value=float("nan"),
         key=cell.key,
+        flags=" ".join(cell.flags),
     )
+
+
+def _from_text(row: Mapping[str, str]) -> Row:
+    whole = {name: int(row[name]) if row[name] else None for name in ("seed", "sampling_seed")}
+    numbers = {name: float(row[name]) for name in ("severity", "value")}
+    return Row(**{**{name: row[name] for name in COLUMNS}, **whole, **numbers})  # type: ignore[arg-type]
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -80,6 +89,19 @@ def join_rows(parts: Iterable[Path], whole: Path) -> None:
         stream.write(",".join(COLUMNS) + "\n")
         for part in parts:
             stream.writelines(part.read_text(encoding="utf-8").splitlines(keepends=True)[1:])
+
+
+def kept_rows(path: Path) -> list[Row]:
+    """The rows of a file, without pandas.
+
+    Raises:
+        BadFile: it is missing or was not written by `write_rows`.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [_from_text(row) for row in csv.DictReader(stream)]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted rows that predict wrote.") from error
 
 
 def read_rows(path: Path) -> "pd.DataFrame":

@@ -10,9 +10,11 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from benchmark.study import Cell, Fit, Reference
+from datasets.catalog import adopt
 from datasets.errors import BadFile, BadValue, MissingData
+from datasets.own import OwnCohort
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,17 @@ class RunFolder:
     def reconstruction(self, cell: Cell, case_id: str) -> Path:
         return self.cell(cell) / "reconstructions" / f"{case_id}.nii.gz"
 
+    def seen(self, cell: Cell) -> Path:
+        """Rows that need the image as the detector saw it, of a cell under a shift."""
+        return self.cell(cell) / "seen.csv"
+
     @property
     def study(self) -> Path:
         return self.root / "study.json"
 
 
 def open_run(root: Path) -> RunFolder:
-    """An existing run folder.
+    """An existing run folder; cohorts of the user's own are known by their names from now on.
 
     Raises:
         MissingData: there is none.
@@ -55,7 +61,15 @@ def open_run(root: Path) -> RunFolder:
         raise BadFile(
             f"{run.study}: got run format {found!r}, wanted {FORMAT}. Use the version that wrote it, or another --out."
         )
+    for own in own_cohorts(run):
+        adopt(own)
     return run
+
+
+def own_cohorts(run: RunFolder) -> list[OwnCohort]:
+    """The cohorts of the user's own that the folder's study names."""
+    stored = read_json(run.study).get("own", []) if run.study.exists() else []
+    return [OwnCohort(one["name"], Path(one["home"]), tuple(one["sequences"]), one["healthy"]) for one in stored]
 
 
 def create_run(root: Path) -> RunFolder:

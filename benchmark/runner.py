@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 import torch
 
+from benchmark.admission import Admission, keep
 from benchmark.detector import LabelledDetector
 from benchmark.environment import environment
+from benchmark.evaluation import as_seen
 from benchmark.fitting import Workplace, check_fit, fitted, forget
 from benchmark.inference import Inference, Prediction, forget_peak, peak_bytes, predict
 from benchmark.labels import LesionFrequency
@@ -34,6 +36,7 @@ class Job:
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
         say: told what goes on, a line at a time.
         devices: GPUs that one fit trains on, where the method can use several.
+        admission: the audit that has read every case already; None to read them before anything is computed.
     """
 
     study: Study
@@ -44,6 +47,7 @@ class Job:
     rerun: Rerun
     say: Callable[[str], None]
     devices: int = 1
+    admission: Admission | None = None
 
     @property
     def workplace(self) -> Workplace:
@@ -73,10 +77,12 @@ def run_study(job: Job) -> list[Cell]:
     todo = [cell for cell in job.study.cells if job.wanted(cell)]
     for fit in {cell.fit.key: cell.fit for cell in todo if not job.keeps_maps(cell)}.values():
         check_fit(job.workplace, fit)
-    if todo:
+    if todo and job.admission is None:
         job.say("Reading every case once, to know now what cannot be used.")
         check_cases(_needed(job.study, todo), todo[0].fit.grid)
     claim(job.run, job.study, job.scoring, job.data)
+    if job.admission is not None:
+        keep(job.run, job.admission)
     if todo:
         write_json(job.run.root / "environment.json", environment(job.inference.device))
     _forget(job, todo)
@@ -126,7 +132,7 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     files = job.study.mapped_cases(cell)
     inference = replace(job.inference, precision=cell.precision)
     forget_peak(inference.device)
-    rows, blank = list[Row](), blank_row(cell)
+    rows, seen, blank = list[Row](), list[Row](), blank_row(cell)
     predictions = _predictions(detector, files, cell, inference)
     for one, prediction in zip(files, predictions, strict=True):
         write_volume(job.run.anomaly_map(cell, one.case_id), prediction.anomaly_map, prediction.case.affine)
@@ -134,22 +140,26 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
             write_volume(job.run.reconstruction(cell, one.case_id), prediction.reconstruction, prediction.case.affine)
         timed = replace(blank, split=one.split, case_id=one.case_id, subject_id=one.subject_id)
         rows.append(replace(timed, metric="seconds", value=prediction.seconds))
+        if not cell.shift.is_none:
+            seen += as_seen(blank, one, prediction.case, prediction.reconstruction)
     rows.append(replace(blank, metric="peak_bytes", value=float(peak_bytes(inference.device))))
     write_rows(job.run.cell(cell) / "timing.csv", rows)
+    if seen:
+        write_rows(job.run.seen(cell), seen)
     record_cell(job.run, cell, {"status": "mapped", "inference": asdict(inference)})
     seconds = sum(row.value for row in rows[:-1])
-    job.say(f"  mapped {len(files)} cases of {cell.cohort.dataset} in {seconds:.1f} s")
+    job.say(f"  mapped {len(files)} cases of {cell.where} in {seconds:.1f} s")
 
 
 def _predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inference: Inference) -> Iterator[Prediction]:
     """One a case in their order; a labelled detector hears of the other patients' lesions before each patient."""
     if not isinstance(detector, LabelledDetector):
-        yield from predict(detector, Cases(files, cell.fit.grid), inference, seed=cell.sampling_seed)
+        yield from predict(detector, Cases(files, cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
         return
     frequency = LesionFrequency(files, cell.fit.grid)
     for subject_id, own in groupby(files, key=lambda one: one.subject_id):
         detector.see_locations(torch.from_numpy(frequency.of_others(subject_id))[None])  # (1, X, Y, Z)
-        yield from predict(detector, Cases(list(own), cell.fit.grid), inference, seed=cell.sampling_seed)
+        yield from predict(detector, Cases(list(own), cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
 
 
 def _needed(study: Study, cells: Iterable[Cell]) -> list[CaseFiles]:

@@ -5,15 +5,18 @@ from collections.abc import Callable, Sequence
 
 from benchmark.datacard import sees_labels
 from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
+from benchmark.implants import keep_trials, summarise
 from benchmark.planning import Study
 from benchmark.records import (
     Scoring,
+    cell_state,
     has_failed,
     has_maps,
     keep_scoring,
     kept_cells,
     kept_references,
     record_cell,
+    thresholds_of,
 )
 from benchmark.results import join_rows, write_rows
 from benchmark.runfolder import RunFolder
@@ -28,7 +31,7 @@ def evaluate_study(study: Study, run: RunFolder, scoring: Scoring, say: Say) -> 
     keep_scoring(run, scoring)
     failed = [cell for cell in study.cells if not has_maps(run, cell)]
     for cell in failed:
-        say(f"  no maps of {cell.fit.method} on {cell.cohort.dataset} (seed {cell.fit.seed})")
+        say(f"  no maps of {cell.fit.method} on {cell.where} (seed {cell.fit.seed})")
     for fit in study.fits:
         kept = [cell for cell in study.cells_of(fit) if cell not in failed]
         failed += score_fit(study, run, scoring, fit, kept, say)
@@ -42,11 +45,21 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
 
     A map that cannot be read counts as a failure of "predict": it has to be made anew.
     """
-    if not cells:
-        return []
-    reference, failed = study.healthy_cell(fit), []
+    failed = list[Cell]()
+    for shift in dict.fromkeys(cell.shift for cell in study.cells_of(fit)):  # unshifted ones first
+        under = [cell for cell in cells if cell.shift == shift]
+        if under:
+            failed += _score_shift(study, run, scoring, study.healthy_cell(fit, shift), under, say)
+    return failed
+
+
+def _score_shift(
+    study: Study, run: RunFolder, scoring: Scoring, reference: Cell, cells: Sequence[Cell], say: Say
+) -> list[Cell]:
+    """Score cells of one fit under one shift; `reference` has the maps of healthy scans under it."""
+    fit, failed = reference.fit, list[Cell]()
     if not has_maps(run, reference):
-        say(f"  not scored: no maps of {fit.method} on its healthy cohort {reference.cohort.dataset}")
+        say(f"  not scored: no maps of {fit.method} on its healthy cohort {reference.where}")
         return list(cells)
     try:
         # Maps made of lesion labels say nothing of healthy scans: no threshold can be taken from these.
@@ -56,11 +69,18 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
         fail(run, reference, _stage(error), say)
         return list(cells)
     for cell in cells:
+        if cell != cell.unshifted and cell_state(run, cell.unshifted, scoring) != "done":
+            say(f"  not scored: no threshold to freeze for {fit.method} on {cell.where}")
+            failed.append(cell)
+            continue
         try:
-            rows = evaluate_cell(run, cell, study.mapped_cases(cell), normal, scoring.protocols)
+            files = study.mapped_cases(cell)
+            frozen = None if cell == cell.unshifted else thresholds_of(run, cell.unshifted)
+            rows = evaluate_cell(run, cell, files, normal, scoring.protocols, frozen)
+            keep_trials(run, cell, rows, files)
             write_rows(run.cell(cell) / "rows.csv", rows)
             record_cell(run, cell, {"status": "mapped"})
-            say(f"  scored {fit.method} on {cell.cohort.dataset}: {len(rows)} rows")
+            say(f"  scored {fit.method} on {cell.where}: {len(rows)} rows")
         except Exception as error:
             fail(run, cell, _stage(error), say)
             failed.append(cell)
@@ -75,14 +95,16 @@ def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
 
 
 def collect(run: RunFolder) -> None:
-    """Join the rows of a run's finished cells into its `rows.csv` and `timing.csv`.
+    """Join the rows of a run's finished cells into its `rows.csv` and `timing.csv`, and sum implants up.
 
     What a failed cell has left of an earlier success stays in its folder and out of the tables.
     """
-    folders = [run.cell(cell) for cell in kept_cells(run) if not has_failed(run, cell)]
+    finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
+    folders = [run.cell(cell) for cell in finished]
     folders += [run.cell(reference) for reference in kept_references(run)]
     for table in ("rows.csv", "timing.csv"):
         join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+    summarise(run, finished)
 
 
 def _stage(error: Exception) -> str:
@@ -93,4 +115,4 @@ def fail(run: RunFolder, cell: Cell, stage: str, say: Say) -> None:
     """Leave the traceback in the cell; called while an exception is handled."""
     trace = traceback.format_exc()
     record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": trace})
-    say(f"  FAILED {cell.fit.method} on {cell.cohort.dataset} ({stage}): {trace.strip().splitlines()[-1]}")
+    say(f"  FAILED {cell.fit.method} on {cell.where} ({stage}): {trace.strip().splitlines()[-1]}")

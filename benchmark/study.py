@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from datasets.case import Split
@@ -36,6 +36,7 @@ class Fit:
         target: `module:attribute` of its class, or `FILE.py:name@digest` for a plugin file.
         config: every hyper-parameter, resolved.
         origin: a plugin's distribution and version, so that another version is another fit; "" for a built-in.
+        folds: into how many the healthy subjects are parted; `seed` is then the fold that is validated on. 0: none.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Fit:
     grid: Grid
     seed: int
     origin: str = ""
+    folds: int = 0
 
     @property
     def key(self) -> str:
@@ -62,6 +64,7 @@ class Cell:
     Attributes:
         splits: which cases are mapped; without "test" the test split stays closed.
         limit: at most so many cases of each split; None for all.
+        flags: what qualifies every number of it: `leak`, `partial`; see `benchmark.admission`.
     """
 
     fit: Fit
@@ -71,6 +74,7 @@ class Cell:
     precision: Precision = "fp32"
     splits: tuple[Split, ...] = ("val", "test")
     limit: int | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -78,7 +82,17 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{_plain(self.fit.method)}-{self.cohort.dataset}-{self.shift.name}-{self.key}"
+        return f"{_plain(self.fit.method)}-{_plain(self.cohort.dataset)}-{_plain(self.shift.label)}-{self.key}"
+
+    @property
+    def where(self) -> str:
+        """The cohort, and the shift if there is one, as text."""
+        return self.cohort.dataset if self.shift.is_none else f"{self.cohort.dataset} under {self.shift.text}"
+
+    @property
+    def unshifted(self) -> "Cell":
+        """The cell that thresholds are frozen from: the same without shift, its histograms matched if these are."""
+        return replace(self, shift=Shift(matched=self.shift.matched))
 
     @property
     def label(self) -> tuple[str, str, str, float, int, int]:
@@ -87,7 +101,7 @@ class Cell:
         return (
             self.fit.method,
             self.cohort.dataset,
-            shift.name,
+            shift.label,
             shift.severity,
             self.fit.seed,
             self.sampling_seed,
@@ -115,6 +129,7 @@ class Reference:
     grid: Grid
     splits: tuple[Split, ...]
     limit: int | None
+    flags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -122,7 +137,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        return f"perfect-map-{self.cohort.dataset}-{self.key}"
+        return f"perfect-map-{_plain(self.cohort.dataset)}-{self.key}"
 
 
 def key_of(what: Fit | Cell | Evaluation | Reference) -> str:
@@ -146,5 +161,5 @@ def reference_from_json(stored: Mapping[str, Any]) -> Reference:
 
 
 def _plain(name: str) -> str:
-    """A method's name as part of a folder's name."""
+    """A method's or dataset's name as part of a folder's name."""
     return re.sub(r"[^\w.=-]+", "_", name).strip("_")

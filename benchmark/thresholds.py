@@ -56,6 +56,14 @@ PROTOCOLS: Mapping[str, Protocol] = {
 }
 
 
+SHIFTED = "@shifted"
+
+
+def retuned(protocol: str) -> str:
+    """The name of a protocol whose cases are shifted as the scored ones are: a ceiling of what re-tuning can do."""
+    return f"{protocol}{SHIFTED}"
+
+
 def above(scores: Scores, threshold: float) -> Mask:
     """The prediction `score > threshold`, of the scores' shape; a score of 0 is never an alarm.
 

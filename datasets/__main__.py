@@ -1,4 +1,4 @@
-"""`python -m datasets`: list the cohorts, write the phantom."""
+"""`python -m datasets`: list, prepare, audit, split and show cohorts, shift scans, write phantoms and implants."""
 
 import json
 import sys
@@ -11,12 +11,27 @@ from typing import Annotated
 
 import typer
 
+from datasets import cli_audit
 from datasets.catalog import dataset, targets
+from datasets.cli_implant import app as implant
+from datasets.cli_prepare import app as preparation
+from datasets.cli_shifts import app as about_shifts
+from datasets.cli_show import app as about_pictures
+from datasets.cli_splits import splits
 from datasets.errors import UserError
-from datasets.phantom import PHANTOM, write_phantom
+from datasets.phantom import write_phantom
+from datasets.phantom.cohort import cohort_name
+from datasets.phantom.families import FAMILIES, PLAIN
 from datasets.spec import DatasetSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command("splits")(splits)
+
+app.command("audit")(cli_audit.audit)
+app.add_typer(about_shifts)
+app.add_typer(about_pictures)
+app.add_typer(implant)
+app.add_typer(preparation)
 
 Data = Annotated[
     Path,
@@ -39,36 +54,48 @@ def list_cohorts(as_json: Annotated[bool, typer.Option("--json", help="As a JSON
     for spec in specs:
         facts = _facts(spec)
         sequences = ", ".join(spec.sequences)
-        typer.echo(f"{spec.name:10} {spec.title}: {sequences}; {facts['cases']}; {spec.licence}")
+        typer.echo(f"{spec.name:14} {spec.title}: {sequences}; {facts['cases']}; {spec.licence}")
 
 
 @app.command("phantom")
 def phantom(
     data: Data,
+    variant: Annotated[str, typer.Option(help=f"Kind of lesions: {', '.join(FAMILIES)}.")] = PLAIN,
     spacing: Annotated[float, typer.Option(help="Voxel edge in mm.")] = 2.0,
-    healthy: Annotated[int, typer.Option(help="Number of healthy cases.")] = 24,
-    lesion: Annotated[int, typer.Option(help="Number of cases with lesions.")] = 8,
+    healthy: Annotated[int | None, typer.Option(help="Number of healthy cases; 24 in the plain phantom.")] = None,
+    lesion: Annotated[int | None, typer.Option(help="Number of cases with lesions; 8 or 12.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other subjects.")] = 0,
+    with_healthy: Annotated[
+        bool, typer.Option("--with-healthy", help="Also scan lesion cases as if they had no lesion, into healthy/.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing phantom.")] = False,
 ) -> None:
-    """Write the phantom, simulated brains with known lesions, below --data."""
-    write = partial(write_phantom, healthy=healthy, lesion=lesion, spacing=spacing, seed=seed)
+    """Write the phantom or a variant of it, simulated brains with known lesions, below --data."""
+    write = partial(
+        write_phantom,
+        variant=variant,
+        healthy=healthy,
+        lesion=lesion,
+        spacing=spacing,
+        seed=seed,
+        with_healthy=with_healthy,
+    )
+    folder = data / cohort_name(variant)
     if force:
-        _replace(data, write)
+        _replace(folder, write)
     else:
         write(data)
-    typer.echo(f"Wrote {healthy} healthy and {lesion} lesion cases to {data / PHANTOM.name}.")
+    typer.echo(f"Wrote {len(list((folder / 'brain_mask').iterdir()))} cases to {folder}.")
 
 
-def _replace(data: Path, write: Callable[[Path], None]) -> None:
+def _replace(folder: Path, write: Callable[[Path], None]) -> None:
     """The old cohort goes when the new one is complete."""
-    folder = data / PHANTOM.name
-    data.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=data, prefix=f".{PHANTOM.name}-") as beside:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
         write(Path(beside))
         if folder.exists():
             rmtree(folder)
-        (Path(beside) / PHANTOM.name).rename(folder)
+        (Path(beside) / folder.name).rename(folder)
 
 
 def _readable_specs() -> list[DatasetSpec]:

@@ -13,7 +13,11 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """Paths of one scan and its masks; `lesion_mask` None means healthy."""
+    """Paths of one scan and its masks; `lesion_mask` None means healthy.
+
+    Attributes:
+        host: the same scan without its lesion; None where that is not known.
+    """
 
     case_id: str
     image: Path
@@ -22,6 +26,7 @@ class CaseFiles:
     subject_id: str
     site: str
     split: Split
+    host: Path | None = None
 
     @property
     def healthy(self) -> bool:
@@ -38,6 +43,7 @@ class Case:
         lesion_mask: `(X, Y, Z)` bool; None for a healthy case.
         affine: `(4, 4)` float64, voxel index to mm.
         lesion_outside_grid_ml: lesion volume that the grid's box cuts off; it can only be missed.
+        shift_dose: mean |shifted - unshifted image| over the brain's healthy tissue; 0 without shift.
     """
 
     case_id: str
@@ -46,6 +52,7 @@ class Case:
     lesion_mask: NDArray[np.bool_] | None
     affine: NDArray[np.float64]
     lesion_outside_grid_ml: float = 0.0
+    shift_dose: float = 0.0
 
     @property
     def spacing(self) -> tuple[float, float, float]:

@@ -2,8 +2,11 @@
 
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from datasets.errors import BadValue, UnknownName
+from datasets.implants import PATTERN, implant_spec
+from datasets.own import OwnCohort, own_cohort
 from datasets.spec import DatasetSpec
 
 GROUP = "uadbench.datasets"
@@ -16,7 +19,12 @@ BUILT_IN = {
     "lgg": "datasets.lgg:LGG",
     "oasis": "datasets.oasis:OASIS",
     "phantom": "datasets.phantom:PHANTOM",
+    "phantom-glioma": "datasets.phantom:GLIOMA",
+    "phantom-ms": "datasets.phantom:MS",
+    "phantom-stroke": "datasets.phantom:STROKE",
+    "phantom-wmh": "datasets.phantom:WMH",
 }
+_ADOPTED: dict[str, OwnCohort] = {}  # what this process was told of, by --datasets NAME=FOLDER or a run folder
 
 
 def targets() -> dict[str, str]:
@@ -26,17 +34,51 @@ def targets() -> dict[str, str]:
 
 
 def dataset(name: str) -> DatasetSpec:
-    """The spec called `name`, or having it among its aliases.
+    """The spec called `name`, or having it among its aliases; `implant[NAME]` is made of NAME's.
 
     Raises:
         UnknownName: nothing is called so.
         BadValue: a plugin's entry point does not lead to a DatasetSpec.
     """
+    if name in _ADOPTED:
+        return _ADOPTED[name].spec
+    implanted = PATTERN.fullmatch(name)
+    if implanted:
+        return implant_spec(dataset(implanted[1]))
     known = targets()
     key = name if name in known else _by_alias(name)
     if key is None:
-        raise UnknownName("dataset", name, known)
+        raise UnknownName("dataset", name, [*known, *_ADOPTED])
     return _load(key, known[key])
+
+
+def chosen(text: str) -> DatasetSpec:
+    """The spec that a command line names: a known one, or a folder of the user's own as `NAME=FOLDER`.
+
+    Raises:
+        UserError: as `dataset` and `own_cohort`.
+    """
+    name, given, folder = text.partition("=")
+    if given:
+        adopt(own_cohort(name.strip(), Path(folder.strip())))
+    return dataset(name.strip())
+
+
+def adopt(own: OwnCohort) -> None:
+    """Make a cohort of the user's own known by its name in this process.
+
+    Raises:
+        BadValue: another cohort is called so.
+    """
+    known = targets()
+    if own.name in known or _by_alias(own.name):
+        raise BadValue(f"dataset '{own.name}={own.home}': got the name of a cohort that there is, wanted another one.")
+    _ADOPTED[own.name] = own
+
+
+def adopted(name: str) -> OwnCohort | None:
+    """The cohort of the user's own that is called so in this process."""
+    return _ADOPTED.get(name)
 
 
 def _by_alias(name: str) -> str | None:

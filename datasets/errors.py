@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -24,6 +25,18 @@ class BadValue(UserError, ValueError):
 
 class BadFile(UserError, ValueError):
     """A file that is there but cannot be used."""
+
+
+class BadVolume(BadFile):
+    """A volume that cannot be used.
+
+    Attributes:
+        code: the kind of defect, e.g. `unreadable-file`.
+    """
+
+    def __init__(self, path: Path, code: str, got: str, wanted: str) -> None:
+        super().__init__(f"{path}: got {got}, wanted {wanted}.")
+        self.path, self.code, self.got, self.wanted = path, code, got, wanted
 
 
 class MissingData(UserError, FileNotFoundError):

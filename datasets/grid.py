@@ -1,21 +1,25 @@
 """The common grid, and `load_case`: the one place that orients, crops, scales and resamples."""
 
-import gzip
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.case import Case, CaseFiles
-from datasets.errors import BadFile, MissingData
+from datasets.errors import BadVolume
+from datasets.nifti import Volume, check_same_grid, read_volume
+from datasets.shifts import Shift
+from datasets.shifts.application import Applied, dose
 
 Array = NDArray[Any]
 Voxel = TypeVar("Voxel", bound=np.generic)
+INSIDE_ABOVE = 0.5  # of a mask's values: an interpolated mask above 0 would be a dilated one
+KEPT = 192  # unshifted cases in memory while shifts are made: up to 3 MB each on the published grid
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,12 @@ GRIDS = {"paper": Grid(), "quick": Grid(shape=(48, 48, 25), spacing=4.0)}
 
 
 class Cases(Sequence[Case]):
-    """Cases of a cohort, each read from disk whenever it is asked for."""
+    """Cases of a cohort under one shift, each read from disk whenever it is asked for."""
 
-    def __init__(self, files: Sequence[CaseFiles], grid: Grid) -> None:
+    def __init__(self, files: Sequence[CaseFiles], grid: Grid, shift: Shift = Shift()) -> None:
         self.files = tuple(files)
         self.grid = grid
+        self.shift = shift
 
     def __len__(self) -> int:
         return len(self.files)
@@ -52,15 +57,20 @@ class Cases(Sequence[Case]):
     def __getitem__(self, index: slice) -> "Cases": ...
     def __getitem__(self, index: int | slice) -> "Case | Cases":
         if isinstance(index, slice):
-            return Cases(self.files[index], self.grid)
-        return load_case(self.files[index], self.grid)
+            return Cases(self.files[index], self.grid, self.shift)
+        return load_case(self.files[index], self.grid, self.shift)
 
     def __iter__(self) -> Iterator[Case]:
-        return (load_case(files, self.grid) for files in self.files)
+        return (load_case(files, self.grid, self.shift) for files in self.files)
 
 
-def load_case(files: CaseFiles, grid: Grid) -> Case:
-    """Read one scan and bring it onto `grid`.
+def masks_of(files: CaseFiles, grid: Grid) -> Case:
+    """The unshifted case, read once for all that is asked of its masks; what is in it must not be changed."""
+    return _kept(files, grid, _stamps(files))
+
+
+def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
+    """Read one scan and bring it onto `grid` under `shift`, which changes the image and nothing else.
 
     Intensities are clipped to the grid's percentiles over the brain inside the box and scaled to
     [0, 1] at the scan's own resolution; then images are resampled by cubic B-splines and masks by
@@ -68,74 +78,138 @@ def load_case(files: CaseFiles, grid: Grid) -> Case:
 
     Raises:
         MissingData: a file is not there.
-        BadFile: a file is torn, not 3-D, not finite, or off the image's grid.
+        BadVolume: a file is torn, not 3-D, not finite, or off the image's grid; see `datasets.nifti`.
     """
-    image, affine = _read(files.image)
-    brain = _read_mask(files.brain_mask, files.image, image.shape, affine)
-    lesion = None
-    if files.lesion_mask is not None:
-        lesion = _read_mask(files.lesion_mask, files.image, image.shape, affine)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    to_source = _box(image.shape, spacing, grid)
-    inside = _covered(image.shape, spacing, grid)
-    scaled = _scale(image, brain, inside, grid.percentiles, files)
+    if shift.is_none:
+        return _unshifted(files, grid)
+    case = _kept(files, grid, _stamps(files))
+    image, applied = case.image[0], Applied(shift, files.case_id)
+    if applied.stage == "acquisition":
+        source = _source(files, grid)
+        image = source.on_grid(applied.acquired(source.image, source.brain, source.spacing), case.brain_mask)
+    elif applied.stage == "representation":
+        image = applied.represented(
+            image, case.brain_mask, grid.spacing, grid.percentiles, partial(_rescaled, files, grid, case.brain_mask)
+        )
+    healthy = case.brain_mask if case.lesion_mask is None else case.brain_mask & ~case.lesion_mask
+    return replace(
+        case,
+        image=applied.matched(image, case.brain_mask)[None],
+        shift_dose=0.0 if applied.stage is None else dose(image, case.image[0], healthy),
+    )
 
-    new_brain = _resample(brain, to_source, grid.shape, order=0)
-    new_image = np.clip(_resample(scaled, to_source, grid.shape, order=3), 0, 1)
-    new_image[~new_brain] = 0
+
+def _stamps(files: CaseFiles) -> tuple[int, ...]:
+    """When each of a case's files was written, in ns; tells what is kept in memory from what lies there now."""
+    paths = [path for path in (files.image, files.brain_mask, files.lesion_mask) if path is not None]
+    return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A scan as it lies on disk, and how the grid lies in it.
+
+    Attributes:
+        to_source: `(4, 4)` map from grid voxels to the scan's.
+        inside: the scan's voxels inside the grid's box.
+    """
+
+    files: CaseFiles
+    grid: Grid
+    volume: Volume
+    brain: NDArray[np.bool_]
+
+    @property
+    def image(self) -> Array:
+        return self.volume.data
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        return self.volume.affine
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        return self.volume.spacing
+
+    @property
+    def to_source(self) -> NDArray[np.float64]:
+        return _box(self.image.shape, self.spacing, self.grid)
+
+    @property
+    def inside(self) -> tuple[slice, ...]:
+        return covered(self.image.shape, self.spacing, self.grid)
+
+    def on_grid(
+        self, magnitudes: Array, new_brain: NDArray[np.bool_], percentiles: tuple[float, float] | None = None
+    ) -> NDArray[np.float32]:
+        """Scaled and resampled; `percentiles` in place of the grid's own."""
+        scaled = _scale(magnitudes, self.brain, self.inside, percentiles or self.grid.percentiles, self.files)
+        image = np.clip(_resample(scaled, self.to_source, self.grid.shape, order=3), 0, 1)
+        image[~new_brain] = 0
+        return image
+
+
+def _source(files: CaseFiles, grid: Grid) -> _Source:
+    volume = read_volume(files.image)
+    return _Source(files, grid, volume, _read_mask(files.brain_mask, volume))
+
+
+def _unshifted(files: CaseFiles, grid: Grid) -> Case:
+    source = _source(files, grid)
+    lesion = None if files.lesion_mask is None else _read_mask(files.lesion_mask, source.volume)
+    new_brain = _resample(source.brain, source.to_source, grid.shape, order=0)
     new_lesion, outside_ml = None, 0.0
     if lesion is not None:
-        new_lesion = _resample(lesion, to_source, grid.shape, order=0)
-        cut_off = int(lesion.sum()) - int(lesion[inside].sum())
-        outside_ml = cut_off * float(np.prod(spacing)) / 1000
+        new_lesion = _resample(lesion, source.to_source, grid.shape, order=0)
+        cut_off = int(lesion.sum()) - int(lesion[source.inside].sum())
+        outside_ml = cut_off * float(np.prod(source.spacing)) / 1000
     return Case(
         case_id=files.case_id,
-        image=new_image[None],
+        image=source.on_grid(source.image, new_brain)[None],
         brain_mask=new_brain,
         lesion_mask=new_lesion,
-        affine=affine @ to_source,
+        affine=source.affine @ source.to_source,
         lesion_outside_grid_ml=outside_ml,
     )
 
 
-def _read(path: Path) -> tuple[Array, NDArray[np.float64]]:
-    """Data `(X, Y, Z)` and affine of a NIfTI file, its axes turned to the closest RAS+."""
-    if not path.is_file():
-        raise MissingData(f"No file {path}.")
-    try:
-        nifti = nibabel.nifti1.Nifti1Image.from_bytes(_content(path))
-        if len(nifti.shape) != 3:
-            raise BadFile(f"{path}: got {len(nifti.shape)}-D data {nifti.shape}, wanted a 3-D volume.")
-        nifti = nibabel.funcs.as_closest_canonical(nifti)
-        data = np.asanyarray(nifti.dataobj)
-    except BadFile:
-        raise
-    except Exception as error:  # nibabel, gzip and zlib share no base class for a torn file
-        raise BadFile(f"{path}: got a file that cannot be read ({error}), wanted an intact NIfTI volume.") from error
-    if data.dtype.kind not in "biuf":
-        raise BadFile(f"{path}: got voxels of type {data.dtype}, wanted one real number a voxel.")
-    if not np.isfinite(data).all():
-        bad = int(np.size(data) - np.isfinite(data).sum())
-        raise BadFile(f"{path}: got {bad} voxels that are NaN or infinite, wanted finite intensities.")
-    if nifti.affine is None or not np.isfinite(nifti.affine).all() or abs(np.linalg.det(nifti.affine[:3, :3])) < 1e-9:
-        raise BadFile(f"{path}: got an affine that cannot be inverted, wanted voxel axes in mm.")
-    return data, np.asarray(nifti.affine, dtype=np.float64)
+@lru_cache(maxsize=KEPT)
+def _kept(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> Case:
+    """For the many shifts of one case, and for all that are scored of it."""
+    return _unshifted(files, grid)
 
 
-def _content(path: Path) -> bytes:
-    """Unpacked whole: only at its end does gzip tell whether what came before is intact."""
-    content = path.read_bytes()
-    return gzip.decompress(content) if path.suffix == ".gz" else content
+def load_host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
+    """The image `(1, X, Y, Z)` of the same scan without its lesion, on the scale of `load_case(files, grid).image`.
+
+    Equal to it wherever the lesion's image is the host's. None where the host is not known.
+
+    Raises:
+        MissingData, BadVolume: as `load_case`, or the host is off the image's grid.
+    """
+    if files.host is None:
+        return None
+    source, host = _source(files, grid), read_volume(files.host)
+    check_same_grid(host, source.volume)
+    low, high = window(source.image, source.brain, source.inside, grid.percentiles, files)
+    new_brain = _resample(source.brain, source.to_source, grid.shape, order=0)
+    scaled = _scaled(host.data, source.brain, low, high)
+    new_host = np.clip(_resample(scaled, source.to_source, grid.shape, order=3), 0, 1)
+    new_host[~new_brain] = 0
+    return np.asarray(new_host[None], dtype=np.float32)
 
 
-def _read_mask(path: Path, image_path: Path, shape: tuple[int, ...], affine: Array) -> NDArray[np.bool_]:
-    data, mask_affine = _read(path)
-    if data.shape != shape:
-        raise BadFile(f"{path}: got shape {data.shape}, wanted {shape} as in {image_path}.")
-    if not np.allclose(mask_affine, affine, atol=1e-3):
-        got, wanted = mask_affine[:3].round(3).tolist(), np.asarray(affine)[:3].round(3).tolist()
-        raise BadFile(f"{path}: got affine {got}, wanted {wanted} as in {image_path}.")
-    return np.asarray(data > 0.5)  # an interpolated mask above 0 would be a dilated one
+def _rescaled(
+    files: CaseFiles, grid: Grid, brain_mask: NDArray[np.bool_], percentiles: tuple[float, float]
+) -> NDArray[np.float32]:
+    source = _source(files, grid)
+    return source.on_grid(source.image, brain_mask, percentiles)
+
+
+def _read_mask(path: Path, image: Volume) -> NDArray[np.bool_]:
+    mask = read_volume(path)
+    check_same_grid(mask, image)
+    return np.asarray(mask.data > INSIDE_ABOVE)
 
 
 def _box(shape: Sequence[int], spacing: Array, grid: Grid) -> NDArray[np.float64]:
@@ -152,7 +226,7 @@ def _box(shape: Sequence[int], spacing: Array, grid: Grid) -> NDArray[np.float64
     return to_source
 
 
-def _covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ...]:
+def covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ...]:
     """The source voxels that lie inside the grid's box."""
     to_source = _box(shape, spacing, grid)
     first = to_source[:3, 3] + np.diag(to_source)[:3] * -0.5 + 0.5
@@ -160,6 +234,27 @@ def _covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, .
     low = np.clip(np.round(first), 0, shape).astype(int)
     high = np.clip(np.round(last), 0, shape).astype(int)
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+
+
+def window(
+    image: Array,
+    brain: NDArray[np.bool_],
+    inside: tuple[slice, ...],
+    percentiles: tuple[float, float],
+    files: CaseFiles,
+) -> tuple[float, float]:
+    """The intensities that become 0 and 1.
+
+    Raises:
+        BadVolume: there is no brain inside the box, or no contrast in it.
+    """
+    values = image[inside][brain[inside]].astype(np.float64)
+    if values.size == 0:
+        raise BadVolume(files.brain_mask, "no-brain-in-box", "no brain voxel inside the grid's box", "a brain")
+    low, high = np.percentile(values, percentiles)
+    if high <= low:
+        raise BadVolume(files.image, "constant-image", f"one intensity ({low:g}) throughout the brain", "contrast")
+    return float(low), float(high)
 
 
 def _scale(
@@ -170,12 +265,10 @@ def _scale(
     files: CaseFiles,
 ) -> NDArray[np.float32]:
     """Clip to the brain's percentiles and scale to [0, 1]; background 0."""
-    values = image[inside][brain[inside]].astype(np.float64)
-    if values.size == 0:
-        raise BadFile(f"{files.brain_mask}: got no brain voxel inside the grid's box, wanted a brain.")
-    low, high = np.percentile(values, percentiles)
-    if high <= low:
-        raise BadFile(f"{files.image}: got one intensity ({low:g}) throughout the brain, wanted contrast.")
+    return _scaled(image, brain, *window(image, brain, inside, percentiles, files))
+
+
+def _scaled(image: Array, brain: NDArray[np.bool_], low: float, high: float) -> NDArray[np.float32]:
     scaled = np.clip((image.astype(np.float64) - low) / (high - low), 0, 1)
     return np.asarray(np.where(brain, scaled, 0), dtype=np.float32)
 

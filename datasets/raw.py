@@ -1,4 +1,4 @@
-"""RawCase: one scan as its cohort's download holds it, before any preparation."""
+"""RawCase and RawCohort: scans as their cohort's download holds them, before any preparation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,8 @@ class RawCase:
     """Where one scan lies in a download, and what has been done to it already.
 
     Attributes:
-        images: a file for each sequence, e.g. `{"t1": ..., "t2": ...}`; they may lie on grids of their own.
+        images: a file for each sequence, e.g. `{"t1": ..., "t2": ...}`; they may lie on grids of their own. Where
+            there is something to unpack, these and the masks are the folders with what is unpacked.
         lesion_mask: drawn on the grid of the image `drawn_on`; None for a healthy case.
         lesion_labels: values of the mask's file that are lesion; empty: everything above half of its maximum.
         brain_mask: on the grid of `drawn_on` too; None where the brain has to be found.
@@ -43,3 +44,16 @@ class RawCase:
     corrected: bool = False
     aligned: bool = False
     unpack: "Callable[[Path], RawCase] | None" = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class RawCohort:
+    """What a download holds.
+
+    Attributes:
+        cases: those that can be prepared, in the order of their names.
+        problems: a line for each thing that was passed over, such as a scan without its partner.
+    """
+
+    cases: tuple[RawCase, ...]
+    problems: tuple[str, ...] = ()

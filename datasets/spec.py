@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from csv import DictReader
-from csv import Error as CsvError
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import SPLITS, CaseFiles, Split
-from datasets.errors import BadFile, MissingData
+from datasets.case import CaseFiles, Split
+from datasets.errors import MissingData
+from datasets.files import why_no_file
+from datasets.raw import RawCohort
+from datasets.table import Table, read_table
+from datasets.unusable import BadCases, CaseProblem, MissingCases, refusal
 
 PREPARE_OR_SIMULATE = (
     " Then bring it into the prepared layout (docs/adding-a-dataset.md)."
@@ -30,6 +32,7 @@ class DatasetSpec:
         how_to_get: what a user without the data has to do.
         files: `(root, sequence)` to the cases of that sequence, in the order of `cases.csv`.
         simulate: makes the cohort below a data folder; None where it has to be downloaded.
+        raw_cases: what a download's folder holds; None where only the prepared layout is known.
     """
 
     name: str
@@ -45,6 +48,7 @@ class DatasetSpec:
     home: Path | None = None
     files: Callable[[Path, str], Sequence[CaseFiles]] = field(default=None, repr=False)  # type: ignore[assignment]
     simulate: Callable[[Path], None] | None = field(default=None, repr=False)
+    raw_cases: Callable[[Path], RawCohort] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.files is None:
@@ -52,14 +56,19 @@ class DatasetSpec:
 
     def folder(self, root: Path) -> Path:
         """Where the cohort lies in the prepared layout, for a data folder `root`."""
-        return self.home or root / self.name
+        return self.home or root / folder_name(self.name)
+
+
+def folder_name(dataset: str) -> str:
+    """What a cohort's folder is called: `implant[ixi]` lies in `implant-ixi`."""
+    return dataset.replace("[", "-").replace("]", "")
 
 
 def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The cases of `sequence` that lie in the prepared layout below `root`.
 
     The layout is `cases.csv` and `{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz` below
-    `spec.folder(root)`.
+    `spec.folder(root)`. A column `host` names the case that is the same scan without its lesion.
 
     Raises:
         MissingData: the cohort, its table, the sequence, or a named file is not there.
@@ -74,17 +83,28 @@ def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFil
             f"No prepared {spec.title} at {folder}: looked for {table}. {spec.how_to_get}"
             + ("" if spec.simulate else PREPARE_OR_SIMULATE)
         )
-    table_rows = _read_table(table)
-    rows = [row for row in table_rows if sequence in row["sequences"].split()]
-    if not rows:
-        there = sorted({name for row in table_rows for name in row["sequences"].split()})
+    cases = read_table(table, REQUIRED_COLUMNS)
+    files, problems = _found(spec, folder, sequence, cases)
+    if problems:
+        raise refusal(problems, files)
+    if not files:
+        there = sorted({name for row in cases.rows for name in row["sequences"].split()})
         raise MissingData(f"{table}: got no case with sequence '{sequence}'. Available there: {', '.join(there)}.")
-    files = [_case_files(spec, folder, sequence, row, table) for row in rows]
-    for case in files:
-        for path in (case.image, case.brain_mask, case.lesion_mask):
-            if path is not None and not path.is_file():
-                raise MissingData(f"No file {path}, which {table} names for case '{case.case_id}'.")
     return files
+
+
+def usable_files(spec: DatasetSpec, root: Path, sequence: str) -> tuple[Sequence[CaseFiles], Sequence[CaseProblem]]:
+    """The cases that can be used, and why the others cannot.
+
+    Raises:
+        UserError: the cohort as a whole cannot be used.
+    """
+    try:
+        return spec.files(root, sequence), ()
+    except (BadCases, MissingCases) as error:
+        if not error.usable:
+            raise
+        return error.usable, error.problems
 
 
 def digest(files: Sequence[CaseFiles]) -> str:
@@ -106,43 +126,47 @@ def _content_mark(path: Path) -> str:
         return stream.read().hex()
 
 
-def _read_table(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            reader = DictReader(stream)
-            columns, rows = list(reader.fieldnames or []), list(reader)
-    except (UnicodeDecodeError, CsvError) as error:
-        raise BadFile(f"{table}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error
-    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-    if missing:
-        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, wanted also {', '.join(missing)}.")
-    _check_rows(rows, table)
-    return rows
+def _found(spec: DatasetSpec, folder: Path, sequence: str, cases: Table) -> tuple[list[CaseFiles], list[CaseProblem]]:
+    """The cases of a sequence that can be used, and what is wrong with the others."""
+    problems = [CaseProblem(one.code, one.case_id, f"{cases.path}: {one}") for one in cases.problems]
+    files = []
+    for row in cases.usable:
+        if sequence not in row["sequences"].split():
+            continue
+        case = case_files(spec, folder, sequence, row)
+        found = _case_problems(spec, case, row, cases.path)
+        problems += found
+        files += [] if found else [case]
+    return files, problems
 
 
-def _check_rows(rows: Sequence[Mapping[str, str]], table: Path) -> None:
-    seen: set[str] = set()
-    for number, row in enumerate(rows, start=1):
-        empty = [column for column in REQUIRED_COLUMNS if not row[column]]
-        if empty:
-            raise BadFile(f"{table}: row {number} got nothing for {', '.join(empty)}, wanted a value.")
-        if row["split"] not in SPLITS:
-            raise BadFile(
-                f"{table}: case '{row['case_id']}' got split '{row['split']}', wanted one of {', '.join(SPLITS)}."
-            )
-        if row["case_id"] in seen:
-            raise BadFile(f"{table}: got case '{row['case_id']}' twice, wanted every case once.")
-        seen.add(row["case_id"])
+def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], table: Path) -> list[CaseProblem]:
+    whose, healthy = f"case '{case.case_id}'", row.get("healthy")
+    if spec.healthy is None and healthy not in ("yes", "no"):
+        text = f"{table}: {whose} got healthy={healthy!r}, wanted yes or no."
+        return [CaseProblem("bad-row", case.case_id, text)]
+    told = {
+        path: why_no_file(path)
+        for path in (case.image, case.brain_mask, case.lesion_mask, case.host)
+        if path is not None
+    }
+    return [
+        CaseProblem(
+            "missing-file",
+            case.case_id,
+            f"No file {path}, which {table} names for {whose}{f'; {why}' if why else ''}.",
+        )
+        for path, why in told.items()
+        if why is not None
+    ]
 
 
-def _case_files(spec: DatasetSpec, folder: Path, sequence: str, row: dict[str, str], table: Path) -> CaseFiles:
-    healthy = spec.healthy
-    if healthy is None:
-        if row.get("healthy") not in ("yes", "no"):
-            raise BadFile(f"{table}: case '{row['case_id']}' got healthy={row.get('healthy')!r}, wanted yes or no.")
-        healthy = row["healthy"] == "yes"
+def case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str, str]) -> CaseFiles:
+    """Where the files of one sequence of a row lie, whether they are there or not."""
+    healthy = row.get("healthy") == "yes" if spec.healthy is None else spec.healthy
     name = f"{row['case_id']}.nii.gz"
     split: Split = row["split"]  # type: ignore[assignment]
+    host = row.get("host")
     return CaseFiles(
         case_id=row["case_id"],
         image=folder / sequence / name,
@@ -151,4 +175,5 @@ def _case_files(spec: DatasetSpec, folder: Path, sequence: str, row: dict[str, s
         subject_id=row["subject_id"],
         site=row.get("site") or "",
         split=split,
+        host=folder / sequence / f"{host}.nii.gz" if host else None,
     )

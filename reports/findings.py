@@ -22,10 +22,12 @@ from reports.numbers import healthy_cases, lesion_cases, of_cases
 
 @dataclass(frozen=True)
 class Findings:
-    """What reports are written from; shifted cells stay out of all tables.
+    """What reports are written from; shifted cells stay out of all boards.
 
     Attributes:
-        cells: of the study, in its order, those of methods that use lesion labels last.
+        cells: the unshifted ones of the study, in its order, those of methods that use lesion labels last.
+        shifted: the others, likewise; cells whose histograms are matched are among them.
+        shifted_rows: of the others, for the split that is reported.
         split: the one that is reported.
         whole: all cohorts and splits together.
         lesion, healthy: a cohort's board of its cases with and of those without lesion.
@@ -35,6 +37,8 @@ class Findings:
 
     run: RunFolder
     cells: Sequence[Cell]
+    shifted: Sequence[Cell]
+    shifted_rows: pd.DataFrame
     scoring: Scoring
     settings: Mapping[str, Any]
     split: Split
@@ -75,10 +79,12 @@ def read_findings(run: RunFolder) -> Findings:
     Raises:
         MissingData: nothing has been scored yet.
     """
-    rows, timing = (_table(run, name) for name in ("rows.csv", "timing.csv"))
+    tables = (_table(run, name) for name in ("rows.csv", "timing.csv"))
+    (rows, others), (timing, _) = ((table[clean], table[~clean]) for table in tables for clean in [_unshifted(table)])
     kept, settings = kept_cells(run), read_json(run.study)["settings"]
     cards = _cards(run, kept)
-    cells = _labelled_last(kept, cards)
+    ordered = _labelled_last(kept, cards)
+    cells = [cell for cell in ordered if cell.shift.is_none]
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
@@ -91,6 +97,8 @@ def read_findings(run: RunFolder) -> Findings:
     return Findings(
         run=run,
         cells=cells,
+        shifted=[cell for cell in ordered if not cell.shift.is_none],
+        shifted_rows=others[others["split"].isin([split, ""])],
         scoring=kept_scoring(run),
         settings=settings,
         split=split,
@@ -111,8 +119,11 @@ def _table(run: RunFolder, name: str) -> pd.DataFrame:
     path = run.root / name
     if not path.is_file():
         raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {run.root}")
-    rows = read_rows(path)
-    return rows[rows["shift"] == "none"]
+    return read_rows(path)
+
+
+def _unshifted(table: pd.DataFrame) -> "pd.Series[bool]":
+    return table["shift"] == "none"
 
 
 def _seeds(cells: Sequence[Cell]) -> dict[str, int]:

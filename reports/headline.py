@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from benchmark.thresholds import PROTOCOLS
+from datasets.implants import host_cohort
 from reports.board import Board
 from reports.findings import Findings
 from reports.numbers import select
@@ -64,7 +65,7 @@ def healthy_protocol(findings: Findings) -> str:
 
 def domain(findings: Findings, cohort: str) -> str:
     """Whether a healthy cohort is the one that the methods know."""
-    return "in-domain" if cohort == findings.fits[0].healthy.dataset else "out-of-domain"
+    return "in-domain" if host_cohort(cohort) == findings.fits[0].healthy.dataset else "out-of-domain"
 
 
 def sees_test(protocol: str) -> bool:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from benchmark.runfolder import RunFolder, write_text
 from datasets.catalog import dataset
+from reports.audiogram import implanted_lesions
 from reports.cards import data_cards
 from reports.findings import read_findings
 from reports.opening import opening
 from reports.pictures import find_scans, gallery
+from reports.responses import under_shift
 from reports.sections import (
     configurations,
     dice_matrices,
@@ -39,6 +41,8 @@ def write_report(run: RunFolder, data: Path | None, *, pictures: Sequence[str] |
         dice_matrices(findings),
         false_alarms(findings),
         reconstructions(findings),
+        under_shift(findings),
+        implanted_lesions(findings),
         field_of_view(findings),
         noted(findings),
         gallery(findings, scans, shown),

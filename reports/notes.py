@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from benchmark.admission import leaks_of
 from benchmark.records import cell_state
 from benchmark.runfolder import RunFolder, read_json
 from benchmark.study import Cell
@@ -12,6 +13,8 @@ from reports.findings import Findings, cohort_title
 from reports.headline import ABSENT, sees_test
 from reports.markup import escape
 
+SHOWN_LEAKS = 5
+MOST_NAMED = 12  # cells in one note
 UNFINISHED = {
     "missing": "missing, not computed yet",
     "mapped": "mapped, but not scored under every chain and threshold of the study",
@@ -20,7 +23,13 @@ UNFINISHED = {
 
 def badges(findings: Findings) -> list[str]:
     """What qualifies every number of the run."""
-    return [*_single_seed(findings), *_labelled(findings), *_validation(findings)]
+    return [
+        *_leaks(findings),
+        *_partial(findings),
+        *_single_seed(findings),
+        *_labelled(findings),
+        *_validation(findings),
+    ]
 
 
 def notes(findings: Findings) -> list[str]:
@@ -31,8 +40,25 @@ def notes(findings: Findings) -> list[str]:
         *_undefined_by_decision(findings),
         *_closed_protocols(findings),
         *_unfinished(findings),
-        *_shifted(findings),
     ]
+
+
+def _leaks(findings: Findings) -> Iterator[str]:
+    """What the audit had to say of a run that went on in spite of it."""
+    if any("leak" in cell.flags for cell in findings.cells):
+        told = leaks_of(findings.run, findings.cohorts)
+        shown = " ".join(escape(str(one)) for one in told[:SHOWN_LEAKS])
+        more = f" And {len(told) - SHOWN_LEAKS} more, see `audit.json`." if len(told) > SHOWN_LEAKS else ""
+        why = "the splits are not apart and no number can be trusted"
+        yield f"**LEAK**: computed with `--allow-leak`; {why}. {shown}{more}"
+
+
+def _partial(findings: Findings) -> Iterator[str]:
+    """Which cases a run has left out since they could not be used."""
+    if any("partial" in cell.flags for cell in findings.cells):
+        skipped = read_json(findings.run.study).get("skipped", {})
+        cases = "; ".join(f"{cohort_title(name)}: {', '.join(map(escape, ids))}" for name, ids in skipped.items())
+        yield f"**PARTIAL**: computed with `--skip-bad`, without these cases, which cannot be used: {cases}."
 
 
 def _single_seed(findings: Findings) -> Iterator[str]:
@@ -128,22 +154,18 @@ def _is_closed(findings: Findings, protocol: str) -> bool:
 def _unfinished(findings: Findings) -> Iterator[str]:
     """Cells without all their rows; what befell several cohorts alike is said once."""
     cohorts: dict[tuple[str, int, str], list[str]] = {}
-    for cell in findings.cells:
+    for cell in (*findings.cells, *findings.shifted):
         state = cell_state(findings.run, cell, findings.scoring)
         if state != "done":
             text = UNFINISHED.get(state) or _failure(findings.run, cell)
-            cohorts.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.cohort.dataset)
+            cohorts.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.where)
     for (method, seed, text), names in cohorts.items():
-        yield f"{escape(method)} on {', '.join(f'`{name}`' for name in names)}, seed {seed}: {text}."
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        listed = ", ".join(f"`{name}`" for name in names[:MOST_NAMED])
+        yield f"{escape(method)} on {listed}{more}, seed {seed}: {text}."
 
 
 def _failure(run: RunFolder, cell: Cell) -> str:
     record = read_json(run.cell(cell) / "cell.json")
     last = record["traceback"].strip().splitlines()[-1]
     return f"**failed** in {record['stage']} ({escape(last.rstrip('.'))})"
-
-
-def _shifted(findings: Findings) -> Iterator[str]:
-    shifted = sorted({cell.shift.name for cell in findings.cells} - {"none"})
-    if shifted:
-        yield f"Cells under a shift ({', '.join(map(escape, shifted))}) are in `rows.csv` and in no table here."

@@ -29,7 +29,7 @@ def _facts(findings: Findings, study: Study | None) -> Iterator[tuple[str, str]]
     yield "Fitted on", f"{cohort_title(fit.healthy.dataset)}, {fit.healthy.sequence}{_sizes(findings, study)}"
     yield "Scored on", ", ".join(cohort_title(name) for name in findings.cohorts if name not in findings.empty)
     yield "Grid", _grid(findings)
-    yield "Training seeds", ", ".join(map(str, sorted({one.seed for one in findings.fits})))
+    yield _fits_told(findings)
     version = read_json(findings.run.study)["version"]
     yield "Computed", f"by uadbench {version} on {_devices(findings)}, inference in {settings['precision']}"
     yield from _environment(findings)
@@ -39,6 +39,17 @@ def _facts(findings: Findings, study: Study | None) -> Iterator[tuple[str, str]]
         yield "Splits", ", ".join(settings["splits"])
     done = sum(cell_state(findings.run, cell, findings.scoring) == "done" for cell in findings.cells)
     yield "Cells", f"{done} of {len(findings.cells)} done"
+    if findings.shifted:
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(cell.shift.label for cell in findings.shifted))
+        yield "Shifts", f"{names}: {len(findings.shifted)} more cells, under Under shift"
+
+
+def _fits_told(findings: Findings) -> tuple[str, str]:
+    seeds = ", ".join(map(str, sorted({one.seed for one in findings.fits})))
+    folds = findings.fits[0].folds
+    if not folds:
+        return "Training seeds", seeds
+    return "Folds", f"{seeds} of {folds}, each validated on in turn and trained with its number as seed"
 
 
 def _sizes(findings: Findings, study: Study | None) -> str:

@@ -80,5 +80,6 @@ def _picture(findings: Findings, scans: Scans, name: str, shown: Sequence[str] |
 def _captioned(name: str, path: Path, caption: str) -> str:
     """With the attribution that a cohort's licence asks for."""
     spec = dataset(name)
-    source = f"{escape(spec.title)}: {escape(spec.reference)}; licence: {escape(spec.licence)}; <{spec.url}>"
+    source = f"{escape(spec.title)}: {escape(spec.reference)}; licence: {escape(spec.licence)}"
+    source += f"; <{spec.url}>" if spec.url else ""
     return f"![{escape(spec.title)}](figures/{path.name})\n\n*{caption} {source}*"

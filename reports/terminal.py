@@ -14,6 +14,7 @@ from reports.findings import Findings, cohort_title, read_findings
 from reports.headline import Headline, domain, headline_chains, headlines, healthy_protocol
 from reports.markup import alignment, plain
 from reports.notes import badges, notes
+from reports.responses import worst_shifts
 from reports.tables import metric_column, ranked, seconds_column
 
 WIDTH = 100
@@ -39,6 +40,7 @@ def boards_text(run: RunFolder) -> str:
     ]
     parts += [_wrapped(LEGEND)] if parts else []
     parts.append("\n".join(_wrapped(line) for line in _healthy_lines(findings)))
+    parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(findings)))
     said = [plain(note) for note in (*badges(findings), *notes(findings))]
     parts.append("\n".join(_wrapped(f"- {note}") for note in said))
     return "\n\n".join(part for part in parts if part)

@@ -50,6 +50,14 @@ def test_what_runs_no_network_imports_no_torch(arguments: tuple[str, ...]) -> No
     assert result.stdout
 
 
+def test_an_audit_imports_no_torch(tmp_path: Path) -> None:
+    table = tmp_path / "splits.csv"
+    table.write_text("split,case_id\ntrain,a\ntest,b\n")
+    result = python("-c", GUARDED, "datasets", "audit", "--splits", str(table))
+    assert result.returncode == 0, result.stderr
+    assert "0 errors" in result.stdout
+
+
 @pytest.mark.parametrize(
     "modules",
     [
@@ -57,6 +65,7 @@ def test_what_runs_no_network_imports_no_torch(arguments: tuple[str, ...]) -> No
         "benchmark.scoring, benchmark.evaluation, benchmark.results",
         "reports.markdown, reports.gallery, reports.differences",
         "benchmark.comparing, benchmark.choosing, benchmark.calibrating, benchmark.calibration_text",
+        "benchmark.admission, datasets.auditing.cohorts, datasets.cli_audit",
     ],
 )
 def test_importing_what_reads_maps_and_rows_imports_no_torch(modules: str) -> None:

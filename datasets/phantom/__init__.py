@@ -1,19 +1,29 @@
 """The phantom: simulated brains with known lesions, anatomically real, without any download."""
 
-from datasets.phantom.cohort import LICENCE, NAME, write_phantom
+from functools import partial
+
+from datasets.phantom.cohort import LICENCE, cohort_name, write_phantom
+from datasets.phantom.families import FAMILIES, PLAIN
 from datasets.spec import DatasetSpec
 
-__all__ = ["PHANTOM", "write_phantom"]
+__all__ = ["GLIOMA", "MS", "PHANTOM", "STROKE", "WMH", "write_phantom"]
 
-PHANTOM = DatasetSpec(
-    name=NAME,
-    title="Phantom",
-    sequences=("t1", "t2", "flair"),
-    healthy=None,
-    licence=LICENCE,
-    reference="Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033",
-    url="https://www.bic.mni.mcgill.ca/ServicesAtlases/ICBM152NLin2009",
-    how_to_get="Simulate it: python -m datasets phantom --data DIR.",
-    fitted_on=NAME,
-    simulate=write_phantom,
-)
+
+def _spec(variant: str) -> DatasetSpec:
+    name, option = cohort_name(variant), "" if variant == PLAIN else f" --variant {variant}"
+    return DatasetSpec(
+        name=name,
+        title=FAMILIES[variant].title,
+        sequences=("t1", "t2", "flair"),
+        healthy=None if variant == PLAIN else False,
+        licence=LICENCE,
+        reference=FAMILIES[variant].reference,
+        url="https://www.bic.mni.mcgill.ca/ServicesAtlases/ICBM152NLin2009",
+        how_to_get=f"Simulate it: python -m datasets phantom{option} --data DIR.",
+        fitted_on=cohort_name(PLAIN),
+        simulate=partial(write_phantom, variant=variant),
+    )
+
+
+PHANTOM = _spec(PLAIN)
+GLIOMA, MS, STROKE, WMH = _spec("glioma"), _spec("ms"), _spec("stroke"), _spec("wmh")

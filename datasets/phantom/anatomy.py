@@ -13,6 +13,7 @@ from datasets.phantom.lattice import CENTRE_MM, Lattice, Volume, smooth_field
 
 BRAIN_ON_T1 = 0.1  # of the template's maximum
 GREY_ON_T1, CSF_ON_T1 = 0.66, 0.22
+CSF_ODDS = (1.3, 0.4)  # log odds of CSF over what the template says: mean and standard deviation over adults
 HEAD_SIZE = 0.94  # the template's brain has 1.88 l where 1.5 l is usual
 
 
@@ -35,6 +36,7 @@ class Anatomy:
 
     Attributes:
         brain_mask: `(X, Y, Z)` bool.
+        atrophy: how wide sulci and ventricles are, in standard deviations about the mean adult.
     """
 
     grey: Volume
@@ -42,6 +44,7 @@ class Anatomy:
     csf: Volume
     brain_mask: NDArray[np.bool_]
     lattice: Lattice
+    atrophy: float = 0.0
 
 
 @lru_cache(maxsize=1)
@@ -68,22 +71,28 @@ def load_template(spacing: float) -> Template:
     )
 
 
-def draw_anatomy(lattice: Lattice, rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float | None = None) -> Anatomy:
     """One subject: the template deformed, and its blurred tissue borders decided anew.
 
     An average brain's maps say how often a tissue lies in a voxel. Sharpened (squared) and with odds
     shifted by smooth random fields they become one brain, whose sulci, cortex and ventricles have a
     width of their own.
+
+    Args:
+        atrophy: None draws it too; given or not, all else is the same.
     """
     maps = _sample(load_template(lattice.spacing), _deformed_points(lattice, rng))
     brain_mask = largest_component(maps.sum(axis=0) > 0.5)
     white_odds = rng.normal(0, 0.2) + 0.3 * smooth_field(rng, lattice, 24) + 0.5 * smooth_field(rng, lattice, 7)
-    csf_odds = rng.normal(1.3, 0.4) + 0.5 * smooth_field(rng, lattice, 24) + 0.7 * smooth_field(rng, lattice, 7)
+    csf_level = rng.normal(*CSF_ODDS)
+    if atrophy is not None:
+        csf_level = CSF_ODDS[0] + CSF_ODDS[1] * atrophy
+    csf_odds = csf_level + 0.5 * smooth_field(rng, lattice, 24) + 0.7 * smooth_field(rng, lattice, 7)
     shares = maps**2 * brain_mask
     shares[1] *= np.exp(white_odds)
     shares[2] *= np.exp(csf_odds)
     grey, white, csf = shares / np.maximum(shares.sum(axis=0), 1e-9)
-    return Anatomy(grey, white, csf, brain_mask, lattice)
+    return Anatomy(grey, white, csf, brain_mask, lattice, (csf_level - CSF_ODDS[0]) / CSF_ODDS[1])
 
 
 def _deformed_points(lattice: Lattice, rng: np.random.Generator) -> Volume:

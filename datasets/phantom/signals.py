@@ -1,25 +1,16 @@
 """What a scanner sees of an anatomy: signal equations, texture, bias field and Rician noise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from datasets.phantom.anatomy import Anatomy
 from datasets.phantom.lattice import Volume, smooth_field
-
-Tissue = Literal["grey", "white", "csf", "lesion"]
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """Proton density (1 = water) and relaxation times in ms at 3 T."""
-
-    density: float
-    t1: float
-    t2: float
+from datasets.phantom.tissues import RELAXATION, Relaxation, Tissue
+from datasets.phantom.truth import Layer, Lesions
 
 
 @dataclass(frozen=True)
@@ -31,12 +22,6 @@ class Protocol:
     inversion: float | None = None
 
 
-RELAXATION: Mapping[Tissue, Relaxation] = {
-    "grey": Relaxation(0.82, 1331, 110),
-    "white": Relaxation(0.70, 832, 80),
-    "csf": Relaxation(1.00, 4000, 1500),
-    "lesion": Relaxation(0.92, 1700, 170),
-}
 PROTOCOLS: Mapping[str, Protocol] = {
     "t1": Protocol(repetition=2300, echo=4, inversion=1200),
     "t2": Protocol(repetition=4000, echo=90),
@@ -64,19 +49,37 @@ def signal(tissue: Relaxation, protocol: Protocol) -> float:
     return float(abs(tissue.density * longitudinal * np.exp(-protocol.echo / tissue.t2)))
 
 
-def acquire(anatomy: Anatomy, lesion: Volume, seed: np.random.SeedSequence) -> dict[str, NDArray[np.uint8]]:
+def acquire(anatomy: Anatomy, layers: Sequence[Layer], seed: np.random.SeedSequence) -> dict[str, NDArray[np.uint8]]:
     """One image `(X, Y, Z)` for every sequence of `PROTOCOLS`; 0 outside the brain.
 
     Args:
-        lesion: `(X, Y, Z)` in [0, 1], how far the lesions replace what is grey or white in a voxel.
+        layers: of the lesions.
         seed: gives tissue properties, texture, bias field and noise. Nothing of them depends on
-            `lesion`: the same seed gives the same scan of the same subject with and without it.
+            `layers`: the same seed gives the same scan of the same subject with and without them.
     """
-    tissues = _subject_tissues(_generator(seed, 0))
+    variations = _subject_variations(seed)
     return {
-        sequence: _image(anatomy, lesion, tissues, protocol, _generator(seed, number))
+        sequence: _image(anatomy, layers, variations, protocol, _generator(seed, number))
         for number, (sequence, protocol) in enumerate(PROTOCOLS.items(), start=1)
     }
+
+
+def lesion_to_white(anatomy: Anatomy, lesions: Lesions, seed: np.random.SeedSequence) -> list[dict[str, float]]:
+    """For every lesion and sequence its mean signal over that of this subject's white matter.
+
+    Of the pure signals: without texture, bias field and noise.
+    """
+    variations = _subject_variations(seed)
+    numbers = range(1, len(lesions.table) + 1)
+    ratios = {}
+    for sequence, protocol in PROTOCOLS.items():
+        clean = _clean(anatomy, lesions.layers, variations, protocol)
+        white = signal(_varied(RELAXATION["white"], variations["white"]), protocol)
+        ratios[sequence] = ndimage.mean(clean, lesions.labels, numbers) / white
+    return [{sequence: float(ratio[number]) for sequence, ratio in ratios.items()} for number in range(len(numbers))]
+
+
+Variation = tuple[float, float, float]
 
 
 def _generator(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
@@ -84,25 +87,43 @@ def _generator(seed: np.random.SeedSequence, number: int) -> np.random.Generator
     return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number)))
 
 
-def _subject_tissues(rng: np.random.Generator) -> dict[Tissue, Relaxation]:
-    tissues: dict[Tissue, Relaxation] = {}
-    for name, mean in RELAXATION.items():
+def _subject_variations(seed: np.random.SeedSequence) -> dict[Tissue, Variation]:
+    """Factors of density, T1 and T2 for every healthy tissue, and one for all that is diseased."""
+    rng = _generator(seed, 0)
+    variations: dict[Tissue, Variation] = {}
+    for name in RELAXATION:
         density, t1, t2 = np.exp(rng.normal(0, VARIATION, 3))
-        tissues[name] = Relaxation(mean.density * density, mean.t1 * t1, mean.t2 * t2)
-    return tissues
+        variations[name] = (density, t1, t2)
+    return variations
+
+
+def _varied(tissue: Relaxation, variation: Variation) -> Relaxation:
+    density, t1, t2 = variation
+    return Relaxation(tissue.density * density, tissue.t1 * t1, tissue.t2 * t2)
+
+
+def _clean(
+    anatomy: Anatomy, layers: Sequence[Layer], variations: Mapping[Tissue, Variation], protocol: Protocol
+) -> Volume:
+    """The signal of every voxel's mixture of tissues, `(X, Y, Z)`."""
+    signals = {name: signal(_varied(tissue, variations[name]), protocol) for name, tissue in RELAXATION.items()}
+    solid = anatomy.grey + anatomy.white
+    clean = anatomy.grey * signals["grey"] + anatomy.white * signals["white"]
+    for layer in layers:
+        diseased = signal(_varied(layer.tissue, variations["lesion"]), protocol)
+        clean = clean * (1 - layer.share) + solid * layer.share * diseased
+    return np.asarray(clean + anatomy.csf * signals["csf"], dtype=np.float32)
 
 
 def _image(
     anatomy: Anatomy,
-    lesion: Volume,
-    tissues: Mapping[Tissue, Relaxation],
+    layers: Sequence[Layer],
+    variations: Mapping[Tissue, Variation],
     protocol: Protocol,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    signals = {name: signal(tissue, protocol) for name, tissue in tissues.items()}
-    solid = anatomy.grey + anatomy.white
-    clean = anatomy.grey * signals["grey"] + anatomy.white * signals["white"]
-    clean = clean * (1 - lesion) + solid * lesion * signals["lesion"] + anatomy.csf * signals["csf"]
+    signals = {name: signal(_varied(RELAXATION[name], variations[name]), protocol) for name in RELAXATION}
+    clean = _clean(anatomy, layers, variations, protocol)
     clean *= np.exp(TEXTURE * smooth_field(rng, anatomy.lattice, 4) + BIAS * smooth_field(rng, anatomy.lattice, 60))
     noisy = _rician(clean, NOISE * signals["white"], rng)
     brightest = max(signals["grey"], signals["white"], signals["csf"])

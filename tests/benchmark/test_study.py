@@ -14,7 +14,7 @@ from datasets.shifts import Shift
 COHORT = Cohort("patients", "t1", "0" * 64)
 HEALTHY = Cohort("volunteers", "t1", "1" * 64)
 FIT = Fit("ae[steps=10]", "baselines.ae:AE", {"steps": 10, "widths": [8, 16], "noise": None}, HEALTHY, Grid(), 0)
-CELL = Cell(FIT, COHORT)
+CELL = Cell(FIT, COHORT, Shift(landmarks=(0.0, 1.0), matched=(0.1, 0.9)))
 EVALUATION = Evaluation(CELL, "paper", "oracle")
 REFERENCE = Reference(COHORT, Grid(), ("val", "test"), None)
 
@@ -30,6 +30,8 @@ def changed(value: Any) -> Any:
             return value + 1
         case dict():
             return value | {"steps": 11}
+        case ():
+            return ("leak",)
         case (first, *rest):
             return (changed(first), *rest)
     raise AssertionError(f"no other value of {value!r}")
@@ -70,7 +72,7 @@ def test_no_two_kinds_share_a_key() -> None:
 
 
 def test_a_key_is_twelve_digits_and_the_same_in_every_process() -> None:
-    assert key_of(Reference(Cohort("a", "t1", "b"), Grid(), ("val",), 3)) == "36eadcff4a8b"
+    assert key_of(Reference(Cohort("a", "t1", "b"), Grid(), ("val",), 3)) == "bfbf318f7b25"
 
 
 def test_a_cell_comes_back_from_json_with_its_key() -> None:
@@ -92,7 +94,9 @@ def test_cells_of_one_label_differ_in_what_no_table_shows() -> None:
         replace(CELL, fit=replace(FIT, seed=1)),
         replace(CELL, fit=replace(FIT, method="ae")),
         replace(CELL, cohort=replace(COHORT, dataset="lgg")),
-        replace(CELL, shift=Shift("gamma", 2.0)),
+        replace(CELL, shift=replace(CELL.shift, name="gamma")),
+        replace(CELL, shift=replace(CELL.shift, severity=2.0)),
+        replace(CELL, shift=replace(CELL.shift, matched=())),
         replace(CELL, sampling_seed=1),
     ):
         assert other.label != CELL.label
@@ -100,5 +104,5 @@ def test_cells_of_one_label_differ_in_what_no_table_shows() -> None:
 
 def test_names_can_be_folders() -> None:
     assert FIT.name == f"ae_steps=10-{FIT.key}"
-    assert CELL.name == f"ae_steps=10-patients-none-{CELL.key}"
+    assert CELL.name == f"ae_steps=10-patients-none_match-{CELL.key}"
     assert REFERENCE.name == f"perfect-map-patients-{REFERENCE.key}"

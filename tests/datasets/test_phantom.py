@@ -23,8 +23,9 @@ from datasets.grid import GRIDS, load_case
 from datasets.phantom import PHANTOM, cohort, write_phantom
 from datasets.phantom.lattice import Lattice, smooth_field
 from datasets.phantom.lesions import draw_volumes
-from datasets.phantom.signals import PROTOCOLS, RELAXATION, signal
+from datasets.phantom.signals import PROTOCOLS, signal
 from datasets.phantom.subject import Subject, SubjectNumber, draw_subject
+from datasets.phantom.tissues import RELAXATION
 
 SPACING = 4.0
 KINDS = ("t1", "t2", "flair", "brain_mask", "lesion_mask")
@@ -174,7 +175,7 @@ def test_lesions_lie_in_the_tissue_of_the_brain(subjects: list[Subject]) -> None
 
 def test_the_mask_is_where_the_lesion_fills_more_than_half_of_a_voxel(subjects: list[Subject]) -> None:
     for subject in subjects:
-        replaced, lesion_mask = subject.lesions.replaced, subject.lesions.lesion_mask
+        replaced, lesion_mask = subject.lesions.layers[0].share, subject.lesions.lesion_mask
         contrasts = [lesion.contrast for lesion in subject.lesions.table]
         filled = replaced * (1 - subject.anatomy.csf)
         assert filled[lesion_mask].min() >= 0.499 * min(contrasts)
@@ -207,7 +208,9 @@ def test_contrast_decides_how_strong_a_lesion_is(subjects: list[Subject]) -> Non
     subject = max(subjects, key=lambda one: one.lesions.lesion_mask.sum())
     clean = subject.without_lesions().scan()["flair"].astype(int)
     full = subject.scan()["flair"].astype(int) - clean
-    weaker = replace(subject, lesions=replace(subject.lesions, replaced=subject.lesions.replaced * np.float32(0.5)))
+    layer = subject.lesions.layers[0]
+    layers = (replace(layer, share=layer.share * np.float32(0.5)),)
+    weaker = replace(subject, lesions=replace(subject.lesions, layers=layers))
     half = weaker.scan()["flair"].astype(int) - clean
     mask = subject.lesions.lesion_mask
     assert half[mask].mean() == pytest.approx(full[mask].mean() / 2, rel=0.1)

@@ -1,0 +1,111 @@
+"""Design: which lesions each subject gets, a balanced part of size x contrast x texture x place."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from datasets.errors import BadValue
+
+Kind = Literal["lesion", "zero", "seam"]
+Texture = Literal["kept", "replaced"]
+Place = Literal["white", "cortex"]
+
+# Neighbours but one differ in both factors, so that what a volume or a contrast meets first is balanced soonest.
+SETTINGS: tuple[tuple[Texture, Place], ...] = (
+    ("kept", "white"),
+    ("kept", "cortex"),
+    ("replaced", "cortex"),
+    ("replaced", "white"),
+)
+BLOCK = 2 * len(SETTINGS)
+"""So many subjects in a row have every volume x contrast x texture x place once between them."""
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to one scan.
+
+    Attributes:
+        kind: a `lesion`, or a control: `zero`, where only the mask is new, and `seam`, where the subject's own
+            tissue is transplanted.
+        volume_ml: of the lesion mask.
+        contrast: mean change in units of the host's difference between grey and white matter; 0 for controls.
+        texture: whether the lesion keeps the host's structure or replaces it.
+        place: of the lesion's centre, deep white matter or the cortical ribbon.
+    """
+
+    kind: Kind
+    volume_ml: float
+    contrast: float
+    texture: Texture
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """Part of a case's name; no two treatments of a subject share it."""
+        if self.kind != "lesion":
+            return f"{self.kind}_{self.volume_ml:g}ml_{self.place}"
+        side = "dark" if self.contrast < 0 else "bright"
+        return f"{side}{abs(self.contrast):g}_{self.volume_ml:g}ml_{self.texture}_{self.place}"
+
+
+@dataclass(frozen=True)
+class Design:
+    """The factorial.
+
+    Attributes:
+        subjects: at most so many hosts; a multiple of `BLOCK` is balanced.
+        volumes: of lesions in ml, at most 100.
+        contrasts: in units of the host's difference between grey and white matter, negative for dark, in [-4, 4].
+        seed: another seed gives other shapes and places, not other treatments.
+    """
+
+    subjects: int = 16
+    volumes: tuple[float, ...] = (0.125, 0.5, 2, 8, 32)
+    contrasts: tuple[float, ...] = (-2, -1, -0.5, -0.25, 0.25, 0.5, 1, 2)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.subjects < 1:
+            raise BadValue(f"Implants: got {self.subjects} subjects, wanted at least one.")
+        if self.seed < 0:
+            raise BadValue(f"Implants: got seed {self.seed}, wanted 0 or more.")
+        _check("volumes", self.volumes, "ml above 0 and at most 100", lambda one: 0 < one <= 100)
+        _check("contrasts", self.contrasts, "-4 to 4 and not 0", lambda one: 0 < abs(one) <= 4)
+
+    def treatments(self, subject: int) -> list[Treatment]:
+        """Of the subject number `subject`, whatever the number of subjects.
+
+        Half of the volume x contrast cells, those whose indices and `subject` have an even sum, each under one of
+        the four settings of texture and place; a cell's setting moves on by one from one of its subjects to the
+        next. Volumes take turns as to which control they have.
+        """
+        return [*self._lesions(subject), *self._controls(subject)]
+
+    def _lesions(self, subject: int) -> Iterator[Treatment]:
+        for v, volume in enumerate(self.volumes):
+            for c, contrast in enumerate(self.contrasts):
+                if (v + c + subject) % 2 == 0:
+                    setting = SETTINGS[(subject // 2 + v + c // 2) % len(SETTINGS)]
+                    yield Treatment("lesion", volume, contrast, *setting)
+
+    def _controls(self, subject: int) -> Iterator[Treatment]:
+        for v, volume in enumerate(self.volumes):
+            place: Place = ("white", "cortex")[(v // 2 + subject // 2) % 2]
+            if (v + subject) % 2 == 0:
+                yield Treatment("zero", volume, 0, "kept", place)
+            else:
+                yield Treatment("seam", volume, 0, "replaced", place)
+
+
+def _check(what: str, values: Sequence[float], wanted: str, fits: Callable[[float], bool]) -> None:
+    wrong = [value for value in values if not (isfinite(value) and fits(value))]
+    if wrong or not values:
+        raise BadValue(f"Implants: got {what} {_listed(wrong) or 'none'}, wanted {wanted}.")
+    if len(set(values)) < len(values):
+        raise BadValue(f"Implants: got {what} {_listed(values)}, wanted each once.")
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)

@@ -1,0 +1,185 @@
+"""prepare_cohort: a download to the prepared layout, keeping what is done, surviving what fails."""
+
+import csv
+import io
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from platform import platform, python_version
+from tempfile import TemporaryFile
+
+from datasets.case import Split
+from datasets.errors import BadValue
+from datasets.preparation.contact_sheet import write_contact_sheets
+from datasets.preparation.lesions import WARN_ML, WARN_PERCENT
+from datasets.preparation.parameters import PIPELINE
+from datasets.preparation.progress import Progress
+from datasets.preparation.record import CaseRecord, kept_record, write_whole
+from datasets.preparation.steps import Setup
+from datasets.preparation.workers import Failure, Outcome, prepare_cases, sweep
+from datasets.raw import RawCase
+from datasets.spec import DatasetSpec
+
+COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex", "licence")
+PACKAGES = ("uadbench", "numpy", "scipy", "nibabel", "SimpleITK")
+IMAGE_MB, MASK_MB = 3.5, 0.15
+"""Of one prepared volume of 1 mm, to say early that a disk is too small."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a cohort."""
+
+    home: Path
+    records: tuple[CaseRecord, ...]
+    failures: tuple[Failure, ...]
+    new: int
+    sheets: tuple[Path, ...]
+
+
+def prepare_cohort(
+    spec: DatasetSpec,
+    cases: Sequence[RawCase],
+    splits: Mapping[str, Split],
+    setup: Setup,
+    home: Path,
+    *,
+    workers: int,
+    say: Callable[[str], None],
+) -> Summary:
+    """Prepare what is not prepared yet with these parameters, and write the cohort's table, record and pictures.
+
+    `cases.csv` goes away as long as cases are missing and comes back last: with it the cohort is whole, less
+    the cases that failed.
+
+    Args:
+        splits: by subject.
+
+    Raises:
+        BadValue: two cases have one name, or `home` cannot be written.
+    """
+    _check_names(cases)
+    _check_writable(home)
+    sweep(home)
+    kept = {raw.case_id: record for raw in cases if (record := kept_record(home, raw, setup))}
+    todo = [raw for raw in cases if raw.case_id not in kept]
+    if kept:
+        say(f"{len(kept)} of {len(cases)} cases are prepared already.")
+    if todo:
+        (home / "cases.csv").unlink(missing_ok=True)
+        _warn_of_space(home, todo, setup, say)
+    done = _worked_through(todo, home, setup, workers, say)
+    records = kept | {one.case_id: one for one in done if isinstance(one, CaseRecord)}
+    failures = tuple(one for one in done if isinstance(one, Failure))
+    ordered = [records[raw.case_id] for raw in cases if raw.case_id in records]
+    write_whole(home / "prepare.json", json.dumps(_account(spec, setup, ordered, failures), indent=1) + "\n")
+    sheets: Sequence[Path] = ()
+    if ordered:
+        sheets = write_contact_sheets(home, [one.case_id for one in ordered], setup.template)
+        prepared = [raw for raw in cases if raw.case_id in records]
+        write_whole(home / "cases.csv", _table(spec, prepared, records, splits))
+    return Summary(home, tuple(ordered), failures, len(done) - len(failures), tuple(sheets))
+
+
+def _worked_through(
+    todo: Sequence[RawCase], home: Path, setup: Setup, workers: int, say: Callable[[str], None]
+) -> list[Outcome]:
+    progress, done = Progress(len(todo), say), []
+    for outcome in prepare_cases(todo, home, setup, workers=workers):
+        progress.finished(_told(outcome))
+        for warning in outcome.warnings if isinstance(outcome, CaseRecord) else ():
+            say(f"  warning, {outcome.case_id}: {warning}")
+        done.append(outcome)
+    return done
+
+
+def _told(outcome: Outcome) -> str:
+    if isinstance(outcome, Failure):
+        return f"{outcome.case_id} FAILED: {outcome.reason}"
+    lesion = outcome.lesion
+    volume = "" if lesion is None else (
+        f", lesion {lesion.before:.2f} -> {lesion.after:.2f} ml ({lesion.resampling_percent:+.1f} % beyond scaling)"
+    )  # fmt: skip
+    return f"{outcome.case_id} in {sum(outcome.seconds.values()):.0f} s{volume}"
+
+
+def _check_names(cases: Iterable[RawCase]) -> None:
+    """File systems of some users do not tell upper case from lower."""
+    seen: dict[str, str] = {}
+    for raw in cases:
+        other = seen.setdefault(raw.case_id.casefold(), raw.case_id)
+        if other != raw.case_id or "/" in raw.case_id:
+            raise BadValue(f"Case '{raw.case_id}': got a name like '{other}', wanted names that can be files'.")
+    if len(seen) < len(list(cases)):
+        raise BadValue("Cases: got one name twice, wanted every case once.")
+
+
+def _check_writable(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise BadValue(f"--data: {home} cannot be written: {error.strerror}.") from error
+
+
+def _warn_of_space(home: Path, todo: Sequence[RawCase], setup: Setup, say: Callable[[str], None]) -> None:
+    volumes = sum(len(raw.images) * IMAGE_MB + MASK_MB * (2 if raw.lesion_mask else 1) for raw in todo)
+    wanted, free = volumes / setup.parameters.spacing**3, shutil.disk_usage(home).free / 1e6
+    if free < wanted:
+        say(f"  warning: {home} has {free:,.0f} MB left, and {len(todo)} cases take about {wanted:,.0f} MB.")
+
+
+def _table(
+    spec: DatasetSpec, cases: Iterable[RawCase], records: Mapping[str, CaseRecord], splits: Mapping[str, Split]
+) -> str:
+    columns = (*COLUMNS, "healthy") if spec.healthy is None else COLUMNS
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    for raw in cases:
+        writer.writerow(
+            {
+                "case_id": raw.case_id,
+                "subject_id": raw.subject_id,
+                "split": splits[raw.subject_id],
+                "sequences": " ".join(records[raw.case_id].sequences),
+                "site": raw.site,
+                "age": "" if raw.age is None else f"{raw.age:g}",
+                "sex": raw.sex,
+                "licence": raw.licence,
+                "healthy": "yes" if raw.lesion_mask is None else "no",
+            }
+        )
+    return text.getvalue()
+
+
+def _account(
+    spec: DatasetSpec, setup: Setup, records: Sequence[CaseRecord], failures: Sequence[Failure]
+) -> dict[str, object]:
+    """`prepare.json`: versions, parameters, and what came of each case; hashes of its files are in it."""
+    return {
+        "dataset": spec.name,
+        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "pipeline": PIPELINE,
+        "versions": {name: version(name) for name in PACKAGES} | {"python": python_version(), "platform": platform()},
+        "parameters": asdict(setup.parameters),
+        "template": {"path": str(setup.template.path), "sha256": setup.template.sha256},
+        "stripper": asdict(setup.stripper),
+        "lesion_volume_limits": {"percent": WARN_PERCENT, "ml": WARN_ML},
+        "cases": {one.case_id: {**asdict(one), **_changes(one)} for one in records},
+        "failures": {one.case_id: {"reason": one.reason, "trace": one.trace} for one in failures},
+    }
+
+
+def _changes(record: CaseRecord) -> dict[str, object]:
+    if record.lesion is None:
+        return {}
+    return {
+        "lesion_change_percent": round(record.lesion.change_percent, 2),
+        "lesion_resampling_percent": round(record.lesion.resampling_percent, 2),
+    }

@@ -1,0 +1,86 @@
+"""Applying a shift to an image in its stage; only an image is handed in, so no truth can change."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.shifts import Shift
+from datasets.shifts.histogram import moved_onto
+from datasets.shifts.kind import Stage, View, Volume
+from datasets.shifts.registry import NONE, kind
+
+SEED = 2312  # of all shifts; not a run's, so that a shifted case is the same in every run
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A shift on its way through one case."""
+
+    shift: Shift
+    case_id: str
+
+    @property
+    def stage(self) -> Stage | None:
+        """Where it changes anything; None where it changes nothing."""
+        if self.shift.name == NONE:
+            return None
+        found = kind(base(self.shift.name))
+        return None if self.shift.severity == found.identity else found.stage
+
+    def acquired(
+        self, image: NDArray[np.generic], brain_mask: NDArray[np.bool_], spacing: NDArray[np.float64]
+    ) -> Volume:
+        """The magnitudes of a scan at its own resolution, changed; `(X, Y, Z)`, 0 outside the brain."""
+        x, y, z = spacing.tolist()
+        changed = self._changed(View(np.asarray(image, dtype=np.float32), brain_mask, (x, y, z), self._rng()))
+        return np.where(brain_mask, changed, np.float32(0))
+
+    def represented(
+        self,
+        image: Volume,
+        brain_mask: NDArray[np.bool_],
+        spacing: float,
+        percentiles: tuple[float, float],
+        rescaled: Callable[[tuple[float, float]], Volume],
+    ) -> Volume:
+        """The scaled image on the grid, changed; in [0, 1], 0 outside the brain."""
+        edges, rng = (spacing, spacing, spacing), self._rng()
+        view = View(image, brain_mask, edges, rng, self.shift.landmarks, percentiles, rescaled)
+        return np.where(brain_mask, np.clip(self._changed(view), 0, 1), np.float32(0))
+
+    def matched(self, image: Volume, brain_mask: NDArray[np.bool_]) -> Volume:
+        """The image on the grid with its histogram at the landmarks, if it is to be matched."""
+        return moved_onto(image, brain_mask, self.shift.matched) if self.shift.matched else image
+
+    def _changed(self, view: View) -> Volume:
+        found = kind(base(self.shift.name))
+        changed = np.asarray(found.change(view, self.shift.severity), dtype=np.float32)
+        if changed.shape != view.image.shape or not np.isfinite(changed[view.brain_mask]).all():
+            raise ValueError(
+                f"Shift '{found.name}' of case '{self.case_id}': got shape {changed.shape} or values that are not "
+                f"finite, wanted finite ones of shape {view.image.shape}."
+            )
+        return changed
+
+    def _rng(self) -> np.random.Generator:
+        """Of the kind and the case, not of the level: levels of one kind differ in nothing else."""
+        mixed = hashlib.sha256(f"{SEED}\0{base(self.shift.name)}\0{self.case_id}".encode()).digest()
+        return np.random.default_rng(int.from_bytes(mixed[:16], "big"))
+
+
+def base(name: str) -> str:
+    """The kind's name without the cohort that it leads to."""
+    return name.partition("[")[0]
+
+
+def dose(shifted: Volume, unshifted: Volume, healthy: NDArray[np.bool_]) -> float:
+    """Mean |shifted - unshifted| over healthy tissue; NaN without any.
+
+    Args:
+        shifted, unshifted: `(X, Y, Z)` in [0, 1].
+        healthy: `(X, Y, Z)`, the brain without lesion.
+    """
+    return float(np.abs(shifted[healthy] - unshifted[healthy]).mean(dtype=np.float64)) if healthy.any() else np.nan

@@ -1,0 +1,93 @@
+"""Folds: a true partition, so that each subject has its turn exactly once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from datasets.case import CaseFiles, Split
+from datasets.errors import BadValue
+from datasets.splits.redraw import redraw
+from datasets.splits.rule import deal, scaled
+from datasets.splits.subject import Subject, subjects_of
+
+Turn = Literal["val", "test"]
+MOST_FOLDS = 100
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A subject's split in one fold."""
+
+    subject: Subject
+    fold: int
+    split: Split
+
+
+def parts(subjects: Iterable[Subject], folds: int) -> dict[str, int]:
+    """The part of 0 ... `folds` - 1 that each subject belongs to, by the rule, every site in proportion.
+
+    Parts differ by one subject at most.
+
+    Raises:
+        BadValue: fewer than two folds, or fewer subjects than folds.
+    """
+    subjects = list(subjects)
+    if not 2 <= folds <= MOST_FOLDS:
+        raise BadValue(f"--folds: got {folds}, wanted 2 to {MOST_FOLDS}.")
+    if len(subjects) < folds:
+        raise BadValue(f"--folds: got {folds}, wanted at most {len(subjects)}, as many as there are subjects to share.")
+    sizes = scaled({str(part): 1 for part in range(folds)}, len(subjects))
+    dealt = deal({one.subject_id: one.site for one in subjects}, sizes, salt=f"uadbench {folds} folds")
+    return {subject: int(part) for subject, part in dealt.items()}
+
+
+def fold_table(
+    subjects: Sequence[Subject], splits: Mapping[str, Split], folds: int, *, turn: Turn = "val"
+) -> list[Placed]:
+    """Every subject's split in every fold; in one fold nobody is in two.
+
+    With `turn` "val" the test split stays as it is and each of the other subjects is in validation
+    exactly once: the folds of `python -m benchmark run --folds`. A cohort without training subjects
+    has each of its subjects in validation once, and in test otherwise.
+
+    With "test" each subject is in test exactly once, in validation one fold before (where the cohort
+    has training subjects at all), and trained on in the other folds.
+
+    Raises:
+        BadValue: as `parts`, or two folds that leave nobody to train on.
+    """
+    trains = "train" in splits.values()
+    rest: Split = "train" if trains else "test"
+    moving = [one for one in subjects if turn == "test" or not trains or splits[one.subject_id] != "test"]
+    if trains and turn == "test" and folds < 3:
+        raise BadValue(
+            f"--folds: got {folds} with --turn test, wanted 3 or more: validation and test take a part each."
+        )
+    part = parts(moving, folds)
+    placed = []
+    for fold in range(folds):
+        turns: dict[int, Split] = {fold: turn}
+        if turn == "test":
+            turns |= {(fold + 1) % folds: "val"} if trains else {}
+            rest = "train" if trains else "val"
+        placed += [Placed(one, fold, _split(one, part, turns, rest)) for one in subjects]
+    return placed
+
+
+def learning_split(files: Sequence[CaseFiles], *, seed: int, folds: int = 0) -> list[CaseFiles]:
+    """The cases in the splits that a fit learns from: those of its seed, or of its fold where there are `folds`."""
+    return refold(files, folds=folds, fold=seed) if folds else redraw(files, seed)
+
+
+def refold(files: Sequence[CaseFiles], *, folds: int, fold: int) -> list[CaseFiles]:
+    """Train and val among the healthy subjects of both as fold `fold` has them; test cases never move."""
+    pool = [case for case in files if case.healthy and case.split != "test"]
+    part = parts(subjects_of(pool), folds)
+    moved: dict[str, Split] = {case.case_id: "val" if part[case.subject_id] == fold else "train" for case in pool}
+    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]
+
+
+def _split(subject: Subject, part: Mapping[str, int], turns: Mapping[int, Split], rest: Split) -> Split:
+    if subject.subject_id not in part:
+        return "test"
+    return turns.get(part[subject.subject_id], rest)

@@ -1,0 +1,96 @@
+"""Dose-response curves: a panel a shift, a colour and marker a method."""
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmark.runfolder import written_whole
+from reports.shiftnumbers import Line, Response
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, told apart by all who see colours otherwise; markers tell methods apart in grey.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+PANELS, WIDTH, HEIGHT = 4, 2.6, 2.1  # panels a row; inches a panel
+IDENTITY = {"gamma": 1.0}  # of shifts that go two ways
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Levels of one shift on one side of its identity."""
+
+    title: str
+    kind: str
+    severities: tuple[float, ...]
+
+
+def draw_responses(response: Response, path: Path, *, lesion: bool) -> None:
+    """Draw what a deployed threshold gives against the dose, into an SVG."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    panels = panels_of(response)
+    rows = ceil(len(panels) / PANELS)
+    columns = min(PANELS, len(panels))
+    with rc_context({"svg.hashsalt": "uadbench", "svg.fonttype": "none", "font.size": 8}):
+        figure = Figure(figsize=(columns * WIDTH, rows * HEIGHT + 0.7), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _draw_panel(axes, response, panel, "dice" if lesion else "alarm_fraction")
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_axis_off()
+        for row in grid:
+            row[0].set_ylabel("Dice" if lesion else "alarmed share")
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
+        with written_whole(path) as beside:
+            figure.savefig(beside, format="svg", metadata={"Date": None})
+
+
+def panels_of(response: Response) -> list[Panel]:
+    """One a shift, two where it goes two ways."""
+    panels = []
+    for kind in response.kinds:
+        severities = response.severities(kind)
+        if kind not in IDENTITY:
+            panels.append(Panel(kind, kind, tuple(severities)))
+            continue
+        at = IDENTITY[kind]
+        below, above = (tuple(one for one in severities if (one < at) is lower) for lower in (True, False))
+        sides = [("below", below), ("above", above)]
+        panels += [Panel(f"{kind} {side} {at:g}", kind, some) for side, some in sides if some]
+    return panels
+
+
+def _draw_panel(axes: "Axes", response: Response, panel: Panel, metric: str) -> None:
+    unit = "subject_id" if metric == "dice" else "case_id"
+    styles = [(False, False, "-"), (True, False, "--"), *([(False, True, ":")] if response.has_matched else [])]
+    for index, method in enumerate(response.methods):
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        lines = [Line(method, panel.kind, severity) for severity in panel.severities]
+        doses = [response.dose(line).value for line in lines]
+        order = np.argsort(doses)
+        for tuned, matched, style in styles:
+            start = response.value(Line(method, "none", 0.0), metric, matched=matched, unit=unit)
+            values = [response.value(line, metric, tuned=tuned, matched=matched, unit=unit).value for line in lines]
+            axes.plot(
+                [0.0, *np.array(doses)[order]],
+                [start.value, *np.array(values)[order]],
+                style,
+                color=colour,
+                marker=marker if style == "-" else None,
+                markersize=3.5,
+                linewidth=1.3 if style == "-" else 1.0,
+                label=method if style == "-" else None,
+            )
+    axes.set_title(panel.title, fontsize=8, parse_math=False)
+    axes.set_xlabel("dose", fontsize=7)
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.25)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
