@@ -103,6 +103,8 @@ def calibrate_run(
 ) -> Iterator[Calibrated]:
     """Each fit that has maps of the healthy cohort, in the study's order; those that use lesion labels have none.
 
+    Shifted scans are no draws of the site, and stay out.
+
     Args:
         p_maps: folder for the p-maps of all other cohorts, if they are wanted.
 
@@ -111,7 +113,10 @@ def calibrate_run(
         BadValue: fewer than 20 people, or too few for alpha.
     """
     fits = [fit for fit in study.fits if not sees_labels(run, fit)]
-    cells = {fit.key: [cell for cell in study.cells_of(fit) if has_maps(run, cell)] for fit in fits}
+    cells = {
+        fit.key: [cell for cell in study.cells_of(fit) if cell.shift.name == "none" and has_maps(run, cell)]
+        for fit in fits
+    }
     own = {fit.key: [cell for cell in cells[fit.key] if cell.cohort.dataset == healthy] for fit in fits}
     if not any(own.values()):
         raise MissingData(
