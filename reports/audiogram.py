@@ -1,7 +1,9 @@
 """The report's section of implanted lesions: audiogram, controls and rank agreement."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import isinf, isnan
+from textwrap import fill
 
 import pandas as pd
 
@@ -13,8 +15,11 @@ from reports.audiogram_figure import draw_audiogram
 from reports.columns import markdown_table
 from reports.findings import Findings, cohort_title
 from reports.headline import headline_chains
-from reports.markup import escape, github_table
+from reports.markup import escape, github_table, plain
 from reports.tables import metric_column
+
+Written = Callable[[str], str]
+"""How a name is written: as Markdown or as it is."""
 
 RULES = {"found_tenth": "a tenth of its voxels is alarmed", "found": "any of its voxels is alarmed"}
 """In the order shown; the first is drawn."""
@@ -68,11 +73,12 @@ def _of_chain(run: RunFolder, name: str, chain: str, points: pd.DataFrame) -> li
 def audiogram_text(run: RunFolder) -> str:
     """The same tables as plain text, for a terminal."""
     points = _unshifted(run, AUDIOGRAM)
-    parts = []
+    parts = [plain(EXPLAINED)]
     for (name, chain), own in points.groupby(["dataset", "postprocessing"], sort=False):
-        for rule, table in _both(own):
-            parts.append(f"{name}, post-processing {chain}; a lesion is found if {rule}\n{table}")
-    return "\n\n".join([*parts, *_more(run)]).replace("\\", "").replace("**", "")
+        tables = _both(own, written=str)
+        parts += [f"{name}, post-processing {chain}; a lesion is found if {rule}\n{table}" for rule, table in tables]
+    parts += [plain(part) if "|" not in part else part for part in _more(run, written=str)]
+    return "\n\n".join(part if "|" in part else fill(part, 100) for part in parts)
 
 
 def half_text(point: pd.Series) -> str:
@@ -86,27 +92,29 @@ def half_text(point: pd.Series) -> str:
 
 
 def _interval(point: pd.Series) -> str:
-    if isnan(point["low"]) or isnan(point["high"]):
+    """Its ends, where they lie among the contrasts tried, else on which side; "" where both lie on the same one."""
+    low, high = point["low"], point["high"]
+    if isnan(low) or isnan(high) or (low == high and (low == 0 or isinf(low))):
         return ""
-    low = f"< {point['lowest']:g}" if point["low"] == 0 else f"{point['low']:.2f}"
-    low = f"> {point['highest']:g}" if isinf(point["low"]) else low
-    high = f"> {point['highest']:g}" if isinf(point["high"]) else f"{point['high']:.2f}"
-    high = f"< {point['lowest']:g}" if point["high"] == 0 else high
-    return "" if low == high else f" ({low} to {high})"
+    shown = [
+        f"< {point['lowest']:g}" if end == 0 else f"> {point['highest']:g}" if isinf(end) else f"{end:.2f}"
+        for end in (low, high)
+    ]
+    return f" ({shown[0]} to {shown[1]})"
 
 
-def _both(points: pd.DataFrame) -> list[tuple[str, str]]:
+def _both(points: pd.DataFrame, written: Written = escape) -> list[tuple[str, str]]:
     """What each rule says, and its table."""
-    return [(said, _table(points[points["rule"] == rule])) for rule, said in RULES.items()]
+    return [(said, _table(points[points["rule"] == rule], written)) for rule, said in RULES.items()]
 
 
-def _table(points: pd.DataFrame) -> str:
+def _table(points: pd.DataFrame, written: Written) -> str:
     volumes = sorted(points["volume_ml"].unique())
     body = []
     for (method, sign), own in points.groupby(["method", "sign"], sort=False):
         by_volume = own.set_index("volume_ml")
         cells = [half_text(by_volume.loc[volume]) if volume in by_volume.index else "-" for volume in volumes]
-        body.append([escape(str(method)), str(sign), *cells])
+        body.append([written(str(method)), str(sign), *cells])
     return github_table(["Method", "Contrast", *(f"{volume:g} ml" for volume in volumes)], body, 2)
 
 
@@ -121,19 +129,19 @@ def _restored(findings: Findings, name: str) -> list[str]:
     return [RESTORED_EXPLAINED, markdown_table(methods, {"Method": board.label}, columns)]
 
 
-def _more(run: RunFolder) -> list[str]:
+def _more(run: RunFolder, written: Written = escape) -> list[str]:
     parts = []
     if (run.root / CONTROLS).exists():
-        parts += [CONTROLS_EXPLAINED, _controls(_unshifted(run, CONTROLS))]
+        parts += [CONTROLS_EXPLAINED, _controls(_unshifted(run, CONTROLS), written)]
     if (run.root / AGREEMENT).exists():
-        parts += [AGREEMENT_EXPLAINED, _agreement(read_table(run, AGREEMENT))]
+        parts += [AGREEMENT_EXPLAINED, _agreement(read_table(run, AGREEMENT), written)]
     return parts
 
 
-def _controls(frame: pd.DataFrame) -> str:
+def _controls(frame: pd.DataFrame, written: Written) -> str:
     body = [
         [
-            escape(line["method"]), escape(line["dataset"]), line["postprocessing"], line["kind"],
+            written(line["method"]), written(line["dataset"]), line["postprocessing"], line["kind"],
             f"{line['cases']} in {line['subjects']}",
             *(_with_interval(line, name, 2) for name in RULES), _with_interval(line, "auprc_lift", 3),
         ]
@@ -143,10 +151,10 @@ def _controls(frame: pd.DataFrame) -> str:
     return github_table(headers, body, 4)
 
 
-def _agreement(frame: pd.DataFrame) -> str:
+def _agreement(frame: pd.DataFrame, written: Written) -> str:
     body = [
         [
-            escape(line["implants"]), escape(line["cohort"]), line["postprocessing"], line["score"],
+            written(line["implants"]), written(line["cohort"]), line["postprocessing"], line["score"],
             str(line["methods"]), f"{line['subjects']} and {line['patients']}", _tau(line),
         ]
         for _, line in frame.iterrows()

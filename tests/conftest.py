@@ -1,12 +1,14 @@
 """What tests share: tiny cohorts on disk, and the plugin that brings them and small detectors into the catalogs."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from cohorts import TINY, write_cohorts
+from implant_runs import Made, make
 
+from datasets.catalog import BUILT_IN
 from datasets.grid import GRIDS
 
 ENTRY_POINTS = """\
@@ -68,6 +70,14 @@ def elsewhere(plugin_folder: Path) -> dict[str, str]:
     """The environment of another Python process in which the plugin is installed."""
     paths = [str(plugin_folder), str(Path(__file__).parent), str(Path(__file__).parents[1])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="session")
+def made_of_implants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """A scored run over implants in the cohort `heads`, to be read only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BUILT_IN, "heads", "heads:HEADS")
+        yield make(tmp_path_factory.mktemp("implants"))
 
 
 @pytest.fixture

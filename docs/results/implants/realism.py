@@ -181,9 +181,8 @@ def main() -> None:
     print(f"{'':<11}" + "".join(f"{name:>24}" for name in columns))
     for field in fields(Look):
         values = [np.array([getattr(one.look, field.name) for one in samples]) for samples in columns.values()]
-        shown = [
-            f"{np.median(one):.2f} ({np.quantile(one, 0.25):.2f} to {np.quantile(one, 0.75):.2f})" for one in values
-        ]
+        quartiles = [np.quantile(one, [0.25, 0.5, 0.75]) for one in values]
+        shown = [f"{middle:.2f} ({low:.2f} to {high:.2f})" for low, middle, high in quartiles]
         print(f"{field.name:<11}" + "".join(f"{text:>24}" for text in shown))
     for kind in ("logistic", "forest"):
         told = separability(columns["real"], columns["implant"], kind)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from heads import HEADS, voxels, write_heads
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from datasets.case import CaseFiles
 from datasets.catalog import dataset
@@ -76,14 +77,12 @@ def test_a_host_is_the_scan_itself(data: Path, cases: Sequence[CaseFiles]) -> No
 
 
 def test_outside_the_lesions_reach_the_healthy_voxels_are_unchanged(cases, truths) -> None:  # type: ignore[no-untyped-def]
-    from scipy import ndimage
-
     for one, _ in implanted(cases, truths, "lesion", "seam"):
         assert one.lesion_mask is not None
         reach = ndimage.distance_transform_edt(voxels(one.lesion_mask) == 0, sampling=4.0)
         moved = change(one) != 0
         assert moved.any()
-        assert reach[moved].max() <= 12
+        assert reach[moved].max() <= 16
         assert not moved[voxels(one.brain_mask) == 0].any()
 
 
@@ -119,14 +118,15 @@ def test_a_lesions_core_moves_by_its_contrast_in_steps_of_the_host(cases, truths
         assert mean * truth.contrast > 0
 
 
-def test_kept_texture_moves_every_filled_voxel_alike_and_replaced_texture_does_not(cases, truths) -> None:  # type: ignore[no-untyped-def]
-    spread = {"kept": [], "replaced": []}  # type: dict[str, list[float]]
+def test_the_hosts_fine_structure_shows_through_kept_texture_and_less_through_replaced(cases, truths) -> None:  # type: ignore[no-untyped-def]
+    seen = {"kept": [], "replaced": []}  # type: dict[str, list[float]]
     for one, truth in implanted(cases, truths, "lesion"):
-        moved = change(one)
-        full = np.abs(moved) > 0.95 * np.abs(truth.contrast) * 50 if truth.texture == "kept" else moved != 0
-        spread[truth.texture].append(float(moved[full].std()))
-    assert max(spread["kept"]) < 3
-    assert min(spread["replaced"]) > 3
+        if truth.volume_ml > 10:
+            inside = ndimage.binary_erosion(voxels(one.lesion_mask) > 0)
+            fine = [volume - ndimage.gaussian_filter(volume, 1) for volume in (voxels(one.image), voxels(one.host))]
+            seen[truth.texture].append(np.corrcoef(*(volume[inside] for volume in fine))[0, 1])
+    assert min(seen["kept"]) > 0.8
+    assert max(seen["replaced"]) < min(seen["kept"])
 
 
 def test_seams_change_texture_and_hardly_the_level(cases, truths) -> None:  # type: ignore[no-untyped-def]
