@@ -14,7 +14,7 @@ from benchmark.postprocessing import CHAINS, Chain, perfect_prediction, remove_s
 from benchmark.results import Row, blank_row, kept_rows
 from benchmark.runfolder import RunFolder
 from benchmark.study import Cell, Evaluation, Reference
-from benchmark.thresholds import PROTOCOLS, Protocol, above, best_dice_threshold, healthy_fpr_threshold, retuned
+from benchmark.thresholds import PROTOCOLS, Protocol, above, best_dice_threshold, healthy_fpr_threshold, on_shifted
 from datasets.case import Case, CaseFiles, Split
 from datasets.grid import Cases, Grid, load_case, load_host, masks_of
 
@@ -107,7 +107,7 @@ def evaluate_cell(
                 rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, chosen)
                 continue
             rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, frozen[name, protocol])
-            rows += _decision_rows(Evaluation(cell, name, retuned(protocol)), chain, scored, chosen)
+            rows += _decision_rows(Evaluation(cell, name, on_shifted(protocol)), chain, scored, chosen)
         rows += _found_rows(Evaluation(cell, name, ONE_ALARM), chain, scored)
     return rows
 

@@ -59,7 +59,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 SHIFTED = "@shifted"
 
 
-def retuned(protocol: str) -> str:
+def on_shifted(protocol: str) -> str:
     """The name of a protocol whose cases are shifted as the scored ones are: a ceiling of what re-tuning can do."""
     return f"{protocol}{SHIFTED}"
 

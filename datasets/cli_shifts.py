@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 Data = Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)]
-ON_FEW = 16  # cases that levels are searched on; the doses of those found are measured on all
+ON_FEW = 32  # cases that levels are searched on; the doses of those found are measured on all
 
 
 @app.command("shifts")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart by all who see colours otherwise; markers tell methods apart in grey.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+STYLES = {"frozen": "-", "re-tuned": "--", "matched": ":"}
 PANELS, WIDTH, HEIGHT = 4, 2.6, 2.1  # panels a row; inches a panel
 IDENTITY = {"gamma": 1.0}  # of shifts that go two ways
 
@@ -46,6 +47,9 @@ def draw_responses(response: Response, path: Path, *, lesion: bool) -> None:
             axes.set_axis_off()
         for row in grid:
             row[0].set_ylabel("Dice" if lesion else "alarmed share")
+        for name, style in STYLES.items():
+            if name != "matched" or response.has_matched:
+                grid.flat[0].plot([], [], style, color="black", linewidth=1.0, label=name)
         handles, labels = grid.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
         with written_whole(path) as beside:

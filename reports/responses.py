@@ -1,16 +1,15 @@
 """The report's section Under shift: tables and curves of what shifts cost, and a line for the terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import isnan
 from pathlib import Path
 
-from reports.columns import MISSING, UNDEFINED
 from reports.curves import draw_responses
 from reports.findings import Findings, cohort_title
 from reports.headline import domain
-from reports.markup import escape, github_table
-from reports.numbers import Number
-from reports.shiftnumbers import Line, Response, healthy_responses, lesion_responses
+from reports.markup import escape
+from reports.shiftnumbers import Response, healthy_responses, lesion_responses
+from reports.shifttables import change, detail_table, summary_table
 
 LEGEND = (
     "**Frozen**: the threshold of the same fit's unshifted cell, what one would deploy. **Re-tuned**: chosen on "
@@ -35,9 +34,13 @@ def under_shift(findings: Findings) -> str:
         parts += [
             findings.heading(f"{cohort_title(one.cohort)}: {what}", 3),
             f"Post-processing `{one.chain}`, threshold `{one.protocol}`. {_summary_said(one, is_lesion)}",
-            _summary(findings, one, lesion=is_lesion),
+            summary_table(one, findings.whole.label, lesion=is_lesion),
             _figure(one, path, lesion=is_lesion),
-            *(_detail(findings, one, kind, lesion=is_lesion) for kind in one.kinds),
+            *(
+                f"<details><summary>{escape(kind)}, every level</summary>\n\n"
+                f"{detail_table(one, kind, findings.whole.label, lesion=is_lesion)}\n\n</details>"
+                for kind in one.kinds
+            ),
         ]
         drawn.add(path)
     for stale in {*figures.glob("shift-*.svg")} - drawn:
@@ -51,8 +54,8 @@ def worst_shifts(findings: Findings) -> Iterator[str]:
         said = []
         for method in one.methods:
             lines = [line for kind in one.kinds for line in one.lines(kind) if line.method == method]
-            changes = {line: _change(one, line, "dice") for line in lines}
-            known = {line: change for line, change in changes.items() if not isnan(change)}
+            changes = {line: change(one, line, "dice") for line in lines}
+            known = {line: value for line, value in changes.items() if not isnan(value)}
             if known:
                 worst = min(known, key=lambda line: known[line])
                 said.append(f"{method} {known[worst]:+.3f} ({worst.shift}={worst.severity:g})")
@@ -66,79 +69,6 @@ def _summary_said(one: Response, lesion: bool) -> str:
     return f"Change of {metric} at the level of the highest dose of each shift, threshold frozen / re-tuned:"
 
 
-def _summary(findings: Findings, one: Response, *, lesion: bool) -> str:
-    metric = "dice" if lesion else "alarm_fraction"
-    body = []
-    for method in one.methods:
-        unshifted = one.value(Line(method, "none", 0.0), metric)
-        cells = [_cell(unshifted)]
-        for kind in one.kinds:
-            lines = [line for line in one.lines(kind) if line.method == method]
-            line = max(lines, key=lambda line: -1.0 if isnan(one.dose(line).value) else one.dose(line).value)
-            cells.append(f"{_signed(_change(one, line, metric))} / {_signed(_change(one, line, metric, tuned=True))}")
-        body.append([findings.whole.label(method), *cells])
-    return github_table(["Method", "unshifted", *map(escape, one.kinds)], body, 1)
-
-
-def _detail(findings: Findings, one: Response, kind: str, *, lesion: bool) -> str:
-    columns = _lesion_columns(one) if lesion else _healthy_columns(one)
-    body = [
-        [findings.whole.label(line.method), f"{line.severity:g}", *(column(line) for column in columns.values())]
-        for line in one.lines(kind)
-    ]
-    table = github_table(["Method", "Level", *columns], body, 1)
-    return f"<details><summary>{escape(kind)}, every level</summary>\n\n{table}\n\n</details>"
-
-
-def _lesion_columns(one: Response) -> dict[str, Callable[[Line], str]]:
-    columns: dict[str, Callable[[Line], str]] = {
-        "Dose": lambda line: _cell(one.dose(line)),
-        "Dice frozen": lambda line: _cell(one.value(line, "dice")),
-        "change": lambda line: _signed(_change(one, line, "dice")),
-        "Dice re-tuned": lambda line: _cell(one.value(line, "dice", tuned=True)),
-        "change, re-tuned": lambda line: _signed(_change(one, line, "dice", tuned=True)),
-        "AUPRC": lambda line: _cell(one.value(line, "auprc", deployed=False)),
-        "change of AUPRC": lambda line: _signed(_change(one, line, "auprc", deployed=False)),
-        "Far alarms frozen": lambda line: _cell(one.value(line, "alarm_fraction_far")),
-    }
-    if one.has_matched:
-        columns |= {
-            "Matched: Dice frozen": lambda line: _cell(one.value(line, "dice", matched=True)),
-            "matched: change": lambda line: _signed(_change(one, line, "dice", matched=True)),
-            "matched: AUPRC": lambda line: _cell(one.value(line, "auprc", deployed=False, matched=True)),
-        }
-    return columns
-
-
-def _healthy_columns(one: Response) -> dict[str, Callable[[Line], str]]:
-    columns: dict[str, Callable[[Line], str]] = {
-        "Dose": lambda line: _cell(one.dose(line)),
-        "Alarmed share frozen": lambda line: _cell(one.value(line, "alarm_fraction", unit="case_id")),
-        "change": lambda line: _signed(_change(one, line, "alarm_fraction")),
-        "Alarmed share re-tuned": lambda line: _cell(one.value(line, "alarm_fraction", tuned=True, unit="case_id")),
-        "Scans with any alarm, frozen": lambda line: _cell(one.value(line, "alarm", unit="case_id")),
-        "ml a scan, frozen": lambda line: _cell(one.value(line, "alarm_ml", unit="case_id")),
-    }
-    if one.has_matched:
-        columns |= {
-            "Matched: alarmed share frozen": lambda line: _cell(
-                one.value(line, "alarm_fraction", matched=True, unit="case_id")
-            ),
-            "matched: change": lambda line: _signed(_change(one, line, "alarm_fraction", matched=True)),
-        }
-    return columns
-
-
-def _change(
-    one: Response, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
-) -> float:
-    """From the unshifted cell of the same arm; re-tuned or not, the unshifted threshold is the same."""
-    unit = "case_id" if metric == "alarm_fraction" else "subject_id"
-    now = one.value(line, metric, tuned=tuned, matched=matched, deployed=deployed, unit=unit)
-    before = one.value(one.unshifted(line), metric, matched=matched, deployed=deployed, unit=unit)
-    return now.value - before.value
-
-
 def _figure(one: Response, path: Path, *, lesion: bool) -> str:
     draw_responses(one, path, lesion=lesion)
     label = "Dice" if lesion else "alarmed share of healthy brains"
@@ -148,14 +78,3 @@ def _figure(one: Response, path: Path, *, lesion: bool) -> str:
         f"*{label} against dose, a panel a shift: solid frozen, dashed re-tuned{arms}; the leftmost points are "
         "unshifted. Gamma below and above 1 stand apart.*"
     )
-
-
-def _cell(number: Number) -> str:
-    if not number.defined:
-        return UNDEFINED if number.wanted else MISSING
-    shown = f"{number.value:.3f}"
-    return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"
-
-
-def _signed(change: float) -> str:
-    return MISSING if isnan(change) else f"{change:+.3f}"

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.thresholds import retuned
+from benchmark.thresholds import on_shifted
 from datasets.shifts.shift import Shift
 from reports.findings import Findings
 from reports.headline import headline_chains, healthy_protocol, sees_test
@@ -71,7 +71,7 @@ class Response:
     def value(self, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True,
               statistic: Statistic = pd.Series.mean, unit: str = "subject_id") -> Number:  # fmt: skip
         """A metric under a threshold (none unless `deployed`), frozen or chosen on shifted cases."""
-        protocol = (retuned(self.protocol) if tuned else self.protocol) if deployed else ""
+        protocol = (on_shifted(self.protocol) if tuned else self.protocol) if deployed else ""
         return self._number(line, metric, self.chain, protocol, matched=matched, statistic=statistic, unit=unit)
 
     def unshifted(self, line: Line) -> Line:

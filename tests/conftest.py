@@ -28,6 +28,13 @@ patients = cohorts:PATIENTS
 inpatients = cohorts:INPATIENTS
 broken = package_that_is_not_installed:COHORT
 not-a-spec = cohorts:NOT_A_SPEC
+
+[uadbench.shifts]
+halved = shiftkinds:HALVED
+gamma = shiftkinds:HALVED
+broken = package_that_is_not_installed:KIND
+not-a-kind = shiftkinds:NOT_A_KIND
+misnamed = shiftkinds:HALVED
 """
 
 
@@ -49,7 +56,7 @@ def own_data(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An installed distribution, as far as Python can tell, with methods and datasets."""
+    """An installed distribution, as far as Python can tell, with methods, datasets and shifts."""
     folder = tmp_path_factory.mktemp("plugin")
     metadata = folder / "uadbench_tests-1.0.dist-info"
     metadata.mkdir()

@@ -14,7 +14,7 @@ from datasets.shifts.kind import ShiftKind
 
 POINTS = 16  # of the curve that tells between which levels a dose lies
 HALVINGS = 5
-ROUNDED_BELOW = 0.9  # to two digits; near 1, where a share is nearly the whole, the third matters
+WHOLE = 0.9  # of the highest level there is; beyond it four digits matter, else two do
 SEARCHED = 10.0  # times below the lowest and above the highest of a kind's own levels
 TOLERANCE = 0.15  # of a dose, within which it counts as reached
 
@@ -71,16 +71,16 @@ def _level_for(
     """Between the two points of the curve that a dose lies between, halved until it is near."""
     place = int(np.searchsorted(np.maximum.accumulate(curve), dose))
     if place in (0, len(levels)):
-        return _rounded(levels[min(place, len(levels) - 1)])
+        return _rounded(float(levels[min(place, len(levels) - 1)]), kind)
     low, high = levels[place - 1], levels[place]
     for _ in range(HALVINGS):
         middle = float(np.sqrt(low * high))
         low, high = (middle, high) if _mean_dose(kind, middle, files, grid) < dose else (low, middle)
-    return _rounded(float(np.sqrt(low * high)))
+    return _rounded(float(np.sqrt(low * high)), kind)
 
 
-def _rounded(level: float) -> float:
-    return float(f"{level:.2g}") if level < ROUNDED_BELOW else float(f"{level:.3g}")
+def _rounded(level: float, kind: ShiftKind) -> float:
+    return float(f"{level:.4g}" if WHOLE * kind.highest < level else f"{level:.2g}")
 
 
 def _mean_dose(kind: ShiftKind, level: float, files: Sequence[CaseFiles], grid: Grid) -> float:

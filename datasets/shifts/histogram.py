@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-PERCENTILES = (0, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 100)
+PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 DIGITS = 5  # of a landmark: beyond them machines differ
 
 
@@ -18,7 +18,7 @@ def percentiles_of(image: NDArray[np.floating], brain_mask: NDArray[np.bool_]) -
 def moved_onto(
     image: NDArray[np.float32], brain_mask: NDArray[np.bool_], landmarks: tuple[float, ...]
 ) -> NDArray[np.float32]:
-    """The image with its own percentiles at `landmarks` and straight lines between; 0 outside the brain.
+    """The image with its own percentiles at `landmarks`, lines between, cut off beyond; 0 outside the brain.
 
     It is monotone, and not linear: a linear map would be undone by, or be the same as, scaling to percentiles.
 

@@ -47,8 +47,8 @@ BUILT_IN: Mapping[str, ShiftKind] = {
         ),
         ShiftKind(
             "window", "dropped percentile window", "representation", "of the way", LEVELS["window"],
-            "from scaling by percentiles to scaling by the brain's least and most", window, doses=DOSES["window"],
-            highest=1.0,
+            "from scaling by percentiles to scaling by the brain's least and most", window,
+            doses=DOSES["window"], highest=1.0,
         ),
         ShiftKind(
             "transfer", "histogram transfer", "representation", "of the way", LEVELS["transfer"],

@@ -34,6 +34,8 @@ class Runner:
         limit: int | None = None,
         seeds: str = "0",
         validation_only: bool = False,
+        shifts: str = "",
+        match: bool = False,
     ) -> list[Cell]:
         """The cells that stand as failed."""
         request = Request(
@@ -44,6 +46,8 @@ class Runner:
             seeds=seeds,
             limit=limit,
             splits=("val",) if validation_only else ("val", "test"),
+            shifts=shifts,
+            match=match,
         )
         job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun, self.said.append)
         return run_study(job)

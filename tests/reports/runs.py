@@ -8,6 +8,7 @@ import numpy as np
 from cohorts import TINY
 from scipy import ndimage
 
+from benchmark.evaluation import as_seen
 from benchmark.maps import write_volume
 from benchmark.planning import Study
 from benchmark.records import Scoring, claim, record_cell
@@ -18,6 +19,7 @@ from benchmark.study import Cell, Cohort, Fit, Reference
 from datasets.case import CaseFiles, Split
 from datasets.catalog import dataset
 from datasets.grid import load_case
+from datasets.shifts import Shift
 from datasets.spec import digest
 from reports.markdown import write_report
 
@@ -45,6 +47,7 @@ def make(
     seeds: Sequence[int] = (0,),
     splits: tuple[Split, ...] = BOTH,
     failing: Collection[tuple[str, str]] = (),
+    shifts: Sequence[Shift] = (),
 ) -> Made:
     """`thresh` maps intensity, every other method what smoothing takes away; `failing`: (method, cohort)."""
     files = {name: dataset(name).files(data, "t1") for name in COHORTS}
@@ -52,7 +55,12 @@ def make(
     fits = [
         Fit(name, "module:Class", {"size": 48}, cohorts["volunteers"], TINY, seed) for name in methods for seed in seeds
     ]
-    cells = tuple(Cell(fit, cohort, splits=splits) for fit in fits for cohort in cohorts.values())
+    cells = tuple(
+        Cell(fit, cohort, shift, splits=splits)
+        for fit in fits
+        for shift in (Shift(), *shifts)
+        for cohort in cohorts.values()
+    )
     references = tuple(Reference(cohorts[name], TINY, splits, None) for name in COHORTS[1:])
     made = Made(create_run(root), Study(cells, references, files))
     claim(made.run, made.study, SCORING, data)
@@ -73,9 +81,9 @@ def _leave_failed(run: RunFolder, cell: Cell) -> None:
 
 
 def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:
-    rows = []
+    rows, seen = [], []
     for one in files:
-        case = load_case(one, TINY)
+        case = load_case(one, TINY, cell.shift)
         anomaly_map = case.image[0]
         if cell.fit.method != "thresh":
             smooth = ndimage.gaussian_filter(case.image[0], 1.0 + cell.fit.seed)
@@ -84,7 +92,10 @@ def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:
         write_volume(run.anomaly_map(cell, one.case_id), anomaly_map, case.affine)
         blank = replace(blank_row(cell), split=one.split, case_id=one.case_id, subject_id=one.subject_id)
         rows.append(replace(blank, metric="seconds", value=0.25))
+        seen += as_seen(blank_row(cell), one, case, None)
     write_rows(run.cell(cell) / "timing.csv", rows)
+    if not cell.shift.is_none:
+        write_rows(run.seen(cell), seen)
     record_cell(run, cell, {"status": "mapped", "inference": {"device": "abacus"}})
 
 
