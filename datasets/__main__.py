@@ -55,6 +55,7 @@ def list_cohorts(as_json: Annotated[bool, typer.Option("--json", help="As a JSON
         facts = _facts(spec)
         sequences = ", ".join(spec.sequences)
         typer.echo(f"{spec.name:14} {spec.title}: {sequences}; {facts['cases']}; {spec.licence}")
+    typer.echo("implant[NAME]: lesions of known size and contrast in NAME's healthy test scans; docs/implants.md")
 
 
 @app.command("phantom")
