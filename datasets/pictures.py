@@ -11,7 +11,6 @@ from datasets.case import Case, CaseFiles
 from datasets.errors import UnknownName
 from datasets.grid import Grid, load_case
 from datasets.shifts import Shift
-from datasets.shifts.application import base
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +59,7 @@ def draw_shifts(files: Sequence[CaseFiles], grid: Grid, shifts: Sequence[Shift],
         for axes, shift in zip(row, [Shift(), *levels], strict=False):
             case = load_case(one, grid, shift)
             _draw(axes, case, z, outlined=False)
-            label = "" if shift.is_none else f"{base(name)} {shift.severity:g}: dose {case.shift_dose:.3f}"
+            label = "" if shift.is_none else f"{shift.severity:g}: dose {case.shift_dose:.3f}"
             axes.set_xlabel(label, fontsize=7, parse_math=False)
         row[0].set_ylabel(f"{name}\n{one.case_id}", fontsize=7, parse_math=False)
     titles(["unshifted"])

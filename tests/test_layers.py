@@ -35,6 +35,7 @@ def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
         ("list", "datasets", "--json"),
         ("list", "metrics"),
         ("list", "protocols"),
+        ("list", "shifts"),
         ("run", "--help"),
         ("report", "--help"),
         ("evaluate", "--help"),
