@@ -136,7 +136,8 @@ def _placed(scan: Path, name: str, request: Request, setup: Setup) -> Placed:
         "warnings": list(prepared.warnings),
     }
     brain = Volume(prepared.brain_mask, prepared.lattice.affine)
-    return Placed(_on_grid(name, prepared, sequence, request), brain, np.linalg.inv(prepared.to_scan[sequence]), facts)
+    to_grid = np.asarray(np.linalg.inv(prepared.to_scan[sequence]), dtype=np.float64)
+    return Placed(_on_grid(name, prepared, sequence, request), brain, to_grid, facts)
 
 
 def _on_grid(name: str, prepared: PreparedScan, sequence: str, request: Request) -> Case:
