@@ -72,7 +72,10 @@ def prepare_cohort(
     if todo:
         (home / "cases.csv").unlink(missing_ok=True)
         _warn_of_space(home, todo, setup, say)
-    done = _worked_through(todo, home, setup, workers, say)
+    try:
+        done = _worked_through(todo, home, setup, workers, say)
+    finally:
+        sweep(home)
     records = kept | {one.case_id: one for one in done if isinstance(one, CaseRecord)}
     failures = tuple(one for one in done if isinstance(one, Failure))
     ordered = [records[raw.case_id] for raw in cases if raw.case_id in records]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Kind = Literal["rigid", "affine"]
 
 BINS = 32
-COARSE_MM = 2.0
+COARSE_MM = 4.0
 LEVELS_MM = (8.0, 4.0)
 ITERATIONS = 200
 
@@ -54,7 +54,7 @@ def register(fixed: Volume, moving: Volume, *, kind: Kind, initial: Matrix | Non
 
 
 def _coarse(volume: Volume) -> Volume:
-    """On upright voxels of 2 mm: finer ones cost time and change no affine registration."""
+    """On upright voxels of 4 mm: finer ones cost time and change no affine registration."""
     lattice = upright(volume.lattice, COARSE_MM)
     return Volume(onto(volume, lattice, order=1), lattice.affine)
 

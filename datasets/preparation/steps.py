@@ -75,14 +75,13 @@ def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
         scans = {name: read_scan(path) for name, path in raw.images.items()}
         _check_lattices(raw, scans)
     first = _reference(raw)
-    working = _working(scans[first])
     with clock.step("co-register"):
-        to_sequence = {name: _to_sequence(raw, first, name, working, scans) for name in scans}
+        to_sequence = {name: _to_sequence(raw, first, name, scans) for name in scans}
     with clock.step("strip"):
-        brain = _brain(raw, first, working, to_sequence, scans, setup)
+        brain = _brain(raw, first, to_sequence, scans, setup)
         brain_ml = check_brain(brain, raw.images[first].name)
     with clock.step("register"):
-        to_first = _to_scan(raw, working, brain, setup)
+        to_first = _to_scan(raw, scans[first], brain, setup)
     lattice = setup.template.box(setup.parameters.spacing)
     to_scan = {name: to_sequence[name] @ to_first for name in scans}
     with clock.step("resample"):
@@ -91,7 +90,7 @@ def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
     with clock.step("bias"):
         images = {name: _finished(raw, images[name], brain_mask, setup.parameters) for name in images}
     with clock.step("lesion"):
-        lesion_mask, lesion = _lesion(raw, lattice, to_scan, brain_mask)
+        lesion_mask, lesion = _lesion(raw, scans[raw.drawn_on].lattice, lattice, to_scan, brain_mask)
     overlap = _overlap(brain_mask, lattice, setup.template)
     return PreparedScan(
         images, brain_mask, lesion_mask, lattice, to_scan, brain_ml, overlap, lesion, clock.seconds,
@@ -126,23 +125,16 @@ def _reference(raw: RawCase) -> str:
     return "t1" if "t1" in raw.images else raw.drawn_on
 
 
-def _working(scan: Volume) -> Volume:
-    """The scan with its axes along RAS+ on cubic voxels, to find brain and registration on."""
-    lattice = upright(scan.lattice, WORKING_MM)
-    return Volume(onto(scan, lattice, order=1), lattice.affine)
-
-
-def _to_sequence(raw: RawCase, first: str, name: str, working: Volume, scans: Mapping[str, Volume]) -> Matrix:
+def _to_sequence(raw: RawCase, first: str, name: str, scans: Mapping[str, Volume]) -> Matrix:
     """From the reference's mm to those of another sequence: scanners' own coordinates, corrected by a rigid turn."""
     if name == first or raw.aligned or raw.space != "scanner":
         return np.eye(4)
-    return register(working, _working(scans[name]), kind="rigid", initial=np.eye(4))
+    return register(scans[first], scans[name], kind="rigid", initial=np.eye(4))
 
 
 def _brain(
     raw: RawCase,
     first: str,
-    working: Volume,
     to_sequence: Mapping[str, Matrix],
     scans: Mapping[str, Volume],
     setup: Setup,
@@ -158,15 +150,22 @@ def _brain(
         return Volume(brain_of_stripped(scans[first]), scans[first].affine)
     if setup.stripper.name == "mask":
         raise BadFile(f"{raw.images[first]}: got no brain mask with it, wanted one for --stripper mask.")
+    working = _working(scans[first])
     return Volume(brain_of(working, setup.stripper, threads=setup.threads), working.affine)
 
 
-def _to_scan(raw: RawCase, working: Volume, brain: Volume, setup: Setup) -> Matrix:
+def _working(scan: Volume) -> Volume:
+    """The scan with its axes along RAS+ on cubic voxels, which every tool can read."""
+    lattice = upright(scan.lattice, WORKING_MM)
+    return Volume(onto(scan, lattice, order=1), lattice.affine)
+
+
+def _to_scan(raw: RawCase, scan: Volume, brain: Volume, setup: Setup) -> Matrix:
     """From the template's mm to the reference's; brains are registered, not heads."""
     if raw.space == "sri24":
         return np.eye(4)
-    inside = mask_onto(brain, working.lattice)
-    return register(setup.template.image, Volume(working.data * inside, working.affine), kind="affine")
+    stripped = Volume(scan.data * mask_onto(brain, scan.lattice), scan.affine)
+    return register(setup.template.image, stripped, kind="affine")
 
 
 def _finished(
@@ -180,13 +179,12 @@ def _finished(
 
 
 def _lesion(
-    raw: RawCase, lattice: Lattice, to_scan: Mapping[str, Matrix], brain_mask: NDArray[np.bool_]
+    raw: RawCase, drawn_on: Lattice, lattice: Lattice, to_scan: Mapping[str, Matrix], brain_mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_] | None, LesionVolumes | None]:
     if raw.lesion_mask is None:
         return None, None
-    drawn_on = raw.images[raw.drawn_on]
     lesion = read_lesion_mask(raw.lesion_mask, raw.lesion_labels)
-    check_same_lattice(raw.lesion_mask, lesion, drawn_on, read_scan(drawn_on).lattice)
+    check_same_lattice(raw.lesion_mask, lesion, raw.images[raw.drawn_on], drawn_on)
     return move_lesion_mask(lesion, lattice, to_scan[raw.drawn_on], brain_mask)
 
 

@@ -4,10 +4,10 @@ import errno
 import signal
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -63,20 +63,11 @@ def prepare_case(raw: RawCase, home: Path, setup: Setup) -> Outcome:
 
 def prepare_cases(cases: Sequence[RawCase], home: Path, setup: Setup, *, workers: int) -> Iterator[Outcome]:
     """The outcome of each case as it is there, in whatever order; with one worker in this process."""
-    if workers == 1 or len(cases) < 2:
+    if workers > 1 and len(cases) > 1:
+        yield from _in_processes(cases, home, setup, workers)
+    else:
         for raw in cases:
             yield prepare_case(raw, home, setup)
-        return
-    waiting = list(cases)
-    while waiting:
-        suspects: list[RawCase] = []
-        yield from _pooled(waiting, home, setup, workers, suspects)
-        for raw in suspects:  # a process died: each of its time in a process of its own, which dies alone
-            died: list[RawCase] = []
-            yield from _pooled([raw], home, setup, 1, died)
-            for one in died:
-                forget(home, one.case_id)
-                yield Failure(one.case_id, "its process was killed, perhaps for want of memory: try fewer --workers")
 
 
 def sweep(home: Path) -> None:
@@ -85,50 +76,45 @@ def sweep(home: Path) -> None:
         rmtree(left, ignore_errors=True)
 
 
-def _pooled(
-    waiting: list[RawCase], home: Path, setup: Setup, workers: int, suspects: list[RawCase]
-) -> Iterator[Outcome]:
-    """Take cases off `waiting`, only as many at once as there are workers, so that a death casts doubt on few.
-
-    Where a process dies, the cases that were under way go to `suspects` and the rest stays in `waiting`.
-    """
-    workers = min(workers, len(waiting))
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(home, setup))
-    running: dict[Future[Outcome], RawCase] = {}
+def _in_processes(cases: Sequence[RawCase], home: Path, setup: Setup, workers: int) -> Iterator[Outcome]:
+    """Each case in a process of its own, as many at once as there are workers: starting one costs a second of many."""
+    context, waiting = get_context("spawn"), list(cases)
+    running: dict[Connection, tuple[RawCase, SpawnProcess]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running[pool.submit(_prepare_there, waiting[0])] = waiting[0]
-                waiting.pop(0)
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                outcome = future.result()
-                del running[future]
+                here, there = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(waiting[0], home, setup, there), daemon=True)
+                process.start()
+                there.close()
+                running[here] = (waiting.pop(0), process)
+            for here in wait(list(running)):
+                raw, process = running[here]  # type: ignore[index]
+                outcome = _received(here, raw, home)  # type: ignore[arg-type]
+                process.join()
+                del running[here]  # type: ignore[arg-type]
                 yield outcome
-    except BrokenProcessPool:
-        suspects += running.values()
-    except BaseException:  # Ctrl-C, or a disk that is full
-        for process in active_children():
-            process.terminate()
-        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for _, process in running.values():  # after Ctrl-C, or on a full disk
+            process.terminate()
+            process.join()
 
 
-_shared: list[tuple[Path, Setup]] = []
-"""In a worker: what it is given once, since a template is too large to come with every case."""
+def _work(raw: RawCase, home: Path, setup: Setup, there: Connection) -> None:
+    """Ctrl-C is for the parent, which ends its workers; a handler, since tools would inherit that it is ignored."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        there.send(prepare_case(raw, home, setup))
+    except BadValue as error:
+        there.send(error)
 
 
-def _begin(home: Path, setup: Setup) -> None:
-    """Ctrl-C reaches the parent, which ends its workers; SIGTERM is an exit, so that each clears up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _exit)
-    _shared.append((home, setup))
-
-
-def _prepare_there(raw: RawCase) -> Outcome:
-    home, setup = _shared[-1]
-    return prepare_case(raw, home, setup)
-
-
-def _exit(*_: object) -> None:
-    raise SystemExit(143)
+def _received(here: Connection, raw: RawCase, home: Path) -> Outcome:
+    try:
+        outcome: Outcome | BadValue = here.recv()
+    except EOFError:
+        forget(home, raw.case_id)
+        return Failure(raw.case_id, "its process was killed, perhaps for want of memory: try fewer --workers")
+    if isinstance(outcome, BadValue):
+        raise outcome
+    return outcome
