@@ -6,10 +6,13 @@ import mimetypes
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from reports.markup import plain
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def render(markdown: str, folder: Path) -> Page:
         folder: where the pictures' relative paths begin; those that are there become part of the page.
     """
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = reader.parse(markdown)
+    tokens = _folded(reader.parse(markdown))
     headings = _anchored(tokens)
     for token in tokens:
         for inner in token.children or ():
@@ -48,6 +51,20 @@ def render(markdown: str, folder: Path) -> Page:
     html = reader.renderer.render(tokens, reader.options, {})
     html = html.replace("<table", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table')
     return Page(html.replace("</table>", "</table></div>"), headings)
+
+
+def _folded(tokens: Sequence[Token]) -> list[Token]:
+    """With the two lines by which a report folds away a table as elements; no other HTML is let through."""
+    made: list[Token] = []
+    for place, token in enumerate(tokens):
+        content = token.content if token.type == "inline" and tokens[place - 1].type == "paragraph_open" else ""
+        summary = re.fullmatch(r"<details><summary>(.*)</summary>", content)
+        if summary or content == "</details>":
+            made[-1] = Token("html_block", "", 0)  # in place of the paragraph's opening; its end goes too
+            made[-1].content = f"<details><summary>{escape(plain(summary[1]))}</summary>" if summary else content
+        elif not (token.type == "paragraph_close" and made[-1].type == "html_block"):
+            made.append(token)
+    return made
 
 
 def _anchored(tokens: Sequence[Token]) -> list[Heading]:

@@ -79,7 +79,7 @@ def elsewhere(plugin_folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: meanwhile the cohort is known by name
 def made_of_implants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """A scored run over implants in the cohort `heads`, to be read only."""
     with pytest.MonkeyPatch.context() as patch:

@@ -88,11 +88,12 @@ def _in_processes(cases: Sequence[RawCase], home: Path, setup: Setup, workers: i
                 process.start()
                 there.close()
                 running[here] = (waiting.pop(0), process)
-            for here in wait(list(running)):
-                raw, process = running[here]  # type: ignore[index]
-                outcome = _received(here, raw, home)  # type: ignore[arg-type]
+            ready = wait(list(running))
+            for here in [one for one in running if one in ready]:
+                raw, process = running[here]
+                outcome = _received(here, raw, home)
                 process.join()
-                del running[here]  # type: ignore[arg-type]
+                del running[here]
                 yield outcome
     finally:
         for _, process in running.values():  # after Ctrl-C, or on a full disk

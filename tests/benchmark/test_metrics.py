@@ -259,8 +259,8 @@ def test_every_metric_is_listed_under_its_own_name_with_a_direction_that_fits() 
     assert all(name == metric.name for name, metric in metrics.METRICS.items())
     directions = {name: metric.higher_is_better for name, metric in metrics.METRICS.items()}
     better = {"dice", "precision", "recall", "auprc", "auprc_box", "auprc_pooled", "auprc_lift", "auroc"}
-    assert {name for name, higher in directions.items() if higher} == better | {"l1_ratio"}
-    neutral = {"threshold", "lesion_ml", "lesion_outside_grid_ml"}
+    assert {name for name, higher in directions.items() if higher} == better | {"l1_ratio", "found", "found_tenth"}
+    neutral = {"threshold", "lesion_ml", "lesion_outside_grid_ml", "lesion_l1", "shift_dose"}
     assert {name for name, higher in directions.items() if higher is None} == neutral
 
 

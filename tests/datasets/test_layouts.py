@@ -15,7 +15,7 @@ from datasets.raw import RawCase, RawCohort
 from datasets.splits import split_of, subjects_of
 
 SHEET = 'IXI_ID,"SEX_ID (1=m, 2=f)",HEIGHT,AGE\n2,2,164,35.80\n12,1,175,38.78\n237,2,167,78.2\n237,2,0,78.2\n'
-DOWNLOADED = tuple(name for name in BUILT_IN if name != "phantom")
+DOWNLOADED = tuple(name for name in BUILT_IN if not name.startswith("phantom"))
 
 
 def touch(root: Path, *names: str) -> Path:

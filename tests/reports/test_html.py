@@ -84,6 +84,14 @@ def test_no_name_can_bring_markup() -> None:
     assert not {"img", "b", "i", "a"} & set(read(page.html).elements)
 
 
+def test_a_folded_table_is_folded_and_its_name_is_text() -> None:
+    table = "| a |\n|---|\n| 1 |"
+    page = render(f"<details><summary>\\<b>gamma</summary>\n\n{table}\n\n</details>\n\nafter", Path())
+    assert "<details><summary>&lt;b&gt;gamma</summary>" in page.html
+    assert page.html.index("</table>") < page.html.index("</details>") < page.html.index("<p>after</p>")
+    assert read(page.html).elements.count("b") == 0
+
+
 def test_nothing_in_the_content_ends_its_script() -> None:
     text = script_json({"name": "</script><!--\u2028"})
     assert "<" not in text
