@@ -19,7 +19,7 @@ FEWEST, MOST = 5, 50
 SMALLEST_ML, LARGEST_ML = 0.02, 2.0
 MEDIAN_ML, SPREAD = 0.15, 1.2  # of the log-normal distribution of volumes
 PLACES = {"periventricular": 0.5, "juxtacortical": 0.2, "deep white": 0.2, "infratentorial": 0.1}
-PLAQUE = Relaxation(0.86, 1300, 145)
+PLAQUE = Relaxation(0.86, 1300, 155)
 HOLE = Relaxation(0.90, 1900, 190)  # black on T1: axons are lost
 BLACK_HOLES = 0.3  # of the lesions
 

@@ -18,8 +18,8 @@ from datasets.phantom.truth import Drawn, Layer, put_together
 
 SMALLEST_ML, LARGEST_ML = 1.0, 40.0
 DEEP_ML = (0.02, 0.5)
-CONFLUENT = Relaxation(0.83, 1220, 128)
-PUNCTATE = Relaxation(0.81, 1130, 120)
+CONFLUENT = Relaxation(0.84, 1220, 140)
+PUNCTATE = Relaxation(0.82, 1150, 132)
 CALLOSUM_MM = 8.0  # |x| up to which white matter between the ventricles is spared
 SMALLEST_PART = 0.02  # ml, of what lies apart beside the ventricles
 
