@@ -1,101 +1,117 @@
-"""Kept maps to rows: everything is scored here, the same way for all methods, without torch."""
+"""Kept maps to rows: everything is scored here, the same way for all methods, without torch.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+Maps go through a `Shelf` on disk: a first pass post-processes and ranks, the thresholds follow, a second pass
+decides. Rows are yielded as they are made, so that memory does not grow with the cohort.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import metrics
+from benchmark.anatomy import Anatomy, KeptAnatomy, anatomy_of
+from benchmark.closeness import closeness
+from benchmark.curves import Lesions, start, write_froc
+from benchmark.decisions import decided
+from benchmark.healthy import HealthyScan, healthy_threshold, look_at
 from benchmark.maps import read_volume
-from benchmark.postprocessing import CHAINS, Chain, perfect_prediction, remove_small, smooth
+from benchmark.metrics.ranking import ap_of, auroc_of, best_dice_of
+from benchmark.pooling import best_mean_threshold, best_pooled_threshold, pooled_average_precision
+from benchmark.postprocessing import CHAINS, perfect_prediction
 from benchmark.results import Row, blank_row
 from benchmark.runfolder import RunFolder
+from benchmark.shelf import Processed, Shelf, process
 from benchmark.study import Cell, Evaluation, Reference
-from benchmark.thresholds import PROTOCOLS, Protocol, above, best_dice_threshold, healthy_fpr_threshold
+from benchmark.thresholds import FOLDS, Protocol, above, protocol_named
 from datasets.case import Case, CaseFiles, Split
 from datasets.grid import Cases, Grid
 
-Voxel = TypeVar("Voxel", bound=np.generic)
+CROSSED = "oracle-cross"
+Chosen = float | Mapping[str, float]  # a threshold of all cases, or one of each
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One case with its post-processed anomaly map, without its image.
+class Source:
+    """Another cohort's thresholds.
 
     Attributes:
-        scores: `(V,)` the map at the brain's voxels.
-        brain_mask: `(X, Y, Z)` with V voxels True.
-        lesion_mask: `(X, Y, Z)`; None for a healthy case.
-        cut_off: lesion volume outside the grid's box, in voxels of the grid.
+        digest: stands for the cases that they were taken from.
+        thresholds: for each chain.
     """
 
-    files: CaseFiles
-    scores: NDArray[np.float32]
-    brain_mask: NDArray[np.bool_]
-    lesion_mask: NDArray[np.bool_] | None
-    spacing: tuple[float, float, float]
-    voxel_ml: float
-    cut_off: float
-
-    @property
-    def lesion(self) -> NDArray[np.bool_]:
-        """`(V,)` over the brain's voxels; all False in a healthy case."""
-        if self.lesion_mask is None:
-            return np.zeros(self.scores.shape, dtype=bool)
-        return self.lesion_mask[self.brain_mask]
-
-    @property
-    def missed(self) -> float:
-        """Lesion voxels that no map can find: outside the grid's box or outside the brain mask."""
-        if self.lesion_mask is None:
-            return 0
-        return self.cut_off + int((self.lesion_mask & ~self.brain_mask).sum())
-
-    def volume(self, values: NDArray[Voxel]) -> NDArray[Voxel]:
-        """`(V,)` values put back to their places in `(X, Y, Z)`, zero elsewhere."""
-        whole = np.zeros(self.brain_mask.shape, dtype=values.dtype)
-        whole[self.brain_mask] = values
-        return whole
+    digest: str
+    thresholds: Mapping[str, float]
 
 
-def healthy_scores(
+@dataclass(frozen=True)
+class Choices:
+    """What is evaluated, and what thresholds may look at beyond the scored cohort.
+
+    Attributes:
+        healthy: `healthy_scans` of the same fit, for the chains to evaluate.
+        protocols: names of threshold protocols.
+        sources: by the name of a cohort, for `transfer:COHORT`.
+        metrics: names of those that make rows.
+    """
+
+    healthy: Mapping[str, Sequence[HealthyScan]]
+    protocols: Sequence[str]
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    metrics: Collection[str] = metrics.SCORED
+
+
+def healthy_scans(
     run: RunFolder, cell: Cell, files: Sequence[CaseFiles], postprocessing: Sequence[str]
-) -> dict[str, list[NDArray[np.float32]]]:
-    """For each chain the brain voxels' scores of every healthy validation case among `files`."""
-    normal = [one for one in files if one.healthy and one.split == "val"]
-    return {name: [one.scores for one in _scored(run, cell, normal, CHAINS[name])] for name in postprocessing}
+) -> dict[str, list[HealthyScan]]:
+    """For each chain what thresholds take from the healthy validation cases among `files`."""
+    found: dict[str, list[HealthyScan]] = {name: [] for name in postprocessing}
+    for _, anatomy, kept in _maps(run, cell, [one for one in files if one.healthy and one.split == "val"]):
+        for name, scans in found.items():
+            processed = process(kept, anatomy, CHAINS[name])
+            scans.append(look_at(processed.plain, processed.scores))
+    return found
 
 
-def evaluate_cell(
-    run: RunFolder,
-    cell: Cell,
-    files: Sequence[CaseFiles],
-    normal: Mapping[str, Sequence[NDArray[np.float32]]],
-    protocols: Sequence[str],
-) -> list[Row]:
-    """Every row of one cell.
+def lesion_thresholds(
+    run: RunFolder, cell: Cell, files: Sequence[CaseFiles], postprocessing: Sequence[str]
+) -> dict[str, float]:
+    """For each chain the `lesion-val` threshold of a cell; NaN without lesion validation cases among `files`."""
+    with _shelf(run, postprocessing) as shelf:
+        for _, anatomy, kept in _maps(run, cell, [one for one in files if one.split == "val" and not one.healthy]):
+            for _ in shelf.add(anatomy, kept):
+                pass
+        everyone = shelf.lesion_cases(lambda _: True)
+        return {name: best_pooled_threshold(shelf.pool(everyone, name))[0] for name in postprocessing}
+
+
+def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], choices: Choices) -> Iterator[Row]:
+    """Every row of one cell; its curves are left in the cell's folder.
 
     Args:
         files: the cell's mapped cases.
-        normal: `healthy_scores` of the same fit, for the chains to evaluate.
-        protocols: names of threshold protocols.
     """
-    rows = list(_case_rows(run, cell, files))
-    for name, scans in normal.items():
-        chain = CHAINS[name]
-        scored = list(_scored(run, cell, files, chain))
-        rows += _curve_rows(cell, name, scored)
-        for protocol in protocols:
-            threshold = _threshold(PROTOCOLS[protocol], scored, scans)
-            rows += _decision_rows(Evaluation(cell, name, protocol), chain, scored, threshold)
-    return rows
+    with _shelf(run, choices.healthy) as shelf:
+        scoring = _Scoring(run, cell, shelf, choices)
+        yield from scoring.case_rows(files)
+        yield from scoring.pooled_rows()
+        thresholds = scoring.thresholds()
+        yield from scoring.threshold_rows(thresholds)
+        yield from scoring.decision_rows(thresholds)
+        yield from scoring.froc_rows()
 
 
-def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], postprocessing: Sequence[str]) -> list[Row]:
-    """What the truth itself scores after each chain."""
-    rows: list[Row] = []
+def evaluate_reference(
+    reference: Reference,
+    files: Sequence[CaseFiles],
+    postprocessing: Sequence[str],
+    wanted: Collection[str] = metrics.SCORED,
+) -> Iterator[Row]:
+    """What the truth itself scores after each chain, and what the grid's box cuts off of it."""
     blank = Row(
         "perfect-map", reference.cohort.dataset, reference.cohort.sequence, "none", 0.0, None, None,
         "", "", "", "", "", "", np.nan, reference.key,
@@ -103,142 +119,195 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], postpro
     for one, case in _cases(files, reference.grid):
         if case.lesion_mask is None:
             continue
-        truth = _without_image(one, case, case.lesion_mask.astype(np.float32))
+        anatomy = anatomy_of(one, case)
+        yield from _rows(blank, one, _sizes(anatomy))
         for name in postprocessing:
             prediction = perfect_prediction(case.lesion_mask, case.brain_mask, CHAINS[name], case.voxel_ml)
-            values = _overlap(prediction[case.brain_mask], truth)
-            rows += _rows(replace(blank, postprocessing=name), one, values)
-    return rows
+            values = decided(prediction[case.brain_mask], anatomy, wanted)
+            yield from _rows(replace(blank, postprocessing=name), one, values)
 
 
-def _case_rows(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Row]:
-    """What no chain enters: lesion volumes, and how close the reconstruction is."""
-    for one, case in _cases(files, cell.fit.grid):
-        path = run.reconstruction(cell, one.case_id)
-        values = _sizes(case) | (_closeness(case, read_volume(path)) if path.exists() else {})
-        yield from _rows(blank_row(cell), one, values)
+@dataclass
+class _Scoring:
+    """One cell on its shelf.
+
+    Attributes:
+        own: for each chain, each case's threshold of its own best Dice.
+        lesions: for each chain and split, the lesions and from where on they are found.
+    """
+
+    run: RunFolder
+    cell: Cell
+    shelf: Shelf
+    choices: Choices
+    own: dict[str, dict[str, float]] = field(default_factory=dict)
+    lesions: dict[tuple[str, str], Lesions] = field(default_factory=dict)
+
+    def case_rows(self, files: Sequence[CaseFiles]) -> Iterator[Row]:
+        """What no threshold enters, case by case; it fills the shelf."""
+        blank = blank_row(self.cell)
+        for case, anatomy, kept in _maps(self.run, self.cell, files):
+            path = self.run.reconstruction(self.cell, case.case_id)
+            close = closeness(case, read_volume(path), self.choices.metrics) if path.exists() else {}
+            yield from _rows(blank, anatomy.files, _sizes(anatomy) | close)
+            for chain, processed in self.shelf.add(anatomy, kept):
+                if anatomy.lesion_mask is not None:
+                    values = self._curves(chain, anatomy, processed)
+                    yield from _rows(replace(blank, postprocessing=chain), anatomy.files, self._wanted(values))
+
+    def _curves(self, chain: str, anatomy: Anatomy, processed: Processed) -> dict[str, float]:
+        ranking = processed.smoothed
+        ap = ap_of(ranking)
+        beyond = anatomy.brain_mask.size - processed.scores.size - anatomy.outside_brain
+        box = ranking.padded(anatomy.outside_brain, beyond, missed=anatomy.cut_off)
+        best, threshold = best_dice_of(processed.opened)
+        if anatomy.lesion_mask is not None:
+            self.own.setdefault(chain, {})[anatomy.files.case_id] = threshold
+            found = self.lesions.setdefault((chain, anatomy.files.split), Lesions())
+            found.add(anatomy, processed.scores)
+        return {
+            "auprc": ap,
+            "auprc_lift": metrics.lift(ap, ranking.prevalence),
+            "auprc_box": ap_of(box),
+            "auroc": auroc_of(ranking),
+            "oracle_dice": best,
+        }
+
+    def pooled_rows(self) -> Iterator[Row]:
+        if "auprc_pooled" not in self.choices.metrics:
+            return
+        for chain in self.choices.healthy:
+            for split in ("val", "test"):
+                cases = self._lesion_cases(split)
+                if cases:
+                    value = pooled_average_precision(self.shelf.pool(cases, chain))
+                    yield replace(self._blank(chain), split=split, metric="auprc_pooled", value=value)
+
+    def thresholds(self) -> dict[tuple[str, str], Chosen]:
+        """By chain and protocol; NaN where the cohort has nothing that the protocol may look at."""
+        pairs = [(chain, name) for chain in self.choices.healthy for name in self.choices.protocols]
+        return {(chain, name): self._chosen(chain, protocol_named(name)) for chain, name in pairs}
+
+    def _chosen(self, chain: str, protocol: Protocol) -> Chosen:
+        if protocol.uses == "healthy-val":
+            return healthy_threshold(self.choices.healthy[chain], protocol)
+        if protocol.cohort:
+            source = self.choices.sources.get(protocol.cohort)
+            return source.thresholds[chain] if source else np.nan
+        cases = self._lesion_cases("test" if protocol.sees_test_labels else "val")
+        if not cases:
+            return np.nan
+        if protocol.rule == "case":
+            names = {self.shelf.cases[number].files.case_id for number in cases}
+            return {name: threshold for name, threshold in self.own[chain].items() if name in names}
+        if protocol.rule == "mean":
+            return best_mean_threshold(self.shelf.pool(cases, chain, whole_chain=True))
+        if protocol.rule == "crossed":
+            return self._crossed(chain, cases)
+        return best_pooled_threshold(self.shelf.pool(cases, chain))[0]
+
+    def _crossed(self, chain: str, cases: list[int]) -> Chosen:
+        """Each case's threshold from the other groups of patients; NaN for a single patient."""
+        files = [self.shelf.cases[number].files for number in cases]
+        patients = sorted({one.subject_id for one in files})
+        group = {subject: place % FOLDS for place, subject in enumerate(patients)}
+        groups = sorted(set(group.values()))
+        if len(groups) < 2:
+            return np.nan
+        out = [np.array([group[one.subject_id] == number for one in files]) for number in groups]
+        found = dict(zip(groups, best_pooled_threshold(self.shelf.pool(cases, chain), out)[1:], strict=True))
+        return {one.case_id: found[group[one.subject_id]] for one in files}
+
+    def threshold_rows(self, thresholds: Mapping[tuple[str, str], Chosen]) -> Iterator[Row]:
+        files = {kept.files.case_id: kept.files for kept in self.shelf.cases}
+        for (chain, protocol), chosen in thresholds.items():
+            blank = self._blank(chain, protocol)
+            if isinstance(chosen, Mapping):
+                for name, threshold in chosen.items():
+                    yield from _rows(blank, files[name], {"threshold": threshold})
+            else:
+                yield replace(blank, metric="threshold", value=chosen)
+
+    def decision_rows(self, thresholds: Mapping[tuple[str, str], Chosen]) -> Iterator[Row]:
+        """Metrics of the predictions: after the threshold and after small components went."""
+        for number, kept in enumerate(self.shelf.cases):
+            anatomy = kept.read()
+            for chain in self.choices.healthy:
+                scores, best = self.shelf.scores(number, chain), np.nan
+                for protocol in sorted(self.choices.protocols, key=lambda name: name != CROSSED):
+                    threshold = _of_case(thresholds[chain, protocol], kept)
+                    if np.isnan(threshold):
+                        continue
+                    values = decided(above(scores, threshold), anatomy, self._deciding)
+                    best = values.get("dice", np.nan) if protocol == CROSSED else best
+                    if not protocol_named(protocol).sees_test_labels and not np.isnan(best):
+                        values["regret"] = best - values["dice"]
+                    yield from _rows(self._blank(chain, protocol), kept.files, self._wanted(values))
+
+    def froc_rows(self) -> Iterator[Row]:
+        if not {"froc", "froc_at_1"} & set(self.choices.metrics):
+            return
+        curves = {names: start(lesions) for names, lesions in self.lesions.items()}
+        for number in self.shelf.lesion_cases(lambda _: True):
+            kept = self.shelf.cases[number]
+            anatomy = kept.read()
+            for (chain, split), curve in curves.items():
+                if split == kept.files.split:
+                    curve.add(anatomy, self.shelf.scores(number, chain))
+        write_froc(self.run.cell(self.cell) / "froc.csv", curves.items())
+        for (chain, split), curve in curves.items():
+            for metric, value in self._wanted(curve.summary()).items():
+                yield replace(self._blank(chain), split=split, metric=metric, value=value)
+
+    @property
+    def _deciding(self) -> set[str]:
+        """Metrics of a prediction to compute; regret is made of Dice."""
+        return {*self.choices.metrics, "dice"}
+
+    def _wanted(self, values: Mapping[str, float]) -> dict[str, float]:
+        return {name: value for name, value in values.items() if name in self.choices.metrics}
+
+    def _lesion_cases(self, split: Split) -> list[int]:
+        return self.shelf.lesion_cases(lambda kept: kept.files.split == split)
+
+    def _blank(self, chain: str, protocol: str = "") -> Row:
+        blank = replace(blank_row(self.cell), postprocessing=chain, protocol=protocol)
+        if not protocol:
+            return blank
+        source = self.choices.sources.get(protocol_named(protocol).cohort)
+        named = f"{protocol}@{source.digest}" if source else protocol
+        return replace(blank, key=Evaluation(self.cell, chain, named).key)
 
 
-def _sizes(case: Case) -> dict[str, float]:
-    if case.lesion_mask is None:
+def _of_case(chosen: Chosen, kept: KeptAnatomy) -> float:
+    """NaN for a case that a threshold of each case was not chosen for."""
+    return chosen.get(kept.files.case_id, np.nan) if isinstance(chosen, Mapping) else chosen
+
+
+def _sizes(anatomy: Anatomy) -> dict[str, float]:
+    if anatomy.lesion_mask is None:
         return {}
-    inside = float(case.lesion_mask.sum()) * case.voxel_ml
-    outside = case.lesion_outside_grid_ml
+    inside, outside = float(anatomy.truth.sum()) * anatomy.voxel_ml, anatomy.cut_off * anatomy.voxel_ml
     return {"lesion_ml": inside + outside, "lesion_outside_grid_ml": outside}
 
 
-def _closeness(case: Case, reconstruction: NDArray[np.float32]) -> dict[str, float]:
-    image, brain, lesion = case.image[0], case.brain_mask, case.lesion_mask
-    values = {"l1": metrics.l1(image, reconstruction, brain)}
-    if lesion is not None:
-        values["l1_ratio"] = metrics.l1_ratio(image, reconstruction, lesion, brain, case.spacing)
-    return values
+@contextmanager
+def _shelf(run: RunFolder, postprocessing: Collection[str]) -> Iterator[Shelf]:
+    """An empty shelf below the run, since a system's own place for such files may be its memory."""
+    run.root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=run.root, prefix=".scoring-") as folder:
+        yield Shelf(Path(folder), {name: CHAINS[name] for name in postprocessing})
 
 
-def _curve_rows(cell: Cell, chain: str, scored: Sequence[Scored]) -> Iterator[Row]:
-    """Metrics of the map itself, before any threshold."""
-    blank = replace(blank_row(cell), postprocessing=chain)
-    for one in scored:
-        if one.lesion_mask is None:
-            continue
-        ap = metrics.average_precision(one.scores, one.lesion, missed=one.missed)
-        whole, truth = one.volume(one.scores).ravel(), one.lesion_mask.ravel()
-        box = metrics.average_precision(whole, truth, missed=one.cut_off)
-        values = {
-            "auprc": ap,
-            "auprc_lift": metrics.lift(ap, _prevalence(one)),
-            "auprc_box": box,
-            "auroc": metrics.auroc(one.scores, one.lesion, missed=one.missed),
-        }
-        yield from _rows(blank, one.files, values)
-    for split, group in _lesion_groups(scored):
-        pooled = metrics.average_precision(*_pooled(group), missed=_all_missed(group))
-        yield replace(blank, split=split, metric="auprc_pooled", value=pooled)
-
-
-def _threshold(protocol: Protocol, scored: Sequence[Scored], normal: Sequence[NDArray[np.float32]]) -> float:
-    """NaN where the cohort has nothing that the protocol may look at."""
-    if protocol.rate is not None:
-        return healthy_fpr_threshold(normal, protocol.rate) if normal else np.nan
-    seen: Split = "test" if protocol.sees_test_labels else "val"
-    group = dict(_lesion_groups(scored)).get(seen)
-    return best_dice_threshold(*_pooled(group), missed=_all_missed(group)) if group else np.nan
-
-
-def _decision_rows(evaluation: Evaluation, chain: Chain, scored: Sequence[Scored], threshold: float) -> Iterator[Row]:
-    """Metrics of the prediction: after the threshold and after small components went."""
-    blank = replace(
-        blank_row(evaluation.cell),
-        postprocessing=evaluation.postprocessing,
-        protocol=evaluation.protocol,
-        key=evaluation.key,
-    )
-    yield replace(blank, metric="threshold", value=threshold)
-    if np.isnan(threshold):
-        return
-    for one in scored:
-        prediction = remove_small(one.volume(above(one.scores, threshold)), chain, one.voxel_ml)
-        values = _alarms(prediction, one)
-        if one.lesion_mask is not None:
-            values |= _overlap(prediction[one.brain_mask], one)
-        yield from _rows(blank, one.files, values)
-
-
-def _overlap(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
-    functions: Mapping[str, Callable[..., float]] = {
-        "dice": metrics.dice,
-        "precision": metrics.precision,
-        "recall": metrics.recall,
-    }
-    return {name: function(prediction, one.lesion, missed=one.missed) for name, function in functions.items()}
-
-
-def _alarms(prediction: NDArray[np.bool_], one: Scored) -> dict[str, float]:
-    if one.lesion_mask is not None and (one.lesion.any() or one.missed):
-        far = metrics.far_from_lesion(one.lesion_mask, one.brain_mask, one.spacing)
-        return {"alarm_fraction_far": metrics.alarm_fraction(prediction, far)}
-    count = metrics.alarms(prediction)
-    return {
-        "alarm": float(count > 0),
-        "alarms": float(count),
-        "alarm_ml": float(prediction.sum()) * one.voxel_ml,
-        "alarm_fraction": metrics.alarm_fraction(prediction, one.brain_mask),
-    }
-
-
-def _scored(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], chain: Chain) -> Iterator[Scored]:
+def _maps(
+    run: RunFolder, cell: Cell, files: Sequence[CaseFiles]
+) -> Iterator[tuple[Case, Anatomy, NDArray[np.float32]]]:
     for one, case in _cases(files, cell.fit.grid):
-        kept = read_volume(run.anomaly_map(cell, one.case_id))
-        yield _without_image(one, case, smooth(kept, case.brain_mask, chain))
-
-
-def _without_image(files: CaseFiles, case: Case, anomaly_map: NDArray[np.float32]) -> Scored:
-    cut_off = case.lesion_outside_grid_ml / case.voxel_ml
-    scores = anomaly_map[case.brain_mask].astype(np.float32)
-    return Scored(files, scores, case.brain_mask, case.lesion_mask, case.spacing, case.voxel_ml, cut_off)
+        yield case, anatomy_of(one, case), read_volume(run.anomaly_map(cell, one.case_id))
 
 
 def _cases(files: Sequence[CaseFiles], grid: Grid) -> Iterator[tuple[CaseFiles, Case]]:
     return zip(files, Cases(files, grid), strict=True)
-
-
-def _lesion_groups(scored: Sequence[Scored]) -> Iterator[tuple[Split, list[Scored]]]:
-    for split in ("val", "test"):
-        group = [one for one in scored if one.files.split == split and one.lesion_mask is not None]
-        if group:
-            yield split, group
-
-
-def _pooled(group: Sequence[Scored]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    return np.concatenate([one.scores for one in group]), np.concatenate([one.lesion for one in group])
-
-
-def _all_missed(group: Sequence[Scored]) -> float:
-    return sum(one.missed for one in group)
-
-
-def _prevalence(one: Scored) -> float:
-    return (float(one.lesion.sum()) + one.missed) / (one.lesion.size + one.missed)
 
 
 def _rows(blank: Row, files: CaseFiles, values: Mapping[str, float]) -> Iterator[Row]:

@@ -1,8 +1,9 @@
 """Chain and CHAINS: what happens to an anomaly map before its threshold, and to a prediction after it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -41,13 +42,28 @@ class Chain:
         return max(self.min_voxels, ceil(self.min_ml / voxel_ml - rounding))
 
 
+def without_each_step(chain: Chain) -> dict[str, Chain]:
+    """The chain once without each step that it has, by the step's name."""
+    left_out = {
+        "erosion": replace(chain, erosion=0),
+        "median": replace(chain, median=1),
+        "components": replace(chain, min_voxels=1, min_ml=0.0),
+    }
+    return {
+        step: replace(part, name=f"{chain.name}-no-{step}", title=f"{chain.title}, no {step}")
+        for step, part in left_out.items()
+        if part != chain
+    }
+
+
+_STANDARD = (
+    Chain("paper", "as published", erosion=3, median=5, min_voxels=7),
+    Chain("light", "light", median=3, within_brain=True, min_ml=0.03),
+    Chain("none", "none"),
+)
+STANDARD_CHAINS = tuple(chain.name for chain in _STANDARD)
 CHAINS: Mapping[str, Chain] = {
-    chain.name: chain
-    for chain in (
-        Chain("paper", "as published", erosion=3, median=5, min_voxels=7),
-        Chain("light", "light", median=3, within_brain=True, min_ml=0.03),
-        Chain("none", "none"),
-    )
+    chain.name: chain for whole in _STANDARD for chain in (whole, *without_each_step(whole).values())
 }
 
 
@@ -100,9 +116,10 @@ def _median(volume: Map, where: Mask, size: int) -> Map:
     """Plain median filter, computed at `where` and 0 elsewhere; the box's faces reflect, as in SciPy."""
     middle = size**3 // 2
     result = np.zeros_like(volume)
-    for voxels, windows in _windows(np.pad(volume, size // 2, mode="symmetric"), where, size):
+    padded = np.pad(volume, size // 2, mode="symmetric")
+    for voxels, windows in _windows(_sortable(padded), where, size):
         windows.partition(middle, axis=1)
-        result[voxels] = windows[:, middle]
+        result[voxels] = windows[:, middle].view(volume.dtype)
     return result
 
 
@@ -110,17 +127,25 @@ def _median_within(volume: Map, where: Mask, size: int) -> Map:
     """Median over those neighbours that are in `where` too; the mean of the middle two of an even number."""
     marked = np.pad(np.where(where, volume, np.inf), size // 2, constant_values=np.inf)
     result = np.zeros_like(volume)
-    for voxels, windows in _windows(marked, where, size):
+    for voxels, windows in _windows(_sortable(marked), where, size):
         windows.sort(axis=1)
-        count = np.isfinite(windows).sum(axis=1)
-        row = np.arange(len(windows))
-        result[voxels] = (windows[row, (count - 1) // 2] + windows[row, count // 2]) / 2
+        ascending = windows.view(marked.dtype)
+        count = np.isfinite(ascending).sum(axis=1)
+        row = np.arange(len(ascending))
+        result[voxels] = (ascending[row, (count - 1) // 2] + ascending[row, count // 2]) / 2
     return result
 
 
+def _sortable(volume: Map) -> NDArray[Any]:
+    """Numbers in the same order that sort faster: the bits of floats that are not negative, read as integers."""
+    if volume.dtype == np.float32 and not (volume < 0).any():
+        return volume.view(np.int32)
+    return volume
+
+
 def _windows(
-    padded: Map, where: Mask, size: int, *, chunk: int = 4096
-) -> Iterator[tuple[tuple[NDArray[np.intp], ...], Map]]:
+    padded: NDArray[Any], where: Mask, size: int, *, chunk: int = 4096
+) -> Iterator[tuple[tuple[NDArray[np.intp], ...], NDArray[Any]]]:
     """Indices of `chunk` voxels of `where` at a time, and copies `(chunk, size ** 3)` of their windows."""
     windows = sliding_window_view(padded, (size, size, size))
     indices = np.nonzero(where)

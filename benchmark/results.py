@@ -2,8 +2,9 @@
 
 import csv
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
 from benchmark.runfolder import written_whole
@@ -66,20 +67,26 @@ def blank_row(cell: Cell) -> Row:
     )
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows as CSV; numbers keep every digit."""
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as CSV, one at a time; numbers keep every digit. Returns how many there were."""
+    count = 0
     with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+        for row in rows:
+            writer.writerow([getattr(row, column) for column in COLUMNS])
+            count += 1
+    return count
 
 
 def join_rows(parts: Iterable[Path], whole: Path) -> None:
     """One table of the rows of many files, in the order given."""
-    with written_whole(whole) as beside, beside.open("w", encoding="utf-8") as stream:
+    with written_whole(whole) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         stream.write(",".join(COLUMNS) + "\n")
         for part in parts:
-            stream.writelines(part.read_text(encoding="utf-8").splitlines(keepends=True)[1:])
+            with part.open(encoding="utf-8", newline="") as lines:
+                next(lines, None)  # the heading
+                copyfileobj(lines, stream)
 
 
 def read_rows(path: Path) -> "pd.DataFrame":

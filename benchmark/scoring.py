@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from benchmark.datacard import sees_labels
-from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
+from benchmark.evaluation import Choices, Source, evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.planning import Study
 from benchmark.records import (
     Scoring,
@@ -18,7 +18,9 @@ from benchmark.records import (
 from benchmark.results import join_rows, write_rows
 from benchmark.runfolder import RunFolder
 from benchmark.study import Cell, Fit
+from benchmark.thresholds import protocol_named
 from datasets.errors import BadFile
+from datasets.shifts import Shift
 
 Say = Callable[[str], None]
 
@@ -51,16 +53,17 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
     try:
         # Maps made of lesion labels say nothing of healthy scans: no threshold can be taken from these.
         healthy_cases = [] if sees_labels(run, fit) else study.mapped_cases(reference)
-        normal = healthy_scores(run, reference, healthy_cases, scoring.postprocessing)
+        healthy = healthy_scans(run, reference, healthy_cases, scoring.postprocessing)
+        sources = _sources(study, run, scoring, fit)
     except Exception as error:
         fail(run, reference, _stage(error), say)
         return list(cells)
+    choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
     for cell in cells:
         try:
-            rows = evaluate_cell(run, cell, study.mapped_cases(cell), normal, scoring.protocols)
-            write_rows(run.cell(cell) / "rows.csv", rows)
+            count = write_rows(run.cell(cell) / "rows.csv", evaluate_cell(run, cell, study.mapped_cases(cell), choices))
             record_cell(run, cell, {"status": "mapped"})
-            say(f"  scored {fit.method} on {cell.cohort.dataset}: {len(rows)} rows")
+            say(f"  scored {fit.method} on {cell.cohort.dataset}: {count} rows")
         except Exception as error:
             fail(run, cell, _stage(error), say)
             failed.append(cell)
@@ -70,7 +73,7 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
 def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
     """What the truth itself scores; it is the same for all methods."""
     for reference in study.references:
-        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing)
+        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing, scoring.metrics)
         write_rows(run.cell(reference) / "rows.csv", rows)
 
 
@@ -83,6 +86,19 @@ def collect(run: RunFolder) -> None:
     folders += [run.cell(reference) for reference in kept_references(run)]
     for table in ("rows.csv", "timing.csv"):
         join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+
+
+def _sources(study: Study, run: RunFolder, scoring: Scoring, fit: Fit) -> dict[str, Source]:
+    """Thresholds of the cohorts that a protocol transfers from, as far as the fit has maps of them."""
+    cohorts = {protocol_named(name).cohort for name in scoring.protocols} - {""}
+    cells = {cell.cohort.dataset: cell for cell in study.cells_of(fit) if cell.shift == Shift() and has_maps(run, cell)}
+    return {
+        name: Source(
+            cells[name].cohort.digest,
+            lesion_thresholds(run, cells[name], study.mapped_cases(cells[name]), scoring.postprocessing),
+        )
+        for name in sorted(cohorts & cells.keys())
+    }
 
 
 def _stage(error: Exception) -> str:

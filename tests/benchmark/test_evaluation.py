@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmark import evaluation
-from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
+from benchmark.evaluation import Choices, evaluate_cell, evaluate_reference, healthy_scans
+from benchmark.healthy import HealthyScan
 from benchmark.maps import read_volume, write_volume
 from benchmark.postprocessing import CHAINS, Chain
 from benchmark.results import Row
@@ -72,13 +73,14 @@ class Bench:
     def files(self, spec: DatasetSpec) -> Sequence[CaseFiles]:
         return spec.files(self.data, "t1") if (self.data / spec.name).exists() else []
 
-    def normal(self, chain: str) -> Mapping[str, Sequence[NDArray[np.float32]]]:
-        return healthy_scores(self.run, self.cell(VOLUNTEERS), self.files(VOLUNTEERS), [chain])
+    def normal(self, chain: str) -> Mapping[str, Sequence[HealthyScan]]:
+        return healthy_scans(self.run, self.cell(VOLUNTEERS), self.files(VOLUNTEERS), [chain])
 
     def rows(
         self, spec: DatasetSpec = PATIENTS, *, chain: str = "none", protocols: Sequence[str] = PROTOCOLS
     ) -> list[Row]:
-        return evaluate_cell(self.run, self.cell(spec), self.files(spec), self.normal(chain), protocols)
+        choices = Choices(self.normal(chain), protocols)
+        return list(evaluate_cell(self.run, self.cell(spec), self.files(spec), choices))
 
 
 @pytest.fixture
@@ -359,7 +361,7 @@ def test_the_perfect_map_pays_for_what_the_chain_removes_and_the_box_cuts_off(be
     block = lesion_at(*[(x, y, z) for x in (6, 7, 8) for y in (6, 7, 8) for z in (3, 4, 5, 6)])
     bench.add(PATIENTS, "e", "test", scores(15), block)
     reference = Reference(Cohort("patients", "t1", "1"), bench.grid, ("val", "test"), None)
-    rows = evaluate_reference(reference, bench.files(PATIENTS), ("none", "paper"))
+    rows = list(evaluate_reference(reference, bench.files(PATIENTS), ("none", "paper")))
     whole = {row.case_id: row.value for row in rows if (row.metric, row.postprocessing) == ("dice", "none")}
     assert whole == {"a": 1, "b": 1, "c": pytest.approx(2 * 2 / (2 + 3)), "d": 1, "e": 1}
     paper = {row.case_id: row.value for row in rows if (row.metric, row.postprocessing) == ("dice", "paper")}
@@ -368,8 +370,7 @@ def test_the_perfect_map_pays_for_what_the_chain_removes_and_the_box_cuts_off(be
     assert {(row.method, row.protocol, row.seed, row.key) for row in rows} == {("perfect-map", "", None, reference.key)}
 
 
-def test_healthy_scores_are_of_validation_cases_alone(bench: Bench) -> None:
+def test_healthy_scans_are_validation_cases_alone(bench: Bench) -> None:
     filled(bench)
     bench.add(VOLUNTEERS, "t0", "test", scores(3))
-    normal = bench.normal("none")["none"]
-    assert [one.shape for one in normal] == [(BRAIN[INSIDE].sum(),)] * 2
+    assert len(bench.normal("none")["none"]) == 2

@@ -184,8 +184,10 @@ def test_a_healthy_threshold_needs_scans_with_voxels_and_a_rate() -> None:
         healthy_fpr_threshold([np.ones(3)], 5)
 
 
-def test_protocols_carry_their_rate_as_data_and_only_the_oracle_sees_test_labels() -> None:
+def test_protocols_carry_their_rate_as_data_and_only_oracles_see_test_labels() -> None:
     rates = {name: protocol.rate for name, protocol in PROTOCOLS.items() if protocol.uses == "healthy-val"}
-    assert rates == {"healthy-fpr-0.1": 0.001, "healthy-fpr-1": 0.01, "healthy-fpr-5": 0.05}
-    assert [name for name, protocol in PROTOCOLS.items() if protocol.sees_test_labels] == ["oracle"]
+    fractions = {"healthy-fpr-0.1": 0.001, "healthy-fpr-1": 0.01, "healthy-fpr-5": 0.05}
+    assert rates == {**fractions, "healthy-alarm-10": 0.1}
+    upper_bounds = [name for name, protocol in PROTOCOLS.items() if protocol.sees_test_labels]
+    assert upper_bounds == ["oracle", "oracle-case", "oracle-cross"]
     assert all(name == protocol.name for name, protocol in PROTOCOLS.items())

@@ -1,0 +1,124 @@
+"""Curves of a cohort: lesions found against false alarms (FROC), by size of the lesion too."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.anatomy import Anatomy
+from benchmark.metrics.components import components
+from benchmark.metrics.lesions import froc_point, lesion_levels, matched
+from benchmark.runfolder import written_whole
+from benchmark.thresholds import above
+
+Numbers = NDArray[np.float64]
+POINTS = 20  # thresholds of a curve, spread evenly over the lesions
+ALLOWED = (0.25, 0.5, 1, 2, 4, 8)  # false alarms a scan whose recalls `froc` averages
+STRATA = {"all": (0.0, np.inf), "<0.1 ml": (0.0, 0.1), "0.1-1 ml": (0.1, 1.0), "1-10 ml": (1.0, 10.0),
+          ">=10 ml": (10.0, np.inf)}  # fmt: skip
+COLUMNS = (
+    "postprocessing",
+    "split",
+    "stratum",
+    "threshold",
+    "false_alarms_a_scan",
+    "lesion_recall",
+    "lesions",
+    "scans",
+)
+
+
+@dataclass
+class Lesions:
+    """The lesions of a cohort, or of a part of it.
+
+    Attributes:
+        levels: for each case, `(lesions,)` the score below which a threshold has to lie for each to be found.
+        volumes: for each case, `(lesions,)` in ml.
+    """
+
+    levels: list[Numbers] = field(default_factory=list)
+    volumes: list[Numbers] = field(default_factory=list)
+
+    def add(self, one: Anatomy, scores: NDArray[np.float32]) -> None:
+        """A case by its scores `(V,)` through the whole chain; lesion outside the brain scores 0."""
+        of_lesion = one.volume(scores).ravel()[one.lesions.voxels]
+        self.levels.append(lesion_levels(of_lesion, one.lesions))
+        self.volumes.append(np.asarray(one.lesions.sizes * one.voxel_ml, dtype=np.float64))
+
+    def thresholds(self) -> Numbers:
+        """Falling thresholds, at each of which another share of the lesions is found; empty where none can be."""
+        levels = np.concatenate([*self.levels, np.zeros(0)])
+        levels = np.unique(levels[levels > 0])[::-1]
+        places = np.unique(np.linspace(0, levels.size - 1, min(POINTS, levels.size)).round().astype(np.intp))
+        return np.nextafter(levels[places].astype(np.float32), np.float32(0)).astype(np.float64)
+
+    def recall(self, threshold: float, low_ml: float = 0.0, high_ml: float = np.inf) -> tuple[float, int]:
+        """Part of the lesions of low_ml <= volume < high_ml that is found, NaN without any, and how many there are."""
+        levels, volumes = (np.concatenate([*parts, np.zeros(0)]) for parts in (self.levels, self.volumes))
+        chosen = levels[(volumes >= low_ml) & (volumes < high_ml)]
+        return (float((chosen > threshold).mean()) if chosen.size else np.nan), chosen.size
+
+
+@dataclass
+class Froc:
+    """False alarms of a cohort's lesion cases at the thresholds of a curve.
+
+    Attributes:
+        false_alarms: `(T,)` sum over the cases so far.
+    """
+
+    lesions: Lesions
+    thresholds: Numbers
+    false_alarms: Numbers
+    scans: int = 0
+
+    def add(self, one: Anatomy, scores: NDArray[np.float32]) -> None:
+        """A case by its scores `(V,)` through the whole chain."""
+        self.false_alarms += [false_alarms(one, above(scores, float(threshold))) for threshold in self.thresholds]
+        self.scans += 1
+
+    @property
+    def rates(self) -> Numbers:
+        """`(T,)` false alarms a scan."""
+        return self.false_alarms / max(self.scans, 1)
+
+    def at(self, allowed: float) -> float:
+        """Recall at that many false alarms a scan; NaN without lesion."""
+        recalls = np.array([self.lesions.recall(threshold)[0] for threshold in self.thresholds.tolist()])
+        return froc_point(self.rates, recalls, allowed) if self.lesions.recall(0)[1] else np.nan
+
+    def summary(self) -> dict[str, float]:
+        return {"froc": float(np.mean([self.at(allowed) for allowed in ALLOWED])), "froc_at_1": self.at(1)}
+
+    def points(self) -> Iterator[tuple[str, float, float, float, int]]:
+        """Stratum, threshold, false alarms a scan, recall, lesions; falling thresholds."""
+        for name, (low, high) in STRATA.items():
+            for threshold, rate in zip(self.thresholds.tolist(), self.rates.tolist(), strict=True):
+                yield name, threshold, rate, *self.lesions.recall(threshold, low, high)
+
+
+def start(lesions: Lesions) -> Froc:
+    """A curve without any case yet."""
+    thresholds = lesions.thresholds()
+    return Froc(lesions, thresholds, np.zeros(thresholds.size))
+
+
+def false_alarms(one: Anatomy, prediction: NDArray[np.bool_]) -> int:
+    """Alarms of a prediction `(V,)` that are not true by `overlap-10`."""
+    if not prediction.any():
+        return 0
+    volume = one.volume(prediction)
+    return matched(components(volume), one.lesions, volume, one.truth).false_alarms
+
+
+def write_froc(path: Path, curves: Iterable[tuple[Sequence[str], Froc]]) -> None:
+    """One table of some curves, each under its chain and split."""
+    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for names, curve in curves:
+            writer.writerows((*names, *point, curve.scans) for point in curve.points())
