@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.alarms import far_from_lesion
-from benchmark.metrics.components import Components, components
+from benchmark.metrics.components import SPARSE, Components, components, connected, padded_shape, places_of
+from benchmark.metrics.lesions import Found, large_enough
 from benchmark.metrics.masks import Mask
 from datasets.case import Case, CaseFiles
 
@@ -66,6 +67,32 @@ class Anatomy:
     def lesions(self) -> Components:
         """The 26-connected lesions inside the box."""
         return components(self.truth)
+
+    @cached_property
+    def lesion_number(self) -> NDArray[np.integer]:
+        """`(V,)` which of `lesions` a brain voxel belongs to, -1 for none."""
+        numbers = np.full(self.brain_mask.shape, -1, dtype=np.int32)
+        numbers[self.truth] = self.lesions.labels
+        return numbers[self.brain_mask]
+
+    @cached_property
+    def places(self) -> NDArray[np.intp]:
+        """`(V,)` of the brain's voxels; see `connected`."""
+        return places_of(self.brain_mask)
+
+    def alarms(self, prediction: Mask) -> Components:
+        """The 26-connected components of a prediction `(V,)`."""
+        if np.count_nonzero(prediction) > SPARSE * self.brain_mask.size:
+            return components(self.volume(prediction))
+        return connected(self.places[prediction], padded_shape(self.brain_mask))
+
+    def found(self, prediction: Mask) -> Found:
+        """`find_lesions` of a prediction `(V,)`."""
+        alarms = self.alarms(prediction)
+        return Found(
+            found=large_enough(self.lesion_number[prediction & self.lesion], self.lesions.sizes),
+            true=large_enough(alarms.labels[self.lesion[prediction]], alarms.sizes),
+        )
 
     @cached_property
     def far(self) -> Mask:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.anatomy import Anatomy
-from benchmark.metrics.components import components
-from benchmark.metrics.lesions import froc_point, lesion_levels, matched
+from benchmark.metrics.lesions import froc_point, lesion_levels
 from benchmark.runfolder import written_whole
 from benchmark.thresholds import above
 
@@ -45,7 +44,7 @@ class Lesions:
 
     def add(self, one: Anatomy, scores: NDArray[np.float32]) -> None:
         """A case by its scores `(V,)` through the whole chain; lesion outside the brain scores 0."""
-        of_lesion = one.volume(scores).ravel()[one.lesions.voxels]
+        of_lesion = one.volume(scores)[one.truth]
         self.levels.append(lesion_levels(of_lesion, one.lesions))
         self.volumes.append(np.asarray(one.lesions.sizes * one.voxel_ml, dtype=np.float64))
 
@@ -109,10 +108,7 @@ def start(lesions: Lesions) -> Froc:
 
 def false_alarms(one: Anatomy, prediction: NDArray[np.bool_]) -> int:
     """Alarms of a prediction `(V,)` that are not true by `overlap-10`."""
-    if not prediction.any():
-        return 0
-    volume = one.volume(prediction)
-    return matched(components(volume), one.lesions, volume, one.truth).false_alarms
+    return one.found(prediction).false_alarms
 
 
 def write_froc(path: Path, curves: Iterable[tuple[Sequence[str], Froc]]) -> None:

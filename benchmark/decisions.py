@@ -6,8 +6,6 @@ import numpy as np
 
 from benchmark import metrics
 from benchmark.anatomy import Anatomy
-from benchmark.metrics.components import components
-from benchmark.metrics.lesions import matched
 from benchmark.metrics.masks import Mask
 from benchmark.metrics.surfaces import diameter, hd95_of, surface_dice_of, surface_distances
 
@@ -33,7 +31,7 @@ def decided(prediction: Mask, one: Anatomy, wanted: Collection[str]) -> dict[str
 
 
 def _alarms(prediction: Mask, one: Anatomy) -> dict[str, float]:
-    count = metrics.alarms(one.volume(prediction))
+    count = one.alarms(prediction).count
     return {
         "alarm": float(count > 0),
         "alarms": float(count),
@@ -43,8 +41,7 @@ def _alarms(prediction: Mask, one: Anatomy) -> dict[str, float]:
 
 
 def _found(prediction: Mask, one: Anatomy) -> dict[str, float]:
-    volume = one.volume(prediction)
-    found = matched(components(volume), one.lesions, volume, one.truth)
+    found = one.found(prediction)
     values = (found.recall, found.precision, found.f1, float(found.false_alarms))
     return dict(zip(LESIONS, values, strict=True))
 

@@ -4,7 +4,7 @@ Maps go through a `Shelf` on disk: a first pass post-processes and ranks, the th
 decides. Rows are yielded as they are made, so that memory does not grow with the cohort.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from benchmark.decisions import decided
 from benchmark.healthy import HealthyScan, healthy_threshold, look_at
 from benchmark.maps import read_volume
 from benchmark.metrics.ranking import ap_of, auroc_of, best_dice_of
-from benchmark.pooling import best_mean_threshold, best_pooled_threshold, pooled_average_precision
+from benchmark.pooling import Pooled, best_mean_threshold, pooled
 from benchmark.postprocessing import CHAINS, perfect_prediction
 from benchmark.results import Row, blank_row
 from benchmark.runfolder import RunFolder
@@ -32,6 +32,7 @@ from datasets.case import Case, CaseFiles, Split
 from datasets.grid import Cases, Grid
 
 CROSSED = "oracle-cross"
+Mapped = tuple[Case, Anatomy, NDArray[np.float32]]  # a case, its masks, and its anomaly map (X, Y, Z)
 Chosen = float | Mapping[str, float]  # a threshold of all cases, or one of each
 
 
@@ -86,7 +87,7 @@ def lesion_thresholds(
             for _ in shelf.add(anatomy, kept):
                 pass
         everyone = shelf.lesion_cases(lambda _: True)
-        return {name: best_pooled_threshold(shelf.pool(everyone, name))[0] for name in postprocessing}
+        return {name: pooled(shelf.pool(everyone, name)).threshold for name in postprocessing}
 
 
 def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], choices: Choices) -> Iterator[Row]:
@@ -95,9 +96,14 @@ def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], choice
     Args:
         files: the cell's mapped cases.
     """
+    yield from evaluate_maps(run, cell, _maps(run, cell, files), choices)
+
+
+def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], choices: Choices) -> Iterator[Row]:
+    """The same for maps from anywhere; they are taken one at a time."""
     with _shelf(run, choices.healthy) as shelf:
         scoring = _Scoring(run, cell, shelf, choices)
-        yield from scoring.case_rows(files)
+        yield from scoring.case_rows(maps)
         yield from scoring.pooled_rows()
         thresholds = scoring.thresholds()
         yield from scoring.threshold_rows(thresholds)
@@ -134,6 +140,7 @@ class _Scoring:
     Attributes:
         own: for each chain, each case's threshold of its own best Dice.
         lesions: for each chain and split, the lesions and from where on they are found.
+        known: for each chain and split with lesions, what its voxels together say.
     """
 
     run: RunFolder
@@ -142,11 +149,12 @@ class _Scoring:
     choices: Choices
     own: dict[str, dict[str, float]] = field(default_factory=dict)
     lesions: dict[tuple[str, str], Lesions] = field(default_factory=dict)
+    known: dict[tuple[str, str], Pooled] = field(default_factory=dict)
 
-    def case_rows(self, files: Sequence[CaseFiles]) -> Iterator[Row]:
+    def case_rows(self, maps: Iterable[Mapped]) -> Iterator[Row]:
         """What no threshold enters, case by case; it fills the shelf."""
         blank = blank_row(self.cell)
-        for case, anatomy, kept in _maps(self.run, self.cell, files):
+        for case, anatomy, kept in maps:
             path = self.run.reconstruction(self.cell, case.case_id)
             close = closeness(case, read_volume(path), self.choices.metrics) if path.exists() else {}
             yield from _rows(blank, anatomy.files, _sizes(anatomy) | close)
@@ -174,14 +182,25 @@ class _Scoring:
         }
 
     def pooled_rows(self) -> Iterator[Row]:
-        if "auprc_pooled" not in self.choices.metrics:
-            return
+        """It ranks every split's voxels together, for thresholds too."""
         for chain in self.choices.healthy:
             for split in ("val", "test"):
                 cases = self._lesion_cases(split)
                 if cases:
-                    value = pooled_average_precision(self.shelf.pool(cases, chain))
-                    yield replace(self._blank(chain), split=split, metric="auprc_pooled", value=value)
+                    known = pooled(self.shelf.pool(cases, chain), self._groups(cases) if split == "test" else ())
+                    self.known[chain, split] = known
+                    values = self._wanted({"auprc_pooled": known.average_precision})
+                    yield from (replace(self._blank(chain), split=split, metric=name, value=value)
+                                for name, value in values.items())  # fmt: skip
+
+    def _groups(self, cases: list[int]) -> list[NDArray[np.bool_]]:
+        """`(cases,)` each, the cases of every group of patients; none where no threshold needs them."""
+        if CROSSED not in self.choices.protocols:
+            return []
+        patients = [self.shelf.cases[number].files.subject_id for number in cases]
+        place = {subject: place % FOLDS for place, subject in enumerate(sorted(set(patients)))}
+        group = np.array([place[subject] for subject in patients])
+        return [group == number for number in sorted(set(place.values()))]
 
     def thresholds(self) -> dict[tuple[str, str], Chosen]:
         """By chain and protocol; NaN where the cohort has nothing that the protocol may look at."""
@@ -194,7 +213,8 @@ class _Scoring:
         if protocol.cohort:
             source = self.choices.sources.get(protocol.cohort)
             return source.thresholds[chain] if source else np.nan
-        cases = self._lesion_cases("test" if protocol.sees_test_labels else "val")
+        split: Split = "test" if protocol.sees_test_labels else "val"
+        cases = self._lesion_cases(split)
         if not cases:
             return np.nan
         if protocol.rule == "case":
@@ -204,19 +224,16 @@ class _Scoring:
             return best_mean_threshold(self.shelf.pool(cases, chain, whole_chain=True))
         if protocol.rule == "crossed":
             return self._crossed(chain, cases)
-        return best_pooled_threshold(self.shelf.pool(cases, chain))[0]
+        return self.known[chain, split].threshold
 
     def _crossed(self, chain: str, cases: list[int]) -> Chosen:
         """Each case's threshold from the other groups of patients; NaN for a single patient."""
-        files = [self.shelf.cases[number].files for number in cases]
-        patients = sorted({one.subject_id for one in files})
-        group = {subject: place % FOLDS for place, subject in enumerate(patients)}
-        groups = sorted(set(group.values()))
+        groups = self._groups(cases)
         if len(groups) < 2:
             return np.nan
-        out = [np.array([group[one.subject_id] == number for one in files]) for number in groups]
-        found = dict(zip(groups, best_pooled_threshold(self.shelf.pool(cases, chain), out)[1:], strict=True))
-        return {one.case_id: found[group[one.subject_id]] for one in files}
+        of_group = np.array(self.known[chain, "test"].others)[np.argmax(groups, axis=0)]
+        names = [self.shelf.cases[number].files.case_id for number in cases]
+        return dict(zip(names, of_group.tolist(), strict=True))
 
     def threshold_rows(self, thresholds: Mapping[tuple[str, str], Chosen]) -> Iterator[Row]:
         files = {kept.files.case_id: kept.files for kept in self.shelf.cases}
@@ -230,11 +247,13 @@ class _Scoring:
 
     def decision_rows(self, thresholds: Mapping[tuple[str, str], Chosen]) -> Iterator[Row]:
         """Metrics of the predictions: after the threshold and after small components went."""
+        protocols = sorted(self.choices.protocols, key=lambda name: name != CROSSED)  # regret needs it first
+        blanks = {pair: self._blank(*pair) for pair in thresholds}
         for number, kept in enumerate(self.shelf.cases):
             anatomy = kept.read()
             for chain in self.choices.healthy:
                 scores, best = self.shelf.scores(number, chain), np.nan
-                for protocol in sorted(self.choices.protocols, key=lambda name: name != CROSSED):
+                for protocol in protocols:
                     threshold = _of_case(thresholds[chain, protocol], kept)
                     if np.isnan(threshold):
                         continue
@@ -242,7 +261,7 @@ class _Scoring:
                     best = values.get("dice", np.nan) if protocol == CROSSED else best
                     if not protocol_named(protocol).sees_test_labels and not np.isnan(best):
                         values["regret"] = best - values["dice"]
-                    yield from _rows(self._blank(chain, protocol), kept.files, self._wanted(values))
+                    yield from _rows(blanks[chain, protocol], kept.files, self._wanted(values))
 
     def froc_rows(self) -> Iterator[Row]:
         if not {"froc", "froc_at_1"} & set(self.choices.metrics):
@@ -299,9 +318,7 @@ def _shelf(run: RunFolder, postprocessing: Collection[str]) -> Iterator[Shelf]:
         yield Shelf(Path(folder), {name: CHAINS[name] for name in postprocessing})
 
 
-def _maps(
-    run: RunFolder, cell: Cell, files: Sequence[CaseFiles]
-) -> Iterator[tuple[Case, Anatomy, NDArray[np.float32]]]:
+def _maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Mapped]:
     for one, case in _cases(files, cell.fit.grid):
         yield case, anatomy_of(one, case), read_volume(run.anomaly_map(cell, one.case_id))
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.components import steps
+from benchmark.metrics.masks import bounding_box
 
 Map = NDArray[np.float32]
 CHUNK = 2048  # seeds at once, so that what they meet stays in the processor's cache
@@ -29,7 +30,13 @@ def area_opening(scores: Map, smallest: int) -> Map:
     """
     if smallest <= 1:
         return scores.copy()
-    padded = np.pad(scores.astype(np.float32, copy=False), 1)
+    opened, box = np.zeros(scores.shape, dtype=np.float32), bounding_box(scores > 0)
+    opened[box] = _opened(scores[box].astype(np.float32, copy=False), smallest)
+    return opened
+
+
+def _opened(scores: Map, smallest: int) -> Map:
+    padded = np.pad(scores, 1)
     around, flat = steps(padded.shape), padded.ravel()
     lonely = _lonely(flat, around, smallest)
     ordered = (flat.view(np.int32).astype(np.int64) << 32) | np.arange(flat.size)  # by score, then by place

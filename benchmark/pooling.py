@@ -69,7 +69,7 @@ class Pool:
             case = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
             joined = np.concatenate(parts) if parts else np.zeros(0, dtype=RECORD)
             if joined.size:
-                order = np.argsort(-joined["value"], kind="stable")
+                order = _falling(joined["value"])
                 lesion, others = (joined[name].astype(np.int64)[order] for name in ("lesion", "others"))
                 yield Band(joined["value"][order], case[order], lesion, others)
 
@@ -99,29 +99,36 @@ def keep(ranking: Ranking, path: Path) -> None:
     np.save(path, records)
 
 
-def pooled_average_precision(pool: Pool) -> float:
-    """`average_precision` over the voxels of all cases together; NaN without lesion."""
-    search = _AveragePrecision()
-    for band in pool.bands() if pool.total else ():
-        search.add(band)
-    return search.sum / pool.total if pool.total else np.nan
+@dataclass(frozen=True)
+class Pooled:
+    """What is known of a pool.
+
+    Attributes:
+        average_precision: over the voxels of all cases together; NaN without lesion.
+        threshold: of the best Dice over these voxels, as `best_dice_of` finds it; NaN without lesion.
+        others: such a threshold for each group of cases that was left out, of all other cases.
+    """
+
+    average_precision: float
+    threshold: float
+    others: tuple[float, ...] = ()
 
 
-def best_pooled_threshold(pool: Pool, left_out: Sequence[NDArray[np.bool_]] = ()) -> list[float]:
-    """The threshold of the best Dice over the voxels of all cases, as `best_dice_of` finds it; NaN without lesion.
+def pooled(pool: Pool, left_out: Sequence[NDArray[np.bool_]] = ()) -> Pooled:
+    """Rank the voxels of all cases together.
 
     Args:
-        left_out: `(cases,)` each, cases to leave out: one threshold for each, of all others.
-
-    Returns:
-        That of all cases, and one for each of `left_out`.
+        left_out: `(cases,)` each, the cases of a group.
     """
-    counted = [np.ones(len(pool.files), dtype=bool), *(~cases for cases in left_out)]
-    searches = [_BestDice(float(pool.totals[cases].sum())) for cases in counted]
+    curve, whole = _AveragePrecision(), _BestDice(pool.total)
+    parts = [(~cases, _BestDice(float(pool.totals[~cases].sum()))) for cases in left_out]
     for band in pool.bands():
-        for cases, search in zip(counted, searches, strict=True):
+        curve.add(band)
+        whole.add(band)
+        for cases, search in parts:
             search.add(band.part(cases[band.case]))
-    return [search.threshold for search in searches]
+    precision = curve.sum / pool.total if pool.total else np.nan
+    return Pooled(precision, whole.threshold, tuple(search.threshold for _, search in parts))
 
 
 def best_mean_threshold(pool: Pool) -> float:
@@ -133,6 +140,12 @@ def best_mean_threshold(pool: Pool) -> float:
     for band in pool.bands():
         search.add(band)
     return search.threshold
+
+
+def _falling(values: Scores) -> NDArray[np.int64]:
+    """Places of scores that are not negative from the highest down; whole numbers sort faster than they are ranked."""
+    keys = (values.view(np.int32).astype(np.int64) << 32) | np.arange(values.size)
+    return (np.sort(keys) & 0xFFFFFFFF)[::-1]
 
 
 @dataclass

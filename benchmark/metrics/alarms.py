@@ -57,4 +57,5 @@ def alarm_fraction(prediction: Mask, brain: Mask) -> float:
         >>> alarm_fraction(np.array([True, True, False]), np.array([False, True, True]))
         0.5
     """
-    return float(prediction[brain].mean()) if brain.any() else np.nan
+    voxels = np.count_nonzero(brain)
+    return np.count_nonzero(prediction & brain) / voxels if voxels else np.nan

@@ -18,11 +18,9 @@ class Components:
     """The voxels of a mask and the component that each belongs to.
 
     Attributes:
-        voxels: `(n,)` places in the flattened `(X, Y, Z)`, ascending.
-        labels: `(n,)` from 0 to `count - 1`.
+        labels: `(n,)` from 0 to `count - 1`, in the order of the voxels.
     """
 
-    voxels: NDArray[np.intp]
     labels: NDArray[np.integer]
     count: int
 
@@ -39,11 +37,21 @@ def components(mask: Mask) -> Components:
         >>> components(np.eye(3, dtype=bool)[None]).count
         1
     """
-    voxels = np.flatnonzero(mask)
-    if voxels.size > SPARSE * mask.size:
+    if np.count_nonzero(mask) > SPARSE * mask.size:
         labels, count = ndimage.label(mask, structure=TOUCHING)
-        return Components(voxels, labels.ravel()[voxels] - 1, int(count))
-    return _by_graph(mask, voxels)
+        return Components(labels[mask] - 1, int(count))
+    return connected(places_of(mask), padded_shape(mask))
+
+
+def padded_shape(mask: Mask) -> tuple[int, ...]:
+    """One voxel more on every side, so that no step leads round the box to its other side."""
+    return tuple(size + 2 for size in mask.shape)
+
+
+def places_of(mask: Mask) -> NDArray[np.intp]:
+    """`(n,)` where a mask's voxels lie in the flattened box of `padded_shape`."""
+    x, y, z = np.unravel_index(np.flatnonzero(mask), mask.shape)
+    return np.ravel_multi_index((x + 1, y + 1, z + 1), padded_shape(mask))
 
 
 def steps(shape: tuple[int, ...]) -> NDArray[np.intp]:
@@ -53,19 +61,18 @@ def steps(shape: tuple[int, ...]) -> NDArray[np.intp]:
     return np.asarray(np.array(around) @ strides)
 
 
-def _by_graph(mask: Mask, voxels: NDArray[np.intp]) -> Components:
-    from scipy.sparse import coo_array
+def connected(places: NDArray[np.intp], shape: tuple[int, ...]) -> Components:
+    """The components of voxels by their places `(n,)`, ascending, in a flattened box with a margin of one voxel."""
+    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    if not voxels.size:
-        return Components(voxels, np.zeros(0, dtype=np.int32), 0)
-    padded = tuple(size + 2 for size in mask.shape)  # so that no step leads round the box to its other side
-    x, y, z = np.unravel_index(voxels, mask.shape)
-    places = np.ravel_multi_index((x + 1, y + 1, z + 1), padded)
-    number = np.full(np.prod(padded), -1, dtype=np.int32)
-    number[places] = np.arange(voxels.size)
-    reached = number[places[:, None] + steps(padded)[None, 13:]]  # (n, 13): every pair once
-    near, far = np.nonzero(reached >= 0)[0], reached[reached >= 0]
-    graph = coo_array((np.ones(near.size, dtype=bool), (near, far)), shape=(voxels.size, voxels.size))
+    if not places.size:
+        return Components(np.zeros(0, dtype=np.int32), 0)
+    number = np.zeros(np.prod(shape), dtype=np.int32)
+    number[places] = np.arange(1, places.size + 1)
+    reached = number[places[:, None] + steps(shape)[None, 13:]]  # (n, 13): every pair once
+    touches = reached > 0
+    ends = np.append(0, np.cumsum(np.count_nonzero(touches, axis=1)))
+    graph = csr_array((touches[touches], reached[touches] - 1, ends), shape=(places.size, places.size))
     count, labels = connected_components(graph, directed=False)
-    return Components(voxels, labels, int(count))
+    return Components(labels, int(count))

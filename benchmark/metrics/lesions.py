@@ -63,14 +63,21 @@ def find_lesions(prediction: Mask, lesion: Mask) -> Found:
         1.0
     """
     check_masks(prediction, lesion)
-    return matched(components(prediction), components(lesion), prediction, lesion)
+    lesions, alarms = components(lesion), components(prediction)
+    return Found(
+        found=large_enough(lesions.labels[prediction[lesion]], lesions.sizes),
+        true=large_enough(alarms.labels[lesion[prediction]], alarms.sizes),
+    )
 
 
-def matched(alarms: Components, lesions: Components, prediction: Mask, lesion: Mask) -> Found:
-    """`find_lesions` for components that are known already."""
-    covered = np.bincount(lesions.labels[prediction.ravel()[lesions.voxels]], minlength=lesions.count)
-    right = np.bincount(alarms.labels[lesion.ravel()[alarms.voxels]], minlength=alarms.count)
-    return Found(100 * covered >= PERCENT * lesions.sizes, 100 * right >= PERCENT * alarms.sizes)
+def large_enough(shared: NDArray[np.integer], sizes: NDArray[np.intp]) -> Mask:
+    """`(count,)` which components share enough of their voxels.
+
+    Args:
+        shared: for each voxel that is shared, the label of its component.
+        sizes: `(count,)` voxels of each component.
+    """
+    return np.asarray(100 * np.bincount(shared, minlength=sizes.size) >= PERCENT * sizes)
 
 
 def lesion_levels(scores: Scores, lesions: Components) -> NDArray[np.float64]:

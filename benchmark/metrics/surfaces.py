@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmark.metrics.masks import Mask, check_masks
+from benchmark.metrics.masks import Mask, bounding_box, check_masks
 
 Points = NDArray[np.float64]
 FACES = ndimage.generate_binary_structure(3, 1)
@@ -94,7 +94,7 @@ def surface(mask: Mask) -> NDArray[np.intp]:
     """`(S, 3)` indices of the voxels with a face outside the mask `(X, Y, Z)`."""
     if not mask.any():
         return np.zeros((0, 3), dtype=np.intp)
-    box = tuple(slice(where.min(), where.max() + 1) for where in np.nonzero(mask))
+    box = bounding_box(mask)
     part = mask[box]
     inner = ndimage.binary_erosion(part, FACES)
     return np.argwhere(part & ~inner) + np.array([edge.start for edge in box])
