@@ -122,11 +122,13 @@ class KeptAnatomy:
     cut_off: float
 
     def read(self) -> Anatomy:
-        brain, lesion = np.unpackbits(np.load(self.path), axis=1, count=int(np.prod(self.shape))).view(bool)
+        brain, lesion = np.unpackbits(
+            np.fromfile(self.path, np.uint8).reshape(2, -1), axis=1, count=int(np.prod(self.shape))
+        ).view(bool)
         lesion_mask = None if self.files.healthy else lesion.reshape(self.shape)
         return Anatomy(self.files, brain.reshape(self.shape), lesion_mask, self.spacing, self.cut_off)
 
 
 def keep_anatomy(anatomy: Anatomy, path: Path) -> KeptAnatomy:
-    np.save(path, np.packbits([anatomy.brain_mask.ravel(), anatomy.truth.ravel()], axis=1))
+    np.packbits([anatomy.brain_mask.ravel(), anatomy.truth.ravel()], axis=1).tofile(path)
     return KeptAnatomy(anatomy.files, path, anatomy.brain_mask.shape, anatomy.spacing, anatomy.cut_off)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmark import metrics
 from benchmark.anatomy import Anatomy, KeptAnatomy, anatomy_of
 from benchmark.closeness import closeness
-from benchmark.curves import Lesions, start, write_froc
+from benchmark.curves import Froc, Lesions, start, write_froc
 from benchmark.decisions import decided
 from benchmark.healthy import HealthyScan, healthy_threshold, look_at
 from benchmark.maps import read_volume
@@ -108,7 +108,6 @@ def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], choices: C
         thresholds = scoring.thresholds()
         yield from scoring.threshold_rows(thresholds)
         yield from scoring.decision_rows(thresholds)
-        yield from scoring.froc_rows()
 
 
 def evaluate_reference(
@@ -246,13 +245,17 @@ class _Scoring:
                 yield replace(blank, metric="threshold", value=chosen)
 
     def decision_rows(self, thresholds: Mapping[tuple[str, str], Chosen]) -> Iterator[Row]:
-        """Metrics of the predictions: after the threshold and after small components went."""
+        """Metrics of the predictions, after the threshold and after small components went, and then of the curves."""
         protocols = sorted(self.choices.protocols, key=lambda name: name != CROSSED)  # regret needs it first
         blanks = {pair: self._blank(*pair) for pair in thresholds}
+        wants_curves = {"froc", "froc_at_1"} & set(self.choices.metrics)
+        curves = {names: start(lesions) for names, lesions in self.lesions.items() if wants_curves}
         for number, kept in enumerate(self.shelf.cases):
             anatomy = kept.read()
             for chain in self.choices.healthy:
                 scores, best = self.shelf.scores(number, chain), np.nan
+                if not kept.files.healthy and (chain, kept.files.split) in curves:
+                    curves[chain, kept.files.split].add(anatomy, scores)
                 for protocol in protocols:
                     threshold = _of_case(thresholds[chain, protocol], kept)
                     if np.isnan(threshold):
@@ -262,17 +265,9 @@ class _Scoring:
                     if not protocol_named(protocol).sees_test_labels and not np.isnan(best):
                         values["regret"] = best - values["dice"]
                     yield from _rows(blanks[chain, protocol], kept.files, self._wanted(values))
+        yield from self._froc_rows(curves)
 
-    def froc_rows(self) -> Iterator[Row]:
-        if not {"froc", "froc_at_1"} & set(self.choices.metrics):
-            return
-        curves = {names: start(lesions) for names, lesions in self.lesions.items()}
-        for number in self.shelf.lesion_cases(lambda _: True):
-            kept = self.shelf.cases[number]
-            anatomy = kept.read()
-            for (chain, split), curve in curves.items():
-                if split == kept.files.split:
-                    curve.add(anatomy, self.shelf.scores(number, chain))
+    def _froc_rows(self, curves: Mapping[tuple[str, str], Froc]) -> Iterator[Row]:
         write_froc(self.run.cell(self.cell) / "froc.csv", curves.items())
         for (chain, split), curve in curves.items():
             for metric, value in self._wanted(curve.summary()).items():

@@ -31,6 +31,8 @@ def area_opening(scores: Map, smallest: int) -> Map:
     if smallest <= 1:
         return scores.copy()
     opened, box = np.zeros(scores.shape, dtype=np.float32), bounding_box(scores > 0)
+    if not scores[box].size:
+        return opened
     opened[box] = _opened(scores[box].astype(np.float32, copy=False), smallest)
     return opened
 
@@ -52,17 +54,13 @@ def _lonely(flat: Map, around: NDArray[np.intp], smallest: int) -> NDArray[np.in
     count, far = np.zeros(flat.size, dtype=np.uint8), int(around.max())
     middle = slice(far, flat.size - far)
     for step in around.tolist():
-        count[middle] += flat[far + step : flat.size - far + step] >= flat[middle]
+        higher = flat[far + step : flat.size - far + step] >= flat[middle]
+        count[middle] += higher.view(np.uint8)
     sure = (count >= smallest - 1) & (flat > 0)
     left = np.flatnonzero((count < smallest - 1) & (flat > 0))
-    while left.size:
-        neighbours = left[:, None] + around
-        joined = (sure[neighbours] & (flat[neighbours] >= flat[left][:, None])).any(axis=1)
-        if not joined.any():
-            break
-        sure[left[joined]] = True
-        left = left[~joined]
-    return left
+    neighbours = left[:, None] + around
+    joined = (sure[neighbours] & (flat[neighbours] >= flat[left][:, None])).any(axis=1)
+    return left[~joined]
 
 
 def _flooded(

@@ -75,7 +75,7 @@ class Pool:
 
     def _slice(self, number: int, low: float, high: float) -> NDArray[np.void]:
         """One case's records with low <= value < high."""
-        kept = np.load(self.files[number], mmap_mode="r")
+        kept = _records(self.files[number])
         begin, end = np.searchsorted(kept["value"], np.array([low, high], dtype=np.float32))
         return np.array(kept[begin:end])
 
@@ -83,7 +83,7 @@ class Pool:
         """Scores between bands of about `BAND` records, falling."""
         sampled, weights = [np.zeros(0, dtype=np.float32)], [np.zeros(0)]
         for path in self.files:
-            kept = np.load(path, mmap_mode="r")["value"]
+            kept = _records(path)["value"]
             step = max(1, len(kept) // SAMPLES)
             sampled.append(np.array(kept[::-step]))
             weights.append(np.full(sampled[-1].size, float(step)))
@@ -96,7 +96,14 @@ def keep(ranking: Ranking, path: Path) -> None:
     """Leave a case's ranking in a file, a record a distinct score."""
     records = np.empty(ranking.values.size, dtype=RECORD)
     records["value"], records["lesion"], records["others"] = ranking.values, ranking.lesion, ranking.others
-    np.save(path, records)
+    records.tofile(path)
+
+
+def _records(path: Path) -> NDArray[np.void]:
+    """A case's records, ascending, read as far as they are asked for."""
+    if not path.stat().st_size:
+        return np.zeros(0, dtype=RECORD)
+    return np.memmap(path, dtype=RECORD, mode="r")
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Shelf:
         self.totals.append(float(np.count_nonzero(anatomy.truth)) + anatomy.cut_off)
         for name, chain in self.chains.items():
             processed = process(anomaly_map, anatomy, chain)
-            np.save(self._path(number, name, "scores"), processed.scores)
+            processed.scores.tofile(self._path(number, name, "scores"))
             if anatomy.lesion_mask is not None:
                 keep(processed.smoothed, self._path(number, name, "smoothed"))
                 keep(processed.opened, self._path(number, name, "opened"))
@@ -73,7 +73,7 @@ class Shelf:
 
     def scores(self, number: int, chain: str) -> Scores:
         """`(V,)` of a case, through the whole chain."""
-        return np.load(self._path(number, chain, "scores"))
+        return np.fromfile(self._path(number, chain, "scores"), dtype=np.float32)
 
     def lesion_cases(self, wanted: Callable[[KeptAnatomy], bool]) -> list[int]:
         """Numbers of the cases that are not healthy and are wanted."""
@@ -86,4 +86,4 @@ class Shelf:
         return Pool(files, np.array([self.totals[number] for number in numbers], dtype=np.float64))
 
     def _path(self, number: int, chain: str, kind: str) -> Path:
-        return self.folder / f"{number}-{chain}-{kind}.npy"
+        return self.folder / f"{number}-{chain}-{kind}"

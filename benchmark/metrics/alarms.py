@@ -58,4 +58,4 @@ def alarm_fraction(prediction: Mask, brain: Mask) -> float:
         0.5
     """
     voxels = np.count_nonzero(brain)
-    return np.count_nonzero(prediction & brain) / voxels if voxels else np.nan
+    return float(np.count_nonzero(prediction & brain) / voxels) if voxels else np.nan
