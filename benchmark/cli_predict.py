@@ -33,6 +33,7 @@ def predict(
     template: Annotated[
         Path | None, typer.Option(help="SRI24 T1, skull-stripped; default: UADBENCH_TEMPLATE, or below UADBENCH_DATA.")
     ] = None,
+    spacing: Annotated[float, typer.Option(help="Voxel edge in mm that scans are prepared at.")] = 1.0,
     threshold: Annotated[float | None, typer.Option(help="Write what is above it as a mask, too.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the maps.")] = Path("predictions"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
@@ -50,7 +51,7 @@ def predict(
     if brain_mask is not None and len(scans) > 1:
         raise BadValue(f"--brain-mask: got one mask for {len(scans)} scans, wanted one scan with it.")
     names = output_names(scans)
-    setup = None if prepared else _setup(stripper, stripper_command, template, needs_tool=brain_mask is None)
+    setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
     inference = Inference(device=pick_device(device))
     detector = load_detector(folder, inference.device)
     request = Request(folder, setup, brain_mask, threshold, out, seed)
@@ -72,7 +73,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _setup(stripper: str, command: str | None, template: Path | None, *, needs_tool: bool) -> "Setup":
+def _setup(stripper: str, command: str | None, template: Path | None, spacing: float, *, needs_tool: bool) -> "Setup":
     from datasets.preparation.parameters import Parameters
     from datasets.preparation.registration import set_threads
     from datasets.preparation.steps import Setup
@@ -85,4 +86,6 @@ def _setup(stripper: str, command: str | None, template: Path | None, *, needs_t
         raise BadValue("--stripper mask: got no --brain-mask, wanted one.")
     threads = os.cpu_count() or 1
     set_threads(threads)
-    return Setup(load_template(find_template(template, Path(data) if data else None)), tool, Parameters(), threads)
+    return Setup(
+        load_template(find_template(template, Path(data) if data else None)), tool, Parameters(spacing=spacing), threads
+    )

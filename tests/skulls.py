@@ -28,6 +28,8 @@ class Head:
     head: Volume
     brain_mask: Volume
     lesion_mask: Volume
+    healthy: Volume
+    """t1 of the same brain without its lesions, and without the skull."""
 
 
 def draw_head(index: int = 0) -> Head:
@@ -35,13 +37,11 @@ def draw_head(index: int = 0) -> Head:
     subject = draw_subject(SubjectNumber(False, index), spacing=SPACING, seed=1)
     affine = subject.anatomy.lattice.affine
     brain = subject.anatomy.brain_mask.astype(bool)
-    stripped = subject.scan()["t1"].astype(np.float32)
+    stripped, healthy = (one.scan()["t1"].astype(np.float32) for one in (subject, subject.without_lesions()))
     inner, outer = ndimage.binary_dilation(brain, iterations=1), ndimage.binary_dilation(brain, iterations=3)
     skull = np.where(outer & ~inner, np.float32(230), np.float32(0))
     lesion = subject.lesions.lesion_mask.astype(bool)
-    return Head(
-        Volume(stripped, affine), Volume(stripped + skull, affine), Volume(brain, affine), Volume(lesion, affine)
-    )
+    return Head(*(Volume(data, affine) for data in (stripped, stripped + skull, brain, lesion, healthy)))
 
 
 def moved(volume: Volume, matrix: NDArray[np.float64]) -> Volume:

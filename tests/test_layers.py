@@ -42,6 +42,7 @@ def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
         ("compare", "--help"),
         ("multiverse", "--help"),
         ("calibrate", "--help"),
+        ("predict", "--help"),
     ],
     ids=" ".join,
 )
