@@ -171,9 +171,11 @@ def test_a_bad_scan_is_named_and_the_others_are_mapped(
     many, empty = tmp_path / "many.nii.gz", tmp_path / "empty.nii.gz"
     nibabel.nifti1.Nifti1Image(np.ones((9, 9, 9, 3), np.float32), np.eye(4)).to_filename(many)
     write_floats(empty, Volume((np.indices((9, 9, 9))[0] > 3).astype(np.float32), np.eye(4)))
-    scans = (many, good, empty, tmp_path / "none.nii.gz", tmp_path)
+    folder = tmp_path / "folder.nii.gz"
+    folder.mkdir()
+    scans = (many, good, empty, tmp_path / "none.nii.gz", folder)
     result = program("predict", fit.path, *scans, "--prepared", "--out", tmp_path / "maps")
-    assert result.exit_code == 1
+    assert result.exit_code == 1, result.output
     assert (tmp_path / "maps" / "good_anomaly_map.nii.gz").exists()
     complaints = {line.split(" FAILED: ")[0]: line for line in result.stderr.splitlines() if "FAILED" in line}
     assert "4-D data" in complaints[str(many)]
@@ -191,6 +193,7 @@ def test_what_cannot_be_meant_is_refused_in_one_line(
     assert "has learnt" in refused(program("predict", fit.path, scan, "--sequence", "t2"))
     assert "one mask for 2 scans" in refused(program("predict", fit.path, scan, "x.nii", "--brain-mask", scan))
     assert "nitrc.org" in refused(program("predict", fit.path, scan, "--stripper", "none"))
+    assert "wanted a NIfTI scan" in refused(program("predict", fit.path, scan, tmp_path))
     assert "No stripper 'hdbet'" in refused(program("predict", fit.path, scan, "--stripper", "hdbet"))
 
 
