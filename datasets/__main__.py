@@ -19,6 +19,7 @@ from datasets.cli_shifts import app as about_shifts
 from datasets.cli_show import app as about_pictures
 from datasets.cli_splits import splits
 from datasets.errors import UserError
+from datasets.new_cohort import refuse_read_only
 from datasets.phantom import write_phantom
 from datasets.phantom.cohort import cohort_name
 from datasets.phantom.families import FAMILIES, PLAIN
@@ -91,6 +92,7 @@ def phantom(
 
 def _replace(folder: Path, write: Callable[[Path], None]) -> None:
     """The old cohort goes when the new one is complete."""
+    refuse_read_only(folder.parent)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
         write(Path(beside))

@@ -1,15 +1,12 @@
 """write_implants: a cohort of healthy scans with known lesions in them, in the prepared layout."""
 
-import csv
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from errno import EACCES
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nibabel
@@ -25,6 +22,7 @@ from datasets.implants.placement import Placed, place_lesion
 from datasets.implants.shapes import FAMILIES, Family
 from datasets.implants.tissue import Tissues, guess_tissues
 from datasets.implants.truth import Truth
+from datasets.new_cohort import new_cohort, write_table
 from datasets.spec import DatasetSpec, folder_name
 
 SHARPEST_MM, SOFTEST_MM = 2.0, 12.0  # over which a lesion fades; never over more than its radius
@@ -73,25 +71,18 @@ def write_implants(
         OSError: `out` cannot be written to.
     """
     design = design or Design()
-    folder = out / folder_name(f"implant[{base.name}]")
-    _refuse_existing(folder)
-    _refuse_read_only(out)
     hosts = find_hosts(base, data)[: design.subjects]
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out, prefix=f".{folder.name}-") as unfinished:
-        cohort = Path(unfinished) / folder.name
-        cohort.mkdir()
+    name = folder_name(f"implant[{base.name}]")
+    with new_cohort(out, name) as cohort:
         rows, truths = list[Row](), list[Truth]()
         for number, host in enumerate(hosts):
             new_rows, new_truths = _write_subject(cohort, base, host, design.treatments(number), design.seed, library)
             rows += new_rows
             truths += new_truths
             say(f"[{number + 1}/{len(hosts)}] {host.first.case_id}: {len(new_truths)} cases")
-        _write_table(cohort / "cases.csv", CASE_COLUMNS, rows)
-        _write_table(cohort / "lesions.csv", [field.name for field in fields(Truth)], (vars(one) for one in truths))
-        _refuse_existing(folder)
-        cohort.rename(folder)
-    return folder
+        write_table(cohort / "cases.csv", CASE_COLUMNS, rows)
+        write_table(cohort / "lesions.csv", [field.name for field in fields(Truth)], (vars(one) for one in truths))
+    return out / name
 
 
 def find_hosts(base: DatasetSpec, data: Path) -> list[Host]:
@@ -313,21 +304,3 @@ def _case_row(base: DatasetSpec, host: Host, case_id: str, host_id: str | None) 
         "host": host_id or "",
         "licence": base.licence,
     }
-
-
-def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _refuse_read_only(folder: Path) -> None:
-    """A folder that nobody may write to is left alone even by a user whom no permission stops."""
-    if folder.exists() and not folder.stat().st_mode & 0o222:
-        raise PermissionError(EACCES, os.strerror(EACCES), str(folder))
-
-
-def _refuse_existing(folder: Path) -> None:
-    if folder.exists():
-        raise BadValue(f"{folder} is there already and is not overwritten; remove it or choose another folder.")

@@ -1,15 +1,14 @@
 """write_phantom: a simulated cohort in the prepared layout."""
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadValue, UnknownName
+from datasets.new_cohort import new_cohort, write_table
 from datasets.phantom.families import FAMILIES, PLAIN
 from datasets.phantom.signals import PROTOCOLS
 from datasets.phantom.subject import Subject, SubjectNumber, draw_subject
@@ -59,20 +58,14 @@ def write_phantom(
     Raises:
         UnknownName: there is no such variant.
         BadValue: there is such a folder already, or a number is outside its range.
+        OSError: `root` cannot be written to.
     """
     if variant not in FAMILIES:
         raise UnknownName("variant of the phantom", variant, FAMILIES)
     numbers = _numbers(variant, healthy, lesion)
     _check(spacing, seed)
-    name = cohort_name(variant)
-    _refuse_existing(root / name)
-    root.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=root, prefix=f".{name}-") as unfinished:
-        cohort = Path(unfinished) / name
-        cohort.mkdir()
+    with new_cohort(root, cohort_name(variant)) as cohort:
         _write_cohort(cohort, numbers, spacing, seed, with_healthy=with_healthy)
-        _refuse_existing(root / name)
-        cohort.rename(root / name)
 
 
 def _numbers(variant: str, healthy: int | None, lesion: int | None) -> list[SubjectNumber]:
@@ -96,11 +89,6 @@ def _check(spacing: float, seed: int) -> None:
         raise BadValue(f"Phantom: got seed {seed}, wanted 0 or more.")
 
 
-def _refuse_existing(folder: Path) -> None:
-    if folder.exists():
-        raise BadValue(f"{folder} is there already and is not overwritten; remove it or choose another folder.")
-
-
 def _write_cohort(
     folder: Path, numbers: Sequence[SubjectNumber], spacing: float, seed: int, *, with_healthy: bool
 ) -> None:
@@ -114,8 +102,8 @@ def _write_cohort(
             _write_volumes(folder / "healthy", subject, subject.without_lesions().scan())
         lesion_rows += _lesion_rows(subject)
         case_rows.append(_case_row(subject))
-    _write_table(folder / "lesions.csv", LESION_COLUMNS, lesion_rows)
-    _write_table(folder / "cases.csv", CASE_COLUMNS, case_rows)
+    write_table(folder / "lesions.csv", LESION_COLUMNS, lesion_rows)
+    write_table(folder / "cases.csv", CASE_COLUMNS, case_rows)
 
 
 def _write_case(folder: Path, subject: Subject) -> None:
@@ -172,10 +160,3 @@ def _lesion_row(case_id: str, count: int, lesion: Lesion) -> dict[str, str | flo
         "place": lesion.place,
         "displacement_mm": round(lesion.displacement_mm, 2),
     }
-
-
-def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

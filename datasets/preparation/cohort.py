@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 
 from datasets.case import Split
 from datasets.errors import BadValue
+from datasets.new_cohort import refuse_read_only
 from datasets.preparation.contact_sheet import write_contact_sheets
 from datasets.preparation.lesions import WARN_ML, WARN_PERCENT
 from datasets.preparation.parameters import PIPELINE
@@ -123,6 +124,7 @@ def _check_names(cases: Iterable[RawCase]) -> None:
 
 def _check_writable(home: Path) -> None:
     try:
+        refuse_read_only(home)
         home.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=home):
             pass

@@ -290,7 +290,7 @@ def test_a_run_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: p
     def no_table(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(cohort, "_write_table", no_table)
+    monkeypatch.setattr(cohort, "write_table", no_table)
     with pytest.raises(OSError, match="disk full"):
         write_phantom(tmp_path, healthy=1, lesion=0, spacing=8.0)
     assert list(tmp_path.iterdir()) == []
