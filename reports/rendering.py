@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -84,7 +85,7 @@ def _anchored(tokens: Sequence[Token]) -> list[Heading]:
 
 
 def _embed(image: Token, folder: Path) -> None:
-    path = folder / str(image.attrGet("src"))
+    path = folder / unquote(str(image.attrGet("src")))  # the reader quotes brackets in a cohort's name
     if path.is_file():
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         image.attrSet("src", f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")

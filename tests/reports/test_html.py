@@ -92,6 +92,12 @@ def test_a_folded_table_is_folded_and_its_name_is_text() -> None:
     assert read(page.html).elements.count("b") == 0
 
 
+def test_pictures_are_part_of_the_page_whatever_their_names(tmp_path: Path) -> None:
+    (tmp_path / "gallery-implant[ixi].png").write_bytes(b"png")
+    page = render("![Implants](gallery-implant[ixi].png)", tmp_path)
+    assert read(page.html).fetched == ["data:image/png;base64,cG5n"]
+
+
 def test_nothing_in_the_content_ends_its_script() -> None:
     text = script_json({"name": "</script><!--\u2028"})
     assert "<" not in text
