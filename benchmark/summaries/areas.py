@@ -103,7 +103,7 @@ def _curves(shifts: list[Shift], rows: pd.DataFrame, arm: str) -> Iterator[_Curv
         sides = {"": found} if at is None else {"below": found[found.index < at], "above": found[found.index > at]}
         for side, some in sides.items():
             if not some.empty:
-                yield _Curve(name, side, {float(severity): float(dose) for severity, dose in some.items()})
+                yield _Curve(name, side, dict(zip(some.index.tolist(), some.tolist(), strict=True)))
 
 
 def _table(rows: pd.DataFrame, choice: Choice, arm: str) -> pd.DataFrame:
