@@ -33,7 +33,7 @@ def changed(findings: Findings, since: Since | None) -> str:
 
 
 def _shown(text: str) -> str:
-    return escape(text) if text else MISSING
+    return escape(text) if text else "(none)"
 
 
 def _numbers(findings: Findings, since: Since) -> Iterator[str]:

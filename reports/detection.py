@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXPLAINED = (
     "Left: precision against recall over the voxels of all patients together, steps as they are. Right: share of "
     "lesions found against false alarms a scan, after the whole chain (FROC). A line a training seed. Recall ends "
-    "below 1 where lesion lies outside the box or the brain mask. Pooled over voxels: large lesions decide; below, by size."
+    "below 1 where lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
 )
 STRATUM_ALL = "all"
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -82,7 +82,9 @@ def _draw_froc(panel: "Axes", lines: pd.DataFrame, methods: Sequence[str]) -> No
         panel.step(alarms, found, where="post", color=colour, linestyle=dash, lw=1.2, label=label)
     panel.set(xlabel="false alarms a scan", ylabel="lesions found", ylim=(0, 1))
     panel.set_xscale("symlog", linthresh=1.0)
-    panel.set_xlim(left=0)
+    panel.set_xticks([0, 1, 3, 10, 30, 100], ["0", "1", "3", "10", "30", "100"])
+    panel.minorticks_off()
+    panel.set_xlim(left=0, right=max(1.0, float(lines["false_alarms_a_scan"].max())))
 
 
 def _styled(lines: pd.DataFrame, methods: Sequence[str]) -> "list[tuple[tuple[str, str, str | None], pd.DataFrame]]":

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from reports.columns import MISSING
 from reports.findings import Findings, cohort_title
-from reports.ink import figure_at, places, style_of, tidy
+from reports.ink import figure_at, log_axis, places, style_of, tidy
 from reports.markup import escape, github_table
 from reports.standings import decided
 
@@ -94,5 +94,6 @@ def _panel(panel: "Axes", own: pd.DataFrame, methods: list[str], cost: str) -> N
     values = own[cost].dropna() / scale
     if values.max() > 20 * max(values.min(), 1e-9):
         panel.set_xscale("log")
+        log_axis(panel.xaxis)
     panel.set_xlabel(title)
     tidy(panel)

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from reports.columns import MISSING
 from reports.findings import Findings
-from reports.ink import figure_at, legend_below, places, style_of, tidy
+from reports.ink import figure_at, legend_below, log_axis, places, style_of, tidy
 from reports.keptcurves import kept_lines
 from reports.markup import escape, github_table
 from reports.numbers import select
@@ -72,7 +72,7 @@ def _picture(findings: Findings, cohort: str, chain: str, protocol: str) -> list
 
 
 def draw_sizes(dice: pd.DataFrame, sizes: "pd.Series[float]", methods: Sequence[str], path: Path) -> None:
-    """Write an SVG: a mark a case and method, and each method's running median over a fifth of the cases.
+    """Write an SVG: a mark a case and method.
 
     Args:
         dice: a line a case, a column a method.
@@ -82,14 +82,11 @@ def draw_sizes(dice: pd.DataFrame, sizes: "pd.Series[float]", methods: Sequence[
     with figure_at(path, 6.4, 3.6) as figure:
         axes = figure.subplots()
         for method in (name for name in methods if name in dice.columns):
-            colour, marker, dash = style_of(place[method])
-            own = pd.DataFrame({"dice": dice[method], "ml": sizes}).dropna().sort_values("ml")
+            colour, marker, _ = style_of(place[method])
+            own = pd.DataFrame({"dice": dice[method], "ml": sizes}).dropna()
             own = own[own["ml"] > 0]
-            axes.plot(own["ml"], own["dice"], marker, color=colour, markersize=3, alpha=0.45)
-            width = max(len(own) // 5, 3)
-            middle = own.rolling(width, center=True, min_periods=width).median().dropna()
-            axes.plot(middle["ml"], middle["dice"], color=colour, linestyle=dash, lw=1.5, marker=marker, markersize=3,
-                      markevery=max(len(middle) // 6, 1), label=method)  # fmt: skip
+            axes.plot(own["ml"], own["dice"], marker, color=colour, markersize=3.5, alpha=0.7, label=method)
         axes.set(xscale="log", xlabel="lesion volume of the case (ml)", ylabel="Dice", ylim=(-0.02, 1))
+        log_axis(axes.xaxis)
         tidy(axes)
         legend_below(figure, axes)
