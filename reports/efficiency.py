@@ -55,13 +55,15 @@ def _told(findings: Findings, name: str) -> list[str]:
 
 def _table(findings: Findings, own: pd.DataFrame) -> str:
     title = METRICS[own["metric"].iloc[0]].title
+    labelled = own["method"].isin(findings.whole.labelled)
+    ordered = own.assign(labelled=labelled).sort_values(["labelled", "quality"], ascending=[True, False], kind="stable")
     body = [
         [
             findings.whole.label(line["method"]), f"{line['quality']:.3f}",
             MISSING if isnan(line["seconds"]) else f"{line['seconds']:.3f}", _yes(line["first_in_time"]),
             MISSING if isnan(line["bytes"]) else f"{line['bytes'] / 1e9:.2f}", _yes(line["first_in_memory"]),
         ]
-        for _, line in own.sort_values("quality", ascending=False, kind="stable").iterrows()
+        for _, line in ordered.iterrows()
     ]  # fmt: skip
     return github_table(["Method", title, "s a volume", "none cheaper", "GB", "none smaller"], body, 1)
 
