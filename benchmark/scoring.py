@@ -2,10 +2,12 @@
 
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from benchmark.asked import Choices, Source
 from benchmark.datacard import sees_labels
-from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
-from benchmark.implants import keep_trials, summarise
+from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
+from benchmark.implants import summarise, with_trials
 from benchmark.planning import Study
 from benchmark.records import (
     Scoring,
@@ -21,6 +23,7 @@ from benchmark.records import (
 from benchmark.results import join_rows, write_rows
 from benchmark.runfolder import RunFolder
 from benchmark.study import Cell, Fit
+from benchmark.thresholds import protocol_named
 from datasets.errors import BadFile
 
 Say = Callable[[str], None]
@@ -64,10 +67,12 @@ def _score_shift(
     try:
         # Maps made of lesion labels say nothing of healthy scans: no threshold can be taken from these.
         healthy_cases = [] if sees_labels(run, fit) else study.mapped_cases(reference)
-        normal = healthy_scores(run, reference, healthy_cases, scoring.postprocessing)
+        healthy = healthy_scans(run, reference, healthy_cases, scoring.postprocessing)
+        sources = _sources(study, run, scoring, reference)
     except Exception as error:
         fail(run, reference, _stage(error), say)
         return list(cells)
+    choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
     for cell in cells:
         if cell != cell.unshifted and cell_state(run, cell.unshifted, scoring) != "done":
             say(f"  not scored: no threshold to freeze for {fit.method} on {cell.where}")
@@ -76,11 +81,10 @@ def _score_shift(
         try:
             files = study.mapped_cases(cell)
             frozen = None if cell == cell.unshifted else thresholds_of(run, cell.unshifted)
-            rows = evaluate_cell(run, cell, files, normal, scoring.protocols, frozen)
-            keep_trials(run, cell, rows, files)
-            write_rows(run.cell(cell) / "rows.csv", rows)
-            record_cell(run, cell, {"status": "mapped"})
-            say(f"  scored {fit.method} on {cell.where}: {len(rows)} rows")
+            rows = evaluate_cell(run, cell, files, replace(choices, frozen=frozen))
+            count = write_rows(run.cell(cell) / "rows.csv", with_trials(run, cell, rows, files))
+            record_cell(run, cell, {"status": "mapped", "metrics": scoring.metrics})
+            say(f"  scored {fit.method} on {cell.where}: {count} rows")
         except Exception as error:
             fail(run, cell, _stage(error), say)
             failed.append(cell)
@@ -90,7 +94,7 @@ def _score_shift(
 def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
     """What the truth itself scores; it is the same for all methods."""
     for reference in study.references:
-        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing)
+        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing, scoring.metrics)
         write_rows(run.cell(reference) / "rows.csv", rows)
 
 
@@ -105,6 +109,19 @@ def collect(run: RunFolder) -> None:
     for table in ("rows.csv", "timing.csv"):
         join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
     summarise(run, finished)
+
+
+def _sources(study: Study, run: RunFolder, scoring: Scoring, reference: Cell) -> dict[str, Source]:
+    """Thresholds of the cohorts that a protocol transfers from, as far as the fit has maps of them under this shift."""
+    wanted = {protocol_named(name).cohort for name in scoring.protocols} - {""}
+    cells = [cell for cell in study.cells_of(reference.fit) if cell.shift == reference.shift and has_maps(run, cell)]
+    return {
+        cell.cohort.dataset: Source(
+            cell.cohort.digest, lesion_thresholds(run, cell, study.mapped_cases(cell), scoring.postprocessing)
+        )
+        for cell in cells
+        if cell.cohort.dataset in wanted
+    }
 
 
 def _stage(error: Exception) -> str:

@@ -1,0 +1,94 @@
+"""The second pass over a cell's shelf: what the predictions at the chosen thresholds are worth, and the curves."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+
+from benchmark.anatomy import Anatomy, KeptAnatomy
+from benchmark.chosen import Chosen
+from benchmark.curves import Froc, start
+from benchmark.decisions import decided
+from benchmark.firstpass import FirstPass
+from benchmark.results import Row, blank_row, decision_row, rows_of, write_lines
+from benchmark.shelf import Scores
+from benchmark.study import Evaluation
+from benchmark.thresholds import CROSSED, SHIFTED, Protocol, above, protocol_named
+
+CURVES = ("froc", "froc_at_1")
+
+
+@dataclass(frozen=True)
+class SecondPass:
+    """A cell after its first pass, under the thresholds that were chosen by chain and protocol."""
+
+    first: FirstPass
+    thresholds: Mapping[tuple[str, str], Chosen]
+
+    def threshold_rows(self) -> Iterator[Row]:
+        files = {kept.files.case_id: kept.files for kept in self.first.shelf.cases}
+        for (chain, protocol), chosen in self.thresholds.items():
+            blank = self._blank(chain, protocol)
+            if isinstance(chosen, Mapping):
+                for name, threshold in chosen.items():
+                    yield from rows_of(blank, files[name], {"threshold": threshold})
+            else:
+                yield replace(blank, metric="threshold", value=chosen)
+
+    def decision_rows(self) -> Iterator[Row]:
+        """Metrics of the predictions, after the threshold and after small components went, and then of the curves."""
+        wants_curves = any(map(self.first.choices.wants, CURVES))
+        curves = {names: start(lesions) for names, lesions in self.first.lesions.items() if wants_curves}
+        pairs = sorted(self.thresholds, key=lambda pair: (pair[0], pair[1] != CROSSED))  # regret needs it first
+        blanks = {pair: self._blank(*pair) for pair in pairs}
+        for number, kept in enumerate(self.first.shelf.cases):
+            anatomy = kept.read()
+            for chain, of_chain in groupby(pairs, key=lambda pair: pair[0]):
+                scores = self.first.shelf.scores(number, chain)
+                if not kept.files.healthy and (chain, kept.files.split) in curves:
+                    curves[chain, kept.files.split].add(anatomy, scores)
+                yield from self._case_rows(kept, anatomy, scores, {pair: blanks[pair] for pair in of_chain})
+        yield from self._froc_rows(curves)
+
+    def _case_rows(
+        self, kept: KeptAnatomy, anatomy: Anatomy, scores: Scores, blanks: Mapping[tuple[str, str], Row]
+    ) -> Iterator[Row]:
+        """One case under all protocols of one chain."""
+        best = np.nan
+        for (chain, protocol), blank in blanks.items():
+            threshold = _of_case(self.thresholds[chain, protocol], kept)
+            if np.isnan(threshold):
+                continue
+            values = decided(above(scores, threshold), anatomy, {*self.first.choices.metrics, "dice"})
+            best = values.get("dice", np.nan) if protocol == CROSSED else best
+            if not _plain(protocol).sees_test_labels and not np.isnan(best):
+                values["regret"] = best - values["dice"]
+            yield from rows_of(blank, kept.files, self.first.choices.wanted(values))
+
+    def _froc_rows(self, curves: Mapping[tuple[str, str], Froc]) -> Iterator[Row]:
+        lines = (
+            {"postprocessing": chain, "split": split, **line}
+            for (chain, split), curve in curves.items()
+            for line in curve.lines()
+        )
+        write_lines(self.first.run.cell(self.first.cell) / "froc.csv", lines)
+        for (chain, split), curve in curves.items():
+            for metric, value in self.first.choices.wanted(curve.summary()).items():
+                blank = replace(blank_row(self.first.cell), postprocessing=chain, split=split)
+                yield replace(blank, metric=metric, value=value)
+
+    def _blank(self, chain: str, protocol: str) -> Row:
+        source = self.first.choices.sources.get(_plain(protocol).cohort)
+        named = f"{protocol}@{source.digest}" if source else protocol
+        return decision_row(Evaluation(self.first.cell, chain, named), protocol)
+
+
+def _plain(protocol: str) -> Protocol:
+    """The protocol of that name, shifted or not."""
+    return protocol_named(protocol.removesuffix(SHIFTED))
+
+
+def _of_case(chosen: Chosen, kept: KeptAnatomy) -> float:
+    """NaN for a case that a threshold of each case was not chosen for."""
+    return chosen.get(kept.files.case_id, np.nan) if isinstance(chosen, Mapping) else chosen
