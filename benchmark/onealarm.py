@@ -10,7 +10,7 @@ from benchmark.detection import SHARES, cross_fitted_thresholds, found, ladder
 from benchmark.firstpass import FirstPass
 from benchmark.metrics.components import component_counts
 from benchmark.metrics.masks import Mask
-from benchmark.pooling import quantiles
+from benchmark.pool import quantiles
 from benchmark.results import Row, decision_row, rows_of
 from benchmark.shelf import Shelf
 from benchmark.study import Evaluation

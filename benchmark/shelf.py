@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmark.anatomy import Anatomy, KeptAnatomy, keep_anatomy
 from benchmark.metrics.ranking import Ranking, rank
 from benchmark.opening import area_opening
-from benchmark.pooling import Pool, keep
+from benchmark.pool import Pool, keep
 from benchmark.postprocessing import CHAINS, Chain, smooth
 
 Scores = NDArray[np.float32]

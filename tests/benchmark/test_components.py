@@ -5,7 +5,7 @@ import pytest
 from volumes import drawn, flooded
 
 from benchmark.metrics import components as module
-from benchmark.metrics.components import components
+from benchmark.metrics.components import component_counts, components
 
 
 @pytest.mark.parametrize("sparse", [0.0, 1.0])
@@ -33,3 +33,10 @@ def test_voxels_on_opposite_faces_of_the_box_do_not_touch() -> None:
     mask = np.zeros((3, 3, 3), dtype=bool)
     mask[0, 0, 2] = mask[0, 1, 0] = mask[2, 2, 2] = True
     assert components(mask).count == 3
+
+
+def test_counts_at_many_thresholds_are_those_of_flooding_at_each() -> None:
+    for one in drawn(1000):
+        thresholds = np.random.default_rng(one.number).permutation(np.unique([0, 0.25, 0.5, 0.9, *one.scores.flat][:9]))
+        wanted = [len(flooded(one.scores > threshold)) for threshold in thresholds]
+        assert component_counts(one.scores, thresholds).tolist() == wanted

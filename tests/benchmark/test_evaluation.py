@@ -513,3 +513,58 @@ def test_maps_of_zeros_go_through_every_chain(bench: Bench) -> None:
 def test_nothing_is_left_of_the_files_between_two_passes(bench: Bench) -> None:
     every_row(filled(bench))
     assert not list(bench.run.root.glob(".scoring*"))
+
+
+def kept_table(bench: Bench, name: str) -> list[dict[str, str]]:
+    with (bench.run.cell(bench.cell(PATIENTS)) / name).open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_precision_against_recall_is_left_beside_the_rows_and_ends_where_no_more_can_be_found(bench: Bench) -> None:
+    """One of the six test voxels lies outside the box."""
+    every_row(filled(bench))
+    curve = [line for line in kept_table(bench, "pr.csv") if line["split"] == "test"]
+    assert float(curve[-1]["recall"]) == pytest.approx(5 / 6)
+    assert float(curve[0]["precision"]) == 1
+    assert {line["cases"] for line in curve} == {"2"}
+
+
+def test_a_single_lesion_is_found_where_the_threshold_is_below_its_level(bench: Bench) -> None:
+    """Its level is its highest score, as for all lesions of up to ten voxels."""
+    every_row(filled(bench))
+    lesions = {line["case_id"]: line for line in kept_table(bench, "lesions.csv") if line["split"] == "val"}
+    assert float(lesions["b"]["level"]) == pytest.approx(0.95, abs=1e-4)
+    assert float(lesions["a"]["volume_ml"]) == pytest.approx(2 * VOXEL_ML)
+
+
+def test_numbers_by_size_of_the_lesion_are_means_over_the_patients_of_that_size(bench: Bench) -> None:
+    """A voxel is 0.064 ml: case b lies below 0.1 ml, all others above."""
+    rows = every_row(filled(bench))
+    lines = kept_table(bench, "strata.csv")
+
+    def found(stratum: str, metric: str, of: str, split: str = "val") -> dict[str, str]:
+        wanted = {"stratum": stratum, "metric": metric, "of": of, "split": split, "protocol": "lesion-val"}
+        (line,) = [line for line in lines if wanted.items() <= line.items()]
+        return line
+
+    whole = [value(rows, "dice", case_id, "lesion-val") for case_id in "ab"]
+    assert float(found("<0.1 ml", "dice", "case")["mean"]) == whole[1]
+    assert float(found("0.1-1 ml", "dice", "case")["mean"]) == whole[0]
+    assert float(found("all", "dice", "case")["mean"]) == pytest.approx(np.mean(whole))
+    assert found("all", "dice", "case")["patients"] == "2"
+    assert found("0.1-1 ml", "lesion_recall", "lesion", "test")["cases"] == "2"
+    assert found("1-10 ml", "lesion_recall", "lesion", "test")["mean"] == "nan"
+
+
+def test_a_cohort_without_lesions_leaves_no_curves(bench: Bench) -> None:
+    filled(bench)
+    bench.rows(VOLUNTEERS)
+    assert not list(bench.run.cell(bench.cell(VOLUNTEERS)).glob("*.csv"))
+
+
+def test_the_perfect_map_says_what_the_box_cuts_off(bench: Bench) -> None:
+    filled(bench)
+    reference = Reference(Cohort("patients", "t1", "1"), bench.grid, ("val", "test"), None)
+    rows = list(evaluate_reference(reference, bench.files(PATIENTS), ("none",)))
+    cut = {row.case_id: row.value for row in rows if row.metric == "lesion_outside_grid_ml"}
+    assert cut == {"a": 0, "b": 0, "c": pytest.approx(VOXEL_ML), "d": 0}

@@ -1,16 +1,19 @@
 """Searches over cases in files against the same over one array, whatever the size of a band."""
 
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
 
-from benchmark import pooling
+from benchmark import pool
 from benchmark.metrics import dice
 from benchmark.metrics.ranking import ap_of, best_dice_of, rank
-from benchmark.pooling import Pool, best_mean_threshold, keep, pooled
+from benchmark.pool import Pool, keep, quantiles
+from benchmark.pooling import best_mean_threshold, pooled
 from benchmark.thresholds import above
 
 Case = tuple[NDArray[np.float32], NDArray[np.bool_], float]
@@ -18,8 +21,8 @@ Case = tuple[NDArray[np.float32], NDArray[np.bool_], float]
 
 @pytest.fixture(params=[1, 7, 10_000])
 def band(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pooling, "BAND", request.param)
-    monkeypatch.setattr(pooling, "SAMPLES", 3)
+    monkeypatch.setattr(pool, "BAND", request.param)
+    monkeypatch.setattr(pool, "SAMPLES", 3)
 
 
 def cohort(seed: int) -> list[Case]:
@@ -59,6 +62,35 @@ def test_a_pool_says_what_one_array_of_all_voxels_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("band")
+def test_the_curve_goes_through_points_of_scikit_learns_and_never_back(tmp_path: Path) -> None:
+    for seed in range(60):
+        cases = cohort(seed)
+        scores, lesion, missed = joined(cases)
+        curve = pooled(on_disk(cases, tmp_path)).curve
+        if not lesion.any():
+            assert not curve
+            continue
+        precision, recall, _ = precision_recall_curve(lesion, scores)
+        kept = lesion.sum() / (lesion.sum() + missed)
+        points = set(zip(precision.round(9).tolist(), (kept * recall).round(9).tolist(), strict=True))
+        assert {(round(point.precision, 9), round(point.recall, 9)) for point in curve} <= points
+        assert curve[-1].recall == pytest.approx(kept)
+        assert all(low.recall < high.recall for low, high in pairwise(curve))
+        for point in curve:
+            predicted = above(scores, max(point.threshold, 0)) if point.threshold >= 0 else np.ones_like(lesion)
+            assert (predicted & lesion).sum() / predicted.sum() == pytest.approx(point.precision)
+
+
+@pytest.mark.usefixtures("band")
+def test_quantiles_of_a_pool_are_those_of_numpy(tmp_path: Path) -> None:
+    shares = np.array([0, 1e-6, 0.01, 0.3, 0.5, 0.777, 1])
+    for seed in range(60):
+        cases = cohort(seed)
+        wanted = np.quantile(joined(cases)[0].astype(np.float64), 1 - shares)
+        np.testing.assert_allclose(quantiles(on_disk(cases, tmp_path), shares), wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.usefixtures("band")
 def test_leaving_cases_out_is_ranking_the_others(tmp_path: Path) -> None:
     for seed in range(40):
         cases = cohort(seed)
@@ -92,7 +124,7 @@ def test_brute_force_over_all_thresholds_finds_no_better_mean_dice_and_no_higher
 
 
 def test_a_band_holds_no_more_than_it_may_but_for_equal_scores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pooling, "BAND", 1000)
+    monkeypatch.setattr(pool, "BAND", 1000)
     rng = np.random.default_rng(0)
     cases = [(rng.random(2000, dtype=np.float32), rng.random(2000) < 0.1, 0.0) for _ in range(5)]
     sizes = [band.values.size for band in on_disk(cases, tmp_path).bands()]
