@@ -42,6 +42,7 @@ def ablation_table(rows: "pd.DataFrame") -> "pd.DataFrame":
     """A line a cohort, split, chain and method, a column a step that is left out."""
     import pandas as pd
 
+    rows = rows[rows["shift"] == "none"]
     dice = rows[(rows["metric"] == "dice") & rows["protocol"].isin([PROTOCOL, ""])]
     lines = []
     for chain in CHAINS:

@@ -1,5 +1,6 @@
 """Anatomy: where a case's brain and lesion lie, without its image, in memory and on disk."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.alarms import far_from_lesion
-from benchmark.metrics.components import SPARSE, Components, components, connected, padded_shape, places_of
+from benchmark.metrics.components import (
+    SPARSE,
+    Components,
+    components,
+    connected,
+    nested_components,
+    padded_shape,
+    places_of,
+)
 from benchmark.metrics.lesions import Found, large_enough
 from benchmark.metrics.masks import Mask
 from datasets.case import Case, CaseFiles
@@ -58,6 +67,11 @@ class Anatomy:
         """Lesion voxels inside the box and outside the brain mask."""
         return int(np.count_nonzero(self.truth)) - int(np.count_nonzero(self.lesion))
 
+    @cached_property
+    def positives(self) -> float:
+        """All lesion voxels, missed ones too."""
+        return int(np.count_nonzero(self.truth)) + self.cut_off
+
     @property
     def missed(self) -> float:
         """Lesion voxels that no map can find: outside the grid's box or outside the brain mask."""
@@ -80,18 +94,32 @@ class Anatomy:
         """`(V,)` of the brain's voxels; see `connected`."""
         return places_of(self.brain_mask)
 
-    def alarms(self, prediction: Mask) -> Components:
-        """The 26-connected components of a prediction `(V,)`."""
-        if np.count_nonzero(prediction) > SPARSE * self.brain_mask.size:
-            return components(self.volume(prediction))
-        return connected(self.places[prediction], padded_shape(self.brain_mask))
+    def prediction(self, mask: Mask) -> "Prediction":
+        """A mask `(V,)` and its alarms."""
+        if np.count_nonzero(mask) > SPARSE * self.brain_mask.size:
+            return Prediction(np.flatnonzero(mask), components(self.volume(mask)))
+        return Prediction(np.flatnonzero(mask), connected(self.places[mask], padded_shape(self.brain_mask)))
 
-    def found(self, prediction: Mask) -> Found:
-        """`find_lesions` of a prediction `(V,)`."""
-        alarms = self.alarms(prediction)
+    def predictions(self, scores: NDArray[np.float32], thresholds: Sequence[float]) -> Iterator["Prediction"]:
+        """What lies above each of some falling thresholds; scores `(V,)` are through the whole chain.
+
+        A prediction holds until the next is asked for.
+        """
+        rungs = np.array(thresholds, dtype=np.float64)[::-1]
+        depths = rungs.size - np.searchsorted(rungs, scores.astype(np.float64), side="left")
+        voxels = np.flatnonzero(depths < rungs.size)
+        voxels = voxels[np.argsort(depths[voxels].astype(np.int16), kind="stable")]
+        places, shape = self.places[voxels], padded_shape(self.brain_mask)
+        for alarms in nested_components(places, depths[voxels], shape, rungs.size):
+            yield Prediction(voxels[: alarms.labels.size], alarms)
+
+    def found(self, prediction: "Prediction") -> Found:
+        """`find_lesions` of a prediction."""
+        alarms, number = prediction.alarms, self.lesion_number[prediction.voxels]
+        inside = number >= 0
         return Found(
-            found=large_enough(self.lesion_number[prediction & self.lesion], self.lesions.sizes),
-            true=large_enough(alarms.labels[self.lesion[prediction]], alarms.sizes),
+            found=large_enough(number[inside], self.lesions.sizes),
+            true=large_enough(alarms.labels[inside], alarms.sizes),
         )
 
     @cached_property
@@ -99,11 +127,28 @@ class Anatomy:
         """`(V,)` brain voxels more than 10 mm from the lesion."""
         return far_from_lesion(self.truth, self.brain_mask, self.spacing)[self.brain_mask]
 
+    @cached_property
+    def far_voxels(self) -> int:
+        return int(np.count_nonzero(self.far))
+
     def volume(self, values: NDArray[Voxel]) -> NDArray[Voxel]:
         """`(V,)` values put back to their places in `(X, Y, Z)`, zero elsewhere."""
         whole = np.zeros(self.brain_mask.shape, dtype=values.dtype)
         whole[self.brain_mask] = values
         return whole
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is alarmed of a brain.
+
+    Attributes:
+        voxels: `(n,)` which of the V voxels of the brain.
+        alarms: the 26-connected components, in the order of `voxels`.
+    """
+
+    voxels: NDArray[np.intp]
+    alarms: Components
 
 
 def anatomy_of(files: CaseFiles, case: Case) -> Anatomy:

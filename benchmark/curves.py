@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.anatomy import Anatomy
+from benchmark.anatomy import Anatomy, Prediction
 from benchmark.metrics.lesions import froc_point, lesion_levels
-from benchmark.thresholds import above
 
 Numbers = NDArray[np.float64]
 POINTS = 20  # thresholds of a curve, spread evenly over the lesions
@@ -86,17 +85,17 @@ class Froc:
 
     Attributes:
         false_alarms: `(T,)` sum over the cases so far.
+        scans: whose alarms are counted.
     """
 
     lesions: Lesions
     thresholds: Numbers
     false_alarms: Numbers
-    scans: int = 0
+    scans: int
 
-    def add(self, one: Anatomy, scores: NDArray[np.float32]) -> None:
-        """A case by its scores `(V,)` through the whole chain."""
-        self.false_alarms += [false_alarms(one, above(scores, float(threshold))) for threshold in self.thresholds]
-        self.scans += 1
+    def add(self, one: Anatomy, prediction: Prediction, threshold: float) -> None:
+        """What a threshold predicts in a case; passed over where it is none of the curve's."""
+        self.false_alarms[self.thresholds == threshold] += one.found(prediction).false_alarms
 
     @property
     def rates(self) -> Numbers:
@@ -127,11 +126,6 @@ class Froc:
 
 
 def start(lesions: Lesions) -> Froc:
-    """A curve without any case yet."""
+    """A curve without any alarm yet."""
     thresholds = lesions.thresholds()
-    return Froc(lesions, thresholds, np.zeros(thresholds.size))
-
-
-def false_alarms(one: Anatomy, prediction: NDArray[np.bool_]) -> int:
-    """Alarms of a prediction `(V,)` that are not true by `overlap-10`."""
-    return one.found(prediction).false_alarms
+    return Froc(lesions, thresholds, np.zeros(thresholds.size), len(lesions.cases))

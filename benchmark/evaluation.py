@@ -101,7 +101,7 @@ def evaluate_reference(
         yield from rows_of(blank, one, sizes(anatomy))
         for name in postprocessing:
             prediction = perfect_prediction(case.lesion_mask, case.brain_mask, CHAINS[name], case.voxel_ml)
-            values = decided(prediction[case.brain_mask], anatomy, wanted)
+            values = decided(anatomy.prediction(prediction[case.brain_mask]), anatomy, wanted)
             yield from rows_of(replace(blank, postprocessing=name), one, values)
 
 

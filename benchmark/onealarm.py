@@ -8,7 +8,6 @@ import numpy as np
 from benchmark.anatomy import Anatomy
 from benchmark.detection import SHARES, cross_fitted_thresholds, found, ladder
 from benchmark.firstpass import FirstPass
-from benchmark.metrics.components import component_counts
 from benchmark.metrics.masks import Mask
 from benchmark.pool import quantiles
 from benchmark.results import Row, decision_row, rows_of
@@ -42,11 +41,14 @@ def _thresholds(shelf: Shelf, chain: str) -> Mapping[str, float]:
     if not shelf.numbers(lambda kept: kept.files.host is not None) or len(set(subjects)) < 2:
         return {}
     steps = ladder(quantiles(shelf.pool(hosts, chain), SHARES))
-    volumes = (shelf.cases[number].read().volume(shelf.scores(number, chain)) for number in hosts)
-    return cross_fitted_thresholds(subjects, steps, np.array([component_counts(one, steps) for one in volumes]))
+    counts = [
+        [prediction.alarms.count for prediction in shelf.cases[number].read().predictions(scores, steps.tolist())]
+        for number, scores in ((number, shelf.scores(number, chain)) for number in hosts)
+    ]
+    return cross_fitted_thresholds(subjects, steps, np.array(counts))
 
 
 def _found(prediction: Mask, one: Anatomy) -> dict[str, float]:
     if one.lesion_mask is None:
-        return {"alarms": float(one.alarms(prediction).count)}
+        return {"alarms": float(one.prediction(prediction).alarms.count)}
     return {"found": found(prediction, one.lesion), "found_tenth": found(prediction, one.lesion, share=0.1)}

@@ -1,12 +1,13 @@
 """Rows for all kept maps of a study; imports no torch."""
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from benchmark.asked import Choices, Source
 from benchmark.datacard import sees_labels
 from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
+from benchmark.healthy import HealthyScan
 from benchmark.implants import summarise, with_trials
 from benchmark.planning import Study
 from benchmark.records import (
@@ -23,7 +24,7 @@ from benchmark.records import (
 from benchmark.results import join_rows, write_rows
 from benchmark.runfolder import RunFolder
 from benchmark.study import Cell, Fit
-from benchmark.thresholds import protocol_named
+from benchmark.thresholds import protocol_named, scans_needed
 from datasets.errors import BadFile
 
 Say = Callable[[str], None]
@@ -72,6 +73,7 @@ def _score_shift(
     except Exception as error:
         fail(run, reference, _stage(error), say)
         return list(cells)
+    _say_what_is_too_little(scoring, fit, healthy, say)
     choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
     for cell in cells:
         if cell != cell.unshifted and cell_state(run, cell.unshifted, scoring) != "done":
@@ -109,6 +111,15 @@ def collect(run: RunFolder) -> None:
     for table in ("rows.csv", "timing.csv"):
         join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
     summarise(run, finished)
+
+
+def _say_what_is_too_little(scoring: Scoring, fit: Fit, healthy: Mapping[str, Sequence[HealthyScan]], say: Say) -> None:
+    scans = min(map(len, healthy.values()))
+    for name in scoring.protocols:
+        protocol = protocol_named(name)
+        if protocol.rule == "alarm" and protocol.rate and 0 < scans < scans_needed(protocol.rate):
+            wanted = scans_needed(protocol.rate)
+            say(f"  no {name} for {fit.method}: got {scans} healthy validation scans, wanted at least {wanted}")
 
 
 def _sources(study: Study, run: RunFolder, scoring: Scoring, reference: Cell) -> dict[str, Source]:

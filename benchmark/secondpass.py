@@ -6,7 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from benchmark.anatomy import Anatomy, KeptAnatomy
+from benchmark.anatomy import Anatomy
 from benchmark.chosen import Chosen
 from benchmark.curves import Froc, start
 from benchmark.decisions import decided
@@ -14,7 +14,8 @@ from benchmark.firstpass import FirstPass
 from benchmark.results import Row, blank_row, decision_row, rows_of, write_lines
 from benchmark.shelf import Scores
 from benchmark.study import Evaluation
-from benchmark.thresholds import CROSSED, SHIFTED, Protocol, above, protocol_named
+from benchmark.thresholds import CROSSED, SHIFTED, Protocol, protocol_named
+from datasets.case import CaseFiles
 
 CURVES = ("froc", "froc_at_1")
 
@@ -45,26 +46,38 @@ class SecondPass:
         for number, kept in enumerate(self.first.shelf.cases):
             anatomy = kept.read()
             for chain, of_chain in groupby(pairs, key=lambda pair: pair[0]):
-                scores = self.first.shelf.scores(number, chain)
-                if not kept.files.healthy and (chain, kept.files.split) in curves:
-                    curves[chain, kept.files.split].add(anatomy, scores)
-                yield from self._case_rows(kept, anatomy, scores, {pair: blanks[pair] for pair in of_chain})
+                scores, curve = self.first.shelf.scores(number, chain), curves.get((chain, kept.files.split))
+                values = self._values(anatomy, scores, chain, None if kept.files.healthy else curve)
+                yield from self._case_rows(anatomy, values, {pair: blanks[pair] for pair in of_chain})
         yield from self._froc_rows(curves)
 
+    def _values(
+        self, anatomy: Anatomy, scores: Scores, chain: str, curve: Froc | None
+    ) -> dict[float, dict[str, float]]:
+        """For each threshold of one case and chain what its prediction is worth; the curve's are counted."""
+        decisive = {_of_case(one, anatomy.files) for (own, _), one in self.thresholds.items() if own == chain}
+        decisive = {threshold for threshold in decisive if not np.isnan(threshold)}
+        falling = sorted(decisive.union([] if curve is None else curve.thresholds.tolist()), reverse=True)
+        wanted, values = {*self.first.choices.metrics, "dice"}, {}
+        for threshold, prediction in zip(falling, anatomy.predictions(scores, falling), strict=True):
+            if threshold in decisive:
+                values[threshold] = decided(prediction, anatomy, wanted)
+            if curve is not None:
+                curve.add(anatomy, prediction, threshold)
+        return values
+
     def _case_rows(
-        self, kept: KeptAnatomy, anatomy: Anatomy, scores: Scores, blanks: Mapping[tuple[str, str], Row]
+        self, anatomy: Anatomy, values: Mapping[float, dict[str, float]], blanks: Mapping[tuple[str, str], Row]
     ) -> Iterator[Row]:
         """One case under all protocols of one chain."""
         best = np.nan
-        for (chain, protocol), blank in blanks.items():
-            threshold = _of_case(self.thresholds[chain, protocol], kept)
-            if np.isnan(threshold):
+        for pair, blank in blanks.items():
+            own = values.get(_of_case(self.thresholds[pair], anatomy.files))
+            if own is None:
                 continue
-            values = decided(above(scores, threshold), anatomy, {*self.first.choices.metrics, "dice"})
-            best = values.get("dice", np.nan) if protocol == CROSSED else best
-            if not _plain(protocol).sees_test_labels and not np.isnan(best):
-                values["regret"] = best - values["dice"]
-            yield from rows_of(blank, kept.files, self.first.choices.wanted(values))
+            best = own.get("dice", np.nan) if pair[1] == CROSSED else best
+            regret = {} if _plain(pair[1]).sees_test_labels or np.isnan(best) else {"regret": best - own["dice"]}
+            yield from rows_of(blank, anatomy.files, self.first.choices.wanted(own | regret))
 
     def _froc_rows(self, curves: Mapping[tuple[str, str], Froc]) -> Iterator[Row]:
         lines = (
@@ -89,6 +102,6 @@ def _plain(protocol: str) -> Protocol:
     return protocol_named(protocol.removesuffix(SHIFTED))
 
 
-def _of_case(chosen: Chosen, kept: KeptAnatomy) -> float:
+def _of_case(chosen: Chosen, files: CaseFiles) -> float:
     """NaN for a case that a threshold of each case was not chosen for."""
-    return chosen.get(kept.files.case_id, np.nan) if isinstance(chosen, Mapping) else chosen
+    return chosen.get(files.case_id, np.nan) if isinstance(chosen, Mapping) else chosen

@@ -72,7 +72,7 @@ class Shelf:
         """Put a case on the shelf, chain by chain, and say what each made of it."""
         number = len(self.cases)
         self.cases.append(keep_anatomy(anatomy, self._path(number, "", "anatomy")))
-        self.totals.append(float(np.count_nonzero(anatomy.truth)) + anatomy.cut_off)
+        self.totals.append(anatomy.positives)
         for name, chain in self.chains.items():
             processed = process(anomaly_map, anatomy, chain)
             processed.scores.tofile(self._path(number, name, "scores"))

@@ -1,5 +1,6 @@
 """26-connected components of a mask, listed by its voxels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmark.metrics.masks import Mask, Scores
+from benchmark.metrics.masks import Mask
 
 TOUCHING = np.ones((3, 3, 3), dtype=bool)
 SPARSE = 0.03  # part of a box below which a graph of the voxels is faster than a sweep over the box
@@ -84,31 +85,40 @@ def _touching(places: NDArray[np.intp], shape: tuple[int, ...]) -> tuple[NDArray
     return reached[touches] - 1, np.append(0, np.cumsum(np.count_nonzero(touches, axis=1)))
 
 
-def component_counts(scores: Scores, thresholds: NDArray[np.float64]) -> NDArray[np.intp]:
-    """`(K,)` how many 26-connected components `scores > threshold` has, for many thresholds at once.
+def nested_components(
+    places: NDArray[np.intp], depths: NDArray[np.intp], shape: tuple[int, ...], count: int
+) -> Iterator[Components]:
+    """The components of growing sets of voxels: for each step from 0 to `count` - 1, of those that lie no deeper.
 
-    A forest that joins neighbours from the highest scores down has as many trees at a threshold as voxels above it
-    less the edges above it.
+    Every pair of neighbours is looked at once for all steps. A result holds until the next is asked for.
 
     Args:
-        scores: `(X, Y, Z)`, at least 0.
-        thresholds: `(K,)`, at least 0.
-
-    Example:
-        >>> component_counts(np.array([[[3.0, 1.0, 2.0]]]), np.array([2.0, 1.5, 0.0])).tolist()
-        [1, 2, 1]
+        places: `(n,)` in a flattened box with a margin of one voxel.
+        depths: `(n,)` at least 0, ascending.
     """
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import minimum_spanning_tree
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    places = places_of(scores > thresholds.min())
-    heights = np.pad(scores, 1).ravel()[places].astype(np.float64)
-    rungs = np.sort(thresholds)
-    depth = rungs.size - np.searchsorted(rungs, heights, side="left")  # thresholds that a voxel is not above
-    touching, ends = _touching(places, padded_shape(scores))
-    deeper = np.maximum(np.repeat(depth, np.diff(ends)), depth[touching])
-    graph = csr_array((deeper + 1.0, touching, ends), shape=(places.size, places.size))  # a 0 would be no edge
-    edges = minimum_spanning_tree(graph).data - 1
-    voxels, joined = (np.bincount(part.astype(np.intp), minlength=rungs.size + 1) for part in (depth, edges))
-    at_rungs = np.cumsum(voxels - joined)[:-1][::-1]  # by ascending threshold
-    return np.asarray(at_rungs[np.searchsorted(rungs, thresholds)])
+    ours, theirs, pair_ends = _pairs_by_depth(places, depths, shape, count)
+    labels, found, voxels, pairs = np.zeros(places.size, dtype=np.int32), 0, 0, 0
+    for end, pair_end in zip(np.searchsorted(depths, np.arange(count), side="right"), pair_ends, strict=True):
+        labels[voxels:end] = found + np.arange(end - voxels)
+        found += int(end) - voxels
+        if pair_end > pairs:
+            touching = labels[ours[pairs:pair_end]], labels[theirs[pairs:pair_end]]
+            graph = coo_array((np.ones(pair_end - pairs, dtype=bool), touching), shape=(found, found))
+            found, joined = connected_components(graph, directed=False)
+            labels[:end] = joined[labels[:end]]
+        voxels, pairs = int(end), int(pair_end)
+        yield Components(labels[:end], int(found))
+
+
+def _pairs_by_depth(
+    places: NDArray[np.intp], depths: NDArray[np.intp], shape: tuple[int, ...], count: int
+) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.intp]]:
+    """Voxels that touch, pair by pair, the deeper one's depth ascending, and where each depth ends."""
+    theirs, ends = _touching(places, shape)
+    ours = np.repeat(np.arange(places.size), np.diff(ends))
+    deeper = np.maximum(depths[ours], depths[theirs]).astype(np.int16)
+    order = np.argsort(deeper, kind="stable")
+    return ours[order], theirs[order], np.cumsum(np.bincount(deeper, minlength=count))

@@ -19,10 +19,7 @@ def dice(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
         0.5
     """
     check_masks(prediction, lesion)
-    positives = np.count_nonzero(lesion) + missed
-    if not positives:
-        return np.nan
-    return float(2 * np.count_nonzero(prediction & lesion) / (np.count_nonzero(prediction) + positives))
+    return dice_of(*_counts(prediction, lesion, missed))
 
 
 def precision(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
@@ -41,10 +38,7 @@ def precision(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
         0.5
     """
     check_masks(prediction, lesion)
-    predicted = np.count_nonzero(prediction)
-    if not predicted or not np.count_nonzero(lesion) + missed:
-        return np.nan
-    return float(np.count_nonzero(prediction & lesion) / predicted)
+    return precision_of(*_counts(prediction, lesion, missed))
 
 
 def recall(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
@@ -61,7 +55,24 @@ def recall(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
         0.25
     """
     check_masks(prediction, lesion)
-    positives = np.count_nonzero(lesion) + missed
-    if not positives:
-        return np.nan
-    return float(np.count_nonzero(prediction & lesion) / positives)
+    return recall_of(*_counts(prediction, lesion, missed))
+
+
+def dice_of(true: int, predicted: int, positives: float) -> float:
+    """`dice` of voxels counted already: true positives, TP + FP, and TP + FN."""
+    return float(2 * true / (predicted + positives)) if positives else np.nan
+
+
+def precision_of(true: int, predicted: int, positives: float) -> float:
+    """`precision` of the same."""
+    return float(true / predicted) if predicted and positives else np.nan
+
+
+def recall_of(true: int, predicted: int, positives: float) -> float:
+    """`recall` of the same."""
+    return float(true / positives) if positives else np.nan
+
+
+def _counts(prediction: Mask, lesion: Mask, missed: float) -> tuple[int, int, float]:
+    true = int(np.count_nonzero(prediction & lesion))
+    return true, int(np.count_nonzero(prediction)), np.count_nonzero(lesion) + missed

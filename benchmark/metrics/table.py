@@ -72,11 +72,13 @@ _LESIONS = (
         COMPONENTS, LESION_CASES,
     ),
     Metric(
-        "froc", "FROC", "", True, "cohort", "mean lesion recall at 1/4, 1/2, 1, 2, 4, 8 false alarms a scan",
+        "froc", "FROC", "", True, "cohort",
+        "mean lesion recall at 1/4, 1/2, 1, 2, 4, 8 false alarms a scan, of 20 thresholds",
         "a split's lesion cases", "no lesion voxel in any box",
     ),
     Metric(
-        "froc_at_1", "Lesion recall at 1", "", True, "cohort", "lesion recall at one false alarm a scan",
+        "froc_at_1", "Lesion recall at 1", "", True, "cohort",
+        "lesion recall at one false alarm a scan, of 20 thresholds",
         "a split's lesion cases", "no lesion voxel in any box",
     ),
     Metric(

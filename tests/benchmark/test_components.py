@@ -1,11 +1,19 @@
 """Components against a flood voxel by voxel."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from volumes import drawn, flooded
 
+from benchmark.anatomy import Anatomy
 from benchmark.metrics import components as module
-from benchmark.metrics.components import component_counts, components
+from benchmark.metrics.components import components
+from benchmark.metrics.lesions import find_lesions
+from datasets.case import CaseFiles
+
+FILES = CaseFiles("", Path(), Path(), Path(), "", "", "val")
 
 
 @pytest.mark.parametrize("sparse", [0.0, 1.0])
@@ -35,8 +43,25 @@ def test_voxels_on_opposite_faces_of_the_box_do_not_touch() -> None:
     assert components(mask).count == 3
 
 
-def test_counts_at_many_thresholds_are_those_of_flooding_at_each() -> None:
+def test_predictions_at_falling_thresholds_are_those_of_each_alone() -> None:
+    """Voxels, and which of them are one alarm."""
     for one in drawn(1000):
-        thresholds = np.random.default_rng(one.number).permutation(np.unique([0, 0.25, 0.5, 0.9, *one.scores.flat][:9]))
-        wanted = [len(flooded(one.scores > threshold)) for threshold in thresholds]
-        assert component_counts(one.scores, thresholds).tolist() == wanted
+        brain = np.random.default_rng(one.number).random(one.scores.shape) < 0.9
+        anatomy = Anatomy(FILES, brain, one.lesion, one.spacing, 0)
+        thresholds = sorted({0.0, 0.25, 0.5, 0.9, *one.scores.flat[:9].tolist()}, reverse=True)
+        scores = one.scores[brain]
+        for threshold, found in zip(thresholds, anatomy.predictions(scores, thresholds), strict=True):
+            alone = anatomy.prediction(scores > threshold)
+            order = np.argsort(found.voxels)
+            assert found.voxels[order].tolist() == alone.voxels.tolist()
+            assert same_partition(found.alarms.labels[order], alone.alarms.labels)
+            assert anatomy.found(found).false_alarms == anatomy.found(alone).false_alarms
+            assert (
+                anatomy.found(found).found.tolist()
+                == find_lesions(anatomy.volume(scores > threshold), one.lesion).found.tolist()
+            )
+
+
+def same_partition(first: NDArray[np.integer], second: NDArray[np.integer]) -> bool:
+    pairs = set(zip(first.tolist(), second.tolist(), strict=True))
+    return len(pairs) == len(set(first.tolist())) == len(set(second.tolist()))

@@ -1,20 +1,23 @@
 """Thresholds at so many false alarms a scan, against a search over every score, and what counts as found."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmark.anatomy import Anatomy
 from benchmark.detection import SHARES, cross_fitted_thresholds, found, ladder
 from benchmark.metrics import alarms
-from benchmark.metrics.components import component_counts
 from benchmark.opening import area_opening
 from benchmark.postprocessing import Chain, remove_small
+from datasets.case import CaseFiles
 
 SHAPE = (14, 14, 10)
 BRAIN = np.pad(np.ones((12, 12, 8), dtype=bool), 1)
+ANATOMY = Anatomy(CaseFiles("", Path(), Path(), None, "", "", "val"), BRAIN, None, (2.0, 2.0, 2.0), 0)
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ def steps_of(scans: list[Scan]) -> NDArray[np.float64]:
 
 def thresholds(scans: list[Scan]) -> dict[str, float]:
     steps = steps_of(scans)
-    counts = [component_counts(area_opening(one.scores, one.smallest), steps) for one in scans]
+    opened = [area_opening(one.scores, one.smallest)[BRAIN] for one in scans]
+    counts = [[found.alarms.count for found in ANATOMY.predictions(scores, steps.tolist())] for scores in opened]
     return cross_fitted_thresholds([one.subject_id for one in scans], steps, np.array(counts))
 
 
