@@ -161,7 +161,7 @@ def _split(subject_id: str, splits: Mapping[str, str], home: Path) -> Split:
     if split not in SPLITS:
         got = f"split of {subject_id} ({split or 'nothing'})"
         raise BadFile(f"{home / 'participants.tsv'}: got {got}, wanted one of {', '.join(SPLITS)}.")
-    return split  # type: ignore[return-value]
+    return split
 
 
 def _subject(subject_id: str, person: Mapping[str, str]) -> Subject:
