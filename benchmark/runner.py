@@ -9,9 +9,9 @@ from typing import Any, Literal
 import torch
 
 from benchmark.admission import Admission, keep
+from benchmark.closeness import as_seen
 from benchmark.detector import LabelledDetector
 from benchmark.environment import environment
-from benchmark.evaluation import as_seen
 from benchmark.fitting import Workplace, check_fit, fitted, forget
 from benchmark.inference import Inference, Prediction, forget_peak, peak_bytes, predict
 from benchmark.labels import LesionFrequency

@@ -6,7 +6,7 @@ from benchmark.postprocessing import CHAINS, Chain
 from benchmark.runfolder import read_json
 from benchmark.statistics.endpoint import Endpoint, read_endpoint
 from benchmark.statistics.question import FEWEST_PATIENTS, FEWEST_SEEDS
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import protocol_named
 from datasets.catalog import dataset
 from reports.findings import Findings
 from reports.markup import escape
@@ -86,9 +86,9 @@ def _detectors(findings: Findings) -> Iterator[str]:
 def _scoring(findings: Findings) -> Iterator[str]:
     chains = [f"{name} ({_chain(CHAINS[name])})" for name in findings.scoring.postprocessing if name in CHAINS]
     yield f"Post-processing: {'; '.join(chains)}."
-    protocols = [f"{name}: {PROTOCOLS[name].what}" for name in findings.scoring.protocols]
+    protocols = [f"{name}: {protocol_named(name).what}" for name in findings.scoring.protocols]
     yield f"Thresholds: {'; '.join(protocols)}."
-    oracles = [name for name in findings.scoring.protocols if PROTOCOLS[name].sees_test_labels]
+    oracles = [name for name in findings.scoring.protocols if protocol_named(name).sees_test_labels]
     if oracles:
         yield f"Thresholds that see test labels ({', '.join(oracles)}) are upper bounds and never ranked."
     yield (

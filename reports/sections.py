@@ -1,6 +1,6 @@
 """The report's sections of numbers; each is Markdown, "" where it has nothing to show."""
 
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import protocol_named
 from reports.board import Board
 from reports.findings import Findings, cohort_title
 from reports.headline import domain, headlines, healthy_protocol, sees_test
@@ -57,7 +57,7 @@ def false_alarms(findings: Findings) -> str:
         return ""
     parts = [
         findings.heading("False alarms in healthy scans"),
-        f"Threshold `{protocol}`: {PROTOCOLS[protocol].what}. Everything raised is false.",
+        f"Threshold `{protocol}`: {protocol_named(protocol).what}. Everything raised is false.",
         *filter(None, [alarms_compared(findings)]),
     ]
     explained = {
