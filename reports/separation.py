@@ -38,7 +38,9 @@ def separation(findings: Findings) -> str:
 def _cohort(findings: Findings, name: str, found: Decided, figure: str) -> list[str]:
     margin = found.pairs["margin"].dropna()
     told = (
-        f" Margin of equivalence: {margin.iloc[0]:g}." if not margin.empty else " No margin was fixed: no equivalence."
+        f"Margin of equivalence: {margin.iloc[0]:g}."
+        if not margin.empty
+        else "No margin was fixed, so nothing is called equivalent."
     )
     title = METRICS[found.first["metric"]].title
     parts = [
