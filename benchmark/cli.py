@@ -16,6 +16,7 @@ from benchmark.cli_audiogram import app as audiogram
 from benchmark.cli_compare import app as about_numbers
 from benchmark.cli_methods import app as about_methods
 from benchmark.cli_predict import app as prediction
+from benchmark.cli_verify import app as verification
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
 from datasets.errors import BadValue
 
@@ -37,6 +38,7 @@ app.add_typer(about_methods)
 app.add_typer(audiogram)
 app.add_typer(prediction)
 app.add_typer(about_numbers)
+app.add_typer(verification)
 
 Data = Annotated[
     Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from benchmark.admission import Admission, keep
+from benchmark.checksums import write_checksums
 from benchmark.detector import LabelledDetector
 from benchmark.environment import environment
 from benchmark.evaluation import as_seen
@@ -133,8 +134,7 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     inference = replace(job.inference, precision=cell.precision)
     forget_peak(inference.device)
     rows, seen, blank = list[Row](), list[Row](), blank_row(cell)
-    predictions = _predictions(detector, files, cell, inference)
-    for one, prediction in zip(files, predictions, strict=True):
+    for one, prediction in zip(files, predictions(detector, files, cell, inference), strict=True):
         write_volume(job.run.anomaly_map(cell, one.case_id), prediction.anomaly_map, prediction.case.affine)
         if prediction.reconstruction is not None:
             write_volume(job.run.reconstruction(cell, one.case_id), prediction.reconstruction, prediction.case.affine)
@@ -146,12 +146,13 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     write_rows(job.run.cell(cell) / "timing.csv", rows)
     if seen:
         write_rows(job.run.seen(cell), seen)
+    write_checksums(job.run.cell(cell), ("maps", "reconstructions", "seen.csv"))
     record_cell(job.run, cell, {"status": "mapped", "inference": asdict(inference)})
     seconds = sum(row.value for row in rows[:-1])
     job.say(f"  mapped {len(files)} cases of {cell.where} in {seconds:.1f} s")
 
 
-def _predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inference: Inference) -> Iterator[Prediction]:
+def predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inference: Inference) -> Iterator[Prediction]:
     """One a case in their order; a labelled detector hears of the other patients' lesions before each patient."""
     if not isinstance(detector, LabelledDetector):
         yield from predict(detector, Cases(files, cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
