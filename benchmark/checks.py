@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -112,8 +112,7 @@ def differences(kept: Iterable[Row], made: Iterable[Row]) -> Iterator[str]:
 
 def _by_name(rows: Iterable[Row]) -> dict[tuple[object, ...], str]:
     """Numbers as text, every digit of them, by all else that the rows say."""
-    names = [field.name for field in fields(Row) if field.name != "value"]
-    return {tuple(getattr(row, name) for name in names): repr(row.value) for row in rows}
+    return {row.name: repr(row.value) for row in rows}
 
 
 def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
