@@ -14,6 +14,7 @@ import typer
 
 from benchmark.cli_audiogram import app as audiogram
 from benchmark.cli_compare import app as about_numbers
+from benchmark.cli_leaderboard import app as leaderboard
 from benchmark.cli_methods import app as about_methods
 from benchmark.cli_predict import app as prediction
 from benchmark.cli_verify import app as verification
@@ -39,6 +40,7 @@ app.add_typer(audiogram)
 app.add_typer(prediction)
 app.add_typer(about_numbers)
 app.add_typer(verification)
+app.add_typer(leaderboard, name="leaderboard")
 
 Data = Annotated[
     Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")
