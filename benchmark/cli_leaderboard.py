@@ -57,7 +57,11 @@ def build(
 ) -> None:
     """Write the static site of all entries that verify; one that does not is named and left out."""
     from benchmark.leaderboard.board import verdicts
+    from benchmark.leaderboard.pool import pooled
+    from benchmark.leaderboard.release import read_release
+    from benchmark.summaries.make import summarise
     from reports.leaderboard.site import write_site
+    from reports.leaderboard.standing import Standing
 
     found = list(verdicts(board))
     for one in found:
@@ -65,7 +69,12 @@ def build(
             typer.echo(f"Left out: {one.entry.name}: {fault}", err=True)
     standing = [one.entry for one in found if not one.faults]
     if not standing:
-        raise MissingData(f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN")
-    typer.echo(f"Site: {write_site(board, standing, out or board / 'site')}")
+        raise MissingData(
+            f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN"
+        )
+    release, endpoint = read_release(board)
+    pool = pooled(standing, board / "pool")
+    summarise(pool, None, endpoint=endpoint)
+    typer.echo(f"Site: {write_site(Standing(pool, release, endpoint, standing), out or board / 'site')}")
     if len(standing) < len(found):
         raise typer.Exit(1)

@@ -19,29 +19,43 @@ def write_html(document: Document, *, volumes: bool = True) -> Path:
         volumes: whether scans and maps of a few cases are put into the file, to be scrolled through. Only cohorts
             whose scans may be shown are.
     """
-    from jinja2 import Environment, PackageLoader
-
     head, rest = document.sections[0], document.sections[1:]
     title, *facts = [line for line in head.splitlines() if not line.startswith(">")]
     badges = "\n\n".join(line for line in head.splitlines() if line.startswith(">"))
     body = "\n\n".join(filter(None, [badges, glance(document.findings), *rest]))
-    page = render(body, document.run.root)
     content = viewer_content(document) if volumes else None
+    path = document.run.root / "report.html"
+    write_text(path, page_html(title.lstrip("# "), "\n".join(facts), body, document.run.root, viewer=content))
+    return path
+
+
+def page_html(
+    title: str, facts: str, body: str, folder: Path, *, viewer: dict[str, Any] | None = None, home: str = ""
+) -> str:
+    """One page that loads nothing from elsewhere.
+
+    Args:
+        facts, body: Markdown; the facts are folded away.
+        folder: where the paths of the body's pictures begin.
+        viewer: of `viewer_content`.
+        home: where the page's brand leads to; "" for nowhere.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    page = render(body, folder)
     template = Environment(loader=PackageLoader("reports", "web"), autoescape=True).get_template("report.html.jinja")
-    html = template.render(
-        title=title.lstrip("# "),
-        facts=render("\n".join(facts), document.run.root).html,
+    return template.render(
+        title=title,
+        home=home,
+        facts=render(facts, folder).html,
         body=page.html,
         contents=[heading for heading in page.headings if heading.level in (2, 3)],
-        viewer=content and script_json(content),
-        niivue=_script("niivue.umd.js") if content else "",
+        viewer=viewer and script_json(viewer),
+        niivue=_script("niivue.umd.js") if viewer else "",
         scripts=[_script("sortable.min.js"), _script("sortable.a11y.min.js")],
-        viewer_script=_script("viewer.js") if content else "",
+        viewer_script=_script("viewer.js") if viewer else "",
         style=_file("report.css"),
     )
-    path = document.run.root / "report.html"
-    write_text(path, html)
-    return path
 
 
 def script_json(content: Any) -> str:

@@ -15,7 +15,7 @@ from benchmark.runfolder import RunFolder, open_run, read_json, write_json
 from benchmark.study import Cell
 from datasets.errors import BadValue, UserError
 
-TABLES = ("rows.csv", "timing.csv", "environment.json", "audit.json", "verification.json")
+TABLES = ("rows.csv", "timing.csv", "environment.json", "verification.json")
 
 
 @dataclass(frozen=True)

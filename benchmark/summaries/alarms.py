@@ -72,4 +72,3 @@ def _mean(panel: Panel, metric: str, alpha: float) -> tuple[int, int, float, flo
         return n, s, found.mean, found.low, found.high
     low, high = exact_interval(float(np.sum(kept.mean(axis=1))), n, alpha=alpha)
     return n, s, found.mean, low, high
-

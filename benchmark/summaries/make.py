@@ -43,7 +43,8 @@ def summarise(run: RunFolder, data: Path | None, *, endpoint: Endpoint | None = 
     lines = list(lines_of(comparable, standings))
     write_table(run, "standings", Line, lines)
     write_comparisons(
-        table_path(run, "comparisons"), [pair for one in standings for name in QUESTIONS for pair in one.comparisons[name]]
+        table_path(run, "comparisons"),
+        [pair for one in standings for name in QUESTIONS for pair in one.comparisons[name]],
     )
     write_table(run, "alarms", AlarmLine, alarm_lines(comparable, kept_cells(run)[0].fit.healthy.dataset))
     write_table(run, "groups", GroupLine, group_lines(comparable, read_summary(run, "people", Person)))
