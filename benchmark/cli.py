@@ -194,13 +194,16 @@ def report(
 ) -> None:
     """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
     from benchmark.runfolder import open_run
+    from benchmark.summaries.make import summarise
     from reports.document import compose
     from reports.formats import FORMATS, write
 
     chosen = _names(formats) or ("md",)
     for name in chosen:
         check_name("report format", name, FORMATS)
-    document = compose(open_run(folder), data, pictures=_names(pictures))
+    run = open_run(folder)
+    summarise(run, data)
+    document = compose(run, data, pictures=_names(pictures))
     for name in chosen:
         typer.echo(f"Report: {write(document, name, volumes=volumes)}")
 
@@ -218,6 +221,7 @@ def _run(
 ) -> None:
     from benchmark.inference import Inference, pick_device
     from benchmark.runner import Job, run_study
+    from benchmark.summaries.make import summarise
     from reports.markdown import write_report
     from reports.terminal import boards_text
 
@@ -228,6 +232,7 @@ def _run(
     if not any(job.wanted(cell) for cell in study.cells):
         _say_nothing_to_do(job)
     failed = run_study(job)
+    summarise(run, data)
     path = write_report(run, data, pictures=pictures)
     typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
     _exit_for(failed)

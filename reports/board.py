@@ -82,12 +82,24 @@ class Board:
         return times
 
     def label(self, method: Hashable) -> str:
-        """The name as Markdown; a floor is marked as such, and so is what uses lesion labels."""
+        """The name as Markdown with its badges: floor, single seed, missing seeds, leak and the like."""
         if method == PERFECT_MAP:
             return "*perfect map*"
-        marks = {"floor": method in self.floors, f"uses {LABELS}": method in self.labelled}
-        shown = ", ".join(mark for mark, holds in marks.items() if holds)
+        shown = ", ".join(self._marks(str(method)))
         return escape(str(method)) + (f" ({shown})" if shown else "")
+
+    def _marks(self, method: str) -> list[str]:
+        """What a reader has to know of one row; what holds for the whole run stands above all tables."""
+        rows = self.of(method)
+        there, planned = rows["seed"].nunique(), self.seeds.get(method, 0)
+        marks = {
+            "floor": method in self.floors,
+            f"uses {LABELS}": method in self.labelled,
+            "single seed": planned == 1 < max(self.seeds.values()),
+            f"{there} of {planned} seeds": 0 < there < planned,
+            **{flag: rows["flags"].str.contains(flag).any() for flag in ("leak", "partial")},
+        }
+        return [mark for mark, holds in marks.items() if holds]
 
     def supervision_of(self, method: Hashable) -> str:
         """What its map has seen; the perfect map is the truth."""

@@ -8,8 +8,11 @@ from benchmark.runfolder import RunFolder
 from datasets.catalog import dataset
 from reports.audiogram import implanted_lesions
 from reports.cards import data_cards
+from reports.efficiency import quality_and_cost
 from reports.findings import Findings, read_findings
-from reports.opening import opening
+from reports.glance import glance
+from reports.groups import by_group
+from reports.opening import facts, opening
 from reports.pictures import Scans, find_scans, gallery
 from reports.responses import under_shift
 from reports.sections import (
@@ -21,6 +24,7 @@ from reports.sections import (
     noted,
     reconstructions,
 )
+from reports.separation import separation
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,15 @@ def compose(run: RunFolder, data: Path | None, *, pictures: Sequence[str] | None
     shown = None if pictures is None else [dataset(name).name for name in pictures]
     findings, scans = read_findings(run), find_scans(run, data)
     sections = [
-        opening(findings, scans.study),
+        opening(findings),
+        glance(findings),
+        facts(findings, scans.study),
+        separation(findings),
         leaderboards(findings),
         dice_matrices(findings),
         false_alarms(findings),
+        by_group(findings),
+        quality_and_cost(findings),
         reconstructions(findings),
         under_shift(findings),
         implanted_lesions(findings),

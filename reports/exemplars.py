@@ -6,7 +6,10 @@ import pandas as pd
 
 from benchmark.datacard import LABELS
 from reports.board import Board
+from reports.findings import Findings
+from reports.headline import headline_chains
 from reports.numbers import select
+from reports.standings import decided
 
 
 def exemplars(board: Board, chain: str) -> Mapping[str, str]:
@@ -32,6 +35,30 @@ def exemplars(board: Board, chain: str) -> Mapping[str, str]:
         if case_id not in known.values():
             known[what] = str(case_id)
     return known
+
+
+def named_cases(findings: Findings, cohort: str) -> dict[str, str]:
+    """What the exemplars of a cohort are, by case id; empty without lesions."""
+    board = findings.lesion.get(cohort)
+    if board is None:
+        return {}
+    return {case_id: what for what, case_id in exemplars(board, shown_chain(findings, cohort)).items()}
+
+
+def case_scores(findings: Findings, cohort: str) -> dict[tuple[str, str], float]:
+    """AUPRC by method and case, seeds averaged, by which cases are called best and worst."""
+    board = findings.lesion.get(cohort)
+    if board is None:
+        return {}
+    rows = select(board.rows, "auprc", shown_chain(findings, cohort))
+    means = rows.groupby(["method", "case_id"])["value"].mean()
+    return {(str(method), str(case_id)): float(value) for (method, case_id), value in means.items()}
+
+
+def shown_chain(findings: Findings, cohort: str) -> str:
+    """The chain that the cohort's methods are ranked under."""
+    found = decided(findings, cohort)
+    return str(found.first["postprocessing"]) if found is not None else headline_chains(findings)[0]
 
 
 def _scores(board: Board, chain: str) -> pd.DataFrame:

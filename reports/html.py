@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmark.runfolder import write_text
 from reports.document import Document
-from reports.glance import glance
 from reports.rendering import render
 from reports.viewer import viewer_content
 
@@ -19,23 +18,19 @@ def write_html(document: Document, *, volumes: bool = True) -> Path:
         volumes: whether scans and maps of a few cases are put into the file, to be scrolled through. Only cohorts
             whose scans may be shown are.
     """
-    head, rest = document.sections[0], document.sections[1:]
-    title, *facts = [line for line in head.splitlines() if not line.startswith(">")]
-    badges = "\n\n".join(line for line in head.splitlines() if line.startswith(">"))
-    body = "\n\n".join(filter(None, [badges, glance(document.findings), *rest]))
+    title, _, badges = document.sections[0].partition("\n\n")
+    body = "\n\n".join([badges, *document.sections[1:]])
     content = viewer_content(document) if volumes else None
     path = document.run.root / "report.html"
-    write_text(path, page_html(title.lstrip("# "), "\n".join(facts), body, document.run.root, viewer=content))
+    write_text(path, page_html(title.lstrip("# "), body, document.run.root, viewer=content))
     return path
 
 
-def page_html(
-    title: str, facts: str, body: str, folder: Path, *, viewer: dict[str, Any] | None = None, home: str = ""
-) -> str:
+def page_html(title: str, body: str, folder: Path, *, viewer: dict[str, Any] | None = None, home: str = "") -> str:
     """One page that loads nothing from elsewhere.
 
     Args:
-        facts, body: Markdown; the facts are folded away.
+        body: Markdown.
         folder: where the paths of the body's pictures begin.
         viewer: of `viewer_content`.
         home: where the page's brand leads to; "" for nowhere.
@@ -47,7 +42,6 @@ def page_html(
     return template.render(
         title=title,
         home=home,
-        facts=render(facts, folder).html,
         body=page.html,
         contents=[heading for heading in page.headings if heading.level in (2, 3)],
         viewer=viewer and script_json(viewer),

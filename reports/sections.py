@@ -6,6 +6,7 @@ from benchmark.thresholds import PROTOCOLS
 from reports.board import Board
 from reports.findings import Findings, cohort_title
 from reports.headline import domain, headlines, healthy_protocol, sees_test
+from reports.healthy import alarms_compared
 from reports.markup import escape
 from reports.notes import notes
 from reports.tables import alarm_table, cut_off_table, dice_table, l1_table, leaderboard, nan_table
@@ -59,7 +60,8 @@ def false_alarms(findings: Findings) -> str:
         return ""
     parts = [
         findings.heading("False alarms in healthy scans"),
-        f"Threshold `{protocol}`: {PROTOCOLS[protocol].what}. The unit is the scan; everything raised is false.",
+        f"Threshold `{protocol}`: {PROTOCOLS[protocol].what}. Everything raised is false.",
+        *filter(None, [alarms_compared(findings)]),
     ]
     explained = {
         "in-domain": "in-domain: the cohort that the methods were fitted on",
@@ -70,7 +72,9 @@ def false_alarms(findings: Findings) -> str:
         parts += [findings.heading(f"{cohort_title(name)}, {explained[where]}", 3), *_caution(board)]
         if findings.validation and where == "in-domain":
             parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
-        parts.append(alarm_table(board, findings.scoring.postprocessing, protocol))
+        parts.append(
+            f"By chain; the unit is the scan.\n\n{alarm_table(board, findings.scoring.postprocessing, protocol)}"
+        )
     return "\n\n".join(parts)
 
 

@@ -107,7 +107,7 @@ def mean_of(panel: Panel, question: Question, alpha: float) -> tuple["np.ndarray
 
 
 def _ranks(one: Standing, question: Question) -> dict[str, tuple[float, float]]:
-    """Of the methods that have a pair that can be tested; without such a pair every rank is open, which says nothing."""
+    """Of the methods that have a pair that can be tested; of the others every rank is open, which says nothing."""
     tested: Sequence[Comparison] = [pair for pair in one.comparisons[question] if pair.state != "not testable"]
     named = {name for pair in tested for name in (pair.a, pair.b)}
     return {method: ranks for method, ranks in one.ranks(question).items() if method in named}

@@ -10,7 +10,7 @@ from benchmark.thresholds import PROTOCOLS
 from reports.columns import MISSING, PERFECT_MAP
 from reports.findings import cohort_title
 from reports.leaderboard.standing import RANKED_SEEDS, RECIPE, WEIGHTS, Standing
-from reports.markup import escape, github_table
+from reports.markup import escape, folded, github_table
 from reports.tables import dice_table
 
 BADGES = {
@@ -29,19 +29,19 @@ LEGEND = (
 )
 
 
-def index_page(standing: Standing, pages: dict[str, str]) -> tuple[str, str, str]:
-    """Title, facts and body.
+def index_page(standing: Standing, pages: Mapping[str, str]) -> tuple[str, str]:
+    """Title and body.
 
     Args:
         pages: by method, where its page lies.
     """
     endpoint = standing.endpoint
     title = f"Leaderboard, release {endpoint.release}"
-    parts = [LEGEND]
+    parts = [folded("What decides, and on which data", "\n".join(_facts(standing))), LEGEND]
     for dataset in standing.cohorts:
         parts += [f"## {cohort_title(dataset)}", *_cohort(standing, dataset, pages)]
     parts += [*_side_by_side(standing, pages), *_upper_bounds(standing), *_badges(), *_entries(standing)]
-    return title, "\n".join(_facts(standing)), "\n\n".join(part for part in parts if part)
+    return title, "\n\n".join(part for part in parts if part)
 
 
 def _facts(standing: Standing) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _facts(standing: Standing) -> Iterator[str]:
     yield f"- {len(standing.entries)} entries, {len(standing.methods)} methods."
 
 
-def _cohort(standing: Standing, dataset: str, pages: dict[str, str]) -> Iterator[str]:
+def _cohort(standing: Standing, dataset: str, pages: Mapping[str, str]) -> Iterator[str]:
     board = standing.findings.lesion[dataset]
     if board.caution:
         yield f"> {board.caution}"
@@ -97,7 +97,7 @@ def _ordered(standing: Standing, lines: Mapping[str, pd.Series]) -> list[tuple[s
     return sorted(lines.items(), key=lambda pair: (pair[0] in labelled, -pair[1]["mean"]))
 
 
-def _linked(standing: Standing, method: str, pages: dict[str, str]) -> str:
+def _linked(standing: Standing, method: str, pages: Mapping[str, str]) -> str:
     floor = " (floor)" if method in standing.findings.whole.floors else ""
     return f"[{escape(method)}]({pages[method]}){floor}"
 
@@ -141,7 +141,7 @@ def _as_badges(names: Sequence[str]) -> str:
     return " ".join(f"`{name}`" for name in names)
 
 
-def _side_by_side(standing: Standing, pages: dict[str, str]) -> Iterator[str]:
+def _side_by_side(standing: Standing, pages: Mapping[str, str]) -> Iterator[str]:
     """No mean over cohorts: a method that lacks one would be compared on other patients."""
     if len(standing.cohorts) < 2:
         return

@@ -8,14 +8,19 @@ from reports.columns import MISSING
 from reports.findings import cohort_title
 from reports.leaderboard.index import BADGES, ranks_text, with_interval
 from reports.leaderboard.standing import Standing
-from reports.markup import escape, github_table
+from reports.markup import escape, folded, github_table
 
 
-def method_page(standing: Standing, method: str) -> tuple[str, str, str]:
-    """Title, facts and body."""
-    parts = [*_badges(standing, method), *_numbers(standing, method), *_compared(standing, method)]
+def method_page(standing: Standing, method: str) -> tuple[str, str]:
+    """Title and body."""
+    parts = [
+        folded("Its data card", "\n".join(_card(standing, method))),
+        *_badges(standing, method),
+        *_numbers(standing, method),
+        *_compared(standing, method),
+    ]
     parts += _configuration(standing, method)
-    return method, "\n".join(_card(standing, method)), "\n\n".join(parts)
+    return method, "\n\n".join(parts)
 
 
 def _card(standing: Standing, method: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from benchmark.results import blank_row, write_rows
 from benchmark.runfolder import RunFolder, create_run
 from benchmark.scoring import evaluate_study, fail
 from benchmark.study import Cell, Cohort, Fit, Reference
+from benchmark.summaries.make import summarise
 from datasets.case import CaseFiles, Split
 from datasets.catalog import dataset
 from datasets.grid import load_case
@@ -70,6 +71,7 @@ def make(
         else:
             _keep_maps(made.run, cell, made.study.mapped_cases(cell))
     evaluate_study(made.study, made.run, SCORING, lambda line: None)
+    summarise(made.run, data)
     return made
 
 
