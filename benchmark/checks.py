@@ -14,6 +14,7 @@ from benchmark.results import Row, blank_row, kept_rows
 from benchmark.runfolder import RunFolder, read_json
 from benchmark.scoring import evaluate_study
 from benchmark.study import Cell, Evaluation, Fit, Reference
+from benchmark.thresholds import in_key
 
 SHOWN = 5  # faults of one check that are told one by one; the rest are counted
 
@@ -53,6 +54,7 @@ def check_keys(run: RunFolder) -> Check:
 def strange_rows(rows: Iterable[Row], cells: Sequence[Cell], references: Sequence[Reference]) -> Iterator[str]:
     """A line for each kind of row whose key is not the hash of the cell, chain and protocol that it names."""
     of_label = {cell.label: cell for cell in cells}
+    digests = {cell.cohort.dataset: cell.cohort.digest for cell in cells}
     of_cohort = {reference.cohort.dataset: reference.key for reference in references}
 
     def known(row: Row) -> bool:
@@ -61,7 +63,8 @@ def strange_rows(rows: Iterable[Row], cells: Sequence[Cell], references: Sequenc
         cell = of_label.get((row.method, row.dataset, row.shift, row.severity, row.seed, row.sampling_seed or 0))
         if cell is None or (row.flags, row.sequence) != (blank_row(cell).flags, cell.cohort.sequence):
             return False
-        return row.key == (Evaluation(cell, row.postprocessing, row.protocol).key if row.protocol else cell.key)
+        named = in_key(row.protocol, digests)
+        return row.key == (Evaluation(cell, row.postprocessing, named).key if named else cell.key)
 
     alike = Counter(replace(row, case_id="", subject_id="", split="", metric="", value=0.0) for row in rows)
     for row, count in alike.items():

@@ -56,6 +56,12 @@ Protocols = Annotated[
         "--protocols", help="Threshold protocols; default: lesion-val, healthy-fpr-1 and oracle, or those of the run."
     ),
 ]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", help="Names that `list metrics` shows; default: all, or those of the run.")
+]
+Ablation = Annotated[
+    str | None, typer.Option("--ablation", help="postprocessing: each chain once without each of its steps, too.")
+]
 Pictures = Annotated[
     str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
 ]
@@ -167,17 +173,28 @@ def run(
 @app.command()
 @user_mistakes_in_one_line
 def evaluate(
-    folder: RunArgument, data: OtherData = None, postprocessing: Chains = None, protocols: Protocols = None
+    folder: RunArgument,
+    data: OtherData = None,
+    postprocessing: Chains = None,
+    protocols: Protocols = None,
+    metrics: Metrics = None,
+    ablation: Ablation = None,
 ) -> None:
     """Recompute every row of a run from its kept maps, without inference."""
+    from benchmark.ablation import ablated, write_ablation
     from benchmark.records import kept_scoring, reopen
     from benchmark.runfolder import open_run
     from benchmark.scoring import evaluate_study
 
     run = open_run(folder)
-    scoring = _scoring(postprocessing, protocols, kept_scoring(run))
+    scoring = _scoring(postprocessing, protocols, kept_scoring(run), metrics)
+    if ablation is not None:
+        check_name("ablation of", ablation, ("postprocessing",))
+        scoring = ablated(scoring)
     failed = evaluate_study(reopen(run, data), run, scoring, typer.echo)
     typer.echo(f"Rows: {run.root / 'rows.csv'}")
+    if ablation is not None:
+        typer.echo(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
     _exit_for(failed)
 
 
@@ -282,24 +299,33 @@ def _default_out(request: "Request", study: "Study") -> Path:
 
 
 def _standard_scoring() -> "Scoring":
-    from benchmark.postprocessing import CHAINS
+    from benchmark.postprocessing import STANDARD_CHAINS
     from benchmark.records import Scoring
 
-    return Scoring(tuple(CHAINS), STANDARD_PROTOCOLS)
+    return Scoring(STANDARD_CHAINS, STANDARD_PROTOCOLS)
 
 
-def _scoring(postprocessing: str | None, protocols: str | None, default: "Scoring") -> "Scoring":
+def _scoring(
+    postprocessing: str | None, protocols: str | None, default: "Scoring", metrics: str | None = None
+) -> "Scoring":
+    from benchmark.metrics import SCORED
     from benchmark.postprocessing import CHAINS
     from benchmark.records import Scoring
-    from benchmark.thresholds import PROTOCOLS
+    from benchmark.thresholds import protocol_named
+    from datasets.catalog import dataset
 
     chains = _names(postprocessing) or default.postprocessing
     chosen = _names(protocols) or default.protocols
+    measured = _names(metrics) or default.metrics
     for chain in chains:
         check_name("post-processing chain", chain, CHAINS)
     for protocol in chosen:
-        check_name("protocol", protocol, PROTOCOLS)
-    return Scoring(chains, chosen)
+        source = protocol_named(protocol).cohort
+        if source:
+            dataset(source)
+    for metric in measured:
+        check_name("metric", metric, SCORED)
+    return Scoring(chains, chosen, measured)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -10,9 +10,9 @@ import torch
 
 from benchmark.admission import Admission, keep
 from benchmark.checksums import write_checksums
+from benchmark.closeness import as_seen
 from benchmark.detector import LabelledDetector
 from benchmark.environment import environment
-from benchmark.evaluation import as_seen
 from benchmark.fitting import Workplace, check_fit, fitted, forget
 from benchmark.inference import Inference, Prediction, forget_peak, peak_bytes, predict
 from benchmark.labels import LesionFrequency

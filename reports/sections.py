@@ -2,7 +2,7 @@
 
 from benchmark.runfolder import RunFolder, read_json
 from benchmark.study import Fit
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import protocol_named
 from reports.board import Board
 from reports.findings import Findings, cohort_title
 from reports.headline import domain, headlines, healthy_protocol, sees_test
@@ -60,7 +60,7 @@ def false_alarms(findings: Findings) -> str:
         return ""
     parts = [
         findings.heading("False alarms in healthy scans"),
-        f"Threshold `{protocol}`: {PROTOCOLS[protocol].what}. Everything raised is false.",
+        f"Threshold `{protocol}`: {protocol_named(protocol).what}. Everything raised is false.",
         *filter(None, [alarms_compared(findings)]),
     ]
     explained = {

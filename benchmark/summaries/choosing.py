@@ -6,7 +6,7 @@ from dataclasses import replace
 from benchmark.comparing import Comparable
 from benchmark.records import kept_scoring
 from benchmark.statistics.panel import Choice
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import protocol_named
 
 CHAINS = ("light", "paper")
 """What one would deploy, and what stands beside published numbers; of a run without either, its first."""
@@ -49,7 +49,7 @@ def area_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
 def alarm_choice(comparable: Comparable, dataset: str) -> Choice | None:
     """Alarms in healthy scans at a threshold taken from healthy scans; None where there is none."""
     kept = kept_scoring(comparable.run).protocols
-    healthy = [name for name in kept if PROTOCOLS[name].uses == "healthy-val"]
+    healthy = [name for name in kept if protocol_named(name).uses == "healthy-val"]
     for protocol in sorted(healthy, key=lambda name: name != FIRST[1]):
         choice = Choice(dataset, "alarm", chains(comparable)[0], protocol, comparable.split)
         if has_numbers(comparable, choice):
@@ -71,6 +71,6 @@ def of_metric(choice: Choice, metric: str, *, protocol: str | None = None) -> Ch
 
 
 def _deployable(comparable: Comparable) -> list[str]:
-    kept = [name for name in kept_scoring(comparable.run).protocols if not PROTOCOLS[name].sees_test_labels]
+    kept = [name for name in kept_scoring(comparable.run).protocols if not protocol_named(name).sees_test_labels]
     wanted = [comparable.endpoint.protocol, *FIRST, *kept]
     return [name for name in dict.fromkeys(wanted) if name in kept]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.runfolder import read_json
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import protocol_named
 from reports.columns import MISSING, PERFECT_MAP
 from reports.findings import cohort_title
 from reports.leaderboard.standing import RANKED_SEEDS, RECIPE, WEIGHTS, Standing
@@ -160,7 +160,7 @@ def _side_by_side(standing: Standing, pages: Mapping[str, str]) -> Iterator[str]
 
 
 def _upper_bounds(standing: Standing) -> Iterator[str]:
-    seen = [name for name in standing.findings.scoring.protocols if PROTOCOLS[name].sees_test_labels]
+    seen = [name for name in standing.findings.scoring.protocols if protocol_named(name).sees_test_labels]
     if not seen:
         return
     yield "## Upper bounds"

@@ -8,7 +8,7 @@ import numpy as np
 from cohorts import TINY
 from scipy import ndimage
 
-from benchmark.evaluation import as_seen
+from benchmark.closeness import as_seen
 from benchmark.maps import write_volume
 from benchmark.planning import Study
 from benchmark.records import Scoring, claim, record_cell
