@@ -204,16 +204,24 @@ def report(
     volumes: Annotated[
         bool, typer.Option("--volumes/--no-volumes", help="Put a few scans into the HTML, to be scrolled through.")
     ] = True,
+    since: Annotated[
+        Path | None, typer.Option(metavar="RUN2", help="An earlier run: say what has changed since.")
+    ] = None,
 ) -> None:
     """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
     from benchmark.runfolder import open_run
+    from benchmark.summaries.make import summarise
+    from benchmark.summaries.since import changes_since
     from reports.document import compose
     from reports.formats import FORMATS, write
 
     chosen = _names(formats) or ("md",)
     for name in chosen:
         check_name("report format", name, FORMATS)
-    document = compose(open_run(folder), data, pictures=_names(pictures))
+    run = open_run(folder)
+    summarise(run, data)
+    changes = None if since is None else changes_since(run, open_run(since))
+    document = compose(run, data, pictures=_names(pictures), since=changes)
     for name in chosen:
         typer.echo(f"Report: {write(document, name, volumes=volumes)}")
 
@@ -231,6 +239,7 @@ def _run(
 ) -> None:
     from benchmark.inference import Inference, pick_device
     from benchmark.runner import Job, run_study
+    from benchmark.summaries.make import summarise
     from reports.markdown import write_report
     from reports.terminal import boards_text
 
@@ -241,6 +250,7 @@ def _run(
     if not any(job.wanted(cell) for cell in study.cells):
         _say_nothing_to_do(job)
     failed = run_study(job)
+    summarise(run, data)
     path = write_report(run, data, pictures=pictures)
     typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
     _exit_for(failed)
