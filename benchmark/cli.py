@@ -208,10 +208,14 @@ def report(
     volumes: Annotated[
         bool, typer.Option("--volumes/--no-volumes", help="Put a few scans into the HTML, to be scrolled through.")
     ] = True,
+    since: Annotated[
+        Path | None, typer.Option(metavar="RUN2", help="An earlier run: say what has changed since.")
+    ] = None,
 ) -> None:
     """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
     from benchmark.runfolder import open_run
     from benchmark.summaries.make import summarise
+    from benchmark.summaries.since import changes_since
     from reports.document import compose
     from reports.formats import FORMATS, write
 
@@ -220,7 +224,8 @@ def report(
         check_name("report format", name, FORMATS)
     run = open_run(folder)
     summarise(run, data)
-    document = compose(run, data, pictures=_names(pictures))
+    changes = None if since is None else changes_since(run, open_run(since))
+    document = compose(run, data, pictures=_names(pictures), since=changes)
     for name in chosen:
         typer.echo(f"Report: {write(document, name, volumes=volumes)}")
 

@@ -85,6 +85,10 @@ class Comparable:
         """The same of the methods that use lesion labels."""
         return self._planned(labelled=True)
 
+    def all_seeds(self, dataset: str) -> dict[str, list[int]]:
+        """Of all methods of a cohort, those that use lesion labels last."""
+        return self.seeds.get(dataset, {}) | self.labelled_seeds.get(dataset, {})
+
     def _planned(self, *, labelled: bool) -> dict[str, dict[str, list[int]]]:
         planned: dict[str, dict[str, list[int]]] = {}
         known: dict[str, bool] = {}

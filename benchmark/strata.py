@@ -1,5 +1,6 @@
 """Strata: a cell's numbers by the size of the lesion, for tables and pictures to read."""
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,16 +16,38 @@ COLUMNS = ("postprocessing", "protocol", "split", "stratum", "metric")
 
 
 @dataclass
+class _Values:
+    """Numbers of cases and whose they are, 16 bytes each, since there are many."""
+
+    subjects: "array[int]" = field(default_factory=lambda: array("q"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
+
+    def summary(self) -> dict[str, float]:
+        """Mean over patients of the means of their cases; what is undefined is counted and left out."""
+        subjects, values = np.array(self.subjects), np.array(self.values)
+        known = ~np.isnan(values)
+        sums, counts = np.bincount(subjects[known], values[known]), np.bincount(subjects[known])
+        means = sums[counts > 0] / counts[counts > 0]
+        return {
+            "mean": float(means.mean()) if means.size else np.nan,
+            "cases": values.size,
+            "patients": means.size,
+            "undefined": int(values.size - known.sum()),
+        }
+
+
+@dataclass
 class Strata:
     """Values of lesion cases by the volume of all their lesion, as rows go by.
 
     Attributes:
         ml: of each case, known from the row that comes before its others.
-        values: for each place of the table, those of every subject.
+        subjects: a number for each.
     """
 
     ml: dict[str, float] = field(default_factory=dict)
-    values: dict[Place, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    subjects: dict[str, int] = field(default_factory=dict)
+    values: dict[Place, _Values] = field(default_factory=lambda: defaultdict(_Values))
 
     def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The same rows."""
@@ -37,22 +60,14 @@ class Strata:
             self.ml[row.case_id] = row.value
         elif row.case_id in self.ml and row.metric not in ALWAYS and METRICS[row.metric].per == "case":
             for stratum in strata_of(self.ml[row.case_id]):
-                place = row.postprocessing, row.protocol, row.split, stratum, row.metric
-                self.values[place][row.subject_id].append(row.value)
+                kept = self.values[row.postprocessing, row.protocol, row.split, stratum, row.metric]
+                kept.subjects.append(self.subjects.setdefault(row.subject_id, len(self.subjects)))
+                kept.values.append(row.value)
 
     def lines(self) -> Iterator[dict[str, object]]:
-        """Means over patients of the means of their cases; what is undefined is counted and left out."""
-        for place, patients in self.values.items():
-            every = np.concatenate(list(patients.values()))
-            means = [np.nanmean(values) for values in patients.values() if not np.all(np.isnan(values))]
-            yield {
-                **dict(zip(COLUMNS, place, strict=True)),
-                "of": "case",
-                "mean": float(np.mean(means)) if means else np.nan,
-                "cases": every.size,
-                "patients": len(means),
-                "undefined": int(np.isnan(every).sum()),
-            }
+        """One a place of the table."""
+        for place, kept in self.values.items():
+            yield {**dict(zip(COLUMNS, place, strict=True)), "of": "case", **kept.summary()}
 
 
 def lesion_lines(

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from reports.columns import MISSING
 from reports.findings import Findings, cohort_title
-from reports.ink import figure_at, places, style_of, tidy
+from reports.ink import figure_at, log_axis, places, style_of, tidy
 from reports.markup import escape, github_table
 from reports.standings import decided
 
@@ -55,13 +55,15 @@ def _told(findings: Findings, name: str) -> list[str]:
 
 def _table(findings: Findings, own: pd.DataFrame) -> str:
     title = METRICS[own["metric"].iloc[0]].title
+    labelled = own["method"].isin(findings.whole.labelled)
+    ordered = own.assign(labelled=labelled).sort_values(["labelled", "quality"], ascending=[True, False], kind="stable")
     body = [
         [
             findings.whole.label(line["method"]), f"{line['quality']:.3f}",
             MISSING if isnan(line["seconds"]) else f"{line['seconds']:.3f}", _yes(line["first_in_time"]),
             MISSING if isnan(line["bytes"]) else f"{line['bytes'] / 1e9:.2f}", _yes(line["first_in_memory"]),
         ]
-        for _, line in own.sort_values("quality", ascending=False, kind="stable").iterrows()
+        for _, line in ordered.iterrows()
     ]  # fmt: skip
     return github_table(["Method", title, "s a volume", "none cheaper", "GB", "none smaller"], body, 1)
 
@@ -94,5 +96,6 @@ def _panel(panel: "Axes", own: pd.DataFrame, methods: list[str], cost: str) -> N
     values = own[cost].dropna() / scale
     if values.max() > 20 * max(values.min(), 1e-9):
         panel.set_xscale("log")
+        log_axis(panel.xaxis)
     panel.set_xlabel(title)
     tidy(panel)

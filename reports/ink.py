@@ -9,6 +9,7 @@ from benchmark.runfolder import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours; a marker each, so that no colour has to be seen.
@@ -42,6 +43,15 @@ def tidy(axes: "Axes", *, grid: bool = True) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def log_axis(axis: "Axis") -> None:
+    """A logarithmic axis whose numbers are written out; without math, powers of ten would show as source."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(10, subs=(1.0, 3.0), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def legend_below(figure: "Figure", axes: "Axes", columns: int = 4) -> None:

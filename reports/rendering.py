@@ -17,7 +17,7 @@ from reports.columns import MISSING, UNDEFINED
 from reports.markup import plain
 from reports.signs import SIGNS
 
-NUMBER = r"([^\w\s.+-]?) ?([+-]?\d[\d,]*\.?\d*)"
+NUMBER = r"([^\w\s.+-]?) ?([+-]?\d+(?:,\d{3})*(?:\.\d+)?)(?![\w,])"
 STATES = {SIGNS["better"]: "number better", SIGNS["worse"]: "number worse"}
 
 

@@ -1,13 +1,10 @@
 """The report's sections of numbers; each is Markdown, "" where it has nothing to show."""
 
-from benchmark.runfolder import RunFolder, read_json
-from benchmark.study import Fit
 from benchmark.thresholds import protocol_named
 from reports.board import Board
 from reports.findings import Findings, cohort_title
 from reports.headline import domain, headlines, healthy_protocol, sees_test
 from reports.healthy import alarms_compared
-from reports.markup import escape
 from reports.notes import notes
 from reports.tables import alarm_table, cut_off_table, dice_table, l1_table, leaderboard, nan_table
 
@@ -114,26 +111,5 @@ def noted(findings: Findings) -> str:
     ).strip()
 
 
-def configurations(findings: Findings) -> str:
-    parts = [findings.heading("Hyper-parameters and keys")]
-    for fit in findings.fits:
-        config = ", ".join(f"`{name}={value}`" for name, value in sorted(fit.config.items())) or "none"
-        keys = [f"{cell.cohort.dataset} `{cell.key}`" for cell in findings.cells if cell.fit == fit]
-        parts.append(
-            f"- **{escape(fit.method)}**, seed {fit.seed}{_training(findings.run, fit)}\n"
-            f"  - {config}\n"
-            f"  - fit `{fit.key}`; cells: {', '.join(keys)}"
-        )
-    return "\n".join([parts[0], "", *parts[1:]])
-
-
 def _caution(board: Board) -> list[str]:
     return [f"**{board.caution}**"] if board.caution else []
-
-
-def _training(run: RunFolder, fit: Fit) -> str:
-    path = run.fit(fit) / "fit.json"
-    if not path.exists():
-        return ""
-    record = read_json(path)
-    return f": {record['parameters']:,} parameters, fitted in {record['seconds']:.0f} s on {record['device']}"

@@ -55,13 +55,17 @@ def _cohort(findings: Findings, name: str, found: Decided, figure: str) -> list[
 
 
 def matrix(found: Decided, question: str) -> str:
-    """A line and a column a method, in the order of the rank sets."""
+    headers, body = matrix_cells(found, question)
+    return github_table(headers, body, 1)
+
+
+def matrix_cells(found: Decided, question: str) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells, a line and a column a method, in the order of the rank sets."""
     pairs = found.pairs[found.pairs["question"] == question]
     known = {*pairs["a"], *pairs["b"]}
-    methods = [method for method in [*found.ranks, *found.methods] if method in known]
-    methods = list(dict.fromkeys(methods))
+    methods = list(dict.fromkeys(method for method in [*found.ranks, *found.methods] if method in known))
     body = [[escape(a), *(_cell(found, a, b, question) for b in methods)] for a in methods]
-    return github_table(["Line less column", *map(escape, methods)], body, 1)
+    return ["Line less column", *map(escape, methods)], body
 
 
 def _cell(found: Decided, a: str, b: str, question: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan
+from typing import Any
 
 import pandas as pd
 
@@ -30,7 +31,7 @@ class Decided:
     question: str
 
     @property
-    def first(self) -> "pd.Series[str]":
+    def first(self) -> "pd.Series[Any]":
         """A line, for the choice that all share."""
         return self.lines.iloc[0]
 
@@ -57,7 +58,7 @@ class Decided:
         means = {method: self.line(method)["mean"] for method in self.ranks}
         return max(means, key=lambda method: means[method]) if means else ""
 
-    def line(self, method: str, question: str | None = None) -> "pd.Series[str]":
+    def line(self, method: str, question: str | None = None) -> "pd.Series[Any]":
         own = self.lines[(self.lines["method"] == method) & (self.lines["question"] == (question or self.question))]
         return own.iloc[0]
 
@@ -93,7 +94,7 @@ class Decided:
             return float("nan")
         return float(one["difference"]) if one["a"] == a else -float(one["difference"])
 
-    def pair(self, a: str, b: str, question: str | None = None) -> "pd.Series[str] | None":
+    def pair(self, a: str, b: str, question: str | None = None) -> "pd.Series[Any] | None":
         of = self.pairs[self.pairs["question"] == (question or self.question)]
         found = of[((of["a"] == a) & (of["b"] == b)) | ((of["a"] == b) & (of["b"] == a))]
         return None if found.empty else found.iloc[0]

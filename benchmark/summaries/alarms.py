@@ -46,14 +46,14 @@ class AlarmLine:
 
 
 def alarm_lines(comparable: Comparable, fitted_on: str) -> Iterator[AlarmLine]:
-    for dataset, seeds in comparable.seeds.items():
+    for dataset in comparable.seeds:
         choice = alarm_choice(comparable, dataset)
         if choice is None:
             continue
         domain = "in-domain" if host_cohort(dataset) == fitted_on else "out-of-domain"
         for metric in METRICS:
             try:
-                found = panels(comparable.rows, of_metric(choice, metric), seeds)
+                found = panels(comparable.rows, of_metric(choice, metric), comparable.all_seeds(dataset))
             except MissingData:
                 continue
             for method, panel in found.items():

@@ -62,13 +62,13 @@ def area_lines(comparable: Comparable) -> Iterator[AreaLine]:
     if not shifts:
         return
     rows = comparable.rows[comparable.rows["split"] == comparable.split]
-    for dataset, planned in comparable.seeds.items():
+    for dataset in comparable.seeds:
         own = rows[rows["dataset"] == dataset]
         for choice in _choices(comparable, dataset):
             for arm in ("frozen", "re-tuned", "matched"):
                 table = _table(own, choice, arm)
                 for curve in _curves(shifts, own, arm) if not table.empty else ():
-                    for method in planned:
+                    for method in comparable.all_seeds(dataset):
                         yield from _line(comparable, choice, arm, curve, table, method)
 
 
@@ -103,7 +103,7 @@ def _curves(shifts: list[Shift], rows: pd.DataFrame, arm: str) -> Iterator[_Curv
         sides = {"": found} if at is None else {"below": found[found.index < at], "above": found[found.index > at]}
         for side, some in sides.items():
             if not some.empty:
-                yield _Curve(name, side, {float(severity): float(dose) for severity, dose in some.items()})
+                yield _Curve(name, side, dict(zip(some.index.tolist(), some.tolist(), strict=True)))
 
 
 def _table(rows: pd.DataFrame, choice: Choice, arm: str) -> pd.DataFrame:

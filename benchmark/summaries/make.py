@@ -34,7 +34,7 @@ def summarise(run: RunFolder, data: Path | None, *, endpoint: Endpoint | None = 
     """
     comparable = Comparable(run, endpoint or read_endpoint())
     people = list(people_of(run, data)) or _known_people(run)
-    made, record = table_path(run, "made").with_suffix(".json"), _record(run, comparable.endpoint, people)
+    made, record = table_path(run, "made").with_suffix(".json"), _record(comparable, people)
     if made.is_file() and read_json(made) == record:
         return False
     made.unlink(missing_ok=True)
@@ -60,10 +60,10 @@ def _known_people(run: RunFolder) -> list[Person]:
     return [Person(*line) for line in read_summary(run, "people", Person).itertuples(index=False)]
 
 
-def _record(run: RunFolder, endpoint: Endpoint, people: list[Person]) -> dict[str, object]:
+def _record(comparable: Comparable, people: list[Person]) -> dict[str, object]:
     """What the tables are made of: equal records mean equal tables."""
-    whole = hashlib.sha256(repr((endpoint, people)).encode())
+    whole = hashlib.sha256(repr((comparable.endpoint, comparable.labelled_seeds, people)).encode())
     for name in ("rows.csv", "timing.csv", "study.json"):
-        path = run.root / name
+        path = comparable.run.root / name
         whole.update(path.read_bytes() if path.is_file() else b"")
     return {"layout": LAYOUT, "version": __version__, "digest": whole.hexdigest()}

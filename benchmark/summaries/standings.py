@@ -74,7 +74,7 @@ def lines_of(comparable: Comparable, standings: Sequence[Standing]) -> Iterator[
         aside = panels(comparable.rows, one.choice, comparable.labelled_seeds.get(one.choice.dataset, {}))
         for question in QUESTIONS:
             ranks = _ranks(one, question)
-            for method, panel in (one.panels | aside).items():
+            for method, panel in {**one.panels, **aside}.items():
                 rank = ranks.get(method, (nan, nan))
                 yield method_line(panel, one.choice, question, comparable.endpoint, decides, rank, len(one.panels))
 

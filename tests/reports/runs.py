@@ -37,6 +37,7 @@ class Made:
     study: Study
 
     def report(self, data: Path | None = None, *, pictures: Sequence[str] | None = None) -> str:
+        summarise(self.run, data)
         return write_report(self.run, data, pictures=pictures).read_text(encoding="utf-8")
 
 
