@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmark.planning import Request, Study
     from benchmark.records import Scoring
     from benchmark.runfolder import RunFolder
-    from benchmark.runner import Job
+    from benchmark.job import Job
     from benchmark.study import Cell
 
 app = typer.Typer(
@@ -213,7 +213,8 @@ def _run(
     pictures: Sequence[str] | None,
 ) -> None:
     from benchmark.inference import Inference, pick_device
-    from benchmark.runner import Job, run_study
+    from benchmark.job import Job
+    from benchmark.runner import run_study
     from reports.markdown import write_report
     from reports.terminal import boards_text
 

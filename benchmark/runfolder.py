@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -15,6 +17,7 @@ from datasets.errors import BadFile, BadValue, MissingData
 from datasets.own import OwnCohort
 
 FORMAT = 3
+LEFT_OVER = re.compile(r"\.\d+\.")
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,19 @@ def create_run(root: Path) -> RunFolder:
 def written_whole(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to, renamed to `path` when all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside = path.with_name(f".{os.getpid()}.{token_hex(4)}.{path.name}")  # two machines may share a folder
     try:
         yield beside
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left half-written in a folder that nobody else writes in."""
+    for path in folder.glob(".*"):
+        if LEFT_OVER.match(path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,7 +1,9 @@
 """Rows for all kept maps of a study; imports no torch."""
 
+import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from benchmark.datacard import sees_labels
 from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
@@ -18,9 +20,10 @@ from benchmark.records import (
     record_cell,
     thresholds_of,
 )
-from benchmark.results import join_rows, write_rows
+from benchmark.results import join_rows, kept_rows, write_rows
 from benchmark.runfolder import RunFolder
-from benchmark.study import Cell, Fit
+from benchmark.storage import storage_trouble
+from benchmark.study import Cell, Fit, Reference
 from datasets.errors import BadFile
 
 Say = Callable[[str], None]
@@ -94,6 +97,18 @@ def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
         write_rows(run.cell(reference) / "rows.csv", rows)
 
 
+def score_missing_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
+    """The same where it is not kept yet under just these chains."""
+    missing = [one for one in study.references if _chains(run, one) != set(scoring.postprocessing)]
+    score_references(replace(study, references=tuple(missing)), run, scoring)
+
+
+def _chains(run: RunFolder, reference: Reference) -> set[str]:
+    """The post-processing chains that a reference's kept rows are under."""
+    rows = run.cell(reference) / "rows.csv"
+    return {row.postprocessing for row in kept_rows(rows)} - {""} if rows.exists() else set()
+
+
 def collect(run: RunFolder) -> None:
     """Join the rows of a run's finished cells into its `rows.csv` and `timing.csv`, and sum implants up.
 
@@ -112,7 +127,12 @@ def _stage(error: Exception) -> str:
 
 
 def fail(run: RunFolder, cell: Cell, stage: str, say: Say) -> None:
-    """Leave the traceback in the cell; called while an exception is handled."""
+    """Leave the traceback in the cell; called while an exception is handled.
+
+    One that says that nothing can be written is passed on: no method is at fault.
+    """
+    if storage_trouble(sys.exception()):
+        raise
     trace = traceback.format_exc()
     record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": trace})
     say(f"  FAILED {cell.fit.method} on {cell.where} ({stage}): {trace.strip().splitlines()[-1]}")

@@ -9,7 +9,8 @@ from benchmark.inference import Inference
 from benchmark.planning import Request, plan
 from benchmark.records import Scoring
 from benchmark.runfolder import RunFolder, create_run
-from benchmark.runner import Job, Rerun, run_study
+from benchmark.job import Job, Rerun
+from benchmark.runner import run_study
 from benchmark.study import Cell
 
 SCORING = Scoring(("light", "none"), ("lesion-val", "healthy-fpr-5", "oracle"))
