@@ -7,6 +7,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from benchmark.termination import EXIT_CODE, Terminated, termination_is_an_exception
 from datasets.errors import UnknownName, UserError
 
 P = ParamSpec("P")
@@ -26,7 +27,11 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with termination_is_an_exception():
+                command(*args, **kwargs)
+        except Terminated:
+            typer.echo("Ended by SIGTERM: what is done is kept, and the same command goes on with the rest.", err=True)
+            raise typer.Exit(EXIT_CODE) from None
         except UserError as error:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(2) from None

@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -44,9 +44,8 @@ def taken(run: RunFolder, name: str) -> Iterator[bool]:
     """
     with _opened(run, name) as stream:
         free = _locked(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if free:
-            _sign(stream)
-        yield free
+        with _signed_by_us(stream) if free else nullcontext():
+            yield free
 
 
 @contextmanager
@@ -54,8 +53,8 @@ def waited_for(run: RunFolder, name: str) -> Iterator[None]:
     """The lock, once whoever holds it has let go."""
     with _opened(run, name) as stream:
         _locked(stream, fcntl.LOCK_EX)
-        _sign(stream)
-        yield
+        with _signed_by_us(stream):
+            yield
 
 
 def owner(run: RunFolder, name: str) -> Owner | None:
@@ -66,7 +65,13 @@ def owner(run: RunFolder, name: str) -> Owner | None:
     with path.open(encoding="utf-8") as stream:
         if _locked(stream, fcntl.LOCK_SH | fcntl.LOCK_NB):
             return None
-        return _signed(stream.read())
+        return _owner_in(stream.read()) or Owner("unknown", 0, 0.0)
+
+
+def last_owner(run: RunFolder, name: str) -> Owner | None:
+    """Who holds a lock or has died holding it; None where it was let go."""
+    path = _path(run, name)
+    return _owner_in(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def owners(run: RunFolder) -> dict[str, Owner]:
@@ -104,15 +109,20 @@ def _locked(stream: TextIO, how: int) -> bool:
     return True
 
 
-def _sign(stream: TextIO) -> None:
+@contextmanager
+def _signed_by_us(stream: TextIO) -> Iterator[None]:
+    """Our name is in the lock meanwhile, and stays in it only if we are killed."""
     stream.truncate(0)
     json.dump(asdict(Owner(socket.gethostname(), os.getpid(), time.time())), stream)
     stream.flush()
+    try:
+        yield
+    finally:
+        stream.truncate(0)
 
 
-def _signed(text: str) -> Owner:
-    """An owner that has not signed yet, or whose disk is full, has no name."""
+def _owner_in(text: str) -> Owner | None:
     try:
         return Owner(**json.loads(text))
     except (ValueError, TypeError):
-        return Owner("unknown", 0, 0.0)
+        return None

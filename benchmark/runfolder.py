@@ -87,6 +87,8 @@ def create_run(root: Path) -> RunFolder:
     try:
         root.mkdir(parents=True, exist_ok=True)
         strangers = [path.name for path in root.iterdir() if not path.name.startswith(".")]
+        if strangers and (root / "study.json").exists():  # written meanwhile by another process
+            return open_run(root)
         if strangers:
             raise BadValue(
                 f"--out {root}: got a folder that holds {strangers[0]}, wanted an empty one or a run of ours."
