@@ -24,10 +24,10 @@ from datasets.errors import BadValue
 if TYPE_CHECKING:
     from benchmark.admission import Admission
     from benchmark.execution import Execution
+    from benchmark.job import Job
     from benchmark.planning import Request, Study
     from benchmark.records import Scoring
     from benchmark.runfolder import RunFolder
-    from benchmark.job import Job
     from benchmark.study import Cell
 
 app = typer.Typer(

@@ -7,6 +7,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from benchmark.storage import storage_trouble
 from benchmark.termination import EXIT_CODE, Terminated, termination_is_an_exception
 from datasets.errors import UnknownName, UserError
 
@@ -36,9 +37,9 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(2) from None
         except OSError as error:
-            if error.filename is None:
+            if error.filename is None and not storage_trouble(error):
                 raise
-            typer.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+            typer.echo(f"Error: {error.filename or 'writing'}: {error.strerror}.", err=True)
             raise typer.Exit(2) from None
 
     return guarded

@@ -25,6 +25,7 @@ from benchmark.storage import told_apart
 from benchmark.study import Cell, Fit
 from benchmark.tasks import Kind, Task, tasks_of
 from datasets.case import CaseFiles
+from datasets.errors import UserError
 from datasets.grid import Cases
 
 POLL_SECONDS = 0.5  # between two looks at what others are doing
@@ -101,6 +102,8 @@ class _Worker:
 
     def _score(self, task: Task) -> None:
         job = self.job
+        for cell in task.cells:
+            sweep(job.run.cell(cell))
         mapped = [cell for cell in task.cells if has_maps(job.run, cell)]
         score_fit(job.study, job.run, job.scoring, task.fit, mapped, job.say)
 
@@ -129,8 +132,15 @@ def _score_references(job: Job, *, wait: bool) -> None:
     """What the truth itself scores, unless another process is at it and need not be waited for."""
     locked: Callable[..., Any] = waited_for if wait else taken
     with locked(job.run, "references") as mine:
-        if wait or mine:
-            score_missing_references(job.study, job.run, job.scoring)
+        if not (wait or mine):
+            return
+        for reference in job.study.references:
+            sweep(job.run.cell(reference))
+            try:
+                score_missing_references(replace(job.study, references=(reference,)), job.run, job.scoring)
+            except UserError as error:  # a file that has gone since the study was prepared costs its cohort only
+                if wait:
+                    job.say(f"  FAILED perfect map on {reference.cohort.dataset}: {error}")
 
 
 def _map_cell(job: Job, cell: Cell, detector: Any) -> None:

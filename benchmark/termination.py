@@ -26,11 +26,11 @@ def termination_is_an_exception() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _Wish.asked = False
     before = signal.signal(signal.SIGTERM, _on_signal)
     try:
         yield
     finally:
+        _Wish.asked = False
         signal.signal(signal.SIGTERM, before)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.inference import Inference
+from benchmark.job import Job, Rerun
 from benchmark.planning import Request, plan
 from benchmark.records import Scoring
 from benchmark.runfolder import RunFolder, create_run
-from benchmark.job import Job, Rerun
 from benchmark.runner import run_study
 from benchmark.study import Cell
 

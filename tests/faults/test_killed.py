@@ -71,9 +71,7 @@ def test_eight_processes_in_one_folder_do_every_cell_once(
     assert len(study.times_done()) == 4 * 3 + 3  # cells, and fits that are trained
 
 
-def test_others_finish_what_a_killed_process_was_at(
-    study: Disturbed, undisturbed: Undisturbed, tmp_path: Path
-) -> None:
+def test_others_finish_what_a_killed_process_was_at(study: Disturbed, undisturbed: Undisturbed, tmp_path: Path) -> None:
     out, chance = tmp_path / "shared", random.Random(9)
     together = [study.process(out) for _ in range(4)]
     for one in together:
