@@ -23,7 +23,7 @@ def trained_alike(run: RunFolder, fit: Fit, detector: Detector) -> Path | None:
 
 
 def training_mark(fit: Fit) -> str:
-    """The same for two fits exactly where one may take the other's weights; a method that cannot be used has its own."""
+    """The same for two fits exactly where one may take the other's weights; an unusable method has its own."""
     try:
         config = load(Method(fit.method, fit.target, "")).Config
         return json.dumps(_training(asdict(fit), _at_test(config)), sort_keys=True)
