@@ -17,7 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects ins
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
-        "--plugin", metavar="FILE.py", help="A file whose detectors are methods without being installed; repeatable."
+        "--plugin", metavar="FILE", help="FILE.py, whose detectors are methods, or FILE.toml, of a program; repeatable."
     ),
 ]
 

@@ -25,6 +25,7 @@ class Runner:
     scoring: Scoring = SCORING
     inference: Inference = field(default_factory=Inference)
     said: list[str] = field(default_factory=list)
+    plugins: tuple[Path, ...] = ()
 
     def run(
         self,
@@ -49,6 +50,7 @@ class Runner:
             splits=("val",) if validation_only else ("val", "test"),
             shifts=shifts,
             match=match,
+            plugins=self.plugins,
         )
         job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun, self.said.append)
         return run_study(job)
