@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import metrics
-from benchmark.alarmlevel import alarm_level
 from benchmark.datacard import sees_labels
 from benchmark.maps import read_volume, write_volume
+from benchmark.opening import alarm_level
 from benchmark.planning import Study
 from benchmark.postprocessing import Chain, remove_small, smooth
 from benchmark.records import has_maps
@@ -159,7 +159,7 @@ def _calibrate(
     run: RunFolder, study: Study, own: Cell, cells: Sequence[Cell], chain: Chain, alpha: float, p_maps: Path | None
 ) -> Calibrated:
     scans = list(_scans(run, own, calibration_cases(study, own), chain))
-    levels = [alarm_level(one.smoothed, one.anatomy.brain_mask, chain, one.anatomy.voxel_ml) for one in scans]
+    levels = [alarm_level(one.smoothed, one.anatomy.brain_mask, chain.smallest(one.anatomy.voxel_ml)) for one in scans]
     found = scan_threshold(levels, alpha)
     p_of = VoxelP([one.scores for one in scans])
     powers = []

@@ -56,6 +56,12 @@ Protocols = Annotated[
         "--protocols", help="Threshold protocols; default: lesion-val, healthy-fpr-1 and oracle, or those of the run."
     ),
 ]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", help="Names that `list metrics` shows; default: all, or those of the run.")
+]
+Ablation = Annotated[
+    str | None, typer.Option("--ablation", help="postprocessing: each chain once without each of its steps, too.")
+]
 Pictures = Annotated[
     str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
 ]
@@ -176,17 +182,28 @@ def run(
 @app.command()
 @user_mistakes_in_one_line
 def evaluate(
-    folder: RunArgument, data: OtherData = None, postprocessing: Chains = None, protocols: Protocols = None
+    folder: RunArgument,
+    data: OtherData = None,
+    postprocessing: Chains = None,
+    protocols: Protocols = None,
+    metrics: Metrics = None,
+    ablation: Ablation = None,
 ) -> None:
     """Recompute every row of a run from its kept maps, without inference."""
+    from benchmark.ablation import ablated, write_ablation
     from benchmark.records import kept_scoring, reopen
     from benchmark.runfolder import open_run
     from benchmark.scoring import evaluate_study
 
     run = open_run(folder)
-    scoring = _scoring(postprocessing, protocols, kept_scoring(run))
+    scoring = _scoring(postprocessing, protocols, kept_scoring(run), metrics)
+    if ablation is not None:
+        check_name("ablation of", ablation, ("postprocessing",))
+        scoring = ablated(scoring)
     failed = evaluate_study(reopen(run, data), run, scoring, typer.echo)
     typer.echo(f"Rows: {run.root / 'rows.csv'}")
+    if ablation is not None:
+        typer.echo(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
     _exit_for(failed)
 
 
@@ -200,16 +217,24 @@ def report(
     volumes: Annotated[
         bool, typer.Option("--volumes/--no-volumes", help="Put a few scans into the HTML, to be scrolled through.")
     ] = True,
+    since: Annotated[
+        Path | None, typer.Option(metavar="RUN2", help="An earlier run: say what has changed since.")
+    ] = None,
 ) -> None:
     """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
     from benchmark.runfolder import open_run
+    from benchmark.summaries.make import summarise
+    from benchmark.summaries.since import changes_since
     from reports.document import compose
     from reports.formats import FORMATS, write
 
     chosen = _names(formats) or ("md",)
     for name in chosen:
         check_name("report format", name, FORMATS)
-    document = compose(open_run(folder), data, pictures=_names(pictures))
+    run = open_run(folder)
+    summarise(run, data)
+    changes = None if since is None else changes_since(run, open_run(since))
+    document = compose(run, data, pictures=_names(pictures), since=changes)
     for name in chosen:
         typer.echo(f"Report: {write(document, name, volumes=volumes)}")
 
@@ -228,6 +253,7 @@ def _run(
     from benchmark.execution import set_limits
     from benchmark.executors import run_study_in_workers
     from benchmark.runner import run_study
+    from benchmark.summaries.make import summarise
     from reports.markdown import write_report
     from reports.terminal import boards_text
 
@@ -242,6 +268,7 @@ def _run(
     if how.executor == "inline":
         set_limits(how)
     failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
+    summarise(run, data)
     path = write_report(run, data, pictures=pictures)
     typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
     _exit_for(failed)
@@ -295,24 +322,33 @@ def _default_out(request: "Request", study: "Study") -> Path:
 
 
 def _standard_scoring() -> "Scoring":
-    from benchmark.postprocessing import CHAINS
+    from benchmark.postprocessing import STANDARD_CHAINS
     from benchmark.records import Scoring
 
-    return Scoring(tuple(CHAINS), STANDARD_PROTOCOLS)
+    return Scoring(STANDARD_CHAINS, STANDARD_PROTOCOLS)
 
 
-def _scoring(postprocessing: str | None, protocols: str | None, default: "Scoring") -> "Scoring":
+def _scoring(
+    postprocessing: str | None, protocols: str | None, default: "Scoring", metrics: str | None = None
+) -> "Scoring":
+    from benchmark.metrics import SCORED
     from benchmark.postprocessing import CHAINS
     from benchmark.records import Scoring
-    from benchmark.thresholds import PROTOCOLS
+    from benchmark.thresholds import protocol_named
+    from datasets.catalog import dataset
 
     chains = _names(postprocessing) or default.postprocessing
     chosen = _names(protocols) or default.protocols
+    measured = _names(metrics) or default.metrics
     for chain in chains:
         check_name("post-processing chain", chain, CHAINS)
     for protocol in chosen:
-        check_name("protocol", protocol, PROTOCOLS)
-    return Scoring(chains, chosen)
+        source = protocol_named(protocol).cohort
+        if source:
+            dataset(source)
+    for metric in measured:
+        check_name("metric", metric, SCORED)
+    return Scoring(chains, chosen, measured)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -122,6 +122,7 @@ def work(
     from benchmark.runfolder import open_run
     from benchmark.runner import work as work_on
     from benchmark.storage import told_apart
+    from benchmark.summaries.make import summarise
     from reports.markdown import write_report
 
     if parent is not None and not stay_with(parent):
@@ -138,6 +139,7 @@ def work(
         if parent is None:
             finish(job)
     if only_report:
+        summarise(run, data)
         typer.echo(f"Report: {write_report(run, data)}")
 
 

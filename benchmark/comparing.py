@@ -78,12 +78,24 @@ class Comparable:
     @cached_property
     def seeds(self) -> dict[str, dict[str, list[int]]]:
         """Of each cohort's methods the planned seeds; methods that use lesion labels are ranked with no other."""
+        return self._planned(labelled=False)
+
+    @cached_property
+    def labelled_seeds(self) -> dict[str, dict[str, list[int]]]:
+        """The same of the methods that use lesion labels."""
+        return self._planned(labelled=True)
+
+    def all_seeds(self, dataset: str) -> dict[str, list[int]]:
+        """Of all methods of a cohort, those that use lesion labels last."""
+        return self.seeds.get(dataset, {}) | self.labelled_seeds.get(dataset, {})
+
+    def _planned(self, *, labelled: bool) -> dict[str, dict[str, list[int]]]:
         planned: dict[str, dict[str, list[int]]] = {}
-        labelled: dict[str, bool] = {}
+        known: dict[str, bool] = {}
         for cell in kept_cells(self.run):
             name = cell.fit.method
-            labelled.setdefault(name, sees_labels(self.run, cell.fit))
-            if cell.shift.name == "none" and not labelled[name]:
+            known.setdefault(name, sees_labels(self.run, cell.fit))
+            if cell.shift.is_none and known[name] is labelled:
                 of_cohort = planned.setdefault(cell.cohort.dataset, {}).setdefault(name, [])
                 of_cohort += [cell.fit.seed] if cell.fit.seed not in of_cohort else []
         return planned

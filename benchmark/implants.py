@@ -1,9 +1,7 @@
 """Implanted lesions' trials, and what is made of them: audiogram, controls and rank agreement, as tables of a run."""
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +10,8 @@ from numpy.typing import NDArray
 from benchmark.agreement import FEWEST_PATIENTS, Agreement, rank_agreement
 from benchmark.audiogram import HalfFound, Trials, half_found
 from benchmark.datacard import sees_labels
-from benchmark.evaluation import ONE_ALARM
-from benchmark.results import Row, read_rows
+from benchmark.onealarm import ONE_ALARM
+from benchmark.results import Row, read_rows, write_lines
 from benchmark.runfolder import RunFolder, written_whole
 from benchmark.study import Cell
 from datasets.case import CaseFiles
@@ -115,11 +113,14 @@ def _trial(
     )
 
 
-def keep_trials(run: RunFolder, cell: Cell, rows: Sequence[Row], files: Sequence[CaseFiles]) -> None:
-    """Write a cell's `implants.csv` where it has any trial."""
-    trials = trials_of(rows, files)
-    if trials:
-        _write_lines(run.cell(cell) / TRIALS, map(asdict, trials))
+def with_trials(run: RunFolder, cell: Cell, rows: Iterable[Row], files: Sequence[CaseFiles]) -> Iterator[Row]:
+    """The same rows; a cell's `implants.csv`, where it has any trial, is written when the last one has gone by."""
+    known = list[Row]()
+    for row in rows:
+        if row.protocol == ONE_ALARM or row.metric == "auprc_lift":
+            known.append(row)
+        yield row
+    write_lines(run.cell(cell) / TRIALS, map(asdict, trials_of(known, files)))
 
 
 def summarise(run: RunFolder, cells: Sequence[Cell]) -> None:
@@ -135,9 +136,9 @@ def summarise(run: RunFolder, cells: Sequence[Cell]) -> None:
             stream.writelines(part.read_text(encoding="utf-8").splitlines(keepends=True)[1:])
     trials = read_table(run, TRIALS)
     labelled = {cell.fit.method for cell in cells if sees_labels(run, cell.fit)}
-    _write_lines(run.root / AUDIOGRAM, audiogram(trials))
-    _write_lines(run.root / CONTROLS, controls(trials))
-    _write_lines(run.root / AGREEMENT, agreements(trials, read_rows(run.root / "rows.csv"), labelled))
+    write_lines(run.root / AUDIOGRAM, audiogram(trials))
+    write_lines(run.root / CONTROLS, controls(trials))
+    write_lines(run.root / AGREEMENT, agreements(trials, read_rows(run.root / "rows.csv"), labelled))
 
 
 def read_table(run: RunFolder, name: str) -> "pd.DataFrame":
@@ -247,15 +248,3 @@ def _by_patient(frame: "pd.DataFrame", value: str, methods: Sequence[str]) -> ND
     """`(P, M)` means over a patient's cases and the seeds."""
     table = frame.pivot_table(index="subject_id", columns="method", values=value, aggfunc="mean", dropna=False)
     return np.asarray(table.reindex(columns=list(methods)).to_numpy(dtype=np.float64))
-
-
-def _write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
-    """A table whose columns are those of its lines; removed where there is no line."""
-    found = list(lines)
-    if not found:
-        path.unlink(missing_ok=True)
-        return
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)

@@ -87,8 +87,7 @@ def prepare(job: Job) -> list[Cell]:
 
 def finish(job: Job) -> list[Cell]:
     """Join the cells' rows into the run's tables; the cells that are not done are returned."""
-    with waited_for(job.run, "tables"):
-        collect(job.run)
+    collect(job.run)
     return [cell for cell in job.study.cells if cell_state(job.run, cell, job.scoring) != "done"]
 
 

@@ -34,6 +34,8 @@ def metrics() -> Listing:
             "name": one.name,
             "title": one.title,
             "what": one.what,
+            "over": one.over,
+            "undefined": one.undefined,
             "unit": one.unit,
             "higher_is_better": one.higher_is_better,
         }

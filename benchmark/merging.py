@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.locks import waited_for
 from benchmark.records import cell_state, kept_cells, kept_references, kept_scoring
 from benchmark.runfolder import RunFolder, read_json, write_json
 from benchmark.scoring import collect
@@ -49,8 +48,7 @@ def merge_runs(runs: Sequence[RunFolder], out: RunFolder) -> Merged:
         if folder.exists():
             _copy(folder, out.root / "cells" / name)
     _write_records(runs, out)
-    with waited_for(out, "tables"):
-        collect(out)
+    collect(out)
     return Merged(len(chosen), len(fits), tuple(notes))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark import __version__
+from benchmark.metrics import SCORED
 from benchmark.planning import Study
 from benchmark.runfolder import FORMAT, RunFolder, read_json, write_json
 from benchmark.study import Cell, Reference, cell_from_json, reference_from_json
@@ -21,10 +22,11 @@ State = Literal["missing", "mapped", "failed", "done"]
 
 @dataclass(frozen=True)
 class Scoring:
-    """Names of the post-processing chains and threshold protocols that make rows."""
+    """Names of the post-processing chains, threshold protocols and metrics that make rows."""
 
     postprocessing: tuple[str, ...]
     protocols: tuple[str, ...]
+    metrics: tuple[str, ...] = SCORED
 
 
 def check_settings(run: RunFolder, study: Study) -> None:
@@ -80,7 +82,7 @@ def kept_references(run: RunFolder) -> list[Reference]:
 
 def kept_scoring(run: RunFolder) -> Scoring:
     stored = read_json(run.study)["scoring"]
-    return Scoring(tuple(stored["postprocessing"]), tuple(stored["protocols"]))
+    return Scoring(tuple(stored["postprocessing"]), tuple(stored["protocols"]), tuple(stored.get("metrics", SCORED)))
 
 
 def keep_scoring(run: RunFolder, scoring: Scoring) -> None:
@@ -129,6 +131,8 @@ def cell_state(run: RunFolder, cell: Cell, scoring: Scoring) -> State:
     if has_failed(run, cell):
         return "failed"
     wanted = {(chain, protocol) for chain in scoring.postprocessing for protocol in scoring.protocols}
+    if not set(scoring.metrics) <= set(read_json(record).get("metrics", ())):
+        return "mapped"
     return "done" if wanted <= thresholds_of(run, cell).keys() else "mapped"
 
 

@@ -1,13 +1,15 @@
 """Row: one number of one case under one choice of everything; read and written as CSV."""
 
 import csv
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
 from benchmark.runfolder import written_whole
-from benchmark.study import Cell
+from benchmark.study import Cell, Evaluation
+from datasets.case import CaseFiles
 from datasets.errors import BadFile
 
 if TYPE_CHECKING:
@@ -69,26 +71,59 @@ def blank_row(cell: Cell) -> Row:
     )
 
 
+def decision_row(evaluation: Evaluation, protocol: str) -> Row:
+    """The same of one evaluation: what a threshold enters."""
+    blank = replace(blank_row(evaluation.cell), postprocessing=evaluation.postprocessing)
+    return replace(blank, protocol=protocol, key=evaluation.key)
+
+
+def rows_of(blank: Row, files: CaseFiles, values: Mapping[str, float]) -> Iterator[Row]:
+    """A case's numbers as rows."""
+    blank = replace(blank, split=files.split, case_id=files.case_id, subject_id=files.subject_id)
+    for metric, value in values.items():
+        yield replace(blank, metric=metric, value=float(value))
+
+
 def _from_text(row: Mapping[str, str]) -> Row:
     whole = {name: int(row[name]) if row[name] else None for name in ("seed", "sampling_seed")}
     numbers = {name: float(row[name]) for name in ("severity", "value")}
     return Row(**{**{name: row[name] for name in COLUMNS}, **whole, **numbers})  # type: ignore[arg-type]
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows as CSV; numbers keep every digit."""
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as CSV, one at a time; numbers keep every digit. Returns how many there were."""
+    count = 0
     with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+        for row in rows:
+            writer.writerow([getattr(row, column) for column in COLUMNS])
+            count += 1
+    return count
 
 
 def join_rows(parts: Iterable[Path], whole: Path) -> None:
     """One table of the rows of many files, in the order given."""
-    with written_whole(whole) as beside, beside.open("w", encoding="utf-8") as stream:
+    with written_whole(whole) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         stream.write(",".join(COLUMNS) + "\n")
         for part in parts:
-            stream.writelines(part.read_text(encoding="utf-8").splitlines(keepends=True)[1:])
+            with part.open(encoding="utf-8", newline="") as lines:
+                next(lines, None)  # the heading
+                copyfileobj(lines, stream)
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    """A table whose columns are those of its lines; removed where there is no line."""
+    remaining = iter(lines)
+    first = next(remaining, None)
+    if first is None:
+        path.unlink(missing_ok=True)
+        return
+    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(first), lineterminator="\n")
+        writer.writeheader()
+        writer.writerow(first)
+        writer.writerows(remaining)
 
 
 def kept_rows(path: Path) -> list[Row]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from datasets.errors import BadFile, BadValue, MissingData
 from datasets.own import OwnCohort
 
 FORMAT = 3
-LEFT_OVER = re.compile(r"\.\d+\.")
+LEFT_OVER = re.compile(r"\.(\d+\.|scoring-|exchange-)")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 def sweep(folder: Path) -> None:
     """Remove what killed processes have left half-written in a folder that nobody else writes in."""
     for path in folder.glob(".*"):
-        if LEFT_OVER.match(path.name):
+        if LEFT_OVER.match(path.name) and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif LEFT_OVER.match(path.name):
             path.unlink(missing_ok=True)
 
 

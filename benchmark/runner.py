@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from benchmark.closeness import as_seen
 from benchmark.detector import Detector, LabelledDetector
-from benchmark.evaluation import as_seen
 from benchmark.fitting import fitted
 from benchmark.inference import Inference, Prediction, forget_peak, peak_bytes, predict
 from benchmark.job import Job, finish, prepare

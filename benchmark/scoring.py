@@ -2,12 +2,16 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from benchmark import __version__
+from benchmark.asked import Choices, Source
 from benchmark.datacard import sees_labels
-from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
-from benchmark.implants import keep_trials, summarise
+from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
+from benchmark.healthy import HealthyScan
+from benchmark.implants import summarise, with_trials
+from benchmark.locks import waited_for
 from benchmark.planning import Study
 from benchmark.records import (
     Scoring,
@@ -20,10 +24,11 @@ from benchmark.records import (
     record_cell,
     thresholds_of,
 )
-from benchmark.results import join_rows, kept_rows, write_rows
-from benchmark.runfolder import RunFolder
+from benchmark.results import join_rows, write_rows
+from benchmark.runfolder import RunFolder, read_json, write_json
 from benchmark.storage import storage_trouble
 from benchmark.study import Cell, Fit, Reference
+from benchmark.thresholds import protocol_named, scans_needed
 from datasets.errors import BadFile
 
 Say = Callable[[str], None]
@@ -67,10 +72,13 @@ def _score_shift(
     try:
         # Maps made of lesion labels say nothing of healthy scans: no threshold can be taken from these.
         healthy_cases = [] if sees_labels(run, fit) else study.mapped_cases(reference)
-        normal = healthy_scores(run, reference, healthy_cases, scoring.postprocessing)
+        healthy = healthy_scans(run, reference, healthy_cases, scoring.postprocessing)
+        sources = _sources(study, run, scoring, reference)
     except Exception as error:
         fail(run, reference, _stage(error), say)
         return list(cells)
+    _say_what_is_too_little(scoring, fit, healthy, say)
+    choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
     for cell in cells:
         if cell != cell.unshifted and cell_state(run, cell.unshifted, scoring) != "done":
             say(f"  not scored: no threshold to freeze for {fit.method} on {cell.where}")
@@ -79,11 +87,10 @@ def _score_shift(
         try:
             files = study.mapped_cases(cell)
             frozen = None if cell == cell.unshifted else thresholds_of(run, cell.unshifted)
-            rows = evaluate_cell(run, cell, files, normal, scoring.protocols, frozen)
-            keep_trials(run, cell, rows, files)
-            write_rows(run.cell(cell) / "rows.csv", rows)
-            record_cell(run, cell, {"status": "mapped"})
-            say(f"  scored {fit.method} on {cell.where}: {len(rows)} rows")
+            rows = evaluate_cell(run, cell, files, replace(choices, frozen=frozen))
+            count = write_rows(run.cell(cell) / "rows.csv", with_trials(run, cell, rows, files))
+            record_cell(run, cell, {"status": "mapped", "metrics": scoring.metrics})
+            say(f"  scored {fit.method} on {cell.where}: {count} rows")
         except Exception as error:
             fail(run, cell, _stage(error), say)
             failed.append(cell)
@@ -93,20 +100,29 @@ def _score_shift(
 def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
     """What the truth itself scores; it is the same for all methods."""
     for reference in study.references:
-        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing)
+        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing, scoring.metrics)
         write_rows(run.cell(reference) / "rows.csv", rows)
+        write_json(run.cell(reference) / "reference.json", _scored_under(scoring))
 
 
 def score_missing_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
-    """The same where it is not kept yet under just these chains."""
-    missing = [one for one in study.references if _chains(run, one) != set(scoring.postprocessing)]
+    """The same where it is not kept yet under just this scoring."""
+    missing = [one for one in study.references if not _is_scored(run, one, scoring)]
     score_references(replace(study, references=tuple(missing)), run, scoring)
 
 
-def _chains(run: RunFolder, reference: Reference) -> set[str]:
-    """The post-processing chains that a reference's kept rows are under."""
-    rows = run.cell(reference) / "rows.csv"
-    return {row.postprocessing for row in kept_rows(rows)} - {""} if rows.exists() else set()
+def _is_scored(run: RunFolder, reference: Reference, scoring: Scoring) -> bool:
+    rows, record = (run.cell(reference) / name for name in ("rows.csv", "reference.json"))
+    return rows.exists() and record.exists() and read_json(record) == _scored_under(scoring)
+
+
+def _scored_under(scoring: Scoring) -> dict[str, object]:
+    """What a reference's rows depend on beside its key; protocols do not enter them."""
+    return {
+        "version": __version__,
+        "postprocessing": list(scoring.postprocessing),
+        "metrics": list(scoring.metrics),
+    }
 
 
 def collect(run: RunFolder) -> None:
@@ -114,12 +130,35 @@ def collect(run: RunFolder) -> None:
 
     What a failed cell has left of an earlier success stays in its folder and out of the tables.
     """
-    finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
-    folders = [run.cell(cell) for cell in finished]
-    folders += [run.cell(reference) for reference in kept_references(run)]
-    for table in ("rows.csv", "timing.csv"):
-        join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
-    summarise(run, finished)
+    with waited_for(run, "tables"):  # who reads first writes first, so that no later table is replaced by an earlier
+        finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
+        folders = [run.cell(cell) for cell in finished]
+        folders += [run.cell(reference) for reference in kept_references(run)]
+        for table in ("rows.csv", "timing.csv"):
+            join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+        summarise(run, finished)
+
+
+def _say_what_is_too_little(scoring: Scoring, fit: Fit, healthy: Mapping[str, Sequence[HealthyScan]], say: Say) -> None:
+    scans = min(map(len, healthy.values()))
+    for name in scoring.protocols:
+        protocol = protocol_named(name)
+        if protocol.rule == "alarm" and protocol.rate and 0 < scans < scans_needed(protocol.rate):
+            wanted = scans_needed(protocol.rate)
+            say(f"  no {name} for {fit.method}: got {scans} healthy validation scans, wanted at least {wanted}")
+
+
+def _sources(study: Study, run: RunFolder, scoring: Scoring, reference: Cell) -> dict[str, Source]:
+    """Thresholds of the cohorts that a protocol transfers from, as far as the fit has maps of them under this shift."""
+    wanted = {protocol_named(name).cohort for name in scoring.protocols} - {""}
+    cells = [cell for cell in study.cells_of(reference.fit) if cell.shift == reference.shift and has_maps(run, cell)]
+    return {
+        cell.cohort.dataset: Source(
+            cell.cohort.digest, lesion_thresholds(run, cell, study.mapped_cases(cell), scoring.postprocessing)
+        )
+        for cell in cells
+        if cell.cohort.dataset in wanted
+    }
 
 
 def _stage(error: Exception) -> str:

@@ -1,16 +1,25 @@
-"""Where a score becomes an alarm: PROTOCOLS, the ways to choose a threshold, and the exact searches behind.
+"""Where a score becomes an alarm: PROTOCOLS, the ways to choose a threshold, and what they take from single scans.
 
-Scores are of post-processed maps, before small components are removed. `missed` is as in `benchmark.metrics`.
+Scores are of post-processed maps, before small components are removed, unless a protocol says *through the whole
+chain*. `missed` is as in `benchmark.metrics`.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmark.metrics import Mask, Scores, ranked
+from benchmark.metrics.masks import Mask, Scores
+from benchmark.metrics.ranking import best_dice_of, rank
+from datasets.errors import UnknownName
+
+Rule = Literal["rate", "alarm", "pooled", "mean", "case", "crossed"]
+TRANSFER = "transfer:"
+ROUNDING = 1e-9  # of rates that have no exact float
+FOLDS = 5  # of patients, for the cross-fitted oracle
+CROSSED = "oracle-cross"
 
 
 @dataclass(frozen=True)
@@ -18,18 +27,23 @@ class Protocol:
     """A named way to choose a threshold.
 
     Attributes:
-        uses: the cases it looks at; `lesion` cases are of the cohort that is scored.
+        uses: the cases it looks at; `lesion` cases are of the cohort that is scored, unless `cohort` names another.
         what: short definition.
-        rate: alarmed fraction of a healthy brain that is aimed at; None for the best pooled Dice.
+        rule: `rate`, a quantile; `alarm`, a conformal rank of scans; `pooled`, `mean` and `case`, the best Dice over
+            all voxels, the best mean of the cases' Dice, the best of each case; `crossed`, `pooled` over others.
+        rate: alarmed fraction of a healthy brain that is aimed at, or of healthy scans; None for the others.
         sees_test_labels: such numbers are upper bounds: shown apart, never ranked.
+        cohort: whose validation cases it looks at; "" for the scored cohort's.
     """
 
     name: str
     title: str
     uses: Literal["healthy-val", "lesion-val", "lesion-test"]
     what: str
+    rule: Rule = "pooled"
     rate: float | None = None
     sees_test_labels: bool = False
+    cohort: str = ""
 
 
 def _healthy_fpr(percent: float) -> Protocol:
@@ -38,22 +52,48 @@ def _healthy_fpr(percent: float) -> Protocol:
         title=f"{percent:g} % false alarms",
         uses="healthy-val",
         what=f"mean over healthy validation scans of the score that {percent:g} % of a brain's voxels exceed",
+        rule="rate",
         rate=percent / 100,
     )
 
 
 _BEST = "threshold of the best Dice pooled over the lesion {split} cases, before components"
+_ALARM = "smallest threshold at which at most 10 % of healthy scans raise any alarm, through the whole chain"
+_MEAN = "threshold of the best mean Dice of the lesion validation cases, each through the whole chain"
+_CASE = "each case's threshold of its own best Dice, through the whole chain"
+_CROSSED = f"{_BEST.format(split='test')}, each of {FOLDS} groups of patients under the threshold of the others"
+_LESION_VAL = Protocol("lesion-val", "validation lesions", "lesion-val", _BEST.format(split="validation"))
 
 PROTOCOLS: Mapping[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        Protocol("lesion-val", "validation lesions", "lesion-val", _BEST.format(split="validation")),
+        _LESION_VAL,
+        Protocol("lesion-val-mean", "validation lesions, mean Dice", "lesion-val", _MEAN, "mean"),
         _healthy_fpr(1),
         _healthy_fpr(0.1),
         _healthy_fpr(5),
+        Protocol("healthy-alarm-10", "10 % of scans alarmed", "healthy-val", _ALARM, "alarm", 0.1),
         Protocol("oracle", "oracle", "lesion-test", _BEST.format(split="test"), sees_test_labels=True),
+        Protocol("oracle-case", "oracle of each case", "lesion-test", _CASE, "case", sees_test_labels=True),
+        Protocol(CROSSED, "cross-fitted oracle", "lesion-test", _CROSSED, "crossed", sees_test_labels=True),
     )
 }
+RATES = tuple(protocol.rate for protocol in PROTOCOLS.values() if protocol.rule == "rate" and protocol.rate)
+
+
+def protocol_named(name: str) -> Protocol:
+    """One of PROTOCOLS, or `transfer:COHORT`, the `lesion-val` of another cohort.
+
+    Raises:
+        UnknownName: there is none of that name.
+    """
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    cohort = name.removeprefix(TRANSFER)
+    if not cohort or cohort == name:
+        raise UnknownName("protocol", name, [*PROTOCOLS, f"{TRANSFER}COHORT"])
+    what = f"threshold of the best Dice pooled over the lesion validation cases of {cohort}, before components"
+    return replace(_LESION_VAL, name=name, title=f"validation lesions of {cohort}", what=what, cohort=cohort)
 
 
 SHIFTED = "@shifted"
@@ -72,15 +112,18 @@ def above(scores: Scores, threshold: float) -> Mask:
     """
     if not threshold >= 0:
         raise ValueError(f"Got threshold {threshold}, wanted 0 or more.")
-    # `scores > threshold` would round the threshold to the scores' float32 first.
-    return np.asarray(np.greater(scores, threshold, signature="dd->?"))
+    with np.errstate(over="ignore"):
+        rounded = scores.dtype.type(threshold)
+    if float(rounded) > threshold:  # rounded up it would lie on scores that are above the threshold itself
+        rounded = np.nextafter(rounded, scores.dtype.type(0))
+    return np.asarray(scores > rounded)
 
 
 def best_dice_threshold(scores: Scores, lesion: Mask, *, missed: float = 0) -> float:
     """The threshold of the best Dice over all voxels, exact; the highest one of several.
 
     Args:
-        scores, lesion: `(V,)`, the brain voxels of all cases together; scores at least 0.
+        scores, lesion: `(V,)`, the brain voxels of one case or of several together; scores at least 0.
 
     Returns:
         Halfway between the lowest score predicted and the next lower one (0 below the lowest), so that it
@@ -89,12 +132,12 @@ def best_dice_threshold(scores: Scores, lesion: Mask, *, missed: float = 0) -> f
     Raises:
         ValueError: a score is negative or NaN.
     """
-    return _best(scores, lesion, missed)[1]
+    return best_dice_of(rank(scores, lesion, missed=missed))[1]
 
 
 def best_dice(scores: Scores, lesion: Mask, *, missed: float = 0) -> float:
     """The Dice at `best_dice_threshold`, in [0, 1]; NaN without lesion."""
-    return _best(scores, lesion, missed)[0]
+    return best_dice_of(rank(scores, lesion, missed=missed))[0]
 
 
 def healthy_fpr_threshold(scores_per_scan: Iterable[Scores], rate: float) -> float:
@@ -115,38 +158,44 @@ def healthy_fpr_threshold(scores_per_scan: Iterable[Scores], rate: float) -> flo
     return float(np.mean(quantiles))
 
 
+def healthy_alarm_threshold(levels: Sequence[float], rate: float) -> float:
+    """The smallest threshold at which at most `rate` of healthy scans is expected to raise any alarm.
+
+    It is the k-th smallest of the levels, k = ceil((n + 1)(1 - rate)): for a further scan that is exchangeable with
+    these n, the chance of an alarm is at most `rate` (split conformal prediction).
+
+    Args:
+        levels: of each scan, the score below which a threshold has to lie for any alarm: the highest score of its
+            map through the whole chain.
+        rate: in (0, 1).
+
+    Returns:
+        NaN where there are fewer than `scans_needed` scans: no threshold keeps the promise.
+
+    Raises:
+        ValueError: a rate outside (0, 1).
+    """
+    if len(levels) < scans_needed(rate):
+        return np.nan
+    return float(np.sort(levels)[_conformal_rank(len(levels), rate) - 1])
+
+
+def scans_needed(rate: float) -> int:
+    """The fewest healthy scans from which `healthy_alarm_threshold` can promise a rate: 9 for 10 %, 19 for 5 %.
+
+    Raises:
+        ValueError: a rate outside (0, 1).
+    """
+    if not 0 < rate < 1:
+        raise ValueError(f"Got rate {rate}, wanted a fraction between 0 and 1.")
+    return ceil(1 / rate - 1 - ROUNDING)
+
+
+def _conformal_rank(scans: int, rate: float) -> int:
+    return ceil((scans + 1) * (1 - rate) - ROUNDING)
+
+
 def _quantile(scores: Scores, level: float) -> float:
     if not scores.size:
         raise ValueError("Got a scan without brain voxels, wanted at least one.")
     return float(np.quantile(scores.astype(np.float64), level))
-
-
-def _best(scores: Scores, lesion: Mask, missed: float) -> tuple[float, float]:
-    """Best Dice and its threshold; the best is always reached at the score of some lesion voxel."""
-    positives, negatives = ranked(scores, lesion)
-    both = (positives, negatives)
-    if any(part.size and part[0] < 0 for part in both):
-        raise ValueError(f"Got a score of {scores.min()}, wanted 0 or more.")
-    total = positives.size + missed
-    if not total:
-        return np.nan, np.nan
-    candidates = np.unique(positives[positives > 0])
-    if not candidates.size:
-        return 0.0, _just_below(scores.max(initial=0), both)
-    true, predicted = _count_from(positives, candidates), sum(_count_from(part, candidates) for part in both)
-    dice = 2 * true / (predicted + total)
-    best = dice.size - 1 - int(np.argmax(dice[::-1]))
-    return float(dice[best]), _just_below(candidates[best], both)
-
-
-def _count_from(ascending: Scores, candidates: Scores) -> NDArray[np.intp]:
-    """How many scores are at least each candidate."""
-    return ascending.size - np.searchsorted(ascending, candidates, side="left")
-
-
-def _just_below(score: np.floating, parts: Iterable[Scores]) -> float:
-    """Halfway from `score` to the next lower one or 0, never rounded up to it."""
-    below = [part[: np.searchsorted(part, score, side="left")][-1:] for part in parts]
-    lower = np.concatenate(below).max(initial=0)
-    middle = lower + (score - lower) / 2
-    return float(middle if middle < score else lower)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datasets.case import SPLITS, CaseFiles, Split
-from datasets.download import few
 from datasets.errors import BadFile, MissingData
 from datasets.masked import healthy_by_masks
 from datasets.spec import DatasetSpec
 from datasets.splits.lists import split_of
 from datasets.splits.subject import Subject, age_band
+from datasets.unusable import CaseProblem, refusal
 
 DESCRIPTION = "dataset_description.json"
 ENDINGS = (".nii.gz", ".nii")
@@ -63,19 +63,27 @@ def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     Splits are those of the column `split` of `participants.tsv`, else the rule's (`datasets.splits`).
 
     Raises:
-        MissingData: the sequence, a brain mask or a lesion mask is not there.
-        BadFile: several files match, or the table is not as wanted.
+        MissingData: the sequence is not there, or a mask of some scans (`MissingCases`).
+        BadFile: the table is not as wanted, or some scans cannot be used (`BadCases`).
     """
     home = spec.folder(root)
     scans, people = _scans(home), _people(home)
     if sequence not in spec.sequences:
         raise MissingData(f"{spec.name} has no sequence '{sequence}'. Available: {', '.join(spec.sequences)}.")
-    splits = _splits(spec, scans, people, home)
-    return [
-        _case(spec, home, name, scan, sequence, people.get(scan.subject_id, {}), splits)
-        for name, scan in scans.items()
-        if sequence in scan.files
-    ]
+    splits = _splits(spec, scans, people)
+    cases, problems = list[CaseFiles](), list[CaseProblem]()
+    for name, scan in scans.items():
+        if sequence not in scan.files:
+            continue
+        try:
+            cases.append(_case(spec, home, name, scan, sequence, people.get(scan.subject_id, {}), splits))
+        except MissingData as error:
+            problems.append(CaseProblem("missing-file", name, str(error)))
+        except BadFile as error:
+            problems.append(CaseProblem("bad-row", name, str(error)))
+    if problems:
+        raise refusal(problems, cases)
+    return cases
 
 
 def _scans(home: Path) -> dict[str, _Scan]:
@@ -139,16 +147,21 @@ def _told_healthy(person: Mapping[str, str]) -> bool | None:
 
 
 def _splits(
-    spec: DatasetSpec, scans: Mapping[str, _Scan], people: Mapping[str, Mapping[str, str]], home: Path
-) -> Mapping[str, Split]:
+    spec: DatasetSpec, scans: Mapping[str, _Scan], people: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, str]:
+    """Of each subject; what the table says is not judged here, since it is wrong subject by subject."""
     subjects = list(dict.fromkeys(scan.subject_id for scan in scans.values()))
-    if not any("split" in person for person in people.values()):
-        return split_of(spec, [_subject(one, people.get(one, {})) for one in subjects])
-    told = {one: people.get(one, {}).get("split", "") for one in subjects}
-    wrong = [f"{one} ({split or 'nothing'})" for one, split in told.items() if split not in SPLITS]
-    if wrong:
-        raise BadFile(f"{home / 'participants.tsv'}: got split of {few(wrong)}, wanted one of {', '.join(SPLITS)}.")
-    return told  # type: ignore[return-value]
+    if any("split" in person for person in people.values()):
+        return {one: people.get(one, {}).get("split", "") for one in subjects}
+    return split_of(spec, [_subject(one, people.get(one, {})) for one in subjects])
+
+
+def _split(subject_id: str, splits: Mapping[str, str], home: Path) -> Split:
+    split = splits[subject_id]
+    if split not in SPLITS:
+        got = f"split of {subject_id} ({split or 'nothing'})"
+        raise BadFile(f"{home / 'participants.tsv'}: got {got}, wanted one of {', '.join(SPLITS)}.")
+    return split
 
 
 def _subject(subject_id: str, person: Mapping[str, str]) -> Subject:
@@ -166,7 +179,7 @@ def _case(
     scan: _Scan,
     sequence: str,
     person: Mapping[str, str],
-    splits: Mapping[str, Split],
+    splits: Mapping[str, str],
 ) -> CaseFiles:
     healthy = _told_healthy(person) if spec.healthy is None else spec.healthy
     return CaseFiles(
@@ -176,7 +189,7 @@ def _case(
         lesion_mask=None if healthy else _only(scan, "lesion_mask", name, home),
         subject_id=scan.subject_id,
         site=person.get("site", ""),
-        split=splits[scan.subject_id],
+        split=_split(scan.subject_id, splits, home),
     )
 
 

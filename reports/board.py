@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -54,7 +55,20 @@ class Board:
         return f"{self.patients} {noun}: examples, not testable; nothing here ranks methods."
 
     def of(self, method: Hashable) -> pd.DataFrame:
-        return self.rows[self.rows["method"] == method]
+        return self._by_method.get(method, self.rows[:0])
+
+    @cached_property
+    def _by_method(self) -> Mapping[Hashable, pd.DataFrame]:
+        return dict(iter(self.rows.groupby("method", sort=False)))
+
+    @cached_property
+    def _seeds_there(self) -> Mapping[Hashable, int]:
+        return {method: rows["seed"].nunique() for method, rows in self._by_method.items()}
+
+    @cached_property
+    def _flags(self) -> Mapping[Hashable, str]:
+        """All words that qualify any row of a method."""
+        return {method: " ".join(rows["flags"].unique()) for method, rows in self._by_method.items()}
 
     def numbers(
         self, metric: str, chain: str = "", protocol: str = "", statistic: Statistic = pd.Series.mean
@@ -82,12 +96,23 @@ class Board:
         return times
 
     def label(self, method: Hashable) -> str:
-        """The name as Markdown; a floor is marked as such, and so is what uses lesion labels."""
+        """The name as Markdown with its badges: floor, single seed, missing seeds, leak and the like."""
         if method == PERFECT_MAP:
             return "*perfect map*"
-        marks = {"floor": method in self.floors, f"uses {LABELS}": method in self.labelled}
-        shown = ", ".join(mark for mark, holds in marks.items() if holds)
+        shown = ", ".join(self._marks(str(method)))
         return escape(str(method)) + (f" ({shown})" if shown else "")
+
+    def _marks(self, method: str) -> list[str]:
+        """What a reader has to know of one row; what holds for the whole run stands above all tables."""
+        there, planned = self._seeds_there.get(method, 0), self.seeds.get(method, 0)
+        marks = {
+            "floor": method in self.floors,
+            f"uses {LABELS}": method in self.labelled,
+            "single seed": planned == 1 < max(self.seeds.values()),
+            f"{there} of {planned} seeds": 0 < there < planned,
+            **{flag: flag in self._flags.get(method, "").split() for flag in ("leak", "partial")},
+        }
+        return [mark for mark, holds in marks.items() if holds]
 
     def supervision_of(self, method: Hashable) -> str:
         """What its map has seen; the perfect map is the truth."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from benchmark.datacard import SPEEDS, DataCard
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import protocol_named
 from reports.columns import MISSING
 from reports.findings import Findings
 from reports.markup import escape, github_table
@@ -47,7 +47,7 @@ def _cells(kept: DataCard | None) -> list[str]:
 
 
 def _thresholds(findings: Findings) -> str:
-    chosen = [PROTOCOLS[name] for name in findings.scoring.protocols]
+    chosen = [protocol_named(name) for name in findings.scoring.protocols]
     body = [[f"`{one.name}`", USES.get(one.uses, escape(one.uses))] for one in chosen]
     return github_table(["Threshold", "Chosen on"], body, 2)
 

@@ -1,7 +1,7 @@
 """Column: one number a line below one heading, the best of them marked; and tables made of columns."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from reports.markup import github_table
@@ -22,6 +22,8 @@ class Column:
         higher_is_better: the best number is bold; None where none is.
         show: a defined number as text.
         unranked: lines that are never the best; the perfect map is none of the rivals anyway.
+        marks: what stands behind a line's number.
+        texts: lines that are told otherwise than by their number.
     """
 
     title: str
@@ -29,13 +31,18 @@ class Column:
     higher_is_better: bool | None = None
     show: Callable[[Number], str] = lambda number: f"{number.value:.3f}"
     unranked: Collection[Hashable] = ()
+    marks: Mapping[Hashable, str] = field(default_factory=dict)
+    texts: Mapping[Hashable, str] = field(default_factory=dict)
 
     def text(self, line: Hashable) -> str:
         """The number, with over how many of how many rows it is unless it is over all."""
+        if line in self.texts:
+            return self.texts[line]
         number = self.numbers[line]
         if not number.defined:
             return "" if line == PERFECT_MAP else UNDEFINED if number.wanted else MISSING
         shown = f"**{self.show(number)}**" if line in self._best() else self.show(number)
+        shown += f" {self.marks[line]}" if line in self.marks else ""
         return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"
 
     def _best(self) -> list[Hashable]:

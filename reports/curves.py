@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.runfolder import written_whole
+from benchmark.summaries.areas import IDENTITY
+from reports.ink import COLOURS, MARKERS, figure_at, legend_below, tidy
 from reports.shiftnumbers import Line, Response
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, told apart by all who see colours otherwise; markers tell methods apart in grey.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 STYLES = {"frozen": "-", "re-tuned": "--", "matched": ":"}
 PANELS, WIDTH, HEIGHT = 4, 2.6, 2.1  # panels a row; inches a panel
-IDENTITY = {"gamma": 1.0}  # of shifts that go two ways
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,10 @@ class Panel:
 
 def draw_responses(response: Response, path: Path, *, lesion: bool) -> None:
     """Draw what a deployed threshold gives against the dose, into an SVG."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     panels = panels_of(response)
     rows = ceil(len(panels) / PANELS)
     columns = min(PANELS, len(panels))
-    with rc_context({"svg.hashsalt": "uadbench", "svg.fonttype": "none", "font.size": 8}):
-        figure = Figure(figsize=(columns * WIDTH, rows * HEIGHT + 0.7), layout="constrained")
+    with figure_at(path, columns * WIDTH, rows * HEIGHT + 0.7) as figure:
         grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for axes, panel in zip(grid.flat, panels, strict=False):
             _draw_panel(axes, response, panel, "dice" if lesion else "alarm_fraction")
@@ -50,10 +43,7 @@ def draw_responses(response: Response, path: Path, *, lesion: bool) -> None:
         for name, style in STYLES.items():
             if name != "matched" or response.has_matched:
                 grid.flat[0].plot([], [], style, color="black", linewidth=1.0, label=name)
-        handles, labels = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
-        with written_whole(path) as beside:
-            figure.savefig(beside, format="svg", metadata={"Date": None})
+        legend_below(figure, grid.flat[0])
 
 
 def panels_of(response: Response) -> list[Panel]:
@@ -95,6 +85,4 @@ def _draw_panel(axes: "Axes", response: Response, panel: Panel, metric: str) -> 
     axes.set_title(panel.title, fontsize=8, parse_math=False)
     axes.set_xlabel("dose", fontsize=7)
     axes.set_xlim(left=0)
-    axes.grid(alpha=0.25)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)

@@ -5,15 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.runfolder import RunFolder
+from benchmark.summaries.since import Since
 from datasets.catalog import dataset
 from reports.audiogram import implanted_lesions
 from reports.cards import data_cards
+from reports.changes import changed
+from reports.configuration import configurations
+from reports.detection import detection
+from reports.efficiency import quality_and_cost
 from reports.findings import Findings, read_findings
-from reports.opening import opening
+from reports.glance import glance
+from reports.groups import by_group
+from reports.methods_text import methods_section
+from reports.opening import facts, opening
 from reports.pictures import Scans, find_scans, gallery
 from reports.responses import under_shift
 from reports.sections import (
-    configurations,
     dice_matrices,
     false_alarms,
     field_of_view,
@@ -21,6 +28,7 @@ from reports.sections import (
     noted,
     reconstructions,
 )
+from reports.separation import separation
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,15 @@ class Document:
         return self.findings.run
 
 
-def compose(run: RunFolder, data: Path | None, *, pictures: Sequence[str] | None = None) -> Document:
+def compose(
+    run: RunFolder, data: Path | None, *, pictures: Sequence[str] | None = None, since: Since | None = None
+) -> Document:
     """Read a run's rows and draw its pictures into `figures/`.
 
     Args:
         data: where the scans are now, for the pictures; None for where they were.
         pictures: cohorts whose scans may be shown; None for all. Earlier pictures of others are removed.
+        since: what changed since an earlier run; None where none was named.
 
     Raises:
         MissingData: nothing has been scored yet.
@@ -56,10 +67,17 @@ def compose(run: RunFolder, data: Path | None, *, pictures: Sequence[str] | None
     shown = None if pictures is None else [dataset(name).name for name in pictures]
     findings, scans = read_findings(run), find_scans(run, data)
     sections = [
-        opening(findings, scans.study),
+        opening(findings),
+        glance(findings),
+        changed(findings, since),
+        facts(findings, scans.study),
+        separation(findings),
         leaderboards(findings),
         dice_matrices(findings),
+        detection(findings),
         false_alarms(findings),
+        by_group(findings),
+        quality_and_cost(findings),
         reconstructions(findings),
         under_shift(findings),
         implanted_lesions(findings),
@@ -67,6 +85,7 @@ def compose(run: RunFolder, data: Path | None, *, pictures: Sequence[str] | None
         noted(findings),
         gallery(findings, scans, shown),
         data_cards(findings),
+        methods_section(findings),
         configurations(findings),
     ]
     return Document(findings, scans, shown, [section for section in sections if section])

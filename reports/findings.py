@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,14 @@ from benchmark.records import Scoring, kept_cells, kept_references, kept_scoring
 from benchmark.registry import methods
 from benchmark.results import read_rows
 from benchmark.runfolder import RunFolder, read_json
+from benchmark.statistics.table import read_comparisons
 from benchmark.study import Cell, Fit
+from benchmark.summaries.alarms import AlarmLine
+from benchmark.summaries.areas import AreaLine
+from benchmark.summaries.efficiency import EfficiencyLine
+from benchmark.summaries.groups import GroupLine
+from benchmark.summaries.standings import Line
+from benchmark.summaries.table import read_summary, table_path
 from datasets.case import Split
 from datasets.catalog import dataset
 from datasets.errors import MissingData
@@ -60,6 +68,36 @@ class Findings:
     def scanned(self) -> Mapping[str, Board]:
         """The boards of `healthy` that hold any case."""
         return {name: board for name, board in self.healthy.items() if board.patients}
+
+    @cached_property
+    def standings(self) -> pd.DataFrame:
+        """Means with intervals and ranks; without a line where the run is not summarised."""
+        return read_summary(self.run, "standings", Line)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """All pairs under the choices of `standings`."""
+        return read_comparisons(table_path(self.run, "comparisons"))
+
+    @cached_property
+    def alarms(self) -> pd.DataFrame:
+        """What is raised in healthy scans, with intervals."""
+        return read_summary(self.run, "alarms", AlarmLine)
+
+    @cached_property
+    def groups(self) -> pd.DataFrame:
+        """Means by site, age band and sex."""
+        return read_summary(self.run, "groups", GroupLine)
+
+    @cached_property
+    def areas(self) -> pd.DataFrame:
+        """Areas under shift dose-response curves."""
+        return read_summary(self.run, "areas", AreaLine)
+
+    @cached_property
+    def efficiency(self) -> pd.DataFrame:
+        """Quality beside seconds and memory."""
+        return read_summary(self.run, "efficiency", EfficiencyLine)
 
     @property
     def validation(self) -> bool:

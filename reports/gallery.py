@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +35,29 @@ class Strip:
         colours: name of matplotlib's colour map.
         highest: the value that has the last colour; 0 has the first.
         outlined: whether the lesion's outline is drawn.
+        notes: what is written into the corner of each case's panel.
     """
 
     volumes: Sequence[Volume | None]
     colours: str = "gray"
     highest: float = 1.0
     outlined: bool = False
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is known of a cohort's cases beside their voxels.
+
+    Attributes:
+        lesion_ml: lesion volume of each lesion case.
+        named: what the cases to be shown are, by case id and in their order; empty to choose by size.
+        scores: a method's number of a case, to stand on its map.
+    """
+
+    lesion_ml: Mapping[str, float]
+    named: Mapping[str, str] = field(default_factory=dict)
+    scores: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,25 +69,22 @@ class Column:
     below: Strip | None = None
 
 
-def write_gallery(
-    run: RunFolder, study: Study, dataset: str, split: Split, lesion_ml: Mapping[str, float], path: Path
-) -> list[str]:
-    """Draw up to three cases of a cohort into a PNG; their case ids, top down, are returned.
-
-    Args:
-        lesion_ml: lesion volume of each lesion case.
+def write_gallery(run: RunFolder, study: Study, dataset: str, split: Split, shown: Shown, path: Path) -> list[str]:
+    """Draw a few cases of a cohort into a PNG; their case ids, top down, are returned.
 
     Raises:
         MissingData: no maps of any case in the split are kept.
         BadFile: a scan or map is torn.
     """
     cells = shown_cells(run, study, dataset)
-    files = choose_cases([one for one in _mapped(study, cells) if one.split == split], lesion_ml)
+    mapped = [one for one in _mapped(study, cells) if one.split == split]
+    by_id = {one.case_id: one for one in mapped}
+    files = [by_id[name] for name in shown.named if name in by_id] or choose_cases(mapped, shown.lesion_ml)
     if not files:
         raise MissingData(f"No maps of {dataset}, split {split}, are kept in {run.root}.")
     cases = [load_case(one, cells[0].fit.grid) for one in files]
-    labels = [_label(case, lesion_ml) for case in cases]
-    figure = draw(cases, labels, columns(run, cells, cases))
+    labels = [_label(case, shown) for case in cases]
+    figure = draw(cases, labels, columns(run, cells, cases, shown.scores))
     with written_whole(path) as beside:
         figure.savefig(beside, format="png", dpi=150, facecolor="white", bbox_inches="tight", pad_inches=0.05)
     return [one.case_id for one in files]
@@ -84,8 +98,11 @@ def choose_cases(files: Sequence[CaseFiles], lesion_ml: Mapping[str, float]) -> 
     return [ordered[place] for place in places]
 
 
-def columns(run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case]) -> list[Column]:
-    """The image above the lesion's outline, then what each cell kept of each case."""
+def columns(
+    run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case], scores: Mapping[tuple[str, str], float] | None = None
+) -> list[Column]:
+    """The image above the lesion's outline, then what each cell kept of each case, with its method's score."""
+    known = scores or {}
     images = [case.image[0] for case in cases]
     with_lesion = any(case.lesion_mask is not None for case in cases)
     made = [Column("image", Strip(images), Strip(images, outlined=True) if with_lesion else None)]
@@ -94,7 +111,10 @@ def columns(run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case]) -> lis
         maps = [_kept(run.anomaly_map(cell, case.case_id)) for case in cases]
         reconstructs = any(volume is not None for volume in reconstructions)
         above = Strip(reconstructions) if reconstructs else None
-        made.append(Column(_title(run, cell), above, Strip(maps, "inferno", brightest(maps, cases))))
+        values = [known.get((cell.fit.method, case.case_id), np.nan) for case in cases]
+        notes = ["" if np.isnan(value) else f"{value:.2f}" for value in values]
+        below = replace(Strip(maps, "inferno", brightest(maps, cases)), notes=notes)
+        made.append(Column(_title(run, cell), above, below))
     return made
 
 
@@ -107,6 +127,8 @@ def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[Column]
         for place, column in enumerate(columns):
             for axes, strip in zip(grid[2 * row : 2 * row + 2, place], (column.above, column.below), strict=True):
                 _panel(axes, strip, None if strip is None else strip.volumes[row], case, box, z)
+                if strip is not None and strip.notes:
+                    _note(axes, strip.notes[row])
         grid[2 * row, 0].set_ylabel(f"{labels[row]}\nz = {_height_mm(case, z):+.0f} mm", fontsize=8, parse_math=False)
     for axes, column in zip(grid[0], columns, strict=True):
         axes.set_title(_wrapped(column.title), fontsize=9, parse_math=False)
@@ -146,10 +168,9 @@ def _title(run: RunFolder, cell: Cell) -> str:
     return f"{cell.fit.method} (uses labels)" if sees_labels(run, cell.fit) else cell.fit.method
 
 
-def _label(case: Case, lesion_ml: Mapping[str, float]) -> str:
-    if case.lesion_mask is None:
-        return case.case_id
-    return f"{case.case_id}\n{lesion_ml.get(case.case_id, np.nan):.1f} ml"
+def _label(case: Case, shown: Shown) -> str:
+    volume = "" if case.lesion_mask is None else f"{shown.lesion_ml.get(case.case_id, np.nan):.1f} ml"
+    return "\n".join(filter(None, [shown.named.get(case.case_id, "").upper(), case.case_id, volume]))
 
 
 def _kept(path: Path) -> Volume | None:
@@ -211,6 +232,10 @@ def _height_mm(case: Case, z: int) -> float:
 def _wrapped(title: str, width: int = 17) -> str:
     """Long names of variants, and what is said of a method, go over several lines."""
     return re.sub(r"(?<=[\[,])| (?=\()", "\n", title) if max(map(len, title.split("\n"))) > width else title
+
+
+def _note(axes: Axes, text: str) -> None:
+    axes.text(0.03, 0.97, text, ha="left", va="top", fontsize=7, color="white", transform=axes.transAxes)
 
 
 def _mark_sides(axes: Axes) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import protocol_named
 from datasets.implants import host_cohort
 from reports.board import Board
 from reports.findings import Findings
@@ -49,7 +49,7 @@ def _headline(findings: Findings, board: Board, chain: str) -> Headline:
     protocol = next(iter([*defined, *wanted]), "")
     if not protocol:
         return Headline(chain, "", f"Post-processing `{chain}`; no threshold that could be deployed was asked for.")
-    why = f"Post-processing `{chain}`, threshold `{protocol}`: {PROTOCOLS[protocol].what}."
+    why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
     if protocol != "lesion-val" and "lesion-val" in deployable:
         missing = select(board.rows, "threshold", chain, "lesion-val").empty
         reason = "not computed yet" if missing else f"undefined here: {ABSENT['lesion-val']}"
@@ -59,7 +59,7 @@ def _headline(findings: Findings, board: Board, chain: str) -> Headline:
 
 def healthy_protocol(findings: Findings) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    chosen = [name for name in findings.scoring.protocols if PROTOCOLS[name].uses == "healthy-val"]
+    chosen = [name for name in findings.scoring.protocols if protocol_named(name).uses == "healthy-val"]
     return "healthy-fpr-1" if "healthy-fpr-1" in chosen else next(iter(chosen), "")
 
 
@@ -69,4 +69,4 @@ def domain(findings: Findings, cohort: str) -> str:
 
 
 def sees_test(protocol: str) -> bool:
-    return PROTOCOLS[protocol].sees_test_labels
+    return protocol_named(protocol).sees_test_labels

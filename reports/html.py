@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmark.runfolder import write_text
 from reports.document import Document
-from reports.glance import glance
 from reports.rendering import render
 from reports.viewer import viewer_content
 
@@ -21,16 +20,12 @@ def write_html(document: Document, *, volumes: bool = True) -> Path:
     """
     from jinja2 import Environment, PackageLoader
 
-    head, rest = document.sections[0], document.sections[1:]
-    title, *facts = [line for line in head.splitlines() if not line.startswith(">")]
-    badges = "\n\n".join(line for line in head.splitlines() if line.startswith(">"))
-    body = "\n\n".join(filter(None, [badges, glance(document.findings), *rest]))
-    page = render(body, document.run.root)
+    title, _, badges = document.sections[0].partition("\n\n")
+    page = render("\n\n".join([badges, *document.sections[1:]]), document.run.root)
     content = viewer_content(document) if volumes else None
     template = Environment(loader=PackageLoader("reports", "web"), autoescape=True).get_template("report.html.jinja")
     html = template.render(
         title=title.lstrip("# "),
-        facts=render("\n".join(facts), document.run.root).html,
         body=page.html,
         contents=[heading for heading in page.headings if heading.level in (2, 3)],
         viewer=content and script_json(content),

@@ -8,7 +8,7 @@ from benchmark.admission import leaks_of
 from benchmark.records import cell_state
 from benchmark.runfolder import RunFolder, read_json
 from benchmark.study import Cell
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import PROTOCOLS, protocol_named, scans_needed
 from reports.findings import Findings, cohort_title
 from reports.headline import ABSENT, sees_test
 from reports.markup import escape
@@ -110,7 +110,8 @@ def _undefined_protocols(findings: Findings) -> Iterator[str]:
 def _undefined(findings: Findings, cohort: str) -> list[str]:
     rows = _undefined_rows(findings)
     rows = rows[(rows["dataset"] == cohort) & ~_by_decision(findings, rows)]
-    return [name for name in rows["protocol"].unique() if name in PROTOCOLS and not _is_closed(findings, name)]
+    asked = findings.scoring.protocols
+    return [name for name in rows["protocol"].unique() if name in asked and not _is_closed(findings, name)]
 
 
 def _undefined_by_decision(findings: Findings) -> Iterator[str]:
@@ -134,10 +135,16 @@ def _by_decision(findings: Findings, rows: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def _why_undefined(findings: Findings, cohort: str, protocol: str) -> str:
-    uses = PROTOCOLS[protocol].uses
-    if cohort not in findings.lesion and uses != "healthy-val":
+    named = protocol_named(protocol)
+    if named.cohort:
+        return f"this run has no lesion validation cases of {escape(named.cohort)}"
+    if cohort not in findings.lesion and named.uses != "healthy-val":
         return "a healthy cohort has no lesions"
-    return ABSENT[uses]
+    if named.rule == "alarm" and named.rate is not None:
+        return f"the healthy cohort has fewer than {scans_needed(named.rate)} validation scans"
+    if named.rule == "crossed":
+        return "its test split has lesion cases of fewer than two patients"
+    return ABSENT[named.uses]
 
 
 def _closed_protocols(findings: Findings) -> Iterator[str]:

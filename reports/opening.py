@@ -1,4 +1,4 @@
-"""The report's first section: what was run, on what, and what qualifies all its numbers."""
+"""What stands first in a report: what qualifies all its numbers; and what was run, on what."""
 
 from collections.abc import Iterator
 
@@ -10,17 +10,20 @@ from reports.markup import escape
 from reports.notes import badges
 
 
-def opening(findings: Findings, study: Study | None) -> str:
-    """The title, a list of facts, and the badges.
+def opening(findings: Findings) -> str:
+    """The title and the badges."""
+    title = findings.heading(f"Run {escape(findings.run.root.resolve().name)}", 1)
+    return "\n\n".join([title, *(f"> {badge}" for badge in badges(findings))])
+
+
+def facts(findings: Findings, study: Study | None) -> str:
+    """A list of what was run, on what, with what.
 
     Args:
         study: None where the data are not there any more; then nothing is said of their number.
     """
-    lines = [findings.heading(f"Run {escape(findings.run.root.resolve().name)}", 1), ""]
-    lines += [f"- **{name}**: {text}" for name, text in _facts(findings, study)]
-    for badge in badges(findings):
-        lines += ["", f"> {badge}"]
-    return "\n".join(lines)
+    lines = [f"- **{name}**: {text}" for name, text in _facts(findings, study)]
+    return "\n".join([findings.heading("What was run"), "", *lines])
 
 
 def _facts(findings: Findings, study: Study | None) -> Iterator[tuple[str, str]]:

@@ -10,8 +10,9 @@ from benchmark.records import has_maps, reopen
 from benchmark.runfolder import RunFolder
 from datasets.catalog import dataset
 from datasets.errors import BadFile, UserError
+from reports.exemplars import case_scores, named_cases, shown_chain
 from reports.findings import Findings, cohort_title
-from reports.gallery import write_gallery
+from reports.gallery import Shown, write_gallery
 from reports.markup import escape
 from reports.numbers import select
 
@@ -68,13 +69,25 @@ def _picture(findings: Findings, scans: Scans, name: str, shown: Sequence[str] |
     rows = findings.whole.rows
     sizes = select(rows[rows["dataset"] == name], "lesion_ml")
     lesion_ml = dict(zip(sizes["case_id"], sizes["value"], strict=True))
+    known = Shown(lesion_ml, named_cases(findings, name), case_scores(findings, name))
     try:
-        cases = write_gallery(findings.run, scans.study, name, findings.split, lesion_ml, path)
+        cases = write_gallery(findings.run, scans.study, name, findings.split, known, path)
     except UserError as error:
         log.warning("No picture of %s: %s", name, error)
         return "No picture: a scan or a map is missing or cannot be read."
-    order = "largest, median and smallest lesion" if lesion_ml else "first, middle and last case"
-    return _captioned(name, path, f"Top down ({order}): {', '.join(map(escape, cases))}.")
+    return _captioned(name, path, _told(cases, known, shown_chain(findings, name)))
+
+
+def _told(cases: Sequence[str], known: Shown, chain: str) -> str:
+    """Which cases are shown, and why these."""
+    listed = ", ".join(
+        f"{escape(case)} ({known.named[case]})" if case in known.named else escape(case) for case in cases
+    )
+    if known.named:
+        why = f" by the mean AUPRC (`{chain}`) of all methods but floors; on each map its method's own"
+    else:
+        why = " (largest, median and smallest lesion)" if known.lesion_ml else " (first, middle and last case)"
+    return f"Top down{why}: {listed}."
 
 
 def _captioned(name: str, path: Path, caption: str) -> str:

@@ -13,7 +13,12 @@ from urllib.parse import unquote
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from reports.columns import MISSING, UNDEFINED
 from reports.markup import plain
+from reports.signs import SIGNS
+
+NUMBER = r"([^\w\s.+-]?) ?([+-]?\d+(?:,\d{3})*(?:\.\d+)?)(?![\w,])"
+STATES = {SIGNS["better"]: "number better", SIGNS["worse"]: "number worse"}
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,14 @@ def _embed(image: Token, folder: Path) -> None:
 
 
 def _make_sortable(tokens: Sequence[Token]) -> None:
-    """Numbers are sorted as numbers: each cell says the one that its text begins with."""
+    """Numbers are sorted as numbers: each cell says the one that its text begins with, after the sign of a state."""
     for token, inline in itertools.pairwise(tokens):
         if token.type == "table_open":
             token.attrSet("class", "sortable")
         elif token.type == "td_open":
             text = "".join(child.content for child in inline.children or ())
-            number = re.match(r"-?\d[\d,]*\.?\d*", text)
+            number = re.match(NUMBER, text)
             if number:
-                token.attrSet("data-sort", number[0].replace(",", ""))
+                token.attrSet("data-sort", number[2].replace(",", ""))
+            if number or text in (MISSING, UNDEFINED):
+                token.attrSet("class", STATES.get(number[1], "number") if number else "number")

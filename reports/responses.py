@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import isnan
 from pathlib import Path
 
+from reports.areas import area_tables
 from reports.curves import draw_responses
 from reports.findings import Findings, cohort_title
 from reports.headline import domain
@@ -36,6 +37,7 @@ def under_shift(findings: Findings) -> str:
             f"Post-processing `{one.chain}`, threshold `{one.protocol}`. {_summary_said(one, is_lesion)}",
             summary_table(one, findings.whole.label, lesion=is_lesion),
             _figure(one, path, lesion=is_lesion),
+            *area_tables(findings, one.cohort, lesion=is_lesion),
             *(
                 f"<details><summary>{escape(kind)}, every level</summary>\n\n"
                 f"{detail_table(one, kind, findings.whole.label, lesion=is_lesion)}\n\n</details>"

@@ -1,12 +1,10 @@
 """The report's sections of numbers; each is Markdown, "" where it has nothing to show."""
 
-from benchmark.runfolder import RunFolder, read_json
-from benchmark.study import Fit
-from benchmark.thresholds import PROTOCOLS
+from benchmark.thresholds import protocol_named
 from reports.board import Board
 from reports.findings import Findings, cohort_title
 from reports.headline import domain, headlines, healthy_protocol, sees_test
-from reports.markup import escape
+from reports.healthy import alarms_compared
 from reports.notes import notes
 from reports.tables import alarm_table, cut_off_table, dice_table, l1_table, leaderboard, nan_table
 
@@ -59,7 +57,8 @@ def false_alarms(findings: Findings) -> str:
         return ""
     parts = [
         findings.heading("False alarms in healthy scans"),
-        f"Threshold `{protocol}`: {PROTOCOLS[protocol].what}. The unit is the scan; everything raised is false.",
+        f"Threshold `{protocol}`: {protocol_named(protocol).what}. Everything raised is false.",
+        *filter(None, [alarms_compared(findings)]),
     ]
     explained = {
         "in-domain": "in-domain: the cohort that the methods were fitted on",
@@ -70,7 +69,9 @@ def false_alarms(findings: Findings) -> str:
         parts += [findings.heading(f"{cohort_title(name)}, {explained[where]}", 3), *_caution(board)]
         if findings.validation and where == "in-domain":
             parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
-        parts.append(alarm_table(board, findings.scoring.postprocessing, protocol))
+        parts.append(
+            f"By chain; the unit is the scan.\n\n{alarm_table(board, findings.scoring.postprocessing, protocol)}"
+        )
     return "\n\n".join(parts)
 
 
@@ -110,26 +111,5 @@ def noted(findings: Findings) -> str:
     ).strip()
 
 
-def configurations(findings: Findings) -> str:
-    parts = [findings.heading("Hyper-parameters and keys")]
-    for fit in findings.fits:
-        config = ", ".join(f"`{name}={value}`" for name, value in sorted(fit.config.items())) or "none"
-        keys = [f"{cell.cohort.dataset} `{cell.key}`" for cell in findings.cells if cell.fit == fit]
-        parts.append(
-            f"- **{escape(fit.method)}**, seed {fit.seed}{_training(findings.run, fit)}\n"
-            f"  - {config}\n"
-            f"  - fit `{fit.key}`; cells: {', '.join(keys)}"
-        )
-    return "\n".join([parts[0], "", *parts[1:]])
-
-
 def _caution(board: Board) -> list[str]:
     return [f"**{board.caution}**"] if board.caution else []
-
-
-def _training(run: RunFolder, fit: Fit) -> str:
-    path = run.fit(fit) / "fit.json"
-    if not path.exists():
-        return ""
-    record = read_json(path)
-    return f": {record['parameters']:,} parameters, fitted in {record['seconds']:.0f} s on {record['device']}"

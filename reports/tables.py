@@ -133,9 +133,9 @@ def nan_table(boards: Mapping[str, Board]) -> str:
     for title, board in boards.items():
         for metric, values in of_cases(board.rows).groupby("metric")["value"]:
             if values.isna().any():
-                rule = METRICS[str(metric)].what if metric in METRICS else ""
+                rule = METRICS[str(metric)].undefined if metric in METRICS else ""
                 lines.append([escape(title), escape(str(metric)), f"{values.isna().sum()} of {len(values)}", rule])
-    return github_table(["Cohort", "Metric", "Undefined rows", "What it is"], lines, 4)
+    return github_table(["Cohort", "Metric", "Undefined rows", "Undefined where"], lines, 4)
 
 
 def _with_sd(number: Number) -> str:

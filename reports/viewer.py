@@ -16,9 +16,8 @@ from datasets.catalog import dataset
 from datasets.errors import UserError
 from datasets.grid import load_case
 from reports.document import Document
-from reports.exemplars import exemplars
+from reports.exemplars import named_cases
 from reports.gallery import brightest, choose_cases, shown_cells
-from reports.headline import headline_chains, headlines
 
 LEVELS = 255
 
@@ -50,7 +49,7 @@ def _of_cohort(document: Document, name: str) -> list[dict[str, Any]]:
     if study is None or not cells:
         return []
     files = [one for one in study.mapped_cases(cells[0]) if one.split == findings.split]
-    named = _named(document, name)
+    named = named_cases(document.findings, name)
     chosen = [one for one in files if one.case_id in named] or choose_cases(files, {})[:1]
     cases = [load_case(one, cells[0].fit.grid) for one in chosen]
     methods = [_of_method(document, cell, cases) for cell in cells]
@@ -69,15 +68,6 @@ def _of_cohort(document: Document, name: str) -> list[dict[str, Any]]:
             }
         )
     return made
-
-
-def _named(document: Document, name: str) -> dict[str, str]:
-    """The cohort's exemplars, by case id."""
-    board = document.findings.lesion.get(name)
-    if board is None:
-        return {}
-    chain = headlines(document.findings, board)[0].chain if board.patients else headline_chains(document.findings)[0]
-    return {case_id: what for what, case_id in exemplars(board, chain).items()}
 
 
 def _of_method(document: Document, cell: Cell, cases: Sequence[Case]) -> list[dict[str, str | None]]:

@@ -3,15 +3,25 @@
 import csv
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.runfolder import written_whole
 from benchmark.statistics.comparison import Comparison
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     "dataset", "split", "metric", "postprocessing", "protocol", "endpoint", "question", "a", "b", "state", "better",
     "n", "left_out", "seeds", "difference", "low", "high", "level", "interval", "coverage", "se", "sd",
     "test", "p", "p_adjusted", "correction", "comparisons", "margin", "p_equivalent", "p_equivalent_adjusted",
     "detectable", "power", "p_false_claim", "p_false_claim_winner", "methods", "p_published_unpaired",
+)  # fmt: skip
+
+NUMBERS = (
+    "n", "left_out", "difference", "low", "high", "level", "coverage", "se", "sd", "p", "p_adjusted", "comparisons",
+    "margin", "p_equivalent", "p_equivalent_adjusted", "detectable", "power", "p_false_claim", "p_false_claim_winner",
+    "methods", "p_published_unpaired",
 )  # fmt: skip
 
 
@@ -21,6 +31,16 @@ def write_comparisons(path: Path, comparisons: Iterable[Comparison]) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([_cell(value) for value in _line(one)] for one in comparisons)
+
+
+def read_comparisons(path: Path) -> "pd.DataFrame":
+    """Its columns as text and numbers, NaN where undefined; without a line where there is no file."""
+    import pandas as pd
+
+    types = {column: float if column in NUMBERS else str for column in COLUMNS}
+    if not path.is_file():
+        return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in types.items()})
+    return pd.read_csv(path, dtype=types, na_values={name: [""] for name in NUMBERS}, keep_default_na=False)
 
 
 def _line(one: Comparison) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from datasets.errors import BadValue
 
-PIPELINE = 1
+PIPELINE = 2
 """Counts up whenever the same scan and parameters give other voxels, so that kept cases are made anew."""
 
 LEAST_MM, MOST_MM = 0.5, 4.0

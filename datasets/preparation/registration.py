@@ -16,7 +16,9 @@ Kind = Literal["rigid", "affine"]
 BINS = 32
 COARSE_MM = 4.0
 LEVELS_MM = (8.0, 4.0)
-ITERATIONS = 200
+ITERATIONS = 500
+SMALLEST_STEP, RELAXATION = 1e-4, 0.8
+"""Steps that shrink faster, or end sooner, stop short of the optimum, at a place that depends on how the head lies."""
 
 
 def set_threads(count: int) -> None:
@@ -66,7 +68,7 @@ def _optimised(fixed: Any, moving: Any, transform: Any) -> Any:
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=2.0, minStep=1e-3, numberOfIterations=ITERATIONS, relaxationFactor=0.6
+        learningRate=2.0, minStep=SMALLEST_STEP, numberOfIterations=ITERATIONS, relaxationFactor=RELAXATION
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([round(level / COARSE_MM) for level in LEVELS_MM])

@@ -10,9 +10,9 @@ from commandline import Program, refused
 from studies import Runner
 
 from benchmark import calibrating
-from benchmark.alarmlevel import alarm_level
 from benchmark.calibrating import calibrate_run, calibration_cases, one_scan_each
 from benchmark.maps import read_volume
+from benchmark.opening import alarm_level
 from benchmark.postprocessing import CHAINS, smooth
 from benchmark.records import reopen
 from datasets.grid import load_case
@@ -75,7 +75,8 @@ def test_the_threshold_is_a_level_of_a_healthy_scan_and_power_is_of_the_other_co
     (files,) = calibration_cases(study, cell)
     case = load_case(files, TINY)
     kept = read_volume(runner.folder.anomaly_map(cell, files.case_id))
-    level = alarm_level(smooth(kept, case.brain_mask, CHAINS["light"]), case.brain_mask, CHAINS["light"], case.voxel_ml)
+    light = CHAINS["light"]
+    level = alarm_level(smooth(kept, case.brain_mask, light), case.brain_mask, light.smallest(case.voxel_ml))
     assert found[0].levels == (level,)
     assert found[0].threshold.threshold == level
     powers = {power.dataset: power for power in found[0].powers}

@@ -59,11 +59,11 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
         (("--methods", "mean-distance[power=x]"), "Method 'mean-distance', power: got 'x', wanted: Input should be"),
         (
             ("--protocols", "lesion-vol"),
-            "No protocol 'lesion-vol'. Did you mean 'lesion-val'? Available: healthy-fpr-0.1",
+            "No protocol 'lesion-vol'. Did you mean 'lesion-val'? Available: healthy-alarm-10",
         ),
         (
             ("--postprocessing", "ligth"),
-            "No post-processing chain 'ligth'. Did you mean 'light'? Available: light, none",
+            "No post-processing chain 'ligth'. Did you mean 'light'? Available: light, light-no-components",
         ),
         (("--rerun", "fialed"), "'fialed'. Did you mean 'failed'? Available: all, failed, missing."),
         (("--precision", "fp3"), "'fp3'. Did you mean 'fp32'? Available: bf16, fp16, fp32."),

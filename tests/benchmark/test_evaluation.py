@@ -12,8 +12,9 @@ from cohorts import PATIENTS, SHAPE, VOLUNTEERS, ellipsoid, write_nifti
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmark import evaluation
-from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scores
+from benchmark.asked import Choices, Source
+from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
+from benchmark.healthy import HealthyScan
 from benchmark.maps import read_volume, write_volume
 from benchmark.postprocessing import CHAINS, Chain
 from benchmark.results import Row
@@ -72,13 +73,14 @@ class Bench:
     def files(self, spec: DatasetSpec) -> Sequence[CaseFiles]:
         return spec.files(self.data, "t1") if (self.data / spec.name).exists() else []
 
-    def normal(self, chain: str) -> Mapping[str, Sequence[NDArray[np.float32]]]:
-        return healthy_scores(self.run, self.cell(VOLUNTEERS), self.files(VOLUNTEERS), [chain])
+    def normal(self, chain: str) -> Mapping[str, Sequence[HealthyScan]]:
+        return healthy_scans(self.run, self.cell(VOLUNTEERS), self.files(VOLUNTEERS), [chain])
 
     def rows(
         self, spec: DatasetSpec = PATIENTS, *, chain: str = "none", protocols: Sequence[str] = PROTOCOLS
     ) -> list[Row]:
-        return evaluate_cell(self.run, self.cell(spec), self.files(spec), self.normal(chain), protocols)
+        choices = Choices(self.normal(chain), protocols)
+        return list(evaluate_cell(self.run, self.cell(spec), self.files(spec), choices))
 
 
 @pytest.fixture
@@ -302,7 +304,7 @@ def test_a_map_of_zeros_has_dice_zero_and_no_precision(bench: Bench) -> None:
 
 def test_components_are_removed_after_the_threshold_was_chosen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lesion of case b is one voxel, which a chain without single voxels takes away."""
-    monkeypatch.setattr(evaluation, "CHAINS", {**CHAINS, "pairs": Chain("pairs", "pairs", min_voxels=2)})
+    monkeypatch.setitem(CHAINS, "pairs", Chain("pairs", "pairs", min_voxels=2))
     filled(bench)
     plain, pairs = bench.rows(chain="none"), bench.rows(chain="pairs")
     for protocol in PROTOCOLS:
@@ -359,7 +361,7 @@ def test_the_perfect_map_pays_for_what_the_chain_removes_and_the_box_cuts_off(be
     block = lesion_at(*[(x, y, z) for x in (6, 7, 8) for y in (6, 7, 8) for z in (3, 4, 5, 6)])
     bench.add(PATIENTS, "e", "test", scores(15), block)
     reference = Reference(Cohort("patients", "t1", "1"), bench.grid, ("val", "test"), None)
-    rows = evaluate_reference(reference, bench.files(PATIENTS), ("none", "paper"))
+    rows = list(evaluate_reference(reference, bench.files(PATIENTS), ("none", "paper")))
     whole = {row.case_id: row.value for row in rows if (row.metric, row.postprocessing) == ("dice", "none")}
     assert whole == {"a": 1, "b": 1, "c": pytest.approx(2 * 2 / (2 + 3)), "d": 1, "e": 1}
     paper = {row.case_id: row.value for row in rows if (row.metric, row.postprocessing) == ("dice", "paper")}
@@ -368,8 +370,201 @@ def test_the_perfect_map_pays_for_what_the_chain_removes_and_the_box_cuts_off(be
     assert {(row.method, row.protocol, row.seed, row.key) for row in rows} == {("perfect-map", "", None, reference.key)}
 
 
-def test_healthy_scores_are_of_validation_cases_alone(bench: Bench) -> None:
+def test_healthy_scans_are_validation_cases_alone(bench: Bench) -> None:
     filled(bench)
     bench.add(VOLUNTEERS, "t0", "test", scores(3))
-    normal = bench.normal("none")["none"]
-    assert [one.shape for one in normal] == [(BRAIN[INSIDE].sum(),)] * 2
+    assert len(bench.normal("none")["none"]) == 2
+
+
+EVERY = ("lesion-val-mean", "healthy-alarm-10", "transfer:inpatients", "oracle", "oracle-case", "oracle-cross")
+
+
+def every_row(bench: Bench, chain: str = "none", **elsewhere: float) -> list[Row]:
+    sources = {name: Source("2", {chain: threshold}) for name, threshold in elsewhere.items()}
+    choices = Choices(bench.normal(chain), ("lesion-val", *EVERY), sources)
+    return list(evaluate_cell(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), choices))
+
+
+def own_thresholds(rows: Sequence[Row], protocol: str) -> dict[str, float]:
+    return {row.case_id: row.value for row in rows if (row.metric, row.protocol) == ("threshold", protocol)}
+
+
+def dice_above(one: ByHand, level: float, missed: int = 0) -> float:
+    predicted = one.scores > level
+    return float(2 * (predicted & one.lesion).sum() / (predicted.sum() + one.lesion.sum() + missed))
+
+
+def test_each_case_has_its_own_best_threshold_under_its_oracle_and_none_does_better(bench: Bench) -> None:
+    rows = every_row(filled(bench))
+    assert own_thresholds(rows, "oracle-case").keys() == {"c", "d"}
+    for case_id in "cd":
+        (one,) = scored_by_hand(bench, case_id)
+        best = max(dice_above(one, level, missed=int(case_id == "c")) for level in np.unique(one.scores)[:-1])
+        assert value(rows, "dice", case_id, "oracle-case") == pytest.approx(best)
+        assert value(rows, "oracle_dice", case_id) == pytest.approx(best)
+
+
+def test_a_cross_fitted_threshold_is_that_of_the_other_patients(bench: Bench) -> None:
+    """With two test patients each is decided under the other's best threshold."""
+    rows = every_row(filled(bench))
+    own, crossed = (own_thresholds(rows, protocol) for protocol in ("oracle-case", "oracle-cross"))
+    assert crossed == {"c": own["d"], "d": own["c"]}
+
+
+def test_regret_is_what_the_cross_fitted_oracle_gains(bench: Bench) -> None:
+    rows = every_row(filled(bench))
+    for case_id in "cd":
+        gained = value(rows, "dice", case_id, "oracle-cross") - value(rows, "dice", case_id, "lesion-val")
+        assert value(rows, "regret", case_id, "lesion-val") == gained
+    regrets = [row for row in rows if row.metric == "regret"]
+    assert not [row for row in regrets if row.protocol.startswith("oracle") or row.case_id in "ab"]
+
+
+def test_a_single_patient_has_no_cross_fitted_threshold(bench: Bench) -> None:
+    bench.add(VOLUNTEERS, "v0", "val", scores(0))
+    bench.add(PATIENTS, "c", "test", scores(12, (A, 1.0)), lesion_at(A))
+    rows = every_row(bench)
+    assert isnan(value(rows, "threshold", protocol="oracle-cross"))
+    assert not [row for row in rows if row.metric == "regret"]
+
+
+def test_a_transferred_threshold_is_the_other_cohorts_and_its_key_holds_that_cohorts_digest(bench: Bench) -> None:
+    rows = every_row(filled(bench), inpatients=0.5)
+    assert value(rows, "threshold", protocol="transfer:inpatients") == 0.5
+    (one,) = scored_by_hand(bench, "d")
+    assert value(rows, "dice", "d", "transfer:inpatients") == pytest.approx(dice_above(one, 0.5))
+    keys = {row.key for row in rows if row.protocol == "transfer:inpatients"}
+    assert keys == {Evaluation(bench.cell(PATIENTS), "none", "transfer:inpatients@2").key}
+    assert isnan(value(every_row(bench), "threshold", protocol="transfer:inpatients"))
+
+
+def test_the_threshold_that_is_handed_on_is_the_cohorts_own(bench: Bench) -> None:
+    rows = filled(bench).rows()
+    found = lesion_thresholds(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), ["none", "light"])
+    assert found["none"] == value(rows, "threshold", protocol="lesion-val")
+    assert found["light"] != found["none"]
+
+
+def test_ten_percent_of_healthy_scans_may_raise_an_alarm_and_too_few_scans_promise_nothing(bench: Bench) -> None:
+    bench.add(PATIENTS, "a", "val", scores(10, (A, 1.0)), lesion_at(A))
+    for number in range(8):
+        bench.add(VOLUNTEERS, f"v{number}", "val", scores(number, (A, 1 + number / 10)))
+    assert isnan(value(every_row(bench), "threshold", protocol="healthy-alarm-10"))
+    bench.add(VOLUNTEERS, "v8", "val", scores(8, (A, 1.8)))
+    assert value(every_row(bench), "threshold", protocol="healthy-alarm-10") == pytest.approx(1.8, abs=1e-4)
+
+
+def test_an_alarm_is_one_that_the_whole_chain_leaves(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single high voxel is none where single voxels are removed; two are, from the lower one's score on."""
+    monkeypatch.setitem(CHAINS, "pairs", Chain("pairs", "pairs", min_voxels=2))
+    one, two = lesion_at(A)[INSIDE], lesion_at((7, 7, 6))[INSIDE]
+    bench.add(VOLUNTEERS, "v0", "val", 0.9 * one)
+    bench.add(VOLUNTEERS, "v1", "val", 0.9 * one + 0.5 * two)
+    levels = {chain: [scan.level for scan in bench.normal(chain)[chain]] for chain in ("none", "pairs")}
+    assert levels["none"] == pytest.approx([0.9, 0.9], abs=1e-4)
+    assert levels["pairs"] == pytest.approx([0, 0.5], abs=1e-4)
+
+
+def test_the_best_mean_dice_is_found_among_all_thresholds(bench: Bench) -> None:
+    rows = every_row(filled(bench))
+    pool = scored_by_hand(bench, "ab")
+    every = np.unique(np.concatenate([one.scores for one in pool]))[:-1].tolist()
+    best = max(float(np.mean([dice_above(one, level) for one in pool])) for level in every)
+    threshold = value(rows, "threshold", protocol="lesion-val-mean")
+    assert np.mean([dice_above(one, threshold) for one in pool]) == pytest.approx(best)
+
+
+def test_lesions_and_surfaces_of_a_case_by_hand(bench: Bench) -> None:
+    """Case d has its three lesion voxels highest: a perfect prediction."""
+    rows = every_row(filled(bench))
+    perfect = {"lesion_recall": 1, "lesion_precision": 1, "lesion_f1": 1, "surface_dice": 1}
+    wanted = {**perfect, "false_alarms": 0, "hd95": 0}
+    assert {name: value(rows, name, "d", "lesion-val") for name in wanted} == wanted
+
+
+def test_false_alarms_against_lesions_found_are_left_as_a_curve_beside_the_rows(bench: Bench) -> None:
+    rows = every_row(filled(bench))
+    with (bench.run.cell(bench.cell(PATIENTS)) / "froc.csv").open(newline="") as stream:
+        points = [row for row in csv.DictReader(stream) if (row["split"], row["stratum"]) == ("test", "all")]
+    thresholds = [float(point["threshold"]) for point in points]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert float(points[-1]["lesion_recall"]) == 1
+    assert {point["scans"] for point in points} == {"2"}
+    assert 0 < value(rows, "froc", split="test") <= 1
+
+
+def test_metrics_that_are_not_wanted_make_no_rows(bench: Bench) -> None:
+    choices = Choices(filled(bench).normal("none"), PROTOCOLS, metrics=("precision", "auroc"))
+    rows = evaluate_cell(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), choices)
+    assert {row.metric for row in rows} == {"precision", "auroc", "threshold", "lesion_ml", "lesion_outside_grid_ml"}
+
+
+def test_maps_of_zeros_go_through_every_chain(bench: Bench) -> None:
+    bench.add(VOLUNTEERS, "v0", "val", 0 * scores(0))
+    for case_id, split in (("a", "val"), ("c", "test"), ("d", "test")):
+        bench.add(PATIENTS, case_id, split, 0 * scores(0), lesion_at(A, B))
+    for chain in CHAINS:
+        rows = every_row(bench, chain)
+        assert value(rows, "dice", "c", "oracle-case") == 0
+        assert value(rows, "hd95", "c", "lesion-val") > 30
+        assert value(rows, "froc", split="test") == 0
+
+
+def test_nothing_is_left_of_the_files_between_two_passes(bench: Bench) -> None:
+    every_row(filled(bench))
+    assert not list(bench.run.root.glob(".scoring*"))
+
+
+def kept_table(bench: Bench, name: str) -> list[dict[str, str]]:
+    with (bench.run.cell(bench.cell(PATIENTS)) / name).open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_precision_against_recall_is_left_beside_the_rows_and_ends_where_no_more_can_be_found(bench: Bench) -> None:
+    """One of the six test voxels lies outside the box."""
+    every_row(filled(bench))
+    curve = [line for line in kept_table(bench, "pr.csv") if line["split"] == "test"]
+    assert float(curve[-1]["recall"]) == pytest.approx(5 / 6)
+    assert float(curve[0]["precision"]) == 1
+    assert {line["cases"] for line in curve} == {"2"}
+
+
+def test_a_single_lesion_is_found_where_the_threshold_is_below_its_level(bench: Bench) -> None:
+    """Its level is its highest score, as for all lesions of up to ten voxels."""
+    every_row(filled(bench))
+    lesions = {line["case_id"]: line for line in kept_table(bench, "lesions.csv") if line["split"] == "val"}
+    assert float(lesions["b"]["level"]) == pytest.approx(0.95, abs=1e-4)
+    assert float(lesions["a"]["volume_ml"]) == pytest.approx(2 * VOXEL_ML)
+
+
+def test_numbers_by_size_of_the_lesion_are_means_over_the_patients_of_that_size(bench: Bench) -> None:
+    """A voxel is 0.064 ml: case b lies below 0.1 ml, all others above."""
+    rows = every_row(filled(bench))
+    lines = kept_table(bench, "strata.csv")
+
+    def found(stratum: str, metric: str, of: str, split: str = "val") -> dict[str, str]:
+        wanted = {"stratum": stratum, "metric": metric, "of": of, "split": split, "protocol": "lesion-val"}
+        (line,) = [line for line in lines if wanted.items() <= line.items()]
+        return line
+
+    whole = [value(rows, "dice", case_id, "lesion-val") for case_id in "ab"]
+    assert float(found("<0.1 ml", "dice", "case")["mean"]) == whole[1]
+    assert float(found("0.1-1 ml", "dice", "case")["mean"]) == whole[0]
+    assert float(found("all", "dice", "case")["mean"]) == pytest.approx(np.mean(whole))
+    assert found("all", "dice", "case")["patients"] == "2"
+    assert found("0.1-1 ml", "lesion_recall", "lesion", "test")["cases"] == "2"
+    assert found("1-10 ml", "lesion_recall", "lesion", "test")["mean"] == "nan"
+
+
+def test_a_cohort_without_lesions_leaves_no_curves(bench: Bench) -> None:
+    filled(bench)
+    bench.rows(VOLUNTEERS)
+    assert not list(bench.run.cell(bench.cell(VOLUNTEERS)).glob("*.csv"))
+
+
+def test_the_perfect_map_says_what_the_box_cuts_off(bench: Bench) -> None:
+    filled(bench)
+    reference = Reference(Cohort("patients", "t1", "1"), bench.grid, ("val", "test"), None)
+    rows = list(evaluate_reference(reference, bench.files(PATIENTS), ("none",)))
+    cut = {row.case_id: row.value for row in rows if row.metric == "lesion_outside_grid_ml"}
+    assert cut == {"a": 0, "b": 0, "c": pytest.approx(VOXEL_ML), "d": 0}

@@ -2,14 +2,16 @@
 
 import doctest
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from math import isnan, nan
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmark import metrics
+from benchmark import metrics, opening
 
 Volume = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -45,7 +47,7 @@ def ratio(part: float, whole: float) -> float:
 
 
 def test_overlap_equals_a_count_voxel_by_voxel_over_random_volumes() -> None:
-    for number, (_, prediction, lesion) in enumerate(random_cases(400)):
+    for number, (_, prediction, lesion) in enumerate(random_cases(1000)):
         missed = number % 4
         true, false, overlooked = confusion(prediction, lesion)
         overlooked += missed
@@ -63,26 +65,26 @@ def test_overlap_equals_a_count_voxel_by_voxel_over_random_volumes() -> None:
 
 def test_average_precision_equals_scikit_learn_over_random_volumes() -> None:
     compared = 0
-    for scores, _, lesion in random_cases(400):
+    for scores, _, lesion in random_cases(1000):
         got = metrics.average_precision(scores, lesion)
         if not lesion.any():
             assert isnan(got)
             continue
         assert got == pytest.approx(average_precision_score(lesion.ravel(), scores.ravel()), abs=1e-12)
         compared += 1
-    assert compared > 200
+    assert compared > 500
 
 
 def test_auroc_equals_scikit_learn_over_random_volumes() -> None:
     compared = 0
-    for scores, _, lesion in random_cases(400):
+    for scores, _, lesion in random_cases(1000):
         got = metrics.auroc(scores, lesion)
         if lesion.all() or not lesion.any():
             assert isnan(got)
             continue
         assert got == pytest.approx(roc_auc_score(lesion.ravel(), scores.ravel()), abs=1e-12)
         compared += 1
-    assert compared > 200
+    assert compared > 500
 
 
 def test_auroc_counts_missed_voxels_as_outranked_by_every_healthy_one() -> None:
@@ -258,13 +260,18 @@ def test_masks_of_another_shape_or_type_are_refused_rather_than_broadcast() -> N
 def test_every_metric_is_listed_under_its_own_name_with_a_direction_that_fits() -> None:
     assert all(name == metric.name for name, metric in metrics.METRICS.items())
     directions = {name: metric.higher_is_better for name, metric in metrics.METRICS.items()}
-    better = {"dice", "precision", "recall", "auprc", "auprc_box", "auprc_pooled", "auprc_lift", "auroc"}
-    assert {name for name, higher in directions.items() if higher} == better | {"l1_ratio", "found", "found_tenth"}
+    overlap = {"dice", "precision", "recall", "oracle_dice", "surface_dice"}
+    ranks = {"auprc", "auprc_box", "auprc_pooled", "auprc_lift", "auroc"}
+    lesions = {"lesion_recall", "lesion_precision", "lesion_f1", "froc", "froc_at_1", "found", "found_tenth"}
+    better = overlap | ranks | lesions | {"l1_ratio", "ssim", "psnr"}
+    assert {name for name, higher in directions.items() if higher} == better
     neutral = {"threshold", "lesion_ml", "lesion_outside_grid_ml", "lesion_l1", "shift_dose"}
+    neutral |= {"histogram_entropy_difference"}
     assert {name for name, higher in directions.items() if higher is None} == neutral
 
 
 def test_examples_in_the_docstrings_hold() -> None:
-    result = doctest.testmod(metrics)
-    assert result.attempted > 8
-    assert result.failed == 0
+    modules = [import_module(f"benchmark.metrics.{found.name}") for found in iter_modules(metrics.__path__)]
+    results = [doctest.testmod(module) for module in (*modules, opening)]
+    assert sum(result.attempted for result in results) > 20
+    assert not any(result.failed for result in results)

@@ -120,6 +120,10 @@ def test_the_state_of_a_cell_follows_its_record_and_rows(run: RunFolder, planned
     write_rows(run.cell(cell) / "rows.csv", [replace(threshold, protocol="oracle")])
     assert cell_state(run, cell, SCORING) == "mapped"
     write_rows(run.cell(cell) / "rows.csv", [replace(threshold, protocol=name) for name in SCORING.protocols])
+    record_cell(run, cell, {"status": "mapped", "metrics": ["dice"]})
+    assert cell_state(run, cell, SCORING) == "mapped"
+    assert cell_state(run, cell, replace(SCORING, metrics=("dice",))) == "done"
+    record_cell(run, cell, {"status": "mapped", "metrics": SCORING.metrics})
     assert cell_state(run, cell, SCORING) == "done"
     assert cell_state(run, cell, replace(SCORING, postprocessing=("none", "paper"))) == "mapped"
 

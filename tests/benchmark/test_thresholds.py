@@ -14,8 +14,12 @@ from benchmark.thresholds import (
     above,
     best_dice,
     best_dice_threshold,
+    healthy_alarm_threshold,
     healthy_fpr_threshold,
+    protocol_named,
+    scans_needed,
 )
+from datasets.errors import UnknownName
 
 Scores = NDArray[np.float32] | NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -184,8 +188,39 @@ def test_a_healthy_threshold_needs_scans_with_voxels_and_a_rate() -> None:
         healthy_fpr_threshold([np.ones(3)], 5)
 
 
-def test_protocols_carry_their_rate_as_data_and_only_the_oracle_sees_test_labels() -> None:
+def test_the_alarm_threshold_is_a_conformal_rank() -> None:
+    """Of 9 scans the 9th smallest of 10 places, of 19 at 5 % the 19th; of 29 at 10 % the 27th."""
+    assert healthy_alarm_threshold([*range(9)], 0.1) == 8
+    assert healthy_alarm_threshold([*range(29)], 0.1) == 26
+    assert healthy_alarm_threshold([*range(19)], 0.05) == 18
+    assert [scans_needed(rate) for rate in (0.1, 0.05, 0.2, 0.3)] == [9, 19, 4, 3]
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.3])
+def test_too_few_scans_promise_nothing(rate: float) -> None:
+    few = scans_needed(rate) - 1
+    assert isnan(healthy_alarm_threshold([1.0] * few, rate))
+    assert healthy_alarm_threshold([1.0] * (few + 1), rate) == 1
+
+
+def test_a_new_scan_raises_an_alarm_no_more_often_than_promised() -> None:
+    levels = np.random.default_rng(0).normal(size=(10_000, 25)) ** 2
+    alarmed = [new > healthy_alarm_threshold(known, 0.1) for new, *known in levels.tolist()]
+    assert 0.06 < np.mean(alarmed) <= 0.1
+
+
+def test_a_transfer_names_its_cohort_and_other_names_are_refused() -> None:
+    assert protocol_named("transfer:lgg").cohort == "lgg"
+    assert protocol_named("oracle") is PROTOCOLS["oracle"]
+    for bad in ("transfer:", "transfer", "lesion-vol"):
+        with pytest.raises(UnknownName, match=f"No protocol '{bad}'"):
+            protocol_named(bad)
+
+
+def test_protocols_carry_their_rate_as_data_and_only_oracles_see_test_labels() -> None:
     rates = {name: protocol.rate for name, protocol in PROTOCOLS.items() if protocol.uses == "healthy-val"}
-    assert rates == {"healthy-fpr-0.1": 0.001, "healthy-fpr-1": 0.01, "healthy-fpr-5": 0.05}
-    assert [name for name, protocol in PROTOCOLS.items() if protocol.sees_test_labels] == ["oracle"]
+    fractions = {"healthy-fpr-0.1": 0.001, "healthy-fpr-1": 0.01, "healthy-fpr-5": 0.05}
+    assert rates == {**fractions, "healthy-alarm-10": 0.1}
+    upper_bounds = [name for name, protocol in PROTOCOLS.items() if protocol.sees_test_labels]
+    assert upper_bounds == ["oracle", "oracle-case", "oracle-cross"]
     assert all(name == protocol.name for name, protocol in PROTOCOLS.items())

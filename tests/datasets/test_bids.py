@@ -12,6 +12,7 @@ from cohorts import write_nifti
 from datasets.errors import BadFile, MissingData
 from datasets.grid import Grid, load_case
 from datasets.own import own_cohort
+from datasets.spec import usable_files
 
 MASKS = ("desc-brain_mask", "label-lesion_mask")
 
@@ -149,3 +150,22 @@ def test_a_scan_is_loaded_as_any_other(home: Path) -> None:
     case = load_case(files, Grid(shape=(8, 8, 8), spacing=4.0))
     assert case.lesion_mask is not None
     assert case.lesion_mask.sum() == (np.asarray(nibabel.nifti1.load(files.lesion_mask).dataobj) > 0).sum() > 0
+
+
+def test_what_is_wrong_with_single_scans_leaves_the_others_usable(home: Path) -> None:
+    for number in range(1, 6):
+        scan(home, f"sub-0{number}")
+    (home / "sub-02/anat/sub-02_desc-brain_mask.nii.gz").unlink()
+    (home / "sub-03/anat/sub-03_label-lesion_mask.nii.gz").unlink()
+    (home / "sub-04/anat/sub-04_acq-two_T1w.nii.gz").touch()
+    rows = ["sub-01,ms,test", "sub-02,ms,test", "sub-03,ms,test", "sub-04,ms,test", "sub-05,ms,soon"]
+    people(home, "participant_id,group,split", *rows)
+    spec = own_cohort("mine", home).spec
+    usable, problems = usable_files(spec, home, "t1")
+    assert [case.case_id for case in usable] == ["sub-01"]
+    assert {one.case_id: one.code for one in problems} == {
+        "sub-02": "missing-file", "sub-03": "missing-file", "sub-04": "bad-row", "sub-05": "bad-row",
+    }  # fmt: skip
+    with pytest.raises(BadFile) as caught:
+        spec.files(home, "t1")
+    assert len(str(caught.value).splitlines()) == 4

@@ -8,7 +8,7 @@ import numpy as np
 from cohorts import TINY
 from scipy import ndimage
 
-from benchmark.evaluation import as_seen
+from benchmark.closeness import as_seen
 from benchmark.maps import write_volume
 from benchmark.planning import Study
 from benchmark.records import Scoring, claim, record_cell
@@ -16,6 +16,7 @@ from benchmark.results import blank_row, write_rows
 from benchmark.runfolder import RunFolder, create_run
 from benchmark.scoring import evaluate_study, fail
 from benchmark.study import Cell, Cohort, Fit, Reference
+from benchmark.summaries.make import summarise
 from datasets.case import CaseFiles, Split
 from datasets.catalog import dataset
 from datasets.grid import load_case
@@ -36,6 +37,7 @@ class Made:
     study: Study
 
     def report(self, data: Path | None = None, *, pictures: Sequence[str] | None = None) -> str:
+        summarise(self.run, data)
         return write_report(self.run, data, pictures=pictures).read_text(encoding="utf-8")
 
 
@@ -70,6 +72,7 @@ def make(
         else:
             _keep_maps(made.run, cell, made.study.mapped_cases(cell))
     evaluate_study(made.study, made.run, SCORING, lambda line: None)
+    summarise(made.run, data)
     return made
 
 

@@ -23,7 +23,7 @@ from datasets.catalog import dataset
 from datasets.errors import MissingData
 from datasets.grid import load_case
 from datasets.spec import digest
-from reports.gallery import Column, Strip, choose_cases, columns, draw, shown_slice, write_gallery
+from reports.gallery import Column, Shown, Strip, choose_cases, columns, draw, shown_slice, write_gallery
 
 BRAIN = ellipsoid((7.5, 7.5, 5.5), (6.5, 6.0, 5.0))
 
@@ -150,7 +150,9 @@ def test_what_uses_labels_stands_last_and_says_so_above_its_column(study: Study,
             told = Card("lesion labels", "nothing", "nothing")
             write_card(run.fit(cell.fit), DataCard(told, "patients", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))
     with patch("reports.gallery.draw", wraps=draw) as drawn:
-        write_gallery(run, study, "patients", "test", {one.case_id: 1.0 for one in found}, tmp_path / "gallery.png")
+        write_gallery(
+            run, study, "patients", "test", Shown({one.case_id: 1.0 for one in found}), tmp_path / "gallery.png"
+        )
     shown = drawn.call_args.args[2]
     assert [column.title for column in shown] == ["image", "ae", "thresh (uses labels)"]
 
@@ -178,7 +180,7 @@ def test_the_picture_shows_test_cases_of_the_lowest_seed_and_is_a_png(study: Stu
     run, path = RunFolder(tmp_path), tmp_path / "figures" / "gallery.png"
     keep(run, study)
     lesion_ml = {f"patients-test-{index}": float(index) for index in range(3)}
-    shown = write_gallery(run, study, "patients", "test", lesion_ml, path)
+    shown = write_gallery(run, study, "patients", "test", Shown(lesion_ml), path)
     assert shown == ["patients-test-2", "patients-test-1", "patients-test-0"]
     assert imread(path).shape[0] > 300
     assert [one.name for one in path.parent.iterdir()] == ["gallery.png"]
@@ -186,7 +188,7 @@ def test_the_picture_shows_test_cases_of_the_lowest_seed_and_is_a_png(study: Stu
 
 def test_a_cohort_without_maps_is_an_error(study: Study, tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="No maps of patients, split test"):
-        write_gallery(RunFolder(tmp_path), study, "patients", "test", {}, tmp_path / "gallery.png")
+        write_gallery(RunFolder(tmp_path), study, "patients", "test", Shown({}), tmp_path / "gallery.png")
 
 
 def test_a_shifted_cell_is_not_shown(study: Study, tmp_path: Path) -> None:
@@ -195,4 +197,4 @@ def test_a_shifted_cell_is_not_shown(study: Study, tmp_path: Path) -> None:
     only_shifted = replace(study, cells=tuple(shifted))
     keep(run, only_shifted)
     with pytest.raises(MissingData):
-        write_gallery(run, only_shifted, "patients", "test", {}, tmp_path / "gallery.png")
+        write_gallery(run, only_shifted, "patients", "test", Shown({}), tmp_path / "gallery.png")

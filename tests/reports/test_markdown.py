@@ -14,15 +14,20 @@ def test_the_sections_come_in_the_order_in_which_one_reads(report: str) -> None:
     headings = [line for line in report.splitlines() if line.startswith(("# ", "## "))]
     assert headings == [
         "# Run run",
+        "## At a glance",
+        "## What was run",
         "## Leaderboards",
         "## Mean Dice by post-processing and threshold",
+        "## Detection curves, and by lesion size",
         "## False alarms in healthy scans",
+        "## Quality against time and memory",
         "## Reconstruction of healthy scans",
         "## Loss by field of view",
         "## Notes",
         "## Gallery",
         "## Data cards",
-        "## Hyper-parameters and keys",
+        "## Methods, as text for a paper",
+        "## Resolved configuration",
     ]
 
 

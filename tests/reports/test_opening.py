@@ -1,23 +1,24 @@
-"""The facts above all sections."""
+"""The badges above all sections, and the facts of what was run."""
 
 from pathlib import Path
 
-from runs import Made, make
+from runs import Made, make, section
 
 from benchmark.runfolder import write_json
 
 
 def test_the_opening_says_what_was_run(report: str) -> None:
-    opening = report.split("\n## ")[0]
+    assert "> **Single seed**:" in report.split("\n## ")[0]
+    facts = section(report, "## What was run")
     for fact in ("thresh (floor), ae\\[size=48\\]", "3 healthy cases to train on, 3 to validate on",
-                 "16 x 16 x 12 voxels of 4 mm", "abacus", "fp32", "6 of 6 done", "**Single seed**:"):  # fmt: skip
-        assert fact in opening
-    assert "VALIDATION" not in opening
-    assert "Limit" not in opening
+                 "16 x 16 x 12 voxels of 4 mm", "abacus", "fp32", "6 of 6 done"):  # fmt: skip
+        assert fact in facts
+    assert "VALIDATION" not in facts
+    assert "Limit" not in facts
 
 
 def test_the_environment_is_one_line_where_it_is_known(made: Made, report: str) -> None:
-    assert "Environment" not in report
+    assert "**Environment**" not in report
     write_json(made.run.root / "environment.json", {"python": "3.11.7", "processor": "Abacus_1, 2 rods"})
     assert "\n- **Environment**: processor Abacus\\_1, 2 rods; python 3.11.7\n" in made.report(pictures=[])
 

@@ -30,7 +30,7 @@ def test_a_board_names_its_choice_and_holds_the_numbers_of_the_report(
 
 def test_healthy_cohorts_give_the_alarmed_share_of_each_method(finished: Made, report: str, plugin: None) -> None:
     lines = block(boards_text(finished.run), "Volunteers (volunteers), healthy, in-domain: median share")
-    alarms = report.split("## False alarms")[1]
+    alarms = section(report, "### Volunteers (`volunteers`), in-domain: the cohort that the methods were fitted on")
     shares = {name: float(cells_of(alarms, name)[6]) for name in ("thresh", "ae")}
     text = " ".join(line.strip() for line in lines)
     assert "(paper, healthy-fpr-1): thresh " in text

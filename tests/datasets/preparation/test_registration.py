@@ -31,6 +31,15 @@ def test_an_affine_registration_recovers_how_a_head_was_turned_scaled_and_moved(
     assert worst_mm(found, truth, fixed) < MOST_MM
 
 
+def test_where_another_brain_lands_hardly_depends_on_how_its_head_lies() -> None:
+    set_threads(1)
+    fixed, other = draw_head().stripped, draw_head(1).stripped
+    truth = turn((15, -12, 20), (1, 1, 1), (12, -8, 5))
+    straight = register(fixed, other, kind="affine")
+    turned = register(fixed, moved(other, truth), kind="affine")
+    assert worst_mm(turned, truth @ straight, fixed) < 1.0
+
+
 def test_a_rigid_registration_recovers_a_turn_between_heads_with_skull_of_inverse_contrast() -> None:
     set_threads(1)
     truth = turn((4, 3, -5), (1, 1, 1), (5, -4, 3))

@@ -1,0 +1,45 @@
+"""What is measured: one pure function a number, and METRICS, their names and directions.
+
+Voxel arrays hold either a brain's voxels or a whole box; both masks of a call hold the same ones. `missed`
+counts lesion voxels (a fraction where the scan is finer than the grid) that no array holds because they lie
+outside the grid's box: they can only be false negatives. All results are float64.
+"""
+
+from benchmark.metrics.alarms import alarm_fraction, alarms, far_from_lesion
+from benchmark.metrics.histograms import histogram_entropy_difference, histogram_js, histogram_kl, wasserstein_1
+from benchmark.metrics.images import l1, l1_ratio, psnr, ssim
+from benchmark.metrics.lesions import find_lesions, froc_point
+from benchmark.metrics.masks import Mask, Scores
+from benchmark.metrics.overlap import dice, precision, recall
+from benchmark.metrics.ranking import auroc, average_precision, lift
+from benchmark.metrics.surfaces import hd95, surface_dice
+from benchmark.metrics.table import METRICS, SCORED, Metric
+
+__all__ = [
+    "METRICS",
+    "SCORED",
+    "Mask",
+    "Metric",
+    "Scores",
+    "alarm_fraction",
+    "alarms",
+    "auroc",
+    "average_precision",
+    "dice",
+    "far_from_lesion",
+    "find_lesions",
+    "froc_point",
+    "hd95",
+    "histogram_entropy_difference",
+    "histogram_js",
+    "histogram_kl",
+    "l1",
+    "l1_ratio",
+    "lift",
+    "precision",
+    "psnr",
+    "recall",
+    "ssim",
+    "surface_dice",
+    "wasserstein_1",
+]

@@ -1,0 +1,76 @@
+"""Which post-processing and threshold a run's tables are of, cohort by cohort."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from benchmark.comparing import Comparable
+from benchmark.records import kept_scoring
+from benchmark.statistics.panel import Choice
+from benchmark.thresholds import protocol_named
+
+CHAINS = ("light", "paper")
+"""What one would deploy, and what stands beside published numbers; of a run without either, its first."""
+FIRST = ("lesion-val", "healthy-fpr-1")
+
+
+def chains(comparable: Comparable) -> list[str]:
+    kept = kept_scoring(comparable.run).postprocessing
+    return [name for name in CHAINS if name in kept] or [kept[0]]
+
+
+def deciding_choice(comparable: Comparable, dataset: str) -> Choice | None:
+    """The primary endpoint, or where a cohort has no number of it the next threshold and chain that it has.
+
+    None where no method has a Dice under a threshold that could be deployed.
+    """
+    return next(overlap_choices(comparable, dataset), None)
+
+
+def overlap_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
+    """Dice under the first threshold that each chain has numbers of, the deciding one first."""
+    endpoint, names = comparable.endpoint, chains(comparable)
+    ordered = sorted(names, key=lambda chain: chain != endpoint.postprocessing)
+    for chain in ordered:
+        for protocol in _deployable(comparable):
+            choice = Choice(dataset, endpoint.metric, chain, protocol, comparable.split)
+            if has_numbers(comparable, choice):
+                yield choice
+                break
+
+
+def area_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
+    """AUPRC after each chain."""
+    for chain in chains(comparable):
+        choice = Choice(dataset, "auprc", chain, "", comparable.split)
+        if has_numbers(comparable, choice):
+            yield choice
+
+
+def alarm_choice(comparable: Comparable, dataset: str) -> Choice | None:
+    """Alarms in healthy scans at a threshold taken from healthy scans; None where there is none."""
+    kept = kept_scoring(comparable.run).protocols
+    healthy = [name for name in kept if protocol_named(name).uses == "healthy-val"]
+    for protocol in sorted(healthy, key=lambda name: name != FIRST[1]):
+        choice = Choice(dataset, "alarm", chains(comparable)[0], protocol, comparable.split)
+        if has_numbers(comparable, choice):
+            return choice
+    return None
+
+
+def has_numbers(comparable: Comparable, choice: Choice) -> bool:
+    """Whether any method has a defined number of it."""
+    rows = comparable.rows
+    found = (rows["dataset"] == choice.dataset) & (rows["metric"] == choice.metric) & (rows["case_id"] != "")
+    found &= (rows["postprocessing"] == choice.postprocessing) & (rows["protocol"] == choice.protocol)
+    found &= (rows["split"] == choice.split) & (rows["shift"] == "none") & rows["seed"].notna()
+    return bool(rows.loc[found, "value"].notna().any())
+
+
+def of_metric(choice: Choice, metric: str, *, protocol: str | None = None) -> Choice:
+    return replace(choice, metric=metric, protocol=choice.protocol if protocol is None else protocol)
+
+
+def _deployable(comparable: Comparable) -> list[str]:
+    kept = [name for name in kept_scoring(comparable.run).protocols if not protocol_named(name).sees_test_labels]
+    wanted = [comparable.endpoint.protocol, *FIRST, *kept]
+    return [name for name in dict.fromkeys(wanted) if name in kept]

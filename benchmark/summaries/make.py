@@ -1,0 +1,69 @@
+"""summarise: every table that a report draws, made anew where rows, endpoint or program have changed."""
+
+import hashlib
+from pathlib import Path
+
+from benchmark import __version__
+from benchmark.comparing import Comparable
+from benchmark.records import kept_cells
+from benchmark.results import read_rows
+from benchmark.runfolder import RunFolder, read_json, write_json
+from benchmark.statistics.endpoint import Endpoint, read_endpoint
+from benchmark.statistics.question import QUESTIONS
+from benchmark.statistics.table import write_comparisons
+from benchmark.summaries.alarms import AlarmLine, alarm_lines
+from benchmark.summaries.areas import AreaLine, area_lines
+from benchmark.summaries.efficiency import EfficiencyLine, efficiency_lines
+from benchmark.summaries.groups import GroupLine, group_lines
+from benchmark.summaries.people import Person, people_of
+from benchmark.summaries.standings import Line, lines_of, standings_of
+from benchmark.summaries.table import read_summary, table_path, write_table
+
+LAYOUT = 1
+"""To be raised with what the tables hold."""
+
+
+def summarise(run: RunFolder, data: Path | None, *, endpoint: Endpoint | None = None) -> bool:
+    """Write a run's `summaries/`; whether they had to be made.
+
+    Args:
+        data: where the cohorts are now; None for where they were. Where they are not, who was scanned stays as known.
+
+    Raises:
+        MissingData: nothing has been scored yet.
+    """
+    comparable = Comparable(run, endpoint or read_endpoint())
+    people = list(people_of(run, data)) or _known_people(run)
+    made, record = table_path(run, "made").with_suffix(".json"), _record(comparable, people)
+    if made.is_file() and read_json(made) == record:
+        return False
+    made.unlink(missing_ok=True)
+    write_table(run, "people", Person, people)
+    standings = list(standings_of(comparable))
+    lines = list(lines_of(comparable, standings))
+    write_table(run, "standings", Line, lines)
+    write_comparisons(
+        table_path(run, "comparisons"),
+        [pair for one in standings for name in QUESTIONS for pair in one.comparisons[name]],
+    )
+    write_table(run, "alarms", AlarmLine, alarm_lines(comparable, kept_cells(run)[0].fit.healthy.dataset))
+    write_table(run, "groups", GroupLine, group_lines(comparable, read_summary(run, "people", Person)))
+    write_table(run, "areas", AreaLine, area_lines(comparable))
+    timing = run.root / "timing.csv"
+    if timing.is_file():
+        write_table(run, "efficiency", EfficiencyLine, efficiency_lines(comparable, read_rows(timing), lines))
+    write_json(made, record)
+    return True
+
+
+def _known_people(run: RunFolder) -> list[Person]:
+    return [Person(*line) for line in read_summary(run, "people", Person).itertuples(index=False)]
+
+
+def _record(comparable: Comparable, people: list[Person]) -> dict[str, object]:
+    """What the tables are made of: equal records mean equal tables."""
+    whole = hashlib.sha256(repr((comparable.endpoint, comparable.labelled_seeds, people)).encode())
+    for name in ("rows.csv", "timing.csv", "study.json"):
+        path = comparable.run.root / name
+        whole.update(path.read_bytes() if path.is_file() else b"")
+    return {"layout": LAYOUT, "version": __version__, "digest": whole.hexdigest()}

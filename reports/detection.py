@@ -1,0 +1,121 @@
+"""The report's section of detection: precision against recall, lesions found against false alarms, and by size."""
+
+from collections.abc import Sequence
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from reports.columns import MISSING
+from reports.exemplars import shown_chain
+from reports.findings import Findings, cohort_title
+from reports.ink import figure_at, legend_below, places, style_of, tidy
+from reports.keptcurves import kept_lines
+from reports.markup import escape, github_table
+from reports.sizes import by_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+EXPLAINED = (
+    "Left: precision against recall over the voxels of all patients together, steps as they are. Right: share of "
+    "lesions found against false alarms a scan, after the whole chain (FROC). A line a training seed. Recall ends "
+    "below 1 where lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
+)
+STRATUM_ALL = "all"
+RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def detection(findings: Findings) -> str:
+    """Markdown; "" where no cell has curves. Draws a figure a cohort."""
+    figures, parts, drawn = findings.run.root / "figures", [], set()
+    for name, board in findings.lesion.items():
+        chain = shown_chain(findings, name)
+        pr, froc = (_of_chain(kept_lines(findings, name, file), chain) for file in ("pr", "froc"))
+        sizes = by_size(findings, name, chain)
+        if pr.empty and froc.empty and not sizes:
+            continue
+        caution = [f"**{board.caution}**"] if board.caution else []
+        parts += [findings.heading(cohort_title(name), 3), *caution, f"Post-processing `{chain}`."]
+        if not (pr.empty and froc.empty):
+            path = figures / f"curves-{name}.svg"
+            draw_curves(pr, froc, list(findings.whole.seeds), path)
+            drawn.add(path)
+            parts.append(f"![Precision-recall and FROC curves, {escape(name)}](figures/{path.name})")
+            parts += _table(findings, froc)
+        parts += sizes
+    for stale in {*figures.glob("curves-*.svg")} - drawn:
+        stale.unlink()
+    return "\n\n".join([findings.heading("Detection curves, and by lesion size"), EXPLAINED, *parts]) if parts else ""
+
+
+def _of_chain(lines: pd.DataFrame, chain: str) -> pd.DataFrame:
+    return lines[lines["postprocessing"] == chain]
+
+
+def draw_curves(pr: pd.DataFrame, froc: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
+    """Write an SVG of both, one where the other is empty."""
+    found = [one for one in (("pr", pr), ("froc", froc)) if not one[1].empty]
+    with figure_at(path, 3.4 * len(found) + 0.2, 3.8) as figure:
+        panels = figure.subplots(1, len(found), squeeze=False)[0]
+        for panel, (kind, lines) in zip(panels, found, strict=True):
+            (_draw_pr if kind == "pr" else _draw_froc)(panel, lines, methods)
+            tidy(panel)
+        legend_below(figure, panels[0], columns=3)
+
+
+def _draw_pr(panel: "Axes", lines: pd.DataFrame, methods: Sequence[str]) -> None:
+    for (colour, dash, label), own in _styled(lines, methods):
+        ordered = own.sort_values("recall", kind="stable")
+        panel.step(
+            ordered["recall"], ordered["precision"], where="pre", color=colour, linestyle=dash, lw=1.2, label=label
+        )
+    panel.set(xlabel="recall (voxels)", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
+
+
+def _draw_froc(panel: "Axes", lines: pd.DataFrame, methods: Sequence[str]) -> None:
+    for (colour, dash, label), own in _styled(lines[lines["stratum"] == STRATUM_ALL], methods):
+        ordered = own.sort_values("false_alarms_a_scan", kind="stable")
+        alarms, found = ordered["false_alarms_a_scan"], ordered["lesion_recall"].cummax()
+        panel.step(alarms, found, where="post", color=colour, linestyle=dash, lw=1.2, label=label)
+    panel.set(xlabel="false alarms a scan", ylabel="lesions found", ylim=(0, 1))
+    panel.set_xscale("symlog", linthresh=1.0)
+    panel.set_xticks([0, 1, 3, 10, 30, 100], ["0", "1", "3", "10", "30", "100"])
+    panel.minorticks_off()
+    panel.set_xlim(left=0, right=max(1.0, float(lines["false_alarms_a_scan"].max())))
+
+
+def _styled(lines: pd.DataFrame, methods: Sequence[str]) -> "list[tuple[tuple[str, str, str | None], pd.DataFrame]]":
+    """Colour, dash and, for the first seed alone, the label of each method and seed."""
+    place, made, named = places(methods), [], set()
+    for (method, _), own in lines.groupby(["method", "seed"], sort=False):
+        colour, _, dash = style_of(place[str(method)])
+        made.append(((colour, dash, None if method in named else str(method)), own))
+        named.add(method)
+    return made
+
+
+def _table(findings: Findings, froc: pd.DataFrame) -> list[str]:
+    """Share of lesions found at a few rates of false alarms, for whoever cannot see the curves."""
+    whole = froc[froc["stratum"] == STRATUM_ALL]
+    if whole.empty:
+        return []
+    body = []
+    for method in (name for name in findings.whole.seeds if name in set(whole["method"])):
+        seeds = [own for _, own in whole[whole["method"] == method].groupby("seed")]
+        lesions, scans = (int(seeds[0][name].max()) for name in ("lesions", "scans"))
+        cells = [_share(seeds, rate) for rate in RATES]
+        body.append([findings.whole.label(method), f"{lesions} in {scans}", *cells])
+    headers = ["Lesions found at", "Lesions in scans", *(f"{rate:g} a scan" for rate in RATES)]
+    return [github_table(headers, body, 1)]
+
+
+def _share(seeds: Sequence[pd.DataFrame], rate: float) -> str:
+    """Mean over seeds of the most lesions found at no more false alarms than the rate."""
+    found = [own.loc[own["false_alarms_a_scan"] <= rate, "lesion_recall"].max() for own in seeds]
+    known = [0.0 if isnan(one) and not own["lesion_recall"].isna().all() else one
+             for one, own in zip(found, seeds, strict=True)]  # fmt: skip
+    mean = float(np.mean(known))
+    return MISSING if isnan(mean) else f"{mean:.2f}"
