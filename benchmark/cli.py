@@ -14,17 +14,22 @@ import typer
 
 from benchmark.cli_audiogram import app as audiogram
 from benchmark.cli_compare import app as about_numbers
+from benchmark.cli_grid import Executor, MemoryLimit, SlurmOptions, Threads, TimeLimit, Workers, execution
+from benchmark.cli_grid import app as about_runs
+from benchmark.cli_leaderboard import app as leaderboard
 from benchmark.cli_methods import app as about_methods
 from benchmark.cli_predict import app as prediction
+from benchmark.cli_verify import app as verification
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
     from benchmark.admission import Admission
+    from benchmark.execution import Execution
+    from benchmark.job import Job
     from benchmark.planning import Request, Study
     from benchmark.records import Scoring
     from benchmark.runfolder import RunFolder
-    from benchmark.runner import Job
     from benchmark.study import Cell
 
 app = typer.Typer(
@@ -37,6 +42,9 @@ app.add_typer(about_methods)
 app.add_typer(audiogram)
 app.add_typer(prediction)
 app.add_typer(about_numbers)
+app.add_typer(verification)
+app.add_typer(leaderboard, name="leaderboard")
+app.add_typer(about_runs)
 
 Data = Annotated[
     Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")
@@ -121,6 +129,12 @@ def run(
     match: Annotated[
         bool, typer.Option("--match", help="Map all again with histograms matched to the training cases.")
     ] = False,
+    executor: Executor = "inline",
+    workers: Workers = None,
+    threads: Threads = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
+    slurm: SlurmOptions = None,
 ) -> None:
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
     from benchmark.admission import admit
@@ -149,6 +163,9 @@ def run(
     )
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
+    how = execution(
+        executor, workers, threads, time_limit, memory_limit, slurm, device=device, devices=devices, batch=slice_batch
+    )
     scoring = _scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed(plugins or ())
     study = plan(replace(request, skip_bad=True))
@@ -161,7 +178,7 @@ def run(
     if dry_run:
         _show_cells(admission.study, root, scoring)
     else:
-        _run(admission, create_run(root), data, scoring, rerun, device, devices, slice_batch, _names(pictures))
+        _run(admission, create_run(root), data, scoring, rerun, how, slurm or (), _names(pictures))
     if study.left_out:
         raise typer.Exit(1)
 
@@ -232,24 +249,29 @@ def _run(
     data: Path,
     scoring: "Scoring",
     rerun: str,
-    device: str,
-    devices: int,
-    slice_batch: int,
+    how: "Execution",
+    slurm: Sequence[str],
     pictures: Sequence[str] | None,
 ) -> None:
-    from benchmark.inference import Inference, pick_device
-    from benchmark.runner import Job, run_study
+    from benchmark.cli_grid import job_on, submit
+    from benchmark.execution import set_limits
+    from benchmark.executors import run_study_in_workers
+    from benchmark.runner import run_study
     from benchmark.summaries.make import summarise
     from reports.markdown import write_report
     from reports.terminal import boards_text
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    inference = Inference(device=pick_device(device), slice_batch=slice_batch)
     study = admission.study
-    job = Job(study, run, data, inference, scoring, rerun, typer.echo, devices, admission)  # type: ignore[arg-type]
+    job = job_on(study, run, data, scoring, how, rerun, admission)
     if not any(job.wanted(cell) for cell in study.cells):
         _say_nothing_to_do(job)
-    failed = run_study(job)
+    if how.executor == "slurm":
+        submit(job, how, slurm)
+        return
+    if how.executor == "inline":
+        set_limits(how)
+    failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
     summarise(run, data)
     path = write_report(run, data, pictures=pictures)
     typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
@@ -276,7 +298,8 @@ def _exit_for(failed: "Sequence[Cell]") -> None:
 
 
 def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
-    """A line a cell: what it is, how many cases, what is kept of it."""
+    """A line a cell: what it is, how many cases, what is kept of it, and how long mapping it takes."""
+    from benchmark.progress import estimate, hours, measured
     from benchmark.records import cell_state, check_settings
     from benchmark.runfolder import RunFolder, open_run
 
@@ -284,14 +307,17 @@ def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
     if run.study.exists():
         check_settings(open_run(root), study)
     states = [cell_state(run, cell, scoring) for cell in study.cells]
+    speeds, left = measured(run, study.cells[0]), estimate(run, study)
     width = max(len(cell.fit.method) for cell in study.cells)
     place = max(10, *(len(cell.where) + 1 for cell in study.cells))
     for cell, state in zip(study.cells, states, strict=True):
         cases, seed = len(study.mapped_cases(cell)), cell.fit.seed
         typer.echo(
-            f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.where:<{place}}{cases:>5} cases  {cell.key}"
+            f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.where:<{place}}{cases:>5} cases  "
+            f"{hours(speeds, cell, cases):>8}  {cell.key}"
         )
     typer.echo(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
+    typer.echo(left.text())
 
 
 def _default_out(request: "Request", study: "Study") -> Path:

@@ -7,6 +7,8 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from benchmark.storage import storage_trouble
+from benchmark.termination import EXIT_CODE, Terminated, termination_is_an_exception
 from datasets.errors import UnknownName, UserError
 
 P = ParamSpec("P")
@@ -15,7 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects ins
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
-        "--plugin", metavar="FILE.py", help="A file whose detectors are methods without being installed; repeatable."
+        "--plugin", metavar="FILE", help="FILE.py, whose detectors are methods, or FILE.toml, of a program; repeatable."
     ),
 ]
 
@@ -26,14 +28,18 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with termination_is_an_exception():
+                command(*args, **kwargs)
+        except Terminated:
+            typer.echo("Ended by SIGTERM: what is done is kept, and the same command goes on with the rest.", err=True)
+            raise typer.Exit(EXIT_CODE) from None
         except UserError as error:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(2) from None
         except OSError as error:
-            if error.filename is None:
+            if error.filename is None and not storage_trouble(error):
                 raise
-            typer.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+            typer.echo(f"Error: {error.filename or 'writing'}: {error.strerror}.", err=True)
             raise typer.Exit(2) from None
 
     return guarded

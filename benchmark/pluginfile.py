@@ -1,4 +1,7 @@
-"""A plugin that is one file: the detectors defined in it are methods without being installed."""
+"""A plugin that is one file: the detectors defined in it are methods without being installed.
+
+A TOML file describes one that lives in another interpreter; see `benchmark.foreign`.
+"""
 
 import hashlib
 import re
@@ -14,15 +17,22 @@ from datasets.errors import BadValue
 if TYPE_CHECKING:
     from benchmark.detector import Detector
 
+TOML = ".toml"
 TARGET = re.compile(r"(?P<path>.+):(?P<name>[\w.-]+)@(?P<digest>[0-9a-f]{12})")
 
 
 def detectors(path: Path) -> dict[str, type["Detector"]]:
     """A file's methods by name: its `METHODS`, or else every public Detector that it defines, in kebab case.
 
+    A TOML file has one, whose name it says.
+
     Raises:
         BadValue: the file cannot be imported or holds no Detector.
     """
+    if path.suffix == TOML:
+        from benchmark.foreign import read_recipe, subprocess_method
+
+        return {read_recipe(path).name: subprocess_method(path)}
     module = _imported(path)
     found = getattr(module, "METHODS", None)
     if found is None:
@@ -114,6 +124,10 @@ def _is_detector(one: object) -> bool:
 
 
 def _content(path: Path) -> bytes:
+    if path.suffix == TOML:
+        from benchmark.foreign import content
+
+        return content(path)
     try:
         return path.read_bytes()
     except OSError as error:

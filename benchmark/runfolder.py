@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -15,6 +18,7 @@ from datasets.errors import BadFile, BadValue, MissingData
 from datasets.own import OwnCohort
 
 FORMAT = 3
+LEFT_OVER = re.compile(r"\.(\d+\.|scoring-|exchange-)")
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def create_run(root: Path) -> RunFolder:
     try:
         root.mkdir(parents=True, exist_ok=True)
         strangers = [path.name for path in root.iterdir() if not path.name.startswith(".")]
+        if strangers and (root / "study.json").exists():  # written meanwhile by another process
+            return open_run(root)
         if strangers:
             raise BadValue(
                 f"--out {root}: got a folder that holds {strangers[0]}, wanted an empty one or a run of ours."
@@ -99,12 +105,21 @@ def create_run(root: Path) -> RunFolder:
 def written_whole(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to, renamed to `path` when all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside = path.with_name(f".{os.getpid()}.{token_hex(4)}.{path.name}")  # two machines may share a folder
     try:
         yield beside
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left half-written in a folder that nobody else writes in."""
+    for path in folder.glob(".*"):
+        if LEFT_OVER.match(path.name) and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif LEFT_OVER.match(path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,67 +1,35 @@
-"""Fills a study's grid: keeps what is done, survives what fails."""
+"""Fills a study's grid: keeps what is done, survives what fails, and shares the work with whoever else is at it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from itertools import groupby
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-from benchmark.admission import Admission, keep
+from benchmark.checksums import write_checksums
 from benchmark.closeness import as_seen
-from benchmark.detector import LabelledDetector
-from benchmark.environment import environment
-from benchmark.fitting import Workplace, check_fit, fitted, forget
+from benchmark.detector import Detector, LabelledDetector
+from benchmark.fitting import fitted
 from benchmark.inference import Inference, Prediction, forget_peak, peak_bytes, predict
+from benchmark.job import Job, finish, prepare
 from benchmark.labels import LesionFrequency
+from benchmark.locks import taken, waited_for
 from benchmark.maps import write_volume
-from benchmark.planning import Study, check_cases
-from benchmark.records import Scoring, cell_state, check_settings, claim, has_maps, record_cell
+from benchmark.records import has_maps, record_cell
 from benchmark.results import Row, blank_row, write_rows
-from benchmark.runfolder import RunFolder, write_json
-from benchmark.scoring import collect, fail, score_fit, score_references
+from benchmark.runfolder import sweep
+from benchmark.scoring import fail, score_fit, score_missing_references
+from benchmark.storage import told_apart
 from benchmark.study import Cell, Fit
+from benchmark.tasks import Kind, Task, tasks_of
 from datasets.case import CaseFiles
+from datasets.errors import UserError
 from datasets.grid import Cases
 
-Rerun = Literal["missing", "failed", "all"]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A study, where its data are and where it is kept, and how it is computed and scored.
-
-    Attributes:
-        rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
-        say: told what goes on, a line at a time.
-        devices: GPUs that one fit trains on, where the method can use several.
-        admission: the audit that has read every case already; None to read them before anything is computed.
-    """
-
-    study: Study
-    run: RunFolder
-    data: Path
-    inference: Inference
-    scoring: Scoring
-    rerun: Rerun
-    say: Callable[[str], None]
-    devices: int = 1
-    admission: Admission | None = None
-
-    @property
-    def workplace(self) -> Workplace:
-        """Where this job's fits are made."""
-        return Workplace(self.study, self.run, self.inference.device, self.devices, self.say)
-
-    def wanted(self, cell: Cell) -> bool:
-        """Whether this cell is to be worked on."""
-        state = cell_state(self.run, cell, self.scoring)
-        return self.rerun == "all" or state in ("missing", "mapped") or state == self.rerun
-
-    def keeps_maps(self, cell: Cell) -> bool:
-        """Whether this cell needs no inference."""
-        return self.rerun != "all" and has_maps(self.run, cell)
+POLL_SECONDS = 0.5  # between two looks at what others are doing
 
 
 def run_study(job: Job) -> list[Cell]:
@@ -71,60 +39,109 @@ def run_study(job: Job) -> list[Cell]:
 
     Raises:
         UserError: before anything is computed, where a file cannot be used or the run folder holds
-            a study under other settings.
+            a study under other settings; later, where nothing more can be written.
     """
-    check_settings(job.run, job.study)
-    todo = [cell for cell in job.study.cells if job.wanted(cell)]
-    for fit in {cell.fit.key: cell.fit for cell in todo if not job.keeps_maps(cell)}.values():
-        check_fit(job.workplace, fit)
-    if todo and job.admission is None:
-        job.say("Reading every case once, to know now what cannot be used.")
-        check_cases(_needed(job.study, todo), todo[0].fit.grid)
-    claim(job.run, job.study, job.scoring, job.data)
-    if job.admission is not None:
-        keep(job.run, job.admission)
-    if todo:
-        write_json(job.run.root / "environment.json", environment(job.inference.device))
-    _forget(job, todo)
-    if todo or not all((job.run.cell(reference) / "rows.csv").exists() for reference in job.study.references):
-        score_references(job.study, job.run, job.scoring)
-    fits = job.study.fits
-    for index, fit in enumerate(fits, start=1):
-        cells = [cell for cell in todo if cell.fit == fit]
-        if cells:
-            job.say(f"[{index}/{len(fits)}] {fit.method}, seed {fit.seed}")
-            _run_fit(job, fit, cells)
-    collect(job.run)
-    return [cell for cell in job.study.cells if cell_state(job.run, cell, job.scoring) != "done"]
+    with told_apart(job.run.root):
+        work(job, prepare(job))
+        return finish(job)
 
 
-def _forget(job: Job, cells: Iterable[Cell]) -> None:
-    """Take back what is to be made anew, so that a run killed meanwhile goes on with it later."""
-    for cell in cells:
-        if job.rerun == "all":
-            forget(job.run.fit(cell.fit))
-        if not job.keeps_maps(cell):
-            (job.run.cell(cell) / "cell.json").unlink(missing_ok=True)
-            (job.run.cell(cell) / "rows.csv").unlink(missing_ok=True)
+def work(job: Job, cells: Sequence[Cell], kinds: Sequence[Kind] = ("fit", "map", "score")) -> None:
+    """Do what is left of some cells, or see other processes do it; a task is tried once."""
+    worker, left = _Worker(job), [task for task in tasks_of(job.study, job.run, cells) if task.kind in kinds]
+    if "score" in kinds:
+        _score_references(job, wait=False)
+    while left:
+        moved = False
+        for task in list(left):
+            before = left[: left.index(task)]
+            if task.done(job.run, job.scoring) or (task.ready(job.run, before) and worker.takes(task)):
+                left.remove(task)
+                moved = True
+        if not moved:
+            time.sleep(POLL_SECONDS)
+    if "score" in kinds:
+        _score_references(job, wait=True)
 
 
-def _run_fit(job: Job, fit: Fit, cells: list[Cell]) -> None:
-    """Fit, map and score the wanted cells of one row of the grid."""
-    to_map = [cell for cell in cells if not job.keeps_maps(cell)]
-    failed: list[Cell] = []
-    try:
-        detector = fitted(job.workplace, fit, mend=job.rerun == "failed") if to_map else None
-    except (Exception, SystemExit):
-        for cell in to_map:
-            fail(job.run, cell, "fit", job.say)
-        failed, to_map, detector = to_map, [], None
-    for cell in to_map:
+class _Worker:
+    """Does one task after the other; the latest detector is kept for the cells of its fit."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.held: tuple[str, Detector] | None = None
+        self.begun: set[str] = set()
+
+    def takes(self, task: Task) -> bool:
+        """Do a task, unless another process is at it."""
+        with taken(self.job.run, task.name) as mine:
+            if mine and not task.done(self.job.run, self.job.scoring):
+                self._say_begun(task.fit)
+                {"fit": self._fit, "map": self._map, "score": self._score}[task.kind](task)
+        return mine
+
+    def _fit(self, task: Task) -> None:
+        sweep(self.job.run.fit(task.fit))
+        sweep(self.job.run.fit(task.fit) / "checkpoints")
         try:
-            _map_cell(job, cell, detector)
+            self._detector(task.fit, locked=True)
         except (Exception, SystemExit):
-            fail(job.run, cell, "predict", job.say)
-            failed.append(cell)
-    score_fit(job.study, job.run, job.scoring, fit, [cell for cell in cells if cell not in failed], job.say)
+            self._fail(task, "fit")
+
+    def _map(self, task: Task) -> None:
+        folder = self.job.run.cell(task.cells[0])
+        for place in (folder, folder / "maps", folder / "reconstructions"):
+            sweep(place)
+        (folder / "rows.csv").unlink(missing_ok=True)
+        stage = "fit"
+        try:
+            detector = self._detector(task.fit, locked=False)
+            stage = "predict"
+            _map_cell(self.job, task.cells[0], detector)
+        except (Exception, SystemExit):
+            self._fail(task, stage)
+
+    def _score(self, task: Task) -> None:
+        job = self.job
+        for cell in task.cells:
+            sweep(job.run.cell(cell))
+        mapped = [cell for cell in task.cells if has_maps(job.run, cell)]
+        score_fit(job.study, job.run, job.scoring, task.fit, mapped, job.say)
+
+    def _detector(self, fit: Fit, *, locked: bool) -> Detector:
+        """Fitted, from memory, disk or its cases."""
+        if self.held is None or self.held[0] != fit.key:
+            self.held = None  # two networks at once may be more than the memory holds
+            with nullcontext() if locked else waited_for(self.job.run, fit.name):
+                self.held = fit.key, fitted(self.job.workplace, fit, mend=self.job.rerun == "failed")
+        return self.held[1]
+
+    def _fail(self, task: Task, stage: str) -> None:
+        """Leave the error, which is being handled, in the cells that it costs."""
+        for cell in task.cells:
+            if not has_maps(self.job.run, cell):
+                fail(self.job.run, cell, stage, self.job.say)
+
+    def _say_begun(self, fit: Fit) -> None:
+        fits = self.job.study.fits
+        if fit.key not in self.begun:
+            self.begun.add(fit.key)
+            self.job.say(f"[{fits.index(fit) + 1}/{len(fits)}] {fit.method}, seed {fit.seed}")
+
+
+def _score_references(job: Job, *, wait: bool) -> None:
+    """What the truth itself scores, unless another process is at it and need not be waited for."""
+    locked: Callable[..., Any] = waited_for if wait else taken
+    with locked(job.run, "references") as mine:
+        if not (wait or mine):
+            return
+        for reference in job.study.references:
+            sweep(job.run.cell(reference))
+            try:
+                score_missing_references(replace(job.study, references=(reference,)), job.run, job.scoring)
+            except UserError as error:  # a file that has gone since the study was prepared costs its cohort only
+                if wait:
+                    job.say(f"  FAILED perfect map on {reference.cohort.dataset}: {error}")
 
 
 def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
@@ -133,8 +150,7 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     inference = replace(job.inference, precision=cell.precision)
     forget_peak(inference.device)
     rows, seen, blank = list[Row](), list[Row](), blank_row(cell)
-    predictions = _predictions(detector, files, cell, inference)
-    for one, prediction in zip(files, predictions, strict=True):
+    for one, prediction in zip(files, predictions(detector, files, cell, inference), strict=True):
         write_volume(job.run.anomaly_map(cell, one.case_id), prediction.anomaly_map, prediction.case.affine)
         if prediction.reconstruction is not None:
             write_volume(job.run.reconstruction(cell, one.case_id), prediction.reconstruction, prediction.case.affine)
@@ -146,12 +162,13 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     write_rows(job.run.cell(cell) / "timing.csv", rows)
     if seen:
         write_rows(job.run.seen(cell), seen)
+    write_checksums(job.run.cell(cell), ("maps", "reconstructions", "seen.csv"))
     record_cell(job.run, cell, {"status": "mapped", "inference": asdict(inference)})
     seconds = sum(row.value for row in rows[:-1])
     job.say(f"  mapped {len(files)} cases of {cell.where} in {seconds:.1f} s")
 
 
-def _predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inference: Inference) -> Iterator[Prediction]:
+def predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inference: Inference) -> Iterator[Prediction]:
     """One a case in their order; a labelled detector hears of the other patients' lesions before each patient."""
     if not isinstance(detector, LabelledDetector):
         yield from predict(detector, Cases(files, cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
@@ -160,12 +177,3 @@ def _predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inferenc
     for subject_id, own in groupby(files, key=lambda one: one.subject_id):
         detector.see_locations(torch.from_numpy(frequency.of_others(subject_id))[None])  # (1, X, Y, Z)
         yield from predict(detector, Cases(list(own), cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
-
-
-def _needed(study: Study, cells: Iterable[Cell]) -> list[CaseFiles]:
-    """Every file that working on these cells reads, once."""
-    needed: dict[Path, CaseFiles] = {}
-    for cell in cells:
-        training = [*study.training_cases(cell.fit, "train"), *study.training_cases(cell.fit, "val")]
-        needed |= {files.image: files for files in (*training, *study.mapped_cases(cell))}
-    return list(needed.values())

@@ -1,14 +1,17 @@
 """Rows for all kept maps of a study; imports no torch."""
 
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from benchmark import __version__
 from benchmark.asked import Choices, Source
 from benchmark.datacard import sees_labels
 from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.healthy import HealthyScan
 from benchmark.implants import summarise, with_trials
+from benchmark.locks import waited_for
 from benchmark.planning import Study
 from benchmark.records import (
     Scoring,
@@ -22,8 +25,9 @@ from benchmark.records import (
     thresholds_of,
 )
 from benchmark.results import join_rows, write_rows
-from benchmark.runfolder import RunFolder
-from benchmark.study import Cell, Fit
+from benchmark.runfolder import RunFolder, read_json, write_json
+from benchmark.storage import storage_trouble
+from benchmark.study import Cell, Fit, Reference
 from benchmark.thresholds import protocol_named, scans_needed
 from datasets.errors import BadFile
 
@@ -98,6 +102,27 @@ def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
     for reference in study.references:
         rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing, scoring.metrics)
         write_rows(run.cell(reference) / "rows.csv", rows)
+        write_json(run.cell(reference) / "reference.json", _scored_under(scoring))
+
+
+def score_missing_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
+    """The same where it is not kept yet under just this scoring."""
+    missing = [one for one in study.references if not _is_scored(run, one, scoring)]
+    score_references(replace(study, references=tuple(missing)), run, scoring)
+
+
+def _is_scored(run: RunFolder, reference: Reference, scoring: Scoring) -> bool:
+    rows, record = (run.cell(reference) / name for name in ("rows.csv", "reference.json"))
+    return rows.exists() and record.exists() and read_json(record) == _scored_under(scoring)
+
+
+def _scored_under(scoring: Scoring) -> dict[str, object]:
+    """What a reference's rows depend on beside its key; protocols do not enter them."""
+    return {
+        "version": __version__,
+        "postprocessing": list(scoring.postprocessing),
+        "metrics": list(scoring.metrics),
+    }
 
 
 def collect(run: RunFolder) -> None:
@@ -105,12 +130,13 @@ def collect(run: RunFolder) -> None:
 
     What a failed cell has left of an earlier success stays in its folder and out of the tables.
     """
-    finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
-    folders = [run.cell(cell) for cell in finished]
-    folders += [run.cell(reference) for reference in kept_references(run)]
-    for table in ("rows.csv", "timing.csv"):
-        join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
-    summarise(run, finished)
+    with waited_for(run, "tables"):  # who reads first writes first, so that no later table is replaced by an earlier
+        finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
+        folders = [run.cell(cell) for cell in finished]
+        folders += [run.cell(reference) for reference in kept_references(run)]
+        for table in ("rows.csv", "timing.csv"):
+            join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+        summarise(run, finished)
 
 
 def _say_what_is_too_little(scoring: Scoring, fit: Fit, healthy: Mapping[str, Sequence[HealthyScan]], say: Say) -> None:
@@ -140,7 +166,12 @@ def _stage(error: Exception) -> str:
 
 
 def fail(run: RunFolder, cell: Cell, stage: str, say: Say) -> None:
-    """Leave the traceback in the cell; called while an exception is handled."""
+    """Leave the traceback in the cell; called while an exception is handled.
+
+    One that says that nothing can be written is passed on: no method is at fault.
+    """
+    if storage_trouble(sys.exception()):
+        raise
     trace = traceback.format_exc()
     record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": trace})
     say(f"  FAILED {cell.fit.method} on {cell.where} ({stage}): {trace.strip().splitlines()[-1]}")

@@ -39,11 +39,14 @@ class SavedStages:
     def write(self, name: str, state: Mapping[str, Any]) -> None:
         """Replace the state of a stage; there is a whole one at any moment."""
         beside = self.folder / f".{os.getpid()}.{name}"
-        with beside.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(self._path(name))
+        try:
+            with beside.open("wb") as stream:
+                torch.save(state, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            beside.replace(self._path(name))
+        finally:
+            beside.unlink(missing_ok=True)
 
     def read(self, name: str) -> dict[str, Any]:
         """The state of a stage on the CPU; empty where none was saved or it cannot be read."""

@@ -22,6 +22,7 @@ from baselines.training.timetable import Timetable
 from baselines.training.turns import Turns
 from baselines.training.validation import Validation
 from baselines.training.weight_average import WeightAverage
+from benchmark.termination import Terminated, postponed_termination
 
 CHECKPOINT_SECONDS = 30.0  # between two of them, at least
 SHOWN = 4  # slices a picture
@@ -68,9 +69,11 @@ class StageTraining:
         if state:
             self._load(state)
         self.network.train()
-        with self._shown():
+        with self._shown(), postponed_termination() as to_end:
             self.watch.start()
             while self.step < self.stage.steps and not self._patience_is_out():
+                if to_end():
+                    self._end_here()
                 self._take_step()
                 if self.timetable.pause(self.step):
                     with self.watch.paused():
@@ -90,6 +93,12 @@ class StageTraining:
         share_buffers(self.fabric, self.network)
         self.step += 1
         self.average.follow(self.step)
+
+    def _end_here(self) -> None:
+        """Between two steps everything is whole, so that the next fit takes the step that would have come."""
+        if self.fabric.is_global_zero and self.step:
+            self._write()
+        raise Terminated
 
     def _patience_is_out(self) -> bool:
         patience = self.around.config.patience
@@ -167,9 +176,12 @@ class StageTraining:
     def _save(self) -> None:
         late = time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS
         if self.fabric.is_global_zero and late and self.step < self.stage.steps:
-            parts = {name: part.state_dict() for name, part in self._parts().items()}
-            self.around.saved.write(self.stage.name, {"step": self.step, **parts})
+            self._write()
             self.saved_at = time.monotonic()
+
+    def _write(self) -> None:
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        self.around.saved.write(self.stage.name, {"step": self.step, **parts})
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self.step = state["step"]

@@ -202,7 +202,8 @@ def _comparison(
     methods: int,
 ) -> Comparison:
     p_adjusted, p_equivalent = float(tested.adjusted[index]), float(tested.equivalent_adjusted[index])
-    state = _state(p_adjusted, p_equivalent, endpoint.alpha)
+    margin = endpoint.margin(choice.metric)
+    state = _state(p_adjusted, p_equivalent, endpoint.alpha, within=_within(effect, margin))
     se, smallest = _reach(one, question, endpoint, count) if state != "not testable" else (np.nan, np.nan)
     return Comparison(
         choice=choice,
@@ -224,7 +225,7 @@ def _comparison(
         power=endpoint.power,
         p=float(tested.p[index]),
         p_adjusted=p_adjusted,
-        margin=endpoint.margin(choice.metric),
+        margin=margin,
         p_equivalent=float(tested.equivalent[index]),
         p_equivalent_adjusted=p_equivalent,
         state=state,
@@ -235,13 +236,18 @@ def _comparison(
     )
 
 
-def _state(p: float, p_equivalent: float, alpha: float) -> State:
+def _state(p: float, p_equivalent: float, alpha: float, *, within: bool) -> State:
     """A difference inside the margin is equivalence even where it is surely not 0: nobody would act on it."""
     if np.isnan(p):
         return "not testable"
-    if p_equivalent <= alpha:
+    if p_equivalent <= alpha and within:
         return "equivalent"
     return "better" if p <= alpha else "not separable"
+
+
+def _within(effect: Interval, margin: float | None) -> bool:
+    """Whether the interval beside it says no other than the two t-tests, which skewed differences lead astray."""
+    return margin is None or np.isnan(effect.low) or (effect.low >= -margin and effect.high <= margin)
 
 
 def _reach(one: Pair, question: Question, endpoint: Endpoint, count: int) -> tuple[float, float]:

@@ -120,12 +120,13 @@ def test_a_dry_run_shows_the_cells_and_leaves_nothing(program: Program, data: Pa
     before = stamps(data, "*")
     result = program("run", *STUDY, "--seeds", "0-1", "--data", data, "--dry-run")
     assert result.exit_code == 0
-    *cells, last = result.stdout.splitlines()
+    *cells, last, left = result.stdout.splitlines()
     assert [line.split()[:6] for line in cells] == [
         ["missing", "mean-distance", "seed", seed, dataset, count]
         for seed in "01"
         for dataset, count in (("volunteers", "5"), ("patients", "6"))
     ]
+    assert left.startswith("To do: 2 fits and maps of 22 cases")
     assert last.startswith("4 cells of 2 fits, 0 done.")
     assert "runs/volunteers-t1-quick" in last
     assert list(tmp_path.rglob("runs")) == []

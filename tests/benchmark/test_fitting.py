@@ -12,10 +12,10 @@ from studies import SCORING, Runner
 from benchmark.datacard import read_card
 from benchmark.fitting import fitted
 from benchmark.inference import Inference
+from benchmark.job import Job
 from benchmark.planning import Request, plan
 from benchmark.records import kept_cells
 from benchmark.runfolder import create_run
-from benchmark.runner import Job
 from datasets.case import Case
 from datasets.errors import UserError
 

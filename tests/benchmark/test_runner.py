@@ -107,7 +107,7 @@ def interrupted_after(count: int) -> Callable[..., Iterator[Prediction]]:
     return predict
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_killed_process_leaves_what_another_finishes(data: Path, tmp_path: Path, elsewhere: dict[str, str]) -> None:
     hold = tmp_path / "hold"
     command = [sys.executable, "-m", "benchmark", "run", "--preset", "quick", "--data", str(data), "--pictures", ""]

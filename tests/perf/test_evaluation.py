@@ -46,7 +46,7 @@ def mapped(index: int, grid: Grid, split: str, *, healthy: bool = False) -> Mapp
     files = CaseFiles(f"case-{index}", Path(), Path(), None if healthy else Path(), f"subject-{index}", "", split)  # type: ignore[arg-type]
     affine = np.diag([grid.spacing] * 3 + [1.0])
     case = Case(files.case_id, np.zeros((1, *grid.shape), np.float32), brain, None if healthy else lesion, affine)
-    return case, anatomy_of(files, case), (residual * brain).astype(np.float32)
+    return None, anatomy_of(files, case), (residual * brain).astype(np.float32)
 
 
 def a_cell(grid: Grid) -> Cell:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGTERM
 from typing import Literal
 
 import pandas as pd
@@ -14,6 +15,7 @@ import torch
 from two_players import Contest, Interrupted, cases, fitted, same_weights
 
 from baselines.training import stage as stage_training
+from benchmark.termination import Terminated, termination_is_an_exception
 
 PLAIN = Contest.Config()
 VARIANTS = {
@@ -84,6 +86,21 @@ def test_a_fit_may_be_interrupted_twice(tmp_path: Path) -> None:
     interrupt(PLAIN, tmp_path / "parts", at=4)
     interrupt(PLAIN, tmp_path / "parts", at=4)
     assert same_weights(fitted(PLAIN, tmp_path / "parts"), whole)
+
+
+def test_sigterm_saves_the_step_it_comes_in_whenever_the_last_checkpoint_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fitted(PLAIN, tmp_path / "whole")
+    monkeypatch.setattr(stage_training, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(Contest, "counter", iter(range(1, 1000)))
+    with monkeypatch.context() as patch, termination_is_an_exception():
+        patch.setattr(Contest, "at_each_loss", staticmethod(lambda count: count == 7 and signal.raise_signal(SIGTERM)))
+        with pytest.raises(Terminated):
+            fitted(PLAIN, tmp_path / "parts")
+    again, losses = counted(PLAIN, tmp_path / "parts", monkeypatch)
+    assert losses == 12 - 7
+    assert same_weights(again, whole)
 
 
 def test_patience_goes_on_counting(tmp_path: Path) -> None:

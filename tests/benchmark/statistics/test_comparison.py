@@ -36,6 +36,17 @@ def test_each_state_is_said_where_it_holds(
     assert found.effect.mean == pytest.approx(shift, abs=1e-9)
 
 
+def test_nothing_is_equivalent_whose_interval_leaves_the_margin() -> None:
+    outlier = np.zeros((12, 1))
+    outlier[0] = 1
+    far, near = (
+        compared({"new": BASE[:12] + size * outlier + NOISE[:12] / 10, "old": BASE[:12]})[0] for size in (0.08, 0.03)
+    )
+    assert far.p_equivalent_adjusted < 0.05
+    assert far.effect.high > 0.02
+    assert (far.state, near.state) == ("not separable", "equivalent")
+
+
 def test_a_lower_value_is_better_where_the_metric_says_so() -> None:
     choice = replace(CHOICE, metric="alarm_fraction")
     (found,) = compared({"new": BASE + 0.1 + NOISE, "old": BASE}, choice=choice)

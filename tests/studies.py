@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.inference import Inference
+from benchmark.job import Job, Rerun
 from benchmark.planning import Request, plan
 from benchmark.records import Scoring
 from benchmark.runfolder import RunFolder, create_run
-from benchmark.runner import Job, Rerun, run_study
+from benchmark.runner import run_study
 from benchmark.study import Cell
 
 SCORING = Scoring(("light", "none"), ("lesion-val", "healthy-fpr-5", "oracle"))
@@ -24,6 +25,7 @@ class Runner:
     scoring: Scoring = SCORING
     inference: Inference = field(default_factory=Inference)
     said: list[str] = field(default_factory=list)
+    plugins: tuple[Path, ...] = ()
 
     def run(
         self,
@@ -48,6 +50,7 @@ class Runner:
             splits=("val",) if validation_only else ("val", "test"),
             shifts=shifts,
             match=match,
+            plugins=self.plugins,
         )
         job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun, self.said.append)
         return run_study(job)

@@ -1,0 +1,133 @@
+"""Program: another interpreter's process that answers requests, one line each way."""
+
+import os
+import subprocess
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+READY, DONE = "ready", "done"
+VERSION, SERVE = "version", "serve"  # what it is called with
+START_SECONDS = 120.0
+TAIL = 5  # lines of what it wrote to stderr
+# Of our interpreter; another would look for its modules there.
+OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
+
+
+class Program:
+    """A program that has said `ready` and says `done` after each manifest whose path it reads; it ends with its input.
+
+    Raises:
+        ValueError: it ends, or is not ready in two minutes.
+    """
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self.name = " ".join(command)
+        self.errors = TemporaryFile()  # noqa: SIM115
+        try:
+            self.process = subprocess.Popen(
+                [*_found(command, folder), SERVE],
+                cwd=folder,
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.errors,
+                text=True,
+            )
+        except OSError as error:
+            raise ValueError(f"{self.name}: {error.strerror}.") from error
+        weakref.finalize(self, _end, self.process, self.errors)
+        self._wait_for(READY, START_SECONDS)
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def ask(self, manifest: Path, seconds: float | None) -> None:
+        """Have it do what a manifest says.
+
+        Raises:
+            ValueError: it ends meanwhile, or takes longer than `seconds`.
+        """
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended, which is told below
+            self.process.stdin.write(f"{manifest}\n")
+            self.process.stdin.flush()
+        self._wait_for(DONE, seconds)
+
+    def _wait_for(self, word: str, seconds: float | None) -> None:
+        """Other lines are the program's own, and let pass."""
+        assert self.process.stdout is not None
+        late = threading.Event()
+        timer = threading.Timer(seconds, self._stop, [late]) if seconds is not None else None
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            if any(line.strip() == word for line in self.process.stdout):
+                return
+        finally:
+            if timer is not None:
+                timer.cancel()
+        code = self.process.wait()
+        reason = f"took longer than {seconds:g} s and was ended" if late.is_set() else f"ended with {code}"
+        raise ValueError(f"{self.name} {reason} before it said '{word}'. {self._told()}")
+
+    def _stop(self, late: threading.Event) -> None:
+        late.set()
+        self.process.kill()
+
+    def _told(self) -> str:
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").strip().splitlines()
+        return "It wrote: " + " / ".join(lines[-TAIL:]) if lines else "It wrote nothing."
+
+
+def said_version(command: Sequence[str], folder: Path) -> str:
+    """The line that a program answers `version` with.
+
+    Raises:
+        OSError, ValueError: it cannot be called, or does not answer in one line.
+    """
+    try:
+        done = subprocess.run(
+            [*_found(command, folder), VERSION],
+            cwd=folder,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"{' '.join(command)} version: no answer in {START_SECONDS:g} s.") from error
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or len(lines) != 1:
+        told = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise ValueError(
+            f"{' '.join(command)} version: got exit code {done.returncode} and {len(lines)} lines ({told}), "
+            "wanted one line that names all that its numbers depend on."
+        )
+    return lines[0]
+
+
+def _found(command: Sequence[str], folder: Path) -> list[str]:
+    """The command with a program that is named by a relative path found from the folder."""
+    first = Path(command[0]).expanduser()
+    return [str(folder / first) if len(first.parts) > 1 else command[0], *command[1:]]
+
+
+def _environment() -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in OURS}
+
+
+def _end(process: "subprocess.Popen[str]", errors: IO[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout, errors):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()

@@ -1,0 +1,121 @@
+"""kill -9 at random moments, and several processes at once: nothing is torn, lost, or done twice."""
+
+import csv
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from disturbed import Disturbed, Undisturbed
+from safetensors.numpy import load_file
+from studies import stamps
+
+from benchmark.maps import read_volume
+from benchmark.results import COLUMNS
+from benchmark.runfolder import read_json
+
+QUICK, FULL = 5, 100
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param(QUICK, marks=pytest.mark.timeout(300)),
+        pytest.param(FULL, marks=(pytest.mark.faults, pytest.mark.timeout(3600))),
+    ],
+)
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(
+    study: Disturbed, undisturbed: Undisturbed, tmp_path: Path, kills: int
+) -> None:
+    chance, killed = random.Random(7), 0
+    for trial in range(3 * kills):
+        study.log.unlink(missing_ok=True)
+        out = tmp_path / f"trial-{trial}"
+        if not study.kill_within(out, undisturbed.seconds, chance):
+            continue  # it had ended by then
+        killed += 1
+        check_whole(out)
+        finished = stamps_of_finished(out)
+        study.run(out)
+        assert (out / "rows.csv").read_bytes() == undisturbed.rows, f"killed in trial {trial}"
+        assert finished.items() <= stamps_of_finished(out).items(), "what was finished was made again"
+        assert set(study.times_done().values()) == {1}, "a fit or cell was finished twice"
+        assert not left_over(out)
+        if killed == kills:
+            return
+    pytest.fail(f"{killed} of {3 * kills} were killed before they ended, wanted {kills}")
+
+
+def test_one_run_killed_over_and_over_comes_to_the_same(
+    study: Disturbed, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    chance, out = random.Random(8), tmp_path / "run"
+    killed = sum(study.kill_within(out, undisturbed.seconds / 2, chance) for _ in range(6))
+    assert killed
+    study.run(out)
+    assert (out / "rows.csv").read_bytes() == undisturbed.rows
+    assert set(study.times_done().values()) == {1}
+
+
+@pytest.mark.timeout(300)
+def test_eight_processes_in_one_folder_do_every_cell_once(
+    study: Disturbed, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    out = tmp_path / "shared"
+    together = [study.process(out) for _ in range(8)]
+    for one in together:
+        one.go()
+    assert [one.end() for one in together] == [0] * 8
+    assert (out / "rows.csv").read_bytes() == undisturbed.rows
+    assert set(study.times_done().values()) == {1}
+    assert len(study.times_done()) == 4 * 3 + 3  # cells, and fits that are trained
+
+
+def test_others_finish_what_a_killed_process_was_at(study: Disturbed, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    out, chance = tmp_path / "shared", random.Random(9)
+    together = [study.process(out) for _ in range(4)]
+    for one in together:
+        one.go()
+    for one in together[:2]:
+        one.process.join(chance.uniform(0, undisturbed.seconds))
+        one.process.kill()
+    assert [one.end() for one in together[2:]] == [0, 0]
+    assert (out / "rows.csv").read_bytes() == undisturbed.rows
+
+
+def check_whole(out: Path) -> None:
+    """Whatever has its final name can be read to its end."""
+    for path in visible(out):
+        if path.name.endswith(".json"):
+            if path.name != "training.json":
+                read_json(path)
+        elif path.name.endswith(".nii.gz"):
+            read_volume(path)
+        elif path.suffix == ".safetensors":
+            load_file(path)
+        elif path.suffix == ".csv" and "log" not in path.parts:
+            assert path.read_text().endswith("\n")
+            with path.open(newline="") as stream:
+                assert {tuple(row) for row in csv.DictReader(stream)} <= {COLUMNS}
+
+
+def visible(out: Path) -> Iterator[Path]:
+    for path in sorted(out.rglob("*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(out).parts):
+            yield path
+
+
+def stamps_of_finished(out: Path) -> dict[str, int]:
+    """When the maps of cells, and the weights of fits, that are finished were written."""
+    found: dict[str, int] = {}
+    for record in (*out.glob("fits/*/fit.json"), *out.glob("cells/*/cell.json")):
+        folder = record.parent
+        found |= {f"{folder.name}/{name}": time for name, time in stamps(folder, "*.nii.gz").items()}
+        found |= {f"{folder.name}/{name}": time for name, time in stamps(folder, "weights.safetensors").items()}
+    return found
+
+
+def left_over(out: Path) -> list[Path]:
+    """Files that killed processes had not finished, in folders that are in use again."""
+    places = [out, *out.glob("cells/*"), *out.glob("fits/*"), *out.glob("cells/*/maps")]
+    return [path for place in places for path in place.glob(".*") if path.is_file()]
