@@ -72,7 +72,8 @@ def _picture(findings: Findings, cohort: str, chain: str, protocol: str, means: 
         return []
     by_stratum = means.pivot_table(index="stratum", columns="method", values="mean", aggfunc="mean")
     draw_sizes(dice, sizes, by_stratum, list(findings.whole.seeds), path)
-    return [f"![Dice of each case against its lesion volume, {escape(cohort)}](figures/{path.name})"]
+    told = "*A mark a case, seeds averaged; lines: each method's mean over a stratum's patients.*"
+    return [f"![Dice of each case against its lesion volume, {escape(cohort)}](figures/{path.name})\n\n{told}"]
 
 
 def draw_sizes(
