@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 EXPLAINED = (
     "Left: precision against recall over the voxels of all patients together, steps as they are. Right: share of "
     "lesions found against false alarms a scan, after the whole chain (FROC), read before the rate first exceeds what "
-    "is allowed: alarms that grow together do not count as few. A line a training seed. Recall ends below 1 where lesion "
-    "lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
+    "is allowed: alarms that grow together do not count as few. A line a training seed. Recall ends below 1 where "
+    "lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
 )
 STRATUM_ALL = "all"
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -70,10 +70,8 @@ def draw_curves(pr: pd.DataFrame, froc: pd.DataFrame, methods: Sequence[str], pa
 
 def _draw_pr(panel: "Axes", lines: pd.DataFrame, methods: Sequence[str]) -> None:
     for style, own in _styled(lines, methods):
-        ordered = own.sort_values("recall", kind="stable")
-        panel.step(
-            ordered["recall"], ordered["precision"], where="pre", color=colour, linestyle=dash, lw=1.2, label=label
-        )
+        steps = own.sort_values("recall", kind="stable")
+        panel.step(steps["recall"], steps["precision"], where="pre", markevery=max(len(own) // 6, 1), **style)
     panel.set(xlabel="recall (voxels)", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
 
 
