@@ -17,6 +17,7 @@ from benchmark.cli_compare import app as about_numbers
 from benchmark.cli_methods import app as about_methods
 from benchmark.cli_predict import app as prediction
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from benchmark.cpu import prepare_cpu
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ PRECISION = ("fp32", "bf16", "fp16")
 
 def main() -> None:
     """Entry point of the console script."""
+    prepare_cpu()
     app()
 
 
