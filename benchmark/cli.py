@@ -16,6 +16,7 @@ from benchmark.cli_audiogram import app as audiogram
 from benchmark.cli_compare import app as about_numbers
 from benchmark.cli_methods import app as about_methods
 from benchmark.cli_predict import app as prediction
+from benchmark.cli_speed import app as speed
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
 from benchmark.cpu import prepare_cpu
 from datasets.errors import BadValue
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.add_typer(about_methods)
 app.add_typer(audiogram)
 app.add_typer(prediction)
+app.add_typer(speed)
 app.add_typer(about_numbers)
 
 Data = Annotated[

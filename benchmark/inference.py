@@ -107,6 +107,7 @@ def predict(
             except torch.OutOfMemoryError:
                 if not waiting:  # nothing else holds memory that could be given back
                     inference = _halved(inference)
+                    stages.halvings += 1
                 yield from _handed_on(waiting, stages, left=0)
                 torch.cuda.empty_cache()
                 continue

@@ -15,10 +15,12 @@ class Stages:
 
     Attributes:
         seconds: of each stage so far.
+        halvings: of the batch, for want of memory.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[Stage, float] = dict.fromkeys(STAGES, 0.0)
+        self.halvings = 0
         self._lock = threading.Lock()
 
     def add(self, stage: Stage, seconds: float) -> None:
