@@ -97,6 +97,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="GPUs that one fit trains on; the batch is shared out.")] = 1,
     slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
     rerun: Annotated[
         str, typer.Option(help="missing; failed: what failed before, too; all: everything anew.")
     ] = "missing",
@@ -159,7 +160,9 @@ def run(
     if dry_run:
         _show_cells(admission.study, root, scoring)
     else:
-        _run(admission, create_run(root), data, scoring, rerun, device, devices, slice_batch, _names(pictures))
+        _run(
+            admission, create_run(root), data, scoring, rerun, device, devices, slice_batch, compiled, _names(pictures)
+        )
     if study.left_out:
         raise typer.Exit(1)
 
@@ -214,15 +217,18 @@ def _run(
     device: str,
     devices: int,
     slice_batch: int,
+    compiled: bool,
     pictures: Sequence[str] | None,
 ) -> None:
     from benchmark.inference import Inference, pick_device
     from benchmark.runner import Job, run_study
+    from benchmark.tuning import can_compile
     from reports.markdown import write_report
     from reports.terminal import boards_text
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    inference = Inference(device=pick_device(device), slice_batch=slice_batch)
+    where = pick_device(device)
+    inference = Inference(where, slice_batch=slice_batch, compiled=compiled and can_compile(where))
     study = admission.study
     job = Job(study, run, data, inference, scoring, rerun, typer.echo, devices, admission)  # type: ignore[arg-type]
     if not any(job.wanted(cell) for cell in study.cells):
