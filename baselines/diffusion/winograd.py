@@ -22,8 +22,8 @@ AT_ONE = PATCH + 1  # the point (1, 1): what is added there is added to every pi
 class Conv3x3(nn.Conv2d):
     """A 3 x 3 convolution that keeps the size; where that is faster, by Winograd's algorithm.
 
-    That is in inference mode, in float32, on a CPU, with many channels: 0.4 to 0.7 of the time of a direct
-    convolution. The two differ by rounding, about 5 times that of the direct one.
+    That is in inference mode, in float32, on a CPU, with many channels, where nothing is compiled: 0.4 to 0.7 of
+    the time of a direct convolution. The two differ by rounding, about 5 times that of the direct one.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -34,7 +34,8 @@ class Conv3x3(nn.Conv2d):
 
     def _is_faster(self, x: Tensor) -> bool:
         return (
-            torch.is_inference_mode_enabled()
+            not torch.compiler.is_compiling()  # which fuses what is around direct convolutions
+            and torch.is_inference_mode_enabled()
             and x.device.type == "cpu"
             and x.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")
