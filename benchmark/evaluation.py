@@ -47,7 +47,7 @@ def lesion_thresholds(
     run: RunFolder, cell: Cell, files: Sequence[CaseFiles], postprocessing: Sequence[str]
 ) -> dict[str, float]:
     """For each chain the `lesion-val` threshold of a cell; NaN without lesion validation cases among `files`."""
-    with opened_shelf(run.root, postprocessing) as shelf:
+    with opened_shelf(run.cell(cell), postprocessing) as shelf:
         for _, anatomy, kept in _maps(run, cell, [one for one in files if one.split == "val" and not one.healthy]):
             for _ in shelf.add(anatomy, kept):
                 pass
@@ -67,7 +67,7 @@ def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], choice
 def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], choices: Choices) -> Iterator[Row]:
     """The same for maps from anywhere; they are taken one at a time."""
     strata = Strata()
-    with opened_shelf(run.root, choices.healthy) as shelf:
+    with opened_shelf(run.cell(cell), choices.healthy) as shelf:
         first = FirstPass(run, cell, shelf, choices)
         yield from strata.counted(first.case_rows(maps))
         yield from first.pooled_rows()

@@ -165,11 +165,13 @@ class _Timed(Sequence[Case]):
 def _computed(detector: Detector, cases: Sequence[Case], inference: Inference, seed: int, stages: Stages) -> _Computed:
     detector.slice_batch = inference.slice_batch
     with on(inference.device):
-        inputs, timer = to_device(cases, inference.device, stages), clock(inference.device)
-        seeds = torch.tensor([case_seed(seed, case.case_id) for case in cases]).to(inference.device)
+        seeds = [case_seed(seed, case.case_id) for case in cases]
+        inputs, timer = to_device(cases, seeds, inference.device, stages), clock(inference.device)
         timer.start()
         with torch.inference_mode(), exact_float32(), _autocast(inference):
-            maps, reconstructions = detector.map_and_reconstruction(inputs.images, inputs.brain_masks, seeds=seeds)
+            maps, reconstructions = detector.map_and_reconstruction(
+                inputs.images, inputs.brain_masks, seeds=inputs.seeds
+            )
         timer.stop()
         _check_shape("Anomaly map", maps, inputs.images, cases)
         if reconstructions is not None:

@@ -74,7 +74,7 @@ def prepare(job: Job) -> list[Cell]:
     if todo and job.rerun != "missing":
         _check_alone(job)
     with waited_for(job.run, "study"):
-        sweep(job.run.root)
+        sweep(job.run.root, "study.json", "audit.json", "environment.json")
         check_settings(job.run, job.study)
         claim(job.run, job.study, job.scoring, job.data)
         if job.admission is not None:

@@ -113,12 +113,18 @@ def written_whole(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes have left half-written in a folder that nobody else writes in."""
+def sweep(folder: Path, *names: str) -> None:
+    """Remove what killed processes have left half-written in a folder, or of the files `names` in it.
+
+    For whoever holds the lock under which the folder, or these files, are written.
+    """
     for path in folder.glob(".*"):
-        if LEFT_OVER.match(path.name) and path.is_dir():
+        left = LEFT_OVER.match(path.name)
+        if left is None or (names and path.name[left.end() :].partition(".")[2] not in names):
+            continue
+        if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif LEFT_OVER.match(path.name):
+        else:
             path.unlink(missing_ok=True)
 
 

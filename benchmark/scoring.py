@@ -10,7 +10,7 @@ from benchmark.asked import Choices, Source
 from benchmark.datacard import sees_labels
 from benchmark.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.healthy import HealthyScan
-from benchmark.implants import summarise, with_trials
+from benchmark.implants import TABLES, summarise, with_trials
 from benchmark.locks import waited_for
 from benchmark.planning import Study
 from benchmark.records import (
@@ -25,13 +25,14 @@ from benchmark.records import (
     thresholds_of,
 )
 from benchmark.results import join_rows, write_rows
-from benchmark.runfolder import RunFolder, read_json, write_json
+from benchmark.runfolder import RunFolder, read_json, sweep, write_json
 from benchmark.storage import storage_trouble
 from benchmark.study import Cell, Fit, Reference
 from benchmark.thresholds import protocol_named, scans_needed
 from datasets.errors import BadFile
 
 Say = Callable[[str], None]
+JOINED = ("rows.csv", "timing.csv")
 
 
 def evaluate_study(study: Study, run: RunFolder, scoring: Scoring, say: Say) -> list[Cell]:
@@ -131,10 +132,11 @@ def collect(run: RunFolder) -> None:
     What a failed cell has left of an earlier success stays in its folder and out of the tables.
     """
     with waited_for(run, "tables"):  # who reads first writes first, so that no later table is replaced by an earlier
+        sweep(run.root, *JOINED, *TABLES)
         finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
         folders = [run.cell(cell) for cell in finished]
         folders += [run.cell(reference) for reference in kept_references(run)]
-        for table in ("rows.csv", "timing.csv"):
+        for table in JOINED:
             join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
         summarise(run, finished)
 

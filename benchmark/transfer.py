@@ -18,10 +18,11 @@ from datasets.case import Case
 
 @dataclass(frozen=True)
 class Inputs:
-    """`(N, 1, X, Y, Z)` images and brain masks on the device."""
+    """`(N, 1, X, Y, Z)` images and brain masks and `(N,)` seeds on the device."""
 
     images: Tensor
     brain_masks: Tensor
+    seeds: Tensor
 
 
 class Clock(Protocol):
@@ -91,16 +92,17 @@ class OnItsWay:
         return self.host[:, 0].float().numpy()
 
 
-def to_device(cases: Sequence[Case], device: str, stages: Stages) -> Inputs:
-    """The cases' images and brain masks; on a GPU through pinned memory and a stream of its own."""
+def to_device(cases: Sequence[Case], seeds: Sequence[int], device: str, stages: Stages) -> Inputs:
+    """What a detector is given of the cases; on a GPU through pinned memory and a stream of its own."""
     with stages.timed("copy"):
         images = torch.from_numpy(np.stack([case.image for case in cases]))
         brains = torch.from_numpy(np.stack([case.brain_mask[None] for case in cases]))
+        inputs = images, brains, torch.tensor(seeds)
         if not is_gpu(device):
-            return Inputs(images, brains)
+            return Inputs(*inputs)
         stream, computing = _copying(torch.device(device)), torch.cuda.current_stream(device)
         with torch.cuda.stream(stream):
-            moved = [one.pin_memory().to(device, non_blocking=True) for one in (images, brains)]
+            moved = [one.pin_memory().to(device, non_blocking=True) for one in inputs]
         computing.wait_stream(stream)
         for one in moved:
             one.record_stream(computing)

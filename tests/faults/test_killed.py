@@ -28,7 +28,7 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(
     study: Disturbed, undisturbed: Undisturbed, tmp_path: Path, kills: int
 ) -> None:
     chance, killed = random.Random(7), 0
-    for trial in range(3 * kills):
+    for trial in range(5 * kills):
         study.log.unlink(missing_ok=True)
         out = tmp_path / f"trial-{trial}"
         if not study.kill_within(out, undisturbed.seconds, chance):
@@ -43,7 +43,7 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(
         assert not left_over(out)
         if killed == kills:
             return
-    pytest.fail(f"{killed} of {3 * kills} were killed before they ended, wanted {kills}")
+    pytest.fail(f"{killed} of {5 * kills} were killed before they ended, wanted {kills}")
 
 
 def test_one_run_killed_over_and_over_comes_to_the_same(
@@ -96,7 +96,9 @@ def check_whole(out: Path) -> None:
         elif path.suffix == ".csv" and "log" not in path.parts:
             assert path.read_text().endswith("\n")
             with path.open(newline="") as stream:
-                assert {tuple(row) for row in csv.DictReader(stream)} <= {COLUMNS}
+                lengths = {len(row) for row in csv.reader(stream)}
+            assert len(lengths) == 1
+            assert path.name not in ("rows.csv", "timing.csv") or lengths == {len(COLUMNS)}
 
 
 def visible(out: Path) -> Iterator[Path]:
