@@ -25,11 +25,11 @@ def draw_forest(found: Decided, board: Board, path: Path) -> None:
         for place, method in enumerate(methods):
             for question, (marker, colour, aside) in SHAPES.items():
                 _draw(axes, found.line(method, question), place + aside, marker, colour)
-        labels = [f"{_plain(board, method)}  {found.rank_text(method)}" for method in methods]
+        labels = [f"{_plain(board, method)}, {found.rank_text(method)}" for method in methods]
         axes.set_yticks(range(len(methods)), labels, parse_math=False)
         axes.set_ylim(len(methods) - 0.5, -0.5)
         axes.set_xlabel(f"{METRICS[found.first['metric']].title}, {100 * found.first['level']:.0f} % interval")
-        axes.set_title("method  rank set", loc="left", fontsize=8, color="0.35", x=-0.02, ha="right")
+        axes.set_title("method, rank set", loc="left", fontsize=8, color="0.35", x=-0.02, ha="right")
         _perfect(axes, board, found)
         tidy(axes)
         for question, (marker, colour, _) in SHAPES.items():

@@ -74,9 +74,8 @@ def false_alarms(findings: Findings) -> str:
         parts += [findings.heading(f"{cohort_title(name)}, {explained[where]}", 3), *_caution(board)]
         if findings.validation and where == "in-domain":
             parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
-        parts.append(
-            f"By chain; the unit is the scan.\n\n{alarm_table(board, findings.scoring.postprocessing, protocol)}"
-        )
+        table = alarm_table(board, findings.scoring.postprocessing, protocol)
+        parts += ["<details><summary>By chain, the unit is the scan</summary>", table, "</details>"]
     return "\n\n".join(parts)
 
 
