@@ -1,6 +1,6 @@
 """DDPM: noise a slice half-way, let a diffusion model of healthy slices predict it back in one step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -137,12 +137,41 @@ class DDPM(WithPublishedWeights):
     def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
         """One step back from each noise level and the mean over them, `(B, 1, X, Y)`, not clamped to [0, 1]."""
         clean, code = 2 * slices - 1, self.code(slices)
-        steps = self.config.ensemble_steps if self.config.ensemble else (self.config.t_test,)
-        predictions = []
-        for step in steps:
-            t = torch.full((len(slices),), step, device=slices.device)
-            predictions.append(self.predicted(clean, self.noise(seeds, clean, stream=step), t, code))
-        return (torch.stack(predictions).mean(dim=0) + 1) / 2
+        fields = [self.noise(seeds, clean, stream=step) for step in self.test_steps]
+        predict = self._stacked if self.stacks_passes else self._one_by_one
+        return (predict(clean, fields, code).mean(dim=0) + 1) / 2
+
+    @property
+    def test_steps(self) -> tuple[int, ...]:
+        """Noise levels of the test."""
+        return self.config.ensemble_steps if self.config.ensemble else (self.config.t_test,)
+
+    @property
+    def stacks_passes(self) -> bool:
+        """Whether all noise levels, and all patches, of a slice go through the network at once.
+
+        On a GPU, so that it is full with few slices. On a CPU, which a few slices fill, it takes several times the
+        memory and no less time.
+        """
+        return self.device.type == "cuda"
+
+    @property
+    def passes(self) -> int:
+        """Of the network, to reconstruct a slice."""
+        return len(self.test_steps)
+
+    def _one_by_one(self, clean: Tensor, fields: Sequence[Tensor], code: Tensor | None) -> Tensor:
+        """x_0 `(L, B, 1, X, Y)` from each of L noise levels, a pass of the network each."""
+        levels = zip(self.test_steps, fields, strict=True)
+        return torch.stack([self.predicted(clean, field, _all_at(step, clean), code) for step, field in levels])
+
+    def _stacked(self, clean: Tensor, fields: Sequence[Tensor], code: Tensor | None) -> Tensor:
+        """The same, in one pass."""
+        levels = len(fields)
+        t = torch.cat([_all_at(step, clean) for step in self.test_steps])
+        codes = None if code is None else code.repeat(levels, 1)
+        stacked = self.predicted(clean.repeat(levels, 1, 1, 1), torch.cat(list(fields)), t, codes)
+        return stacked.unflatten(0, (levels, -1))
 
     @property
     def values_per_pixel(self) -> int:
@@ -159,7 +188,8 @@ class DDPM(WithPublishedWeights):
         )
         widest = max(channels / 4**level for level, channels in enumerate(joined))
         attention = config.heads * config.size**2 / 16 ** (levels - 1)
-        return ceil(config.width * (handed_across + 3 * widest) + 3 * attention)
+        a_pass = config.width * (handed_across + 3 * widest) + 3 * attention
+        return ceil(a_pass * (self.passes if self.stacks_passes else 1))
 
     def slice_seeds(self, seeds: Tensor, depth: int) -> Tensor:
         """`(N, depth)`: with a shared noise field all slices of a volume have the volume's seed."""
@@ -187,3 +217,8 @@ class DDPM(WithPublishedWeights):
     def predicted(self, clean: Tensor, noise: Tensor, t: Tensor, code: Tensor | None) -> Tensor:
         """x_0 `(B, 1, X, Y)`, in one step from `clean` in [-1, 1] noised to `t` `(B,)`."""
         return one_step(partial(self.unet, code=code), clean, noise, t, self.alpha_bar)
+
+
+def _all_at(step: int, slices: Tensor) -> Tensor:
+    """`(B,)` int64: every slice at one noise level."""
+    return torch.full((len(slices),), step, device=slices.device)

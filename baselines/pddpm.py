@@ -63,16 +63,30 @@ class PDDPM(DDPM):
         return F.l1_loss(restored, clean) * self.config.grid**2  # the error outside is 0
 
     def predicted(self, clean: Tensor, noise: Tensor, t: Tensor, code: Tensor | None) -> Tensor:
-        """x_0 `(B, 1, X, Y)`, stitched from the patches of the grid, all cut from one noise field.
-
-        A forward pass restores one patch of all B slices: the caller's slice batch fills the device, and stacking the
-        patches too would take more memory for passes of the same size.
-        """
+        """x_0 `(B, 1, X, Y)`, stitched from the patches of the grid, all cut from one noise field."""
+        if self.stacks_passes:
+            return self._stitched_at_once(clean, noise, t, code)
         stitched = clean
         for corner in self._grid_corners(clean):
             inside = self._inside(corner, clean)
             stitched = torch.where(inside, self._with_patch_restored(inside, clean, noise, t, code), stitched)
         return stitched
+
+    @property
+    def passes(self) -> int:
+        return super().passes * self.config.grid**2
+
+    def _stitched_at_once(self, clean: Tensor, noise: Tensor, t: Tensor, code: Tensor | None) -> Tensor:
+        """The same by one pass over all patches of all slices."""
+        batch = len(clean)
+        corners = self._grid_corners(clean)[:, 0]  # (P, 2)
+        patches = len(corners)
+        inside = self._inside(corners.repeat_interleave(batch, dim=0), clean)  # (P * B, 1, X, Y)
+        repeated, noises = (one.repeat(patches, 1, 1, 1) for one in (clean, noise))
+        codes = None if code is None else code.repeat(patches, 1)
+        restored = self._with_patch_restored(inside, repeated, noises, t.repeat(patches), codes)
+        whole = torch.where(inside, restored, 0).unflatten(0, (patches, batch))
+        return whole.sum(dim=0)  # each pixel is in one patch
 
     @property
     def patch_size(self) -> int:

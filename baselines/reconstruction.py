@@ -38,6 +38,7 @@ class SliceReconstruction(Detector):
 
     Attributes:
         slice_batch: slices reconstructed at once.
+        volumes_at_once: whose slices are folded into batches; the more, the less of the last batch is padding.
         devices: that share each training batch. Set by the caller: they change the weights by other noise a
             slice and, with batch normalisation, by statistics of a device's share of the batch.
     """
@@ -84,6 +85,7 @@ class SliceReconstruction(Detector):
 
     config: Any
     slice_batch: int = 32
+    volumes_at_once: int = 16
     devices: int = 1
 
     @property

@@ -21,7 +21,7 @@ from benchmark.metrics.components import (
 )
 from benchmark.metrics.lesions import Found, large_enough
 from benchmark.metrics.masks import Mask
-from datasets.case import Case, CaseFiles
+from datasets.case import Case, CaseFiles, Masks
 
 Voxel = TypeVar("Voxel", bound=np.generic)
 
@@ -151,7 +151,7 @@ class Prediction:
     alarms: Components
 
 
-def anatomy_of(files: CaseFiles, case: Case) -> Anatomy:
+def anatomy_of(files: CaseFiles, case: Case | Masks) -> Anatomy:
     cut_off = case.lesion_outside_grid_ml / case.voxel_ml
     return Anatomy(files, case.brain_mask, case.lesion_mask, case.spacing, cut_off)
 

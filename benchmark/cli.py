@@ -16,9 +16,13 @@ from benchmark.cli_audiogram import app as audiogram
 from benchmark.cli_compare import app as about_numbers
 from benchmark.cli_grid import Executor, MemoryLimit, SlurmOptions, Threads, TimeLimit, Workers, execution
 from benchmark.cli_grid import app as about_runs
+from benchmark.cli_leaderboard import app as leaderboard
 from benchmark.cli_methods import app as about_methods
 from benchmark.cli_predict import app as prediction
+from benchmark.cli_speed import app as speed
+from benchmark.cli_verify import app as verification
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from benchmark.cpu import prepare_cpu
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
@@ -39,7 +43,10 @@ app = typer.Typer(
 app.add_typer(about_methods)
 app.add_typer(audiogram)
 app.add_typer(prediction)
+app.add_typer(speed)
 app.add_typer(about_numbers)
+app.add_typer(verification)
+app.add_typer(leaderboard, name="leaderboard")
 app.add_typer(about_runs)
 
 Data = Annotated[
@@ -73,6 +80,7 @@ PRECISION = ("fp32", "bf16", "fp16")
 
 def main() -> None:
     """Entry point of the console script."""
+    prepare_cpu()
     app()
 
 
@@ -103,6 +111,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="GPUs that one fit trains on; the batch is shared out.")] = 1,
     slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
     rerun: Annotated[
         str, typer.Option(help="missing; failed: what failed before, too; all: everything anew.")
     ] = "missing",
@@ -160,8 +169,9 @@ def run(
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
     how = execution(
-        executor, workers, threads, time_limit, memory_limit, slurm, device=device, devices=devices, batch=slice_batch
-    )
+        executor, workers, threads, time_limit, memory_limit, slurm,
+        device=device, devices=devices, batch=slice_batch, compiled=compiled,
+    )  # fmt: skip
     scoring = _scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed(plugins or ())
     study = plan(replace(request, skip_bad=True))

@@ -106,6 +106,7 @@ def work(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="GPUs that one fit trains on.")] = 1,
     slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
     mend: Annotated[bool, typer.Option("--mend", help="Fit anew where kept weights cannot be loaded.")] = False,
@@ -128,7 +129,7 @@ def work(
     if parent is not None and not stay_with(parent):
         return
     run = open_run(folder)
-    how = Execution("inline", None, threads, None, memory_limit, device, devices, slice_batch)
+    how = Execution("inline", None, threads, None, memory_limit, device, devices, slice_batch, compiled)
     set_limits(how)
     rerun = "failed" if mend else "missing"
     job = job_on(reopen(run, data), run, data or _data_of(run), kept_scoring(run), how, rerun, None, name)
@@ -157,6 +158,7 @@ def execution(
     device: str,
     devices: int,
     batch: int,
+    compiled: bool,
 ) -> "Execution":
     """What the options say of where a run is computed.
 
@@ -176,7 +178,7 @@ def execution(
             "--time-limit: got --executor slurm, wanted local; give the jobs' limit as --slurm time=H:MM:SS."
         )
     seconds = None if time_limit is None else 60 * time_limit
-    return Execution(executor, workers, threads, seconds, memory_limit, device, devices, batch)  # type: ignore[arg-type]
+    return Execution(executor, workers, threads, seconds, memory_limit, device, devices, batch, compiled)  # type: ignore[arg-type]
 
 
 def job_on(
@@ -192,8 +194,11 @@ def job_on(
     """A job on this process's device; one whose jobs go elsewhere takes the CPU for its checks."""
     from benchmark.inference import Inference, pick_device
     from benchmark.job import Job
+    from benchmark.tuning import can_compile
 
-    inference = Inference(pick_device("cpu" if how.executor == "slurm" else how.device), slice_batch=how.slice_batch)
+    device = pick_device("cpu" if how.executor == "slurm" else how.device)
+    compiled = how.compiled and how.executor == "inline" and can_compile(device)
+    inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
 
     def say(line: str) -> None:
         typer.echo(prefix + line)

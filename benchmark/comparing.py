@@ -71,6 +71,19 @@ class Comparable:
             raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {self.run.root}")
         return read_rows(path)
 
+    @cached_property
+    def unshifted(self) -> "pd.DataFrame":
+        """The rows that methods are ranked by: of no shift, in the split that is reported or of no single split."""
+        return self.rows[(self.rows["shift"] == "none") & self.rows["split"].isin([self.split, ""])]
+
+    @cached_property
+    def numbered(self) -> frozenset[tuple[str, ...]]:
+        """Cohort, metric, chain and threshold of every defined number of any method's cases."""
+        rows = self.unshifted
+        rows = rows[(rows["case_id"] != "") & rows["seed"].notna() & rows["value"].notna()]
+        places = rows[["dataset", "metric", "postprocessing", "protocol"]].drop_duplicates()
+        return frozenset(places.itertuples(index=False, name=None))
+
     @property
     def split(self) -> str:
         return "test" if "test" in read_json(self.run.study)["settings"]["splits"] else "val"
@@ -134,7 +147,7 @@ class Comparable:
         Raises:
             MissingData: there are no such rows.
         """
-        made = panels(self.rows, choice, self.seeds[choice.dataset])
+        made = panels(self.unshifted, choice, self.seeds[choice.dataset])
         known = {method: panel for method, panel in made.items() if panel.missing < panel.values.size}
         compared = {one: compare_all(known, choice, one, self.endpoint) for one in questions}
         return Standing(choice, known, compared)

@@ -40,6 +40,8 @@ class Detector(nn.Module, ABC):
     config: Any
     slice_batch: int = 32
     """Slices to process at once, set by the caller; methods that work on volumes ignore it."""
+    volumes_at_once: int = 4
+    """Cases to be handed to it at once, where the caller is not told otherwise."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -80,6 +82,11 @@ class Detector(nn.Module, ABC):
         """Both at once; methods whose map is made of the reconstruction override it to compute it once."""
         maps = self.anomaly_map(images, brain_masks, seeds=seeds)
         return maps, self.reconstruction(images, brain_masks, seeds=seeds)
+
+    def compile_networks(self) -> None:
+        """Have the networks compiled at their first call; here every direct child, which is called as a module."""
+        for child in self.children():
+            child.compile(dynamic=False)
 
     def check(self, shape: Sequence[int]) -> None:
         """Refuse what this config cannot do on volumes of `shape` `(X, Y, Z)`, before anything is computed.

@@ -93,21 +93,19 @@ def evaluate_reference(
         "perfect-map", reference.cohort.dataset, reference.cohort.sequence, "none", 0.0, None, None,
         "", "", "", "", "", "", np.nan, reference.key, " ".join(reference.flags),
     )  # fmt: skip
-    for one in files:
-        case = load_case(one, reference.grid)
-        if case.lesion_mask is None:
-            continue
-        anatomy = anatomy_of(one, case)
+    for one in (one for one in files if not one.healthy):
+        anatomy = anatomy_of(one, masks_of(one, reference.grid))
         yield from rows_of(blank, one, sizes(anatomy))
         for name in postprocessing:
-            prediction = perfect_prediction(case.lesion_mask, case.brain_mask, CHAINS[name], case.voxel_ml)
-            values = decided(anatomy.prediction(prediction[case.brain_mask]), anatomy, wanted)
+            left = perfect_prediction(anatomy.truth, anatomy.brain_mask, CHAINS[name], anatomy.voxel_ml)
+            values = decided(anatomy.prediction(left[anatomy.brain_mask]), anatomy, wanted)
             yield from rows_of(replace(blank, postprocessing=name), one, values)
 
 
 def _maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Mapped]:
-    """Under a shift cases are kept in memory, for all the other shifts of them."""
-    load = load_case if cell.shift.is_none else masks_of
+    """With the case where its image is needed, for the reconstruction to be compared with."""
     for one in files:
-        case = load(one, cell.fit.grid)
-        yield case, anatomy_of(one, case), read_volume(run.anomaly_map(cell, one.case_id))
+        compared = cell.shift.is_none and run.reconstruction(cell, one.case_id).exists()
+        case = load_case(one, cell.fit.grid) if compared else None
+        anatomy = anatomy_of(one, masks_of(one, cell.fit.grid) if case is None else case)
+        yield case, anatomy, read_volume(run.anomaly_map(cell, one.case_id))

@@ -24,7 +24,7 @@ class Execution:
         threads: of a process, for arithmetic on the CPU; None for as many as there are cores, whatever `workers` is.
         task_seconds: a worker that takes longer for a fit, a cell or a scoring is ended; None for any time.
         memory_gib: of data that a worker may hold; None for any amount.
-        device, devices, slice_batch: as in `Inference` and `Job`.
+        device, devices, slice_batch, compiled: as in `Inference` and `Job`.
     """
 
     executor: Executor = "inline"
@@ -35,6 +35,7 @@ class Execution:
     device: str = "auto"
     devices: int = 1
     slice_batch: int = 32
+    compiled: bool = False
 
 
 def worker_command(
@@ -46,7 +47,7 @@ def worker_command(
     command += ["--slice-batch", str(execution.slice_batch)]
     for option, value in (("--threads", execution.threads), ("--memory-limit", execution.memory_gib)):
         command += [] if value is None else [option, str(value)]
-    return command + ["--mend"] * mend + ["--only-fits"] * only_fits
+    return command + ["--compile"] * execution.compiled + ["--mend"] * mend + ["--only-fits"] * only_fits
 
 
 def set_limits(execution: Execution) -> None:

@@ -20,7 +20,8 @@ from benchmark.study import Cell
 from datasets.case import Case, Split
 from datasets.grid import load_host
 
-Mapped = tuple[Case, Anatomy, NDArray[np.float32]]  # a case, its masks, and its anomaly map (X, Y, Z)
+Mapped = tuple[Case | None, Anatomy, NDArray[np.float32]]
+"""A case, if its reconstruction is kept to compare it with, its masks, and its anomaly map `(X, Y, Z)`."""
 SPLITS: tuple[Split, ...] = ("val", "test")
 
 
@@ -46,7 +47,7 @@ class FirstPass:
         """What needs the image as the detector saw it is kept since the mapping where that was shifted."""
         blank = blank_row(self.cell)
         for case, anatomy, kept in maps:
-            values = sizes(anatomy) | self.choices.wanted(self._closeness(case, anatomy))
+            values = sizes(anatomy) | self.choices.wanted({} if case is None else self._closeness(case, anatomy))
             yield from rows_of(blank, anatomy.files, values)
             for chain, processed in self.shelf.add(anatomy, kept):
                 if anatomy.lesion_mask is not None:
@@ -56,10 +57,8 @@ class FirstPass:
             yield from (row for row in kept_rows(self.run.seen(self.cell)) if self.choices.wants(row.metric))
 
     def _closeness(self, case: Case, anatomy: Anatomy) -> dict[str, float]:
-        path = self.run.reconstruction(self.cell, case.case_id)
-        if not self.cell.shift.is_none or not path.exists():
-            return {}
-        reconstruction, host = read_volume(path), load_host(anatomy.files, self.cell.fit.grid)
+        reconstruction = read_volume(self.run.reconstruction(self.cell, case.case_id))
+        host = load_host(anatomy.files, self.cell.fit.grid)
         close = closeness(case, reconstruction, self.choices.metrics)
         return close | ({} if host is None else restoration(case, host[0], reconstruction))
 

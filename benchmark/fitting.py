@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.card import Card
+from benchmark.checksums import write_checksums
 from benchmark.configs import build
 from benchmark.datacard import DataCard, training_told, write_card
 from benchmark.detector import Detector
@@ -17,7 +18,7 @@ from benchmark.registry import BUILT_IN
 from benchmark.reuse import trained_alike
 from benchmark.runfolder import RunFolder, read_json, write_json
 from benchmark.study import Fit
-from benchmark.weights import load_weights, save_weights
+from benchmark.weights import NAME, load_weights, save_weights
 from datasets.errors import BadFile, BadValue, UserError
 from datasets.grid import Cases
 
@@ -122,6 +123,7 @@ def _keep(place: Workplace, fit: Fit, detector: Detector, *, seconds: float, wei
     write_json(folder / "config.json", dict(fit.config))
     card = _card(place, fit, detector, seconds, weights_of)
     write_card(folder, card)
+    write_checksums(folder, (NAME, "config.json", "card.json"))
     devices = getattr(detector, "devices", 1)
     record = {"fit": asdict(fit), "seconds": seconds, "parameters": card.parameters}
     record |= {"device": place.device, "devices": devices}

@@ -4,14 +4,13 @@ import hashlib
 import logging
 import resource
 import sys
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +19,18 @@ from torch import Tensor
 
 from benchmark.detector import Detector
 from benchmark.exact import exact_float32
+from benchmark.overlap import ahead
+from benchmark.stages import Stages
 from benchmark.study import Precision
+from benchmark.transfer import Clock, OnItsWay, clock, is_gpu, on, to_device
+from benchmark.tuning import prepare
 from datasets.case import Case
 from datasets.errors import BadValue
 
 log = logging.getLogger(__name__)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+GPU_READERS = 4  # threads; on a CPU the detector wants the cores
+Volume = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,15 @@ class Inference:
 
     Attributes:
         slice_batch: slices that a slice-wise method processes at once.
-        volumes: cases handed to the detector at once.
+        volumes: cases handed to the detector at once; None for as many as the detector asks for.
+        compiled: whether networks are compiled, see `benchmark.tuning`.
     """
 
     device: str = "cpu"
     precision: Precision = "fp32"
     slice_batch: int = 32
-    volumes: int = 4
+    volumes: int | None = None
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,24 +82,38 @@ def pick_device(asked: str) -> str:
     return asked
 
 
-def predict(detector: Detector, cases: Sequence[Case], inference: Inference, *, seed: int) -> Iterator[Prediction]:
+def predict(
+    detector: Detector, cases: Sequence[Case], inference: Inference, *, seed: int, stages: Stages | None = None
+) -> Iterator[Prediction]:
     """Map `cases` in their order, reading ahead while the detector computes; memory stays constant.
 
-    Each case's randomness derives from `seed` and its case_id alone. Where the device runs out of
-    memory the batch is halved, which is logged.
+    Each case's randomness derives from `seed` and its case_id alone. Where the device runs out of memory
+    the batch is halved, which is logged. On a GPU the next batch is computed while the one before is
+    copied back and handed on.
+
+    Args:
+        stages: where the seconds of each stage are added up, if anywhere.
     """
-    detector.eval()
-    for batch in _batches(_read_ahead(cases, 2 * inference.volumes), inference.volumes):
+    stages, volumes = stages or Stages(), inference.volumes or detector.volumes_at_once
+    inference = replace(inference, volumes=volumes)
+    prepare(detector, inference)
+    waiting: deque[_Computed] = deque()
+    readers = GPU_READERS if is_gpu(inference.device) else 1
+    for batch in _batches(ahead(_Timed(cases, stages), volumes, workers=readers), volumes):
         while batch:
             now = batch[: inference.volumes]
             try:
-                predictions = _predict_batch(detector, now, inference, seed)
+                waiting.append(_computed(detector, now, inference, seed, stages))
             except torch.OutOfMemoryError:
-                inference = _halved(inference)
+                if not waiting:  # nothing else holds memory that could be given back
+                    inference = _halved(inference)
+                    stages.halvings += 1
+                yield from _handed_on(waiting, stages, left=0)
                 torch.cuda.empty_cache()
                 continue
-            yield from predictions
+            yield from _handed_on(waiting, stages, left=int(is_gpu(inference.device)))
             batch = batch[len(now) :]
+    yield from _handed_on(waiting, stages, left=0)
 
 
 def case_seed(seed: int, case_id: str) -> int:
@@ -117,51 +138,87 @@ def peak_bytes(device: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _predict_batch(detector: Detector, cases: Sequence[Case], inference: Inference, seed: int) -> list[Prediction]:
+@dataclass(frozen=True)
+class _Computed:
+    """A batch whose computation is queued, or done."""
+
+    cases: Sequence[Case]
+    maps: OnItsWay
+    reconstructions: OnItsWay | None
+    clock: Clock
+
+
+class _Timed(Sequence[Case]):
+    """Cases whose reading is timed."""
+
+    def __init__(self, cases: Sequence[Case], stages: Stages) -> None:
+        self.cases, self.stages = cases, stages
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: Any) -> Any:
+        with self.stages.timed("read"):
+            return self.cases[index]
+
+
+def _computed(detector: Detector, cases: Sequence[Case], inference: Inference, seed: int, stages: Stages) -> _Computed:
     detector.slice_batch = inference.slice_batch
-    images = _on_device(np.stack([case.image for case in cases]), inference.device)  # (N, 1, X, Y, Z)
-    brains = _on_device(np.stack([case.brain_mask[None] for case in cases]), inference.device)
-    seeds = torch.tensor([case_seed(seed, case.case_id) for case in cases], device=images.device)
-    _synchronise(inference.device)
-    begin = time.perf_counter()
-    with torch.inference_mode(), exact_float32(), _autocast(inference):
-        maps, reconstructions = detector.map_and_reconstruction(images, brains, seeds=seeds)
-    _synchronise(inference.device)
-    seconds = (time.perf_counter() - begin) / len(cases)
-    _check("Anomaly map", maps, images, cases, lowest=0)
-    if reconstructions is not None:
-        _check("Reconstruction", reconstructions, images, cases)
-    return [
-        Prediction(
-            case,
-            np.where(case.brain_mask, _volume(maps, index), np.float32(0)),
-            None if reconstructions is None else _volume(reconstructions, index),
-            seconds,
-        )
-        for index, case in enumerate(cases)
-    ]
+    with on(inference.device):
+        seeds = [case_seed(seed, case.case_id) for case in cases]
+        inputs, timer = to_device(cases, seeds, inference.device, stages), clock(inference.device)
+        timer.start()
+        with torch.inference_mode(), exact_float32(), _autocast(inference):
+            maps, reconstructions = detector.map_and_reconstruction(
+                inputs.images, inputs.brain_masks, seeds=inputs.seeds
+            )
+        timer.stop()
+        _check_shape("Anomaly map", maps, inputs.images, cases)
+        if reconstructions is not None:
+            _check_shape("Reconstruction", reconstructions, inputs.images, cases)
+        returned = None if reconstructions is None else OnItsWay(reconstructions)
+        return _Computed(cases, OnItsWay(maps), returned, timer)
 
 
-def _check(what: str, volumes: Tensor, images: Tensor, cases: Sequence[Case], *, lowest: float = -np.inf) -> None:
+def _handed_on(waiting: deque[_Computed], stages: Stages, *, left: int) -> Iterator[Prediction]:
+    """What has been computed, the first first, until only `left` batches wait."""
+    while len(waiting) > left:
+        yield from _predictions(waiting.popleft(), stages)
+
+
+def _predictions(done: _Computed, stages: Stages) -> list[Prediction]:
+    seconds = done.clock.seconds()
+    stages.add("compute", seconds)
+    with stages.timed("copy"):
+        maps = done.maps.volumes()
+        reconstructions = None if done.reconstructions is None else done.reconstructions.volumes()
+    with stages.timed("post"):
+        return [
+            _prediction(
+                case, maps[index], None if reconstructions is None else reconstructions[index], seconds / len(maps)
+            )
+            for index, case in enumerate(done.cases)
+        ]
+
+
+def _prediction(case: Case, volume: Volume, reconstruction: Volume | None, seconds: float) -> Prediction:
+    _check_values("Anomaly map", volume, case, lowest=0)
+    if reconstruction is not None:
+        _check_values("Reconstruction", reconstruction, case, lowest=-np.inf)
+        reconstruction = reconstruction.copy()  # of its own: a batch is given back as soon as its cases are
+    return Prediction(case, np.where(case.brain_mask, volume, np.float32(0)), reconstruction, seconds)
+
+
+def _check_shape(what: str, volumes: Tensor, images: Tensor, cases: Sequence[Case]) -> None:
     if volumes.shape != images.shape:
         names = ", ".join(case.case_id for case in cases)
         raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, wanted {tuple(images.shape)}.")
-    fine = (volumes.isfinite() & (volumes >= lowest)).flatten(1).all(1).tolist()
-    for case, volume, usable in zip(cases, volumes, fine, strict=True):
-        if not usable:
-            got = f"values from {float(volume.min()):g} to {float(volume.max()):g}"
-            raise ValueError(f"{what} of case '{case.case_id}': got {got}, wanted finite ones from {lowest:g} up.")
 
 
-def _volume(volumes: Tensor, index: int) -> NDArray[np.float32]:
-    return volumes[index, 0].float().cpu().numpy()
-
-
-def _on_device(array: NDArray[np.generic], device: str) -> Tensor:
-    tensor = torch.from_numpy(array)
-    if torch.device(device).type != "cuda":
-        return tensor
-    return tensor.pin_memory().to(device, non_blocking=True)
+def _check_values(what: str, volume: Volume, case: Case, *, lowest: float) -> None:
+    if not (np.isfinite(volume) & (volume >= lowest)).all():
+        got = f"values from {float(volume.min()):g} to {float(volume.max()):g}"
+        raise ValueError(f"{what} of case '{case.case_id}': got {got}, wanted finite ones from {lowest:g} up.")
 
 
 def _autocast(inference: Inference) -> AbstractContextManager[object]:
@@ -169,33 +226,17 @@ def _autocast(inference: Inference) -> AbstractContextManager[object]:
     return torch.autocast(kind, DTYPES[inference.precision], enabled=inference.precision != "fp32")
 
 
-def _synchronise(device: str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def _halved(inference: Inference) -> Inference:
     """Fewer volumes first: that changes no slice batch and so not one bit of a map."""
-    if inference.volumes > 1:
-        smaller = replace(inference, volumes=inference.volumes // 2)
+    volumes = inference.volumes or 1
+    if volumes > 1:
+        smaller = replace(inference, volumes=volumes // 2)
     elif inference.slice_batch > 1:
         smaller = replace(inference, slice_batch=inference.slice_batch // 2)
     else:
         raise MemoryError(f"{inference.device} runs out of memory with one slice of one volume at a time.")
     log.warning("Out of memory: going on with %d volumes, %d slices at once.", smaller.volumes, smaller.slice_batch)
     return smaller
-
-
-def _read_ahead(cases: Sequence[Case], ahead: int) -> Iterator[Case]:
-    """The cases in order, the next few being read by a thread meanwhile."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting: deque[Future[Case]] = deque()
-        for index in range(len(cases)):
-            waiting.append(reader.submit(cases.__getitem__, index))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _batches(cases: Iterable[Case], size: int) -> Iterator[list[Case]]:

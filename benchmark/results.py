@@ -44,6 +44,11 @@ class Row:
     key: str
     flags: str = ""
 
+    @property
+    def name(self) -> tuple[object, ...]:
+        """All that it says but the number."""
+        return tuple(value for field, value in vars(self).items() if field != "value")
+
 
 COLUMNS = tuple(field.name for field in fields(Row))
 _NUMBERS = ("severity", "seed", "sampling_seed", "value")

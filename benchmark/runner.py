@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import torch
 
+from benchmark.checksums import write_checksums
 from benchmark.closeness import as_seen
 from benchmark.detector import Detector, LabelledDetector
 from benchmark.fitting import fitted
@@ -17,9 +19,10 @@ from benchmark.job import Job, finish, prepare
 from benchmark.labels import LesionFrequency
 from benchmark.locks import taken, waited_for
 from benchmark.maps import write_volume
+from benchmark.overlap import Behind
 from benchmark.records import has_maps, record_cell
 from benchmark.results import Row, blank_row, write_rows
-from benchmark.runfolder import sweep
+from benchmark.runfolder import RunFolder, sweep
 from benchmark.scoring import fail, score_fit, score_missing_references
 from benchmark.storage import told_apart
 from benchmark.study import Cell, Fit
@@ -146,28 +149,36 @@ def _score_references(job: Job, *, wait: bool) -> None:
 def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     """Keep the maps of a cell; its `cell.json` comes last."""
     files = job.study.mapped_cases(cell)
-    inference = replace(job.inference, precision=cell.precision)
+    volumes = job.inference.volumes or detector.volumes_at_once
+    inference = replace(job.inference, precision=cell.precision, volumes=volumes)
     forget_peak(inference.device)
     rows, seen, blank = list[Row](), list[Row](), blank_row(cell)
-    predictions = _predictions(detector, files, cell, inference)
-    for one, prediction in zip(files, predictions, strict=True):
-        write_volume(job.run.anomaly_map(cell, one.case_id), prediction.anomaly_map, prediction.case.affine)
-        if prediction.reconstruction is not None:
-            write_volume(job.run.reconstruction(cell, one.case_id), prediction.reconstruction, prediction.case.affine)
-        timed = replace(blank, split=one.split, case_id=one.case_id, subject_id=one.subject_id)
-        rows.append(replace(timed, metric="seconds", value=prediction.seconds))
-        if not cell.shift.is_none:
-            seen += as_seen(blank, one, prediction.case, prediction.reconstruction)
+    made = predictions(detector, files, cell, inference)
+    with Behind() as writing:
+        for one, prediction in zip(files, made, strict=True):
+            writing.do(partial(_keep_volumes, job.run, cell, prediction))
+            timed = replace(blank, split=one.split, case_id=one.case_id, subject_id=one.subject_id)
+            rows.append(replace(timed, metric="seconds", value=prediction.seconds))
+            if not cell.shift.is_none:
+                seen += as_seen(blank, one, prediction.case, prediction.reconstruction)
     rows.append(replace(blank, metric="peak_bytes", value=float(peak_bytes(inference.device))))
     write_rows(job.run.cell(cell) / "timing.csv", rows)
     if seen:
         write_rows(job.run.seen(cell), seen)
+    write_checksums(job.run.cell(cell), ("maps", "reconstructions", "seen.csv"))
     record_cell(job.run, cell, {"status": "mapped", "inference": asdict(inference)})
     seconds = sum(row.value for row in rows[:-1])
     job.say(f"  mapped {len(files)} cases of {cell.where} in {seconds:.1f} s")
 
 
-def _predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inference: Inference) -> Iterator[Prediction]:
+def _keep_volumes(run: RunFolder, cell: Cell, prediction: Prediction) -> None:
+    case = prediction.case
+    write_volume(run.anomaly_map(cell, case.case_id), prediction.anomaly_map, case.affine)
+    if prediction.reconstruction is not None:
+        write_volume(run.reconstruction(cell, case.case_id), prediction.reconstruction, case.affine)
+
+
+def predictions(detector: Any, files: Sequence[CaseFiles], cell: Cell, inference: Inference) -> Iterator[Prediction]:
     """One a case in their order; a labelled detector hears of the other patients' lesions before each patient."""
     if not isinstance(detector, LabelledDetector):
         yield from predict(detector, Cases(files, cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)

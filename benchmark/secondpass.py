@@ -14,7 +14,7 @@ from benchmark.firstpass import FirstPass
 from benchmark.results import Row, blank_row, decision_row, rows_of, write_lines
 from benchmark.shelf import Scores
 from benchmark.study import Evaluation
-from benchmark.thresholds import CROSSED, SHIFTED, Protocol, protocol_named
+from benchmark.thresholds import CROSSED, SHIFTED, Protocol, in_key, protocol_named
 from datasets.case import CaseFiles
 
 CURVES = ("froc", "froc_at_1")
@@ -92,9 +92,8 @@ class SecondPass:
                 yield replace(blank, metric=metric, value=value)
 
     def _blank(self, chain: str, protocol: str) -> Row:
-        source = self.first.choices.sources.get(_plain(protocol).cohort)
-        named = f"{protocol}@{source.digest}" if source else protocol
-        return decision_row(Evaluation(self.first.cell, chain, named), protocol)
+        digests = {cohort: source.digest for cohort, source in self.first.choices.sources.items()}
+        return decision_row(Evaluation(self.first.cell, chain, in_key(protocol, digests)), protocol)
 
 
 def _plain(protocol: str) -> Protocol:

@@ -104,6 +104,16 @@ def on_shifted(protocol: str) -> str:
     return f"{protocol}{SHIFTED}"
 
 
+def in_key(protocol: str, digests: Mapping[str, str]) -> str:
+    """A protocol as keys name it: one that transfers from a cohort with what stands for that cohort's cases.
+
+    Args:
+        digests: of cohorts, by name.
+    """
+    prefix, _, cohort = protocol.removesuffix(SHIFTED).partition(":")
+    return f"{protocol}@{digests[cohort]}" if f"{prefix}:" == TRANSFER and cohort in digests else protocol
+
+
 def above(scores: Scores, threshold: float) -> Mask:
     """The prediction `score > threshold`, of the scores' shape; a score of 0 is never an alarm.
 

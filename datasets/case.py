@@ -34,6 +34,17 @@ class CaseFiles:
 
 
 @dataclass(frozen=True)
+class Masks:
+    """Where a case's brain and lesion lie, without its image; attributes as of a Case."""
+
+    brain_mask: NDArray[np.bool_]
+    lesion_mask: NDArray[np.bool_] | None
+    spacing: tuple[float, float, float]
+    voxel_ml: float
+    lesion_outside_grid_ml: float
+
+
+@dataclass(frozen=True)
 class Case:
     """One scan on the common grid; RAS+ voxel axes.
 

@@ -18,25 +18,38 @@ def write_html(document: Document, *, volumes: bool = True) -> Path:
         volumes: whether scans and maps of a few cases are put into the file, to be scrolled through. Only cohorts
             whose scans may be shown are.
     """
+    title, _, badges = document.sections[0].partition("\n\n")
+    body = "\n\n".join([badges, *document.sections[1:]])
+    content = viewer_content(document) if volumes else None
+    path = document.run.root / "report.html"
+    write_text(path, page_html(title.lstrip("# "), body, document.run.root, viewer=content))
+    return path
+
+
+def page_html(title: str, body: str, folder: Path, *, viewer: dict[str, Any] | None = None, home: str = "") -> str:
+    """One page that loads nothing from elsewhere.
+
+    Args:
+        body: Markdown.
+        folder: where the paths of the body's pictures begin.
+        viewer: of `viewer_content`.
+        home: where the page's brand leads to; "" for nowhere.
+    """
     from jinja2 import Environment, PackageLoader
 
-    title, _, badges = document.sections[0].partition("\n\n")
-    page = render("\n\n".join([badges, *document.sections[1:]]), document.run.root)
-    content = viewer_content(document) if volumes else None
+    page = render(body, folder)
     template = Environment(loader=PackageLoader("reports", "web"), autoescape=True).get_template("report.html.jinja")
-    html = template.render(
-        title=title.lstrip("# "),
+    return template.render(
+        title=title,
+        home=home,
         body=page.html,
         contents=[heading for heading in page.headings if heading.level in (2, 3)],
-        viewer=content and script_json(content),
-        niivue=_script("niivue.umd.js") if content else "",
+        viewer=viewer and script_json(viewer),
+        niivue=_script("niivue.umd.js") if viewer else "",
         scripts=[_script("sortable.min.js"), _script("sortable.a11y.min.js")],
-        viewer_script=_script("viewer.js") if content else "",
+        viewer_script=_script("viewer.js") if viewer else "",
         style=_file("report.css"),
     )
-    path = document.run.root / "report.html"
-    write_text(path, html)
-    return path
 
 
 def script_json(content: Any) -> str:

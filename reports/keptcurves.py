@@ -8,6 +8,17 @@ from benchmark.runfolder import RunFolder
 from benchmark.study import Cell
 from reports.findings import Findings
 
+NUMBERS = (
+    "mean",
+    "cases",
+    "patients",
+    "recall",
+    "precision",
+    "lesion_recall",
+    "false_alarms_a_scan",
+    "lesions",
+    "scans",
+)
 TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
 
 
@@ -19,7 +30,7 @@ def kept_lines(findings: Findings, cohort: str, name: str) -> pd.DataFrame:
     """
     frames = list(_frames(findings.run, [cell for cell in findings.cells if cell.cohort.dataset == cohort], name))
     if not frames:
-        return pd.DataFrame(columns=["method", "seed", *TEXT])
+        return pd.DataFrame(columns=["method", "seed", *TEXT, *NUMBERS])
     whole = pd.concat(frames, ignore_index=True)
     return whole[whole["split"] == findings.split]
 

@@ -16,6 +16,11 @@ def plain(markdown: str) -> str:
     return re.sub(r"\\(.)|[`*]", lambda found: found[1] or "", markdown)
 
 
+def folded(summary: str, body: str) -> str:
+    """Markdown that a reader unfolds."""
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
+
+
 def github_table(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int) -> str:
     """A GitHub table; the first `texts` columns are text, all others numbers. Without any line: ""."""
     if not body:

@@ -66,6 +66,11 @@ def select(rows: pd.DataFrame, metric: str, chain: str = "", protocol: str = "")
     return rows[chosen]
 
 
+def select_chain(rows: pd.DataFrame, chain: str) -> pd.DataFrame:
+    """The rows after one chain that have a number."""
+    return rows[(rows["postprocessing"] == chain) & rows["value"].notna()]
+
+
 def of_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that belong to single cases; not thresholds and pooled metrics."""
     return rows[rows["case_id"] != ""]

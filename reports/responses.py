@@ -8,7 +8,7 @@ from reports.areas import area_tables
 from reports.curves import draw_responses
 from reports.findings import Findings, cohort_title
 from reports.headline import domain
-from reports.markup import escape
+from reports.markup import escape, folded
 from reports.shiftnumbers import Response, healthy_responses, lesion_responses
 from reports.shifttables import change, detail_table, summary_table
 
@@ -39,8 +39,7 @@ def under_shift(findings: Findings) -> str:
             _figure(one, path, lesion=is_lesion),
             *area_tables(findings, one.cohort, lesion=is_lesion),
             *(
-                f"<details><summary>{escape(kind)}, every level</summary>\n\n"
-                f"{detail_table(one, kind, findings.whole.label, lesion=is_lesion)}\n\n</details>"
+                folded(f"{escape(kind)}, every level", detail_table(one, kind, findings.whole.label, lesion=is_lesion))
                 for kind in one.kinds
             ),
         ]

@@ -6,7 +6,9 @@ from reports.findings import Findings, cohort_title
 from reports.headline import domain, headlines, healthy_protocol, sees_test
 from reports.healthy import alarms_compared
 from reports.notes import notes
-from reports.tables import alarm_table, cut_off_table, dice_table, l1_table, leaderboard, nan_table
+from reports.secondary import closeness_table, lesion_table
+from reports.standings import under
+from reports.tables import alarm_table, cut_off_table, dice_table, leaderboard, nan_table
 
 LEGEND = (
     "Numbers are means over patients (a patient's scans first), then over training seeds; (sd) is the spread over "
@@ -15,7 +17,8 @@ LEGEND = (
     "best is not over all cases. It says nothing of significance. A floor is what any method has to beat. The perfect "
     "map is the truth itself sent through the same chain: what the chain leaves of a flawless answer. It is no method "
     "and takes no part in the order; where lesions are small, a map that is too large can come out ahead of it. "
-    "Supervision is the most that a map has seen; what chose its threshold stands under Data cards."
+    "Supervision is the most that a map has seen; what chose its threshold stands under Data cards. Intervals and "
+    "ranks are made as in At a glance, under this choice: all but the primary endpoint is exploratory."
 )
 UPPER = (
     "Upper bound of the pooled Dice, never ranked: this threshold has seen the test labels. The mean over patients "
@@ -31,7 +34,9 @@ def leaderboards(findings: Findings) -> str:
         order = "Sorted by AUPRC." if board.testable else "In the order of the study."
         parts += [findings.heading(cohort_title(name), 3), *_caution(board)]
         for first in headlines(findings, board):
-            parts += [f"{first.why} {order}", leaderboard(board, first.chain, first.protocol)]
+            found = under(findings, name, "dice", first.chain, first.protocol)
+            parts += [f"{first.why} {order}", leaderboard(board, first.chain, first.protocol, found)]
+            parts += filter(None, [lesion_table(board, first.chain, first.protocol)])
     return "\n\n".join(parts)
 
 
@@ -76,16 +81,15 @@ def false_alarms(findings: Findings) -> str:
 
 
 def reconstructions(findings: Findings) -> str:
-    boards = {name: board for name, board in findings.healthy.items() if any(board.rows["metric"] == "l1")}
-    if not boards:
-        return ""
-    return "\n\n".join(
-        [
-            findings.heading("Reconstruction of healthy scans"),
-            "Mean l1 over the brain, intensities in [0, 1]. Low is no merit by itself: a copy of the input has 0.",
-            l1_table(boards),
-        ]
-    )
+    tables = {name: closeness_table(board) for name, board in findings.healthy.items()}
+    parts = [
+        part
+        for name, table in tables.items()
+        if table
+        for part in (findings.heading(cohort_title(name), 3), *_caution(findings.healthy[name]), table)
+    ]
+    told = "Over the brain, intensities in [0, 1]. Close is no merit by itself: a copy of the input has an l1 of 0."
+    return "\n\n".join([findings.heading("Reconstruction of healthy scans"), told, *parts]) if parts else ""
 
 
 def field_of_view(findings: Findings) -> str:

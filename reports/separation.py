@@ -6,7 +6,7 @@ from benchmark.metrics import METRICS
 from reports.answers import choice_told
 from reports.findings import Findings, cohort_title
 from reports.forest import draw_forest
-from reports.markup import escape, github_table
+from reports.markup import escape, folded, github_table
 from reports.signs import SIGNS
 from reports.standings import RECIPE, WEIGHTS, Decided, decided
 
@@ -38,7 +38,9 @@ def separation(findings: Findings) -> str:
 def _cohort(findings: Findings, name: str, found: Decided, figure: str) -> list[str]:
     margin = found.pairs["margin"].dropna()
     told = (
-        f" Margin of equivalence: {margin.iloc[0]:g}." if not margin.empty else " No margin was fixed: no equivalence."
+        f"Margin of equivalence: {margin.iloc[0]:g}."
+        if not margin.empty
+        else "No margin was fixed, so nothing is called equivalent."
     )
     title = METRICS[found.first["metric"]].title
     parts = [
@@ -48,8 +50,9 @@ def _cohort(findings: Findings, name: str, found: Decided, figure: str) -> list[
         matrix(found, found.question),
     ]
     if found.question == RECIPE:
-        parts += [f"<details><summary>The same of {WEIGHTS}: patients drawn anew, the fits as they are</summary>",
-                  matrix(found, WEIGHTS), "</details>"]  # fmt: skip
+        parts.append(
+            folded(f"The same of {WEIGHTS}: patients drawn anew, the fits as they are", matrix(found, WEIGHTS))
+        )
     return parts
 
 

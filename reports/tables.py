@@ -12,13 +12,19 @@ from reports.board import Board
 from reports.columns import MISSING, PERFECT_MAP, UNDEFINED, Column, markdown_table
 from reports.markup import escape, github_table
 from reports.numbers import Number, Statistic, geometric_mean, of_cases, select
+from reports.standings import Decided
 
 
-def leaderboard(board: Board, chain: str, protocol: str) -> str:
-    """A line a method in the order of `ranked`, the perfect map below all; numbers of lesion cases."""
+def leaderboard(board: Board, chain: str, protocol: str, found: Decided | None = None) -> str:
+    """A line a method in the order of `ranked`, the perfect map below all; numbers of lesion cases.
+
+    Args:
+        found: the Dice under the same choice with intervals and ranks; None where it is not summarised.
+    """
     dice = metric_column(board, "Dice (sd)", "dice", chain, protocol)
     columns = [
         replace(dice, show=_with_sd),
+        *_interval_and_rank(dice, found),
         metric_column(board, "AUPRC", "auprc", chain),
         metric_column(board, "AUROC", "auroc", chain),
         metric_column(board, "Precision", "precision", chain, protocol),
@@ -36,6 +42,18 @@ def leaderboard(board: Board, chain: str, protocol: str) -> str:
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(board, str(method))
         lead["Dice over seeds"] = lambda method: _range(dice.numbers[method].seeds)
     return markdown_table(ranked(board, chain), lead, columns)
+
+
+def _interval_and_rank(dice: Column, found: Decided | None) -> list[Column]:
+    if found is None:
+        return []
+    known = set(found.methods)
+    lines = [line for line in dice.numbers if line in known]
+    blank: dict[Hashable, str] = {line: "" if line == PERFECT_MAP else MISSING for line in dice.numbers}
+    intervals = {line: found.interval_text(str(line)) for line in lines}
+    ranks = {line: found.rank_text(str(line)) for line in lines}
+    title = f"{100 * found.first['level']:.0f} % interval"
+    return [Column(title, dice.numbers, texts=blank | intervals), Column("Rank", dice.numbers, texts=blank | ranks)]
 
 
 def metric_column(
@@ -100,16 +118,6 @@ def alarm_table(board: Board, chains: Sequence[str], protocol: str) -> str:
         "Scans": lambda line: str(board.of(line[0])["case_id"].replace("", nan).nunique() or MISSING),
     }
     return markdown_table(lines, lead, columns)
-
-
-def l1_table(boards: Mapping[str, Board]) -> str:
-    """Mean l1 of each method's reconstructions, a column a healthy cohort."""
-    board = next(iter(boards.values()))
-    columns = [
-        Column(escape(title), one.numbers("l1"), show=lambda number: f"{number.value:.4f}")
-        for title, one in boards.items()
-    ]
-    return markdown_table(list(board.seeds), {"Method": board.label}, columns)
 
 
 def cut_off_table(boards: Mapping[str, Board]) -> str:

@@ -43,6 +43,7 @@ def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
         ("multiverse", "--help"),
         ("calibrate", "--help"),
         ("predict", "--help"),
+        ("speed", "--help"),
     ],
     ids=" ".join,
 )

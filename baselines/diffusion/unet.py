@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.diffusion.winograd import Conv3x3
+
 Resampling = Literal["none", "down", "up"]
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -111,17 +113,19 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.resampling = resampling
         self.norm1 = nn.GroupNorm(groups, inputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv1 = Conv3x3(inputs, outputs)
         self.scale_shift = nn.Linear(steering, 2 * outputs)
         self.norm2 = nn.GroupNorm(groups, outputs)
-        self.conv2 = _zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
+        self.conv2 = _zeroed(Conv3x3(outputs, outputs))
         self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor, steering: Tensor) -> Tensor:
+        in_place = not torch.is_grad_enabled()  # where no gradient asks for what is written over
         scale, shift = self.scale_shift(steering)[:, :, None, None].chunk(2, dim=1)  # (B, outputs, 1, 1)
-        h = self.conv1(self._resampled(F.silu(self.norm1(x))))
+        h = self.conv1(self._resampled(F.silu(self.norm1(x), inplace=in_place)))
         h = torch.addcmul(shift, self.norm2(h), 1 + scale)
-        return self.skip(self._resampled(x)) + self.conv2(F.silu(h))
+        h, skipped = self.conv2(F.silu(h, inplace=in_place)), self.skip(self._resampled(x))
+        return h.add_(skipped) if in_place else h + skipped
 
     def _resampled(self, x: Tensor) -> Tensor:
         if self.resampling == "down":

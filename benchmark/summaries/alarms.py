@@ -53,7 +53,7 @@ def alarm_lines(comparable: Comparable, fitted_on: str) -> Iterator[AlarmLine]:
         domain = "in-domain" if host_cohort(dataset) == fitted_on else "out-of-domain"
         for metric in METRICS:
             try:
-                found = panels(comparable.rows, of_metric(choice, metric), comparable.all_seeds(dataset))
+                found = panels(comparable.unshifted, of_metric(choice, metric), comparable.all_seeds(dataset))
             except MissingData:
                 continue
             for method, panel in found.items():

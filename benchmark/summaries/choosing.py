@@ -59,11 +59,8 @@ def alarm_choice(comparable: Comparable, dataset: str) -> Choice | None:
 
 def has_numbers(comparable: Comparable, choice: Choice) -> bool:
     """Whether any method has a defined number of it."""
-    rows = comparable.rows
-    found = (rows["dataset"] == choice.dataset) & (rows["metric"] == choice.metric) & (rows["case_id"] != "")
-    found &= (rows["postprocessing"] == choice.postprocessing) & (rows["protocol"] == choice.protocol)
-    found &= (rows["split"] == choice.split) & (rows["shift"] == "none") & rows["seed"].notna()
-    return bool(rows.loc[found, "value"].notna().any())
+    place = (choice.dataset, choice.metric, choice.postprocessing, choice.protocol)
+    return choice.split == comparable.split and place in comparable.numbered
 
 
 def of_metric(choice: Choice, metric: str, *, protocol: str | None = None) -> Choice:

@@ -53,7 +53,7 @@ def group_lines(comparable: Comparable, people: pd.DataFrame) -> Iterator[GroupL
     for dataset in comparable.seeds:
         own = people[people["dataset"] == dataset].drop_duplicates("subject_id").set_index("subject_id")
         for choice in _choices(comparable, dataset) if not own.empty else ():
-            found = panels(comparable.rows, choice, comparable.all_seeds(dataset))
+            found = panels(comparable.unshifted, choice, comparable.all_seeds(dataset))
             for attribute in ATTRIBUTES:
                 yield from _of_attribute(comparable, choice, attribute, own[attribute], found)
 

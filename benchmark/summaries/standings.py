@@ -71,7 +71,7 @@ def lines_of(comparable: Comparable, standings: Sequence[Standing]) -> Iterator[
     for one in standings:
         decides = one.choice.dataset not in decided
         decided.add(one.choice.dataset)
-        aside = panels(comparable.rows, one.choice, comparable.labelled_seeds.get(one.choice.dataset, {}))
+        aside = panels(comparable.unshifted, one.choice, comparable.labelled_seeds.get(one.choice.dataset, {}))
         for question in QUESTIONS:
             ranks = _ranks(one, question)
             for method, panel in {**one.panels, **aside}.items():

@@ -185,3 +185,20 @@ def test_ddpm_fulfils_the_contract() -> None:
 def test_settings_that_cannot_work_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(TINY, **change)
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+@torch.no_grad()
+def test_all_passes_stacked_give_what_one_after_the_other_gives(
+    ensemble: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ddpm = detector(replace(TINY, ensemble=ensemble))
+    seen: list[int] = []
+    ddpm.unet.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    slices, seeds = torch.rand(5, 1, 16, 16, generator=torch.Generator().manual_seed(1)), torch.arange(5)
+    apart = ddpm.reconstruct(slices, seeds=seeds)
+    bound = ddpm.values_per_pixel
+    monkeypatch.setattr(DDPM, "stacks_passes", True)
+    torch.testing.assert_close(ddpm.reconstruct(slices, seeds=seeds), apart, rtol=0, atol=1e-5)
+    assert seen == [5] * ddpm.passes + [5 * ddpm.passes]
+    assert ddpm.values_per_pixel >= (ddpm.passes - 1) * bound

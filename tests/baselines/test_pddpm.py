@@ -203,3 +203,20 @@ def test_fitting_lowers_the_loss(tmp_path: Path) -> None:
     PDDPM(config).fit(cases[:6], cases[6:], seed=0, workdir=tmp_path)
     losses = pd.read_csv(next(tmp_path.rglob("metrics.csv")))["val_loss"].dropna()
     assert losses.min() < 0.8 * losses.iloc[0]
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+@torch.no_grad()
+def test_all_passes_stacked_give_what_one_after_the_other_gives(
+    ensemble: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pddpm = detector(replace(TINY, ensemble=ensemble))
+    seen: list[int] = []
+    pddpm.unet.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    slices, seeds = torch.rand(5, 1, 16, 16, generator=torch.Generator().manual_seed(1)), torch.arange(5)
+    apart = pddpm.reconstruct(slices, seeds=seeds)
+    bound = pddpm.values_per_pixel
+    monkeypatch.setattr(PDDPM, "stacks_passes", True)
+    torch.testing.assert_close(pddpm.reconstruct(slices, seeds=seeds), apart, rtol=0, atol=1e-5)
+    assert seen == [5] * pddpm.passes + [5 * pddpm.passes]
+    assert pddpm.values_per_pixel >= (pddpm.passes - 1) * bound

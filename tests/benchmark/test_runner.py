@@ -426,4 +426,5 @@ def test_the_environment_of_the_mapping_is_kept_with_the_cell(study: Runner) -> 
     study.run()
     record = record_of(study, cell_on(study, "patients"))
     assert record["status"] == "mapped"
-    assert record["inference"] == {"device": "cpu", "precision": "fp32", "slice_batch": 32, "volumes": 4}
+    wanted = {"device": "cpu", "precision": "fp32", "slice_batch": 32, "volumes": 4, "compiled": False}
+    assert record["inference"] == wanted

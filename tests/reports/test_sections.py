@@ -19,7 +19,7 @@ def test_a_board_gives_the_mean_of_its_rows_over_patients(finished: Made, report
     wanted = np.mean([np.mean(values) for values in by_patient.values()])
     line = cells_of(section(report, "### Patients (`patients`)"), "thresh")
     assert line[1] == "2 (3 scans)"
-    assert line[3].strip("*") == f"{wanted:.3f}"
+    assert line[5].strip("*") == f"{wanted:.3f}"
 
 
 def test_the_perfect_map_stands_on_every_board_of_lesions(report: str) -> None:
@@ -54,10 +54,11 @@ def test_with_patients_enough_the_board_is_sorted_and_its_best_is_bold(tmp_path:
     write_cohort(tmp_path, PATIENTS, {"val": 2, "test": 7})  # the first two are of one patient
     write_cohort(tmp_path, INPATIENTS, {"test": 2})
     report = make(tmp_path / "run", tmp_path).report(pictures=[])
-    board = section(report, "### Patients (`patients`)")
+    boards = report.split("## Leaderboards")[1]
+    board = section(boards, "### Patients (`patients`)")
     assert "Sorted by AUPRC." in board
     assert "**" in board
-    assert "In the order of the study." in section(report, "### Inpatients (`inpatients`)")
+    assert "In the order of the study." in section(boards, "### Inpatients (`inpatients`)")
 
 
 def test_while_the_test_split_is_closed_only_cohorts_and_thresholds_that_have_numbers_are_shown(

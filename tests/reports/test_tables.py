@@ -65,7 +65,7 @@ def test_several_seeds_are_averaged_and_their_range_and_number_shown() -> None:
     cells = [[cell.strip() for cell in line.split("|")[1:6]] for line in lines]
     assert cells[0] == ["Method", "Patients", "Seeds", "Dice over seeds", "Dice (sd)"]
     assert cells[2] == ["ae", "2", "2", "0.300 to 0.700", "0.500 (0.141)"]
-    assert cells[3] == ["vae", "2", "1 of 2", "-", "0.100 (0.000) [2/4]"]
+    assert cells[3] == ["vae (1 of 2 seeds)", "2", "1 of 2", "-", "0.100 (0.000) [2/4]"]
 
 
 def test_dice_table_gives_the_perfect_map_of_each_chain_whatever_the_protocol() -> None:

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from benchmark.metrics import METRICS
-from benchmark.postprocessing import CHAINS
+from benchmark.postprocessing import STANDARD_CHAINS
 from benchmark.statistics.multiverse import Universe, by_axis, describe, kendall, read_choices
+from benchmark.thresholds import PROTOCOLS
 
 
 def test_tau_is_that_of_scipy_ties_included() -> None:
@@ -40,7 +41,6 @@ def test_an_axis_is_looked_at_alone() -> None:
 
 def test_the_fixed_list_names_what_there_is() -> None:
     found = read_choices()
-    assert set(found.postprocessing) == set(CHAINS)
-    assert {"dice", "auprc"} <= set(found.metrics) & set(METRICS)
-    assert {"lesion-val", "healthy-fpr-1"} <= set(found.protocols)
-    assert "oracle" not in found.protocols
+    assert found.postprocessing == STANDARD_CHAINS
+    assert {"dice", "lesion_f1", "auprc"} <= set(found.metrics) <= set(METRICS)
+    assert set(found.protocols) == {name for name, one in PROTOCOLS.items() if not one.sees_test_labels}

@@ -12,11 +12,12 @@ from benchmark.planning import Study
 from benchmark.records import Scoring, claim
 from benchmark.results import Row, blank_row, write_rows
 from benchmark.runfolder import RunFolder, create_run
-from benchmark.study import Cell, Cohort, Fit
+from benchmark.study import Cell, Cohort, Fit, Reference
 from datasets.shifts import Shift
 
 MEANS = {"good": 0.45, "equal": 0.45, "bad": 0.3}
 SIZES = {"volunteers": 20, "patients": 30, "inpatients": 4}
+LESIONS = ("patients", "inpatients")
 DOSES = {1.0: 0.1, 2.0: 0.2}  # of the shift `blur`, by level
 
 
@@ -27,7 +28,8 @@ def write_run(root: Path, *, seeds: Sequence[int] = (0, 1, 2), means: Mapping[st
     shifts = (Shift(), *(Shift("blur", severity) for severity in DOSES))
     cells = tuple(Cell(fit, Cohort(name, "t1", "d"), shift) for fit in fits for shift in shifts for name in SIZES)
     run = create_run(root)
-    claim(run, Study(cells, (), {}), Scoring(("light",), ("lesion-val", "healthy-fpr-1", "oracle")), root)
+    references = tuple(Reference(Cohort(name, "t1", "d"), TINY, ("val", "test"), None) for name in LESIONS)
+    claim(run, Study(cells, references, {}), Scoring(("light",), ("lesion-val", "healthy-fpr-1", "oracle")), root)
     rows = [row for cell in cells for row in _rows(cell, means[cell.fit.method])]
     write_rows(run.root / "rows.csv", [row for row in rows if row.metric not in ("seconds", "peak_bytes")])
     write_rows(run.root / "timing.csv", [row for row in rows if row.metric in ("seconds", "peak_bytes")])

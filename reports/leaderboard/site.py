@@ -1,0 +1,40 @@
+"""write_site: the pages of a leaderboard as static files that are read offline."""
+
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmark.runfolder import write_text
+from reports.html import page_html
+from reports.leaderboard.index import index_page
+from reports.leaderboard.method import method_page
+from reports.leaderboard.standing import Standing
+
+
+def write_site(standing: Standing, out: Path) -> Path:
+    """Write `index.html`, a page a method and the tables that they are made of; the first page's path is returned."""
+    files = _file_names(standing.methods)
+    shutil.rmtree(out / "methods", ignore_errors=True)
+    for method, name in files.items():
+        write_text(out / "methods" / name, page_html(*method_page(standing, method), out, home="../index.html"))
+    pages = {method: f"methods/{name}" for method, name in files.items()}
+    path = out / "index.html"
+    write_text(path, page_html(*index_page(standing, pages), out))
+    for table in ("standings", "comparisons", "alarms", "efficiency"):
+        source = standing.run.root / "summaries" / f"{table}.csv"
+        if source.is_file():
+            shutil.copyfile(source, out / f"{table}.csv")
+    return path
+
+
+def _file_names(methods: Iterable[str]) -> dict[str, str]:
+    """Names that any server and file system take, each once."""
+    names: dict[str, str] = {}
+    for method in methods:
+        plain = re.sub(r"[^a-z0-9]+", "-", method.lower()).strip("-") or "method"
+        taken = set(names.values())
+        names[method] = next(
+            name for name in (f"{plain}.html", *(f"{plain}-{n}.html" for n in range(2, 1000))) if name not in taken
+        )
+    return names

@@ -1,0 +1,38 @@
+"""Maps N simulated scans as a run does, and prints the most memory that this took: `python mapping.py N FOLDER`."""
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from benchmark.cpu import prepare_cpu
+
+prepare_cpu()
+
+from baselines.ae import AE  # noqa: E402
+from benchmark.inference import Inference, peak_bytes, predict  # noqa: E402
+from benchmark.maps import write_volume  # noqa: E402
+from benchmark.overlap import Behind  # noqa: E402
+from datasets.catalog import dataset  # noqa: E402
+from datasets.grid import Cases, Grid  # noqa: E402
+from datasets.phantom.cohort import write_phantom  # noqa: E402
+
+GRID = Grid(shape=(16, 16, 12), spacing=10.0)
+
+
+def map_scans(count: int, folder: Path) -> int:
+    """Peak resident bytes of this process."""
+    if not (folder / "phantom").exists():
+        write_phantom(folder, healthy=10, lesion=0, spacing=4.0)
+    found = dataset("phantom").files(folder, "t1")
+    files = [replace(found[index % len(found)], case_id=f"case-{index}") for index in range(count)]
+    detector = AE(AE.Config(size=16, augment=False))
+    with Behind() as writing:
+        for one in predict(detector, Cases(files, GRID), Inference(), seed=0):
+            map_path = folder / f"{int(one.case.case_id[5:]) % 100}.nii.gz"  # written over: the disk is not asked
+            writing.do(partial(write_volume, map_path, one.anomaly_map, one.case.affine))
+    return peak_bytes("cpu")
+
+
+if __name__ == "__main__":
+    print(map_scans(int(sys.argv[1]), Path(sys.argv[2])))
