@@ -14,7 +14,7 @@ from benchmark.maps import read_volume
 from benchmark.results import COLUMNS
 from benchmark.runfolder import read_json
 
-QUICK, FULL = 5, 100
+QUICK, FULL = 4, 100
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_one_run_killed_over_and_over_comes_to_the_same(
     study: Disturbed, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     chance, out = random.Random(8), tmp_path / "run"
-    killed = sum(study.kill_within(out, undisturbed.seconds / 2, chance) for _ in range(6))
+    killed = sum(study.kill_within(out, undisturbed.seconds / 2, chance) for _ in range(4))
     assert killed
     study.run(out)
     assert (out / "rows.csv").read_bytes() == undisturbed.rows
