@@ -9,7 +9,7 @@ from torch import Tensor, nn
 TILE = 4  # pixels along an edge that one tile of input makes of the output
 PATCH = TILE + 2  # pixels along an edge of that tile of input
 FEWEST_CHANNELS = 64
-TILES_AT_ONCE = 144  # a quarter of a 96 x 96 slice: their transforms stay in the processor's cache
+TILES_AT_ONCE = 288  # half of a 96 x 96 slice: their transforms stay in the processor's cache
 
 # Evaluation at 0, 1, -1, 2, -2 and infinity, and what takes products there back to pixels.
 INPUT = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0),
@@ -97,10 +97,13 @@ def _tiles(padded: Tensor, down: int, across: int) -> Tensor:
 
 
 def _transformed_kernels(weight: Tensor) -> Tensor:
-    """`(36, C, O)` of `(O, C, 3, 3)`; made at each call, which is 2 % of it and can never be out of date."""
-    outputs, channels = weight.shape[:2]
-    taps = weight.permute(2, 3, 1, 0).reshape(3, 3, -1)  # (3, 3, C * O)
-    return _along_both_axes(_matrix(KERNEL, 24), taps).view(PATCH**2, channels, outputs)
+    """`(36, C, O)` of `(O, C, 3, 3)`; made at each call, which is 2 % of it and can never be out of date.
+
+    The taps of a weight lie beside each other: one product takes them as they are, and none is copied.
+    """
+    both = torch.kron(_matrix(KERNEL, 24), _matrix(KERNEL, 24))  # (36, 9)
+    points = both @ weight.reshape(-1, 9).T  # (36, O * C)
+    return points.view(PATCH**2, *weight.shape[:2]).transpose(1, 2)
 
 
 def _along_both_axes(matrix: Tensor, values: Tensor) -> Tensor:
