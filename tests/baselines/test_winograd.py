@@ -55,7 +55,7 @@ def test_it_is_used_in_inference_alone(calls: list[Tensor]) -> None:
         assert torch.equal(convolution(x), direct)
     assert not calls
     with torch.inference_mode():
-        torch.testing.assert_close(convolution(x), direct.detach(), rtol=0, atol=1e-5)
+        torch.testing.assert_close(convolution(x), direct.detach(), rtol=0, atol=5e-5)
     assert len(calls) == 1
 
 
