@@ -270,7 +270,8 @@ def _run(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     study = admission.study
     job = job_on(study, run, data, scoring, how, rerun, admission)
-    if not any(job.wanted(cell) for cell in study.cells):
+    idle = not any(job.wanted(cell) for cell in study.cells)
+    if idle:
         _say_nothing_to_do(job)
     if how.executor == "slurm":
         submit(job, how, slurm)
@@ -278,8 +279,9 @@ def _run(
     if how.executor == "inline":
         set_limits(how)
     failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
-    summarise(run, data)
-    path = write_report(run, data, pictures=pictures)
+    path, changed = run.root / "report.md", summarise(run, data)
+    if changed or not idle or pictures is not None or not path.is_file():
+        path = write_report(run, data, pictures=pictures)
     typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
     _exit_for(failed)
 
