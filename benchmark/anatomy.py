@@ -106,11 +106,12 @@ class Anatomy:
         A prediction holds until the next is asked for.
         """
         rungs = np.array(thresholds, dtype=np.float64)[::-1]
-        depths = rungs.size - np.searchsorted(rungs, scores.astype(np.float64), side="left")
-        voxels = np.flatnonzero(depths < rungs.size)
-        voxels = voxels[np.argsort(depths[voxels].astype(np.int16), kind="stable")]
+        voxels = np.flatnonzero(scores.astype(np.float64) > rungs.min(initial=np.inf))
+        depths = rungs.size - np.searchsorted(rungs, scores[voxels].astype(np.float64), side="left")
+        order = np.argsort(depths.astype(np.int16), kind="stable")
+        voxels, depths = voxels[order], depths[order]
         places, shape = self.places[voxels], padded_shape(self.brain_mask)
-        for alarms in nested_components(places, depths[voxels], shape, rungs.size):
+        for alarms in nested_components(places, depths, shape, rungs.size):
             yield Prediction(voxels[: alarms.labels.size], alarms)
 
     def found(self, prediction: "Prediction") -> Found:

@@ -42,7 +42,8 @@ class Band:
         return np.flatnonzero(np.append(self.values[1:] != self.values[:-1], True))
 
     def part(self, where: NDArray[np.bool_]) -> "Band":
-        return Band(self.values[where], self.case[where], self.lesion[where], self.others[where])
+        kept = np.flatnonzero(where)  # looked for once for all four
+        return Band(self.values[kept], self.case[kept], self.lesion[kept], self.others[kept])
 
 
 @dataclass(frozen=True)

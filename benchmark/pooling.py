@@ -77,9 +77,9 @@ class _AveragePrecision:
     points: list[Point] = field(default_factory=list)
 
     def add(self, band: Band) -> None:
-        values = band.values[band.ends]
-        true = self.true + np.cumsum(band.lesion)[band.ends]
-        predicted = self.predicted + np.cumsum(band.lesion + band.others)[band.ends]
+        ends = band.ends
+        values, true = band.values[ends], self.true + np.cumsum(band.lesion)[ends]
+        predicted = self.predicted + np.cumsum(band.lesion + band.others)[ends]
         if self.total:
             steps = np.floor(POINTS * np.append(self.true, true) / self.total)
             for place in np.flatnonzero(np.diff(steps)).tolist():  # the first score that reaches the next hundredth
@@ -132,10 +132,11 @@ class _BestDice:
     def add(self, band: Band) -> None:
         if not band.values.size:
             return
-        true = self.true + np.cumsum(band.lesion)[band.ends]
-        predicted = self.predicted + np.cumsum(band.lesion + band.others)[band.ends]
+        ends = band.ends
+        true = self.true + np.cumsum(band.lesion)[ends]
+        predicted = self.predicted + np.cumsum(band.lesion + band.others)[ends]
         if self.total:
-            self.found.offer(band.values[band.ends], 2 * true / (predicted + self.total))
+            self.found.offer(band.values[ends], 2 * true / (predicted + self.total))
         self.true, self.predicted = int(true[-1]), int(predicted[-1])
 
     @property
@@ -158,7 +159,8 @@ class _BestMean:
     def add(self, band: Band) -> None:
         cases = np.flatnonzero(self.totals > 0)
         mean, changes = float(self.dice[cases].mean()) if cases.size else 0.0, np.zeros(band.values.size)
-        by_case = np.argsort(band.case, kind="stable")
+        numbers = band.case.astype(np.min_scalar_type(self.totals.size))  # 16 bits are sorted without comparing
+        by_case = np.argsort(numbers, kind="stable")
         for own in np.split(by_case, np.flatnonzero(np.diff(band.case[by_case])) + 1):
             case = int(band.case[own[0]])
             if self.totals[case]:

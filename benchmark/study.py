@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from datasets.case import Split
@@ -48,7 +49,7 @@ class Fit:
     origin: str = ""
     folds: int = 0
 
-    @property
+    @cached_property
     def key(self) -> str:
         return key_of(self)
 
@@ -76,7 +77,7 @@ class Cell:
     limit: int | None = None
     flags: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         return key_of(self)
 
@@ -116,7 +117,7 @@ class Evaluation:
     postprocessing: str
     protocol: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         return key_of(self)
 
@@ -131,7 +132,7 @@ class Reference:
     limit: int | None
     flags: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         return key_of(self)
 

@@ -96,21 +96,33 @@ def nested_components(
         places: `(n,)` in a flattened box with a margin of one voxel.
         depths: `(n,)` at least 0, ascending.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     ours, theirs, pair_ends = _pairs_by_depth(places, depths, shape, count)
     labels, found, voxels, pairs = np.zeros(places.size, dtype=np.int32), 0, 0, 0
     for end, pair_end in zip(np.searchsorted(depths, np.arange(count), side="right"), pair_ends, strict=True):
         labels[voxels:end] = found + np.arange(end - voxels)
         found += int(end) - voxels
         if pair_end > pairs:
-            touching = labels[ours[pairs:pair_end]], labels[theirs[pairs:pair_end]]
-            graph = coo_array((np.ones(pair_end - pairs, dtype=bool), touching), shape=(found, found))
-            found, joined = connected_components(graph, directed=False)
+            joined, found = _joined(labels[ours[pairs:pair_end]], labels[theirs[pairs:pair_end]], found)
             labels[:end] = joined[labels[:end]]
         voxels, pairs = int(end), int(pair_end)
         yield Components(labels[:end], int(found))
+
+
+def _joined(ours: NDArray[np.int32], theirs: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], int]:
+    """`(count,)` the new number of each component after some pairs `(n,)` of them were joined, and how many are left.
+
+    Each is hung below the lowest that it touches, until none touches another: for the few pairs of a step that is
+    faster than the preparations of SciPy's graphs.
+    """
+    lowest = np.arange(count, dtype=np.int32)
+    while (apart := ours != theirs).any():
+        ours, theirs = ours[apart], theirs[apart]
+        np.minimum.at(lowest, np.maximum(ours, theirs), np.minimum(ours, theirs))
+        while not np.array_equal(lowest, below := lowest[lowest]):
+            lowest = below
+        ours, theirs = lowest[ours], lowest[theirs]
+    heads = lowest == np.arange(count)
+    return (np.cumsum(heads, dtype=np.int32) - 1)[lowest], int(np.count_nonzero(heads))
 
 
 def _pairs_by_depth(
