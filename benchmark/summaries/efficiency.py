@@ -44,8 +44,10 @@ def efficiency_lines(comparable: Comparable, timing: pd.DataFrame, lines: Sequen
         own = timing[timing["dataset"] == dataset]
         decided = [one for one in lines if one.dataset == dataset and one.decides and one.question == "these weights"]
         found = [_line(one, own[own["method"] == one.method]) for one in decided]
-        time = pareto([(one.quality, one.seconds) for one in found])
-        memory = pareto([(one.quality, one.bytes) for one in found])
+        aside = comparable.labelled_seeds.get(dataset, {})  # what uses lesion labels is shown, and no rival
+        quality = [nan if one.method in aside else one.quality for one in found]
+        time = pareto(list(zip(quality, (one.seconds for one in found), strict=True)))
+        memory = pareto(list(zip(quality, (one.bytes for one in found), strict=True)))
         for one, fast, small in zip(found, time, memory, strict=True):
             yield replace(one, first_in_time=int(fast), first_in_memory=int(small))
 

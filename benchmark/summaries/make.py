@@ -19,7 +19,7 @@ from benchmark.summaries.people import Person, people_of
 from benchmark.summaries.standings import Line, lines_of, standings_of
 from benchmark.summaries.table import read_summary, table_path, write_table
 
-LAYOUT = 1
+LAYOUT = 2
 """To be raised with what the tables hold."""
 
 

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 from runs_by_hand import MEANS, SIZES, write_people, write_run
 
+from benchmark.card import Card
 from benchmark.comparing import Comparable
+from benchmark.datacard import DataCard, write_card
+from benchmark.records import kept_cells
 from benchmark.results import kept_rows, write_rows
 from benchmark.runfolder import RunFolder
 from benchmark.statistics.endpoint import read_endpoint
@@ -122,6 +125,19 @@ def test_cost_stands_beside_quality(run: RunFolder) -> None:
     assert own.loc["bad", "first_in_time"] == 1
     assert own.loc["bad", "first_in_memory"] == 0  # as much memory as the better ones
     assert own["bytes"].eq(2e9).all()
+
+
+def test_what_uses_labels_is_no_rival_in_cost(tmp_path: Path, plugin: None) -> None:
+    run = write_run(tmp_path / "run", seeds=(0,), means={"good": 0.4, "equal": 0.4, "bad": 0.2})
+    told = Card(supervision="lesion labels", trained_on="nothing", tuned_on="nothing")
+    for fit in {cell.fit.key: cell.fit for cell in kept_cells(run)}.values():
+        if fit.method == "good":
+            write_card(run.fit(fit), DataCard(told, "volunteers", "t1", {}, 1, 1, 0, None, 0, 0.0))
+    summarise(run, None)
+    lines = read_summary(run, "efficiency", EfficiencyLine)
+    own = lines[lines["dataset"] == "patients"].set_index("method")
+    assert own.loc["good", ["first_in_time", "first_in_memory"]].tolist() == [0, 0]
+    assert own.loc["equal", "first_in_memory"] == 1
 
 
 def test_nobody_who_is_worse_and_dearer_is_first_and_a_missing_cost_neither() -> None:
