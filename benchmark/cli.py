@@ -264,7 +264,6 @@ def _run(
     from benchmark.executors import run_study_in_workers
     from benchmark.runner import run_study
     from benchmark.summaries.make import summarise
-    from reports.markdown import write_report
     from reports.terminal import boards_text
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -281,6 +280,8 @@ def _run(
     failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
     path, changed = run.root / "report.md", summarise(run, data)
     if changed or not idle or pictures is not None or not path.is_file():
+        from reports.markdown import write_report  # draws: the slowest import of all
+
         path = write_report(run, data, pictures=pictures)
     typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
     _exit_for(failed)
