@@ -13,7 +13,7 @@ from benchmark.statistics.interval import interval
 from benchmark.statistics.panel import Choice
 from benchmark.statistics.question import Question
 from benchmark.statistics.response import mean_over_dose
-from benchmark.summaries.choosing import alarm_choice, deciding_choice, of_metric
+from benchmark.summaries.choosing import people_choices
 from benchmark.thresholds import on_shifted
 from datasets.shifts.shift import Shift
 
@@ -64,7 +64,7 @@ def area_lines(comparable: Comparable) -> Iterator[AreaLine]:
     rows = comparable.rows[comparable.rows["split"] == comparable.split]
     for dataset in comparable.seeds:
         own = rows[rows["dataset"] == dataset]
-        for choice in _choices(comparable, dataset):
+        for choice in people_choices(comparable, dataset):
             for arm in ("frozen", "re-tuned", "matched"):
                 table = _table(own, choice, arm)
                 for curve in _curves(shifts, own, arm) if not table.empty else ():
@@ -79,15 +79,6 @@ class _Curve:
     shift: str
     side: str
     doses: dict[float, float]
-
-
-def _choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
-    overlap, alarms = deciding_choice(comparable, dataset), alarm_choice(comparable, dataset)
-    if overlap is not None:
-        yield overlap
-        yield of_metric(overlap, "auprc", protocol="")
-    if alarms is not None:
-        yield of_metric(alarms, "alarm_fraction")
 
 
 def _shifts(comparable: Comparable) -> list[Shift]:

@@ -57,6 +57,17 @@ def alarm_choice(comparable: Comparable, dataset: str) -> Choice | None:
     return None
 
 
+def people_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
+    """What is given by groups of people and by doses: Dice and AUPRC of lesions, the alarmed share of healthy scans."""
+    choice = deciding_choice(comparable, dataset)
+    if choice is not None:
+        yield choice
+        yield of_metric(choice, "auprc", protocol="")
+    alarms = alarm_choice(comparable, dataset)
+    if alarms is not None:
+        yield of_metric(alarms, "alarm_fraction")
+
+
 def has_numbers(comparable: Comparable, choice: Choice) -> bool:
     """Whether any method has a defined number of it."""
     place = (choice.dataset, choice.metric, choice.postprocessing, choice.protocol)

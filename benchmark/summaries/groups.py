@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.comparing import Comparable
 from benchmark.statistics.panel import Choice, Panel, panels
 from benchmark.statistics.question import Question
-from benchmark.summaries.choosing import alarm_choice, deciding_choice, of_metric
+from benchmark.summaries.choosing import people_choices
 from benchmark.summaries.people import AGE_BANDS, UNKNOWN
 from benchmark.summaries.standings import mean_of
 
@@ -52,20 +52,10 @@ def group_lines(comparable: Comparable, people: pd.DataFrame) -> Iterator[GroupL
     """
     for dataset in comparable.seeds:
         own = people[people["dataset"] == dataset].drop_duplicates("subject_id").set_index("subject_id")
-        for choice in _choices(comparable, dataset) if not own.empty else ():
+        for choice in people_choices(comparable, dataset) if not own.empty else ():
             found = panels(comparable.unshifted, choice, comparable.all_seeds(dataset))
             for attribute in ATTRIBUTES:
                 yield from _of_attribute(comparable, choice, attribute, own[attribute], found)
-
-
-def _choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
-    choice = deciding_choice(comparable, dataset)
-    if choice is not None:
-        yield choice
-        yield of_metric(choice, "auprc", protocol="")
-    alarms = alarm_choice(comparable, dataset)
-    if alarms is not None:
-        yield of_metric(alarms, "alarm_fraction")
 
 
 def _of_attribute(
