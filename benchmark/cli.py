@@ -19,6 +19,8 @@ from benchmark.cli_grid import app as about_runs
 from benchmark.cli_leaderboard import app as leaderboard
 from benchmark.cli_methods import app as about_methods
 from benchmark.cli_predict import app as prediction
+from benchmark.cli_rows import Chains, Pictures, Protocols, asked_scoring, exit_for, names
+from benchmark.cli_rows import app as about_rows
 from benchmark.cli_speed import app as speed
 from benchmark.cli_verify import app as verification
 from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from benchmark.planning import Request, Study
     from benchmark.records import Scoring
     from benchmark.runfolder import RunFolder
-    from benchmark.study import Cell
 
 app = typer.Typer(
     help="The benchmark of unsupervised anomaly detection in brain MRI.",
@@ -44,6 +45,7 @@ app.add_typer(about_methods)
 app.add_typer(audiogram)
 app.add_typer(prediction)
 app.add_typer(speed)
+app.add_typer(about_rows)
 app.add_typer(about_numbers)
 app.add_typer(verification)
 app.add_typer(leaderboard, name="leaderboard")
@@ -51,26 +53,6 @@ app.add_typer(about_runs)
 
 Data = Annotated[
     Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")
-]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
-OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
-Chains = Annotated[
-    str | None, typer.Option("--postprocessing", help="Post-processing chains; default: all, or those of the run.")
-]
-Protocols = Annotated[
-    str | None,
-    typer.Option(
-        "--protocols", help="Threshold protocols; default: lesion-val, healthy-fpr-1 and oracle, or those of the run."
-    ),
-]
-Metrics = Annotated[
-    str | None, typer.Option("--metrics", help="Names that `list metrics` shows; default: all, or those of the run.")
-]
-Ablation = Annotated[
-    str | None, typer.Option("--ablation", help="postprocessing: each chain once without each of its steps, too.")
-]
-Pictures = Annotated[
-    str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
 ]
 
 STANDARD_PROTOCOLS = ("lesion-val", "healthy-fpr-1", "oracle")
@@ -172,7 +154,7 @@ def run(
         executor, workers, threads, time_limit, memory_limit, slurm,
         device=device, devices=devices, batch=slice_batch, compiled=compiled,
     )  # fmt: skip
-    scoring = _scoring(postprocessing, protocols, _standard_scoring())
+    scoring = asked_scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed(plugins or ())
     study = plan(replace(request, skip_bad=True))
     for reason in study.left_out:
@@ -184,69 +166,9 @@ def run(
     if dry_run:
         _show_cells(admission.study, root, scoring)
     else:
-        _run(admission, create_run(root), data, scoring, rerun, how, slurm or (), _names(pictures))
+        _run(admission, create_run(root), data, scoring, rerun, how, slurm or (), names(pictures))
     if study.left_out:
         raise typer.Exit(1)
-
-
-@app.command()
-@user_mistakes_in_one_line
-def evaluate(
-    folder: RunArgument,
-    data: OtherData = None,
-    postprocessing: Chains = None,
-    protocols: Protocols = None,
-    metrics: Metrics = None,
-    ablation: Ablation = None,
-) -> None:
-    """Recompute every row of a run from its kept maps, without inference."""
-    from benchmark.ablation import ablated, write_ablation
-    from benchmark.records import kept_scoring, reopen
-    from benchmark.runfolder import open_run
-    from benchmark.scoring import evaluate_study
-
-    run = open_run(folder)
-    scoring = _scoring(postprocessing, protocols, kept_scoring(run), metrics)
-    if ablation is not None:
-        check_name("ablation of", ablation, ("postprocessing",))
-        scoring = ablated(scoring)
-    failed = evaluate_study(reopen(run, data), run, scoring, typer.echo)
-    typer.echo(f"Rows: {run.root / 'rows.csv'}")
-    if ablation is not None:
-        typer.echo(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
-    _exit_for(failed)
-
-
-@app.command()
-@user_mistakes_in_one_line
-def report(
-    folder: RunArgument,
-    data: OtherData = None,
-    pictures: Pictures = None,
-    formats: Annotated[str, typer.Option("--format", help="md, html, latex, csv, comma-separated.")] = "md",
-    volumes: Annotated[
-        bool, typer.Option("--volumes/--no-volumes", help="Put a few scans into the HTML, to be scrolled through.")
-    ] = True,
-    since: Annotated[
-        Path | None, typer.Option(metavar="RUN2", help="An earlier run: say what has changed since.")
-    ] = None,
-) -> None:
-    """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
-    from benchmark.runfolder import open_run
-    from benchmark.summaries.make import summarise
-    from benchmark.summaries.since import changes_since
-    from reports.document import compose
-    from reports.formats import FORMATS, write
-
-    chosen = _names(formats) or ("md",)
-    for name in chosen:
-        check_name("report format", name, FORMATS)
-    run = open_run(folder)
-    summarise(run, data)
-    changes = None if since is None else changes_since(run, open_run(since))
-    document = compose(run, data, pictures=_names(pictures), since=changes)
-    for name in chosen:
-        typer.echo(f"Report: {write(document, name, volumes=volumes)}")
 
 
 def _run(
@@ -284,7 +206,7 @@ def _run(
 
         path = write_report(run, data, pictures=pictures)
     typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
-    _exit_for(failed)
+    exit_for(failed)
 
 
 def _say_nothing_to_do(job: "Job") -> None:
@@ -294,16 +216,6 @@ def _say_nothing_to_do(job: "Job") -> None:
     failed = states.count("failed")
     rest = f", {failed} failed before (--rerun failed tries them again)" if failed else ""
     typer.echo(f"Nothing to do: {states.count('done')} of {len(states)} cells are done{rest}.")
-
-
-def _exit_for(failed: "Sequence[Cell]") -> None:
-    if failed:
-        names = ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in failed)
-        typer.echo(
-            f"{len(failed)} cells failed: {names}. Their cell.json says why; try them again with --rerun failed.",
-            err=True,
-        )
-        raise typer.Exit(1)
 
 
 def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
@@ -339,31 +251,3 @@ def _standard_scoring() -> "Scoring":
     from benchmark.records import Scoring
 
     return Scoring(STANDARD_CHAINS, STANDARD_PROTOCOLS)
-
-
-def _scoring(
-    postprocessing: str | None, protocols: str | None, default: "Scoring", metrics: str | None = None
-) -> "Scoring":
-    from benchmark.metrics import SCORED
-    from benchmark.postprocessing import CHAINS
-    from benchmark.records import Scoring
-    from benchmark.thresholds import protocol_named
-    from datasets.catalog import dataset
-
-    chains = _names(postprocessing) or default.postprocessing
-    chosen = _names(protocols) or default.protocols
-    measured = _names(metrics) or default.metrics
-    for chain in chains:
-        check_name("post-processing chain", chain, CHAINS)
-    for protocol in chosen:
-        source = protocol_named(protocol).cohort
-        if source:
-            dataset(source)
-    for metric in measured:
-        check_name("metric", metric, SCORED)
-    return Scoring(chains, chosen, measured)
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    """Comma-separated names, each once."""
-    return None if text is None else tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

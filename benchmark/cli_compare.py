@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commandline import check_name, user_mistakes_in_one_line
+from benchmark.commandline import RunArgument, check_name, user_mistakes_in_one_line
 from datasets.errors import BadValue, MissingData
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
 WIDTH = 100
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.commandline import AsJson, check_name, user_mistakes_in_one_line
+from benchmark.commandline import AsJson, RunArgument, check_name, user_mistakes_in_one_line
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ MemoryLimit = Annotated[float | None, typer.Option(min=0.1, help="GiB of main me
 SlurmOptions = Annotated[
     list[str] | None, typer.Option("--slurm", metavar="NAME=VALUE", help="Of sbatch, e.g. gres=gpu:1; repeatable.")
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
 
 app = typer.Typer()
 

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commandline import user_mistakes_in_one_line
+from benchmark.commandline import RunArgument, user_mistakes_in_one_line
 
 if TYPE_CHECKING:
     from benchmark.checks import Check
 
 app = typer.Typer()
-
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
 
 
 @app.command()

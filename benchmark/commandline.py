@@ -13,6 +13,7 @@ from datasets.errors import UnknownName, UserError
 
 P = ParamSpec("P")
 
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects instead of text.")]
 Plugins = Annotated[
     list[Path] | None,
