@@ -15,7 +15,6 @@ from benchmark.metrics.ranking import Ranking
 
 BAND = 500_000  # scores held at once
 SAMPLES = 64  # scores of each case that the edges of the bands are chosen by
-RECORD = np.dtype([("value", np.float32), ("lesion", np.int32), ("others", np.int32)])
 
 Numbers = NDArray[np.float64]
 Scores = NDArray[np.float32]
@@ -33,17 +32,16 @@ class Band:
 
     values: Scores
     case: NDArray[np.intp]
-    lesion: NDArray[np.int64]
-    others: NDArray[np.int64]
+    lesion: NDArray[np.int32]
+    others: NDArray[np.int32]
 
     @property
     def ends(self) -> NDArray[np.intp]:
         """The last place of each run of equal scores, of whichever cases."""
         return np.flatnonzero(np.append(self.values[1:] != self.values[:-1], True))
 
-    def part(self, where: NDArray[np.bool_]) -> "Band":
-        kept = np.flatnonzero(where)  # looked for once for all four
-        return Band(self.values[kept], self.case[kept], self.lesion[kept], self.others[kept])
+    def part(self, where: slice | NDArray[np.intp]) -> "Band":
+        return Band(self.values[where], self.case[where], self.lesion[where], self.others[where])
 
 
 @dataclass(frozen=True)
@@ -67,24 +65,32 @@ class Pool:
         edges = self._edges()
         for high, low in zip([np.inf, *edges], [*edges, -np.inf], strict=True):
             parts = [self._slice(number, low, high) for number in range(len(self.files))]
-            case = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-            joined = np.concatenate(parts) if parts else np.zeros(0, dtype=RECORD)
+            case = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
+            joined = np.concatenate([np.zeros((3, 0), dtype=np.int32), *parts], axis=1)
             if joined.size:
-                order = _falling(joined["value"])
-                lesion, others = (joined[name].astype(np.int64)[order] for name in ("lesion", "others"))
-                yield Band(joined["value"][order], case[order], lesion, others)
+                order = _falling(joined[0])
+                yield Band(joined[0].take(order).view(np.float32), case[order], joined[1][order], joined[2][order])
 
-    def _slice(self, number: int, low: float, high: float) -> NDArray[np.void]:
-        """One case's records with low <= value < high."""
-        kept = _records(self.files[number])
-        begin, end = np.searchsorted(kept["value"], np.array([low, high], dtype=np.float32))
-        return np.array(kept[begin:end])
+    def below(self, score: np.float32, cases: NDArray[np.bool_]) -> np.float32:
+        """The next lower score of some of the cases; 0 where there is none."""
+        lowest = np.float32(0)
+        for path in (path for path, wanted in zip(self.files, cases.tolist(), strict=True) if wanted):
+            values = _kept(path)[0].view(np.float32)
+            place = int(np.searchsorted(values, score))
+            lowest = max(lowest, values[place - 1]) if place else lowest
+        return lowest
+
+    def _slice(self, number: int, low: float, high: float) -> NDArray[np.int32]:
+        """`(3, n)` what is kept of one case's scores with low <= score < high."""
+        kept = _kept(self.files[number])
+        begin, end = np.searchsorted(kept[0].view(np.float32), np.array([low, high], dtype=np.float32))
+        return kept[:, begin:end]
 
     def _edges(self) -> list[float]:
         """Scores between bands of about `BAND` records, falling."""
         sampled, weights = [np.zeros(0, dtype=np.float32)], [np.zeros(0)]
         for path in self.files:
-            kept = _records(path)["value"]
+            kept = _kept(path)[0].view(np.float32)
             step = max(1, len(kept) // SAMPLES)
             sampled.append(np.array(kept[::-step]))
             weights.append(np.full(sampled[-1].size, float(step)))
@@ -94,17 +100,17 @@ class Pool:
 
 
 def keep(ranking: Ranking, path: Path) -> None:
-    """Leave a case's ranking in a file, a record a distinct score."""
-    records = np.empty(ranking.values.size, dtype=RECORD)
-    records["value"], records["lesion"], records["others"] = ranking.values, ranking.lesion, ranking.others
-    records.tofile(path)
+    """Leave a case's ranking in a file: its distinct scores, and their voxels of the lesion and all others."""
+    np.stack([ranking.values.view(np.int32), ranking.lesion, ranking.others], dtype=np.int32, casting="unsafe").tofile(
+        path
+    )
 
 
-def _records(path: Path) -> NDArray[np.void]:
-    """A case's records, ascending, read as far as they are asked for."""
+def _kept(path: Path) -> NDArray[np.int32]:
+    """`(3, K)` a case's scores by their bits, ascending, and their counts; read as far as they are asked for."""
     if not path.stat().st_size:
-        return np.zeros(0, dtype=RECORD)
-    return np.memmap(path, dtype=RECORD, mode="r")
+        return np.zeros((3, 0), dtype=np.int32)
+    return np.memmap(path, dtype=np.int32, mode="r").reshape(3, -1)
 
 
 def quantiles(pool: Pool, shares: Numbers) -> Numbers:
@@ -113,8 +119,7 @@ def quantiles(pool: Pool, shares: Numbers) -> Numbers:
     Args:
         shares: `(S,)` in [0, 1].
     """
-    counts = [_records(path) for path in pool.files]
-    voxels = sum(int(part["lesion"].sum() + part["others"].sum()) for part in counts)
+    voxels = sum(int(_kept(path)[1:].sum()) for path in pool.files)
     place = (voxels - 1) * shares  # from the highest score down
     whole = np.floor(place).astype(np.intp)
     upper, lower = (_scores_at(pool, np.minimum(at, voxels - 1)) for at in (whole, whole + 1))
@@ -132,7 +137,7 @@ def _scores_at(pool: Pool, places: NDArray[np.intp]) -> Numbers:
     return found
 
 
-def _falling(values: Scores) -> NDArray[np.int64]:
+def _falling(bits: NDArray[np.int32]) -> NDArray[np.int64]:
     """Places of scores that are not negative from the highest down; whole numbers sort faster than they are ranked."""
-    keys = (values.view(np.int32).astype(np.int64) << 32) | np.arange(values.size)
+    keys = (bits.astype(np.int64) << 32) | np.arange(bits.size)
     return (np.sort(keys) & 0xFFFFFFFF)[::-1]
