@@ -23,7 +23,7 @@ from benchmark.cli_rows import Chains, Pictures, Protocols, asked_scoring, exit_
 from benchmark.cli_rows import app as about_rows
 from benchmark.cli_speed import app as speed
 from benchmark.cli_verify import app as verification
-from benchmark.commandline import Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from benchmark.commandline import Plugins, check_name, say, user_mistakes_in_one_line, warn_of_shadowed
 from benchmark.cpu import prepare_cpu
 from datasets.errors import BadValue
 
@@ -162,7 +162,7 @@ def run(
     root = out or _default_out(request, study)
     if not dry_run:
         create_run(root)  # a place to write to is known before a long audit
-    admission = admit(request, study, root, allow_leak=allow_leak, skip_bad=skip_bad, read=not dry_run, say=typer.echo)
+    admission = admit(request, study, root, allow_leak=allow_leak, skip_bad=skip_bad, read=not dry_run, say=say)
     if dry_run:
         _show_cells(admission.study, root, scoring)
     else:
@@ -205,7 +205,7 @@ def _run(
         from reports.markdown import write_report  # draws: the slowest import of all
 
         path = write_report(run, data, pictures=pictures)
-    typer.echo(f"\n{boards_text(run)}\n\nReport: {path}")
+    say(f"\n{boards_text(run)}\n\nReport: {path}")
     exit_for(failed)
 
 
@@ -215,7 +215,7 @@ def _say_nothing_to_do(job: "Job") -> None:
     states = [cell_state(job.run, cell, job.scoring) for cell in job.study.cells]
     failed = states.count("failed")
     rest = f", {failed} failed before (--rerun failed tries them again)" if failed else ""
-    typer.echo(f"Nothing to do: {states.count('done')} of {len(states)} cells are done{rest}.")
+    say(f"Nothing to do: {states.count('done')} of {len(states)} cells are done{rest}.")
 
 
 def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
@@ -233,12 +233,12 @@ def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
     place = max(10, *(len(cell.where) + 1 for cell in study.cells))
     for cell, state in zip(study.cells, states, strict=True):
         cases, seed = len(study.mapped_cases(cell)), cell.fit.seed
-        typer.echo(
+        say(
             f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.where:<{place}}{cases:>5} cases  "
             f"{hours(speeds, cell, cases):>8}  {cell.key}"
         )
-    typer.echo(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
-    typer.echo(left.text())
+    say(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
+    say(left.text())
 
 
 def _default_out(request: "Request", study: "Study") -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.commandline import AsJson, RunArgument, check_name, user_mistakes_in_one_line
+from benchmark.commandline import AsJson, RunArgument, check_name, say, user_mistakes_in_one_line
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def work(
             finish(job)
     if only_report:
         summarise(run, data)
-        typer.echo(f"Report: {write_report(run, data)}")
+        say(f"Report: {write_report(run, data)}")
 
 
 PROGRESS = ("done", "running", "failed", "missing")
@@ -199,10 +199,10 @@ def job_on(
     compiled = how.compiled and how.executor == "inline" and can_compile(device)
     inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
 
-    def say(line: str) -> None:
-        typer.echo(prefix + line)
+    def told(line: str) -> None:
+        say(prefix + line)
 
-    return Job(study, run, data, inference, scoring, rerun, say, how.devices, admission)  # type: ignore[arg-type]
+    return Job(study, run, data, inference, scoring, rerun, told, how.devices, admission)  # type: ignore[arg-type]
 
 
 def submit(job: "Job", how: "Execution", options: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commandline import RunArgument, check_name, user_mistakes_in_one_line
+from benchmark.commandline import RunArgument, check_name, say, user_mistakes_in_one_line
 
 if TYPE_CHECKING:
     from benchmark.records import Scoring
@@ -56,10 +56,10 @@ def evaluate(
     if ablation is not None:
         check_name("ablation of", ablation, ("postprocessing",))
         scoring = ablated(scoring)
-    failed = evaluate_study(reopen(run, data), run, scoring, typer.echo)
-    typer.echo(f"Rows: {run.root / 'rows.csv'}")
+    failed = evaluate_study(reopen(run, data), run, scoring, say)
+    say(f"Rows: {run.root / 'rows.csv'}")
     if ablation is not None:
-        typer.echo(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
+        say(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
     exit_for(failed)
 
 
@@ -92,7 +92,7 @@ def report(
     changes = None if since is None else changes_since(run, open_run(since))
     document = compose(run, data, pictures=names(pictures), since=changes)
     for name in chosen:
-        typer.echo(f"Report: {write(document, name, volumes=volumes)}")
+        say(f"Report: {write(document, name, volumes=volumes)}")
 
 
 def exit_for(failed: "Sequence[Cell]") -> None:

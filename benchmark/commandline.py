@@ -1,5 +1,7 @@
 """What the commands share: options, and how a user's mistake is told."""
 
+import os
+import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
@@ -44,6 +46,14 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(2) from None
 
     return guarded
+
+
+def say(line: str) -> None:
+    """A line to whoever reads; where nobody reads on, as after `| head`, the work goes on unsaid."""
+    try:
+        typer.echo(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def warn_of_shadowed(plugins: Iterable[Path]) -> None:

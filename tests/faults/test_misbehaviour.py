@@ -145,3 +145,20 @@ def wait_for_owner(locks: Path, name: str) -> int:
             if text := path.read_text():
                 return int(json.loads(text)["pid"])
         time.sleep(0.05)
+
+
+@pytest.mark.timeout(120)
+def test_a_run_whose_words_nobody_reads_is_finished(
+    command: list[str], tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    """As in `python -m benchmark run ... | head -1`."""
+    asked = [*command, "--methods", "sound", "--out", "run"]
+    with subprocess.Popen(
+        asked, cwd=tmp_path, env=elsewhere, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        complaints = running.stderr.read().decode()
+    assert running.returncode == 0, complaints
+    assert {row["method"] for row in read_table(tmp_path / "run" / "rows.csv")} == {"sound"}
