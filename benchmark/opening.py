@@ -12,7 +12,6 @@ from benchmark.metrics.components import steps
 from benchmark.metrics.masks import Mask, bounding_box
 
 Map = NDArray[np.float32]
-CHUNK = 1024  # seeds at once, so that what they meet stays in the processor's cache
 PLACE = 0xFFFFFFFF  # the part of an ordered voxel that says where it lies
 
 
@@ -56,17 +55,20 @@ def _opened(scores: Map, smallest: int) -> Map:
     So the opened score is the voxel's own or that of the summit that it leads up to, whichever is lower, and only
     from summits has anything to be flooded.
     """
+    from benchmark.compiled import flooded, followed
+
     padded = np.pad(scores, 1)
-    around, flat = steps(padded.shape), padded.ravel()
+    flat = padded.ravel()
     ordered = (flat.view(np.int32).astype(np.int64) << 32) | np.arange(flat.size)  # by score, then by place
     voxels = np.flatnonzero(flat > 0)
     uphill = _highest_near(ordered, padded.shape)[voxels] & PLACE
-    summits, levels = voxels[uphill == voxels], np.zeros(flat.size, dtype=np.float32)
-    for start in range(0, summits.size, CHUNK):
-        part = summits[start : start + CHUNK]
-        levels[part] = _flooded(ordered, part, around, smallest)
+    number = np.empty(flat.size, dtype=np.int32)
+    number[voxels] = np.arange(voxels.size)
+    levels = np.zeros(voxels.size, dtype=np.float32)
+    is_summit = uphill == voxels
+    levels[is_summit] = flooded(flat, voxels[is_summit], steps(padded.shape), smallest)
     opened = np.zeros_like(flat)
-    opened[voxels] = np.minimum(flat[voxels], levels[_followed(uphill, voxels, flat.size)])
+    opened[voxels] = np.minimum(flat[voxels], levels[followed(number[uphill])])
     return opened.reshape(padded.shape)[1:-1, 1:-1, 1:-1]
 
 
@@ -79,35 +81,3 @@ def _highest_near(ordered: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray
         np.maximum(near[step:], highest[:-step], out=near[step:])
         highest = near
     return highest
-
-
-def _followed(uphill: NDArray[np.int64], voxels: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-    """Where the way up from each voxel ends; each round doubles the length of all steps."""
-    number = np.empty(size, dtype=np.int32)
-    number[voxels] = np.arange(voxels.size)
-    step = number[uphill]
-    while not np.array_equal(step, further := step[step]):
-        step = further
-    return voxels[step]
-
-
-def _flooded(
-    ordered: NDArray[np.int64], seeds: NDArray[np.intp], around: NDArray[np.intp], smallest: int
-) -> NDArray[np.float32]:
-    """The lowest of the first `smallest` voxels met from each seed, where the highest neighbour comes next.
-
-    Such a flood leaves the component of a threshold only when it has met all of it.
-    """
-    met = [ordered[seeds]]
-    shore = np.empty(((smallest - 1) * around.size, seeds.size), dtype=np.int64)
-    for count in range(1, smallest):
-        begin, end = (count - 1) * around.size, count * around.size
-        places = met[-1] & PLACE
-        new = shore[begin:end]
-        ordered.take(around[:, None] + places, out=new, mode="clip")  # beyond the padding only from a score of 0
-        for known in met[:-1]:
-            new *= new != known
-        highest = shore[:end].max(axis=0)
-        shore[:end] *= shore[:end] != highest
-        met.append(highest)
-    return (np.min(met, axis=0) >> 32).astype(np.int32).view(np.float32)

@@ -4,6 +4,7 @@ A `Ranking` counts voxels by their score. It is all that these metrics need of a
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class Ranking:
         voxels = self.total + float(self.others.sum())
         return self.total / voxels if voxels else np.nan
 
+    @cached_property
     def predicted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """`(K,)` each: lesion voxels, and all voxels, that score at least each value."""
         true = np.cumsum(self.lesion[::-1])[::-1]
@@ -99,7 +101,7 @@ def ap_of(ranking: Ranking) -> float:
     if not ranking.total:
         return np.nan
     steps = ranking.lesion > 0
-    true, predicted = (count[steps] for count in ranking.predicted())
+    true, predicted = (count[steps] for count in ranking.predicted)
     return float(np.sum(ranking.lesion[steps] * (true / predicted)) / ranking.total)
 
 
@@ -168,7 +170,7 @@ def best_dice_of(ranking: Ranking) -> tuple[float, float]:
         return np.nan, np.nan
     if not ranking.values.size or ranking.values[-1] == 0:
         return 0.0, 0.0
-    true, predicted = ranking.predicted()
+    true, predicted = ranking.predicted
     positive = ranking.values > 0  # a score of 0 is never an alarm
     dice = np.where(positive, 2 * true / (predicted + ranking.total), -1)
     best = dice.size - 1 - int(np.argmax(dice[::-1]))

@@ -1,19 +1,13 @@
 """Area opening against the removal of small components at every threshold there is."""
 
 import numpy as np
-import pytest
 from volumes import drawn
 
-from benchmark import opening
 from benchmark.opening import area_opening
 from benchmark.postprocessing import Chain, remove_small
 
 
-@pytest.mark.parametrize("chunk", [3, 2048])
-def test_a_threshold_of_the_opened_map_is_the_threshold_without_small_components(
-    chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opening, "CHUNK", chunk)
+def test_a_threshold_of_the_opened_map_is_the_threshold_without_small_components() -> None:
     compared = 0
     for one in drawn(400, longest=7):
         smallest = one.number % 9 + 1
