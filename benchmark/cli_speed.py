@@ -13,6 +13,7 @@ from datasets.errors import BadValue
 
 if TYPE_CHECKING:
     from benchmark.inference import Inference
+    from benchmark.results import Row
 
 app = typer.Typer()
 
@@ -41,7 +42,10 @@ def speed(
         Path | None,
         typer.Option(help="A run whose fits give the weights; then what a precision does to maps is told too."),
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write rows, as a run's timing.csv has them.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Write rows, as a run's timing.csv has them; default: none, or the run's speed.csv."),
+    ] = None,
     as_json: AsJson = False,
     plugins: Plugins = None,
 ) -> None:
@@ -49,12 +53,18 @@ def speed(
     from benchmark.environment import environment
     from benchmark.inference import pick_device
     from benchmark.planning import Request, plan
+    from benchmark.results import kept_rows
+    from benchmark.runfolder import RunFolder
     from benchmark.speed.survey import Ask, survey
     from benchmark.speed.tables import as_json as for_machines
     from benchmark.speed.tables import as_text, write_csv
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     precisions = _precisions(precision)
+    before: list[Row] = []
+    if csv is None and run is not None:  # a run keeps what was measured of its methods one after the other
+        csv = RunFolder(run).speed
+        before = kept_rows(csv) if csv.is_file() else []
     warn_of_shadowed(plugins or ())
     request = Request(methods, datasets, data, sequence=sequence, preset=preset, plugins=tuple(plugins or ()))
     study, where = plan(request), pick_device(device)
@@ -63,7 +73,7 @@ def speed(
     for timing in survey(Ask(study, inferences, volumes, run, lambda line: typer.echo(line, err=True))):
         timings.append(timing)
         if csv is not None:
-            write_csv(csv, timings)
+            write_csv(csv, timings, before)
         if not as_json:
             typer.echo(as_text([timing]) + "\n")
     if as_json:

@@ -47,6 +47,11 @@ class RunFolder:
     def study(self) -> Path:
         return self.root / "study.json"
 
+    @property
+    def speed(self) -> Path:
+        """What `speed --run` measures of this run's methods."""
+        return self.root / "speed.csv"
+
 
 def open_run(root: Path) -> RunFolder:
     """An existing run folder; cohorts of the user's own are known by their names from now on.

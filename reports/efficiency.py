@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 EXPLAINED = (
-    "Seconds a volume: median over cases, inference alone. Memory: the most held at once, on a GPU what was allocated, "
-    "else the whole process, which holds the libraries too. `yes`: no other method is at least as good and as cheap "
-    "and better in one of them; that says nothing of whether the quality differs (see the ranks)."
+    "Seconds a volume: median over cases, inference alone; measured in the run itself, where methods may have shared "
+    "the machine, or apart by `speed --run`, as the table says. Memory: the most held at once, on a GPU what was "
+    "allocated, else the whole process, which holds the libraries too. `yes`: no other method is at least as good and "
+    "as cheap and better in one of them; that says nothing of whether the quality differs (see the ranks)."
 )
 AXES = {"seconds": ("s a volume", "first_in_time"), "bytes": ("GB at most", "first_in_memory")}
 
@@ -62,10 +63,11 @@ def _table(findings: Findings, own: pd.DataFrame) -> str:
             findings.whole.label(line["method"]), f"{line['quality']:.3f}",
             MISSING if isnan(line["seconds"]) else f"{line['seconds']:.3f}", _yes(line["first_in_time"]),
             MISSING if isnan(line["bytes"]) else f"{line['bytes'] / 1e9:.2f}", _yes(line["first_in_memory"]),
+            escape(line["measured"]),
         ]
         for _, line in ordered.iterrows()
     ]  # fmt: skip
-    return github_table(["Method", title, "s a volume", "none cheaper", "GB", "none smaller"], body, 1)
+    return github_table(["Method", title, "s a volume", "none cheaper", "GB", "none smaller", "measured"], body, 1)
 
 
 def _yes(value: float) -> str:

@@ -33,8 +33,15 @@ def flags_of(timing: Timing) -> str:
     return " ".join(words)
 
 
-def write_csv(path: Path, timings: Iterable[Timing]) -> None:
-    write_rows(path, [row for timing in timings for row in rows_of(timing)])
+def write_csv(path: Path, timings: Iterable[Timing], before: Iterable[Row] = ()) -> None:
+    """Rows of before stay, unless the same method was measured anew in the same way on the same cohort."""
+    new = [row for timing in timings for row in rows_of(timing)]
+    measured = {_way(row) for row in new}
+    write_rows(path, [*(row for row in before if _way(row) not in measured), *new])
+
+
+def _way(row: Row) -> tuple[str, ...]:
+    return row.method, row.dataset, row.sequence, row.flags
 
 
 def as_json(timings: Iterable[Timing], environment: Mapping[str, str]) -> dict[str, Any]:

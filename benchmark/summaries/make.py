@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import pandas as pd
+
 from benchmark import __version__
 from benchmark.comparing import Comparable
 from benchmark.records import kept_cells
@@ -19,7 +21,7 @@ from benchmark.summaries.people import Person, people_of
 from benchmark.summaries.standings import Line, lines_of, standings_of
 from benchmark.summaries.table import read_summary, table_path, write_table
 
-LAYOUT = 2
+LAYOUT = 3
 """To be raised with what the tables hold."""
 
 
@@ -51,9 +53,18 @@ def summarise(run: RunFolder, data: Path | None, *, endpoint: Endpoint | None = 
     write_table(run, "areas", AreaLine, area_lines(comparable))
     timing = run.root / "timing.csv"
     if timing.is_file():
-        write_table(run, "efficiency", EfficiencyLine, efficiency_lines(comparable, read_rows(timing), lines))
+        costs = efficiency_lines(comparable, read_rows(timing), lines, _measured_alone(run))
+        write_table(run, "efficiency", EfficiencyLine, costs)
     write_json(made, record)
     return True
+
+
+def _measured_alone(run: RunFolder) -> pd.DataFrame | None:
+    """What `speed --run` has left, at the precision of the run's maps."""
+    if not run.speed.is_file():
+        return None
+    rows = read_rows(run.speed)
+    return rows[rows["flags"].str.split().str[0] == kept_cells(run)[0].precision]
 
 
 def _known_people(run: RunFolder) -> list[Person]:
@@ -63,7 +74,7 @@ def _known_people(run: RunFolder) -> list[Person]:
 def _record(comparable: Comparable, people: list[Person]) -> dict[str, object]:
     """What the tables are made of: equal records mean equal tables."""
     whole = hashlib.sha256(repr((comparable.endpoint, comparable.labelled_seeds, people)).encode())
-    for name in ("rows.csv", "timing.csv", "study.json"):
+    for name in ("rows.csv", "timing.csv", "study.json", "speed.csv"):
         path = comparable.run.root / name
         whole.update(path.read_bytes() if path.is_file() else b"")
     return {"layout": LAYOUT, "version": __version__, "digest": whole.hexdigest()}

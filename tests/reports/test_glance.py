@@ -107,9 +107,9 @@ def test_areas_are_given_as_changes_with_their_dose(text: str) -> None:
 
 def test_cost_names_what_nothing_beats(text: str) -> None:
     headings, *lines = table(text, "## Quality against time and memory")
-    assert headings == ["Method", "Dice", "s a volume", "none cheaper", "GB", "none smaller"]
+    assert headings == ["Method", "Dice", "s a volume", "none cheaper", "GB", "none smaller", "measured"]
     (bad,) = (line for line in lines if line[0] == "bad")
-    assert bad[2:] == ["0.500", "yes", "2.00", ""]
+    assert bad[2:] == ["0.500", "yes", "2.00", "", "run"]
 
 
 def test_what_changed_is_told_and_numbers_are_paired(text: str) -> None:

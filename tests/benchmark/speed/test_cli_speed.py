@@ -43,6 +43,19 @@ def test_it_measures_what_the_page_says(program: Program, data: Path, tmp_path: 
     assert rows.loc[rows["metric"] == "joules_per_volume", "value"].map(isnan).all()
 
 
+def test_what_is_measured_of_a_run_stays_in_it_for_its_report(program: Program, data: Path, tmp_path: Path) -> None:
+    methods, out = "mean-distance,noisy", tmp_path / "run"
+    told = program("run", "--methods", methods, *ASKED[1:5], "--data", data, "--out", out, "--pictures", "")
+    assert told.exit_code == 0, told.output
+    for asked in ("noisy", methods, "mean-distance"):
+        told = program(*ASKED, "--methods", asked, "--data", data, "--run", out)
+        assert told.exit_code == 0, told.output
+    rows = read_rows(out / "speed.csv")
+    assert rows[rows["metric"] == "seconds"]["method"].value_counts().to_dict() == {"mean-distance": 2, "noisy": 2}
+    assert program("report", out).exit_code == 0
+    assert (out / "report.md").read_text().count("fp32 cpu batch=32") == 2
+
+
 def test_text_never_says_zero_for_what_cannot_be_measured(program: Program, data: Path) -> None:
     told = program(*ASKED, "--methods", "mean-distance", "--data", data)
     assert told.exit_code == 0, told.output

@@ -1,5 +1,6 @@
 """Summaries of a run written by hand: each number against the rows it is made of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from benchmark.card import Card
 from benchmark.comparing import Comparable
 from benchmark.datacard import DataCard, write_card
 from benchmark.records import kept_cells
-from benchmark.results import kept_rows, write_rows
+from benchmark.results import blank_row, kept_rows, write_rows
 from benchmark.runfolder import RunFolder
 from benchmark.statistics.endpoint import read_endpoint
 from benchmark.statistics.table import read_comparisons
@@ -125,6 +126,25 @@ def test_cost_stands_beside_quality(run: RunFolder) -> None:
     assert own.loc["bad", "first_in_time"] == 1
     assert own.loc["bad", "first_in_memory"] == 0  # as much memory as the better ones
     assert own["bytes"].eq(2e9).all()
+
+
+def test_what_speed_has_measured_alone_goes_before_the_runs_own_timing(tmp_path: Path, plugin: None) -> None:
+    """Of two batches the faster; at the precision of the maps alone; nothing else of the summary changes."""
+    run = write_run(tmp_path / "run", seeds=(0,))
+    assert summarise(run, None)
+    cell = next(cell for cell in kept_cells(run) if cell.fit.method == "good")
+    blank = replace(blank_row(cell), dataset="elsewhere")
+    ways = {"fp32 cpu batch=8": (0.4, 1e9), "fp32 cpu batch=16": (0.2, 3e9), "bf16 cpu batch=16": (0.1, 1e9)}
+    write_rows(run.speed, [
+        replace(blank, metric=metric, flags=flags, value=value)
+        for flags, values in ways.items() for metric, value in zip(("seconds", "peak_bytes"), values, strict=True)
+    ])  # fmt: skip
+    assert summarise(run, None), "made anew"
+    lines = read_summary(run, "efficiency", EfficiencyLine)
+    own = lines[lines["dataset"] == "patients"].set_index("method")
+    assert own.loc["good", ["seconds", "bytes", "measured"]].tolist() == [0.2, 3e9, "fp32 cpu batch=16"]
+    assert own.loc["bad", ["seconds", "bytes", "measured"]].tolist() == [0.5, 2e9, "run"]
+    assert own.loc["good", "first_in_time"] == 1
 
 
 def test_what_uses_labels_is_no_rival_in_cost(tmp_path: Path, plugin: None) -> None:
