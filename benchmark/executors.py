@@ -83,8 +83,8 @@ class _Worker:
     number: int
     process: "subprocess.Popen[bytes]"
     errors: IO[bytes]
-    reason: str | None = None
-    """Why it was ended, where the watch did it."""
+    slow: Task | None = None
+    """What it took too long at, where the watch has ended it."""
 
     def told(self) -> str:
         """What it wrote to stderr."""
@@ -146,11 +146,16 @@ class _Watch:
         if code == 2:
             raise WorkerStopped(told.splitlines()[-1].removeprefix("Error: ") if told else "a worker was refused.")
         lost = [task for task in self.tasks if self._was_at(worker.process.pid, task)]
-        if not lost:
+        if worker.slow is not None:  # it may have come to the end of it just before it was ended, and gone on
+            lost = [task for task in lost if task == worker.slow]
+        elif not lost:
             last = told.splitlines()[-1] if told else "nothing said"
             raise WorkerStopped(f"Worker {worker.number + 1} ended with {code} before it had begun a task: {last}")
         for task in lost:
-            self._blame(task, worker.reason or f"The process that was at it ended with {_meaning(code)}.", told)
+            reason = f"The process that was at it ended with {_meaning(code)}."
+            if worker.slow is not None:
+                reason = f"No end of it within {self.execution.task_seconds:g} s; its process was ended."
+            self._blame(task, reason, told)
         self.workers.append(self._started(worker.number))
 
     def _was_at(self, pid: int, task: Task) -> bool:
@@ -178,7 +183,7 @@ class _Watch:
             if owner(self.job.run, task.name) is None:
                 continue
             if now - self.seen.setdefault((last.pid, task.name), now) > most:
-                workers[last.pid].reason = f"No end of it within {most:g} s; its process was ended."
+                workers[last.pid].slow = task
                 workers[last.pid].process.kill()
 
 
