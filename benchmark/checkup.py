@@ -73,4 +73,4 @@ def _shortened(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
 
 def _settings(choice: Choice, preset: str, short: Mapping[str, int]) -> str:
     cut = ", ".join(f"{name}={value}" for name, value in short.items())
-    return f"{choice.name} ({choice.method.target}), preset {preset}" + (f" with {cut}" if cut else "")
+    return f"{choice.name} ({choice.method.place}), preset {preset}" + (f" with {cut}" if cut else "")

@@ -155,7 +155,7 @@ def run(
         device=device, devices=devices, batch=slice_batch, compiled=compiled,
     )  # fmt: skip
     scoring = asked_scoring(postprocessing, protocols, _standard_scoring())
-    warn_of_shadowed(plugins or ())
+    warn_of_shadowed()
     study = plan(replace(request, skip_bad=True))
     for reason in study.left_out:
         typer.echo(f"Left out: {reason}", err=True)

@@ -35,7 +35,7 @@ def list_known(
 
     check_name("list of", kind, LISTS)
     if kind == "methods":
-        warn_of_shadowed(plugins or ())
+        warn_of_shadowed()
         usable, troubles = importable(plugins or ())
         for trouble in troubles:
             typer.echo(f"Left out: {trouble}", err=True)

@@ -65,7 +65,7 @@ def speed(
     if csv is None and run is not None:  # a run keeps what was measured of its methods one after the other
         csv = RunFolder(run).speed
         before = kept_rows(csv) if csv.is_file() else []
-    warn_of_shadowed(plugins or ())
+    warn_of_shadowed()
     request = Request(methods, datasets, data, sequence=sequence, preset=preset, plugins=tuple(plugins or ()))
     study, where = plan(request), pick_device(device)
     inferences = _inferences(where, precisions, slice_batch, sweep=batch_sweep, compiled=compiled)

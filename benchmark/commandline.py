@@ -56,12 +56,11 @@ def say(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def warn_of_shadowed(plugins: Iterable[Path]) -> None:
-    """A line on stderr for each method that goes under, since a built-in one has its name."""
-    from benchmark.plugins import importable
+def warn_of_shadowed() -> None:
+    """A line on stderr for each installed method that is refused, since a built-in one has its name."""
     from benchmark.registry import shadowed
 
-    for line in shadowed(importable(plugins)[0]):
+    for line in shadowed():
         typer.echo(f"Warning: {line}", err=True)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.configs import build
-from benchmark.runfolder import open_run, read_json
+from benchmark.runfolder import check_format, open_run, read_json
 from benchmark.study import Fit
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 
@@ -64,8 +64,10 @@ def read_fit(folder: Path) -> FitFolder:
             f"No finished fit at {folder}: looked for {record}. Name a folder such as RUN/fits/ddpm-<key>, "
             "or a fit's name with --run RUN."
         )
+    content = read_json(record)
+    check_format(record, content)
     try:
-        fit = TypeAdapter(Fit).validate_python(read_json(record).get("fit"))
+        fit = TypeAdapter(Fit).validate_python(content.get("fit"))
     except ValidationError as error:
         raise BadFile(f"{record}: got no fit of this version ({error.errors()[0]['msg']}), wanted one.") from error
     return FitFolder(folder, fit)

@@ -12,11 +12,11 @@ from benchmark.checksums import write_checksums
 from benchmark.configs import build
 from benchmark.datacard import DataCard, training_told, write_card
 from benchmark.detector import Detector
+from benchmark.method import Method
 from benchmark.planning import Study
 from benchmark.pluginfile import one_line
-from benchmark.registry import BUILT_IN
 from benchmark.reuse import trained_alike
-from benchmark.runfolder import RunFolder, read_json, write_json
+from benchmark.runfolder import FORMAT, RunFolder, read_json, write_json
 from benchmark.study import Fit
 from benchmark.weights import NAME, load_weights, save_weights
 from datasets.errors import BadFile, BadValue, UserError
@@ -75,7 +75,7 @@ def check_fit(place: Workplace, fit: Fit) -> None:
     Raises:
         BadValue: a built-in method cannot be built, or cannot do what its config says on this grid.
     """
-    if fit.target not in {one.target for one in BUILT_IN}:
+    if not Method(fit.method, fit.target, "").is_built_in:
         return
     try:
         _at(place, fit).check(fit.grid.shape)
@@ -125,7 +125,7 @@ def _keep(place: Workplace, fit: Fit, detector: Detector, *, seconds: float, wei
     write_card(folder, card)
     write_checksums(folder, (NAME, "config.json", "card.json"))
     devices = getattr(detector, "devices", 1)
-    record = {"fit": asdict(fit), "seconds": seconds, "parameters": card.parameters}
+    record = {"format": FORMAT, "fit": asdict(fit), "seconds": seconds, "parameters": card.parameters}
     record |= {"device": place.device, "devices": devices}
     write_json(folder / "fit.json", record if weights_of is None else {**record, "weights_of": weights_of})
     return card

@@ -11,6 +11,25 @@ if TYPE_CHECKING:
     from benchmark.detector import Detector
 
 
+# Classes of the built-in methods. Keys hold a method's name, never its place here, so that a module can move.
+BUILT_IN_CLASSES = {
+    "thresh": "baselines.thresh:Thresh",
+    "edge": "baselines.edge:Edge",
+    "prior": "baselines.prior:Prior",
+    "smooth": "baselines.smooth:Smooth",
+    "zscore": "baselines.zscore:ZScore",
+    "ae": "baselines.ae:AE",
+    "vae": "baselines.vae:VAE",
+    "svae": "baselines.svae:SVAE",
+    "dae": "baselines.dae:DAE",
+    "fanogan": "baselines.fanogan:FAnoGAN",
+    "ddpm": "baselines.ddpm:DDPM",
+    "pddpm": "baselines.pddpm:PDDPM",
+    "cddpm": "cddpm.detector:CDDPM",
+}
+BUILT_IN = "builtin"
+
+
 class UnusableMethod(BadValue):
     """A method that no hyper-parameter could make work: its package is at fault, not the caller."""
 
@@ -20,7 +39,7 @@ class Method:
     """A name and where its class is.
 
     Attributes:
-        target: `module:attribute`, or `FILE.py:name@digest` for a method of a file.
+        target: `builtin:NAME`, a plugin's `module:attribute`, or `FILE.py:name@digest` for a method of a file.
         title: what it is, in a line.
         origin: a plugin's distribution and version, or its file; None for a built-in.
         trouble: why it cannot be used, as far as that is known without an import.
@@ -34,8 +53,18 @@ class Method:
 
     def __str__(self) -> str:
         """As errors name it."""
-        place = ", ".join(filter(None, (self.target, self.origin)))
+        place = ", ".join(filter(None, (self.place, self.origin)))
         return f"Method '{self.name}' ({place})"
+
+    @property
+    def place(self) -> str:
+        """`module:attribute` of its class, or the file that holds it."""
+        origin, _, name = self.target.partition(":")
+        return BUILT_IN_CLASSES.get(name, self.target) if origin == BUILT_IN else self.target
+
+    @property
+    def is_built_in(self) -> bool:
+        return self.target.startswith(f"{BUILT_IN}:")
 
 
 def load(method: Method) -> type["Detector"]:
@@ -49,7 +78,7 @@ def load(method: Method) -> type["Detector"]:
     if method.trouble is not None:
         raise UnusableMethod(f"Method '{method.name}': {method.trouble}")
     try:
-        cls = detector_at(method.target) or _attribute(method.target)
+        cls = detector_at(method.target) or _attribute(method.place)
     except (Exception, SystemExit) as error:  # whatever a plugin raises while it is imported costs only itself
         raise UnusableMethod(f"{method} cannot be imported: {one_line(error)}.") from error
     if not (isinstance(cls, type) and issubclass(cls, Detector)):

@@ -7,24 +7,30 @@ dependency costs only the one who asks for it.
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from benchmark.method import BUILT_IN as BUILT_IN_ORIGIN
 from benchmark.method import Method
 from benchmark.plugins import in_file, installed
 from datasets.errors import BadValue, UnknownName
 
+
+def _built_in(name: str, title: str) -> Method:
+    return Method(name, f"{BUILT_IN_ORIGIN}:{name}", title)
+
+
 BUILT_IN = (
-    Method("thresh", "baselines.thresh:Thresh", "Histogram-equalised intensity as anomaly map (floor)"),
-    Method("edge", "baselines.edge:Edge", "Distance to the brain's edge (floor)"),
-    Method("prior", "baselines.prior:Prior", "Where other patients' lesions lie: uses lesion labels (floor)"),
-    Method("smooth", "baselines.smooth:Smooth", "Residual to the smoothed mean of healthy brains (floor)"),
-    Method("zscore", "baselines.zscore:ZScore", "Smoothed voxel-wise Gaussian of healthy brains (floor)"),
-    Method("ae", "baselines.ae:AE", "Convolutional auto-encoder with a dense latent"),
-    Method("vae", "baselines.vae:VAE", "Variational auto-encoder"),
-    Method("svae", "baselines.svae:SVAE", "Variational auto-encoder over sequences of slices"),
-    Method("dae", "baselines.dae:DAE", "Denoising auto-encoder, coarse foreground noise"),
-    Method("fanogan", "baselines.fanogan:FAnoGAN", "Generative adversarial network and its encoder (f-AnoGAN)"),
-    Method("ddpm", "baselines.ddpm:DDPM", "Denoising diffusion model, one-step reconstruction"),
-    Method("pddpm", "baselines.pddpm:PDDPM", "Patched diffusion model"),
-    Method("cddpm", "cddpm.detector:CDDPM", "Conditioned diffusion model"),
+    _built_in("thresh", "Histogram-equalised intensity as anomaly map (floor)"),
+    _built_in("edge", "Distance to the brain's edge (floor)"),
+    _built_in("prior", "Where other patients' lesions lie: uses lesion labels (floor)"),
+    _built_in("smooth", "Residual to the smoothed mean of healthy brains (floor)"),
+    _built_in("zscore", "Smoothed voxel-wise Gaussian of healthy brains (floor)"),
+    _built_in("ae", "Convolutional auto-encoder with a dense latent"),
+    _built_in("vae", "Variational auto-encoder"),
+    _built_in("svae", "Variational auto-encoder over sequences of slices"),
+    _built_in("dae", "Denoising auto-encoder, coarse foreground noise"),
+    _built_in("fanogan", "Generative adversarial network and its encoder (f-AnoGAN)"),
+    _built_in("ddpm", "Denoising diffusion model, one-step reconstruction"),
+    _built_in("pddpm", "Patched diffusion model"),
+    _built_in("cddpm", "Conditioned diffusion model"),
 )
 
 
@@ -32,26 +38,26 @@ def methods(files: Iterable[Path] = ()) -> dict[str, Method]:
     """Every known method by name, those of plugin files too.
 
     Raises:
-        BadValue: a file that cannot be imported, or that defines another plugin's name once more.
+        BadValue: a file that cannot be imported, or that defines a name once more.
     """
     built_in = {one.name: one for one in BUILT_IN}
     known = built_in | {one.name: one for one in installed() if one.name not in built_in}
     for file in {file.resolve(): file for file in files}.values():
         for one in in_file(file):
-            if one.name in known.keys() - built_in:
+            if one.name in known:
                 wanted = 'a name of its own, such as METHODS = {"NAME": Class}'
-                owner = known[one.name].origin
+                owner = known[one.name].origin or "this package"
                 raise BadValue(f"--plugin {file}: got method '{one.name}', which {owner} has; wanted {wanted}.")
-            known.setdefault(one.name, one)
+            known[one.name] = one
     return known
 
 
-def shadowed(files: Iterable[Path] = ()) -> list[str]:
-    """A line for each third party's method that is ignored, since a built-in one has its name."""
+def shadowed() -> list[str]:
+    """A line for each installed method that is refused, since a built-in one has its name."""
     names = {one.name for one in BUILT_IN}
     return [
-        f"Method '{one.name}' of {one.origin} is ignored: the built-in one is used."
-        for one in (*installed(), *(one for file in files for one in in_file(file)))
+        f"Method '{one.name}' of {one.origin} is refused: the name is a built-in method's."
+        for one in installed()
         if one.name in names
     ]
 

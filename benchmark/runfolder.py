@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from datasets.catalog import adopt
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.own import OwnCohort
 
-FORMAT = 3
+FORMAT = 4
 LEFT_OVER = re.compile(r"\.(\d+\.|scoring-|exchange-)")
 
 
@@ -65,14 +65,19 @@ def open_run(root: Path) -> RunFolder:
         raise MissingData(
             f"No run at {root}: looked for {run.study}. Make one with: python -m benchmark run --out {root}"
         )
-    found = read_json(run.study).get("format")
-    if found != FORMAT:
-        raise BadFile(
-            f"{run.study}: got run format {found!r}, wanted {FORMAT}. Use the version that wrote it, or another --out."
-        )
+    check_format(run.study, read_json(run.study))
     for own in own_cohorts(run):
         adopt(own)
     return run
+
+
+def check_format(record: Path, content: Mapping[str, Any]) -> None:
+    """Refuse a record of a run or a fit that a version with another layout has written; raises BadFile."""
+    found = content.get("format")
+    if found != FORMAT:
+        raise BadFile(
+            f"{record}: got run format {found!r}, wanted {FORMAT}. Use the version that wrote it, or another --out."
+        )
 
 
 def own_cohorts(run: RunFolder) -> list[OwnCohort]:

@@ -69,7 +69,7 @@ def sheet(choice: Choice) -> Sheet:
     budgets = {preset: _budget(choice, preset) for preset in presets_of(cls)}
     card = getattr(cls, "card", None)
     card = card if isinstance(card, Card) else None
-    return Sheet(choice.name, method.title, method.target, method.origin, card, meanings(cls), budgets)
+    return Sheet(choice.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
 
 
 def as_json(shown: Sheet) -> dict[str, Any]:

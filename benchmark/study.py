@@ -34,7 +34,7 @@ class Fit:
 
     Attributes:
         method: the name in tables, overrides included.
-        target: `module:attribute` of its class, or `FILE.py:name@digest` for a plugin file.
+        target: `builtin:NAME`, or where a plugin's class is: `module:attribute` or `FILE.py:name@digest`.
         config: every hyper-parameter, resolved.
         origin: a plugin's distribution and version, so that another version is another fit; "" for a built-in.
         folds: into how many the healthy subjects are parted; `seed` is then the fold that is validated on. 0: none.

@@ -18,7 +18,7 @@ from baselines.training.saved_stages import SavedStages
 from baselines.training.sequence import Healthy, train_stages
 from datasets.case import Case
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
 def train_on_slices(
@@ -54,7 +54,7 @@ def train_on_slices(
 def _identity(detector: SliceReconstruction, healthy: Healthy, seed: int) -> str:
     """Digest of all that decides the weights: method, config, seed and data."""
     cls = type(detector)
-    said = [CHECKPOINT_FORMAT, cls.__module__, cls.__qualname__, asdict(detector.config), seed]
+    said = [CHECKPOINT_FORMAT, cls.__qualname__, asdict(detector.config), seed]
     digest = sha256(json.dumps(said, sort_keys=True, default=str).encode())
     for volumes in (healthy.train, healthy.val):
         digest.update(repr(tuple(volumes.images.shape)).encode())

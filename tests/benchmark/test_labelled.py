@@ -17,7 +17,7 @@ from benchmark.study import Cell
 from datasets.case import CaseFiles
 from datasets.catalog import dataset
 
-PRIOR = Method("prior", "baselines.prior:Prior", "Lesion-location prior (floor)")
+PRIOR = Method("prior", "builtin:prior", "Lesion-location prior (floor)")
 
 
 @pytest.fixture

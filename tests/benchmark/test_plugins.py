@@ -36,11 +36,11 @@ def test_a_plugin_is_listed_with_its_distribution_and_a_broken_one_as_such_only_
     assert "plugin: uadbench-tests 1.0" in program("list", "methods").stdout
 
 
-def test_a_plugin_named_like_a_built_in_is_ignored_with_one_line(
+def test_an_installed_plugin_named_like_a_built_in_is_refused_with_one_line(
     program: Program, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(write_distribution(tmp_path / "rival", "uadbench-rival", ddpm="absent:DDPM"))
-    warning = "Method 'ddpm' of uadbench-rival 2.0 is ignored: the built-in one is used."
+    warning = "Method 'ddpm' of uadbench-rival 2.0 is refused: the name is a built-in method's."
     assert shadowed() == [warning]
     assert methods()["ddpm"] in BUILT_IN
     for command in (("list", "methods"), ("run", *STUDY, "--data", data, "--dry-run")):
@@ -168,16 +168,9 @@ def test_a_file_stands_in_lists_and_may_be_given_twice(program: Program, tmp_pat
     assert found["origin"] == str(path)
 
 
-def test_a_file_with_a_built_ins_name_is_told_and_the_built_in_used(program: Program, tmp_path: Path) -> None:
-    path = write_plugin(tmp_path, f"{DARKNESS}\nMETHODS = {{'ddpm': TooDark, 'x': TooDark}}\n")
-    result = program("list", "methods", "--json", "--plugin", path)
-    assert result.stderr == f"Warning: Method 'ddpm' of {path} is ignored: the built-in one is used.\n"
-    found = {one["name"]: one["target"] for one in json.loads(result.stdout)}
-    assert found["ddpm"] == "baselines.ddpm:DDPM"
-    assert found["x"].startswith(str(path))
-
-
-@pytest.mark.parametrize(("name", "owner"), [("mean-distance", "uadbench-tests 1.0"), ("x", "first.py")])
+@pytest.mark.parametrize(
+    ("name", "owner"), [("mean-distance", "uadbench-tests 1.0"), ("x", "first.py"), ("ddpm", "this package")]
+)
 def test_a_second_definition_of_a_name_is_one_line(program: Program, tmp_path: Path, name: str, owner: str) -> None:
     first = write_plugin(tmp_path, f"{DARKNESS}\nMETHODS = {{'x': TooDark}}\n", "first.py")
     second = write_plugin(tmp_path, f"{DARKNESS}\nMETHODS = {{'{name}': TooDark}}\n", "second.py")

@@ -1,6 +1,7 @@
 """predict: maps of anybody's scan, in whatever orientation, on that scan's own voxels."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from skulls import SPACING, Head, draw_head, moved, reoriented, turn, write_temp
 from benchmark.fitfolder import FitFolder, find_fit, load_detector
 from benchmark.inference import Inference
 from benchmark.prediction import Request, output_names, predict_scan
-from benchmark.runfolder import write_json
+from benchmark.runfolder import FORMAT, write_json
 from benchmark.study import Cohort, Fit
 from benchmark.weights import save_weights
 from datasets.case import CaseFiles
@@ -61,8 +62,8 @@ def fit(tmp_path_factory: pytest.TempPathFactory, head: Head, setup: Setup) -> F
     made = Fit("mean-distance", "detectors:MeanDistance", config, cohort, GRID, seed=0)
     save_weights(detector, folder / made.name)
     write_json(folder / made.name / "config.json", config)
-    write_json(folder / made.name / "fit.json", {"fit": asdict(made)})
-    write_json(folder.parent / "study.json", {"format": _format()})
+    write_json(folder / made.name / "fit.json", {"format": FORMAT, "fit": asdict(made)})
+    write_json(folder.parent / "study.json", {"format": FORMAT})
     return find_fit(str(folder / made.name), None)
 
 
@@ -197,7 +198,8 @@ def test_what_cannot_be_meant_is_refused_in_one_line(
     assert "No stripper 'hdbet'" in refused(program("predict", fit.path, scan, "--stripper", "hdbet"))
 
 
-def _format() -> int:
-    from benchmark.runfolder import FORMAT
-
-    return FORMAT
+def test_a_fit_of_an_older_layout_is_refused_in_one_line(program: Program, fit: FitFolder, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(fit.path, old)
+    write_json(old / "fit.json", {"fit": asdict(fit.fit)})
+    assert f"got run format None, wanted {FORMAT}" in refused(program("predict", old, tmp_path / "scan.nii.gz"))

@@ -25,6 +25,12 @@ def test_every_built_in_method_is_a_detector_with_both_presets() -> None:
             assert build(one.name, one.target, config).config is not None
 
 
+def test_the_key_of_a_built_in_method_holds_its_name_and_not_its_module() -> None:
+    for one in BUILT_IN:
+        assert one.target == f"builtin:{one.name}"
+        assert one.place in str(one)
+
+
 def test_a_plugins_method_stands_beside_the_built_in_ones_with_its_summary() -> None:
     known = methods()
     assert known["mean-distance"] == Method(

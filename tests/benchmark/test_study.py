@@ -13,7 +13,7 @@ from datasets.shifts import Shift
 
 COHORT = Cohort("patients", "t1", "0" * 64)
 HEALTHY = Cohort("volunteers", "t1", "1" * 64)
-FIT = Fit("ae[steps=10]", "baselines.ae:AE", {"steps": 10, "widths": [8, 16], "noise": None}, HEALTHY, Grid(), 0)
+FIT = Fit("ae[steps=10]", "builtin:ae", {"steps": 10, "widths": [8, 16], "noise": None}, HEALTHY, Grid(), 0)
 CELL = Cell(FIT, COHORT, Shift(landmarks=(0.0, 1.0), matched=(0.1, 0.9)))
 EVALUATION = Evaluation(CELL, "paper", "oracle")
 REFERENCE = Reference(COHORT, Grid(), ("val", "test"), None)
@@ -52,6 +52,10 @@ def variants(whole: Any) -> Iterator[tuple[str, Any]]:
 def test_changing_any_field_at_any_depth_changes_the_key(whole: Fit | Cell | Evaluation | Reference) -> None:
     keys = {"": whole.key} | {path: one.key for path, one in variants(whole)}
     assert len(set(keys.values())) == len(keys), keys
+
+
+def test_the_key_of_a_built_in_methods_fit_is_the_same_wherever_its_module_lies() -> None:
+    assert FIT.key == "d0137355ce58"
 
 
 def test_the_fields_that_were_changed_reach_the_innermost() -> None:
