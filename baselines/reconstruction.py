@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from baselines.seeding import mix_seeds, seeded
-from baselines.stages import Player, Stage
-from benchmark.detector import FLOAT32, Detector
+from baselines.slices.seeding import mix_seeds, seeded
+from baselines.training.stage import Player, Stage
+from benchmark.methods.detector import FLOAT32, Detector
 from datasets.case import Case
 
 TRAINING_DEPARTURES = (
@@ -111,7 +111,7 @@ class SliceReconstruction(Detector):
             FloatingPointError: the validation loss is NaN or infinite.
         """
         # Lightning takes seconds to import, and nothing but training needs it.
-        from baselines.training.fit import train_on_slices
+        from baselines.training.train_on_slices import train_on_slices
 
         with seeded(seed, self.device):
             self.load_state_dict(type(self)(self.config).state_dict())

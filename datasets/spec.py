@@ -7,9 +7,9 @@ from pathlib import Path
 
 from datasets.case import CaseFiles, Split
 from datasets.errors import MissingData
-from datasets.files import why_no_file
+from datasets.io.case_table import Table, read_table
+from datasets.io.files import why_no_file
 from datasets.raw import RawCohort
-from datasets.table import Table, read_table
 from datasets.unusable import BadCases, CaseProblem, MissingCases, refusal
 
 PREPARE_OR_SIMULATE = (

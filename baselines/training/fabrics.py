@@ -7,7 +7,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from baselines.reconstruction import SliceReconstruction
-from baselines.training.quiet import ANNOUNCERS
+from baselines.training.fit import ANNOUNCERS
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",

@@ -14,11 +14,11 @@ from typing import Any
 from lightning.fabric import Fabric
 
 from baselines.reconstruction import SliceReconstruction
-from baselines.seeding import seeded
-from baselines.slices import Volumes
-from baselines.training.quiet import quiet
+from baselines.slices.sampling import Volumes
+from baselines.slices.seeding import seeded
+from baselines.training.fit import quiet
 from baselines.training.repeatable import repeatable
-from baselines.training.saved_stages import SavedStages
+from baselines.training.resume import SavedStages
 from baselines.training.sequence import Healthy, train_stages
 
 VOLUMES, FITTED = ".volumes", ".fitted"  # no stage's name begins with a dot

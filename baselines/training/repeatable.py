@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from benchmark.exact import exact_float32
+from benchmark.methods.exact_float32 import exact_float32
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from pathlib import Path
 from lightning.fabric import Fabric
 
 from baselines.reconstruction import SliceReconstruction
-from baselines.seeding import mix_seed, seeded
-from baselines.slices import Volumes, evenly_spaced_slices
-from baselines.stages import Stage
+from baselines.slices.sampling import Volumes, evenly_spaced_slices
+from baselines.slices.seeding import mix_seed, seeded
+from baselines.training.loop import Surroundings
 from baselines.training.record import write_records
-from baselines.training.saved_stages import SavedStages
-from baselines.training.stage import train_stage
-from baselines.training.surroundings import Surroundings
+from baselines.training.resume import SavedStages
+from baselines.training.stage import Stage
+from baselines.training.stage_training import train_stage
 
 VALIDATION_SLICES = 8  # a case: neighbouring slices say nearly the same
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
-from baselines.stages import Stage
+from baselines.training.stage import Stage
 
 REDRAWN_IN_A_FILE, REDRAWN_IN_A_TERMINAL = 20, 500
 

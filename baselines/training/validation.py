@@ -4,9 +4,9 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from baselines.seeding import seeded
-from baselines.stages import Loss
-from baselines.training.ranks import over_ranks
+from baselines.slices.seeding import seeded
+from baselines.training.all_reduce import over_ranks
+from baselines.training.stage import Loss
 
 
 class Validation:

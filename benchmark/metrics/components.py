@@ -78,7 +78,7 @@ def nested_components(
         places: `(n,)` in a flattened box with a margin of one voxel.
         depths: `(n,)` at least 0, ascending.
     """
-    from benchmark.compiled import grow, labelled
+    from benchmark.metrics.compiled import grow, labelled
 
     number, parents = np.zeros(np.prod(shape), dtype=np.int32), np.empty(places.size, dtype=np.int32)
     around, begin = steps(shape), 0

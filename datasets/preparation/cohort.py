@@ -14,13 +14,13 @@ from tempfile import TemporaryFile
 
 from datasets.case import Split
 from datasets.errors import BadValue
-from datasets.new_cohort import refuse_read_only
+from datasets.io.atomic import refuse_read_only
+from datasets.preparation.case_record import CaseRecord, kept_record, write_whole
 from datasets.preparation.contact_sheet import write_contact_sheets
 from datasets.preparation.lesions import WARN_ML, WARN_PERCENT
-from datasets.preparation.parameters import PIPELINE
 from datasets.preparation.progress import Progress
-from datasets.preparation.record import CaseRecord, kept_record, write_whole
-from datasets.preparation.steps import Setup
+from datasets.preparation.scan import PIPELINE
+from datasets.preparation.scan_steps import Setup
 from datasets.preparation.workers import Failure, Outcome, prepare_cases, sweep
 from datasets.raw import RawCase
 from datasets.spec import DatasetSpec

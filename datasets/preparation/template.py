@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.preparation.checksum import sha256
+from datasets.io.checksum import sha256
 from datasets.preparation.resampling import onto, upright
 from datasets.preparation.volume import Lattice, Volume, read_scan
 

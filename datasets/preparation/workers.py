@@ -13,9 +13,9 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from datasets.errors import BadValue, UserError
-from datasets.preparation.record import CaseRecord, forget, keep
+from datasets.preparation.case_record import CaseRecord, forget, keep
 from datasets.preparation.registration import set_threads
-from datasets.preparation.steps import Setup, prepare_scan
+from datasets.preparation.scan_steps import Setup, prepare_scan
 from datasets.raw import RawCase
 
 SCRATCH = ".scratch-"

@@ -6,9 +6,9 @@ from typing import Literal
 
 from datasets.case import CaseFiles, Split
 from datasets.errors import BadValue
+from datasets.splits.hashing import deal, scaled
 from datasets.splits.redraw import redraw
-from datasets.splits.rule import deal, scaled
-from datasets.splits.subject import Subject, subjects_of
+from datasets.splits.subjects import Subject, subjects_of
 
 Turn = Literal["val", "test"]
 MOST_FOLDS = 100

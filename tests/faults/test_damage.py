@@ -14,9 +14,9 @@ from commandline import call, refused
 from detectors import MeanDistance
 from studies import Runner, stamps
 
-from benchmark import runner
-from benchmark.records import kept_cells
-from benchmark.runfolder import FORMAT, read_json, write_json
+from benchmark.execution import worker as runner
+from benchmark.storage.folder import FORMAT, read_json, write_json
+from benchmark.storage.run_record import kept_cells
 
 pytestmark = pytest.mark.usefixtures("plugin")
 Counter = Callable[[type, str], Sequence[object]]

@@ -13,8 +13,8 @@ import datasets.preparation.workers as workers_module
 from datasets.errors import BadValue
 from datasets.grid import Grid, load_case
 from datasets.preparation.cohort import Summary, prepare_cohort
-from datasets.preparation.parameters import Parameters
-from datasets.preparation.steps import Setup
+from datasets.preparation.scan import Parameters
+from datasets.preparation.scan_steps import Setup
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
 from datasets.raw import RawCase

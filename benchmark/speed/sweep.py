@@ -1,0 +1,128 @@
+"""survey: every method under every precision and slice batch that was asked for, one Timing each."""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from benchmark.inference.predict import Inference
+from benchmark.methods.detector import Detector, LabelledDetector
+from benchmark.methods.hyperparameters import build
+from benchmark.speed.flops import matrix_rate
+from benchmark.speed.measurement import Measured, measure
+from benchmark.speed.precision_effect import dice_difference, map_difference
+from benchmark.storage.fits import find_fit, load_detector
+from benchmark.study.cells import Cell, Precision
+from benchmark.study.planning import Study
+from datasets.case import Case, CaseFiles
+from datasets.errors import BadValue
+from datasets.grid import Cases
+
+TRAINING_CASES = 4  # that a method without training is fitted on
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is to be measured.
+
+    Attributes:
+        inferences: ways of computing, in their order; the first in fp32 is what other precisions are compared with.
+        volumes: of each cohort, at most.
+        run: whose finished fits give the weights; None for weights as they are drawn.
+        say: told what goes on, a line at a time.
+    """
+
+    study: Study
+    inferences: Sequence[Inference]
+    volumes: int
+    run: Path | None
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One method's numbers under one way of computing.
+
+    Attributes:
+        weights: where they are from: `drawn`, `fitted here`, or the name of a run's fit.
+        numbers: by their names in `NUMBERS`.
+    """
+
+    cell: Cell
+    measured: Measured
+    weights: str
+    numbers: dict[str, float]
+
+
+def survey(ask: Ask) -> Iterator[Timing]:
+    """Measure; each number stands for itself, so that an interrupted survey has lost nothing.
+
+    Raises:
+        UserError: a run's fit cannot be used.
+    """
+    rates = {
+        precision: matrix_rate(ask.inferences[0].device, precision)
+        for precision in dict.fromkeys(one.precision for one in ask.inferences)
+    }
+    for cell in _wanted(ask.study):
+        files = ask.study.mapped_cases(cell)[: ask.volumes]
+        yield from _of_cell(ask, cell, files, rates)
+
+
+def _of_cell(ask: Ask, cell: Cell, files: Sequence[CaseFiles], rates: dict[Precision, float]) -> Iterator[Timing]:
+    reference: Measured | None = None
+    for inference in ask.inferences:
+        detector, weights = detector_of(ask, cell, inference.device)
+        ask.say(f"{cell.fit.method}, {inference.precision}, {inference.slice_batch} slices at once")
+        cases = Cases(files, cell.fit.grid)
+        told = weights != "drawn" and len(ask.inferences) > 1
+        measured = measure(detector, cases, inference, seed=cell.sampling_seed, keep_maps=told)
+        if reference is None and inference.precision == "fp32":
+            reference = measured
+        numbers = measured.numbers(rates[inference.precision])
+        if told and reference is not None and measured is not reference:
+            numbers |= _effect(measured, reference, cases)
+        yield Timing(replace(cell, precision=inference.precision), measured, weights, numbers)
+        del detector
+        gc.collect()
+
+
+def _effect(measured: Measured, reference: Measured, cases: Sequence[Case]) -> dict[str, float]:
+    """Of a precision, or of another slice batch; weights that were only drawn would say nothing."""
+    own, others = measured.maps, reference.maps
+    return {
+        "map_difference": map_difference(own, others),
+        "dice_difference": dice_difference(own, others, list(cases)),
+    }
+
+
+def detector_of(ask: Ask, cell: Cell, device: str) -> tuple[Detector, str]:
+    """A detector, and where its weights are from.
+
+    Its time depends on no weight, so that what a training would find is not needed; a method without training is
+    fitted on a few cases, which costs nothing.
+    """
+    if ask.run is not None:
+        kept = find_fit(cell.fit.method, ask.run)
+        if kept.fit.grid != cell.fit.grid:
+            raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, wanted {cell.fit.grid}; see --preset.")
+        return load_detector(kept, device), kept.path.name
+    torch.manual_seed(cell.fit.seed)
+    detector = build(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
+    drawn = any(True for _ in detector.parameters())
+    if not drawn:
+        train = Cases(ask.study.training_cases(cell.fit, "train")[:TRAINING_CASES], cell.fit.grid)
+        with TemporaryDirectory(prefix="uadbench-speed-") as folder:
+            detector.fit(train, train, seed=cell.fit.seed, workdir=Path(folder))
+    if isinstance(detector, LabelledDetector):
+        detector.see_locations(torch.zeros(1, *cell.fit.grid.shape, device=device))
+    return detector, "drawn" if drawn else "fitted here"
+
+
+def _wanted(study: Study) -> list[Cell]:
+    """Of each fit the cells of the cohorts that were asked for: those with lesions, or all where none has any."""
+    with_lesions = {reference.cohort for reference in study.references}
+    return [cell for cell in study.cells if cell.cohort in with_lesions] or list(study.cells)

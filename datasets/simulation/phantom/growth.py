@@ -1,0 +1,81 @@
+"""Growth: from a depth (how far inside a shape a point is) to a lesion of known volume."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from datasets.simulation.phantom.components import largest_component
+from datasets.simulation.phantom.lattice import Lattice, Volume
+from datasets.simulation.phantom.lesions import EVERYWHERE, Window
+
+GOLDEN = 0.6180339887498949
+EDGE_MM = 1.5  # over which a lesion fades
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A shape's share of every voxel's tissue, `(X, Y, Z)` in [0, 1], and where it fills more than half of a voxel."""
+
+    share: Volume
+    lesion_mask: NDArray[np.bool_]
+
+
+def grow(
+    depth: Volume, free: NDArray[np.bool_], csf: Volume, voxels: int, *, whole: bool = True, edge_mm: float = EDGE_MM
+) -> Grown:
+    """The shape of about `voxels` voxels whose border lies at one depth.
+
+    Args:
+        depth: in mm, larger further inside; only differences count.
+        free: where it may grow; voxels that are mostly CSF it leaves alone.
+        whole: keep only the largest part; parts that hang together with it by nothing are left out.
+    """
+    depth = np.where(free & (csf < 0.5), depth, -np.inf)
+    half_full = depth - edge_mm * csf / (1 - csf.clip(0, 0.5))  # > level: it fills half of a voxel
+    voxels = max(1, min(voxels, int(np.isfinite(depth).sum()) - 1))
+    level = np.sort(half_full, axis=None)[-voxels - 1 :][:2].mean()  # between the last inside and the first outside
+    filled = half_full > level
+    own_mask = largest_component(filled) if whole else filled
+    near = ndimage.binary_dilation(own_mask, iterations=2) & ~(filled & ~own_mask)
+    share = np.clip(0.5 + (depth - level) / (2 * edge_mm), 0, 1)
+    return Grown(np.where(near, share, 0).astype(np.float32), own_mask)
+
+
+def voxel_count(volume_ml: float, lattice: Lattice) -> int:
+    return max(1, round(volume_ml / lattice.voxel_ml))
+
+
+def radius_mm(volume_ml: float) -> float:
+    """Of the ball of that volume."""
+    return float((volume_ml * 1000 * 3 / 4 / np.pi) ** (1 / 3))
+
+
+def spread(index: int, rng: np.random.Generator, low: float, high: float) -> float:
+    """A number from `low` to `high`, log-uniform, that follows the golden-ratio sequence over the cases.
+
+    So few of them cover small and large.
+    """
+    place = np.clip((0.5 + GOLDEN * index) % 1 + rng.uniform(-0.05, 0.05), 0, 1)
+    return float(low * (high / low) ** place)
+
+
+def window_about(centre: NDArray[np.float64], half_mm: float, lattice: Lattice) -> Window:
+    """The voxels within `half_mm` of `centre` along each axis, cut at the volume's border."""
+    middle = (centre - lattice.affine[:3, 3]) / lattice.spacing
+    low = np.clip(np.floor(middle - half_mm / lattice.spacing), 0, np.array(lattice.shape) - 1).astype(int)
+    high = np.clip(np.ceil(middle + half_mm / lattice.spacing) + 1, low + 1, lattice.shape).astype(int)
+    x, y, z = (slice(int(first), int(last)) for first, last in zip(low, high, strict=True))
+    return x, y, z
+
+
+def offsets(
+    centre: NDArray[np.float64], lattice: Lattice, window: Window = EVERYWHERE
+) -> tuple[Volume, Volume, Volume]:
+    """How far each voxel of `window` lies from `centre` along x, y and z in mm, shaped to broadcast."""
+    x, y, z = (
+        np.take(axis, range(*part.indices(axis.shape[number])), axis=number) - middle
+        for number, (axis, part, middle) in enumerate(zip(lattice.axes, window, centre, strict=True))
+    )
+    return x, y, z

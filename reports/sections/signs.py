@@ -1,0 +1,11 @@
+"""The signs by which a report tells the states of a pair, whatever the colour they are printed in."""
+
+from reports.sections.columns import MISSING
+
+SIGNS = {
+    "better": "\N{BLACK UP-POINTING TRIANGLE}",
+    "worse": "\N{BLACK DOWN-POINTING TRIANGLE}",
+    "equivalent": "=",
+    "not separable": "?",
+    "not testable": MISSING,
+}
