@@ -14,7 +14,7 @@ from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.run_record import Scoring, claim, record_cell
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.case import Case
 from datasets.grid import Grid, load_case, load_host
 from datasets.simulation.implants import implant_spec

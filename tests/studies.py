@@ -7,11 +7,12 @@ from pathlib import Path
 
 from benchmark.execution.job import Job, Rerun
 from benchmark.execution.worker import run_study
-from benchmark.inference.predict import Inference
+from benchmark.inference.settings import Inference
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.run_record import Scoring
 from benchmark.study.cells import Cell
-from benchmark.study.planning import Request, plan
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
 
 SCORING = Scoring(("light", "none"), ("lesion-val", "healthy-fpr-5", "oracle"))
 

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmark.scoring.postprocessing.chains import CHAINS, without_each_step
-from benchmark.storage.folder import RunFolder, written_whole
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring
+from benchmark.study.chains import CHAINS, without_each_step
+from datasets.io.atomic import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from benchmark import metrics
 from benchmark.scoring.postprocessing.area_opening import alarm_level
-from benchmark.scoring.postprocessing.chains import Chain, remove_small, smooth
+from benchmark.scoring.postprocessing.chains import remove_small, smooth
 from benchmark.statistics.conformal import ScanThreshold, VoxelP, scan_threshold
 from benchmark.storage.cards import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume, write_volume
 from benchmark.storage.run_record import has_maps
 from benchmark.study.cells import Cell
-from benchmark.study.planning import Study
+from benchmark.study.chains import Chain
+from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.analysis.calibration import Calibrated, Power
 from benchmark.statistics.conformal import detection_interval, rate_given_scans, scans_needed, split_rates
-from benchmark.storage.folder import written_whole
+from datasets.io.atomic import written_whole
 
 COLUMNS = (
     "method", "seed", "postprocessing", "alpha", "scans", "rank", "guaranteed", "threshold", "dataset", "people",

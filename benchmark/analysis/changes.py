@@ -14,9 +14,10 @@ from benchmark.statistics.intervals.mean import interval
 from benchmark.statistics.panel import Choice, Panel, panels
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.statistics.question import Question
-from benchmark.storage.folder import RunFolder, read_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells, kept_scoring
 from datasets.errors import MissingData
+from datasets.io.atomic import read_json
 
 QUESTION: Question = "these weights"
 

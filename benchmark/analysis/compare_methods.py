@@ -14,10 +14,11 @@ from benchmark.statistics.panel import Choice, Panel, panels
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.question import QUESTIONS, Question
 from benchmark.storage.cards import sees_labels
-from benchmark.storage.folder import RunFolder, read_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import kept_cells
 from datasets.errors import BadValue, MissingData, UnknownName
+from datasets.io.atomic import read_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmark.analysis.compare_methods import Comparable
-from benchmark.scoring.thresholds.protocols import protocol_named
 from benchmark.statistics.panel import Choice
 from benchmark.storage.run_record import kept_scoring
+from benchmark.study.protocols import protocol_named
 
 CHAINS = ("light", "paper")
 """What one would deploy, and what stands beside published numbers; of a run without either, its first."""

@@ -13,8 +13,8 @@ from benchmark.metrics import METRICS
 from benchmark.statistics.panel import LOGGED, Choice, Panel, panels
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.rank_stability import Choices, Described, Universe, Values, by_axis, describe
-from benchmark.storage.folder import read_json, written_whole
 from datasets.errors import BadValue, MissingData
+from datasets.io.atomic import read_json, written_whole
 
 
 @dataclass(frozen=True)

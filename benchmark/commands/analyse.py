@@ -159,9 +159,9 @@ def calibrate(
     """Find thresholds with a guaranteed alarm rate on one site's healthy scans, and the power left at them."""
     from benchmark.analysis.calibration import calibrate_run, check_folder
     from benchmark.analysis.calibration_text import guarantee_text, power_table, split_text, write_calibration
-    from benchmark.scoring.postprocessing.chains import CHAINS
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import reopen
+    from benchmark.study.chains import CHAINS
 
     check_name("post-processing chain", postprocessing, CHAINS)
     run = open_run(folder)

@@ -111,9 +111,9 @@ def asked_scoring(
 ) -> "Scoring":
     """What the options name, each name known; what they leave open is the default's."""
     from benchmark.metrics import SCORED
-    from benchmark.scoring.postprocessing.chains import CHAINS
-    from benchmark.scoring.thresholds.protocols import protocol_named
     from benchmark.storage.run_record import Scoring
+    from benchmark.study.chains import CHAINS
+    from benchmark.study.protocols import protocol_named
     from datasets.cohorts.catalog import dataset
 
     chains = names(postprocessing) or default.postprocessing

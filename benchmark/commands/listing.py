@@ -44,7 +44,7 @@ def metrics() -> Listing:
 
 
 def protocols() -> Listing:
-    from benchmark.scoring.thresholds.protocols import PROTOCOLS
+    from benchmark.study.protocols import PROTOCOLS
 
     return [{"name": one.name, "title": one.title, "what": one.what, "uses": one.uses} for one in PROTOCOLS.values()]
 

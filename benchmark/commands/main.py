@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from benchmark.storage.admission import Admission
     from benchmark.storage.folder import RunFolder
     from benchmark.storage.run_record import Scoring
-    from benchmark.study.planning import Request, Study
+    from benchmark.study.study import Request, Study
 
 app = typer.Typer(
     help="The benchmark of unsupervised anomaly detection in brain MRI.",
@@ -126,7 +126,8 @@ def run(
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
     from benchmark.storage.admission import admit
     from benchmark.storage.folder import create_run
-    from benchmark.study.planning import Request, plan
+    from benchmark.study.planning import plan
+    from benchmark.study.study import Request
 
     check_name("value of --rerun called", rerun, RERUN)
     check_name("value of --precision called", precision, PRECISION)
@@ -247,7 +248,7 @@ def _default_out(request: "Request", study: "Study") -> Path:
 
 
 def _standard_scoring() -> "Scoring":
-    from benchmark.scoring.postprocessing.chains import STANDARD_CHAINS
     from benchmark.storage.run_record import Scoring
+    from benchmark.study.chains import STANDARD_CHAINS
 
     return Scoring(STANDARD_CHAINS, STANDARD_PROTOCOLS)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmark.storage.admission import Admission
     from benchmark.storage.folder import RunFolder
     from benchmark.storage.run_record import Scoring
-    from benchmark.study.planning import Study
+    from benchmark.study.study import Study
 
 Executor = Annotated[
     str, typer.Option(help="inline: this process; local: workers on this machine; slurm: a job array.")
@@ -192,8 +192,8 @@ def job_on(
 ) -> "Job":
     """A job on this process's device; one whose jobs go elsewhere takes the CPU for its checks."""
     from benchmark.execution.job import Job
-    from benchmark.inference.predict import Inference, pick_device
-    from benchmark.inference.settings import can_compile
+    from benchmark.inference.predict import pick_device
+    from benchmark.inference.settings import Inference, can_compile
 
     device = pick_device("cpu" if how.executor == "slurm" else how.device)
     compiled = how.compiled and how.executor == "inline" and can_compile(device)
@@ -229,7 +229,7 @@ def _settled(job: "Job", cell: Any) -> bool:
 
 
 def _data_of(run: "RunFolder") -> Path:
-    from benchmark.storage.folder import read_json
+    from datasets.io.atomic import read_json
 
     return Path(read_json(run.study)["data"])
 

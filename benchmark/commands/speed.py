@@ -12,7 +12,7 @@ from benchmark.commands.common import AsJson, Plugins, check_name, user_mistakes
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
-    from benchmark.inference.predict import Inference
+    from benchmark.inference.settings import Inference
     from benchmark.storage.rows import Row
 
 app = typer.Typer()
@@ -57,7 +57,8 @@ def speed(
     from benchmark.storage.environment import environment
     from benchmark.storage.folder import RunFolder
     from benchmark.storage.rows import kept_rows
-    from benchmark.study.planning import Request, plan
+    from benchmark.study.planning import plan
+    from benchmark.study.study import Request
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     precisions = _precisions(precision)
@@ -95,8 +96,7 @@ def _precisions(text: str) -> list[str]:
 def _inferences(
     device: str, precisions: list[str], slice_batch: int, *, sweep: bool, compiled: bool
 ) -> "list[Inference]":
-    from benchmark.inference.predict import Inference
-    from benchmark.inference.settings import can_compile
+    from benchmark.inference.settings import Inference, can_compile
 
     batches = (GPU_SWEEP if device.startswith("cuda") else SWEEP) if sweep else (slice_batch,)
     compiled = compiled and can_compile(device)

@@ -16,11 +16,12 @@ from benchmark.methods.registry import Method
 from benchmark.methods.weights import NAME, load_weights, save_weights
 from benchmark.storage.cards import DataCard, training_told, write_card
 from benchmark.storage.checksums import write_checksums
-from benchmark.storage.folder import FORMAT, RunFolder, read_json, write_json
+from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.errors import BadFile, BadValue, UserError
 from datasets.grid import Cases
+from datasets.io.atomic import read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,18 @@ from typing import Literal
 
 from benchmark.execution.fit_methods import Workplace, check_fit, forget
 from benchmark.execution.score_cells import collect
-from benchmark.inference.predict import Inference
+from benchmark.inference.settings import Inference
 from benchmark.storage.admission import Admission, keep
 from benchmark.storage.environment import environment
-from benchmark.storage.folder import RunFolder, sweep, write_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import owners, waited_for
 from benchmark.storage.run_record import Scoring, cell_state, check_settings, claim, has_maps, record_cell
 from benchmark.study.cells import Cell
-from benchmark.study.planning import Study, check_cases
+from benchmark.study.planning import check_cases
+from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.errors import BadValue
+from datasets.io.atomic import sweep, write_json
 
 Rerun = Literal["missing", "failed", "all"]
 

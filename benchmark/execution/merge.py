@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.score_cells import collect
-from benchmark.storage.folder import RunFolder, read_json, write_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state, kept_cells, kept_references, kept_scoring
 from benchmark.study.cells import Cell
 from datasets.errors import BadValue
+from datasets.io.atomic import read_json, write_json
 
 # What a number goes through; other processors and GPUs change it by rounding only.
 SAME_EVERYWHERE = ("uadbench", "torch", "numpy", "scipy")

@@ -7,13 +7,14 @@ from pathlib import Path
 from statistics import mean
 from typing import Literal
 
-from benchmark.storage.folder import FORMAT, RunFolder, read_json
+from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.storage.locks import Owner, owners
 from benchmark.storage.rows import kept_rows
 from benchmark.storage.run_record import Scoring, cell_state, has_maps, kept_cells
 from benchmark.study.cells import Cell, Fit
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.errors import UserError
+from datasets.io.atomic import read_json
 
 Progress = Literal["done", "running", "failed", "missing"]
 HOUR = 3600.0

@@ -10,9 +10,8 @@ from benchmark.analysis.implants import TABLES, summarise, with_trials
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.scoring.healthy_scans import HealthyScan
 from benchmark.scoring.settings import Choices, Source
-from benchmark.scoring.thresholds.protocols import protocol_named, scans_needed
 from benchmark.storage.cards import sees_labels
-from benchmark.storage.folder import RunFolder, read_json, sweep, write_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import waited_for
 from benchmark.storage.rows import join_rows, write_rows
 from benchmark.storage.run_record import (
@@ -28,8 +27,10 @@ from benchmark.storage.run_record import (
 )
 from benchmark.storage.storage_errors import storage_trouble
 from benchmark.study.cells import Cell, Fit, Reference
-from benchmark.study.planning import Study
+from benchmark.study.protocols import protocol_named, scans_needed
+from benchmark.study.study import Study
 from datasets.errors import BadFile
+from datasets.io.atomic import read_json, sweep, write_json
 
 Say = Callable[[str], None]
 JOINED = ("rows.csv", "timing.csv")

@@ -8,8 +8,9 @@ from typing import Any
 
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.registry import Method, load
-from benchmark.storage.folder import RunFolder, read_json
+from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Fit
+from datasets.io.atomic import read_json
 
 
 def trained_alike(run: RunFolder, fit: Fit, detector: Detector) -> Path | None:

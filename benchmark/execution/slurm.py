@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.execution.resources import Execution, worker_command
-from benchmark.storage.folder import RunFolder, read_json, write_json
+from benchmark.storage.folder import RunFolder
 from datasets.errors import BadValue, MissingData
+from datasets.io.atomic import read_json, write_json
 
 FOLDER, JOBS = ".slurm", "jobs.json"
 TO_SAVE = "B:TERM@60"  # SIGTERM to the worker a minute before its time is up

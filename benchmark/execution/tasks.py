@@ -8,7 +8,7 @@ from benchmark.execution.shared_training import training_mark
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import Scoring, cell_state, has_failed, has_maps
 from benchmark.study.cells import Cell, Fit
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 
 Kind = Literal["fit", "map", "score"]
 

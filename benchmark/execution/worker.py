@@ -15,12 +15,13 @@ from benchmark.execution.job import Job, finish, prepare
 from benchmark.execution.score_cells import fail, score_fit, score_missing_references
 from benchmark.execution.tasks import Kind, Task, tasks_of
 from benchmark.inference.lesion_frequency import LesionFrequency
-from benchmark.inference.predict import Inference, Prediction, forget_peak, peak_bytes, predict
+from benchmark.inference.predict import Prediction, forget_peak, peak_bytes, predict
 from benchmark.inference.prefetch import Behind
+from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.scoring.closeness import as_seen
 from benchmark.storage.checksums import write_checksums
-from benchmark.storage.folder import RunFolder, sweep
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import taken, waited_for
 from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import Row, blank_row, write_rows
@@ -30,6 +31,7 @@ from benchmark.study.cells import Cell, Fit
 from datasets.case import CaseFiles
 from datasets.errors import UserError
 from datasets.grid import Cases
+from datasets.io.atomic import sweep
 
 POLL_SECONDS = 0.5  # between two looks at what others are doing
 

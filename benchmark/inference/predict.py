@@ -19,11 +19,10 @@ from torch import Tensor
 
 from benchmark.inference.device_transfer import Clock, OnItsWay, clock, is_gpu, on, to_device
 from benchmark.inference.prefetch import ahead
-from benchmark.inference.settings import prepare
+from benchmark.inference.settings import Inference, prepare
 from benchmark.inference.timing import Stages
 from benchmark.methods.detector import Detector
 from benchmark.methods.exact_float32 import exact_float32
-from benchmark.study.cells import Precision
 from datasets.case import Case
 from datasets.errors import BadValue
 
@@ -31,23 +30,6 @@ log = logging.getLogger(__name__)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 GPU_READERS = 4  # threads; on a CPU the detector wants the cores
 Volume = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How maps are computed; only `precision` changes them by more than rounding.
-
-    Attributes:
-        slice_batch: slices that a slice-wise method processes at once.
-        volumes: cases handed to the detector at once; None for as many as the detector asks for.
-        compiled: whether networks are compiled, see `benchmark.inference.settings`.
-    """
-
-    device: str = "cpu"
-    precision: Precision = "fp32"
-    slice_batch: int = 32
-    volumes: int | None = None
-    compiled: bool = False
 
 
 @dataclass(frozen=True)

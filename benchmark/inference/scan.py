@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from benchmark import __version__
 from benchmark.storage.fits import FitFolder
-from benchmark.storage.folder import write_json, written_whole
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
 from datasets.grid import load_case
+from datasets.io.atomic import write_json, written_whole
 from datasets.io.checksum import sha256
 from datasets.preparation.resampling import mask_onto, onto
 from datasets.preparation.scan_steps import PreparedScan, Setup, prepare_scan
@@ -33,7 +33,7 @@ from datasets.preparation.volume import (
 from datasets.raw import RawCase
 
 if TYPE_CHECKING:
-    from benchmark.inference.predict import Inference
+    from benchmark.inference.settings import Inference
     from benchmark.methods.detector import Detector
 
 USE = "Research use only: not a medical device, not for diagnosis or treatment."

@@ -1,15 +1,17 @@
 """What is done to a detector's networks before they map: layout, and compiling where that is asked for."""
 
 import logging
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from benchmark.methods.detector import Detector
+from benchmark.study.cells import Precision
 
 if TYPE_CHECKING:
-    from benchmark.inference.predict import Inference
+    from benchmark.inference.settings import Inference
 
 log = logging.getLogger(__name__)
 
@@ -41,3 +43,20 @@ def can_compile(device: str) -> bool:
 
 def _tiny(x: Any) -> Any:
     return x.sin() + 1
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How maps are computed; only `precision` changes them by more than rounding.
+
+    Attributes:
+        slice_batch: slices that a slice-wise method processes at once.
+        volumes: cases handed to the detector at once; None for as many as the detector asks for.
+        compiled: whether networks are compiled, see `benchmark.inference.settings`.
+    """
+
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    slice_batch: int = 32
+    volumes: int | None = None
+    compiled: bool = False

@@ -6,8 +6,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from benchmark.methods.detector import Detector
-from benchmark.storage.folder import written_whole
 from datasets.errors import BadFile
+from datasets.io.atomic import written_whole
 
 NAME = "weights.safetensors"
 

@@ -12,9 +12,9 @@ from benchmark.scoring.measures.froc import Froc, start
 from benchmark.scoring.processed_maps import Scores
 from benchmark.scoring.ranking_pass import FirstPass
 from benchmark.scoring.threshold_choice import Chosen
-from benchmark.scoring.thresholds.protocols import CROSSED, SHIFTED, Protocol, in_key, protocol_named
 from benchmark.storage.rows import Row, blank_row, decision_row, rows_of, write_lines
 from benchmark.study.cells import Evaluation
+from benchmark.study.protocols import CROSSED, SHIFTED, Protocol, in_key, protocol_named
 from datasets.case import CaseFiles
 
 CURVES = ("froc", "froc_at_1")

@@ -17,7 +17,7 @@ from benchmark.scoring.decision_pass import SecondPass
 from benchmark.scoring.detection_at_one_fp import one_alarm_rows
 from benchmark.scoring.healthy_scans import HealthyScan, look_at
 from benchmark.scoring.pooled_search import pooled
-from benchmark.scoring.postprocessing.chains import CHAINS, perfect_prediction
+from benchmark.scoring.postprocessing.chains import perfect_prediction
 from benchmark.scoring.processed_maps import opened_shelf, process
 from benchmark.scoring.ranking_pass import FirstPass, Mapped, sizes
 from benchmark.scoring.settings import Choices
@@ -27,6 +27,7 @@ from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume
 from benchmark.storage.rows import Row, rows_of, write_lines
 from benchmark.study.cells import Cell, Reference
+from benchmark.study.chains import CHAINS
 from datasets.case import CaseFiles
 from datasets.grid import load_case, masks_of
 

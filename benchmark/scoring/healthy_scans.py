@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.metrics.masks import Scores
-from benchmark.scoring.thresholds.protocols import RATES, Protocol, healthy_alarm_threshold
+from benchmark.scoring.thresholds.protocols import healthy_alarm_threshold
+from benchmark.study.protocols import RATES, Protocol
 
 
 @dataclass(frozen=True)

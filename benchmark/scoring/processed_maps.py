@@ -13,7 +13,8 @@ from benchmark.metrics.ground_truth import Anatomy, KeptAnatomy, keep_anatomy
 from benchmark.metrics.ranking import Ranking, rank
 from benchmark.scoring.pooled_voxels import Pool, keep
 from benchmark.scoring.postprocessing.area_opening import area_opening
-from benchmark.scoring.postprocessing.chains import CHAINS, Chain, smooth
+from benchmark.scoring.postprocessing.chains import smooth
+from benchmark.study.chains import CHAINS, Chain
 
 Scores = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.registry import ALWAYS, SCORED
 from benchmark.scoring.healthy_scans import HealthyScan
-from benchmark.scoring.thresholds.protocols import CROSSED, FOLDS
+from benchmark.study.protocols import CROSSED, FOLDS
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmark.metrics.registry import ALWAYS, METRICS
-from benchmark.scoring.measures.froc import STRATA, Lesions, strata_of
+from benchmark.metrics.strata import STRATA, strata_of
+from benchmark.scoring.measures.froc import Lesions
 from benchmark.storage.rows import Row
 
 Place = tuple[str, str, str, str, str]  # chain, protocol, split, stratum, metric

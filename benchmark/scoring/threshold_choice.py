@@ -7,7 +7,7 @@ import numpy as np
 from benchmark.scoring.healthy_scans import healthy_threshold
 from benchmark.scoring.pooled_search import best_mean_threshold
 from benchmark.scoring.ranking_pass import FirstPass
-from benchmark.scoring.thresholds.protocols import Protocol, on_shifted, protocol_named
+from benchmark.study.protocols import Protocol, on_shifted, protocol_named
 from datasets.case import Split
 
 Chosen = float | Mapping[str, float]

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark.inference.predict import Inference, Prediction, forget_peak, peak_bytes, predict
+from benchmark.inference.predict import Prediction, forget_peak, peak_bytes, predict
 from benchmark.inference.prefetch import Behind
+from benchmark.inference.settings import Inference
 from benchmark.inference.timing import STAGES, Stage, Stages
 from benchmark.methods.detector import Detector
 from benchmark.speed.energy import EnergyMeter, Source

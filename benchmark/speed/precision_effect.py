@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics import dice
-from benchmark.scoring.postprocessing.chains import CHAINS, remove_small, smooth
+from benchmark.scoring.postprocessing.chains import remove_small, smooth
 from benchmark.scoring.thresholds.protocols import above, best_dice_threshold
+from benchmark.study.chains import CHAINS
 from datasets.case import Case
 
 Volume = NDArray[np.float32]

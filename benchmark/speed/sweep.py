@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchmark.inference.predict import Inference
+from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build
 from benchmark.speed.flops import matrix_rate
@@ -16,7 +16,7 @@ from benchmark.speed.measurement import Measured, measure
 from benchmark.speed.precision_effect import dice_difference, map_difference
 from benchmark.storage.fits import find_fit, load_detector
 from benchmark.study.cells import Cell, Precision
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
 from datasets.grid import Cases

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.storage.folder import RunFolder, read_json, write_json
-from benchmark.study.planning import Request, Study, plan
+from benchmark.storage.folder import RunFolder
+from benchmark.study.planning import plan
+from benchmark.study.study import Request, Study
 from datasets.audit.finding import Finding, errors_of
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
+from datasets.io.atomic import read_json, write_json
 
 VERSION = 1  # of the audit: raised when it finds more, so that what was admitted before is looked at again
 Say = Callable[[str], None]

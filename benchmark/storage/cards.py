@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.methods.card import Card
-from benchmark.storage.folder import RunFolder, read_json, write_json
+from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Fit
 from datasets.errors import BadFile
+from datasets.io.atomic import read_json, write_json
 
 LABELS = "lesion labels"
 SPEEDS = ("steps_per_second", "data_wait_fraction")

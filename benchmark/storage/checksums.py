@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmark.storage.folder import write_text
 from datasets.errors import BadFile
+from datasets.io.atomic import write_text
 
 NAME = "SHA256SUMS"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.statistics.pairwise.paired_difference import Comparison
-from benchmark.storage.folder import written_whole
+from datasets.io.atomic import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.methods.hyperparameters import build
-from benchmark.storage.folder import check_format, open_run, read_json
+from benchmark.storage.folder import check_format, open_run
 from benchmark.study.cells import Fit
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
+from datasets.io.atomic import read_json
 
 if TYPE_CHECKING:
     from benchmark.methods.detector import Detector

@@ -1,14 +1,8 @@
 """RunFolder: where a study keeps fits, maps and rows; what is present is complete."""
 
-import json
-import os
-import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -16,9 +10,9 @@ from benchmark.study.cells import Cell, Fit, Reference
 from datasets.cohorts.catalog import adopt
 from datasets.cohorts.own import OwnCohort
 from datasets.errors import BadFile, BadValue, MissingData
+from datasets.io.atomic import read_json
 
 FORMAT = 4
-LEFT_OVER = re.compile(r"\.(\d+\.|scoring-|exchange-)")
 
 
 @dataclass(frozen=True)
@@ -109,50 +103,3 @@ def create_run(root: Path) -> RunFolder:
     except OSError as error:
         raise BadValue(f"--out {root} cannot be written: {error.strerror}.") from error
     return RunFolder(root)
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, renamed to `path` when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{token_hex(4)}.{path.name}")  # two machines may share a folder
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def sweep(folder: Path, *names: str) -> None:
-    """Remove what killed processes have left half-written in a folder, or of the files `names` in it.
-
-    For whoever holds the lock under which the folder, or these files, are written.
-    """
-    for path in folder.glob(".*"):
-        left = LEFT_OVER.match(path.name)
-        if left is None or (names and path.name[left.end() :].partition(".")[2] not in names):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    with written_whole(path) as beside:
-        beside.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, content: Any, default: Callable[[Any], Any] | None = None) -> None:
-    write_text(path, json.dumps(content, indent=1, sort_keys=True, default=default) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The object in a file; raises BadFile where there is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadFile(f"{path}: got a file that is not JSON ({error}), wanted one written by this program.") from error
-    if not isinstance(content, dict):
-        raise BadFile(f"{path}: got {type(content).__name__} as JSON, wanted an object written by this program.")
-    return content

@@ -7,8 +7,8 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.storage.folder import written_whole
 from datasets.errors import BadFile
+from datasets.io.atomic import written_whole
 
 LEVELS = np.iinfo(np.uint16).max
 

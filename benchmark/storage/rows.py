@@ -7,10 +7,10 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
-from benchmark.storage.folder import written_whole
 from benchmark.study.cells import Cell, Evaluation
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
+from datasets.io.atomic import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from benchmark import __version__
 from benchmark.metrics import SCORED
-from benchmark.storage.folder import FORMAT, RunFolder, read_json, write_json
+from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Cell, Reference, cell_from_json, reference_from_json
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import adopt, adopted, dataset
 from datasets.errors import BadFile, BadValue
+from datasets.io.atomic import read_json, write_json
 from datasets.spec import digest, usable_files
 
 State = Literal["missing", "mapped", "failed", "done"]

@@ -6,7 +6,8 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.storage.folder import RunFolder, written_whole
+from benchmark.storage.folder import RunFolder
+from datasets.io.atomic import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark.execution.score_cells import evaluate_study
-from benchmark.scoring.thresholds.protocols import in_key
 from benchmark.storage.checksums import NAME, broken
-from benchmark.storage.folder import RunFolder, read_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, blank_row, kept_rows
 from benchmark.storage.run_record import has_failed, has_maps, kept_cells, kept_references, kept_scoring
 from benchmark.study.cells import Cell, Evaluation, Fit, Reference
-from benchmark.study.planning import Study
+from benchmark.study.protocols import in_key
+from benchmark.study.study import Study
+from datasets.io.atomic import read_json
 
 SHOWN = 5  # faults of one check that are told one by one; the rest are counted
 

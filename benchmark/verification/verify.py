@@ -6,10 +6,11 @@ from pathlib import Path
 
 from benchmark import __version__
 from benchmark.storage.checksums import digest_of
-from benchmark.storage.folder import RunFolder, write_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import reopen
 from benchmark.verification.checks import Check, check_files, check_keys, check_rows, check_table
 from datasets.errors import UserError
+from datasets.io.atomic import write_json
 
 
 def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, device: str) -> Iterator[Check]:

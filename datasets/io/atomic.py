@@ -1,14 +1,19 @@
 """Writing a cohort: it appears when it is complete, and takes nobody's place."""
 
 import csv
+import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from errno import EACCES
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from datasets.errors import BadValue
+from datasets.errors import BadFile, BadValue
 
 
 @contextmanager
@@ -52,3 +57,53 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+LEFT_OVER = re.compile(r"\.(\d+\.|scoring-|exchange-)")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, renamed to `path` when all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}.{token_hex(4)}.{path.name}")  # two machines may share a folder
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, *names: str) -> None:
+    """Remove what killed processes have left half-written in a folder, or of the files `names` in it.
+
+    For whoever holds the lock under which the folder, or these files, are written.
+    """
+    for path in folder.glob(".*"):
+        left = LEFT_OVER.match(path.name)
+        if left is None or (names and path.name[left.end() :].partition(".")[2] not in names):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with written_whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any, default: Callable[[Any], Any] | None = None) -> None:
+    write_text(path, json.dumps(content, indent=1, sort_keys=True, default=default) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The object in a file; raises BadFile where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadFile(f"{path}: got a file that is not JSON ({error}), wanted one written by this program.") from error
+    if not isinstance(content, dict):
+        raise BadFile(f"{path}: got {type(content).__name__} as JSON, wanted an object written by this program.")
+    return content

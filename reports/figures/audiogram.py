@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmark.storage.folder import written_whole
+from datasets.io.atomic import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from benchmark.metrics import METRICS
 from reports.figures.style import COLOURS, figure_at, tidy
 from reports.model.cohort_results import Board
+from reports.model.numbers import PERFECT_MAP
 from reports.model.ranking import RECIPE, WEIGHTS, Decided
-from reports.sections.columns import PERFECT_MAP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,14 +11,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.storage.cards import sees_labels
-from benchmark.storage.folder import RunFolder, written_whole
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import has_maps
 from benchmark.study.cells import Cell
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles, Split
 from datasets.errors import MissingData
 from datasets.grid import load_case
+from datasets.io.atomic import written_whole
 
 Volume = NDArray[np.float32]
 PANEL, GAP, MARGIN = 1.3, 0.05, 0.4  # inches

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.pairwise.paired_difference import Comparison
-from benchmark.storage.folder import written_whole
+from datasets.io.atomic import written_whole
 
 Values = NDArray[np.float64]
 ABOVE, BELOW, NEITHER = "#0072B2", "#D55E00", "#555555"  # told apart by every kind of colour vision, and by shape

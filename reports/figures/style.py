@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.storage.folder import written_whole
+from datasets.io.atomic import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.storage.folder import written_whole
+from datasets.io.atomic import written_whole
 from reports.document import Document
 from reports.model.cohort_results import Board
 from reports.model.numbers import Number, Statistic, geometric_mean

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from benchmark.storage.folder import write_text
+from datasets.io.atomic import write_text
 from reports.document import Document
 from reports.formats.html_rendering import render
 from reports.formats.viewer import viewer_content

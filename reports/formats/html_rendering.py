@@ -13,8 +13,7 @@ from urllib.parse import unquote
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from reports.markup.markdown import plain
-from reports.sections.columns import MISSING, UNDEFINED
+from reports.markup.markdown import MISSING, UNDEFINED, plain
 from reports.sections.signs import SIGNS
 
 NUMBER = r"([^\w\s.+-]?) ?([+-]?\d+(?:,\d{3})*(?:\.\d+)?)(?![\w,])"

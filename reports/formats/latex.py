@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmark.storage.folder import write_text
+from datasets.io.atomic import write_text
 from reports.document import Document
 from reports.markup.markdown import alignment, plain
 from reports.model.answers import choice_told

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.storage.folder import RunFolder, write_text
+from benchmark.storage.folder import RunFolder
+from datasets.io.atomic import write_text
 from reports.document import Document, compose
 
 

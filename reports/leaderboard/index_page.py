@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.scoring.thresholds.protocols import protocol_named
-from benchmark.storage.folder import read_json
+from benchmark.study.protocols import protocol_named
+from datasets.io.atomic import read_json
 from reports.leaderboard.results import RANKED_SEEDS, RECIPE, WEIGHTS, Standing
-from reports.markup.markdown import escape, folded, github_table
+from reports.markup.markdown import MISSING, escape, folded, github_table
+from reports.model.numbers import PERFECT_MAP
 from reports.model.run_results import cohort_title
-from reports.sections.columns import MISSING, PERFECT_MAP
 from reports.sections.tables import dice_table
 
 BADGES = {

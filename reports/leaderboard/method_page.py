@@ -6,9 +6,8 @@ import pandas as pd
 
 from reports.leaderboard.index_page import BADGES, ranks_text, with_interval
 from reports.leaderboard.results import Standing
-from reports.markup.markdown import escape, folded, github_table
+from reports.markup.markdown import MISSING, escape, folded, github_table
 from reports.model.run_results import cohort_title
-from reports.sections.columns import MISSING
 
 
 def method_page(standing: Standing, method: str) -> tuple[str, str]:

@@ -31,3 +31,6 @@ def github_table(headers: Sequence[str], body: Sequence[Sequence[str]], texts: i
 def alignment(columns: int, texts: int) -> list[str]:
     """Text to the left, numbers to the right."""
     return ["left"] * texts + ["right"] * (columns - texts)
+
+
+MISSING, UNDEFINED = "-", "n/a"

@@ -7,9 +7,8 @@ from functools import cached_property
 import pandas as pd
 
 from benchmark.storage.cards import LABELS
-from reports.markup.markdown import escape
-from reports.model.numbers import Number, Statistic, number, of_cases
-from reports.sections.columns import MISSING, PERFECT_MAP
+from reports.markup.markdown import MISSING, escape
+from reports.model.numbers import PERFECT_MAP, Number, Statistic, number, of_cases
 
 TESTABLE = 6
 """Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""

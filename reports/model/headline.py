@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmark.scoring.thresholds.protocols import protocol_named
+from benchmark.study.protocols import protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.model.cohort_results import Board
 from reports.model.numbers import select

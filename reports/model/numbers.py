@@ -114,3 +114,6 @@ def _mean(values: Sequence[float]) -> float:
     """Of those that are defined; NaN where none is."""
     known = [value for value in values if not isnan(value)]
     return float(np.mean(known)) if known else nan
+
+
+PERFECT_MAP = "perfect-map"

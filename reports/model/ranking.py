@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from benchmark.statistics.intervals.coverage import is_short
+from reports.markup.markdown import MISSING
 from reports.model.run_results import Findings
-from reports.sections.columns import MISSING
 
 RECIPE, WEIGHTS = "this recipe", "these weights"
 OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"

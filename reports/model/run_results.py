@@ -15,7 +15,7 @@ from benchmark.analysis.summaries.subgroups import GroupLine
 from benchmark.methods.built_in import methods
 from benchmark.storage.cards import LABELS, DataCard, read_card
 from benchmark.storage.comparisons import read_comparisons
-from benchmark.storage.folder import RunFolder, read_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring
 from benchmark.storage.tables import read_summary, table_path
@@ -23,6 +23,7 @@ from benchmark.study.cells import Cell, Fit
 from datasets.case import Split
 from datasets.cohorts.catalog import dataset
 from datasets.errors import MissingData
+from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
 from reports.model.cohort_results import Board
 from reports.model.numbers import healthy_cases, lesion_cases, of_cases

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.scoring.thresholds.protocols import on_shifted
+from benchmark.study.protocols import on_shifted
 from datasets.shifts.shift import Shift
 from reports.model.headline import headline_chains, healthy_protocol, sees_test
 from reports.model.numbers import Number, Statistic, healthy_cases, lesion_cases, number, of_cases

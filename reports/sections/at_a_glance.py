@@ -4,13 +4,14 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from benchmark.metrics import METRICS
-from reports.markup.markdown import escape
+from reports.markup.markdown import MISSING, escape
 from reports.model.answers import answer, choice_told
 from reports.model.cohort_results import Board
 from reports.model.headline import Headline, headlines
+from reports.model.numbers import PERFECT_MAP
 from reports.model.ranking import ONLY_WEIGHTS, OPEN, SHORT, Decided, decided
 from reports.model.run_results import Findings, cohort_title
-from reports.sections.columns import MISSING, PERFECT_MAP, Column, Lead, markdown_table
+from reports.sections.columns import Column, Lead, markdown_table
 from reports.sections.tables import metric_column, ranked, seconds_column
 
 LEGEND = (

@@ -6,9 +6,8 @@ from math import isnan
 from benchmark.analysis.changes import Moved, Since
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import Choice
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import Findings, cohort_title
-from reports.sections.columns import MISSING
 
 EXPLAINED = (
     "Now less before, paired by patient over the seeds that both runs have, with the 95 % interval over patients "

@@ -1,6 +1,6 @@
 """The report's sections of numbers; each is Markdown, "" where it has nothing to show."""
 
-from benchmark.scoring.thresholds.protocols import protocol_named
+from benchmark.study.protocols import protocol_named
 from reports.model.cohort_results import Board
 from reports.model.headline import domain, headlines, healthy_protocol, sees_test
 from reports.model.ranking import under

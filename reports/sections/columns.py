@@ -4,11 +4,9 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from reports.markup.markdown import github_table
-from reports.model.numbers import Number
+from reports.markup.markdown import MISSING, UNDEFINED, github_table
+from reports.model.numbers import PERFECT_MAP, Number
 
-PERFECT_MAP = "perfect-map"
-MISSING, UNDEFINED = "-", "n/a"
 Line = TypeVar("Line", bound=Hashable)
 Lead = Mapping[str, Callable[[Line], str]]
 """Headings of a table's first columns, and what stands below them in a line."""

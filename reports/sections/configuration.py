@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmark.storage.folder import RunFolder, read_json
+from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Fit
+from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
 from reports.model.run_results import Findings
 

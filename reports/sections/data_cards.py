@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from benchmark.scoring.thresholds.protocols import protocol_named
 from benchmark.storage.cards import SPEEDS, DataCard
-from reports.markup.markdown import escape, github_table
+from benchmark.study.protocols import protocol_named
+from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import Findings
-from reports.sections.columns import MISSING
 
 USES: Mapping[str, str] = {
     "healthy-val": "healthy validation scans, no label",

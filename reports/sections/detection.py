@@ -10,11 +10,10 @@ import pandas as pd
 
 from benchmark.metrics.lesionwise import froc_point
 from reports.figures.style import figure_at, legend_below, places, style_of, tidy
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.example_cases import shown_chain
 from reports.model.kept_curves import kept_lines
 from reports.model.run_results import Findings, cohort_title
-from reports.sections.columns import MISSING
 from reports.sections.lesion_size import by_size
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ import pandas as pd
 
 from benchmark.metrics import METRICS
 from reports.figures.style import figure_at, log_axis, places, style_of, tidy
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.ranking import decided
 from reports.model.run_results import Findings, cohort_title
-from reports.sections.columns import MISSING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import has_maps, reopen
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
 from reports.figures.map_gallery import Shown, write_gallery

@@ -5,9 +5,8 @@ from math import isnan
 
 import pandas as pd
 
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import Findings, cohort_title
-from reports.sections.columns import MISSING
 
 EXPLAINED = (
     "People are the unit, a person's scans and the training seeds averaged. Any alarm: share of people's scans in "

@@ -7,14 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.scoring.measures.froc import STRATA
+from benchmark.metrics.strata import STRATA
 from reports.figures.style import figure_at, legend_below, log_axis, places, style_of, tidy
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.kept_curves import kept_lines
 from reports.model.numbers import select
 from reports.model.ranking import decided
 from reports.model.run_results import Findings
-from reports.sections.columns import MISSING
 
 ALL = "all"
 SHOWN = (("case", "dice"), ("case", "auprc"), ("lesion", "lesion_recall"))

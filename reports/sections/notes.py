@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from benchmark.scoring.thresholds.protocols import PROTOCOLS, protocol_named, scans_needed
 from benchmark.storage.admission import leaks_of
-from benchmark.storage.folder import RunFolder, read_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
 from benchmark.study.cells import Cell
+from benchmark.study.protocols import PROTOCOLS, protocol_named, scans_needed
+from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
 from reports.model.headline import ABSENT, sees_test
 from reports.model.run_results import Findings, cohort_title

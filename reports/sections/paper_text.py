@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from benchmark.scoring.postprocessing.chains import CHAINS, Chain
-from benchmark.scoring.thresholds.protocols import protocol_named
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.statistics.question import FEWEST_PATIENTS, FEWEST_SEEDS
-from benchmark.storage.folder import read_json
+from benchmark.study.chains import CHAINS, Chain
+from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
+from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
 from reports.model.run_results import Findings
 

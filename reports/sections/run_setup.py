@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from benchmark.storage.folder import read_json
 from benchmark.storage.run_record import cell_state
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
+from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
 from reports.model.run_results import Findings, cohort_title
 from reports.sections.notes import badges

@@ -5,9 +5,8 @@ from math import isnan
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import Findings
-from reports.sections.columns import MISSING
 
 EXPLAINED = (
     "Area under the dose-response curve, trapezoid, divided by the highest dose: the mean over all doses up to it, in "

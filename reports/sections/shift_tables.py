@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from math import isnan
 
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
 from reports.model.numbers import Number
 from reports.model.shift_responses import Line, Response
-from reports.sections.columns import MISSING, UNDEFINED
 
 Label = Callable[[str], str]
 

@@ -1,6 +1,6 @@
 """The signs by which a report tells the states of a pair, whatever the colour they are printed in."""
 
-from reports.sections.columns import MISSING
+from reports.markup.markdown import MISSING
 
 SIGNS = {
     "better": "\N{BLACK UP-POINTING TRIANGLE}",

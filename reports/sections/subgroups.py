@@ -6,9 +6,8 @@ import pandas as pd
 
 from benchmark.analysis.summaries.participants import UNKNOWN
 from benchmark.metrics import METRICS
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import Findings, cohort_title
-from reports.sections.columns import MISSING
 
 TITLES = {"site": "Site", "age_band": "Age", "sex": "Sex"}
 EXPLAINED = (

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from reports.markup.markdown import escape, github_table
+from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
 from reports.model.cohort_results import Board
-from reports.model.numbers import Number, Statistic, geometric_mean, of_cases, select
+from reports.model.numbers import PERFECT_MAP, Number, Statistic, geometric_mean, of_cases, select
 from reports.model.ranking import Decided
-from reports.sections.columns import MISSING, PERFECT_MAP, UNDEFINED, Column, markdown_table
+from reports.sections.columns import Column, markdown_table
 
 
 def leaderboard(board: Board, chain: str, protocol: str, found: Decided | None = None) -> str:

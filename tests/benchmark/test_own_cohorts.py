@@ -11,7 +11,8 @@ from cohorts import PATIENTS, VOLUNTEERS, write_cohort
 from commandline import Program, refused
 from studies import read_table, without_order
 
-from benchmark.study.planning import Request, plan
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
 from datasets.cohorts import catalog
 from datasets.cohorts.catalog import adopted
 from datasets.errors import BadValue

@@ -10,8 +10,9 @@ from benchmark.inference.cpu import prepare_cpu
 prepare_cpu()
 
 from baselines.autoencoders.ae import AE  # noqa: E402
-from benchmark.inference.predict import Inference, peak_bytes, predict  # noqa: E402
+from benchmark.inference.predict import peak_bytes, predict  # noqa: E402
 from benchmark.inference.prefetch import Behind  # noqa: E402
+from benchmark.inference.settings import Inference  # noqa: E402
 from benchmark.storage.maps import write_volume  # noqa: E402
 from datasets.cohorts.catalog import dataset  # noqa: E402
 from datasets.grid import Cases, Grid  # noqa: E402

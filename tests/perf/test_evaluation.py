@@ -17,13 +17,13 @@ from benchmark.metrics import SCORED
 from benchmark.metrics.ground_truth import anatomy_of
 from benchmark.scoring.evaluation import evaluate_maps
 from benchmark.scoring.healthy_scans import HealthyScan, look_at
-from benchmark.scoring.postprocessing.chains import CHAINS
 from benchmark.scoring.processed_maps import process
 from benchmark.scoring.ranking_pass import Mapped
 from benchmark.scoring.settings import Choices, Source
-from benchmark.scoring.thresholds.protocols import PROTOCOLS
 from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Cell, Cohort, Fit
+from benchmark.study.chains import CHAINS
+from benchmark.study.protocols import PROTOCOLS
 from datasets.case import Case, CaseFiles
 from datasets.grid import GRIDS, Grid
 

@@ -16,7 +16,7 @@ from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import blank_row, write_rows
 from benchmark.storage.run_record import Scoring, claim, record_cell
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.case import CaseFiles, Split
 from datasets.cohorts.catalog import dataset
 from datasets.grid import load_case

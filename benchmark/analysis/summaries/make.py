@@ -16,10 +16,11 @@ from benchmark.analysis.summaries.subgroups import GroupLine, group_lines
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.statistics.question import QUESTIONS
 from benchmark.storage.comparisons import write_comparisons
-from benchmark.storage.folder import RunFolder, read_json, write_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import kept_cells
 from benchmark.storage.tables import read_summary, table_path, write_table
+from datasets.io.atomic import read_json, write_json
 
 LAYOUT = 3
 """To be raised with what the tables hold."""

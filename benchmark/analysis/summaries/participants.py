@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.storage.folder import RunFolder, read_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells
 from datasets.cohorts.catalog import dataset
 from datasets.errors import UserError
+from datasets.io.atomic import read_json
 from datasets.io.case_table import read_table
 
 log = logging.getLogger(__name__)

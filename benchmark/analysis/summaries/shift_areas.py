@@ -10,11 +10,11 @@ import pandas as pd
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import people_choices
 from benchmark.analysis.summaries.response import mean_over_dose
-from benchmark.scoring.thresholds.protocols import on_shifted
 from benchmark.statistics.intervals.mean import interval
 from benchmark.statistics.panel import Choice
 from benchmark.statistics.question import Question
 from benchmark.storage.run_record import kept_cells
+from benchmark.study.protocols import on_shifted
 from datasets.shifts.shift import Shift
 
 IDENTITY = {"gamma": 1.0}

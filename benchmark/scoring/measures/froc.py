@@ -8,23 +8,11 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.ground_truth import Anatomy, Prediction
 from benchmark.metrics.lesionwise import froc_point, lesion_levels
+from benchmark.metrics.strata import STRATA
 
 Numbers = NDArray[np.float64]
 POINTS = 20  # thresholds of a curve, spread evenly over the lesions
 ALLOWED = (0.25, 0.5, 1, 2, 4, 8)  # false alarms a scan whose recalls `froc` averages
-STRATA = {
-    "all": (0.0, np.inf),
-    "<0.1 ml": (0.0, 0.1),
-    "0.1-1 ml": (0.1, 1.0),
-    "1-10 ml": (1.0, 10.0),
-    ">=10 ml": (10.0, np.inf),
-}
-"""Sizes of lesions, from and below so many ml."""
-
-
-def strata_of(volume_ml: float) -> list[str]:
-    """The strata that a volume lies in: `all` and one other."""
-    return [name for name, (low, high) in STRATA.items() if low <= volume_ml < high]
 
 
 @dataclass

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.storage.checksums import broken, digest_of, write_checksums
-from benchmark.storage.folder import RunFolder, open_run, read_json, write_json
+from benchmark.storage.folder import RunFolder, open_run
 from benchmark.storage.rows import Row, kept_rows
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
 from benchmark.study.cells import Cell
 from benchmark.verification.checks import strange_rows
 from benchmark.verification.leaderboard.release import Release
 from datasets.errors import BadValue, UserError
+from datasets.io.atomic import read_json, write_json
 
 TABLES = ("rows.csv", "timing.csv", "environment.json", "verification.json")
 

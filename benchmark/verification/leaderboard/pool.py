@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark.storage.folder import RunFolder, read_json, write_json
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, kept_rows, write_rows
 from benchmark.storage.run_record import kept_references, kept_scoring
 from benchmark.verification.leaderboard.entry import Entry
+from datasets.io.atomic import read_json, write_json
 
 
 def pooled(entries: Sequence[Entry], root: Path) -> RunFolder:

@@ -8,9 +8,10 @@ from typing import Any
 
 from benchmark import __version__
 from benchmark.statistics.primary_endpoint import RELEASE, Endpoint, read_endpoint
-from benchmark.storage.folder import FORMAT, RunFolder, read_json, write_json, write_text
+from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.storage.run_record import kept_cells
 from datasets.errors import BadFile, MissingData
+from datasets.io.atomic import read_json, write_json, write_text
 
 SETTINGS = ("grid", "healthy", "limit", "folds")
 """What one table cannot hold two of, as a run's `study.json` names it."""

@@ -18,7 +18,8 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from benchmark.inference.predict import Inference, predict
+from benchmark.inference.predict import predict
+from benchmark.inference.settings import Inference
 from benchmark.methods.hyperparameters import build
 from benchmark.methods.weights import load_weights
 from benchmark.storage.folder import open_run

@@ -9,8 +9,8 @@ from studies import SCORING, Runner
 
 from benchmark.analysis.ablation import ablated, write_ablation
 from benchmark.execution.score_cells import evaluate_study
-from benchmark.scoring.postprocessing.chains import CHAINS, Chain, without_each_step
 from benchmark.storage.run_record import Scoring, reopen
+from benchmark.study.chains import CHAINS, Chain, without_each_step
 
 pytestmark = pytest.mark.usefixtures("plugin")
 

@@ -12,9 +12,10 @@ from studies import Runner
 from benchmark.analysis import calibration as calibrating
 from benchmark.analysis.calibration import calibrate_run, calibration_cases, one_scan_each
 from benchmark.scoring.postprocessing.area_opening import alarm_level
-from benchmark.scoring.postprocessing.chains import CHAINS, smooth
+from benchmark.scoring.postprocessing.chains import smooth
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import reopen
+from benchmark.study.chains import CHAINS
 from datasets.grid import load_case
 
 pytestmark = pytest.mark.usefixtures("plugin")

@@ -11,11 +11,12 @@ from studies import SCORING, Runner
 
 from benchmark.execution.fit_methods import fitted
 from benchmark.execution.job import Job
-from benchmark.inference.predict import Inference
+from benchmark.inference.settings import Inference
 from benchmark.storage.cards import read_card
 from benchmark.storage.folder import create_run
 from benchmark.storage.run_record import kept_cells
-from benchmark.study.planning import Request, plan
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
 from datasets.case import Case
 from datasets.errors import UserError
 

@@ -7,7 +7,7 @@ import pytest
 from commandline import Program, refused
 from studies import Runner, stamps, without_order
 
-from benchmark.storage.folder import read_json, write_json
+from datasets.io.atomic import read_json, write_json
 
 pytestmark = pytest.mark.usefixtures("plugin")
 

@@ -11,7 +11,8 @@ from benchmark.execution.progress import estimate, progress_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import taken
 from benchmark.storage.run_record import kept_cells
-from benchmark.study.planning import Request, plan
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
 
 pytestmark = pytest.mark.usefixtures("plugin")
 

@@ -8,7 +8,8 @@ from torch import nn
 from baselines.diffusion.ddpm import DDPM
 from baselines.diffusion.pddpm import PDDPM
 from benchmark.inference import predict as module
-from benchmark.inference.predict import Inference, predict
+from benchmark.inference.predict import predict
+from benchmark.inference.settings import Inference
 from benchmark.methods.contract.check import simulated_case
 from benchmark.methods.detector import Detector
 

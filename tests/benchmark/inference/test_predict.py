@@ -22,7 +22,8 @@ from detectors import (
     UndefinedReconstruction,
 )
 
-from benchmark.inference.predict import Inference, case_seed, peak_bytes, pick_device, predict
+from benchmark.inference.predict import case_seed, peak_bytes, pick_device, predict
+from benchmark.inference.settings import Inference
 from benchmark.methods.contract.check import simulated_case
 from benchmark.methods.detector import Detector
 from datasets.case import Case

@@ -14,15 +14,16 @@ from commandline import Program, refused
 from detectors import MeanDistance
 from skulls import SPACING, Head, draw_head, moved, reoriented, turn, write_template
 
-from benchmark.inference.predict import Inference
 from benchmark.inference.scan import Request, output_names, predict_scan
+from benchmark.inference.settings import Inference
 from benchmark.methods.weights import save_weights
 from benchmark.storage.fits import FitFolder, find_fit, load_detector
-from benchmark.storage.folder import FORMAT, write_json
+from benchmark.storage.folder import FORMAT
 from benchmark.study.cells import Cohort, Fit
 from datasets.case import CaseFiles
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.grid import Grid, load_case
+from datasets.io.atomic import write_json
 from datasets.preparation.scan import Parameters
 from datasets.preparation.scan_steps import Setup
 from datasets.preparation.stripping import Stripper

@@ -21,7 +21,8 @@ from benchmark.methods.registry import Method, load
 from benchmark.methods.subprocess_method import subprocess_method
 from benchmark.methods.variant_syntax import parse_choices
 from benchmark.methods.weights import load_weights, save_weights
-from benchmark.study.planning import Request, plan
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
 from datasets.errors import BadValue
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "subprocess-method"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmark.scoring.postprocessing.area_opening import alarm_level
-from benchmark.scoring.postprocessing.chains import CHAINS, Chain, remove_small
+from benchmark.scoring.postprocessing.chains import remove_small
+from benchmark.study.chains import CHAINS, Chain
 
 CUBES = Chain("cubes", "components of five voxels", min_voxels=5)
 

@@ -12,7 +12,8 @@ from benchmark.metrics import alarms
 from benchmark.metrics.ground_truth import Anatomy
 from benchmark.scoring.detection import SHARES, cross_fitted_thresholds, found, ladder
 from benchmark.scoring.postprocessing.area_opening import area_opening
-from benchmark.scoring.postprocessing.chains import Chain, remove_small
+from benchmark.scoring.postprocessing.chains import remove_small
+from benchmark.study.chains import Chain
 from datasets.case import CaseFiles
 
 SHAPE = (14, 14, 10)

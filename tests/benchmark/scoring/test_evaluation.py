@@ -14,12 +14,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.scoring.healthy_scans import HealthyScan
-from benchmark.scoring.postprocessing.chains import CHAINS, Chain
 from benchmark.scoring.settings import Choices, Source
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume, write_volume
 from benchmark.storage.rows import Row
 from benchmark.study.cells import Cell, Cohort, Evaluation, Fit, Reference
+from benchmark.study.chains import CHAINS, Chain
 from datasets.case import CaseFiles
 from datasets.grid import Grid, load_case
 from datasets.spec import DatasetSpec

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from benchmark.metrics import METRICS
-from benchmark.scoring.postprocessing.chains import STANDARD_CHAINS
-from benchmark.scoring.thresholds.protocols import PROTOCOLS
 from benchmark.statistics.rank_stability import Universe, by_axis, describe, kendall, read_choices
+from benchmark.study.chains import STANDARD_CHAINS
+from benchmark.study.protocols import PROTOCOLS
 
 
 def test_tau_is_that_of_scipy_ties_included() -> None:

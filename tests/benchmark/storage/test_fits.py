@@ -8,9 +8,10 @@ from cohorts import TINY
 
 from benchmark.methods.card import Card
 from benchmark.storage.cards import DataCard, read_card, sees_labels, training_told, write_card
-from benchmark.storage.folder import RunFolder, write_json
+from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Cohort, Fit
 from datasets.errors import BadFile
+from datasets.io.atomic import write_json
 
 FIT = Fit("ae", "module:AE", {}, Cohort("volunteers", "t1", "0" * 64), TINY, 0)
 CARD = Card("healthy scans", "slices", "nothing", references=("A paper",), departures=("one", "two"))

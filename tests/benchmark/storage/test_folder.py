@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.storage.folder import FORMAT, RunFolder, create_run, open_run, read_json, write_json, written_whole
+from benchmark.storage.folder import FORMAT, RunFolder, create_run, open_run
 from datasets.errors import BadFile, BadValue, MissingData
+from datasets.io.atomic import read_json, write_json, written_whole
 
 
 def test_a_new_folder_is_made_with_its_parents_and_can_be_opened(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from benchmark.storage.run_record import (
     record_cell,
     reopen,
 )
-from benchmark.study.planning import Request, Study, plan
+from benchmark.study.planning import plan
+from benchmark.study.study import Request, Study
 from datasets.errors import BadFile, BadValue, MissingData
 
 SCORING = Scoring(("none",), ("oracle", "lesion-val"))

@@ -7,7 +7,8 @@ from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
 from plugincode import write_plugin
 
 from benchmark.methods.registry import UnusableMethod
-from benchmark.study.planning import Request, Study, check_cases, parse_seeds, plan
+from benchmark.study.planning import check_cases, parse_seeds, plan
+from benchmark.study.study import Request, Study
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 
 pytestmark = pytest.mark.usefixtures("plugin")

@@ -14,7 +14,8 @@ from studies import Runner
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.storage.run_record import cell_state, has_maps, kept_cells
 from benchmark.study.cells import Cell
-from benchmark.study.planning import Request, plan
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
 from datasets.errors import UnknownName
 from datasets.grid import load_case
 from datasets.shift_landmarks import landmarks_of, measured

@@ -17,7 +17,7 @@ from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import write_volume
 from benchmark.storage.run_record import record_cell
 from benchmark.study.cells import Cell, Cohort, Fit
-from benchmark.study.planning import Study
+from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import MissingData

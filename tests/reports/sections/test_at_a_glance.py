@@ -9,7 +9,8 @@ from scored_runs import section
 
 from benchmark.analysis.changes import changes_since
 from benchmark.analysis.summaries.make import summarise
-from benchmark.storage.folder import RunFolder, write_json
+from benchmark.storage.folder import RunFolder
+from datasets.io.atomic import write_json
 from reports.document import Document, compose
 from reports.formats.html import write_html
 from reports.formats.latex import write_latex

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scored_runs import Made, make, section
 
-from benchmark.storage.folder import write_json
+from datasets.io.atomic import write_json
 
 
 def test_the_opening_says_what_was_run(report: str) -> None:

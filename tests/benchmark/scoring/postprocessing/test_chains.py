@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmark.metrics import dice
-from benchmark.scoring.postprocessing.chains import CHAINS, Chain, perfect_prediction, remove_small, smooth
+from benchmark.scoring.postprocessing.chains import perfect_prediction, remove_small, smooth
+from benchmark.study.chains import CHAINS, Chain
 
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -4,7 +4,8 @@ import numpy as np
 from volumes import drawn
 
 from benchmark.scoring.postprocessing.area_opening import area_opening
-from benchmark.scoring.postprocessing.chains import Chain, remove_small
+from benchmark.scoring.postprocessing.chains import remove_small
+from benchmark.study.chains import Chain
 
 
 def test_a_threshold_of_the_opened_map_is_the_threshold_without_small_components() -> None:

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from benchmark.metrics import dice
 from benchmark.scoring.thresholds.protocols import (
-    PROTOCOLS,
     above,
     best_dice,
     best_dice_threshold,
     healthy_alarm_threshold,
     healthy_fpr_threshold,
-    protocol_named,
-    scans_needed,
 )
+from benchmark.study.protocols import PROTOCOLS, protocol_named, scans_needed
 from datasets.errors import UnknownName
 
 Scores = NDArray[np.float32] | NDArray[np.float64]
