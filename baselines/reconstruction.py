@@ -111,7 +111,7 @@ class SliceReconstruction(Detector):
             FloatingPointError: the validation loss is NaN or infinite.
         """
         # Lightning takes seconds to import, and nothing but training needs it.
-        from baselines.training.train_on_slices import train_on_slices
+        from baselines.training.fit import train_on_slices
 
         with seeded(seed, self.device):
             self.load_state_dict(type(self)(self.config).state_dict())

@@ -18,7 +18,6 @@ from reports.sections.cohort_tables import (
     noted,
     reconstructions,
 )
-from reports.sections.configuration import configurations
 from reports.sections.data_cards import data_cards
 from reports.sections.detection import detection
 from reports.sections.efficiency import quality_and_cost
@@ -26,7 +25,7 @@ from reports.sections.gallery import Scans, find_scans, gallery
 from reports.sections.implants import implanted_lesions
 from reports.sections.pairwise_tests import separation
 from reports.sections.paper_text import methods_section
-from reports.sections.run_setup import facts, opening
+from reports.sections.run_setup import configurations, facts, opening
 from reports.sections.shifts import under_shift
 from reports.sections.subgroups import by_group
 

@@ -68,7 +68,7 @@ def test_an_audit_imports_no_torch(tmp_path: Path) -> None:
         "benchmark.execution.score_cells, benchmark.scoring.evaluation, benchmark.storage.rows",
         "reports.formats.markdown, reports.figures.map_gallery, reports.figures.paired_differences",
         "benchmark.storage.admission, datasets.audit.cohorts, datasets.commands.audit",
-        "benchmark.analysis.compare_methods, benchmark.analysis.multiverse, benchmark.analysis.calibration, benchmark.analysis.calibration_text",
+        "benchmark.analysis.compare_methods, benchmark.analysis.multiverse, benchmark.analysis.calibration",
     ],
 )
 def test_importing_what_reads_maps_and_rows_imports_no_torch(modules: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines.slices.artefacts import GHOSTS, LARGEST_STD, MONOMIALS, biased, blurred, gamma_corrected, ghosted
-from baselines.slices.philox import random_words
+from baselines.slices.seeding import random_words
 
 LARGEST_COEFFICIENT = 0.5
 LARGEST_LOG_GAMMA = 0.3

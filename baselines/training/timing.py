@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -70,3 +71,43 @@ class Stopwatch:
 
 def _quotient(amount: float, of: float) -> float:
     return amount / of if of else math.nan
+
+
+LOOKS = 20
+NOTES = 500
+CHECKPOINTS = 20
+PICTURES = 4
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """Steps are counted from 1; everything is done after the last one too.
+
+    Attributes:
+        steps: of the stage.
+        look_every: steps between two looks; None for twenty looks in all.
+    """
+
+    steps: int
+    look_every: int | None = None
+
+    def look(self, step: int) -> bool:
+        """At the validation slices."""
+        return self._due(step, self.look_every or self.steps // LOOKS)
+
+    def note(self, step: int) -> bool:
+        """Of the losses, in the log."""
+        return self._due(step, self.steps // NOTES)
+
+    def picture(self, step: int) -> bool:
+        return self._due(step, -(-self.steps // PICTURES))
+
+    def checkpoint(self, step: int) -> bool:
+        return self._due(step, self.steps // CHECKPOINTS)
+
+    def pause(self, step: int) -> bool:
+        """Any of them."""
+        return self.look(step) or self.note(step) or self.picture(step) or self.checkpoint(step)
+
+    def _due(self, step: int, interval: int) -> bool:
+        return step % max(interval, 1) == 0 or step == self.steps

@@ -11,9 +11,8 @@ import numpy as np
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import area_choices, overlap_choices
 from benchmark.statistics.intervals.mean import interval
-from benchmark.statistics.panel import Choice, Panel, panels
+from benchmark.statistics.panel import Choice, Panel, Question, panels
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
-from benchmark.statistics.question import Question
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells, kept_scoring
 from datasets.errors import MissingData

@@ -6,14 +6,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.pair import Pair, pair
 from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
-from benchmark.statistics.pairwise.paired_difference import Comparison, compare_all
-from benchmark.statistics.pairwise.ranks import rank_sets
-from benchmark.statistics.panel import Choice, Panel, panels
+from benchmark.statistics.pairwise.paired_difference import Comparison, compare_all, rank_sets
+from benchmark.statistics.panel import QUESTIONS, Choice, Pair, Panel, Question, pair, panels
 from benchmark.statistics.primary_endpoint import Endpoint
-from benchmark.statistics.question import QUESTIONS, Question
-from benchmark.storage.cards import sees_labels
+from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import kept_cells

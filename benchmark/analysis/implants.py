@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from benchmark.scoring.detection_at_one_fp import ONE_ALARM
 from benchmark.scoring.implant_trials import RULES, Trial, trials_of
 from benchmark.statistics.psychometric_curve import HalfFound, Trials, half_found
-from benchmark.statistics.rank_agreement import FEWEST_PATIENTS, Agreement, rank_agreement
-from benchmark.storage.cards import sees_labels
+from benchmark.statistics.rank_stability import FEWEST_PATIENTS, Agreement, rank_agreement
+from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, read_rows, write_lines
 from benchmark.study.cells import Cell

@@ -33,11 +33,11 @@ def compare(
 ) -> None:
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
     from benchmark.analysis.compare_methods import Comparable, pooled
+    from benchmark.statistics.panel import QUESTIONS
     from benchmark.statistics.primary_endpoint import read_endpoint
-    from benchmark.statistics.question import QUESTIONS
     from benchmark.storage.comparisons import write_comparisons
     from benchmark.storage.folder import open_run
-    from reports.sections.comparison_paragraph import pooled_text
+    from reports.sections.paper_text import pooled_text
 
     comparable = Comparable(open_run(folder), read_endpoint())
     standings = _standings(comparable, dataset, metric, postprocessing, protocol)
@@ -72,9 +72,9 @@ def _standings(
 
 def _texts(standing: "Standing", comparable: "Comparable", a: str, b: str) -> Iterator[str]:
     """A cohort's paragraph, each method's parts of variance, and the ranks that are open."""
-    from benchmark.statistics.intervals.variance_components import variance_parts
-    from benchmark.statistics.question import QUESTIONS
-    from reports.sections.comparison_paragraph import paragraph, parts_text, ranks_text
+    from benchmark.statistics.intervals.crossed_effects import variance_parts
+    from benchmark.statistics.panel import QUESTIONS
+    from reports.sections.paper_text import paragraph, parts_text, ranks_text
 
     weights, recipe = (standing.of(question, a, b) for question in QUESTIONS)
     one = standing.pair(a, b)
@@ -90,7 +90,7 @@ def _texts(standing: "Standing", comparable: "Comparable", a: str, b: str) -> It
 
 
 def _draw(standings: "Sequence[Standing]", a: str, b: str, folder: Path) -> Path:
-    from benchmark.statistics.question import QUESTIONS
+    from benchmark.statistics.panel import QUESTIONS
     from reports.figures.paired_differences import Shown, write_differences
 
     shown = [
@@ -157,8 +157,14 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="Default: RUN/calibration/<healthy>.")] = None,
 ) -> None:
     """Find thresholds with a guaranteed alarm rate on one site's healthy scans, and the power left at them."""
-    from benchmark.analysis.calibration import calibrate_run, check_folder
-    from benchmark.analysis.calibration_text import guarantee_text, power_table, split_text, write_calibration
+    from benchmark.analysis.calibration import (
+        calibrate_run,
+        check_folder,
+        guarantee_text,
+        power_table,
+        split_text,
+        write_calibration,
+    )
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import reopen
     from benchmark.study.chains import CHAINS

@@ -207,9 +207,8 @@ def job_on(
 
 def submit(job: "Job", how: "Execution", options: Sequence[str]) -> None:
     """Prepare a study and leave it to SLURM."""
-    from benchmark.execution.job import prepare
+    from benchmark.execution.job import prepare, tasks_of
     from benchmark.execution.slurm import submit as submit_jobs
-    from benchmark.execution.tasks import tasks_of
 
     tasks = tasks_of(job.study, job.run, prepare(job))
     fits = [task for task in tasks if task.kind == "fit" and not task.done(job.run, job.scoring)]

@@ -1,18 +1,19 @@
 """Commands about methods and lists: `list`, `show`, `import`, `plugin new`, `plugin check`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmark.commands.common import AsJson, Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
-from benchmark.commands.listing import LISTS
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
-    from benchmark.methods.variant_syntax import Choice
+    from benchmark.methods.hyperparameters import Choice
+    from benchmark.methods.registry import Method
+
 
 OneMethod = Annotated[str, typer.Argument(metavar="NAME", help="A method, or name[field=value].")]
 
@@ -30,8 +31,8 @@ def list_known(
     check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
 ) -> None:
     """List methods, datasets, metrics, threshold protocols or shifts."""
-    from benchmark.commands.listing import methods
-    from benchmark.methods.installed_plugins import importable
+    from benchmark.commands.methods import methods
+    from benchmark.methods.registry import importable
 
     check_name("list of", kind, LISTS)
     if kind == "methods":
@@ -104,7 +105,7 @@ def new(
 @user_mistakes_in_one_line
 def check(name: OneMethod, plugins: Plugins = None) -> None:
     """Hold a method to every rule of the contract, on small simulated brains; seconds to a minute."""
-    from benchmark.methods.contract.checkup import check_up
+    from benchmark.methods.contract.check import check_up
 
     checkup = check_up(_choice(name, plugins))
     for line in checkup.lines():
@@ -115,6 +116,118 @@ def check(name: OneMethod, plugins: Plugins = None) -> None:
 
 def _choice(name: str, plugins: Sequence[Path] | None) -> "Choice":
     from benchmark.methods.built_in import methods
-    from benchmark.methods.variant_syntax import only_choice
+    from benchmark.methods.hyperparameters import only_choice
 
     return only_choice(name, methods(plugins or ()))
+
+
+Listing = list[dict[str, object]]
+
+
+def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
+    """Every method; plugins say where they come from, and with `check` broken ones what is wrong with them."""
+    from benchmark.methods.built_in import methods as known
+
+    return [_method(one, check) for one in known(plugins).values()]
+
+
+def datasets() -> Listing:
+    """Every cohort; one that cannot be imported says so in its title."""
+    from datasets.cohorts.catalog import targets
+
+    return [_dataset(name) for name in targets()]
+
+
+def metrics() -> Listing:
+    from benchmark.metrics import METRICS
+
+    return [
+        {
+            "name": one.name,
+            "title": one.title,
+            "what": one.what,
+            "over": one.over,
+            "undefined": one.undefined,
+            "unit": one.unit,
+            "higher_is_better": one.higher_is_better,
+        }
+        for one in METRICS.values()
+    ]
+
+
+def protocols() -> Listing:
+    from benchmark.study.protocols import PROTOCOLS
+
+    return [{"name": one.name, "title": one.title, "what": one.what, "uses": one.uses} for one in PROTOCOLS.values()]
+
+
+def shifts() -> Listing:
+    """Every kind of shift; one that cannot be imported says so in its title."""
+    from datasets.shifts.registry import names
+
+    return [_shift(name) for name in names()]
+
+
+LISTS: Mapping[str, Callable[[], Listing]] = {
+    "methods": methods,
+    "datasets": datasets,
+    "metrics": metrics,
+    "protocols": protocols,
+    "shifts": shifts,
+}
+
+
+def _method(method: "Method", check: bool) -> dict[str, object]:
+    listed: dict[str, object] = {"name": method.name, "title": method.title, "target": method.target}
+    if method.origin is not None:
+        listed |= {"what": f"plugin: {method.origin}", "origin": method.origin}
+    trouble = _trouble(method) if check else method.trouble
+    return listed if trouble is None else listed | {"title": f"BROKEN: {trouble}"}
+
+
+def _trouble(method: "Method") -> str | None:
+    from benchmark.methods.hyperparameters import own_presets
+    from benchmark.methods.registry import UnusableMethod, load
+
+    try:
+        own_presets(method, load(method))
+    except UnusableMethod as error:
+        return str(error)
+    return None
+
+
+def _shift(name: str) -> dict[str, object]:
+    from datasets.shifts.registry import kind
+
+    try:
+        one = kind(name)
+    except BadValue as error:
+        return {"name": name, "title": f"BROKEN: {error}"}
+    levels = ", ".join(f"{level:g}" for level in one.levels)
+    return {
+        "name": name,
+        "title": one.title,
+        "what": f"{one.stage}; {levels} ({one.unit}): {one.what}",
+        "stage": one.stage,
+        "unit": one.unit,
+        "levels": one.levels,
+        "doses": one.doses,
+    }
+
+
+def _dataset(name: str) -> dict[str, object]:
+    from datasets.cohorts.catalog import dataset
+
+    try:
+        spec = dataset(name)
+    except BadValue as error:
+        return {"name": name, "title": f"BROKEN: {error}"}
+    state = {True: "healthy", False: "with lesions", None: "healthy and with lesions"}[spec.healthy]
+    return {
+        "name": name,
+        "title": spec.title,
+        "what": f"{state}; {', '.join(spec.sequences)}",
+        "sequences": spec.sequences,
+        "healthy": spec.healthy,
+        "url": spec.url,
+    }

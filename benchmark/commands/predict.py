@@ -10,7 +10,7 @@ from benchmark.commands.common import user_mistakes_in_one_line
 from datasets.errors import BadValue, UserError
 
 if TYPE_CHECKING:
-    from datasets.preparation.scan_steps import Setup
+    from datasets.preparation.scan import Setup
 
 app = typer.Typer()
 
@@ -76,8 +76,7 @@ def predict(
 
 def _setup(stripper: str, command: str | None, template: Path | None, spacing: float, *, needs_tool: bool) -> "Setup":
     from datasets.preparation.registration import set_threads
-    from datasets.preparation.scan import Parameters
-    from datasets.preparation.scan_steps import Setup
+    from datasets.preparation.scan import Parameters, Setup
     from datasets.preparation.stripping import Stripper, find_stripper
     from datasets.preparation.template import find_template, load_template
 

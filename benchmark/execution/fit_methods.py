@@ -1,21 +1,21 @@
 """fitted: a fit's detector, from its folder where it is kept, else fitted now and kept."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmark.execution.shared_training import trained_alike
 from benchmark.methods.card import Card
-from benchmark.methods.detector import Detector
+from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build
 from benchmark.methods.plugin_file import one_line
-from benchmark.methods.registry import Method
+from benchmark.methods.registry import Method, load
 from benchmark.methods.weights import NAME, load_weights, save_weights
-from benchmark.storage.cards import DataCard, training_told, write_card
 from benchmark.storage.checksums import write_checksums
+from benchmark.storage.fits import DataCard, training_told, write_card
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
 from benchmark.study.study import Study
@@ -159,3 +159,32 @@ def _steps(fit: Fit, training: Sequence[Mapping[str, Any]], *, taken: bool) -> i
     if taken or not (told or isinstance(asked, int)):
         return None
     return sum(told) if told else asked
+
+
+def trained_alike(run: RunFolder, fit: Fit, detector: Detector) -> Path | None:
+    """Folder of a finished fit of this run whose training was that of `fit`, name and test-time fields apart."""
+    at_test = _at_test(detector.Config)
+    wanted = _training(asdict(fit), at_test)
+    for record in sorted((run.root / "fits").glob("*/fit.json")):
+        if _training(read_json(record)["fit"], at_test) == wanted:
+            return record.parent
+    return None
+
+
+def training_mark(fit: Fit) -> str:
+    """The same for two fits exactly where one may take the other's weights; an unusable method has its own."""
+    try:
+        config = load(Method(fit.method, fit.target, "")).Config
+        return json.dumps(_training(asdict(fit), _at_test(config)), sort_keys=True)
+    except (Exception, SystemExit):  # whatever is wrong with a plugin is told where it is fitted
+        return fit.key
+
+
+def _at_test(config: type) -> set[str]:
+    return {field.name for field in fields(config) if field.metadata.get(AT_TEST)}
+
+
+def _training(fit: Mapping[str, Any], at_test: set[str]) -> Mapping[str, Any]:
+    """What decides a fit's weights, as it comes back from a file."""
+    config = {name: value for name, value in fit["config"].items() if name not in at_test}
+    return json.loads(json.dumps({**fit, "method": None, "config": config}))

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO
 
-from benchmark.execution.job import Job, finish, prepare
+from benchmark.execution.job import Job, Kind, Task, finish, prepare, tasks_of
 from benchmark.execution.resources import Execution, worker_command, worker_environment
 from benchmark.execution.score_cells import fail
-from benchmark.execution.tasks import Kind, Task, tasks_of
 from benchmark.storage.locks import last_owner, owner, taken
 from benchmark.storage.run_record import has_maps
 from benchmark.storage.storage_errors import told_apart

@@ -10,7 +10,7 @@ from benchmark.analysis.implants import TABLES, summarise, with_trials
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.scoring.healthy_scans import HealthyScan
 from benchmark.scoring.settings import Choices, Source
-from benchmark.storage.cards import sees_labels
+from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import waited_for
 from benchmark.storage.rows import join_rows, write_rows

@@ -11,15 +11,14 @@ from typing import Any
 import torch
 
 from benchmark.execution.fit_methods import fitted
-from benchmark.execution.job import Job, finish, prepare
+from benchmark.execution.job import Job, Kind, Task, finish, prepare, tasks_of
 from benchmark.execution.score_cells import fail, score_fit, score_missing_references
-from benchmark.execution.tasks import Kind, Task, tasks_of
 from benchmark.inference.lesion_frequency import LesionFrequency
 from benchmark.inference.predict import Prediction, forget_peak, peak_bytes, predict
 from benchmark.inference.prefetch import Behind
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
-from benchmark.scoring.closeness import as_seen
+from benchmark.scoring.ranking_pass import as_seen
 from benchmark.storage.checksums import write_checksums
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import taken, waited_for

@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 
 from benchmark import __version__
 from benchmark.storage.fits import FitFolder
-from datasets.case import Case, CaseFiles
+from datasets.case import Case, CaseFiles, RawCase
 from datasets.errors import BadValue
 from datasets.grid import load_case
 from datasets.io.atomic import write_json, written_whole
-from datasets.io.checksum import sha256
-from datasets.preparation.resampling import mask_onto, onto
-from datasets.preparation.scan_steps import PreparedScan, Setup, prepare_scan
+from datasets.io.files import sha256
+from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
 from datasets.preparation.stripping import brain_of_stripped, check_brain
 from datasets.preparation.volume import (
     Lattice,
     Matrix,
     Volume,
     check_same_lattice,
+    mask_onto,
+    onto,
     read_scan,
     read_volume,
     write_floats,
     write_image,
     write_mask,
 )
-from datasets.raw import RawCase
 
 if TYPE_CHECKING:
     from benchmark.inference.settings import Inference

@@ -3,15 +3,12 @@
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from benchmark.methods.detector import Detector
 from benchmark.study.cells import Precision
-
-if TYPE_CHECKING:
-    from benchmark.inference.settings import Inference
 
 log = logging.getLogger(__name__)
 

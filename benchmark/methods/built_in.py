@@ -7,9 +7,8 @@ dependency costs only the one who asks for it.
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from benchmark.methods.installed_plugins import in_file, installed
 from benchmark.methods.registry import BUILT_IN as BUILT_IN_ORIGIN
-from benchmark.methods.registry import Method
+from benchmark.methods.registry import Method, in_file, installed
 from datasets.errors import BadValue, UnknownName
 
 

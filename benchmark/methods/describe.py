@@ -8,10 +8,9 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.card import Card
-from benchmark.methods.hyperparameters import build, presets_of, resolve_config
+from benchmark.methods.hyperparameters import Choice, build, presets_of, resolve_config
 from benchmark.methods.plugin_file import one_line
 from benchmark.methods.registry import UnusableMethod, load
-from benchmark.methods.variant_syntax import Choice
 from datasets.grid import GRIDS
 
 if TYPE_CHECKING:

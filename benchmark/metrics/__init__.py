@@ -6,8 +6,16 @@ outside the grid's box: they can only be false negatives. All results are float6
 """
 
 from benchmark.metrics.false_positives import alarm_fraction, alarms, far_from_lesion
-from benchmark.metrics.histograms import histogram_entropy_difference, histogram_js, histogram_kl, wasserstein_1
-from benchmark.metrics.image_similarity import l1, l1_ratio, psnr, ssim
+from benchmark.metrics.image_similarity import (
+    histogram_entropy_difference,
+    histogram_js,
+    histogram_kl,
+    l1,
+    l1_ratio,
+    psnr,
+    ssim,
+    wasserstein_1,
+)
 from benchmark.metrics.lesionwise import find_lesions, froc_point
 from benchmark.metrics.masks import Mask, Scores
 from benchmark.metrics.overlap import dice, precision, recall

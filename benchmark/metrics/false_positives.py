@@ -6,8 +6,7 @@ from math import ceil
 import numpy as np
 from scipy import ndimage
 
-from benchmark.metrics.components import components
-from benchmark.metrics.masks import Mask
+from benchmark.metrics.masks import Mask, components
 
 
 def far_from_lesion(lesion: Mask, brain: Mask, spacing: Sequence[float], *, collar_mm: float = 10.0) -> Mask:

@@ -1,6 +1,6 @@
 """Anatomy: where a case's brain and lesion lie, without its image, in memory and on disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,18 +9,20 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.components import (
+from benchmark.metrics.false_positives import far_from_lesion
+from benchmark.metrics.lesionwise import Found, large_enough
+from benchmark.metrics.masks import (
     SPARSE,
     Components,
+    Mask,
     components,
     connected,
     nested_components,
     padded_shape,
     places_of,
 )
-from benchmark.metrics.false_positives import far_from_lesion
-from benchmark.metrics.lesionwise import Found, large_enough
-from benchmark.metrics.masks import Mask
+from benchmark.metrics.overlap import dice_of, precision_of, recall_of
+from benchmark.metrics.surface_distance import diameter, hd95_of, surface_dice_of, surface_distances
 from datasets.case import Case, CaseFiles, Masks
 
 Voxel = TypeVar("Voxel", bound=np.generic)
@@ -178,3 +180,57 @@ class KeptAnatomy:
 def keep_anatomy(anatomy: Anatomy, path: Path) -> KeptAnatomy:
     np.packbits([anatomy.brain_mask.ravel(), anatomy.truth.ravel()], axis=1).tofile(path)
     return KeptAnatomy(anatomy.files, path, anatomy.brain_mask.shape, anatomy.spacing, anatomy.cut_off)
+
+
+LESIONS = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms")
+SURFACES = ("hd95", "surface_dice")
+
+
+def decided(prediction: Prediction, one: Anatomy, wanted: Collection[str]) -> dict[str, float]:
+    """Every wanted metric of a prediction."""
+    values = {} if one.has_lesion else _alarms(prediction, one)
+    if one.lesion_mask is not None:
+        values |= _overlap(prediction, one)
+    if one.has_lesion:
+        values["alarm_fraction_far"] = _share(int(np.count_nonzero(one.far[prediction.voxels])), one.far_voxels)
+        values |= _found(prediction, one) if set(LESIONS) & set(wanted) else {}
+        values |= _surfaces(prediction, one) if set(SURFACES) & set(wanted) else {}
+    return {name: value for name, value in values.items() if name in wanted}
+
+
+def _overlap(prediction: Prediction, one: Anatomy) -> dict[str, float]:
+    counts = int(np.count_nonzero(one.lesion[prediction.voxels])), prediction.voxels.size, one.positives
+    return {"dice": dice_of(*counts), "precision": precision_of(*counts), "recall": recall_of(*counts)}
+
+
+def _alarms(prediction: Prediction, one: Anatomy) -> dict[str, float]:
+    voxels = prediction.voxels.size
+    return {
+        "alarm": float(voxels > 0),
+        "alarms": float(prediction.alarms.count),
+        "alarm_ml": float(voxels) * one.voxel_ml,
+        "alarm_fraction": _share(voxels, one.lesion.size),
+    }
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else np.nan
+
+
+def _found(prediction: Prediction, one: Anatomy) -> dict[str, float]:
+    found = one.found(prediction)
+    values = (found.recall, found.precision, found.f1, float(found.false_alarms))
+    return dict(zip(LESIONS, values, strict=True))
+
+
+def _surfaces(prediction: Prediction, one: Anatomy) -> dict[str, float]:
+    if not one.truth.any():
+        values = (np.nan, np.nan)
+    elif not prediction.voxels.size:
+        values = (diameter(one.brain_mask | one.truth, one.spacing), 0.0)
+    else:
+        mask = np.zeros(one.lesion.size, dtype=bool)
+        mask[prediction.voxels] = True
+        distances = surface_distances(one.volume(mask), one.truth, one.spacing)
+        values = (hd95_of(*distances), surface_dice_of(*distances, tolerance=max(one.spacing)))
+    return dict(zip(SURFACES, values, strict=True))

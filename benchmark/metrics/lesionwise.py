@@ -11,8 +11,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.components import Components, components
-from benchmark.metrics.masks import Mask, Scores, check_masks
+from benchmark.metrics.masks import Components, Mask, Scores, check_masks, components
 
 MATCHING = "overlap-10"
 PERCENT = 10  # of a lesion that has to be predicted, and of an alarm that has to be lesion

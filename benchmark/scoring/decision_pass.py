@@ -6,8 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from benchmark.metrics.decisions import decided
-from benchmark.metrics.ground_truth import Anatomy
+from benchmark.metrics.ground_truth import Anatomy, decided
 from benchmark.scoring.measures.froc import Froc, start
 from benchmark.scoring.processed_maps import Scores
 from benchmark.scoring.ranking_pass import FirstPass

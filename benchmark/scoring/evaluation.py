@@ -11,8 +11,7 @@ from itertools import chain
 import numpy as np
 
 from benchmark import metrics
-from benchmark.metrics.decisions import decided
-from benchmark.metrics.ground_truth import anatomy_of
+from benchmark.metrics.ground_truth import anatomy_of, decided
 from benchmark.scoring.decision_pass import SecondPass
 from benchmark.scoring.detection_at_one_fp import one_alarm_rows
 from benchmark.scoring.healthy_scans import HealthyScan, look_at

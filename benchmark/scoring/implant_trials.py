@@ -13,7 +13,7 @@ RULES = ("found", "found_tenth")
 
 @dataclass(frozen=True)
 class Trial:
-    """One implanted lesion or control under one post-processing chain; truth as in `datasets.simulation.implants.truth`.
+    """One implanted lesion or control under one post-processing chain; see `datasets.simulation.implants.truth`.
 
     Attributes:
         threshold: of one false alarm a scan in the other subjects' hosts.

@@ -18,9 +18,8 @@ from benchmark.inference.prefetch import Behind
 from benchmark.inference.settings import Inference
 from benchmark.inference.timing import STAGES, Stage, Stages
 from benchmark.methods.detector import Detector
-from benchmark.speed.energy import EnergyMeter, Source
+from benchmark.speed.energy import EnergyMeter, Source, nvml_of
 from benchmark.speed.flops import flops_of
-from benchmark.speed.nvml import nvml_of
 from benchmark.storage.maps import write_volume
 from datasets.case import Case
 

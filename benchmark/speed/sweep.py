@@ -1,21 +1,27 @@
 """survey: every method under every precision and slice batch that was asked for, one Timing each."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build
+from benchmark.metrics import dice
+from benchmark.scoring.postprocessing.chains import remove_small, smooth
+from benchmark.scoring.thresholds.protocols import above, best_dice_threshold
 from benchmark.speed.flops import matrix_rate
 from benchmark.speed.measurement import Measured, measure
-from benchmark.speed.precision_effect import dice_difference, map_difference
 from benchmark.storage.fits import find_fit, load_detector
 from benchmark.study.cells import Cell, Precision
+from benchmark.study.chains import CHAINS
 from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
@@ -126,3 +132,43 @@ def _wanted(study: Study) -> list[Cell]:
     """Of each fit the cells of the cohorts that were asked for: those with lesions, or all where none has any."""
     with_lesions = {reference.cohort for reference in study.references}
     return [cell for cell in study.cells if cell.cohort in with_lesions] or list(study.cells)
+
+
+Volume = NDArray[np.float32]
+Maps = Mapping[str, Volume]
+CHAIN = "light"
+
+
+def map_difference(maps: Maps, reference: Maps) -> float:
+    """The largest difference of any voxel of any case."""
+    return max(float(np.abs(maps[case_id] - reference[case_id]).max()) for case_id in reference)
+
+
+def dice_difference(maps: Maps, reference: Maps, cases: Sequence[Case]) -> float:
+    """Mean Dice through the chain `light`, less that of the reference; NaN where no case has a lesion.
+
+    Both are cut at one threshold, the best of the reference: a precision that needs another is worse in use.
+    """
+    scored = [case for case in cases if case.lesion_mask is not None and case.lesion_mask.any()]
+    if not scored:
+        return nan
+    own, others = (
+        [smooth(of[case.case_id], case.brain_mask, CHAINS[CHAIN]) for case in scored] for of in (maps, reference)
+    )
+    scores = np.concatenate([one[case.brain_mask] for one, case in zip(others, scored, strict=True)])
+    lesions = np.concatenate([_lesion(case)[case.brain_mask] for case in scored])
+    threshold = best_dice_threshold(scores, lesions)
+    return _mean_dice(own, scored, threshold) - _mean_dice(others, scored, threshold)
+
+
+def _mean_dice(smoothed: Sequence[Volume], cases: Sequence[Case], threshold: float) -> float:
+    return float(np.mean([_dice(one, case, threshold) for one, case in zip(smoothed, cases, strict=True)]))
+
+
+def _dice(smoothed: Volume, case: Case, threshold: float) -> float:
+    prediction = remove_small(above(smoothed, threshold) & case.brain_mask, CHAINS[CHAIN], case.voxel_ml)
+    return dice(prediction, _lesion(case))
+
+
+def _lesion(case: Case) -> NDArray[np.bool_]:
+    return np.zeros_like(case.brain_mask) if case.lesion_mask is None else case.lesion_mask

@@ -116,7 +116,7 @@ def _key(study: Study) -> str:
 
 def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Finding]:
     from datasets.audit.cohorts import examine_all, judged, same_names
-    from datasets.audit.duplicate_scans import duplicate_findings
+    from datasets.audit.duplicates import duplicate_findings
     from datasets.audit.examine import Candidate
     from datasets.audit.finding import by_severity
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.variant_syntax import Choice
+from benchmark.methods.hyperparameters import Choice
 from benchmark.study.cells import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
 from datasets.shifts import Shift

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from datasets.audit.drift import drift_findings
-from datasets.audit.duplicate_scans import Scan, duplicate_findings
+from datasets.audit.duplicates import Scan, duplicate_findings
 from datasets.audit.examine import Candidate, Examined, examine
 from datasets.audit.finding import Finding, by_severity
 from datasets.audit.metadata import column_findings

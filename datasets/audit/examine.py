@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.audit.duplicate_scans import Scan
-from datasets.audit.duplicates import signature
+from datasets.audit.duplicates import Scan, signature
 from datasets.audit.finding import Finding, unusable
-from datasets.audit.intensities import intensity_findings
-from datasets.audit.masks import brain_findings, lesion_findings, value_findings
-from datasets.audit.volumes import Told, geometry_findings, grid_of
+from datasets.audit.volumes import (
+    Told,
+    brain_findings,
+    geometry_findings,
+    grid_of,
+    intensity_findings,
+    lesion_findings,
+    value_findings,
+)
 from datasets.case import CaseFiles
 from datasets.errors import UserError
 from datasets.grid import INSIDE_ABOVE, Grid, covered, window

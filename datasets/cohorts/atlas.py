@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from datasets.cohorts.archive import archived
-from datasets.cohorts.downloads import NIFTI, Layout, Scan, gather
-from datasets.raw import RawCase, RawCohort
+from datasets.case import RawCase, RawCohort
+from datasets.cohorts.downloads import NIFTI, Layout, Scan, archived, gather
 from datasets.spec import DatasetSpec
 
 NAME = re.compile(r"(?P<subject>sub-(?P<site>r\d{3})s\d{3})(_(?P<session>ses-\d+))?", re.IGNORECASE)

@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from datasets.cohorts.archive import archived
+from datasets.case import RawCase, RawCohort
 from datasets.cohorts.demographics import WORKBOOKS, Person, Sheet, read_sheet
-from datasets.cohorts.downloads import NIFTI, Layout, Scan, files_below, gather
+from datasets.cohorts.downloads import NIFTI, Layout, Scan, archived, files_below, gather
 from datasets.errors import BadFile
-from datasets.raw import RawCase, RawCohort
 from datasets.spec import DatasetSpec
 
 NAME = re.compile(r"IXI(?P<number>\d{3})-(?P<site>Guys|HH|IOP)-(?P<scan>\d{4})", re.IGNORECASE)

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from datasets.case import RawCase, RawCohort
 from datasets.cohorts.downloads import NIFTI, Layout, Scan, gather
-from datasets.raw import RawCase, RawCohort
 from datasets.spec import DatasetSpec
 
 PATTERN = re.compile(rf"(^|/)(?P<number>1\d{{3}})_(?P<role>3){NIFTI}", re.IGNORECASE)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.case import CaseFiles
-from datasets.cohorts.bids import bids_facts, bids_files, is_bids
-from datasets.cohorts.masked import healthy_by_masks
+from datasets.cohorts.bids import bids_facts, bids_files, healthy_by_masks, is_bids
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.spec import DatasetSpec, prepared_files
 

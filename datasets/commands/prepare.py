@@ -11,9 +11,8 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadValue, MissingData
 
 if TYPE_CHECKING:
-    from datasets.case import Split
+    from datasets.case import RawCase, Split
     from datasets.preparation.cohort import Summary
-    from datasets.raw import RawCase
     from datasets.spec import DatasetSpec
 
 app = typer.Typer()
@@ -44,8 +43,7 @@ def prepare(
     What is prepared already with these choices is kept; a case that fails is named, and the rest goes on.
     """
     from datasets.preparation.cohort import prepare_cohort
-    from datasets.preparation.scan import Parameters
-    from datasets.preparation.scan_steps import Setup
+    from datasets.preparation.scan import Parameters, Setup
     from datasets.preparation.stripping import Stripper, find_stripper
     from datasets.preparation.template import find_template, load_template
 

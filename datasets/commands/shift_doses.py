@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from datasets.case import CaseFiles
 from datasets.grid import Grid, load_case
 from datasets.shift_requests import AskedShift
-from datasets.shifts.kind import ShiftKind
+from datasets.shifts.shift import ShiftKind
 
 POINTS = 16  # of the curve that tells between which levels a dose lies
 HALVINGS = 5

@@ -11,8 +11,7 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadValue, UnknownName, UserError
 from datasets.grid import GRIDS
 from datasets.shift_requests import AskedShift, parse_shifts
-from datasets.shifts.kinds import BUILT_IN, COMMON_DOSES
-from datasets.shifts.registry import kind, names
+from datasets.shifts.registry import BUILT_IN, COMMON_DOSES, kind, names
 
 if TYPE_CHECKING:
     from datasets.case import CaseFiles
@@ -76,7 +75,7 @@ def _measured(
 ) -> "Iterator[Dose]":
     from datasets.commands.shift_doses import calibrate as levels_for
     from datasets.commands.shift_doses import measure
-    from datasets.shift_landmarks import landmarks_of
+    from datasets.shift_requests import landmarks_of
 
     if not calibrate:
         landmarks = {one.cohort: landmarks_of(one.cohort, data, sequence, grid) for one in asked if one.cohort}

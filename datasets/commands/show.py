@@ -29,7 +29,7 @@ def show(
 ) -> None:
     """Draw scans with their masks, or what shifts make of them with the dose below each."""
     from datasets.commands.pictures import draw_scans, draw_shifts, shown_cases
-    from datasets.shift_landmarks import landmarks_of
+    from datasets.shift_requests import landmarks_of
 
     if preset not in GRIDS:
         raise UnknownName("preset", preset, GRIDS)

@@ -42,7 +42,7 @@ def implant(
 ) -> None:
     """Write implant[COHORT]: known lesions, and controls, in real healthy test scans."""
     from datasets.simulation.implants.cohort import write_implants
-    from datasets.simulation.implants.library import read_library
+    from datasets.simulation.implants.shapes import read_library
 
     design = Design(subjects, _numbers("volumes", volumes), _numbers("contrasts", contrasts), seed)
     library = None if shapes is None else read_library(shapes)

@@ -8,12 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from datasets.io.checksum import Stamp, holds, stamp
+from datasets.case import RawCase
+from datasets.io.files import Stamp, holds, stamp
 from datasets.preparation.lesions import LesionVolumes
-from datasets.preparation.scan import PIPELINE
-from datasets.preparation.scan_steps import PreparedScan, Setup
+from datasets.preparation.scan import PIPELINE, PreparedScan, Setup
 from datasets.preparation.volume import Volume, write_image, write_mask
-from datasets.raw import RawCase
 
 RECORDS = "records"
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmark.storage.cards import sees_labels
+from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import has_maps

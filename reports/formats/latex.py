@@ -9,20 +9,18 @@ from tabulate import tabulate
 from datasets.io.atomic import write_text
 from reports.document import Document
 from reports.markup.markdown import alignment, plain
-from reports.model.answers import choice_told
 from reports.model.cohort_results import Board
-from reports.model.headline import Headline, headlines
-from reports.model.ranking import decided
+from reports.model.ranking import Headline, choice_told, decided, headlines
 from reports.model.run_results import Findings, cohort_title
 from reports.sections.at_a_glance import LEGEND as GLANCE
 from reports.sections.at_a_glance import short_columns, short_lead, standing_columns, standing_lead, standing_order
+from reports.sections.cohort_tables import ranked
 from reports.sections.columns import cells, headings
 from reports.sections.healthy_false_positives import alarm_cells
 from reports.sections.notes import badges
 from reports.sections.pairwise_tests import LEGEND as PAIRS
 from reports.sections.pairwise_tests import matrix_cells
 from reports.sections.paper_text import methods_paragraphs
-from reports.sections.tables import ranked
 
 SPECIAL = {
     "\\": r"\textbackslash{}",

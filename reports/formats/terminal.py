@@ -6,17 +6,17 @@ from textwrap import fill
 import pandas as pd
 from tabulate import tabulate
 
-from benchmark.storage.cards import LABELS
+from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from reports.markup.markdown import alignment, plain
 from reports.model.cohort_results import Board
-from reports.model.headline import Headline, domain, headline_chains, headlines, healthy_protocol
+from reports.model.ranking import Headline, domain, headline_chains, headlines, healthy_protocol
 from reports.model.run_results import Findings, cohort_title, read_findings
 from reports.sections.at_a_glance import short_columns, short_lead
+from reports.sections.cohort_tables import ranked
 from reports.sections.columns import Column, cells, headings
 from reports.sections.notes import badges, notes
 from reports.sections.shifts import worst_shifts
-from reports.sections.tables import ranked
 
 WIDTH = 100
 GAP = 2  # blanks that tabulate leaves between two columns, and adds to a heading

@@ -11,7 +11,7 @@ from reports.leaderboard.results import RANKED_SEEDS, RECIPE, WEIGHTS, Standing
 from reports.markup.markdown import MISSING, escape, folded, github_table
 from reports.model.numbers import PERFECT_MAP
 from reports.model.run_results import cohort_title
-from reports.sections.tables import dice_table
+from reports.sections.cohort_tables import dice_table
 
 BADGES = {
     "single seed": f"trained once: below {RANKED_SEEDS} training seeds a recipe has no rank",

@@ -9,9 +9,9 @@ import pandas as pd
 from benchmark.analysis.summaries.efficiency import EfficiencyLine
 from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
 from benchmark.analysis.summaries.standings import Line
+from benchmark.statistics.panel import QUESTIONS
 from benchmark.statistics.primary_endpoint import Endpoint
-from benchmark.statistics.question import QUESTIONS
-from benchmark.storage.cards import LABELS
+from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.tables import read_summary, table_path
 from benchmark.verification.leaderboard.entry import Entry

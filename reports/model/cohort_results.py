@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.storage.cards import LABELS
+from benchmark.storage.fits import LABELS
 from reports.markup.markdown import MISSING, escape
 from reports.model.numbers import PERFECT_MAP, Number, Statistic, number, of_cases
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from reports.model.cohort_results import Board
-from reports.model.headline import headline_chains
 from reports.model.numbers import select
-from reports.model.ranking import decided
+from reports.model.ranking import decided, headline_chains
 from reports.model.run_results import Findings
 
 

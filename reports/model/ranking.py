@@ -1,14 +1,19 @@
 """Decided: one cohort's methods under the choice that they are ranked by, and what the tests say of every pair."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
 import pandas as pd
 
+from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
-from reports.markup.markdown import MISSING
+from benchmark.study.protocols import protocol_named
+from datasets.simulation.implants import host_cohort
+from reports.markup.markdown import MISSING, escape
+from reports.model.cohort_results import Board
+from reports.model.numbers import select
 from reports.model.run_results import Findings
 
 RECIPE, WEIGHTS = "this recipe", "these weights"
@@ -128,3 +133,123 @@ def _decided(findings: Findings, lines: pd.DataFrame) -> Decided:
     ranked = lines[lines["rank_low"].notna()]
     recipe = (ranked["question"] == RECIPE).any()
     return Decided(lines, pairs, RECIPE if recipe else WEIGHTS)
+
+
+ABSENT = {
+    "healthy-val": "the healthy cohort has no validation scans",
+    "lesion-val": "the cohort has no lesion validation cases",
+    "lesion-test": "no lesion case of its test split was scored",
+}
+"""Why a threshold is undefined, by the cases that it uses."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Of one of a cohort's first tables.
+
+    Attributes:
+        protocol: "" where no threshold that could be deployed was asked for.
+        why: the choice and its reason, as Markdown.
+    """
+
+    chain: str
+    protocol: str
+    why: str
+
+
+def headlines(findings: Findings, board: Board) -> list[Headline]:
+    """One a chain of `headline_chains`."""
+    return [_headline(findings, board, chain) for chain in headline_chains(findings)]
+
+
+def headline_chains(findings: Findings) -> list[str]:
+    """`paper`, to stand beside published numbers, and `light`, what one would deploy; else the first there is."""
+    chains = findings.scoring.postprocessing
+    return [chain for chain in ("paper", "light") if chain in chains] or [chains[0]]
+
+
+def _headline(findings: Findings, board: Board, chain: str) -> Headline:
+    """The published threshold where it is there, else the next best."""
+    deployable = [name for name in findings.scoring.protocols if not sees_test(name)]
+    wanted = [name for name in ("lesion-val", "healthy-fpr-1", *deployable) if name in deployable]
+    defined = [name for name in wanted if select(board.rows, "threshold", chain, name)["value"].notna().any()]
+    protocol = next(iter([*defined, *wanted]), "")
+    if not protocol:
+        return Headline(chain, "", f"Post-processing `{chain}`; no threshold that could be deployed was asked for.")
+    why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
+    if protocol != "lesion-val" and "lesion-val" in deployable:
+        missing = select(board.rows, "threshold", chain, "lesion-val").empty
+        reason = "not computed yet" if missing else f"undefined here: {ABSENT['lesion-val']}"
+        why += f" The first choice, `lesion-val`, is {reason}."
+    return Headline(chain, protocol, why)
+
+
+def healthy_protocol(findings: Findings) -> str:
+    """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
+    chosen = [name for name in findings.scoring.protocols if protocol_named(name).uses == "healthy-val"]
+    return "healthy-fpr-1" if "healthy-fpr-1" in chosen else next(iter(chosen), "")
+
+
+def domain(findings: Findings, cohort: str) -> str:
+    """Whether a healthy cohort is the one that the methods know."""
+    return "in-domain" if host_cohort(cohort) == findings.fits[0].healthy.dataset else "out-of-domain"
+
+
+def sees_test(protocol: str) -> bool:
+    return protocol_named(protocol).sees_test_labels
+
+
+MOST_NAMED = 4
+
+
+def answer(board: Board, found: Decided) -> str:
+    """Who may be first, and whether anything is shown to beat the floors."""
+    if not found.ranks:
+        return "" if board.caution else f"No pair can be tested: {escape(_why_none(found))}."
+    return " ".join(filter(None, (_first(found), _floors(board, found))))
+
+
+def choice_told(found: Decided) -> str:
+    """What the numbers are of, and whether it was fixed beforehand."""
+    one = found.first
+    parts = [METRICS[one["metric"]].title]
+    parts += [f"post-processing `{one['postprocessing']}`"] if one["postprocessing"] else []
+    parts += [f"threshold `{escape(one['protocol'])}`"] if one["protocol"] else []
+    standing = "primary endpoint" if found.primary else "exploratory"
+    return f"{', '.join(parts)} ({standing})" + (f"; ranks of *{found.question}*" if found.ranks else "")
+
+
+def _first(found: Decided) -> str:
+    may_lead = [method for method, (low, _) in found.ranks.items() if low == 1]
+    count = len(found.ranks)
+    if len(may_lead) == 1:
+        return f"**{escape(may_lead[0])}** is shown to be better than each of the {count - 1} others."
+    if len(may_lead) == count:
+        return f"Nothing is shown to be best or worst: each of {count} methods may be first."
+    return f"{_listed(may_lead)} may each be first; the other {count - len(may_lead)} may not."
+
+
+def _floors(board: Board, found: Decided) -> str:
+    """Which methods are shown to beat every floor; "" where there are no floors or nothing else."""
+    floors = [method for method in found.ranks if method in board.floors]
+    others = [method for method in found.ranks if method not in board.floors]
+    if not floors or not others:
+        return ""
+    winners = [one for one in others if all(found.state(one, floor) == "better" for floor in floors)]
+    if winners:
+        return f"Shown to beat every floor: {_listed(winners)}."
+    return f"None of the {len(others)} methods is shown to beat every floor."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """At most a few by name."""
+    shown = [f"**{escape(name)}**" for name in names[:MOST_NAMED]]
+    more = len(names) - len(shown)
+    if more:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _why_none(found: Decided) -> str:
+    known = found.lines[found.lines["question"] != RECIPE]["why_none"]
+    return next((why for why in known if why), "fewer than two methods have numbers")

@@ -13,8 +13,8 @@ from benchmark.analysis.summaries.shift_areas import AreaLine
 from benchmark.analysis.summaries.standings import Line
 from benchmark.analysis.summaries.subgroups import GroupLine
 from benchmark.methods.built_in import methods
-from benchmark.storage.cards import LABELS, DataCard, read_card
 from benchmark.storage.comparisons import read_comparisons
+from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring

@@ -8,8 +8,8 @@ import pandas as pd
 
 from benchmark.study.protocols import on_shifted
 from datasets.shifts.shift import Shift
-from reports.model.headline import headline_chains, healthy_protocol, sees_test
 from reports.model.numbers import Number, Statistic, healthy_cases, lesion_cases, number, of_cases
+from reports.model.ranking import headline_chains, healthy_protocol, sees_test
 from reports.model.run_results import Findings
 
 NOTHING = "none"

@@ -5,14 +5,12 @@ from dataclasses import replace
 
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, escape
-from reports.model.answers import answer, choice_told
 from reports.model.cohort_results import Board
-from reports.model.headline import Headline, headlines
 from reports.model.numbers import PERFECT_MAP
-from reports.model.ranking import ONLY_WEIGHTS, OPEN, SHORT, Decided, decided
+from reports.model.ranking import ONLY_WEIGHTS, OPEN, SHORT, Decided, Headline, answer, choice_told, decided, headlines
 from reports.model.run_results import Findings, cohort_title
+from reports.sections.cohort_tables import metric_column, ranked, seconds_column
 from reports.sections.columns import Column, Lead, markdown_table
-from reports.sections.tables import metric_column, ranked, seconds_column
 
 LEGEND = (
     "Rank: those that the tests leave open, all at once at 95 %; `-`: nothing of it can be tested. **Bold**: the best; "

@@ -67,3 +67,12 @@ def headings(lead: Lead[Line], columns: Sequence[Column]) -> list[str]:
 def cells(lines: Iterable[Line], lead: Lead[Line], columns: Sequence[Column]) -> list[list[str]]:
     """The table's text as Markdown, line by line."""
     return [[*(cell(line) for cell in lead.values()), *(column.text(line) for column in columns)] for line in lines]
+
+
+SIGNS = {
+    "better": "\N{BLACK UP-POINTING TRIANGLE}",
+    "worse": "\N{BLACK DOWN-POINTING TRIANGLE}",
+    "equivalent": "=",
+    "not separable": "?",
+    "not testable": MISSING,
+}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from benchmark.storage.cards import SPEEDS, DataCard
+from benchmark.storage.fits import SPEEDS, DataCard
 from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import Findings

@@ -11,7 +11,7 @@ from benchmark.study.cells import Cell
 from benchmark.study.protocols import PROTOCOLS, protocol_named, scans_needed
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
-from reports.model.headline import ABSENT, sees_test
+from reports.model.ranking import ABSENT, sees_test
 from reports.model.run_results import Findings, cohort_title
 
 SHOWN_LEAKS = 5

@@ -4,7 +4,7 @@ from math import isnan
 
 import pandas as pd
 
-from benchmark.analysis.summaries.participants import UNKNOWN
+from benchmark.analysis.summaries.subgroups import UNKNOWN
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import Findings, cohort_title

@@ -10,7 +10,7 @@ from studies import Runner
 
 from benchmark.methods import built_in as registry
 from benchmark.methods.registry import Method
-from benchmark.storage.cards import sees_labels
+from benchmark.storage.fits import sees_labels
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import kept_cells
 from benchmark.study.cells import Cell

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from baselines.diffusion.ddpm import DDPM
 from benchmark.methods.contract.check import check_detector, simulated_case
-from benchmark.methods.contract.memory import live_peak
+from benchmark.methods.contract.trial import live_peak
 from cddpm.detector import CDDPM
 from datasets.errors import BadValue
 

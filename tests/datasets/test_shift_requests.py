@@ -4,8 +4,7 @@ import pytest
 
 from datasets.errors import BadValue, UnknownName, UserError
 from datasets.shift_requests import parse_shifts
-from datasets.shifts.kinds import BUILT_IN
-from datasets.shifts.registry import kind, names, origin
+from datasets.shifts.registry import BUILT_IN, kind, names, origin
 
 
 def pairs(text: str) -> list[tuple[str, float]]:

@@ -86,14 +86,12 @@ class Running:
 
 def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["studies", "detectors", "baselines.autoencoders.ae", "baselines.training.train_on_slices"]
-    )
+    context.set_forkserver_preload(["studies", "detectors", "baselines.autoencoders.ae", "baselines.training.fit"])
     return context
 
 
 def _run(pipe: Connection, study: Disturbed, out: Path, disturb: Disturbance | None) -> None:
-    from baselines.training import stage_training as stage
+    from baselines.training import loop as stage
     from benchmark.execution import fit_methods as fitting
     from benchmark.execution import worker as runner
     from datasets.grid import GRIDS

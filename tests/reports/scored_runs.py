@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from benchmark.analysis.summaries.make import summarise
 from benchmark.execution.score_cells import evaluate_study, fail
-from benchmark.scoring.closeness import as_seen
+from benchmark.scoring.ranking_pass import as_seen
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import blank_row, write_rows

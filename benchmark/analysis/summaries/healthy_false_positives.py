@@ -8,9 +8,8 @@ import numpy as np
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import alarm_choice, of_metric
 from benchmark.analysis.summaries.standings import mean_of
-from benchmark.statistics.intervals.proportion import exact_interval
-from benchmark.statistics.panel import Panel, panels
-from benchmark.statistics.question import Question
+from benchmark.statistics.intervals.mean import exact_interval
+from benchmark.statistics.panel import Panel, Question, panels
 from datasets.errors import MissingData
 from datasets.simulation.implants import host_cohort
 

@@ -9,12 +9,11 @@ from benchmark import __version__
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.summaries.efficiency import EfficiencyLine, efficiency_lines
 from benchmark.analysis.summaries.healthy_false_positives import AlarmLine, alarm_lines
-from benchmark.analysis.summaries.participants import Person, people_of
 from benchmark.analysis.summaries.shift_areas import AreaLine, area_lines
 from benchmark.analysis.summaries.standings import Line, lines_of, standings_of
-from benchmark.analysis.summaries.subgroups import GroupLine, group_lines
+from benchmark.analysis.summaries.subgroups import GroupLine, Person, group_lines, people_of
+from benchmark.statistics.panel import QUESTIONS
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
-from benchmark.statistics.question import QUESTIONS
 from benchmark.storage.comparisons import write_comparisons
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows

@@ -6,13 +6,12 @@ from math import nan
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import people_choices
-from benchmark.analysis.summaries.response import mean_over_dose
 from benchmark.statistics.intervals.mean import interval
-from benchmark.statistics.panel import Choice
-from benchmark.statistics.question import Question
+from benchmark.statistics.panel import Choice, Question
 from benchmark.storage.run_record import kept_cells
 from benchmark.study.protocols import on_shifted
 from datasets.shifts.shift import Shift
@@ -133,3 +132,27 @@ def _line(
         choice.protocol, method, found.n, kept.shape[1], len(curve.doses), float(doses.max()),
         mean, mean - found.mean, found.mean, found.low, found.high, found.level,
     )  # fmt: skip
+
+
+Values = NDArray[np.float64]
+
+
+def mean_over_dose(doses: Values, values: Values) -> Values:
+    """Trapezoid area from dose 0 to the highest, over the highest: in the unit of the values.
+
+    Args:
+        doses: `(L,)`, in any order; one of them is 0, that of the unshifted cell.
+        values: `(..., L)` at these doses.
+
+    Returns:
+        `(...)`; NaN where a value is, and where no dose is above 0.
+
+    Example:
+        >>> float(mean_over_dose(np.array([0.0, 0.1, 0.3]), np.array([0.6, 0.4, 0.0])))
+        0.3
+    """
+    order = np.argsort(doses, kind="stable")
+    doses, values = doses[order], values[..., order]
+    if not doses[-1] > 0:
+        return np.full(values.shape[:-1], np.nan)
+    return np.asarray(np.trapezoid(values, doses, axis=-1) / doses[-1])

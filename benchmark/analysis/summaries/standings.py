@@ -10,9 +10,8 @@ from benchmark.analysis.compare_methods import Comparable, Standing
 from benchmark.analysis.endpoints import area_choices, overlap_choices
 from benchmark.statistics.intervals.mean import Interval, interval
 from benchmark.statistics.pairwise.paired_difference import Comparison
-from benchmark.statistics.panel import Choice, Panel, panels
+from benchmark.statistics.panel import QUESTIONS, Choice, Panel, Question, panels
 from benchmark.statistics.primary_endpoint import Endpoint
-from benchmark.statistics.question import QUESTIONS, Question
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark.methods.card import Card, Supervision
-from benchmark.methods.contract.memory import live_peak
-from benchmark.methods.contract.trial import NotRun, Trial, simulated_case
+from benchmark.methods.contract.trial import NotRun, Trial, live_peak, simulated_case
 from benchmark.methods.detector import Detector, LabelledDetector
 from datasets.case import Case
 

@@ -1,5 +1,6 @@
 """Trial: a detector fitted on small simulated brains, for its contract to be tried on."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -110,3 +111,30 @@ class SealedCase(Case):
 
 def sealed(case: Case) -> SealedCase:
     return SealedCase(case.case_id, case.image, case.brain_mask, None, case.affine)
+
+
+def live_peak(compute: Callable[[], object], device: torch.device) -> int:
+    """Bytes of tensors on `device` that `compute` holds at once, beyond what was held before."""
+    return _peak_on_gpu(compute, device) if device.type == "cuda" else _peak_on_cpu(compute)
+
+
+def _peak_on_gpu(compute: Callable[[], object], device: torch.device) -> int:
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    compute()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
+
+
+def _peak_on_cpu(compute: Callable[[], object]) -> int:
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces itself on stderr
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        compute()
+    events = [one for one in profiler.profiler.kineto_results.events() if one.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda one: one.start_ns()):
+        held += event.nbytes()  # negative where memory is given back
+        peak = max(peak, held)
+    return peak

@@ -8,8 +8,7 @@ searched exactly. References: Vincent 1993, grayscale area openings and closings
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.components import steps
-from benchmark.metrics.masks import Mask, bounding_box
+from benchmark.metrics.masks import Mask, bounding_box, steps
 
 Map = NDArray[np.float32]
 PLACE = 0xFFFFFFFF  # the part of an ordered voxel that says where it lies

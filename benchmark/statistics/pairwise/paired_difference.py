@@ -1,8 +1,9 @@
 """Comparison: what one pair of methods gives for one question, corrected for all pairs of its cohort."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -11,15 +12,12 @@ from numpy.typing import NDArray
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
 from benchmark.statistics.intervals.mean import Interval, interval
-from benchmark.statistics.pair import Pair, pair
 from benchmark.statistics.pairwise import generalised_p as generalised
 from benchmark.statistics.pairwise.multiple_testing import holm, of_the_winner
-from benchmark.statistics.pairwise.permutation import sign_flips
+from benchmark.statistics.pairwise.permutation import sign_flips, unpaired_permutation_p
 from benchmark.statistics.pairwise.power import detectable, detectable_recipe
-from benchmark.statistics.pairwise.unpaired import unpaired_permutation_p
-from benchmark.statistics.panel import LOGGED, Choice, Panel
+from benchmark.statistics.panel import LOGGED, Choice, Pair, Panel, Question, pair
 from benchmark.statistics.primary_endpoint import Endpoint
-from benchmark.statistics.question import Question
 
 Values = NDArray[np.float64]
 State = Literal["better", "equivalent", "not separable", "not testable"]
@@ -262,3 +260,42 @@ def _reach(one: Pair, question: Question, endpoint: Endpoint, count: int) -> tup
 
 def _published(one: Pair) -> float:
     return unpaired_permutation_p(one.a.mean(axis=1), one.b.mean(axis=1))
+
+
+FEWEST_COHORTS = 10
+"""From which on a critical-difference diagram says anything."""
+
+
+def rank_sets(methods: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, tuple[int, int]]:
+    """Best and worst rank that each method may have, 1 being the best.
+
+    What the tests separate counts, even where the difference lies within the margin of equivalence.
+
+    Args:
+        comparisons: all pairs of one cohort under one question.
+    """
+    above, below = dict.fromkeys(methods, 0), dict.fromkeys(methods, 0)
+    for one in comparisons:
+        winner = one.ahead
+        if winner and one.p_adjusted <= one.alpha:
+            below[winner] += 1
+            above[one.b if winner == one.a else one.a] += 1
+    return {method: (1 + above[method], len(methods) - below[method]) for method in methods}
+
+
+def critical_difference(methods: int, cohorts: int, *, alpha: float = 0.05) -> float | None:
+    """How far mean ranks over cohorts have to lie apart (Nemenyi); None below ten cohorts, where it means nothing.
+
+    References:
+        Demsar, JMLR 7 (2006) 1-30.
+    """
+    return nemenyi(methods, cohorts, alpha=alpha) if cohorts >= FEWEST_COHORTS else None
+
+
+def nemenyi(methods: int, cohorts: int, *, alpha: float = 0.05) -> float:
+    """The critical difference itself, whatever the number of cohorts."""
+    from scipy.stats import studentized_range
+
+    # 100,000 degrees of freedom stand for infinitely many.
+    q = float(studentized_range.isf(alpha, methods, 1e5)) / sqrt(2)
+    return q * sqrt(methods * (methods + 1) / (6 * cohorts))

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from benchmark.statistics.pairwise import generalised_p as generalised
 from benchmark.statistics.pairwise.multiple_testing import holm
-from benchmark.statistics.pairwise.permutation import sign_flips
-from benchmark.statistics.pairwise.unpaired import unpaired_permutation_p
+from benchmark.statistics.pairwise.permutation import sign_flips, unpaired_permutation_p
 from benchmark.statistics.validation.simulation import Population, draw
 
 Values = NDArray[np.float64]

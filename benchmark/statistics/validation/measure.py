@@ -1,4 +1,6 @@
-"""Measure by simulation what intervals and tests are worth: `python -m benchmark.statistics.validation.measure [--runs N]`.
+"""Measure by simulation what intervals and tests are worth.
+
+`python -m benchmark.statistics.validation.measure [--runs N]`.
 
 Writes `coverage.csv` (n x seeds x population -> coverage) and `errors.csv` (family-wise error of all pairs among
 methods that differ by nothing but new training seeds, and power of paired against unpaired tests).
@@ -15,9 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.statistics.intervals.bootstrap import bootstrap_t
 from benchmark.statistics.intervals.coverage import TABLE, Measured
-from benchmark.statistics.intervals.mean import satterthwaite_interval
+from benchmark.statistics.intervals.mean import bootstrap_t, satterthwaite_interval
 from benchmark.statistics.validation.error_rates import (
     Rate,
     mistaken_error,

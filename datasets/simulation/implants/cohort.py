@@ -18,9 +18,8 @@ from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.atomic import new_cohort, write_table
 from datasets.simulation.implants.blending import HostImage, add_lesion, add_seam, host_image
 from datasets.simulation.implants.design import Design, Treatment
-from datasets.simulation.implants.library import Library
 from datasets.simulation.implants.placement import Placed, place_lesion
-from datasets.simulation.implants.shapes import FAMILIES, Family
+from datasets.simulation.implants.shapes import FAMILIES, Family, Library
 from datasets.simulation.implants.tissue import Tissues, guess_tissues
 from datasets.simulation.implants.truth import Truth
 from datasets.spec import DatasetSpec, folder_name

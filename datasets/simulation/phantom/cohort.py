@@ -11,8 +11,7 @@ from datasets.errors import BadValue, UnknownName
 from datasets.io.atomic import new_cohort, write_table
 from datasets.simulation.phantom.lesions import Lesion
 from datasets.simulation.phantom.signals import PROTOCOLS
-from datasets.simulation.phantom.subject import FAMILIES, PLAIN
-from datasets.simulation.phantom.subject_draw import Subject, SubjectNumber, draw_subject
+from datasets.simulation.phantom.subject import FAMILIES, PLAIN, Subject, SubjectNumber, draw_subject
 
 LICENCE = (
     "MNI ICBM 152 template licence (free to use, copy, modify and distribute with this notice: Copyright (C) 1993-2004 "

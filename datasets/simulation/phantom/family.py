@@ -1,9 +1,13 @@
 """Age and sex of simulated people, and how age widens what is CSF."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from datasets.simulation.phantom.anatomy import Anatomy
+from datasets.simulation.phantom.lesions import Lesions
 
 ADULTS_MEAN, ADULTS_DEVIATION = 50.0, 17.0  # years
 BY_AGE = 0.8  # correlation of atrophy with age
@@ -47,3 +51,34 @@ def person_of(atrophy: float, rng: np.random.Generator) -> Person:
     """Somebody whose brain is as wide in its CSF as that: `draw_atrophy` the other way round, for healthy adults."""
     mean = ADULTS_MEAN + ADULTS_DEVIATION * BY_AGE * atrophy
     return draw_person(Ages(mean, ADULTS_DEVIATION * np.sqrt(1 - BY_AGE**2), 18, 90), rng)
+
+
+@dataclass(frozen=True)
+class Affected:
+    """A brain with lesions; `anatomy` is what it was before, displaced where they have mass."""
+
+    anatomy: Anatomy
+    lesions: Lesions
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of lesions.
+
+    Attributes:
+        prefix: of its cases' names.
+        stream: keeps its random numbers, and so its people, apart from all other families'.
+        ages: of its people; None where the anatomy is drawn first and tells the age.
+        draw: the lesions of an anatomy, for the case's index in its cohort, which spreads them.
+        regions: names of the values in `Lesions.regions`.
+        cases: how many there are unless another number is asked for.
+    """
+
+    title: str
+    prefix: str
+    stream: int
+    ages: Callable[[int], Ages] | None
+    draw: Callable[[Anatomy, int, np.random.Generator], Affected]
+    reference: str
+    regions: Mapping[int, str]
+    cases: int = 12

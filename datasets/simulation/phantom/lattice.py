@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Volume = NDArray[np.float32]
 
@@ -71,3 +72,9 @@ def _spline_weights(positions: Volume, knots_mm: float) -> Volume:
     near = 2 / 3 - distance**2 + distance**3 / 2
     far = (2 - distance) ** 3 / 6
     return np.where(distance < 1, near, np.where(distance < 2, far, 0)).astype(np.float32)
+
+
+def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The 26-connected component of `mask`, `(X, Y, Z)`, with the most voxels; `mask` must not be empty."""
+    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    return np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))

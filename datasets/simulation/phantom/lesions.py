@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy
+from datasets.simulation.phantom.anatomy import Anatomy, Relaxation
 from datasets.simulation.phantom.lattice import Lattice, Volume
-from datasets.simulation.phantom.tissues import Relaxation
 
 Window = tuple[slice, slice, slice]
 EVERYWHERE: Window = (slice(None), slice(None), slice(None))

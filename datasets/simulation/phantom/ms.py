@@ -5,15 +5,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.simulation.phantom.anatomy import Anatomy
-from datasets.simulation.phantom.family import Ages
-from datasets.simulation.phantom.growth import radius_mm, spread
+from datasets.simulation.phantom.anatomy import Anatomy, Places, Relaxation, places
+from datasets.simulation.phantom.family import Affected, Ages, Family
+from datasets.simulation.phantom.growth import Ovoid, Site, radius_mm, scatter, spread
 from datasets.simulation.phantom.lattice import Volume
-from datasets.simulation.phantom.lesion_family import Affected, Family
 from datasets.simulation.phantom.lesions import put_together
-from datasets.simulation.phantom.ovoids import Ovoid, Site, scatter
-from datasets.simulation.phantom.places import Places, places
-from datasets.simulation.phantom.tissues import Relaxation
 
 FEWEST, MOST = 5, 50
 SMALLEST_ML, LARGEST_ML = 0.02, 2.0

@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy
+from datasets.simulation.phantom.anatomy import RELAXATION, Anatomy
 from datasets.simulation.phantom.growth import Grown, grow, offsets, radius_mm, spread, voxel_count
 from datasets.simulation.phantom.lattice import BOX_MM, CENTRE_MM, smooth_field
 from datasets.simulation.phantom.lesions import Drawn, Layer, Lesions, put_together
-from datasets.simulation.phantom.tissues import RELAXATION
 
 SMALLEST_ML, LARGEST_ML = 0.5, 40.0
 SHALLOWEST_MM = 10.0  # of a lesion's centre under the brain's surface

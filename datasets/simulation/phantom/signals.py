@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy
+from datasets.simulation.phantom.anatomy import RELAXATION, Anatomy, Relaxation, Tissue
 from datasets.simulation.phantom.lattice import Volume, smooth_field
 from datasets.simulation.phantom.lesions import Layer, Lesions
-from datasets.simulation.phantom.tissues import RELAXATION, Relaxation, Tissue
 
 
 @dataclass(frozen=True)

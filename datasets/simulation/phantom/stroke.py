@@ -5,15 +5,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.simulation.phantom.anatomy import Anatomy
-from datasets.simulation.phantom.family import Ages
-from datasets.simulation.phantom.growth import Grown, grow, offsets, radius_mm, spread, voxel_count
+from datasets.simulation.phantom.anatomy import Anatomy, Places, Relaxation, choose, places
+from datasets.simulation.phantom.family import Affected, Ages, Family
+from datasets.simulation.phantom.growth import (
+    Grown,
+    Ovoid,
+    Site,
+    grow,
+    offsets,
+    radius_mm,
+    scatter,
+    spread,
+    voxel_count,
+)
 from datasets.simulation.phantom.lattice import Volume, smooth_field
-from datasets.simulation.phantom.lesion_family import Affected, Family
 from datasets.simulation.phantom.lesions import Drawn, Layer, put_together
-from datasets.simulation.phantom.ovoids import Ovoid, Site, scatter
-from datasets.simulation.phantom.places import Places, choose, places
-from datasets.simulation.phantom.tissues import Relaxation
 
 SMALLEST_ML, LARGEST_ML = 0.1, 150.0
 TERRITORIES = {"middle": 0.74, "posterior": 0.16, "anterior": 0.10}  # cerebral artery

@@ -6,15 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy
-from datasets.simulation.phantom.family import Ages
-from datasets.simulation.phantom.growth import GOLDEN, grow, spread, voxel_count
+from datasets.simulation.phantom.anatomy import Anatomy, Places, Relaxation, places
+from datasets.simulation.phantom.family import Affected, Ages, Family
+from datasets.simulation.phantom.growth import GOLDEN, Ovoid, Site, grow, scatter, spread, voxel_count
 from datasets.simulation.phantom.lattice import Volume, smooth_field
-from datasets.simulation.phantom.lesion_family import Affected, Family
 from datasets.simulation.phantom.lesions import Drawn, Layer, put_together
-from datasets.simulation.phantom.ovoids import Ovoid, Site, scatter
-from datasets.simulation.phantom.places import Places, places
-from datasets.simulation.phantom.tissues import Relaxation
 
 SMALLEST_ML, LARGEST_ML = 1.0, 40.0
 DEEP_ML = (0.02, 0.5)

@@ -11,8 +11,7 @@ from baselines.autoencoders.svae import SVAE
 from baselines.autoencoders.vae import VAE
 from baselines.reconstruction import SliceReconstruction
 from benchmark.methods.contract.check import check_detector
-from benchmark.methods.contract.memory import live_peak
-from benchmark.methods.contract.trial import simulated_case
+from benchmark.methods.contract.trial import live_peak, simulated_case
 
 
 @pytest.mark.parametrize(("size", "stages"), [(96, 4), (48, 3), (16, 1)])

@@ -13,8 +13,7 @@ from torch.nn import functional as F
 
 from baselines.autoencoders.dae import DAE, DenoisingUNet, StandardisedConv, Swish, coarse_noise
 from benchmark.methods.contract.check import check_detector
-from benchmark.methods.contract.memory import live_peak
-from benchmark.methods.contract.trial import simulated_case
+from benchmark.methods.contract.trial import live_peak, simulated_case
 
 TINY = DAE.Config(size=16, width=4, depth=3, noise_grid=4, steps=3, batch_size=4, augment=False)
 

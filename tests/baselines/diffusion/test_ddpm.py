@@ -11,7 +11,7 @@ from baselines.diffusion.ddpm import DDPM
 from baselines.diffusion.noise import gaussian_noise, simplex_noise
 from baselines.diffusion.schedule import cosine_alpha_bar
 from benchmark.methods.contract.check import check_detector
-from benchmark.methods.contract.memory import live_peak
+from benchmark.methods.contract.trial import live_peak
 
 TINY = DDPM.Config(size=16, width=8, multipliers=(1, 2), residual_blocks=1, heads=2, groups=4)
 

@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 
 from baselines.diffusion.noise import OCTAVES, _lattice, gaussian_noise, simplex_noise
-from baselines.slices.philox import philox
+from baselines.slices.seeding import philox
 
 KINDS = pytest.mark.parametrize("noise", [simplex_noise, gaussian_noise])
 Noise = Callable[..., Tensor]

@@ -15,8 +15,7 @@ from baselines.diffusion.noise import gaussian_noise
 from baselines.diffusion.pddpm import PDDPM
 from baselines.diffusion.schedule import add_noise
 from benchmark.methods.contract.check import check_detector
-from benchmark.methods.contract.memory import live_peak
-from benchmark.methods.contract.trial import simulated_case
+from benchmark.methods.contract.trial import live_peak, simulated_case
 
 TINY = PDDPM.Config(
     size=16,

@@ -16,8 +16,7 @@ from baselines.gan.fanogan import FAnoGAN
 from baselines.gan.wgan import Critic, Features, Generator, critic_loss, generator_loss, gradient_penalty
 from baselines.training.stage import Stage
 from benchmark.methods.contract.check import check_detector
-from benchmark.methods.contract.memory import live_peak
-from benchmark.methods.contract.trial import simulated_case
+from benchmark.methods.contract.trial import live_peak, simulated_case
 from datasets.case import Case
 
 TINY = FAnoGAN.Config(

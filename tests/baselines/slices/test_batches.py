@@ -2,8 +2,7 @@
 
 import torch
 
-from baselines.slices.batches import Batches
-from baselines.slices.sampling import Volumes
+from baselines.slices.sampling import Batches, Volumes
 
 
 def volumes() -> Volumes:

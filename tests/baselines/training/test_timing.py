@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from baselines.training import timing as stopwatch
-from baselines.training.timing import Stopwatch
+from baselines.training.timing import Stopwatch, Timetable
 
 
 class Clock:
@@ -65,3 +65,28 @@ def test_the_recent_rate_is_that_since_it_was_last_asked(clock: Clock) -> None:
 
 def test_nothing_is_known_before_the_first_pause() -> None:
     assert math.isnan(Stopwatch(torch.device("cpu")).rate(0))
+
+
+@pytest.mark.parametrize(("steps", "looks"), [(60, 20), (400, 20), (19_200, 20), (7, 7), (50, 25)])
+def test_there_are_about_twenty_looks(steps: int, looks: int) -> None:
+    timetable = Timetable(steps)
+    assert sum(timetable.look(step) for step in range(1, steps + 1)) == looks
+
+
+def test_looks_come_as_often_as_asked_for_and_after_the_last_step() -> None:
+    timetable = Timetable(10, look_every=4)
+    assert [step for step in range(1, 11) if timetable.look(step)] == [4, 8, 10]
+
+
+def test_there_are_a_few_pictures_and_no_more_than_about_five_hundred_rows() -> None:
+    timetable = Timetable(19_200)
+    assert [step for step in range(1, 19_201) if timetable.picture(step)] == [4800, 9600, 14_400, 19_200]
+    assert [step for step in range(1, 151) if Timetable(150).picture(step)] == [38, 76, 114, 150]
+    assert 480 <= sum(timetable.note(step) for step in range(1, 19_201)) <= 520
+
+
+def test_training_pauses_for_each_of_them() -> None:
+    timetable = Timetable(2000, look_every=7)
+    for step in range(1, 2001):
+        due = timetable.look(step) or timetable.note(step) or timetable.picture(step) or timetable.checkpoint(step)
+        assert timetable.pause(step) == due

@@ -28,7 +28,8 @@ def test_a_containers_quota_counts(tmp_path: Path, quota: str | None, cores: int
 def threads(**environment: str) -> str:
     """What torch counts after the program's entry point has been through."""
     code = (
-        "import benchmark.commands.main as cli, sys, os; cli.app = lambda: None; cli.main(); assert 'torch' not in sys.modules;"
+        "import benchmark.commands.main as cli, sys, os; cli.app = lambda: None; cli.main();"
+        "assert 'torch' not in sys.modules;"
         "import torch; print(torch.get_num_threads(), os.environ['OMP_WAIT_POLICY'])"
     )
     bare = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}

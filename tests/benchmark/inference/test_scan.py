@@ -24,8 +24,7 @@ from datasets.case import CaseFiles
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.grid import Grid, load_case
 from datasets.io.atomic import write_json
-from datasets.preparation.scan import Parameters
-from datasets.preparation.scan_steps import Setup
+from datasets.preparation.scan import Parameters, Setup
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
 from datasets.preparation.volume import Matrix, Volume, read_volume, write_floats, write_mask
@@ -52,7 +51,7 @@ def fit(tmp_path_factory: pytest.TempPathFactory, head: Head, setup: Setup) -> F
     folder = tmp_path_factory.mktemp("run") / "fits"
     image, brain = folder.parent / "healthy.nii.gz", folder.parent / "brain.nii.gz"
     box = setup.template.box(SPACING)
-    from datasets.preparation.resampling import onto
+    from datasets.preparation.volume import onto
 
     write_floats(image, Volume(onto(head.healthy, box, order=0), box.affine))
     write_mask(brain, Volume(onto(head.brain_mask, box, order=0), box.affine))
@@ -123,7 +122,7 @@ def test_a_scan_stored_in_another_order_has_the_same_map(
 def test_a_prepared_scan_is_mapped_as_it_lies(
     head: Head, mapped: Callable[..., Volume], tmp_path: Path, setup: Setup
 ) -> None:
-    from datasets.preparation.resampling import onto
+    from datasets.preparation.volume import onto
 
     box = setup.template.box(SPACING)
     scan, mask = tmp_path / "scan.nii.gz", tmp_path / "mask.nii.gz"

@@ -4,9 +4,8 @@ import pytest
 from detectors import MeanDistance
 
 from benchmark.methods.built_in import BUILT_IN, method, methods
-from benchmark.methods.hyperparameters import build, resolve_config
+from benchmark.methods.hyperparameters import Choice, build, parse_choices, resolve_config
 from benchmark.methods.registry import Method, load
-from benchmark.methods.variant_syntax import Choice, parse_choices
 from datasets.errors import BadValue, UnknownName, UserError
 
 pytestmark = pytest.mark.usefixtures("plugin")

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from plugincode import DARKNESS, write_plugin
 
-from benchmark.methods.installed_plugins import in_file
 from benchmark.methods.plugin_file import detectors, kebab, target_of
-from benchmark.methods.registry import Method, UnusableMethod, load
+from benchmark.methods.registry import Method, UnusableMethod, in_file, load
 from datasets.errors import BadValue
 
 TWO = f"""{DARKNESS}

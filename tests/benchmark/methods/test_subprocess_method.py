@@ -16,10 +16,9 @@ from studies import Runner, read_table
 from benchmark.methods.built_in import methods
 from benchmark.methods.contract.check import check_detector
 from benchmark.methods.contract.trial import simulated_case
-from benchmark.methods.installed_plugins import in_file
-from benchmark.methods.registry import Method, load
+from benchmark.methods.hyperparameters import parse_choices
+from benchmark.methods.registry import Method, in_file, load
 from benchmark.methods.subprocess_method import subprocess_method
-from benchmark.methods.variant_syntax import parse_choices
 from benchmark.methods.weights import load_weights, save_weights
 from benchmark.study.planning import plan
 from benchmark.study.study import Request

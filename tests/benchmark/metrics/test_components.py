@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from volumes import drawn, flooded
 
-from benchmark.metrics import components as module
-from benchmark.metrics.components import components
+from benchmark.metrics import masks as module
 from benchmark.metrics.ground_truth import Anatomy
 from benchmark.metrics.lesionwise import find_lesions
+from benchmark.metrics.masks import components
 from datasets.case import CaseFiles
 
 FILES = CaseFiles("", Path(), Path(), Path(), "", "", "val")

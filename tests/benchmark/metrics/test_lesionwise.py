@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from volumes import Mask, drawn, flooded
 
-from benchmark.metrics.components import components
 from benchmark.metrics.lesionwise import find_lesions, froc_point, lesion_levels
+from benchmark.metrics.masks import components
 
 
 def by_sets(prediction: Mask, lesion: Mask) -> tuple[int, int, int, int]:

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from benchmark.metrics import alarms
 from benchmark.metrics.ground_truth import Anatomy
-from benchmark.scoring.detection import SHARES, cross_fitted_thresholds, found, ladder
+from benchmark.scoring.detection_at_one_fp import SHARES, cross_fitted_thresholds, found, ladder
 from benchmark.scoring.postprocessing.area_opening import area_opening
 from benchmark.scoring.postprocessing.chains import remove_small
 from benchmark.study.chains import Chain

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.methods.contract.check import simulated_case
-from benchmark.speed.precision_effect import dice_difference, map_difference
+from benchmark.speed.sweep import dice_difference, map_difference
 
 HEALTHY = simulated_case(0, (24, 24, 16))
 

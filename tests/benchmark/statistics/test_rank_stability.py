@@ -5,7 +5,15 @@ import pytest
 from scipy import stats
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.rank_stability import Universe, by_axis, describe, kendall, read_choices
+from benchmark.statistics.rank_stability import (
+    Universe,
+    by_axis,
+    describe,
+    kendall,
+    kendall_tau,
+    rank_agreement,
+    read_choices,
+)
 from benchmark.study.chains import STANDARD_CHAINS
 from benchmark.study.protocols import PROTOCOLS
 
@@ -44,3 +52,44 @@ def test_the_fixed_list_names_what_there_is() -> None:
     assert found.postprocessing == STANDARD_CHAINS
     assert {"dice", "lesion_f1", "auprc"} <= set(found.metrics) <= set(METRICS)
     assert set(found.protocols) == {name for name, one in PROTOCOLS.items() if not one.sees_test_labels}
+
+
+def test_tau_is_scipys_ties_included() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        one, other = rng.integers(0, 6, (2, 7)).astype(float)
+        expected = stats.kendalltau(one, other).statistic
+        assert kendall_tau(one, other) == pytest.approx(expected, nan_ok=True)
+
+
+def patients(rng: np.random.Generator, count: int, quality: np.ndarray[tuple[int], np.dtype[np.float64]]):  # type: ignore[no-untyped-def]
+    return quality + rng.normal(0, 0.3, (count, 1)) + rng.normal(0, 0.05, (count, len(quality)))
+
+
+def test_the_same_order_agrees_and_the_opposite_one_does_not() -> None:
+    rng, quality = np.random.default_rng(1), np.linspace(0, 1, 6)
+    agreeing = rank_agreement(patients(rng, 20, quality), patients(rng, 30, quality))
+    assert (agreeing.tau, agreeing.low, agreeing.methods) == (1, 1, 6)
+    opposed = rank_agreement(patients(rng, 20, quality), patients(rng, 30, -quality))
+    assert (opposed.tau, opposed.high) == (-1, -1)
+
+
+def test_equal_methods_have_an_interval_about_zero() -> None:
+    rng, quality = np.random.default_rng(2), np.zeros(6)
+    result = rank_agreement(patients(rng, 20, quality), patients(rng, 30, quality))
+    assert result.low < 0 < result.high
+
+
+def test_undefined_numbers_of_a_patient_are_left_out() -> None:
+    rng, quality = np.random.default_rng(3), np.linspace(0, 1, 5)
+    one, other = patients(rng, 20, quality), patients(rng, 20, quality)
+    one[3, 2] = np.nan
+    assert rank_agreement(one, other).tau == 1
+
+
+def test_few_patients_have_no_interval_and_few_methods_no_tau() -> None:
+    rng, quality = np.random.default_rng(4), np.linspace(0, 1, 5)
+    few = rank_agreement(patients(rng, 2, quality), patients(rng, 20, quality))
+    assert few.tau == 1
+    assert np.isnan([few.low, few.high]).all()
+    assert np.isnan(rank_agreement(patients(rng, 20, quality[:2]), patients(rng, 20, quality[:2])).tau)

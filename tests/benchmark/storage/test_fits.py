@@ -7,7 +7,7 @@ import pytest
 from cohorts import TINY
 
 from benchmark.methods.card import Card
-from benchmark.storage.cards import DataCard, read_card, sees_labels, training_told, write_card
+from benchmark.storage.fits import DataCard, read_card, sees_labels, training_told, write_card
 from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Cohort, Fit
 from datasets.errors import BadFile

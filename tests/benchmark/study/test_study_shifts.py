@@ -18,9 +18,9 @@ from benchmark.study.planning import plan
 from benchmark.study.study import Request
 from datasets.errors import UnknownName
 from datasets.grid import load_case
-from datasets.shift_landmarks import landmarks_of, measured
+from datasets.shift_requests import landmarks_of, measured
 from datasets.shifts import Shift
-from datasets.shifts.histogram import mean_landmarks
+from datasets.shifts.representation import mean_landmarks
 
 Counter = Callable[[type, str], Sequence[object]]
 Rows = Sequence[dict[str, str]]

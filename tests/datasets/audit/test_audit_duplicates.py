@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.audit.duplicate_scans import Scan, duplicate_findings
-from datasets.audit.duplicates import LIKE, alike, signature
+from datasets.audit.duplicates import LIKE, Scan, alike, duplicate_findings, signature
 from datasets.io.case_table import read_table
 from datasets.spec import REQUIRED_COLUMNS
 

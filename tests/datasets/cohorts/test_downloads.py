@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datasets.case import RawCase, RawCohort
 from datasets.cohorts.catalog import BUILT_IN, dataset
 from datasets.errors import BadFile, MissingData
-from datasets.raw import RawCase, RawCohort
 from datasets.splits import split_of, subjects_of
 
 SHEET = 'IXI_ID,"SEX_ID (1=m, 2=f)",HEIGHT,AGE\n2,2,164,35.80\n12,1,175,38.78\n237,2,167,78.2\n237,2,0,78.2\n'

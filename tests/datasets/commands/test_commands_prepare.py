@@ -9,9 +9,9 @@ from skulls import draw_head, write_raw, write_template
 from typer.testing import CliRunner, Result
 
 from datasets.__main__ import app
+from datasets.case import RawCohort
 from datasets.cohorts import catalog
 from datasets.errors import MissingData, UserError
-from datasets.raw import RawCohort
 from datasets.spec import DatasetSpec
 
 

@@ -16,7 +16,7 @@ from datasets.errors import BadValue, UnknownName
 from datasets.grid import load_case
 from datasets.shift_requests import AskedShift
 from datasets.shifts import Shift
-from datasets.shifts.kinds import BUILT_IN
+from datasets.shifts.registry import BUILT_IN
 
 pytestmark = pytest.mark.usefixtures("plugin")
 

@@ -7,12 +7,10 @@ from skulls import draw_head, moved, turn, write_raw, write_template
 
 from datasets.errors import BadFile, BadValue
 from datasets.preparation.bias import corrected
-from datasets.preparation.resampling import onto
-from datasets.preparation.scan import Parameters
-from datasets.preparation.scan_steps import Setup, prepare_scan
+from datasets.preparation.scan import Parameters, Setup, prepare_scan
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
-from datasets.preparation.volume import Volume, write_floats
+from datasets.preparation.volume import Volume, onto, write_floats
 
 TURN = turn((10, -6, 8), (1.05, 0.96, 1.02), (30, -20, 10))
 

@@ -15,10 +15,9 @@ from datasets.grid import Cases, Grid, load_case
 from datasets.shifts import Shift
 from datasets.shifts.acquisition import bias, blur, noise, thickness
 from datasets.shifts.application import Applied
-from datasets.shifts.histogram import PERCENTILES, mean_landmarks, moved_onto, percentiles_of
-from datasets.shifts.kind import ShiftKind, View
-from datasets.shifts.kinds import BUILT_IN, COMMON_DOSES
-from datasets.shifts.levels import DOSES
+from datasets.shifts.registry import BUILT_IN, COMMON_DOSES, DOSES
+from datasets.shifts.representation import PERCENTILES, mean_landmarks, moved_onto, percentiles_of
+from datasets.shifts.shift import ShiftKind, View
 
 LANDMARKS = tuple(float(one) for one in np.linspace(0, 1, len(PERCENTILES)) ** 1.7)
 TORCHIO = ("motion", "ghosting")

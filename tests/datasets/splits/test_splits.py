@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from datasets.case import RawCase
 from datasets.cohorts.catalog import BUILT_IN, dataset
 from datasets.errors import BadFile, BadValue
-from datasets.raw import RawCase
 from datasets.splits import Subject, fold_table, split_of, subjects_of
-from datasets.splits.assignment import COLUMNS, committed, dealt
+from datasets.splits.assignment import COLUMNS, MSL_VAL, committed, dealt
 from datasets.splits.hashing import deal, draw, rank, scaled
-from datasets.splits.split_plans import MSL_VAL
 from datasets.splits.subjects import age_band
 
 TABLES = Path(__file__).parents[3] / "datasets/splits/tables"

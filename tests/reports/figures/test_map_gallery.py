@@ -12,7 +12,7 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from benchmark.methods.card import Card
-from benchmark.storage.cards import DataCard, write_card
+from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import write_volume
 from benchmark.storage.run_record import record_cell

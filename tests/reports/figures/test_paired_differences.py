@@ -7,9 +7,8 @@ import pytest
 from matplotlib import image
 
 from benchmark.statistics.pairwise.paired_difference import compare_all
-from benchmark.statistics.panel import Choice, Panel
+from benchmark.statistics.panel import QUESTIONS, Choice, Panel
 from benchmark.statistics.primary_endpoint import read_endpoint
-from benchmark.statistics.question import QUESTIONS
 from reports.figures import paired_differences as differences
 from reports.figures.paired_differences import Shown, write_differences
 

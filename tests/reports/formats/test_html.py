@@ -13,8 +13,7 @@ import pytest
 from scored_runs import Made, make
 
 from reports.document import compose
-from reports.formats.html import script_json, write_html
-from reports.formats.html_rendering import render
+from reports.formats.html import render, script_json, write_html
 from reports.formats.registry import FORMATS, write
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from scored_runs import Made, section
 
 from benchmark.storage.run_record import Scoring
-from reports.model.headline import domain, headlines, healthy_protocol
+from reports.model.ranking import domain, headlines, healthy_protocol
 from reports.model.run_results import read_findings
 
 

@@ -8,7 +8,7 @@ import pytest
 from scored_runs import Made, cells_of, make, section
 
 from benchmark.methods.card import Card
-from benchmark.storage.cards import DataCard, write_card
+from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.rows import Row, read_rows, write_rows
 from reports.formats.terminal import boards_text
 

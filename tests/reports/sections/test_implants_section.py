@@ -6,9 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.figures.audiogram import draw_audiogram
 from reports.model.run_results import read_findings
-from reports.sections.implants import audiogram_text, half_text
+from reports.sections.implants import audiogram_text, draw_audiogram, half_text
 
 POINT = {"state": "reached", "contrast": 0.8, "low": 0.5, "high": 1.25, "lowest": 0.25, "highest": 2.0, "off_grid": 0}
 

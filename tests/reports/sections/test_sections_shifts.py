@@ -10,12 +10,10 @@ from scored_runs import Made, make, section
 
 from benchmark.storage.rows import Row
 from datasets.shifts import Shift
-from reports.figures.dose_response import panels_of
 from reports.formats.terminal import boards_text
 from reports.model.run_results import read_findings
 from reports.model.shift_responses import Response
-from reports.sections.shift_tables import detail_table, summary_table
-from reports.sections.shifts import under_shift, worst_shifts
+from reports.sections.shifts import detail_table, panels_of, summary_table, under_shift, worst_shifts
 
 FLAT = tuple(index / 12 for index in range(13))
 SHIFTS = (Shift("gamma", 0.5), Shift("gamma", 2.0), Shift("noise", 0.1))

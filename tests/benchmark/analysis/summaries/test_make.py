@@ -12,14 +12,13 @@ from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.summaries.efficiency import EfficiencyLine, pareto
 from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
 from benchmark.analysis.summaries.make import summarise
-from benchmark.analysis.summaries.participants import Person, age_band_of
 from benchmark.analysis.summaries.shift_areas import AreaLine
 from benchmark.analysis.summaries.standings import Line
-from benchmark.analysis.summaries.subgroups import GroupLine
+from benchmark.analysis.summaries.subgroups import GroupLine, Person, age_band_of
 from benchmark.methods.card import Card
 from benchmark.statistics.primary_endpoint import read_endpoint
-from benchmark.storage.cards import DataCard, write_card
 from benchmark.storage.comparisons import read_comparisons
+from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import blank_row, kept_rows, write_rows
 from benchmark.storage.run_record import kept_cells

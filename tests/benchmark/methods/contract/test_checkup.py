@@ -7,7 +7,7 @@ import torch
 from commandline import Program, refused
 from plugincode import BROKEN_IN_USE, DARKNESS, with_config, write_plugin
 
-from benchmark.methods.contract.checkup import IMPORTS
+from benchmark.methods.contract.check import IMPORTS
 from benchmark.methods.contract.rules import RULES
 
 pytestmark = pytest.mark.usefixtures("plugin")

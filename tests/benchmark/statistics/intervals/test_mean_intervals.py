@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
-from benchmark.statistics.intervals.bootstrap import bootstrap_t
+from benchmark.statistics.intervals.mean import bootstrap_t, exact_interval
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -43,3 +44,19 @@ def test_it_is_the_same_for_the_same_seed_in_blocks_or_at_once(monkeypatch: pyte
     values = np.random.default_rng(3).normal(size=30)
     assert interval(values) == interval(values)
     assert interval(values) != interval(values, seed=1)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 30), (1, 30), (7, 12), (30, 30), (1, 1)])
+def test_it_is_clopper_and_pearsons(count: int, n: int) -> None:
+    assert exact_interval(count, n, alpha=0.05) == pytest.approx(proportion_confint(count, n, 0.05, method="beta"))
+
+
+def test_it_holds_the_truth_often_enough_for_means_over_seeds_too() -> None:
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        people = rng.random((20, 1)) < 0.2
+        values = np.where(rng.random((20, 3)) < 0.9, people, ~people).mean(axis=1)  # three seeds that mostly agree
+        low, high = exact_interval(float(values.sum()), 20, alpha=0.05)
+        held.append(low <= 0.2 * 0.9 + 0.8 * 0.1 <= high)
+    assert np.mean(held) >= 0.95

@@ -7,9 +7,8 @@ import pytest
 from comparisons import CHOICE, ENDPOINT, compared, panel, patients
 from scipy import stats
 
-from benchmark.statistics.pair import pair
 from benchmark.statistics.pairwise.paired_difference import compare_all
-from benchmark.statistics.question import QUESTIONS, Question
+from benchmark.statistics.panel import QUESTIONS, Question, pair
 
 BASE = patients(54, 3)
 NOISE = np.random.default_rng(9).normal(0, 0.02, (54, 1))

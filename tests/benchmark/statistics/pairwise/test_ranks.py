@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from comparisons import compared, patients
 
-from benchmark.statistics.pairwise.ranks import critical_difference, nemenyi, rank_sets
+from benchmark.statistics.pairwise.paired_difference import critical_difference, nemenyi, rank_sets
 
 BASE = patients(54, 1)
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from datasets.errors import BadFile, MissingData, UserError
 from datasets.simulation.implants.cohort import write_implants
 from datasets.simulation.implants.design import Design
-from datasets.simulation.implants.library import read_library
-from datasets.simulation.implants.shapes import Around
+from datasets.simulation.implants.shapes import Around, read_library
 from datasets.simulation.implants.truth import read_truths
 
 SHAPE = (20, 21, 22)

@@ -21,11 +21,11 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadValue
 from datasets.grid import GRIDS, load_case
 from datasets.simulation.phantom import PHANTOM, cohort, write_phantom
+from datasets.simulation.phantom.anatomy import RELAXATION
 from datasets.simulation.phantom.lattice import Lattice, smooth_field
 from datasets.simulation.phantom.plain import draw_volumes
 from datasets.simulation.phantom.signals import PROTOCOLS, signal
-from datasets.simulation.phantom.subject_draw import Subject, SubjectNumber, draw_subject
-from datasets.simulation.phantom.tissues import RELAXATION
+from datasets.simulation.phantom.subject import Subject, SubjectNumber, draw_subject
 
 SPACING = 4.0
 KINDS = ("t1", "t2", "flair", "brain_mask", "lesion_mask")

@@ -18,8 +18,7 @@ from datasets.simulation.phantom.anatomy import Anatomy, draw_anatomy
 from datasets.simulation.phantom.glioma import displace
 from datasets.simulation.phantom.lattice import Lattice
 from datasets.simulation.phantom.ms import PLACES
-from datasets.simulation.phantom.subject import FAMILIES, PLAIN
-from datasets.simulation.phantom.subject_draw import Subject, SubjectNumber, draw_subject
+from datasets.simulation.phantom.subject import FAMILIES, PLAIN, Subject, SubjectNumber, draw_subject
 from datasets.spec import digest
 
 SPACING = 4.0
