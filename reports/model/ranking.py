@@ -113,21 +113,21 @@ class Decided:
 
 def decided(findings: Findings, cohort: str) -> Decided | None:
     """None where no method has a Dice under a threshold that could be deployed, or nothing is summarised."""
-    lines = findings.standings
+    lines = findings.summary.standings
     lines = lines[(lines["dataset"] == cohort) & (lines["decides"] == 1)]
     return None if lines.empty else _decided(findings, lines)
 
 
 def under(findings: Findings, cohort: str, metric: str, chain: str, protocol: str) -> Decided | None:
     """The same under another choice that is summarised."""
-    lines = findings.standings
+    lines = findings.summary.standings
     chosen = (lines["dataset"] == cohort) & (lines["metric"] == metric)
     lines = lines[chosen & (lines["postprocessing"] == chain) & (lines["protocol"] == protocol)]
     return None if lines.empty else _decided(findings, lines)
 
 
 def _decided(findings: Findings, lines: pd.DataFrame) -> Decided:
-    first, pairs = lines.iloc[0], findings.comparisons
+    first, pairs = lines.iloc[0], findings.summary.comparisons
     for column in ("dataset", "metric", "postprocessing", "protocol", "split"):
         pairs = pairs[pairs[column] == first[column]]
     ranked = lines[lines["rank_low"].notna()]

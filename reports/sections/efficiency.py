@@ -26,7 +26,7 @@ AXES = {"seconds": ("s a volume", "first_in_time"), "bytes": ("GB at most", "fir
 
 def quality_and_cost(findings: Findings) -> str:
     """Markdown; "" where nothing is summarised. Draws a figure a cohort."""
-    figures, lines = findings.run.root / "figures", findings.efficiency
+    figures, lines = findings.run.root / "figures", findings.summary.costs
     parts, drawn = [], set()
     for name in findings.lesion:
         own = lines[(lines["dataset"] == name) & lines["quality"].notna()]

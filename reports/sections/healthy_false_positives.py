@@ -27,7 +27,7 @@ def alarms_compared(findings: Findings) -> str:
 
 def alarm_cells(findings: Findings) -> Iterator[tuple[str, str, str, list[str], list[list[str]]]]:
     """Of each number its metric, its title, under what it is, headings and cells."""
-    lines = findings.alarms
+    lines = findings.summary.healthy
     for metric, (title, digits) in COLUMNS.items():
         own = lines[lines["metric"] == metric]
         if not own.empty:

@@ -17,7 +17,7 @@ EXPLAINED = (
 
 def area_tables(findings: Findings, cohort: str, *, lesion: bool) -> list[str]:
     """Markdown, a table a metric and arm; [] where nothing is summarised."""
-    lines = findings.areas
+    lines = findings.summary.areas
     metrics = ("dice", "auprc") if lesion else ("alarm_fraction",)
     own = lines[(lines["dataset"] == cohort) & lines["metric"].isin(metrics) & (lines["split"] == findings.split)]
     if own.empty:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.analysis.summaries.shift_areas import IDENTITY
+from benchmark.analysis.summaries.shift_responses import IDENTITY
 from reports.figures.style import COLOURS, MARKERS, figure_at, legend_below, tidy
 from reports.markup.markdown import MISSING, UNDEFINED, escape, folded, github_table
 from reports.model.numbers import Number

@@ -19,7 +19,7 @@ EXPLAINED = (
 
 def by_group(findings: Findings) -> str:
     """Per cohort a table an attribute that tells any of its people apart; "" without one."""
-    lines = findings.groups
+    lines = findings.summary.subgroups
     lines = lines[lines["split"] == findings.split]
     parts = [part for name in dict.fromkeys(lines["dataset"]) for part in _cohort(findings, name, lines)]
     return "\n\n".join([findings.heading("By site, age and sex"), EXPLAINED, *parts]) if parts else ""
