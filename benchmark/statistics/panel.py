@@ -6,7 +6,7 @@ This is the only place that averages: the scans of a patient, then sampling seed
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +151,7 @@ class Rows:
     def __init__(self, rows: "pd.DataFrame") -> None:
         self.frame = rows[rows["seed"].notna()].reset_index(drop=True)
         of_cases = (self.frame["case_id"] != "").to_numpy()
-        groups = self.frame.groupby(KEY, sort=False).indices
+        groups: Mapping[Any, Any] = self.frame.groupby(KEY, sort=False).indices
         kept = {Choice(*key): np.asarray(places) for key, places in groups.items()}
         self._cases = {choice: places[of_cases[places]] for choice, places in kept.items()}
         self._cohorts = {choice: places[~of_cases[places]] for choice, places in kept.items()}

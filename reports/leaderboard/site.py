@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.storage.tables import comparisons_path, summary_path
+from benchmark.storage.summary_tables import comparisons_path, summary_path
 from datasets.io.atomic import write_text
 from reports.formats.html import page_html
 from reports.leaderboard.index_page import index_page

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.storage.tables import (
+from benchmark.storage.summary_tables import (
     NO_INTERVAL,
     ComparisonLine,
     SummaryLine,

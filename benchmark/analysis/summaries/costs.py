@@ -10,7 +10,7 @@ import pandas as pd
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.panel import Choice, Panel, Rows
-from benchmark.storage.tables import SummaryLine
+from benchmark.storage.summary_tables import SummaryLine
 
 IN_RUN = "run"
 """How a cost was measured that `speed --run` did not measure alone."""

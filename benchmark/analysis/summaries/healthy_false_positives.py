@@ -11,7 +11,7 @@ from benchmark.analysis.endpoints import HEALTHY, healthy_choice
 from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.intervals.mean import Interval, exact_interval
 from benchmark.statistics.panel import Panel, Question
-from benchmark.storage.tables import SummaryLine
+from benchmark.storage.summary_tables import SummaryLine
 from datasets.errors import MissingData
 
 QUESTION: Question = "these weights"

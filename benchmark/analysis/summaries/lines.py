@@ -3,9 +3,9 @@
 from math import exp, nan
 
 from benchmark.analysis.compare_methods import Comparable
-from benchmark.statistics.intervals.mean import Interval, interval
+from benchmark.statistics.intervals.mean import Interval, Of, interval
 from benchmark.statistics.panel import Choice, Panel, Question
-from benchmark.storage.tables import NO_INTERVAL, SummaryLine
+from benchmark.storage.summary_tables import NO_INTERVAL, SummaryLine
 
 
 def line(
@@ -15,7 +15,7 @@ def line(
     cases: str,
     *,
     question: Question | None = None,
-    of: str = "mean",
+    of: Of = "mean",
     found: Interval | None = None,
 ) -> SummaryLine:
     """One method's mean under a choice.

@@ -20,7 +20,7 @@ from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import kept_cells
-from benchmark.storage.tables import (
+from benchmark.storage.summary_tables import (
     ComparisonLine,
     SummaryLine,
     add_lines,

@@ -8,7 +8,7 @@ from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
 from benchmark.analysis.summaries.lines import line
 from benchmark.metrics.strata import STRATA
 from benchmark.statistics.panel import Choice, Rows
-from benchmark.storage.tables import SummaryLine
+from benchmark.storage.summary_tables import SummaryLine
 
 QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 SKEWED = ("alarm_fraction",)
@@ -21,7 +21,7 @@ Seeds = Mapping[str, Sequence[int]]
 def mean_lines(comparable: Comparable, known: Collection[SummaryLine]) -> Iterator[SummaryLine]:
     """Of unshifted scans, under every choice that is not among the `known` lines."""
     told = {(*_place(one), one.method) for one in known}
-    lines = []
+    lines = list[SummaryLine]()
     for dataset in comparable.seeds:
         lines += _of_dataset(comparable, comparable.grouped, dataset, comparable.all_seeds(dataset))
         lines += _of_dataset(comparable, comparable.reference, dataset, REFERENCE_SEEDS)

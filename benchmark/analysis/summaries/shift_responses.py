@@ -12,7 +12,7 @@ from benchmark.analysis.endpoints import shift_choices
 from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.panel import Choice, Panel, Question, aligned, difference
 from benchmark.storage.run_record import kept_cells
-from benchmark.storage.tables import SummaryLine
+from benchmark.storage.summary_tables import SummaryLine
 from benchmark.study.protocols import on_shifted
 
 Values = NDArray[np.float64]

@@ -8,7 +8,7 @@ from benchmark.analysis.compare_methods import Comparable, Standing
 from benchmark.analysis.endpoints import endpoint_choices
 from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.panel import QUESTIONS, Question
-from benchmark.storage.tables import SummaryLine
+from benchmark.storage.summary_tables import SummaryLine
 
 
 def standings_of(comparable: Comparable) -> Iterator[Standing]:

@@ -13,7 +13,7 @@ from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.panel import Question
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells
-from benchmark.storage.tables import SummaryLine
+from benchmark.storage.summary_tables import SummaryLine
 from datasets.cohorts.catalog import dataset
 from datasets.errors import UserError
 from datasets.io.atomic import read_json

@@ -8,7 +8,7 @@ from runs_by_hand import write_run
 
 from benchmark.analysis.summaries.make import summarise
 from benchmark.storage.rows import kept_rows, write_rows
-from benchmark.storage.tables import SummaryLine, read_lines, summary_path
+from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
 
 pytestmark = pytest.mark.usefixtures("plugin")
 FEW = {"good": 0.45, "bad": 0.3}

@@ -18,7 +18,7 @@ from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import blank_row, kept_rows, write_rows
 from benchmark.storage.run_record import kept_cells
-from benchmark.storage.tables import ComparisonLine, SummaryLine, comparisons_path, read_lines, summary_path
+from benchmark.storage.summary_tables import ComparisonLine, SummaryLine, comparisons_path, read_lines, summary_path
 from datasets.errors import MissingData
 
 

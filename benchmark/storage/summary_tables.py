@@ -3,7 +3,6 @@
 With `rows.csv` they are all that reports, the terminal and leaderboards read. What is undefined is an empty cell.
 """
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from math import nan
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.statistics.pairwise.paired_difference import Comparison
-from datasets.io.atomic import written_whole
+from datasets.io.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,17 +162,17 @@ def comparison_line(one: Comparison) -> ComparisonLine:
 
 def write_lines(path: Path, kind: type[Any], lines: Iterable[Any]) -> None:
     """Write lines of one dataclass, every digit kept; without a line only the header is there."""
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([field.name for field in fields(kind)])
-        writer.writerows([_cell(value) for value in vars(line).values()] for line in lines)
+    columns = [field.name for field in fields(kind)]
+    write_table(path, columns, (list(vars(line).values()) for line in lines))
 
 
 def add_lines(path: Path, kind: type[Any], lines: Sequence[Any], same: Sequence[str]) -> None:
     """Add lines to a table; those of it that have the `same` columns as one of them give way."""
-    told = {tuple(getattr(line, name) for name in same) for line in lines}
-    kept = [kind(**line) for line in read_lines(path, kind).to_dict("records")]
-    kept = [line for line in kept if tuple(getattr(line, name) for name in same) not in told]
+    told, kept = {tuple(getattr(line, name) for name in same) for line in lines}, list[Any]()
+    types = {field.name: field.type for field in fields(kind)}
+    for stored in read_lines(path, kind).to_dict("records"):
+        line = kind(**{str(name): int(value) if types[str(name)] is int else value for name, value in stored.items()})
+        kept += [line] if tuple(getattr(line, name) for name in same) not in told else []
     write_lines(path, kind, [*kept, *lines])
 
 
@@ -188,10 +187,3 @@ def read_lines(path: Path, kind: type[Any]) -> "pd.DataFrame":
     types = {column: text.get(column, float) for column in columns}
     numbers = {column: ["", "nan"] for column in columns if column not in text}
     return pd.read_csv(path, dtype=types, na_values=numbers, keep_default_na=False)
-
-
-def _cell(value: object) -> object:
-    """NaN is empty; floats keep every digit."""
-    if isinstance(value, float):
-        return "" if value != value else repr(float(value))
-    return value
