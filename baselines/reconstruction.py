@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from baselines.seeding import mix_seeds, seeded
-from baselines.stages import Player, Stage
-from benchmark.detector import FLOAT32, Detector
+from baselines.slices.seeding import mix_seeds, seeded
+from baselines.training.stage import Player, Stage
+from benchmark.methods.detector import FLOAT32, Detector
 from datasets.case import Case
 
 TRAINING_DEPARTURES = (

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from baselines.ddpm import DDPM
-from baselines.stages import Player, Stage
-from benchmark.card import Card
-from benchmark.detector import at_test
+from baselines.diffusion.ddpm import DDPM
+from baselines.training.stage import Player, Stage
+from benchmark.methods.card import Card
+from benchmark.methods.detector import at_test
 from cddpm.encoder import ResNet
 from cddpm.pretraining import SparK, check_pretraining
 from datasets.errors import BadValue

@@ -11,18 +11,18 @@ from typing import Annotated
 
 import typer
 
-from datasets import cli_audit
-from datasets.catalog import dataset, targets
-from datasets.cli_implant import app as implant
-from datasets.cli_prepare import app as preparation
-from datasets.cli_shifts import app as about_shifts
-from datasets.cli_show import app as about_pictures
-from datasets.cli_splits import splits
+from datasets.cohorts.catalog import dataset, targets
+from datasets.commands import audit as cli_audit
+from datasets.commands.prepare import app as preparation
+from datasets.commands.shifts import app as about_shifts
+from datasets.commands.show import app as about_pictures
+from datasets.commands.simulate import app as implant
+from datasets.commands.splits import splits
 from datasets.errors import UserError
-from datasets.new_cohort import refuse_read_only
-from datasets.phantom import write_phantom
-from datasets.phantom.cohort import cohort_name
-from datasets.phantom.families import FAMILIES, PLAIN
+from datasets.io.atomic import refuse_read_only
+from datasets.simulation.phantom import write_phantom
+from datasets.simulation.phantom.cohort import cohort_name
+from datasets.simulation.phantom.subject import FAMILIES, PLAIN
 from datasets.spec import DatasetSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

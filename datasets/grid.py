@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from datasets.case import Case, CaseFiles, Masks
 from datasets.errors import BadVolume
-from datasets.nifti import Volume, check_same_grid, read_volume
+from datasets.io.nifti import Volume, check_same_grid, read_volume
 from datasets.shifts import Shift
 from datasets.shifts.application import Applied, dose
 
@@ -84,7 +84,7 @@ def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
 
     Raises:
         MissingData: a file is not there.
-        BadVolume: a file is torn, not 3-D, not finite, or off the image's grid; see `datasets.nifti`.
+        BadVolume: a file is torn, not 3-D, not finite, or off the image's grid; see `datasets.io.nifti`.
     """
     if shift.is_none:
         return _unshifted(files, grid)

@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import CaseFiles, Split
-from datasets.errors import MissingData
-from datasets.files import why_no_file
-from datasets.raw import RawCohort
-from datasets.table import Table, read_table
-from datasets.unusable import BadCases, CaseProblem, MissingCases, refusal
+from datasets.case import CaseFiles, RawCohort, Split
+from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, refusal
+from datasets.io.case_table import Table, read_table
+from datasets.io.files import why_no_file
 
 PREPARE_OR_SIMULATE = (
     " Then bring it into the prepared layout (docs/adding-a-dataset.md)."

@@ -4,23 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.runfolder import RunFolder
-from benchmark.summaries.since import Since
-from datasets.catalog import dataset
-from reports.audiogram import implanted_lesions
-from reports.cards import data_cards
-from reports.changes import changed
-from reports.configuration import configurations
-from reports.detection import detection
-from reports.efficiency import quality_and_cost
-from reports.findings import Findings, read_findings
-from reports.glance import glance
-from reports.groups import by_group
-from reports.methods_text import methods_section
-from reports.opening import facts, opening
-from reports.pictures import Scans, find_scans, gallery
-from reports.responses import under_shift
-from reports.sections import (
+from benchmark.analysis.changes import Since
+from benchmark.storage.folder import RunFolder
+from datasets.cohorts.catalog import dataset
+from reports.model.run_results import Findings, read_findings
+from reports.sections.at_a_glance import glance
+from reports.sections.changes import changed
+from reports.sections.cohort_tables import (
     dice_matrices,
     false_alarms,
     field_of_view,
@@ -28,7 +18,16 @@ from reports.sections import (
     noted,
     reconstructions,
 )
-from reports.separation import separation
+from reports.sections.data_cards import data_cards
+from reports.sections.detection import detection
+from reports.sections.efficiency import quality_and_cost
+from reports.sections.gallery import Scans, find_scans, gallery
+from reports.sections.implants import implanted_lesions
+from reports.sections.pairwise_tests import separation
+from reports.sections.paper_text import methods_section
+from reports.sections.run_setup import configurations, facts, opening
+from reports.sections.shifts import under_shift
+from reports.sections.subgroups import by_group
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from typer.testing import CliRunner, Result
 
-from benchmark.cli import app
+from benchmark.commands.main import app
 
 Program = Callable[..., Result]
 STUDY = ("--methods", "mean-distance", "--datasets", "patients", "--preset", "quick", "--pictures", "")

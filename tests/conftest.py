@@ -8,7 +8,7 @@ import pytest
 from cohorts import TINY, write_cohorts
 from implant_runs import Made, make
 
-from datasets.catalog import BUILT_IN
+from datasets.cohorts.catalog import BUILT_IN
 from datasets.grid import GRIDS
 
 ENTRY_POINTS = """\

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from benchmark.card import Card
-from benchmark.detector import Detector, at_test
+from benchmark.methods.card import Card
+from benchmark.methods.detector import Detector, at_test
 from datasets.case import Case
 
 

@@ -9,17 +9,17 @@ from heads import HEADS, write_heads
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmark.maps import write_volume
-from benchmark.planning import Study
-from benchmark.records import Scoring, claim, record_cell
-from benchmark.runfolder import RunFolder, create_run
-from benchmark.scoring import evaluate_study
-from benchmark.study import Cell, Cohort, Fit, Reference
+from benchmark.execution.score_cells import evaluate_study
+from benchmark.storage.folder import RunFolder, create_run
+from benchmark.storage.maps import write_volume
+from benchmark.storage.run_record import Scoring, claim, record_cell
+from benchmark.study.cells import Cell, Cohort, Fit, Reference
+from benchmark.study.study import Study
 from datasets.case import Case
 from datasets.grid import Grid, load_case, load_host
-from datasets.implants import implant_spec
-from datasets.implants.cohort import write_implants
-from datasets.implants.design import Design
+from datasets.simulation.implants import implant_spec
+from datasets.simulation.implants.cohort import write_implants
+from datasets.simulation.implants.design import Design
 from datasets.spec import digest
 
 Volume = NDArray[np.float32]

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from cohorts import TINY
 
-from benchmark.planning import Study
-from benchmark.records import Scoring, claim
-from benchmark.results import Row, blank_row, write_rows
-from benchmark.runfolder import RunFolder, create_run
-from benchmark.study import Cell, Cohort, Fit, Reference
+from benchmark.storage.folder import RunFolder, create_run
+from benchmark.storage.rows import Row, blank_row, write_rows
+from benchmark.storage.run_record import Scoring, claim
+from benchmark.study.cells import Cell, Cohort, Fit, Reference
+from benchmark.study.study import Study
 from datasets.shifts import Shift
 
 MEANS = {"good": 0.45, "equal": 0.45, "bad": 0.3}

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.shifts.kind import ShiftKind, View
+from datasets.shifts.shift import ShiftKind, View
 
 
 def _halved(view: View, level: float) -> NDArray[np.float32]:

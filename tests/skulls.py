@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.phantom.subject import SubjectNumber, draw_subject
+from datasets.case import RawCase
 from datasets.preparation.volume import Volume, write_floats, write_mask
-from datasets.raw import RawCase
+from datasets.simulation.phantom.subject import SubjectNumber, draw_subject
 
 SPACING = 4.0
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.inference import Inference
-from benchmark.job import Job, Rerun
-from benchmark.planning import Request, plan
-from benchmark.records import Scoring
-from benchmark.runfolder import RunFolder, create_run
-from benchmark.runner import run_study
-from benchmark.study import Cell
+from benchmark.execution.job import Job, Rerun
+from benchmark.execution.worker import run_study
+from benchmark.inference.settings import Inference
+from benchmark.storage.folder import RunFolder, create_run
+from benchmark.storage.run_record import Scoring
+from benchmark.study.cells import Cell
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
 
 SCORING = Scoring(("light", "none"), ("lesion-val", "healthy-fpr-5", "oracle"))
 

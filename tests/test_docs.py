@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.registry import BUILT_IN
-from benchmark.testing import check_detector
-from datasets.catalog import BUILT_IN as DATASETS
+from benchmark.methods.built_in import BUILT_IN
+from benchmark.methods.contract.check import check_detector
+from datasets.cohorts.catalog import BUILT_IN as DATASETS
 from datasets.spec import DatasetSpec
 
 ROOT = Path(__file__).parents[1]

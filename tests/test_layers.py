@@ -64,11 +64,11 @@ def test_an_audit_imports_no_torch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "modules",
     [
-        "benchmark, benchmark.cli, datasets.catalog",
-        "benchmark.scoring, benchmark.evaluation, benchmark.results",
-        "reports.markdown, reports.gallery, reports.differences",
-        "benchmark.admission, datasets.auditing.cohorts, datasets.cli_audit",
-        "benchmark.comparing, benchmark.choosing, benchmark.calibrating, benchmark.calibration_text",
+        "benchmark, benchmark.commands.main, datasets.cohorts.catalog",
+        "benchmark.execution.score_cells, benchmark.scoring.evaluation, benchmark.storage.rows",
+        "reports.formats.markdown, reports.figures.map_gallery, reports.figures.paired_differences",
+        "benchmark.storage.admission, datasets.audit.cohorts, datasets.commands.audit",
+        "benchmark.analysis.compare_methods, benchmark.analysis.multiverse, benchmark.analysis.calibration",
     ],
 )
 def test_importing_what_reads_maps_and_rows_imports_no_torch(modules: str) -> None:
@@ -78,7 +78,7 @@ def test_importing_what_reads_maps_and_rows_imports_no_torch(modules: str) -> No
 
 
 def test_the_guard_sees_torch() -> None:
-    result = python("-c", GUARDED, "benchmark.inference")
+    result = python("-c", GUARDED, "benchmark.inference.predict")
     assert "torch is imported" in result.stderr
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmark.metrics import METRICS, Metric
-from benchmark.metrics.lesions import MATCHING
+from benchmark.metrics.lesionwise import MATCHING
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 DIRECTIONS = {True: "higher", False: "lower", None: ""}

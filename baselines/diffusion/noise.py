@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.philox import random_words
+from baselines.slices.seeding import random_words
 
 OCTAVES = 6
 LONGEST_WAVELENGTH = 64.0  # pixels; halves from octave to octave

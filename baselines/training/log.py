@@ -1,14 +1,20 @@
 """TrainingLog: a stage's losses as a table, as TensorBoard events where that is installed, and as pictures."""
 
 import csv
+import json
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from numpy.typing import NDArray
 from torch import Tensor
+
+from baselines.training.stage import Stage
 
 TABLE = "metrics.csv"
 MAIN_STAGE = "train"
@@ -91,3 +97,61 @@ def _events(folder: Path, step: int) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(folder, purge_step=step + 1 if step else None)
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """Kept in a fit's `training.json`.
+
+    Attributes:
+        name: of the stage.
+        steps: taken; fewer than planned where patience ran out.
+        seconds: of the steps alone, without looks, logs and checkpoints.
+        steps_per_second: their mean.
+        data_wait_fraction: share of the seconds in which slices were drawn; see Stopwatch.
+        best_step: after how many steps the kept weights were reached.
+        best_validation_loss: None where the last weights are kept.
+    """
+
+    name: str
+    steps: int
+    seconds: float
+    steps_per_second: float
+    data_wait_fraction: float
+    best_step: int
+    best_validation_loss: float | None
+
+
+def write_records(records: Sequence[StageRecord], workdir: Path) -> None:
+    """`training.json`: a list, a record a stage in the order of training."""
+    content = json.dumps([asdict(record) for record in records], indent=1)
+    beside = workdir / ".training.json"
+    beside.write_text(content + "\n", encoding="utf-8")
+    beside.replace(workdir / "training.json")
+
+
+REDRAWN_IN_A_FILE, REDRAWN_IN_A_TERMINAL = 20, 500
+
+
+class StepBar:
+    """Redrawn often in a terminal, seldom in a file."""
+
+    def __init__(self, stage: Stage, first: int) -> None:
+        """Goes on from step `first`."""
+        redrawn = REDRAWN_IN_A_TERMINAL if sys.stderr.isatty() else REDRAWN_IN_A_FILE
+        self.interval = max(stage.steps // redrawn, 1)
+        self.last = first
+        self.words: dict[str, str] = {}
+        self.bar = Tqdm(desc=stage.name, total=stage.steps, initial=first, file=sys.stderr, dynamic_ncols=True)
+
+    def show(self, step: int, losses: Mapping[str, float], *, data: float) -> None:
+        """After `step` steps, of whose time the share `data` was spent on drawing slices; other losses stay."""
+        self.bar.n = step
+        self.words |= {name: f"{loss:.3g}" for name, loss in losses.items()} | {"data": f"{data:.0%}"}
+        self.bar.set_postfix(self.words, refresh=False)
+        if step - self.last >= self.interval:
+            self.bar.refresh()
+            self.last = step
+
+    def close(self) -> None:
+        self.bar.close()

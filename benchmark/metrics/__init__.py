@@ -5,15 +5,23 @@ counts lesion voxels (a fraction where the scan is finer than the grid) that no 
 outside the grid's box: they can only be false negatives. All results are float64.
 """
 
-from benchmark.metrics.alarms import alarm_fraction, alarms, far_from_lesion
-from benchmark.metrics.histograms import histogram_entropy_difference, histogram_js, histogram_kl, wasserstein_1
-from benchmark.metrics.images import l1, l1_ratio, psnr, ssim
-from benchmark.metrics.lesions import find_lesions, froc_point
+from benchmark.metrics.false_positives import alarm_fraction, alarms, far_from_lesion
+from benchmark.metrics.image_similarity import (
+    histogram_entropy_difference,
+    histogram_js,
+    histogram_kl,
+    l1,
+    l1_ratio,
+    psnr,
+    ssim,
+    wasserstein_1,
+)
+from benchmark.metrics.lesionwise import find_lesions, froc_point
 from benchmark.metrics.masks import Mask, Scores
 from benchmark.metrics.overlap import dice, precision, recall
 from benchmark.metrics.ranking import auroc, average_precision, lift
-from benchmark.metrics.surfaces import hd95, surface_dice
-from benchmark.metrics.table import METRICS, SCORED, Metric
+from benchmark.metrics.registry import METRICS, SCORED, Metric
+from benchmark.metrics.surface_distance import hd95, surface_dice
 
 __all__ = [
     "METRICS",

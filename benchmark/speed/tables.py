@@ -6,9 +6,9 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from benchmark.results import Row, blank_row, write_rows
-from benchmark.speed.numbers import NUMBERS, shown
-from benchmark.speed.survey import Timing
+from benchmark.speed.quantities import NUMBERS, shown
+from benchmark.speed.sweep import Timing
+from benchmark.storage.rows import Row, blank_row, write_rows
 
 
 def rows_of(timing: Timing) -> list[Row]:

@@ -1,28 +1,25 @@
 """prepare_cohort: a download to the prepared layout, keeping what is done, surviving what fails."""
 
-import csv
-import io
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from platform import platform, python_version
 from tempfile import TemporaryFile
 
-from datasets.case import Split
+from datasets.case import RawCase, Split
 from datasets.errors import BadValue
-from datasets.new_cohort import refuse_read_only
+from datasets.io.atomic import refuse_read_only
+from datasets.io.tables import table_text
+from datasets.preparation.case_record import CaseRecord, kept_record, write_whole
 from datasets.preparation.contact_sheet import write_contact_sheets
 from datasets.preparation.lesions import WARN_ML, WARN_PERCENT
-from datasets.preparation.parameters import PIPELINE
-from datasets.preparation.progress import Progress
-from datasets.preparation.record import CaseRecord, kept_record, write_whole
-from datasets.preparation.steps import Setup
+from datasets.preparation.scan import PIPELINE, Setup
 from datasets.preparation.workers import Failure, Outcome, prepare_cases, sweep
-from datasets.raw import RawCase
 from datasets.spec import DatasetSpec
 
 COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex", "licence")
@@ -143,24 +140,21 @@ def _table(
     spec: DatasetSpec, cases: Iterable[RawCase], records: Mapping[str, CaseRecord], splits: Mapping[str, Split]
 ) -> str:
     columns = (*COLUMNS, "healthy") if spec.healthy is None else COLUMNS
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    for raw in cases:
-        writer.writerow(
-            {
-                "case_id": raw.case_id,
-                "subject_id": raw.subject_id,
-                "split": splits[raw.subject_id],
-                "sequences": " ".join(records[raw.case_id].sequences),
-                "site": raw.site,
-                "age": "" if raw.age is None else f"{raw.age:g}",
-                "sex": raw.sex,
-                "licence": raw.licence,
-                "healthy": "yes" if raw.lesion_mask is None else "no",
-            }
-        )
-    return text.getvalue()
+    lines = (
+        {
+            "case_id": raw.case_id,
+            "subject_id": raw.subject_id,
+            "split": splits[raw.subject_id],
+            "sequences": " ".join(records[raw.case_id].sequences),
+            "site": raw.site,
+            "age": "" if raw.age is None else f"{raw.age:g}",
+            "sex": raw.sex,
+            "licence": raw.licence,
+            "healthy": "yes" if raw.lesion_mask is None else "no",
+        }
+        for raw in cases
+    )
+    return table_text(columns, lines)
 
 
 def _account(
@@ -188,3 +182,34 @@ def _changes(record: CaseRecord) -> dict[str, object]:
         "lesion_change_percent": round(record.lesion.change_percent, 2),
         "lesion_resampling_percent": round(record.lesion.resampling_percent, 2),
     }
+
+
+@dataclass
+class Progress:
+    """Counts what is finished of `total`.
+
+    Attributes:
+        say: told a line for each case.
+        clock: seconds from some beginning.
+    """
+
+    total: int
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    done: int = 0
+    begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = self.clock()
+
+    def finished(self, what: str) -> None:
+        """One more is finished; `what` is its name and how it went."""
+        self.done += 1
+        self.say(f"[{self.done}/{self.total}] {what}{self._left()}")
+
+    def _left(self) -> str:
+        left = self.total - self.done
+        if left == 0:
+            return ""
+        seconds = (self.clock() - self.begun) / self.done * left
+        return f" ({timedelta(seconds=round(seconds))} left)"

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.preparation.resampling import mask_onto
 from datasets.preparation.template import Template
-from datasets.preparation.volume import Volume, read_volume
+from datasets.preparation.volume import Volume, mask_onto, read_volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadFile
-from datasets.preparation.resampling import onto
-from datasets.preparation.volume import Lattice, Matrix, Volume, read_volume
+from datasets.preparation.volume import Lattice, Matrix, Volume, onto, read_volume
 
 WARN_PERCENT = 5.0
 WARN_ML = 0.05

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from datasets.errors import BadValue
-from datasets.preparation.resampling import onto, upright
-from datasets.preparation.volume import Matrix, Volume
+from datasets.preparation.volume import Matrix, Volume, onto, upright
 
 if TYPE_CHECKING:
     import SimpleITK

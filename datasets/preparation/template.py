@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.preparation.checksum import sha256
-from datasets.preparation.resampling import onto, upright
-from datasets.preparation.volume import Lattice, Volume, read_scan
+from datasets.io.files import sha256
+from datasets.preparation.volume import Lattice, Volume, onto, read_scan, upright
 
 VARIABLE = "UADBENCH_TEMPLATE"
 IN_DATA = Path("atlas") / "sri24_t1_skullstripped_brats_space.nii.gz"

@@ -4,11 +4,12 @@ import gzip
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from datasets.errors import BadFile, MissingData
 
@@ -143,3 +144,89 @@ def _opened(path: Path) -> nibabel.nifti1.Nifti1Image:
 
 def _unreadable(path: Path, error: Exception) -> BadFile:
     return BadFile(f"{path}: got a file that cannot be read ({error}), wanted an intact NIfTI volume.")
+
+
+Order = Literal[0, 1, 3]
+
+
+def onto(
+    volume: Volume,
+    lattice: Lattice,
+    to_source: Matrix | None = None,
+    *,
+    order: Order,
+    where: NDArray[np.bool_] | None = None,
+) -> NDArray[Any]:
+    """The volume's values at the voxels of `lattice`; 0 outside of it.
+
+    Where voxels fall on voxels nothing is interpolated: the lattice then crops or pads. Before voxels
+    are made coarser the image is smoothed (order 1 and 3), so that fine texture does not alias.
+
+    Args:
+        to_source: `(4, 4)` from the lattice's mm to the volume's mm; None where both are the same space.
+        order: 0 nearest neighbour, 1 trilinear, 3 cubic B-spline (kept within the volume's own range).
+        where: `(X, Y, Z)`, the voxels of the lattice that are wanted; the others may come back as 0.
+    """
+    space = np.eye(4) if to_source is None else to_source
+    voxels = np.linalg.inv(volume.affine) @ space @ lattice.affine
+    if _whole_voxels(voxels):
+        return _shifted(volume.data, np.rint(voxels[:3, 3]).astype(int), lattice.shape)
+    source = volume.data
+    if order:
+        source = _smoothed(np.asarray(source, dtype=np.float32), voxels)
+    if where is None:
+        result = ndimage.affine_transform(
+            source, voxels[:3, :3], voxels[:3, 3], lattice.shape, order=order, mode="constant", cval=0
+        )
+    else:
+        result = np.zeros(lattice.shape, dtype=source.dtype)
+        places = voxels[:3, :3] @ np.array(np.nonzero(where)) + voxels[:3, 3:]  # (3, wanted)
+        result[where] = ndimage.map_coordinates(source, places, order=order, mode="constant", cval=0)
+    if order == 3:
+        result = np.clip(result, min(float(volume.data.min()), 0), float(volume.data.max()))
+    return np.asarray(result)
+
+
+def mask_onto(mask: Volume, lattice: Lattice, to_source: Matrix | None = None) -> NDArray[np.bool_]:
+    """A brain mask at the voxels of `lattice`: where the trilinear value passes a half, for a smooth surface.
+
+    Not for lesions: a lesion of one voxel would vanish.
+    """
+    soft = Volume(mask.data.astype(np.float32), mask.affine)
+    return np.asarray(onto(soft, lattice, to_source, order=1) > 0.5)
+
+
+def upright(lattice: Lattice, spacing: float) -> Lattice:
+    """The smallest lattice with axes along RAS+ and cubic voxels of `spacing` mm that holds all of `lattice`."""
+    corners = np.array(np.meshgrid(*[(-0.5, length - 0.5) for length in lattice.shape])).reshape(3, -1)
+    places = lattice.affine[:3, :3] @ corners + lattice.affine[:3, 3:]
+    low, high = places.min(axis=1), places.max(axis=1)
+    x, y, z = (max(int(np.ceil(length / spacing - 1e-6)), 1) for length in high - low)
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = (low + high) / 2 - spacing * (np.array([x, y, z]) - 1) / 2
+    return Lattice((x, y, z), affine)
+
+
+def _whole_voxels(voxels: Matrix) -> bool:
+    turned = np.allclose(voxels[:3, :3], np.eye(3), atol=1e-5)
+    return turned and bool(np.allclose(voxels[:3, 3], np.rint(voxels[:3, 3]), atol=1e-3))
+
+
+def _shifted(data: NDArray[Any], start: NDArray[np.int_], shape: tuple[int, int, int]) -> NDArray[Any]:
+    result = np.zeros(shape, dtype=data.dtype)
+    taken, filled = [], []
+    for first, length, there in zip(start.tolist(), shape, data.shape, strict=True):
+        low, high = max(first, 0), max(min(first + length, there), 0)
+        taken.append(slice(low, max(high, low)))
+        filled.append(slice(low - first, low - first + max(high - low, 0)))
+    if all(part.stop > part.start for part in taken):
+        result[tuple(filled)] = data[tuple(taken)]
+    return result
+
+
+def _smoothed(data: NDArray[np.float32], voxels: Matrix) -> NDArray[np.float32]:
+    """Gaussian along each source axis that the new voxels step over: sigma sqrt(step^2 - 1) / 2.355 voxels."""
+    step = np.abs(voxels[:3, :3]).max(axis=1)
+    sigma = np.sqrt(np.clip(step**2 - 1, 0, None)) / 2.355
+    sigma[step < 1.25] = 0  # hardly coarser: sharpness counts for more
+    return ndimage.gaussian_filter(data, sigma) if sigma.any() else data

@@ -12,11 +12,11 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
+from datasets.case import RawCase
 from datasets.errors import BadValue, UserError
-from datasets.preparation.record import CaseRecord, forget, keep
+from datasets.preparation.case_record import CaseRecord, forget, keep
 from datasets.preparation.registration import set_threads
-from datasets.preparation.steps import Setup, prepare_scan
-from datasets.raw import RawCase
+from datasets.preparation.scan import Setup, prepare_scan
 
 SCRATCH = ".scratch-"
 FATAL = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.shifts.kind import View, Volume
+from datasets.shifts.shift import View, Volume
 
 FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian of standard deviation 1
 ORDER = 3  # of the bias field's polynomial

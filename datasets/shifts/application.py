@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.shifts import Shift
-from datasets.shifts.histogram import moved_onto
-from datasets.shifts.kind import Stage, View, Volume
 from datasets.shifts.registry import NONE, kind
+from datasets.shifts.representation import moved_onto
+from datasets.shifts.shift import Stage, View, Volume
 
 SEED = 2312  # of all shifts; not a run's, so that a shifted case is the same in every run
 

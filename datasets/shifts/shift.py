@@ -1,6 +1,12 @@
 """Shift: what is done to the look of every case of a cell, whole, so that it can be a part of a key."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -37,3 +43,65 @@ class Shift:
     def is_none(self) -> bool:
         """Whether nothing at all is done."""
         return self.name == "none" and not self.matched
+
+
+Stage = Literal["acquisition", "representation"]
+Volume = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a shift may look at: the image, where the brain is, and nothing of lesions.
+
+    Attributes:
+        image: `(X, Y, Z)` float32. In the stage `acquisition` the unscaled magnitudes at the scan's own
+            resolution, the skull perhaps still there; in `representation` [0, 1] on the grid, 0 outside the brain.
+        brain_mask: `(X, Y, Z)` bool.
+        spacing: voxel edges in mm.
+        rng: draws the same for every level of a kind on one case, so that only the severity differs.
+        landmarks: percentiles of the cohort that the shift leads to; empty where it leads to none.
+        percentiles: of the brain, that the image is scaled by.
+        rescaled: the image on the grid had it been scaled by others; in `representation` only.
+    """
+
+    image: Volume
+    brain_mask: NDArray[np.bool_]
+    spacing: tuple[float, float, float]
+    rng: np.random.Generator
+    landmarks: tuple[float, ...] = ()
+    percentiles: tuple[float, float] = (1.0, 99.0)
+    rescaled: Callable[[tuple[float, float]], Volume] | None = None
+
+
+@dataclass(frozen=True)
+class ShiftKind:
+    """A change of appearance with five named severities.
+
+    Attributes:
+        stage: `acquisition` before intensities are scaled, which is then done as usual; `representation` after.
+        unit: of a level.
+        levels: the five severities that the name alone stands for.
+        what: what a level says, shortly.
+        change: a view and a level to the changed image, of the same shape. What it puts outside the brain, and
+            outside [0, 1] in the stage `representation`, is cut off afterwards.
+        identity: the level at which nothing changes, and nothing is computed.
+        lowest, highest: the levels that are possible.
+        doses: of the levels, measured as `python -m datasets doses` does; empty where nobody has measured them.
+        calibrated: whether the levels are those that reach the common doses, as far as it can; else they are
+            published or round numbers.
+        to_cohort: whether the name has to say a cohort to go to: `name[COHORT]`.
+    """
+
+    name: str
+    title: str
+    stage: Stage
+    unit: str
+    levels: tuple[float, ...]
+    what: str
+    change: Callable[[View, float], NDArray[Any]] = field(repr=False)
+    identity: float = 0.0
+    lowest: float = 0.0
+    highest: float = inf
+    doses: tuple[float, ...] = ()
+    calibrated: bool = True
+    to_cohort: bool = False

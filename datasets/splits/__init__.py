@@ -1,8 +1,7 @@
 """Which subjects are trained on, validated on and tested on: committed lists, the rule that made them, folds."""
 
-from datasets.splits.folds import fold_table, learning_split
-from datasets.splits.lists import split_of
-from datasets.splits.redraw import redraw
-from datasets.splits.subject import Subject, subjects_of
+from datasets.splits.assignment import split_of
+from datasets.splits.folds import fold_table, learning_split, redraw
+from datasets.splits.subjects import Subject, subjects_of
 
 __all__ = ["Subject", "fold_table", "learning_split", "redraw", "split_of", "subjects_of"]

@@ -1,14 +1,14 @@
 """Folds: a true partition, so that each subject has its turn exactly once."""
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from datasets.case import CaseFiles, Split
 from datasets.errors import BadValue
-from datasets.splits.redraw import redraw
-from datasets.splits.rule import deal, scaled
-from datasets.splits.subject import Subject, subjects_of
+from datasets.splits.hashing import deal, scaled
+from datasets.splits.subjects import Subject, subjects_of
 
 Turn = Literal["val", "test"]
 MOST_FOLDS = 100
@@ -91,3 +91,24 @@ def _split(subject: Subject, part: Mapping[str, int], turns: Mapping[int, Split]
     if subject.subject_id not in part:
         return "test"
     return turns.get(part[subject.subject_id], rest)
+
+
+def redraw(files: Sequence[CaseFiles], seed: int) -> list[CaseFiles]:
+    """Redraw train and val among the healthy subjects of both, so that a seed varies the data too.
+
+    Seed 0 keeps the split of `cases.csv`. Subjects stay whole, the number of validation cases is
+    kept (or passed by the last subject's further scans), and test cases never move.
+    """
+    pool = [case for case in files if case.healthy and case.split != "test"]
+    if seed == 0 or not pool:
+        return list(files)
+    wanted = sum(case.split == "val" for case in pool)
+    subjects = sorted({case.subject_id for case in pool})
+    random.Random(seed).shuffle(subjects)
+    val: set[str] = set()
+    for subject in subjects:
+        if sum(case.subject_id in val for case in pool) >= wanted:
+            break
+        val.add(subject)
+    moved: dict[str, Split] = {case.case_id: "val" if case.subject_id in val else "train" for case in pool}
+    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d, max_pool3d
 
-from benchmark.card import Card
-from benchmark.detector import Detector
+from benchmark.methods.card import Card
+from benchmark.methods.detector import Detector
 from datasets.case import Case
 
 WINDOW = 3  # voxels along an edge of the smoothing box

@@ -5,11 +5,11 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.runfolder import write_text
-from reports.html import page_html
-from reports.leaderboard.index import index_page
-from reports.leaderboard.method import method_page
-from reports.leaderboard.standing import Standing
+from datasets.io.atomic import write_text
+from reports.formats.html import page_html
+from reports.leaderboard.index_page import index_page
+from reports.leaderboard.method_page import method_page
+from reports.leaderboard.results import Standing
 
 
 def write_site(standing: Standing, out: Path) -> Path:

@@ -6,7 +6,7 @@ DARKNESS = '''
 from dataclasses import dataclass
 
 import torch
-from benchmark.detector import Detector
+from benchmark.methods.detector import Detector
 
 
 class TooDark(Detector):

@@ -8,16 +8,16 @@ import pytest
 from numpy.typing import NDArray
 from studies import Runner
 
-from benchmark import registry
-from benchmark.datacard import sees_labels
-from benchmark.maps import read_volume
-from benchmark.method import Method
-from benchmark.records import kept_cells
-from benchmark.study import Cell
+from benchmark.methods import built_in as registry
+from benchmark.methods.registry import Method
+from benchmark.storage.fits import sees_labels
+from benchmark.storage.maps import read_volume
+from benchmark.storage.run_record import kept_cells
+from benchmark.study.cells import Cell
 from datasets.case import CaseFiles
-from datasets.catalog import dataset
+from datasets.cohorts.catalog import dataset
 
-PRIOR = Method("prior", "baselines.prior:Prior", "Lesion-location prior (floor)")
+PRIOR = Method("prior", "builtin:prior", "Lesion-location prior (floor)")
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from cohorts import PATIENTS, VOLUNTEERS, write_cohort
 from commandline import Program, refused
 from studies import read_table, without_order
 
-from benchmark.planning import Request, plan
-from datasets import catalog
-from datasets.catalog import adopted
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
+from datasets.cohorts import catalog
+from datasets.cohorts.catalog import adopted
 from datasets.errors import BadValue
 
 pytestmark = pytest.mark.usefixtures("plugin")

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from benchmark import thresholds
 from benchmark.metrics import alarm_fraction, dice, hd95, l1, precision, recall, ssim
-from benchmark.thresholds import above, best_dice, best_dice_threshold
+from benchmark.scoring.thresholds import protocols as thresholds
+from benchmark.scoring.thresholds.protocols import above, best_dice, best_dice_threshold
 
 Mask = NDArray[np.bool_]
 

@@ -11,9 +11,9 @@ from learning import falls, losses_of
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from baselines.ddpm import DDPM
-from benchmark.memory import live_peak
-from benchmark.testing import check_detector, simulated_case
+from baselines.diffusion.ddpm import DDPM
+from benchmark.methods.contract.check import check_detector, simulated_case
+from benchmark.methods.contract.trial import live_peak
 from cddpm.detector import CDDPM
 from datasets.errors import BadValue
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from baselines.ddpm import DDPM
-from baselines.diffusion.keys import from_published
+from baselines.checkpoints.published import from_published
+from baselines.diffusion.ddpm import DDPM
 from baselines.diffusion.schedule import cosine_alpha_bar, one_step
 from cddpm.detector import CDDPM
 

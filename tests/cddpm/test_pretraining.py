@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines.stages import Stage
-from benchmark.trial import simulated_case
+from baselines.training.stage import Stage
+from benchmark.methods.contract.trial import simulated_case
 from cddpm.detector import CDDPM
 from cddpm.encoder import Bottleneck, ResNet
 from cddpm.pretraining import SparK, patch_normalised, patch_size, visible

@@ -86,13 +86,14 @@ class Running:
 
 def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["studies", "detectors", "baselines.ae", "baselines.training.fit"])
+    context.set_forkserver_preload(["studies", "detectors", "baselines.autoencoders.ae", "baselines.training.fit"])
     return context
 
 
 def _run(pipe: Connection, study: Disturbed, out: Path, disturb: Disturbance | None) -> None:
-    from baselines.training import stage
-    from benchmark import fitting, runner
+    from baselines.training import loop as stage
+    from benchmark.execution import fit_methods as fitting
+    from benchmark.execution import worker as runner
     from datasets.grid import GRIDS
 
     GRIDS["quick"] = TINY

@@ -14,9 +14,10 @@ from commandline import call, refused
 from detectors import MeanDistance
 from studies import Runner, stamps
 
-from benchmark import runner
-from benchmark.records import kept_cells
-from benchmark.runfolder import FORMAT, read_json, write_json
+from benchmark.execution import worker as runner
+from benchmark.storage.folder import FORMAT
+from benchmark.storage.run_record import kept_cells
+from datasets.io.atomic import read_json, write_json
 
 pytestmark = pytest.mark.usefixtures("plugin")
 Counter = Callable[[type, str], Sequence[object]]

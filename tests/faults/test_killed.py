@@ -10,9 +10,9 @@ from disturbed import Disturbed, Undisturbed
 from safetensors.numpy import load_file
 from studies import stamps
 
-from benchmark.maps import read_volume
-from benchmark.results import COLUMNS
-from benchmark.runfolder import read_json
+from benchmark.storage.maps import read_volume
+from benchmark.storage.rows import COLUMNS
+from datasets.io.atomic import read_json
 
 QUICK, FULL = 4, 100
 

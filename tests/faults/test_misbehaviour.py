@@ -17,7 +17,7 @@ import os, signal, time
 from dataclasses import dataclass
 
 import torch
-from benchmark.detector import Detector
+from benchmark.methods.detector import Detector
 
 
 class Sound(Detector):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmark.executors import WorkerStopped, _Watch, _Worker
+from benchmark.execution.local import WorkerStopped, _Watch, _Worker
 
 
 @pytest.fixture

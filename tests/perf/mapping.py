@@ -5,17 +5,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmark.cpu import prepare_cpu
+from benchmark.inference.cpu import prepare_cpu
 
 prepare_cpu()
 
-from baselines.ae import AE  # noqa: E402
-from benchmark.inference import Inference, peak_bytes, predict  # noqa: E402
-from benchmark.maps import write_volume  # noqa: E402
-from benchmark.overlap import Behind  # noqa: E402
-from datasets.catalog import dataset  # noqa: E402
+from baselines.autoencoders.ae import AE  # noqa: E402
+from benchmark.inference.predict import peak_bytes, predict  # noqa: E402
+from benchmark.inference.prefetch import Behind  # noqa: E402
+from benchmark.inference.settings import Inference  # noqa: E402
+from benchmark.storage.maps import write_volume  # noqa: E402
+from datasets.cohorts.catalog import dataset  # noqa: E402
 from datasets.grid import Cases, Grid  # noqa: E402
-from datasets.phantom.cohort import write_phantom  # noqa: E402
+from datasets.simulation.phantom.cohort import write_phantom  # noqa: E402
 
 GRID = Grid(shape=(16, 16, 12), spacing=10.0)
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import auc, average_precision_score, roc_curve
 
-from benchmark.anatomy import Anatomy
+from benchmark.metrics.ground_truth import Anatomy
 
 CROSS = ndimage.generate_binary_structure(2, 1)[:, :, None]
 

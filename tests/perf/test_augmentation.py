@@ -8,8 +8,8 @@ import torchio
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from baselines.slices import RandomSlices, Volumes, drawn, hold_volumes
-from benchmark.trial import simulated_case
+from baselines.slices.sampling import RandomSlices, Volumes, drawn, hold_volumes
+from benchmark.methods.contract.trial import simulated_case
 
 BATCH = 16
 SAMPLES = 8 * BATCH

@@ -13,17 +13,17 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
-from benchmark.anatomy import anatomy_of
-from benchmark.asked import Choices, Source
-from benchmark.evaluation import evaluate_maps
-from benchmark.firstpass import Mapped
-from benchmark.healthy import HealthyScan, look_at
 from benchmark.metrics import SCORED
-from benchmark.postprocessing import CHAINS
-from benchmark.runfolder import RunFolder
-from benchmark.shelf import process
-from benchmark.study import Cell, Cohort, Fit
-from benchmark.thresholds import PROTOCOLS
+from benchmark.metrics.ground_truth import anatomy_of
+from benchmark.scoring.evaluation import evaluate_maps
+from benchmark.scoring.healthy_scans import HealthyScan, look_at
+from benchmark.scoring.processed_maps import process
+from benchmark.scoring.ranking_pass import Mapped
+from benchmark.scoring.settings import Choices, Source
+from benchmark.storage.folder import RunFolder
+from benchmark.study.cells import Cell, Cohort, Fit
+from benchmark.study.chains import CHAINS
+from benchmark.study.protocols import PROTOCOLS
 from datasets.case import Case, CaseFiles
 from datasets.grid import GRIDS, Grid
 

@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
 from baselines.diffusion.unet import UNet
-from benchmark.cpu import prepare_cpu
+from benchmark.inference.cpu import prepare_cpu
 
 prepare_cpu()  # the allocator's part: both sides have it
 

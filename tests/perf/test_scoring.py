@@ -9,8 +9,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
 from benchmark.metrics import auroc, average_precision
-from benchmark.postprocessing import CHAINS, smooth
-from benchmark.thresholds import best_dice_threshold, healthy_fpr_threshold
+from benchmark.scoring.postprocessing.chains import smooth
+from benchmark.scoring.thresholds.protocols import best_dice_threshold, healthy_fpr_threshold
+from benchmark.study.chains import CHAINS
 
 Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]

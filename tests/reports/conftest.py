@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from runs import Made, make
+from scored_runs import Made, make
 
 
 @pytest.fixture

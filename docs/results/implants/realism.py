@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.implants.tissue import Tissues, guess_tissues
+from datasets.simulation.implants.tissue import Tissues, guess_tissues
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -18,11 +18,12 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from benchmark.configs import build
-from benchmark.inference import Inference, predict
-from benchmark.records import reopen
-from benchmark.runfolder import open_run
-from benchmark.weights import load_weights
+from benchmark.inference.predict import predict
+from benchmark.inference.settings import Inference
+from benchmark.methods.hyperparameters import build
+from benchmark.methods.weights import load_weights
+from benchmark.storage.folder import open_run
+from benchmark.storage.run_record import reopen
 from datasets.case import Case
 from datasets.grid import load_case
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from uadbench_asymmetry import Asymmetry
 
-from benchmark.testing import check_detector, simulated_case
+from benchmark.methods.contract.check import check_detector, simulated_case
 
 SHAPE = (24, 24, 9)
 SEEDS = torch.zeros(1, dtype=torch.int64)

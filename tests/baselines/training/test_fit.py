@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from baselines.reconstruction import SliceReconstruction
-from baselines.seeding import seeded
-from baselines.slices import evenly_spaced_slices, hold_volumes
-from baselines.stages import Stage
-from benchmark.trial import simulated_case
+from baselines.slices.sampling import evenly_spaced_slices, hold_volumes
+from baselines.slices.seeding import seeded
+from baselines.training.stage import Stage
+from benchmark.methods.contract.trial import simulated_case
 from datasets.case import Case
 
 SHAPE = (12, 12, 5)

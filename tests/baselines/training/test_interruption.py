@@ -14,8 +14,8 @@ import pytest
 import torch
 from two_players import Contest, Interrupted, cases, fitted, same_weights
 
-from baselines.training import stage as stage_training
-from benchmark.termination import Terminated, termination_is_an_exception
+from baselines.training import loop as stage_training
+from benchmark.methods.termination import Terminated, termination_is_an_exception
 
 PLAIN = Contest.Config()
 VARIANTS = {
@@ -27,7 +27,7 @@ VARIANTS = {
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from baselines.training import stage as stage_training
+from baselines.training import loop as stage_training
 from two_players import Contest, fitted
 
 def main():

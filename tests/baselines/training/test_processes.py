@@ -11,7 +11,7 @@ import torch
 from test_interruption import interrupt
 from two_players import Contest, fitted
 
-from baselines.training import stage as stage_training
+from baselines.training import loop as stage_training
 
 CONFIG = Contest.Config(noise=0.0, warm_up=True, judged=True, validate_every=2, ema=0.9)
 

@@ -11,8 +11,8 @@ from torch import Tensor, distributed, nn
 from torch.optim import SGD, Adam
 
 from baselines.reconstruction import SliceReconstruction
-from baselines.stages import Player, Stage
-from benchmark.trial import simulated_case
+from baselines.training.stage import Player, Stage
+from benchmark.methods.contract.trial import simulated_case
 from datasets.case import Case
 
 SHAPE = (12, 12, 5)

@@ -7,9 +7,8 @@ from math import isnan
 
 import pytest
 
-from benchmark.speed.energy import EnergyMeter, integral
-from benchmark.speed.numbers import NUMBERS, shown
-from benchmark.speed.nvml import Nvml, nvml_of
+from benchmark.speed.energy import EnergyMeter, Nvml, integral, nvml_of
+from benchmark.speed.quantities import NUMBERS, shown
 
 
 class Gpu:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.statistics.comparison import Comparison, compare_all
-from benchmark.statistics.endpoint import Endpoint
-from benchmark.statistics.panel import Choice, Panel
-from benchmark.statistics.question import Question
+from benchmark.statistics.pairwise.paired_difference import Comparison, compare_all
+from benchmark.statistics.panel import Choice, Panel, Question
+from benchmark.statistics.primary_endpoint import Endpoint
 
 ENDPOINT = Endpoint("9", "dice", "light", "lesion-val", "none", "test", 0.05, 0.8, {"dice": 0.02})
 CHOICE = Choice("lgg", "dice", "light", "lesion-val")

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from comparisons import CHOICE
 
-from benchmark.results import COLUMNS, Row
 from benchmark.statistics.panel import panels
+from benchmark.storage.rows import COLUMNS, Row
 from datasets.errors import MissingData
 
 ROW = Row("a", "lgg", "t1", "none", 0.0, 0, 0, "test", "light", "lesion-val", "p1", "p1", "dice", 0.5, "key")

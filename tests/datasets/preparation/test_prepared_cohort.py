@@ -10,14 +10,13 @@ from cohorts import PATIENTS
 from skulls import draw_head, turn, write_raw, write_template
 
 import datasets.preparation.workers as workers_module
+from datasets.case import RawCase
 from datasets.errors import BadValue
 from datasets.grid import Grid, load_case
-from datasets.preparation.cohort import Summary, prepare_cohort
-from datasets.preparation.parameters import Parameters
-from datasets.preparation.steps import Setup
+from datasets.preparation.cohort import Progress, Summary, prepare_cohort
+from datasets.preparation.scan import Parameters, Setup
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
-from datasets.raw import RawCase
 
 SPEC = replace(PATIENTS, sequences=("t1",))
 SPLITS = {"a": "val", "b": "test", "c": "test"}
@@ -212,3 +211,11 @@ def test_a_turned_head_is_told_with_its_lesion_volumes(desk: Desk) -> None:
     assert record.lesion.change_percent == pytest.approx(100 * (1.1**-3 - 1), abs=8)
     assert abs(record.lesion.resampling_percent) < 8
     assert "% beyond scaling" in desk.said[-1] or "% beyond scaling" in desk.said[0]
+
+
+def test_the_time_that_is_left_follows_from_what_is_done() -> None:
+    times, said = iter([100.0, 110.0, 120.0]), list[str]()
+    progress = Progress(3, said.append, clock=lambda: next(times))
+    for name in ("a", "b", "c"):
+        progress.finished(name)
+    assert said == ["[1/3] a (0:00:20 left)", "[2/3] b (0:00:10 left)", "[3/3] c"]

@@ -1,0 +1,1 @@
+"""Methods that reconstruct a slice through a bottleneck."""

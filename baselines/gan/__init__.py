@@ -1,0 +1,1 @@
+"""F-AnoGAN and the adversarial training it stands on."""

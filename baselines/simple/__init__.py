@@ -1,0 +1,1 @@
+"""Simple baselines that every method should beat."""

@@ -1,0 +1,71 @@
+"""Prior: how often other patients have a lesion at a place; sees their labels, and of the image its brain mask only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from baselines.simple.gaussian import smoothed
+from benchmark.methods.card import Card
+from benchmark.methods.detector import LabelledDetector
+from datasets.case import Case
+from datasets.errors import BadValue
+
+
+class Prior(LabelledDetector):
+    """Leave-one-out frequency of lesions: what the place alone is worth to one who knows where the others' lesions are.
+
+    As long as nothing has been told, and in a healthy cohort, all maps are 0: they know of no lesion, and no threshold
+    can be taken from them.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        """How far a lesion speaks for the places around it.
+
+        Attributes:
+            smoothing: s.d. in voxels of the Gaussian filter over the brain's voxels; 0 for none.
+        """
+
+        smoothing: float = 2.0
+
+        def __post_init__(self) -> None:
+            if not self.smoothing >= 0:
+                raise BadValue(f"Got smoothing {self.smoothing:g}, wanted 0 or more.")
+
+    card: ClassVar[Card] = Card(
+        "lesion labels",
+        "nothing; a map is made of the lesion masks of all other patients of the cohort that is scored, and is 0 in a "
+        "healthy one",
+        "nothing: a round number chosen beforehand",
+    )
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
+    config: Config
+    frequency: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.register_buffer("frequency", torch.zeros(1, 1, 1, 1), persistent=False)  # (1, X, Y, Z) once told
+
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        """Healthy brains say nothing of lesions."""
+
+    def see_locations(self, frequency: Tensor) -> None:
+        self.frequency = frequency.to(self.device)
+
+    def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
+        """In [0, 1], 0 outside the brain.
+
+        Raises:
+            ValueError: volumes are not of the shape that was told.
+        """
+        shape = images.shape[1:]
+        if self.frequency.shape not in (shape, (1, 1, 1, 1)):
+            raise ValueError(
+                f"Got volumes of {tuple(shape)}, wanted {tuple(self.frequency.shape)} as in the frequency."
+            )
+        frequency = self.frequency.expand(shape)
+        return torch.stack([smoothed(frequency, brain_mask, self.config.smoothing) for brain_mask in brain_masks])

@@ -1,0 +1,69 @@
+"""Standardisation: brings a brain's intensities to the quantile function that healthy brains have in common."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from baselines.simple.moments import brains
+from datasets.case import Case
+
+PERCENTILES = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
+
+
+class Standardisation(nn.Module):
+    """Piecewise-linear histogram standardisation with landmarks at percentiles of the brain.
+
+    The standard landmarks are the means of the training brains' own. An image's landmarks are moved onto
+    them, intensities between two landmarks linearly; beyond the first and the last one they are shifted, so
+    that nothing is cut off. Images come scaled from their 1st to their 99th percentile, which is the
+    method's own first step.
+
+    References:
+        Nyul, Udupa, Zhang: New variants of a method of MRI scale standardization. IEEE Transactions on
+        Medical Imaging 19(2), 2000: the set of landmarks with all deciles, between two outer percentiles
+        (here those that images are scaled by).
+    """
+
+    landmarks: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("landmarks", torch.zeros(len(PERCENTILES)))
+
+    def learn(self, cases: Sequence[Case]) -> None:
+        """Landmarks of healthy brains, read case by case; brains without a voxel say nothing."""
+        own = [_landmarks(image[brain_mask]) for image, brain_mask in brains(cases, self.landmarks.device)]
+        known = [one for one in own if len(one)]
+        if known:
+            self.landmarks = torch.stack(known).mean(dim=0)
+
+    def forward(self, image: Tensor, brain_mask: Tensor) -> Tensor:
+        """An image in the standard scale; all `(1, X, Y, Z)`, 0 outside the brain."""
+        values = image[brain_mask]
+        result = torch.zeros_like(image)
+        if len(values):
+            result[brain_mask] = _moved(values, _landmarks(values), self.landmarks)
+        return result
+
+
+def _landmarks(values: Tensor) -> Tensor:
+    """`(K,)` percentiles of `(V,)` intensities, interpolated linearly; `(0,)` of none."""
+    if not len(values):
+        return values
+    ordered = values.sort().values
+    places = torch.tensor(PERCENTILES, device=values.device, dtype=torch.float64) / 100 * (len(values) - 1)
+    below = places.long()
+    above = (below + 1).clamp(max=len(values) - 1)
+    return torch.lerp(ordered[below], ordered[above], (places - below).to(values.dtype))
+
+
+def _moved(values: Tensor, own: Tensor, standard: Tensor) -> Tensor:
+    """`(V,)` intensities, their landmarks `own` `(K,)` moved onto `standard` `(K,)`."""
+    right = torch.searchsorted(own, values).clamp(1, len(own) - 1)
+    left = right - 1
+    width = (own[right] - own[left]).clamp(min=torch.finfo(values.dtype).tiny)
+    share = ((values - own[left]) / width).clamp(0, 1)
+    between = torch.lerp(standard[left], standard[right], share)
+    beyond = (values - own[-1]).clamp(min=0) + (values - own[0]).clamp(max=0)
+    return between + beyond

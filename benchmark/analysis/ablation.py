@@ -1,0 +1,83 @@
+"""What each step of a post-processing chain is worth: the chain once without it, under a threshold of its own."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.rows import read_rows
+from benchmark.storage.run_record import Scoring
+from benchmark.study.chains import CHAINS, without_each_step
+from datasets.io.atomic import written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROTOCOL = "lesion-val"
+INDEX = ["dataset", "split", "chain", "method"]
+
+
+def ablated(scoring: Scoring) -> Scoring:
+    """The same with every chain also without each of its steps, and with what the table needs."""
+    chains = [name for chain in scoring.postprocessing for name in (chain, *_parts(chain).values())]
+    protocols = dict.fromkeys([*scoring.protocols, PROTOCOL])
+    metrics = dict.fromkeys([*scoring.metrics, "dice"])
+    return replace(
+        scoring, postprocessing=tuple(dict.fromkeys(chains)), protocols=tuple(protocols), metrics=tuple(metrics)
+    )
+
+
+def write_ablation(run: RunFolder) -> str:
+    """Write `ablation.csv` below a run, mean Dice over patients with each step left out, and say it in Markdown.
+
+    A cell is the mean over training seeds of the mean over patients, at the `lesion-val` threshold of the chain as
+    it is without the step; the perfect map has no threshold. Missing is missing. `outside the box` is the part of
+    the cohort's lesion volume that the grid cuts off and that no method can find.
+    """
+    table = ablation_table(read_rows(run.root / "rows.csv"))
+    with written_whole(run.root / "ablation.csv") as beside:
+        table.to_csv(beside, index=False, lineterminator="\n")
+    return str(table.round(3).to_markdown(index=False))
+
+
+def ablation_table(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """A line a cohort, split, chain and method, a column a step that is left out."""
+    import pandas as pd
+
+    rows = rows[rows["shift"] == "none"]
+    dice = rows[(rows["metric"] == "dice") & rows["protocol"].isin([PROTOCOL, ""])]
+    lines = []
+    for chain in CHAINS:
+        parts = {"whole": chain, **_parts(chain)}
+        part = dice[dice["postprocessing"].isin(parts.values())]
+        if len(parts) == 1 or part["postprocessing"].nunique() < 2:
+            continue
+        named = {name: step for step, name in parts.items()}
+        part = part.assign(left_out=part["postprocessing"].map(named), chain=chain)
+        patients = part.groupby([*INDEX, "left_out", "seed", "subject_id"], dropna=False)["value"].mean()
+        means = patients.groupby([*INDEX, "left_out", "seed"], dropna=False).mean()
+        wide = means.groupby([*INDEX, "left_out"]).mean().unstack("left_out").reindex(columns=list(parts))
+        count = part.groupby(INDEX)["subject_id"].nunique().rename("patients")
+        lines.append(wide.join(count).reset_index())
+    if not lines:
+        return pd.DataFrame(columns=[*INDEX, "whole", "patients", "outside the box"])
+    table = pd.concat(lines, ignore_index=True).rename(columns=lambda name: f"no {name}" if name in STEPS else name)
+    return table.merge(_cut_off(rows), on=["dataset", "split"], how="left")
+
+
+STEPS = ("erosion", "median", "components")
+
+
+def _cut_off(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """For each cohort and split the part of the lesion volume that lies outside the grid's box."""
+    sizes = rows[rows["metric"].isin(["lesion_ml", "lesion_outside_grid_ml"])]
+    sizes = sizes.drop_duplicates(["dataset", "split", "case_id", "metric"])
+    sums = sizes.pivot_table(index=["dataset", "split"], columns="metric", values="value", aggfunc="sum")
+    if sums.empty:
+        return sums.reset_index().assign(**{"outside the box": []})
+    share = sums["lesion_outside_grid_ml"] / sums["lesion_ml"]
+    return share.rename("outside the box").reset_index()
+
+
+def _parts(chain: str) -> dict[str, str]:
+    """The chain's names without each step, by the step."""
+    return {step: part.name for step, part in without_each_step(CHAINS[chain]).items()}

@@ -1,0 +1,327 @@
+"""A run's methods calibrated on healthy scans of one site: thresholds, voxel p-maps, and the power that is left."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark import metrics
+from benchmark.scoring.postprocessing.area_opening import alarm_level
+from benchmark.scoring.postprocessing.chains import remove_small, smooth
+from benchmark.statistics.conformal import (
+    ScanThreshold,
+    VoxelP,
+    detection_interval,
+    rate_given_scans,
+    scan_threshold,
+    scans_needed,
+    split_rates,
+)
+from benchmark.storage.fits import sees_labels
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.maps import read_volume, write_volume
+from benchmark.storage.run_record import has_maps
+from benchmark.study.cells import Cell
+from benchmark.study.chains import Chain
+from benchmark.study.study import Study
+from datasets.case import CaseFiles
+from datasets.cohorts.catalog import dataset
+from datasets.errors import BadFile, BadValue, MissingData, UnknownName
+from datasets.grid import Grid, load_case
+from datasets.io.tables import write_table
+from datasets.spec import digest
+
+Mask = NDArray[np.bool_]
+FEWEST = 20
+"""Healthy people that a calibration takes."""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A scan without its image, so that many can be kept.
+
+    Attributes:
+        missed: lesion voxels outside the grid's box.
+    """
+
+    brain_mask: Mask
+    lesion_mask: Mask | None
+    voxel_ml: float
+    missed: float
+    affine: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan of one fit, after a chain's filters.
+
+    Attributes:
+        smoothed: `(X, Y, Z)`.
+    """
+
+    files: CaseFiles
+    anatomy: Anatomy
+    smoothed: NDArray[np.float32]
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """`(V,)` of the brain's voxels."""
+        return self.smoothed[self.anatomy.brain_mask]
+
+
+@dataclass(frozen=True)
+class Power:
+    """What is left of a cohort at the calibrated threshold; shares are of people, one scan each.
+
+    Attributes:
+        alarmed: people with any alarm.
+        hit: people of whom an alarm touches the lesion.
+        dice, recall: means over people with a lesion; NaN in a healthy cohort.
+        voxel_recall: mean share of the lesion whose p-value is at most alpha.
+    """
+
+    dataset: str
+    people: int
+    with_lesion: int
+    alarmed: int
+    hit: int
+    dice: float
+    recall: float
+    voxel_recall: float
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """One fit's threshold and what it leaves.
+
+    Attributes:
+        levels: of each healthy scan, see `alarm_level`.
+    """
+
+    method: str
+    seed: int
+    threshold: ScanThreshold
+    levels: tuple[float, ...]
+    powers: tuple[Power, ...]
+
+
+def calibrate_run(
+    run: RunFolder, study: Study, healthy: str, chain: Chain, *, alpha: float, p_maps: Path | None = None
+) -> Iterator[Calibrated]:
+    """Each fit that has maps of the healthy cohort, in the study's order; those that use lesion labels have none.
+
+    Shifted scans are no draws of the site, and stay out.
+
+    Args:
+        p_maps: folder for the p-maps of all other cohorts, if they are wanted.
+
+    Raises:
+        MissingData: no fit has maps of the cohort.
+        BadValue: fewer than 20 people, or too few for alpha.
+    """
+    fits = [fit for fit in study.fits if not sees_labels(run, fit)]
+    cells = {
+        fit.key: [cell for cell in study.cells_of(fit) if cell.shift.name == "none" and has_maps(run, cell)]
+        for fit in fits
+    }
+    own = {fit.key: [cell for cell in cells[fit.key] if cell.cohort.dataset == healthy] for fit in fits}
+    if not any(own.values()):
+        raise MissingData(
+            f"No maps of {healthy} are kept in {run.root}. Make them with: python -m benchmark run --datasets {healthy}"
+        )
+    for fit in fits:
+        if own[fit.key]:
+            yield _calibrate(run, study, own[fit.key][0], cells[fit.key], chain, alpha, p_maps)
+
+
+def calibration_cases(study: Study, cell: Cell) -> list[CaseFiles]:
+    """The healthy scans that a threshold may come from, one a person.
+
+    Of the cohort that the method was fitted on, only the test split: it has seen the others.
+
+    Raises:
+        BadValue: fewer than 20 people.
+    """
+    fitted = cell.cohort == cell.fit.healthy
+    files = [one for one in study.mapped_cases(cell) if one.healthy and (one.split == "test" or not fitted)]
+    people = one_scan_each(files)
+    if len(people) < FEWEST:
+        unseen = " that it was not fitted or validated on" if fitted else ""
+        raise BadValue(
+            f"--healthy {cell.cohort.dataset}: got maps of {len(people)} healthy people{unseen}, wanted at least "
+            f"{FEWEST}."
+        )
+    return people
+
+
+def one_scan_each(files: Sequence[CaseFiles]) -> list[CaseFiles]:
+    """Everybody's first scan: scans of one person are no independent draws."""
+    first: dict[str, CaseFiles] = {}
+    for one in sorted(files, key=lambda one: one.case_id):
+        first.setdefault(one.subject_id, one)
+    return list(first.values())
+
+
+def _calibrate(
+    run: RunFolder, study: Study, own: Cell, cells: Sequence[Cell], chain: Chain, alpha: float, p_maps: Path | None
+) -> Calibrated:
+    scans = list(_scans(run, own, calibration_cases(study, own), chain))
+    levels = [alarm_level(one.smoothed, one.anatomy.brain_mask, chain.smallest(one.anatomy.voxel_ml)) for one in scans]
+    found = scan_threshold(levels, alpha)
+    p_of = VoxelP([one.scores for one in scans])
+    powers = []
+    for cell in cells:
+        if cell.cohort == own.cohort or cell.cohort == own.fit.healthy:
+            continue
+        split = "test" if "test" in cell.splits else "val"
+        people = one_scan_each([one for one in study.mapped_cases(cell) if one.split == split])
+        if not people:
+            continue
+        folder = p_maps / f"{own.fit.name}" / cell.cohort.dataset if p_maps else None
+        powers.append(_power(_scans(run, cell, people, chain), cell.cohort.dataset, chain, found, p_of, folder))
+    return Calibrated(own.fit.method, own.fit.seed, found, tuple(levels), tuple(powers))
+
+
+def _scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], chain: Chain) -> Iterator[Scan]:
+    for one in files:
+        anatomy = _anatomy(one, cell.fit.grid)
+        kept = read_volume(run.anomaly_map(cell, one.case_id))
+        yield Scan(one, anatomy, smooth(kept, anatomy.brain_mask, chain).astype(np.float32))
+
+
+@lru_cache(maxsize=512)
+def _anatomy(files: CaseFiles, grid: Grid) -> Anatomy:
+    """Kept, since every fit asks for the same scans."""
+    case = load_case(files, grid)
+    missed = case.lesion_outside_grid_ml / case.voxel_ml
+    return Anatomy(case.brain_mask, case.lesion_mask, case.voxel_ml, missed, case.affine)
+
+
+def _power(
+    scans: Iterator[Scan], dataset: str, chain: Chain, found: ScanThreshold, p_of: VoxelP, folder: Path | None
+) -> Power:
+    alarmed, hits, overlaps = list[bool](), list[bool](), list[tuple[float, float, float]]()
+    for scan in scans:
+        anatomy = scan.anatomy
+        prediction = remove_small((scan.smoothed > found.threshold) & anatomy.brain_mask, chain, anatomy.voxel_ml)
+        p = np.ones(anatomy.brain_mask.shape)
+        p[anatomy.brain_mask] = p_of(scan.scores)
+        alarmed.append(bool(prediction.any()))
+        lesion = anatomy.lesion_mask
+        if lesion is not None and (lesion.any() or anatomy.missed):
+            hits.append(bool((prediction & lesion).any()))
+            overlaps.append(
+                (
+                    metrics.dice(prediction, lesion, missed=anatomy.missed),
+                    metrics.recall(prediction, lesion, missed=anatomy.missed),
+                    metrics.recall(p <= found.alpha, lesion, missed=anatomy.missed),
+                )
+            )
+        if folder is not None:
+            write_volume(folder / f"{scan.files.case_id}.nii.gz", p, anatomy.affine)
+    means = np.mean(overlaps, axis=0) if overlaps else [np.nan] * 3
+    return Power(dataset, len(alarmed), len(hits), sum(alarmed), sum(hits), *map(float, means))
+
+
+def check_folder(study: Study, healthy: str) -> str:
+    """The cohort that a name or a prepared folder stands for.
+
+    Raises:
+        UnknownName: the study has no such cohort.
+        BadFile: the folder holds other scans than the maps were made of.
+    """
+    name = Path(healthy).resolve().name if Path(healthy).is_dir() else healthy
+    cohorts = {cell.cohort.dataset: cell.cohort for cell in study.cells}
+    if name not in cohorts:
+        raise UnknownName("cohort of this run", name, cohorts)
+    if Path(healthy).is_dir():
+        found = digest(dataset(name).files(Path(healthy).resolve().parent, cohorts[name].sequence))
+        if found != cohorts[name].digest:
+            raise BadFile(
+                f"--healthy {healthy}: got scans with digest {found[:12]}, wanted {cohorts[name].digest[:12]}, those "
+                f"whose maps the run keeps. Map them first: python -m benchmark run --datasets {name}"
+            )
+    return name
+
+
+COLUMNS = (
+    "method", "seed", "postprocessing", "alpha", "scans", "rank", "guaranteed", "threshold", "dataset", "people",
+    "with_lesion", "alarmed", "hit", "dice", "recall", "voxel_recall",
+)  # fmt: skip
+MOST_SPLITS = 1000
+
+
+def guarantee_text(one: Calibrated, healthy: str, chain: str) -> str:
+    """What holds for every method alike."""
+    found = one.threshold
+    low, high = rate_given_scans(found)
+    return (
+        f"Calibrated on {found.scans} healthy people of {healthy}, chain {chain}: a new healthy scan like these raises "
+        f"any alarm with probability at most {found.guaranteed:.3f} (asked: {found.alpha:g}), whatever the method. "
+        f"That is over the draw of these {found.scans}; of one calibration the true rate lies between {low:.3f} and "
+        f"{high:.3f} in 95 of 100 cases. It holds for scans of this site and protocol, and for no other."
+    )
+
+
+def power_table(found: Sequence[Calibrated]) -> str:
+    """A line a fit and other cohort: how many people are alarmed and hit at the threshold, and how much of a lesion."""
+    from tabulate import tabulate
+
+    body = [
+        [f"{one.method}, seed {one.seed}", f"{one.threshold.threshold:.4g}", *_power_cells(power)]
+        for one in found
+        for power in one.powers or (None,)
+    ]
+    headers = ["Fit", "Threshold", "Cohort", "Any alarm", "Lesion touched", "Dice", "Recall", "Voxel p <= alpha"]
+    return tabulate(body, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[26, *[None] * 7])
+
+
+def split_text(found: Sequence[Calibrated], healthy: str, alpha: float) -> str:
+    """The same tried out: half of the healthy people calibrate, the other half are counted."""
+    half = found[0].threshold.scans // 2
+    if not half:
+        return f"{healthy} is too few to be split in two."
+    if half < scans_needed(alpha):
+        tried = 1 / (half + 1)
+        said = f"Half of {healthy} ({half}) is too few for {alpha:g}; tried at {tried:.4f} instead. "
+    else:
+        tried, said = alpha, ""
+    rates = [f"{one.method} seed {one.seed} {split_rates(one.levels, tried).mean():.3f}" for one in found]
+    return (
+        f"{said}{healthy} split in two at random {MOST_SPLITS} times, one half calibrating, the other counted: mean "
+        f"alarm rate (at most {tried:.4f} is promised): {', '.join(rates)}."
+    )
+
+
+def write_calibration(path: Path, found: Sequence[Calibrated], chain: str) -> None:
+    """A line a fit and other cohort; a fit without other cohorts has one line too."""
+    write_table(path, COLUMNS, (line for one in found for line in _lines(one, chain)))
+
+
+def _lines(one: Calibrated, chain: str) -> Iterator[list[object]]:
+    found = one.threshold
+    start = [one.method, one.seed, chain, found.alpha, found.scans, found.rank, found.guaranteed, found.threshold]
+    if not one.powers:
+        yield [*start, *[""] * (len(COLUMNS) - len(start))]
+    for power in one.powers:
+        numbers = (power.dice, power.recall, power.voxel_recall)
+        counts = (power.dataset, power.people, power.with_lesion, power.alarmed, power.hit)
+        yield [*start, *counts, *numbers]
+
+
+def _power_cells(power: Power | None) -> list[str]:
+    if power is None:
+        return ["-"] * 6
+    lesions = ["healthy", "-", "-", "-"]
+    if power.with_lesion:
+        shares = (power.dice, power.recall, power.voxel_recall)
+        lesions = [_share(power.hit, power.with_lesion), *(f"{share:.3f}" for share in shares)]
+    return [power.dataset, _share(power.alarmed, power.people), *lesions]
+
+
+def _share(found: int, of: int) -> str:
+    low, high = detection_interval(found, of)
+    return f"{found}/{of} ({100 * low:.0f}-{100 * high:.0f} %)"

@@ -1,0 +1,158 @@
+"""What changed since an earlier run: settings, versions, methods, and each method's numbers, paired by patient."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import numpy as np
+
+from benchmark.analysis.compare_methods import Comparable
+from benchmark.analysis.endpoints import area_choices, overlap_choices
+from benchmark.statistics.intervals.mean import interval
+from benchmark.statistics.panel import Choice, Panel, Question, panels
+from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_record import kept_cells, kept_scoring
+from datasets.errors import MissingData
+from datasets.io.atomic import read_json
+
+QUESTION: Question = "these weights"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One fact that is not the same; "" for what is not there."""
+
+    what: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One method's number in both runs, and the paired difference now - before.
+
+    Attributes:
+        n: patients with a number under every common seed in both runs; 0 where there is none.
+        seeds: common ones.
+        before, now: means over these patients.
+        low, high: bootstrap-t over patients, the fits as they are; NaN without one.
+        same_fits: whether the method's fits have the same keys: a difference is then of maps or scoring.
+    """
+
+    choice: Choice
+    method: str
+    n: int
+    seeds: int
+    before: float
+    now: float
+    difference: float
+    low: float
+    high: float
+    same_fits: bool
+
+
+@dataclass(frozen=True)
+class Since:
+    """Everything that changed.
+
+    Attributes:
+        name: of the earlier run.
+        moved: of methods that both runs have, under the choices that the report gives intervals of.
+    """
+
+    name: str
+    facts: tuple[Difference, ...]
+    moved: tuple[Moved, ...]
+
+
+def changes_since(run: RunFolder, earlier: RunFolder) -> Since:
+    """Compare a run with an earlier one.
+
+    Raises:
+        MissingData: nothing has been scored in one of them.
+    """
+    endpoint = read_endpoint()
+    facts = [one for one in _facts(earlier, run) if one.before != one.now]
+    moved = _moved(Comparable(earlier, endpoint), Comparable(run, endpoint), endpoint)
+    return Since(earlier.root.resolve().name, tuple(facts), tuple(moved))
+
+
+def _facts(before: RunFolder, now: RunFolder) -> Iterator[Difference]:
+    yield from _pairs(_told(before), _told(now))
+    old, new = _configs(before), _configs(now)
+    for method in dict.fromkeys([*old, *new]):
+        if method in old and method in new:
+            both = ({f"{method}: {key}": value for key, value in one[method].items()} for one in (old, new))
+            yield from _pairs(*both)
+        else:
+            yield Difference(f"method {method}", "yes" if method in old else "", "yes" if method in new else "")
+
+
+def _pairs(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
+    for what in dict.fromkeys([*before, *now]):
+        yield Difference(what, before.get(what, ""), now.get(what, ""))
+
+
+def _told(run: RunFolder) -> dict[str, str]:
+    """Version, settings, scoring, environment and data of a run, as text."""
+    stored, scoring = read_json(run.study), kept_scoring(run)
+    path = run.root / "environment.json"
+    cells = kept_cells(run)
+    known: dict[str, Any] = {"program": stored["version"]}
+    known |= {f"setting {name}": value for name, value in stored["settings"].items() if name != "healthy"}
+    known |= {"chains": ", ".join(scoring.postprocessing), "thresholds": ", ".join(scoring.protocols)}
+    known |= {f"environment {name}": value for name, value in (read_json(path) if path.is_file() else {}).items()}
+    known["fitted on"] = cells[0].fit.healthy.dataset
+    known |= {f"data of {cell.cohort.dataset}": cell.cohort.digest[:12] for cell in cells}
+    seeds: dict[str, set[int]] = {}
+    for cell in cells:
+        seeds.setdefault(cell.fit.method, set()).add(cell.fit.seed)
+    known |= {f"seeds of {method}": ", ".join(map(str, sorted(one))) for method, one in seeds.items()}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()}
+
+
+def _configs(run: RunFolder) -> dict[str, dict[str, str]]:
+    configs: dict[str, dict[str, str]] = {}
+    for cell in kept_cells(run):
+        whole = {**cell.fit.config, "target": cell.fit.target, "plugin": cell.fit.origin}
+        configs.setdefault(cell.fit.method, {name: json.dumps(value) for name, value in whole.items()})
+    return configs
+
+
+def _moved(before: Comparable, now: Comparable, endpoint: Endpoint) -> Iterator[Moved]:
+    old_fits, new_fits = _fit_keys(before.run), _fit_keys(now.run)
+    for dataset, planned in now.seeds.items():
+        for choice in (*overlap_choices(now, dataset), *area_choices(now, dataset)):
+            try:
+                old = panels(before.rows, choice, before.seeds.get(dataset, {}))
+            except MissingData:
+                continue
+            new = panels(now.rows, choice, planned)
+            for method in (name for name in new if name in old):
+                same = old_fits[method] == new_fits[method]
+                yield _paired(choice, old[method], new[method], same_fits=same, endpoint=endpoint)
+
+
+def _fit_keys(run: RunFolder) -> dict[str, set[str]]:
+    keys: dict[str, set[str]] = {}
+    for cell in kept_cells(run):
+        keys.setdefault(cell.fit.method, set()).add(cell.fit.key)
+    return keys
+
+
+def _paired(choice: Choice, old: Panel, new: Panel, *, same_fits: bool, endpoint: Endpoint) -> Moved:
+    patients = [name for name in new.patients if name in old.patients]
+    seeds = [seed for seed in new.seeds if seed in old.seeds]
+    before, now = (
+        one.values[np.ix_([one.patients.index(name) for name in patients], [one.seeds.index(seed) for seed in seeds])]
+        for one in (old, new)
+    )
+    kept = ~np.isnan(before + now).any(axis=1) & bool(seeds)
+    found = interval((now - before)[kept], QUESTION, "difference", alpha=endpoint.alpha)
+    first, last = (float(one[kept].mean()) if kept.any() else nan for one in (before, now))
+    return Moved(
+        choice, old.method, int(kept.sum()), len(seeds), first, last, found.mean, found.low, found.high, same_fits
+    )

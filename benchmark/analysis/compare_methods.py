@@ -1,0 +1,168 @@
+"""A run's methods compared: panels of its cohorts, all pairs under both questions, ranks and meta-analyses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from benchmark.metrics import METRICS
+from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
+from benchmark.statistics.pairwise.paired_difference import Comparison, compare_all, rank_sets
+from benchmark.statistics.panel import QUESTIONS, Choice, Pair, Panel, Question, pair, panels
+from benchmark.statistics.primary_endpoint import Endpoint
+from benchmark.storage.fits import sees_labels
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.rows import read_rows
+from benchmark.storage.run_record import kept_cells
+from datasets.errors import BadValue, MissingData, UnknownName
+from datasets.io.atomic import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One cohort's methods under one choice.
+
+    Attributes:
+        panels: of the methods that may be ranked, in the study's order.
+        comparisons: of all pairs, by question.
+    """
+
+    choice: Choice
+    panels: Mapping[str, Panel]
+    comparisons: Mapping[Question, Sequence[Comparison]]
+
+    def of(self, question: Question, a: str, b: str) -> Comparison:
+        """One pair, differences being a - b.
+
+        Raises:
+            UnknownName: a method that is not among the panels.
+            BadValue: twice the same.
+        """
+        for name in (a, b):
+            if name not in self.panels:
+                raise UnknownName(f"method with numbers of {self.choice.label} called", name, self.panels)
+        if a == b:
+            raise BadValue(f"compare: got '{a}' twice, wanted two methods.")
+        return next(one for one in self.comparisons[question] if {one.a, one.b} == {a, b}).seen_from(a)
+
+    def pair(self, a: str, b: str) -> Pair:
+        return pair(self.panels[a], self.panels[b])
+
+    def ranks(self, question: Question) -> dict[str, tuple[int, int]]:
+        return rank_sets(list(self.panels), self.comparisons[question])
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """A run's rows and what was planned."""
+
+    run: RunFolder
+    endpoint: Endpoint
+
+    @cached_property
+    def rows(self) -> "pd.DataFrame":
+        path = self.run.root / "rows.csv"
+        if not path.is_file():
+            raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {self.run.root}")
+        return read_rows(path)
+
+    @cached_property
+    def unshifted(self) -> "pd.DataFrame":
+        """The rows that methods are ranked by: of no shift, in the split that is reported or of no single split."""
+        return self.rows[(self.rows["shift"] == "none") & self.rows["split"].isin([self.split, ""])]
+
+    @cached_property
+    def numbered(self) -> frozenset[tuple[str, ...]]:
+        """Cohort, metric, chain and threshold of every defined number of any method's cases."""
+        rows = self.unshifted
+        rows = rows[(rows["case_id"] != "") & rows["seed"].notna() & rows["value"].notna()]
+        places = rows[["dataset", "metric", "postprocessing", "protocol"]].drop_duplicates()
+        return frozenset(places.itertuples(index=False, name=None))
+
+    @property
+    def split(self) -> str:
+        return "test" if "test" in read_json(self.run.study)["settings"]["splits"] else "val"
+
+    @cached_property
+    def seeds(self) -> dict[str, dict[str, list[int]]]:
+        """Of each cohort's methods the planned seeds; methods that use lesion labels are ranked with no other."""
+        return self._planned(labelled=False)
+
+    @cached_property
+    def labelled_seeds(self) -> dict[str, dict[str, list[int]]]:
+        """The same of the methods that use lesion labels."""
+        return self._planned(labelled=True)
+
+    def all_seeds(self, dataset: str) -> dict[str, list[int]]:
+        """Of all methods of a cohort, those that use lesion labels last."""
+        return self.seeds.get(dataset, {}) | self.labelled_seeds.get(dataset, {})
+
+    def _planned(self, *, labelled: bool) -> dict[str, dict[str, list[int]]]:
+        planned: dict[str, dict[str, list[int]]] = {}
+        known: dict[str, bool] = {}
+        for cell in kept_cells(self.run):
+            name = cell.fit.method
+            known.setdefault(name, sees_labels(self.run, cell.fit))
+            if cell.shift.is_none and known[name] is labelled:
+                of_cohort = planned.setdefault(cell.cohort.dataset, {}).setdefault(name, [])
+                of_cohort += [cell.fit.seed] if cell.fit.seed not in of_cohort else []
+        return planned
+
+    def choice(
+        self, dataset: str, metric: str | None = None, postprocessing: str | None = None, protocol: str | None = None
+    ) -> Choice:
+        """What is left open is the endpoint's; "" where nothing of the kind enters the metric.
+
+        Raises:
+            UnknownName: a cohort or metric that there is not.
+            BadValue: the metric is of a whole cohort: there are no patients to pair.
+        """
+        if dataset not in self.seeds:
+            raise UnknownName("cohort of this run", dataset, self.seeds)
+        wanted = metric or self.endpoint.metric
+        if wanted not in METRICS:
+            raise UnknownName("metric", wanted, METRICS)
+        if METRICS[wanted].per != "case":
+            raise BadValue(f"--metric {wanted}: got a number of a whole cohort, wanted one that each patient has.")
+        rows = self.rows[(self.rows["metric"] == wanted) & (self.rows["case_id"] != "")]
+        of_methods = rows[rows["seed"].notna()]
+        chain = postprocessing if postprocessing is not None else self.endpoint.postprocessing
+        threshold = protocol if protocol is not None else self.endpoint.protocol
+        return Choice(
+            dataset=dataset,
+            metric=wanted,
+            postprocessing=chain if (of_methods["postprocessing"] != "").any() else "",
+            protocol=threshold if (of_methods["protocol"] != "").any() else "",
+            split=self.split,
+        )
+
+    def standing(self, choice: Choice, questions: Sequence[Question] = QUESTIONS) -> Standing:
+        """All pairs of one cohort.
+
+        Raises:
+            MissingData: there are no such rows.
+        """
+        made = panels(self.unshifted, choice, self.seeds[choice.dataset])
+        known = {method: panel for method, panel in made.items() if panel.missing < panel.values.size}
+        compared = {one: compare_all(known, choice, one, self.endpoint) for one in questions}
+        return Standing(choice, known, compared)
+
+    def standings(self, choice: Choice) -> list[Standing]:
+        """The same choice in every cohort that has such rows, cohorts in the study's order."""
+        found = []
+        for name in self.seeds:
+            one = replace(choice, dataset=name)
+            try:
+                found.append(self.standing(one))
+            except MissingData:
+                continue
+        return found
+
+
+def pooled(standings: Sequence[Standing], question: Question, a: str, b: str) -> Pooled | None:
+    """One pair's meta-analysis over the cohorts that can be tested."""
+    both = [one for one in standings if a in one.panels and b in one.panels]
+    return pool([one.of(question, a, b) for one in both])

@@ -1,0 +1,183 @@
+"""Commands about what numbers say: `compare`, `multiverse`, `calibrate`."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.common import RunArgument, check_name, user_mistakes_in_one_line
+from datasets.errors import BadValue, MissingData
+
+if TYPE_CHECKING:
+    from benchmark.analysis.compare_methods import Comparable, Standing
+
+app = typer.Typer()
+
+WIDTH = 100
+
+
+@app.command()
+@user_mistakes_in_one_line
+def compare(
+    folder: RunArgument,
+    a: Annotated[str, typer.Argument(metavar="A", help="A method of the run.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The method that it is compared with.")],
+    dataset: Annotated[str | None, typer.Option(help="A cohort; default: all in which both have numbers.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Default: that of the primary endpoint.")] = None,
+    postprocessing: Annotated[str | None, typer.Option(help="A chain; default: the endpoint's.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="A threshold protocol; default: the endpoint's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the table and the picture; default: RUN.")] = None,
+) -> None:
+    """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
+    from benchmark.analysis.compare_methods import Comparable, pooled
+    from benchmark.statistics.panel import QUESTIONS
+    from benchmark.statistics.primary_endpoint import read_endpoint
+    from benchmark.storage.comparisons import write_comparisons
+    from benchmark.storage.folder import open_run
+    from reports.sections.paper_text import pooled_text
+
+    comparable = Comparable(open_run(folder), read_endpoint())
+    standings = _standings(comparable, dataset, metric, postprocessing, protocol)
+    without = [name for name in comparable.seeds if name not in {one.choice.dataset for one in standings}]
+    if without and dataset is None:
+        typer.echo(f"Without such numbers: {', '.join(without)}.", err=True)
+    for standing in standings:
+        for text in _texts(standing, comparable, a, b):
+            typer.echo(fill(text, WIDTH, break_on_hyphens=False) + "\n")
+    for question in QUESTIONS:
+        found = pooled(standings, question, a, b)
+        if found is not None:
+            typer.echo(fill(pooled_text(found, question), WIDTH, break_on_hyphens=False) + "\n")
+    table = (out or folder) / "comparisons.csv"
+    write_comparisons(table, [one for standing in standings for q in QUESTIONS for one in standing.comparisons[q]])
+    typer.echo(f"All pairs: {table}\nPicture: {_draw(standings, a, b, out or folder)}")
+
+
+def _standings(
+    comparable: "Comparable", dataset: str | None, metric: str | None, chain: str | None, protocol: str | None
+) -> "list[Standing]":
+    first = dataset or next(iter(comparable.seeds))
+    choice = comparable.choice(first, metric, chain, protocol)
+    if dataset is not None:
+        return [comparable.standing(choice)]
+    found = comparable.standings(choice)
+    if not found:
+        raise MissingData(f"No cohort of {comparable.run.root} has numbers of {choice.metric} / "
+                          f"{choice.postprocessing} / {choice.protocol}.")  # fmt: skip
+    return found
+
+
+def _texts(standing: "Standing", comparable: "Comparable", a: str, b: str) -> Iterator[str]:
+    """A cohort's paragraph, each method's parts of variance, and the ranks that are open."""
+    from benchmark.statistics.intervals.crossed_effects import variance_parts
+    from benchmark.statistics.panel import QUESTIONS
+    from reports.sections.paper_text import paragraph, parts_text, ranks_text
+
+    weights, recipe = (standing.of(question, a, b) for question in QUESTIONS)
+    one = standing.pair(a, b)
+    means = (float(one.a.mean()), float(one.b.mean())) if one.n else (float("nan"), float("nan"))
+    yield paragraph(weights, recipe, means, standing.panels[a].scans, comparable.endpoint)
+    level = 1 - comparable.endpoint.alpha
+    for method in (a, b):
+        parts = variance_parts(standing.panels[method], alpha=comparable.endpoint.alpha)
+        yield parts_text(method, parts, level)
+    for question in QUESTIONS:
+        if any(one.state != "not testable" for one in standing.comparisons[question]):
+            yield ranks_text(standing.ranks(question), question, level)
+
+
+def _draw(standings: "Sequence[Standing]", a: str, b: str, folder: Path) -> Path:
+    from benchmark.statistics.panel import QUESTIONS
+    from reports.figures.paired_differences import Shown, write_differences
+
+    shown = [
+        Shown(standing.pair(a, b).differences, [standing.of(question, a, b) for question in QUESTIONS])
+        for standing in standings
+        if standing.pair(a, b).n
+    ]
+    if not shown:
+        raise MissingData(f"No patient has a number of both {a} and {b}: nothing to draw.")
+    choice = standings[0].choice
+    where = choice.dataset if len(shown) == 1 else "all"
+    parts = (a, b, where, choice.metric, choice.postprocessing, choice.protocol)
+    name = "-".join(re.sub(r"[^\w.=]+", "_", part).strip("_") for part in parts if part)
+    path = folder / "figures" / f"differences-{name}.png"
+    write_differences(path, shown)
+    return path
+
+
+@app.command()
+@user_mistakes_in_one_line
+def multiverse(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="A run; further ones under another normalisation.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Where the table goes; default: RUN/multiverse.csv.")] = None,
+) -> None:
+    """Rank the methods under every choice of a fixed list; describe how far the rankings agree, test nothing."""
+    from benchmark.analysis.compare_methods import Comparable
+    from benchmark.analysis.multiverse import multiverse_text, multiverses, normalisation_of, write_universes
+    from benchmark.statistics.primary_endpoint import read_endpoint
+    from benchmark.statistics.rank_stability import read_choices
+    from benchmark.storage.folder import open_run
+
+    runs: dict[str, Comparable] = {}
+    for folder in folders:
+        one = Comparable(open_run(folder), read_endpoint())
+        name = normalisation_of(one)
+        if name in runs:
+            raise BadValue(f"{folder}: got normalisation {name} twice, wanted runs that differ in it.")
+        runs[name] = one
+    found = multiverses(runs, read_choices())
+    for each in found:
+        for text in multiverse_text(each):
+            typer.echo(fill(text, WIDTH, break_on_hyphens=False))
+        typer.echo("")
+    path = out or folders[0] / "multiverse.csv"
+    write_universes(path, found)
+    typer.echo(f"Described, not tested: the universes share patients and maps.\nAll universes: {path}")
+
+
+@app.command()
+@user_mistakes_in_one_line
+def calibrate(
+    folder: RunArgument,
+    healthy: Annotated[
+        str, typer.Option(help="Healthy cohort of one site whose maps the run keeps: its name, or its folder.")
+    ],
+    alpha: Annotated[float, typer.Option(help="Share of healthy scans that may raise any alarm.")] = 0.05,
+    postprocessing: Annotated[str, typer.Option(help="The chain that alarms go through.")] = "light",
+    p_maps: Annotated[
+        bool, typer.Option("--p-maps", help="Write a map of voxel p-values of every other scan, too.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="Where the cohorts are now; default: where they were.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: RUN/calibration/<healthy>.")] = None,
+) -> None:
+    """Find thresholds with a guaranteed alarm rate on one site's healthy scans, and the power left at them."""
+    from benchmark.analysis.calibration import (
+        calibrate_run,
+        check_folder,
+        guarantee_text,
+        power_table,
+        split_text,
+        write_calibration,
+    )
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import reopen
+    from benchmark.study.chains import CHAINS
+
+    check_name("post-processing chain", postprocessing, CHAINS)
+    run = open_run(folder)
+    study = reopen(run, data)
+    name = check_folder(study, healthy)
+    place = out or folder / "calibration" / name
+    maps = place / "p-maps" if p_maps else None
+    found = list(calibrate_run(run, study, name, CHAINS[postprocessing], alpha=alpha, p_maps=maps))
+    typer.echo(fill(guarantee_text(found[0], name, postprocessing), WIDTH) + "\n")
+    typer.echo(power_table(found))
+    typer.echo("\n" + fill(split_text(found, name, alpha), WIDTH, break_on_hyphens=False))
+    write_calibration(place / "calibration.csv", found, postprocessing)
+    typer.echo(f"\nThresholds: {place / 'calibration.csv'}" + (f"\np-maps: {maps}" if maps else ""))

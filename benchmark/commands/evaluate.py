@@ -1,0 +1,135 @@
+"""Commands that start from kept maps and rows: `evaluate`, `report`; and the options of what is scored and shown."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.common import RunArgument, check_name, say, user_mistakes_in_one_line
+
+if TYPE_CHECKING:
+    from benchmark.storage.run_record import Scoring
+    from benchmark.study.cells import Cell
+
+app = typer.Typer()
+
+OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
+Chains = Annotated[
+    str | None, typer.Option("--postprocessing", help="Post-processing chains; default: all, or those of the run.")
+]
+Protocols = Annotated[
+    str | None,
+    typer.Option(
+        "--protocols", help="Threshold protocols; default: lesion-val, healthy-fpr-1 and oracle, or those of the run."
+    ),
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", help="Names that `list metrics` shows; default: all, or those of the run.")
+]
+Ablation = Annotated[
+    str | None, typer.Option("--ablation", help="postprocessing: each chain once without each of its steps, too.")
+]
+Pictures = Annotated[
+    str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
+]
+
+
+@app.command()
+@user_mistakes_in_one_line
+def evaluate(
+    folder: RunArgument,
+    data: OtherData = None,
+    postprocessing: Chains = None,
+    protocols: Protocols = None,
+    metrics: Metrics = None,
+    ablation: Ablation = None,
+) -> None:
+    """Recompute every row of a run from its kept maps, without inference."""
+    from benchmark.analysis.ablation import ablated, write_ablation
+    from benchmark.execution.score_cells import evaluate_study
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import kept_scoring, reopen
+
+    run = open_run(folder)
+    scoring = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
+    if ablation is not None:
+        check_name("ablation of", ablation, ("postprocessing",))
+        scoring = ablated(scoring)
+    failed = evaluate_study(reopen(run, data), run, scoring, say)
+    say(f"Rows: {run.root / 'rows.csv'}")
+    if ablation is not None:
+        say(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
+    exit_for(failed)
+
+
+@app.command()
+@user_mistakes_in_one_line
+def report(
+    folder: RunArgument,
+    data: OtherData = None,
+    pictures: Pictures = None,
+    formats: Annotated[str, typer.Option("--format", help="md, html, latex, csv, comma-separated.")] = "md",
+    volumes: Annotated[
+        bool, typer.Option("--volumes/--no-volumes", help="Put a few scans into the HTML, to be scrolled through.")
+    ] = True,
+    since: Annotated[
+        Path | None, typer.Option(metavar="RUN2", help="An earlier run: say what has changed since.")
+    ] = None,
+) -> None:
+    """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
+    from benchmark.analysis.changes import changes_since
+    from benchmark.analysis.summaries.make import summarise
+    from benchmark.storage.folder import open_run
+    from reports.document import compose
+    from reports.formats.registry import FORMATS, write
+
+    chosen = names(formats) or ("md",)
+    for name in chosen:
+        check_name("report format", name, FORMATS)
+    run = open_run(folder)
+    summarise(run, data)
+    changes = None if since is None else changes_since(run, open_run(since))
+    document = compose(run, data, pictures=names(pictures), since=changes)
+    for name in chosen:
+        say(f"Report: {write(document, name, volumes=volumes)}")
+
+
+def exit_for(failed: "Sequence[Cell]") -> None:
+    """Exit code 1, and which cells failed, where any did."""
+    if failed:
+        names = ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in failed)
+        typer.echo(
+            f"{len(failed)} cells failed: {names}. Their cell.json says why; try them again with --rerun failed.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def asked_scoring(
+    postprocessing: str | None, protocols: str | None, default: "Scoring", metrics: str | None = None
+) -> "Scoring":
+    """What the options name, each name known; what they leave open is the default's."""
+    from benchmark.metrics import SCORED
+    from benchmark.storage.run_record import Scoring
+    from benchmark.study.chains import CHAINS
+    from benchmark.study.protocols import protocol_named
+    from datasets.cohorts.catalog import dataset
+
+    chains = names(postprocessing) or default.postprocessing
+    chosen = names(protocols) or default.protocols
+    measured = names(metrics) or default.metrics
+    for chain in chains:
+        check_name("post-processing chain", chain, CHAINS)
+    for protocol in chosen:
+        source = protocol_named(protocol).cohort
+        if source:
+            dataset(source)
+    for metric in measured:
+        check_name("metric", metric, SCORED)
+    return Scoring(chains, chosen, measured)
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Comma-separated names, each once."""
+    return None if text is None else tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -1,0 +1,80 @@
+"""The commands `leaderboard add`, `build` and `verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.common import user_mistakes_in_one_line
+from datasets.errors import MissingData
+
+app = typer.Typer(help="A static site of finished and verified runs.", no_args_is_help=True)
+
+Board = Annotated[Path, typer.Argument(metavar="BOARD", help="Folder of the leaderboard.")]
+
+
+@app.command()
+@user_mistakes_in_one_line
+def add(
+    board: Board,
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `verify` has found nothing wrong with.")],
+    name: Annotated[str | None, typer.Option(help="Of the entry; default: the run folder's.")] = None,
+) -> None:
+    """Enter a verified run: its tables and data cards, neither maps nor weights. The first makes the board."""
+    from benchmark.storage.folder import open_run
+    from benchmark.verification.leaderboard.board import add as enter
+    from benchmark.verification.leaderboard.release import has_release, read_release
+
+    fresh = not has_release(board)
+    entry = enter(board, open_run(folder), name or folder.resolve().name)
+    release, endpoint = read_release(board)
+    if fresh:
+        decided = f"{endpoint.metric} / {endpoint.postprocessing} / {endpoint.protocol}"
+        typer.echo(f"New board, release {endpoint.release}: decided by {decided}, on {'; '.join(release.cohorts)}.")
+    typer.echo(f"Added: {entry.folder} ({len(entry.cells)} cells)")
+
+
+@app.command()
+@user_mistakes_in_one_line
+def verify(board: Board) -> None:
+    """Verify every entry again: digests, keys, version, data manifest, and that no two contradict each other."""
+    from benchmark.verification.leaderboard.board import verdicts
+
+    found = list(verdicts(board))
+    for one in found:
+        typer.echo(f"{'REFUSED' if one.faults else 'ok':<9}{one.entry.name}")
+        for fault in one.faults:
+            typer.echo(f"         {fault}")
+    if any(one.faults for one in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+@user_mistakes_in_one_line
+def build(
+    board: Board,
+    out: Annotated[Path | None, typer.Option(help="Folder of the site; default: BOARD/site.")] = None,
+) -> None:
+    """Write the static site of all entries that verify; one that does not is named and left out."""
+    from benchmark.analysis.summaries.make import summarise
+    from benchmark.verification.leaderboard.board import verdicts
+    from benchmark.verification.leaderboard.pool import pooled
+    from benchmark.verification.leaderboard.release import read_release
+    from reports.leaderboard.results import Standing
+    from reports.leaderboard.site import write_site
+
+    found = list(verdicts(board))
+    for one in found:
+        for fault in one.faults:
+            typer.echo(f"Left out: {one.entry.name}: {fault}", err=True)
+    standing = [one.entry for one in found if not one.faults]
+    if not standing:
+        raise MissingData(
+            f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN"
+        )
+    release, endpoint = read_release(board)
+    pool = pooled(standing, board / "pool")
+    summarise(pool, None, endpoint=endpoint)
+    typer.echo(f"Site: {write_site(Standing(pool, release, endpoint, standing), out or board / 'site')}")
+    if len(standing) < len(found):
+        raise typer.Exit(1)

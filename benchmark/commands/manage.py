@@ -1,0 +1,263 @@
+"""Commands about runs as a whole: `status`, `cancel`, `merge`, `work`; and the options of where a run is computed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark.commands.common import AsJson, RunArgument, check_name, say, user_mistakes_in_one_line
+from datasets.errors import BadValue
+
+if TYPE_CHECKING:
+    from benchmark.execution.job import Job
+    from benchmark.execution.progress import CellProgress
+    from benchmark.execution.resources import Execution
+    from benchmark.storage.admission import Admission
+    from benchmark.storage.folder import RunFolder
+    from benchmark.storage.run_record import Scoring
+    from benchmark.study.study import Study
+
+Executor = Annotated[
+    str, typer.Option(help="inline: this process; local: workers on this machine; slurm: a job array.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes, or tasks of the array; default: one a GPU, else by --threads.")
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Of each process on the CPU; default: as many as cores, for any --workers.")
+]
+TimeLimit = Annotated[
+    float | None, typer.Option(min=0.001, help="Minutes that a worker may take for one fit, cell or scoring.")
+]
+MemoryLimit = Annotated[float | None, typer.Option(min=0.1, help="GiB of main memory that each process may hold.")]
+SlurmOptions = Annotated[
+    list[str] | None, typer.Option("--slurm", metavar="NAME=VALUE", help="Of sbatch, e.g. gres=gpu:1; repeatable.")
+]
+
+app = typer.Typer()
+
+
+@app.command()
+@user_mistakes_in_one_line
+def status(folder: RunArgument, as_json: AsJson = False) -> None:
+    """Show which cells of a run are done, running, failed or missing, and its jobs where SLURM has any."""
+    from benchmark.execution.progress import progress_of
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import kept_scoring
+
+    run = open_run(folder)
+    found = progress_of(run, kept_scoring(run))
+    if as_json:
+        typer.echo(json.dumps([_jsonable(one) for one in found], indent=1))
+        return
+    for one in found:
+        typer.echo(_line(one))
+    counts = [f"{sum(one.progress == word for one in found)} {word}" for word in PROGRESS]
+    typer.echo(f"{len(found)} cells: {', '.join(counts)}.")
+    for line in _job_lines(run):
+        typer.echo(line)
+
+
+@app.command()
+@user_mistakes_in_one_line
+def cancel(folder: RunArgument) -> None:
+    """Cancel the SLURM jobs of a run; fits that are under way are saved, and `run` goes on with the rest later."""
+    from benchmark.execution.slurm import cancel as cancel_jobs
+    from benchmark.execution.slurm import states, submitted
+    from benchmark.storage.folder import open_run
+
+    run = open_run(folder)
+    jobs = submitted(run)
+    if not jobs:
+        raise BadValue(f"{run.root}: got a run without SLURM jobs, wanted one of `run --executor slurm`.")
+    active = states(jobs)
+    cancel_jobs([job for job in jobs if job.id in active])
+    typer.echo(f"Cancelled: {', '.join(active) or 'nothing, all have ended'}.")
+
+
+@app.command()
+@user_mistakes_in_one_line
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of one study's parts.")],
+    out: Annotated[Path, typer.Option(help="Folder of the joined run; must not hold anything.")],
+) -> None:
+    """Join runs that several machines have made, with one version and under the same settings."""
+    from benchmark.execution.merge import merge_runs
+    from benchmark.storage.folder import create_run, open_run
+
+    runs = [open_run(folder) for folder in folders]
+    merged = merge_runs(runs, create_run(out))
+    typer.echo(f"{merged.cells} cells and {merged.fits} fits of {len(runs)} runs. Rows: {out / 'rows.csv'}")
+    for line in merged.notes:
+        typer.echo(line)
+
+
+@app.command()
+@user_mistakes_in_one_line
+def work(
+    folder: RunArgument,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Where the cohorts are; default: where they were.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="GPUs that one fit trains on.")] = 1,
+    slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
+    threads: Threads = None,
+    memory_limit: MemoryLimit = None,
+    mend: Annotated[bool, typer.Option("--mend", help="Fit anew where kept weights cannot be loaded.")] = False,
+    only_fits: Annotated[bool, typer.Option("--only-fits", help="Leave the cells to others.")] = False,
+    only_report: Annotated[bool, typer.Option("--only-report", help="Join rows and write the report.")] = False,
+    name: Annotated[str, typer.Option(help="What each line begins with.")] = "",
+    parent: Annotated[int | None, typer.Option(help="Process to end with.", hidden=True)] = None,
+) -> None:
+    """Work on what a run has left, beside any other process that does; on any machine that sees the folder."""
+    from benchmark.analysis.summaries.make import summarise
+    from benchmark.execution.job import finish
+    from benchmark.execution.local import stay_with
+    from benchmark.execution.resources import Execution, set_limits
+    from benchmark.execution.worker import work as work_on
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import kept_scoring, reopen
+    from benchmark.storage.storage_errors import told_apart
+    from reports.formats.markdown import write_report
+
+    if parent is not None and not stay_with(parent):
+        return
+    run = open_run(folder)
+    how = Execution("inline", None, threads, None, memory_limit, device, devices, slice_batch, compiled)
+    set_limits(how)
+    rerun = "failed" if mend else "missing"
+    job = job_on(reopen(run, data), run, data or _data_of(run), kept_scoring(run), how, rerun, None, name)
+    with told_apart(run.root):
+        if not only_report:
+            todo = [cell for cell in job.study.cells if not _settled(job, cell)]
+            work_on(job, todo, ("fit",) if only_fits else ("fit", "map", "score"))
+        if parent is None:
+            finish(job)
+    if only_report:
+        summarise(run, data)
+        say(f"Report: {write_report(run, data)}")
+
+
+PROGRESS = ("done", "running", "failed", "missing")
+
+
+def execution(
+    executor: str,
+    workers: int | None,
+    threads: int | None,
+    time_limit: float | None,
+    memory_limit: float | None,
+    slurm: Sequence[str] | None,
+    *,
+    device: str,
+    devices: int,
+    batch: int,
+    compiled: bool,
+) -> "Execution":
+    """What the options say of where a run is computed.
+
+    Raises:
+        BadValue: options that do not go together.
+    """
+    from benchmark.execution.resources import EXECUTORS, Execution
+
+    check_name("value of --executor called", executor, EXECUTORS)
+    if executor == "inline" and (workers is not None or time_limit is not None):
+        option = "--workers" if workers is not None else "--time-limit"
+        raise BadValue(f"{option}: got --executor inline, wanted local or slurm: it is about worker processes.")
+    if slurm and executor != "slurm":
+        raise BadValue(f"--slurm: got --executor {executor}, wanted slurm.")
+    if executor == "slurm" and time_limit is not None:
+        raise BadValue(
+            "--time-limit: got --executor slurm, wanted local; give the jobs' limit as --slurm time=H:MM:SS."
+        )
+    seconds = None if time_limit is None else 60 * time_limit
+    return Execution(executor, workers, threads, seconds, memory_limit, device, devices, batch, compiled)  # type: ignore[arg-type]
+
+
+def job_on(
+    study: "Study",
+    run: "RunFolder",
+    data: Path,
+    scoring: "Scoring",
+    how: "Execution",
+    rerun: str,
+    admission: "Admission | None",
+    prefix: str = "",
+) -> "Job":
+    """A job on this process's device; one whose jobs go elsewhere takes the CPU for its checks."""
+    from benchmark.execution.job import Job
+    from benchmark.inference.predict import pick_device
+    from benchmark.inference.settings import Inference, can_compile
+
+    device = pick_device("cpu" if how.executor == "slurm" else how.device)
+    compiled = how.compiled and how.executor == "inline" and can_compile(device)
+    inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
+
+    def told(line: str) -> None:
+        say(prefix + line)
+
+    return Job(study, run, data, inference, scoring, rerun, told, how.devices, admission)  # type: ignore[arg-type]
+
+
+def submit(job: "Job", how: "Execution", options: Sequence[str]) -> None:
+    """Prepare a study and leave it to SLURM."""
+    from benchmark.execution.job import prepare, tasks_of
+    from benchmark.execution.slurm import submit as submit_jobs
+
+    tasks = tasks_of(job.study, job.run, prepare(job))
+    fits = [task for task in tasks if task.kind == "fit" and not task.done(job.run, job.scoring)]
+    others = [task for task in tasks if task.kind != "fit"]
+    if not tasks:
+        return
+    mend = job.rerun == "failed"
+    for one in submit_jobs(job.run, job.data, how, options, fits=len(fits), cells=len(others), mend=mend):
+        typer.echo(f"Job {one.id}: {one.what}" + (f", {one.tasks} tasks" if one.tasks > 1 else ""))
+    typer.echo(f"See: python -m benchmark status {job.run.root}; end them: python -m benchmark cancel {job.run.root}")
+
+
+def _settled(job: "Job", cell: Any) -> bool:
+    from benchmark.storage.run_record import cell_state
+
+    return cell_state(job.run, cell, job.scoring) in ("done", "failed")
+
+
+def _data_of(run: "RunFolder") -> Path:
+    from datasets.io.atomic import read_json
+
+    return Path(read_json(run.study)["data"])
+
+
+def _line(one: "CellProgress") -> str:
+    cell = one.cell
+    what = f"  {one.what}" if one.what else ""
+    by = f" by process {one.owner.pid} on {one.owner.host}" if one.owner else ""
+    return f"{one.progress:<8} {cell.fit.method}  seed {cell.fit.seed}  {cell.where}{what}{by}"
+
+
+def _jsonable(one: "CellProgress") -> dict[str, Any]:
+    cell = one.cell
+    told = {"method": cell.fit.method, "seed": cell.fit.seed, "dataset": cell.cohort.dataset, "cell": cell.name}
+    told |= {"shift": cell.shift.label, "severity": cell.shift.severity}
+    return told | {"progress": one.progress, "what": one.what, "owner": one.owner and asdict(one.owner)}
+
+
+def _job_lines(run: "RunFolder") -> Sequence[str]:
+    from benchmark.execution.slurm import states, submitted
+    from datasets.errors import MissingData
+
+    jobs = submitted(run)
+    if not jobs:
+        return []
+    try:
+        active = states(jobs)
+    except MissingData as error:
+        return [f"{len(jobs)} SLURM jobs: {error}"]
+    return [f"Job {job.id} ({job.what}): {active[job.id]}" for job in jobs if job.id in active] or [
+        f"{len(jobs)} SLURM jobs, all of them ended."
+    ]

@@ -1,0 +1,233 @@
+"""Commands about methods and lists: `list`, `show`, `import`, `plugin new`, `plugin check`."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.common import AsJson, Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from datasets.errors import BadValue
+
+if TYPE_CHECKING:
+    from benchmark.methods.hyperparameters import Choice
+    from benchmark.methods.registry import Method
+
+
+OneMethod = Annotated[str, typer.Argument(metavar="NAME", help="A method, or name[field=value].")]
+
+app = typer.Typer()
+plugin = typer.Typer(help="Write a method of your own, and hold it to the contract.", no_args_is_help=True)
+app.add_typer(plugin, name="plugin")
+
+
+@app.command(name="list")
+@user_mistakes_in_one_line
+def list_known(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="methods, datasets, metrics, protocols or shifts.")],
+    as_json: AsJson = False,
+    plugins: Plugins = None,
+    check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
+) -> None:
+    """List methods, datasets, metrics, threshold protocols or shifts."""
+    from benchmark.commands.methods import methods
+    from benchmark.methods.registry import importable
+
+    check_name("list of", kind, LISTS)
+    if kind == "methods":
+        warn_of_shadowed()
+        usable, troubles = importable(plugins or ())
+        for trouble in troubles:
+            typer.echo(f"Left out: {trouble}", err=True)
+        known = methods(usable, check=check)
+    elif plugins or check:
+        raise BadValue(f"list {kind}: got --plugin or --check, wanted them with methods only.")
+    else:
+        known = LISTS[kind]()
+    if as_json:
+        typer.echo(json.dumps(known, indent=1))
+        return
+    name, title = (max(len(str(one[column])) for one in known) for column in ("name", "title"))
+    for one in known:
+        typer.echo(f"{one['name']:<{name}}  {one['title']:<{title}}  {one.get('what', '')}".rstrip())
+
+
+@app.command()
+@user_mistakes_in_one_line
+def show(name: OneMethod, as_json: AsJson = False, plugins: Plugins = None) -> None:
+    """Show a method's data card, hyper-parameters, parameters and memory."""
+    from benchmark.methods.describe import as_json as jsonable
+    from benchmark.methods.describe import lines, sheet
+
+    shown = sheet(_choice(name, plugins))
+    if as_json:
+        typer.echo(json.dumps(jsonable(shown), indent=1))
+        return
+    for line in lines(shown):
+        typer.echo(line)
+
+
+@app.command(name="import")
+@user_mistakes_in_one_line
+def import_checkpoint(
+    name: Annotated[str, typer.Argument(metavar="METHOD", help="A method with published weights, such as cddpm.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A published Lightning checkpoint.")],
+    out: Annotated[Path, typer.Option(help="Folder for the weights, as safetensors.")] = Path("weights"),
+) -> None:
+    """Take the weights out of a published checkpoint; nothing in it is executed, only tensors are read."""
+    from benchmark.methods.built_in import method
+    from benchmark.methods.registry import load
+
+    importer = getattr(load(method(name)), "import_published", None)
+    if importer is None:
+        raise BadValue(f"import: got method '{name}', of which no checkpoint is published, wanted e.g. cddpm.")
+    path = importer(checkpoint, out)
+    typer.echo(f'Weights: {path}\nUse them: python -m benchmark run --methods "{name}[weights={path}]" ...')
+
+
+@plugin.command()
+@user_mistakes_in_one_line
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The method's name, in lower-case kebab.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default: uadbench-NAME. Must not exist.")] = None,
+) -> None:
+    """Write an installable package with a small detector to start from, its test and its README."""
+    from benchmark.methods.built_in import methods
+    from benchmark.methods.scaffold import write_package
+
+    package = write_package(name, out or Path(f"uadbench-{name}"), methods())
+    for line in package.lines():
+        typer.echo(line)
+
+
+@plugin.command()
+@user_mistakes_in_one_line
+def check(name: OneMethod, plugins: Plugins = None) -> None:
+    """Hold a method to every rule of the contract, on small simulated brains; seconds to a minute."""
+    from benchmark.methods.contract.check import check_up
+
+    checkup = check_up(_choice(name, plugins))
+    for line in checkup.lines():
+        typer.echo(line)
+    if not checkup.passed:
+        raise typer.Exit(1)
+
+
+def _choice(name: str, plugins: Sequence[Path] | None) -> "Choice":
+    from benchmark.methods.built_in import methods
+    from benchmark.methods.hyperparameters import only_choice
+
+    return only_choice(name, methods(plugins or ()))
+
+
+Listing = list[dict[str, object]]
+
+
+def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
+    """Every method; plugins say where they come from, and with `check` broken ones what is wrong with them."""
+    from benchmark.methods.built_in import methods as known
+
+    return [_method(one, check) for one in known(plugins).values()]
+
+
+def datasets() -> Listing:
+    """Every cohort; one that cannot be imported says so in its title."""
+    from datasets.cohorts.catalog import targets
+
+    return [_dataset(name) for name in targets()]
+
+
+def metrics() -> Listing:
+    from benchmark.metrics import METRICS
+
+    return [
+        {
+            "name": one.name,
+            "title": one.title,
+            "what": one.what,
+            "over": one.over,
+            "undefined": one.undefined,
+            "unit": one.unit,
+            "higher_is_better": one.higher_is_better,
+        }
+        for one in METRICS.values()
+    ]
+
+
+def protocols() -> Listing:
+    from benchmark.study.protocols import PROTOCOLS
+
+    return [{"name": one.name, "title": one.title, "what": one.what, "uses": one.uses} for one in PROTOCOLS.values()]
+
+
+def shifts() -> Listing:
+    """Every kind of shift; one that cannot be imported says so in its title."""
+    from datasets.shifts.registry import names
+
+    return [_shift(name) for name in names()]
+
+
+LISTS: Mapping[str, Callable[[], Listing]] = {
+    "methods": methods,
+    "datasets": datasets,
+    "metrics": metrics,
+    "protocols": protocols,
+    "shifts": shifts,
+}
+
+
+def _method(method: "Method", check: bool) -> dict[str, object]:
+    listed: dict[str, object] = {"name": method.name, "title": method.title, "target": method.target}
+    if method.origin is not None:
+        listed |= {"what": f"plugin: {method.origin}", "origin": method.origin}
+    trouble = _trouble(method) if check else method.trouble
+    return listed if trouble is None else listed | {"title": f"BROKEN: {trouble}"}
+
+
+def _trouble(method: "Method") -> str | None:
+    from benchmark.methods.hyperparameters import own_presets
+    from benchmark.methods.registry import UnusableMethod, load
+
+    try:
+        own_presets(method, load(method))
+    except UnusableMethod as error:
+        return str(error)
+    return None
+
+
+def _shift(name: str) -> dict[str, object]:
+    from datasets.shifts.registry import kind
+
+    try:
+        one = kind(name)
+    except BadValue as error:
+        return {"name": name, "title": f"BROKEN: {error}"}
+    levels = ", ".join(f"{level:g}" for level in one.levels)
+    return {
+        "name": name,
+        "title": one.title,
+        "what": f"{one.stage}; {levels} ({one.unit}): {one.what}",
+        "stage": one.stage,
+        "unit": one.unit,
+        "levels": one.levels,
+        "doses": one.doses,
+    }
+
+
+def _dataset(name: str) -> dict[str, object]:
+    from datasets.cohorts.catalog import dataset
+
+    try:
+        spec = dataset(name)
+    except BadValue as error:
+        return {"name": name, "title": f"BROKEN: {error}"}
+    state = {True: "healthy", False: "with lesions", None: "healthy and with lesions"}[spec.healthy]
+    return {
+        "name": name,
+        "title": spec.title,
+        "what": f"{state}; {', '.join(spec.sequences)}",
+        "sequences": spec.sequences,
+        "healthy": spec.healthy,
+        "url": spec.url,
+    }

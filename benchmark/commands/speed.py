@@ -1,0 +1,107 @@
+"""`python -m benchmark speed`: how fast methods map volumes."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.common import AsJson, Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from datasets.errors import BadValue
+
+if TYPE_CHECKING:
+    from benchmark.inference.settings import Inference
+    from benchmark.storage.rows import Row
+
+app = typer.Typer()
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+SWEEP = (1, 2, 4, 8, 16, 32, 64)
+GPU_SWEEP = (*SWEEP, 128, 256)
+
+
+@app.command()
+@user_mistakes_in_one_line
+def speed(
+    methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
+    datasets: Annotated[str, typer.Option(help="Cohorts whose scans are mapped, comma-separated.")] = "phantom",
+    data: Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.")] = Path("data"),
+    sequence: Annotated[str | None, typer.Option(help="t1, t2, flair or t1ce; default: as run does.")] = None,
+    preset: Annotated[str, typer.Option(help="paper: as published; quick: 4 mm and narrow networks.")] = "paper",
+    volumes: Annotated[int, typer.Option(min=1, help="Map at most so many scans of each cohort.")] = 4,
+    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16, or several, comma-separated.")] = "fp32",
+    slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
+    batch_sweep: Annotated[
+        bool, typer.Option("--batch-sweep", help="1, 2, 4, ... slices at once instead, to 64; on a GPU to 256.")
+    ] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    run: Annotated[
+        Path | None,
+        typer.Option(help="A run whose fits give the weights; then what a precision does to maps is told too."),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Write rows, as a run's timing.csv has them; default: none, or the run's speed.csv."),
+    ] = None,
+    as_json: AsJson = False,
+    plugins: Plugins = None,
+) -> None:
+    """Measure seconds, throughput, memory and energy of mapping real scans, from disk to kept maps."""
+    from benchmark.inference.predict import pick_device
+    from benchmark.speed.sweep import Ask, survey
+    from benchmark.speed.tables import as_json as for_machines
+    from benchmark.speed.tables import as_text, write_csv
+    from benchmark.storage.environment import environment
+    from benchmark.storage.folder import RunFolder
+    from benchmark.storage.rows import kept_rows
+    from benchmark.study.planning import plan
+    from benchmark.study.study import Request
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    precisions = _precisions(precision)
+    before: list[Row] = []
+    if csv is None and run is not None:  # a run keeps what was measured of its methods one after the other
+        csv = RunFolder(run).speed
+        before = kept_rows(csv) if csv.is_file() else []
+    warn_of_shadowed()
+    request = Request(methods, datasets, data, sequence=sequence, preset=preset, plugins=tuple(plugins or ()))
+    study, where = plan(request), pick_device(device)
+    inferences = _inferences(where, precisions, slice_batch, sweep=batch_sweep, compiled=compiled)
+    timings = []
+    for timing in survey(Ask(study, inferences, volumes, run, lambda line: typer.echo(line, err=True))):
+        timings.append(timing)
+        if csv is not None:
+            write_csv(csv, timings, before)
+        if not as_json:
+            typer.echo(as_text([timing]) + "\n")
+    if as_json:
+        typer.echo(json.dumps(for_machines(timings, environment(where)), indent=1))
+    if csv is not None:
+        typer.echo(f"Rows: {csv}", err=True)
+
+
+def _precisions(text: str) -> list[str]:
+    """Each once; fp32 first, since others are compared with it."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        check_name("value of --precision called", name, PRECISIONS)
+    if not names:
+        raise BadValue(f"--precision: got '{text}', wanted one or more of {', '.join(PRECISIONS)}.")
+    return sorted(set(names), key=PRECISIONS.index)
+
+
+def _inferences(
+    device: str, precisions: list[str], slice_batch: int, *, sweep: bool, compiled: bool
+) -> "list[Inference]":
+    from benchmark.inference.settings import Inference, can_compile
+
+    batches = (GPU_SWEEP if device.startswith("cuda") else SWEEP) if sweep else (slice_batch,)
+    compiled = compiled and can_compile(device)
+    return [
+        Inference(device, name, batch, compiled=compiled)  # type: ignore[arg-type]
+        for batch in batches
+        for name in precisions
+    ]

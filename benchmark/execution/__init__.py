@@ -1,0 +1,1 @@
+"""Who does which task where: jobs, worker processes, SLURM, progress, united runs."""

@@ -1,0 +1,177 @@
+"""How far a run is, cell by cell, and what the rest of it will take by what has been measured."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Literal
+
+from benchmark.storage.folder import FORMAT, RunFolder
+from benchmark.storage.locks import Owner, owners
+from benchmark.storage.rows import kept_rows
+from benchmark.storage.run_record import Scoring, cell_state, has_maps, kept_cells
+from benchmark.study.cells import Cell, Fit
+from benchmark.study.study import Study
+from datasets.errors import UserError
+from datasets.io.atomic import read_json
+
+Progress = Literal["done", "running", "failed", "missing"]
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class CellProgress:
+    """What has become of a cell.
+
+    Attributes:
+        what: in a word or two, of a running cell what is done with it, of a missing one what is there.
+        owner: the process that is at work on it.
+    """
+
+    cell: Cell
+    progress: Progress
+    what: str = ""
+    owner: Owner | None = None
+
+
+def progress_of(run: RunFolder, scoring: Scoring) -> list[CellProgress]:
+    """Of every cell of a run's study; a cell is running while a living process holds a lock that it needs."""
+    cells, held = kept_cells(run), owners(run)
+    scorings = {name.removeprefix("score-"): one for name, one in held.items() if name.startswith("score-")}
+    healthy = {_group(cell): cell.name for cell in cells if cell.cohort == cell.fit.healthy}
+    return [_progress(run, cell, scoring, held, scorings.get(healthy.get(_group(cell), ""))) for cell in cells]
+
+
+def _progress(
+    run: RunFolder, cell: Cell, scoring: Scoring, held: Mapping[str, Owner], scorer: Owner | None
+) -> CellProgress:
+    state = cell_state(run, cell, scoring)
+    if state in ("done", "failed"):
+        return CellProgress(cell, state)
+    for name, what in ((cell.name, "mapping"), (cell.fit.name, "fitting")):
+        if state == "missing" and name in held:
+            return CellProgress(cell, "running", what, held[name])
+    if state == "mapped" and scorer is not None:
+        return CellProgress(cell, "running", "scoring", scorer)
+    return CellProgress(cell, "missing", "mapped, not scored" if state == "mapped" else "")
+
+
+def _group(cell: Cell) -> tuple[str, object]:
+    """Cells that are scored together."""
+    return cell.fit.key, cell.shift
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Measured means by method: seconds of a fit, seconds and bytes of a mapped case, bytes of weights."""
+
+    fit_seconds: Mapping[str, float]
+    case_seconds: Mapping[str, float]
+    case_bytes: Mapping[str, float]
+    weight_bytes: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left of a study, as far as it has been measured.
+
+    Attributes:
+        fits, cases: to be made, and to be mapped.
+        seconds: of those with a measured method, on one process of the machine that was measured.
+        size: bytes, likewise.
+        unknown: methods that were never measured here.
+    """
+
+    fits: int
+    cases: int
+    seconds: float
+    size: float
+    unknown: tuple[str, ...]
+
+    def text(self) -> str:
+        known = f"{self.seconds / HOUR:.2f} h and {self.size / 1e9:.2f} GB"
+        what = f"To do: {self.fits} fits and maps of {self.cases} cases"
+        if not self.unknown:
+            return f"{what}, about {known} by what was measured."
+        return f"{what}; unknown for {', '.join(self.unknown)}, never measured here; about {known} for the others."
+
+
+def measured(run: RunFolder, cell: Cell) -> Speeds:
+    """From this run and those beside it that are on the grid and in the precision of `cell`."""
+    fits, cases, maps, weights = _Notes(), _Notes(), _Notes(), _Notes()
+    for other in _comparable(run, cell):
+        for done in other.cells:
+            _note_cell(other.run, done, cases, maps)
+        for fit in {one.fit.key: one.fit for one in other.cells}.values():
+            _note_fit(other.run, fit, fits, weights)
+    return Speeds(*({name: mean(values) for name, values in found.items()} for found in (fits, cases, maps, weights)))
+
+
+class _Notes(defaultdict[str, list[float]]):
+    """What was measured, by method."""
+
+    def __init__(self) -> None:
+        super().__init__(list)
+
+
+def estimate(run: RunFolder, study: Study) -> Estimate:
+    """What is left of a study for a run."""
+    speeds = measured(run, study.cells[0])
+    cells = [cell for cell in study.cells if not has_maps(run, cell)]
+    fits = {cell.fit.key: cell.fit for cell in cells if not (run.fit(cell.fit) / "fit.json").exists()}.values()
+    cases = [(cell.fit.method, len(study.mapped_cases(cell))) for cell in cells]
+    unknown = {fit.method for fit in fits} - speeds.fit_seconds.keys()
+    unknown |= {method for method, _ in cases} - speeds.case_seconds.keys()
+    seconds = sum(speeds.fit_seconds.get(fit.method, 0.0) for fit in fits)
+    seconds += sum(speeds.case_seconds.get(method, 0.0) * count for method, count in cases)
+    size = sum(speeds.weight_bytes.get(fit.method, 0.0) for fit in fits)
+    size += sum(speeds.case_bytes.get(method, 0.0) * count for method, count in cases)
+    return Estimate(len(fits), sum(count for _, count in cases), seconds, size, tuple(sorted(unknown)))
+
+
+def hours(speeds: Speeds, cell: Cell, cases: int) -> str:
+    """Of mapping a cell, as text."""
+    seconds = speeds.case_seconds.get(cell.fit.method)
+    return "unknown" if seconds is None else f"{seconds * cases / HOUR:.2f} h"
+
+
+@dataclass(frozen=True)
+class _Measured:
+    run: RunFolder
+    cells: Sequence[Cell]
+
+
+def _comparable(run: RunFolder, cell: Cell) -> Iterable[_Measured]:
+    for record in sorted(run.root.parent.glob("*/study.json")):
+        other = RunFolder(record.parent)
+        try:
+            cells = kept_cells(other) if read_json(record).get("format") == FORMAT else []
+        except (UserError, ValueError):  # of another program, or damaged: it tells nothing of speed
+            continue
+        yield _Measured(
+            other, [one for one in cells if (one.fit.grid, one.precision) == (cell.fit.grid, cell.precision)]
+        )
+
+
+def _note_cell(run: RunFolder, cell: Cell, cases: _Notes, maps: _Notes) -> None:
+    timing = run.cell(cell) / "timing.csv"
+    if not (has_maps(run, cell) and timing.exists()):
+        return
+    seconds = [row.value for row in kept_rows(timing) if row.metric == "seconds"]
+    if seconds:
+        cases[cell.fit.method].append(mean(seconds))
+        size = _size(run.cell(cell).glob("*/*.nii.gz"))
+        maps[cell.fit.method].append(size / len(seconds))
+
+
+def _note_fit(run: RunFolder, fit: Fit, fits: _Notes, weights: _Notes) -> None:
+    record = run.fit(fit) / "fit.json"
+    if not record.exists():
+        return
+    fits[fit.method].append(float(read_json(record)["seconds"]))
+    weights[fit.method].append(_size(run.fit(fit).glob("*.safetensors")))
+
+
+def _size(files: Iterable[Path]) -> float:
+    return float(sum(path.stat().st_size for path in files))

@@ -1,0 +1,180 @@
+"""Rows for all kept maps of a study; imports no torch."""
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from benchmark import __version__
+from benchmark.analysis.implants import TABLES, summarise, with_trials
+from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
+from benchmark.scoring.healthy_scans import HealthyScan
+from benchmark.scoring.settings import Choices, Source
+from benchmark.storage.fits import sees_labels
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.locks import waited_for
+from benchmark.storage.rows import join_rows, write_rows
+from benchmark.storage.run_record import (
+    Scoring,
+    cell_state,
+    has_failed,
+    has_maps,
+    keep_scoring,
+    kept_cells,
+    kept_references,
+    record_cell,
+    thresholds_of,
+)
+from benchmark.storage.storage_errors import storage_trouble
+from benchmark.study.cells import Cell, Fit, Reference
+from benchmark.study.protocols import protocol_named, scans_needed
+from benchmark.study.study import Study
+from datasets.errors import BadFile
+from datasets.io.atomic import read_json, sweep, write_json
+
+Say = Callable[[str], None]
+JOINED = ("rows.csv", "timing.csv")
+
+
+def evaluate_study(study: Study, run: RunFolder, scoring: Scoring, say: Say) -> list[Cell]:
+    """Recompute every row from kept maps; the cells that could not be scored are returned."""
+    keep_scoring(run, scoring)
+    failed = [cell for cell in study.cells if not has_maps(run, cell)]
+    for cell in failed:
+        say(f"  no maps of {cell.fit.method} on {cell.where} (seed {cell.fit.seed})")
+    for fit in study.fits:
+        kept = [cell for cell in study.cells_of(fit) if cell not in failed]
+        failed += score_fit(study, run, scoring, fit, kept, say)
+    score_references(study, run, scoring)
+    collect(run)
+    return failed
+
+
+def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: Sequence[Cell], say: Say) -> list[Cell]:
+    """Score some cells of one fit; those that failed are returned, their tracebacks left in `cell.json`.
+
+    A map that cannot be read counts as a failure of "predict": it has to be made anew.
+    """
+    failed = list[Cell]()
+    for shift in dict.fromkeys(cell.shift for cell in study.cells_of(fit)):  # unshifted ones first
+        under = [cell for cell in cells if cell.shift == shift]
+        if under:
+            failed += _score_shift(study, run, scoring, study.healthy_cell(fit, shift), under, say)
+    return failed
+
+
+def _score_shift(
+    study: Study, run: RunFolder, scoring: Scoring, reference: Cell, cells: Sequence[Cell], say: Say
+) -> list[Cell]:
+    """Score cells of one fit under one shift; `reference` has the maps of healthy scans under it."""
+    fit, failed = reference.fit, list[Cell]()
+    if not has_maps(run, reference):
+        say(f"  not scored: no maps of {fit.method} on its healthy cohort {reference.where}")
+        return list(cells)
+    try:
+        # Maps made of lesion labels say nothing of healthy scans: no threshold can be taken from these.
+        healthy_cases = [] if sees_labels(run, fit) else study.mapped_cases(reference)
+        healthy = healthy_scans(run, reference, healthy_cases, scoring.postprocessing)
+        sources = _sources(study, run, scoring, reference)
+    except Exception as error:
+        fail(run, reference, _stage(error), say)
+        return list(cells)
+    _say_what_is_too_little(scoring, fit, healthy, say)
+    choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
+    for cell in cells:
+        if cell != cell.unshifted and cell_state(run, cell.unshifted, scoring) != "done":
+            say(f"  not scored: no threshold to freeze for {fit.method} on {cell.where}")
+            failed.append(cell)
+            continue
+        try:
+            files = study.mapped_cases(cell)
+            frozen = None if cell == cell.unshifted else thresholds_of(run, cell.unshifted)
+            rows = evaluate_cell(run, cell, files, replace(choices, frozen=frozen))
+            count = write_rows(run.cell(cell) / "rows.csv", with_trials(run, cell, rows, files))
+            record_cell(run, cell, {"status": "mapped", "metrics": scoring.metrics})
+            say(f"  scored {fit.method} on {cell.where}: {count} rows")
+        except Exception as error:
+            fail(run, cell, _stage(error), say)
+            failed.append(cell)
+    return failed
+
+
+def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
+    """What the truth itself scores; it is the same for all methods."""
+    for reference in study.references:
+        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing, scoring.metrics)
+        write_rows(run.cell(reference) / "rows.csv", rows)
+        write_json(run.cell(reference) / "reference.json", _scored_under(scoring))
+
+
+def score_missing_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
+    """The same where it is not kept yet under just this scoring."""
+    missing = [one for one in study.references if not _is_scored(run, one, scoring)]
+    score_references(replace(study, references=tuple(missing)), run, scoring)
+
+
+def _is_scored(run: RunFolder, reference: Reference, scoring: Scoring) -> bool:
+    rows, record = (run.cell(reference) / name for name in ("rows.csv", "reference.json"))
+    return rows.exists() and record.exists() and read_json(record) == _scored_under(scoring)
+
+
+def _scored_under(scoring: Scoring) -> dict[str, object]:
+    """What a reference's rows depend on beside its key; protocols do not enter them."""
+    return {
+        "version": __version__,
+        "postprocessing": list(scoring.postprocessing),
+        "metrics": list(scoring.metrics),
+    }
+
+
+def collect(run: RunFolder) -> None:
+    """Join the rows of a run's finished cells into its `rows.csv` and `timing.csv`, and sum implants up.
+
+    What a failed cell has left of an earlier success stays in its folder and out of the tables.
+    """
+    with waited_for(run, "tables"):  # who reads first writes first, so that no later table is replaced by an earlier
+        sweep(run.root, *JOINED, *TABLES)
+        finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
+        folders = [run.cell(cell) for cell in finished]
+        folders += [run.cell(reference) for reference in kept_references(run)]
+        for table in JOINED:
+            join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+        summarise(run, finished)
+
+
+def _say_what_is_too_little(scoring: Scoring, fit: Fit, healthy: Mapping[str, Sequence[HealthyScan]], say: Say) -> None:
+    scans = min(map(len, healthy.values()))
+    for name in scoring.protocols:
+        protocol = protocol_named(name)
+        if protocol.rule == "alarm" and protocol.rate and 0 < scans < scans_needed(protocol.rate):
+            wanted = scans_needed(protocol.rate)
+            say(f"  no {name} for {fit.method}: got {scans} healthy validation scans, wanted at least {wanted}")
+
+
+def _sources(study: Study, run: RunFolder, scoring: Scoring, reference: Cell) -> dict[str, Source]:
+    """Thresholds of the cohorts that a protocol transfers from, as far as the fit has maps of them under this shift."""
+    wanted = {protocol_named(name).cohort for name in scoring.protocols} - {""}
+    cells = [cell for cell in study.cells_of(reference.fit) if cell.shift == reference.shift and has_maps(run, cell)]
+    return {
+        cell.cohort.dataset: Source(
+            cell.cohort.digest, lesion_thresholds(run, cell, study.mapped_cases(cell), scoring.postprocessing)
+        )
+        for cell in cells
+        if cell.cohort.dataset in wanted
+    }
+
+
+def _stage(error: Exception) -> str:
+    return "predict" if isinstance(error, BadFile) else "evaluate"
+
+
+def fail(run: RunFolder, cell: Cell, stage: str, say: Say) -> None:
+    """Leave the traceback in the cell; called while an exception is handled.
+
+    One that says that nothing can be written is passed on: no method is at fault.
+    """
+    if storage_trouble(sys.exception()):
+        raise
+    trace = traceback.format_exc()
+    record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": trace})
+    say(f"  FAILED {cell.fit.method} on {cell.where} ({stage}): {trace.strip().splitlines()[-1]}")

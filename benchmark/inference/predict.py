@@ -1,0 +1,227 @@
+"""predict: a fitted detector over a stream of cases."""
+
+import hashlib
+import logging
+import resource
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.inference.device_transfer import Clock, OnItsWay, clock, is_gpu, on, to_device
+from benchmark.inference.prefetch import ahead
+from benchmark.inference.settings import Inference, prepare
+from benchmark.inference.timing import Stages
+from benchmark.methods.detector import Detector
+from benchmark.methods.exact_float32 import exact_float32
+from datasets.case import Case
+from datasets.errors import BadValue
+
+log = logging.getLogger(__name__)
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+GPU_READERS = 4  # threads; on a CPU the detector wants the cores
+Volume = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a detector says of one case.
+
+    Attributes:
+        anomaly_map: `(X, Y, Z)` float32, nonnegative, 0 outside the brain.
+        reconstruction: `(X, Y, Z)` float32, or None.
+        seconds: this case's share of the computation; reading and writing are not in it.
+    """
+
+    case: Case
+    anomaly_map: NDArray[np.float32]
+    reconstruction: NDArray[np.float32] | None
+    seconds: float
+
+
+def pick_device(asked: str) -> str:
+    """`auto` is the GPU where there is one.
+
+    Raises:
+        BadValue: there is no such device here.
+    """
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=asked).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadValue(f"--device: got '{asked}' ({reason}), wanted auto, cpu, cuda or cuda:N.") from error
+    return asked
+
+
+def predict(
+    detector: Detector, cases: Sequence[Case], inference: Inference, *, seed: int, stages: Stages | None = None
+) -> Iterator[Prediction]:
+    """Map `cases` in their order, reading ahead while the detector computes; memory stays constant.
+
+    Each case's randomness derives from `seed` and its case_id alone. Where the device runs out of memory
+    the batch is halved, which is logged. On a GPU the next batch is computed while the one before is
+    copied back and handed on.
+
+    Args:
+        stages: where the seconds of each stage are added up, if anywhere.
+    """
+    stages, volumes = stages or Stages(), inference.volumes or detector.volumes_at_once
+    inference = replace(inference, volumes=volumes)
+    prepare(detector, inference)
+    waiting: deque[_Computed] = deque()
+    readers = GPU_READERS if is_gpu(inference.device) else 1
+    for batch in _batches(ahead(_Timed(cases, stages), volumes, workers=readers), volumes):
+        while batch:
+            now = batch[: inference.volumes]
+            try:
+                waiting.append(_computed(detector, now, inference, seed, stages))
+            except torch.OutOfMemoryError:
+                if not waiting:  # nothing else holds memory that could be given back
+                    inference = _halved(inference)
+                    stages.halvings += 1
+                yield from _handed_on(waiting, stages, left=0)
+                torch.cuda.empty_cache()
+                continue
+            yield from _handed_on(waiting, stages, left=int(is_gpu(inference.device)))
+            batch = batch[len(now) :]
+    yield from _handed_on(waiting, stages, left=0)
+
+
+def case_seed(seed: int, case_id: str) -> int:
+    """63 bits that depend on nothing but the two."""
+    mixed = hashlib.sha256(f"{seed}\0{case_id}".encode()).digest()
+    return int.from_bytes(mixed[:8], "big") >> 1
+
+
+def forget_peak(device: str) -> None:
+    """Let `peak_bytes` count from now on; where the system has no way to, it counts from the process's start."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak resident set size
+
+
+def peak_bytes(device: str) -> int:
+    """The most memory held since `forget_peak`: allocated on the GPU, else resident in this process."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """A batch whose computation is queued, or done."""
+
+    cases: Sequence[Case]
+    maps: OnItsWay
+    reconstructions: OnItsWay | None
+    clock: Clock
+
+
+class _Timed(Sequence[Case]):
+    """Cases whose reading is timed."""
+
+    def __init__(self, cases: Sequence[Case], stages: Stages) -> None:
+        self.cases, self.stages = cases, stages
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: Any) -> Any:
+        with self.stages.timed("read"):
+            return self.cases[index]
+
+
+def _computed(detector: Detector, cases: Sequence[Case], inference: Inference, seed: int, stages: Stages) -> _Computed:
+    detector.slice_batch = inference.slice_batch
+    with on(inference.device):
+        seeds = [case_seed(seed, case.case_id) for case in cases]
+        inputs, timer = to_device(cases, seeds, inference.device, stages), clock(inference.device)
+        timer.start()
+        with torch.inference_mode(), exact_float32(), _autocast(inference):
+            maps, reconstructions = detector.map_and_reconstruction(
+                inputs.images, inputs.brain_masks, seeds=inputs.seeds
+            )
+        timer.stop()
+        _check_shape("Anomaly map", maps, inputs.images, cases)
+        if reconstructions is not None:
+            _check_shape("Reconstruction", reconstructions, inputs.images, cases)
+        returned = None if reconstructions is None else OnItsWay(reconstructions)
+        return _Computed(cases, OnItsWay(maps), returned, timer)
+
+
+def _handed_on(waiting: deque[_Computed], stages: Stages, *, left: int) -> Iterator[Prediction]:
+    """What has been computed, the first first, until only `left` batches wait."""
+    while len(waiting) > left:
+        yield from _predictions(waiting.popleft(), stages)
+
+
+def _predictions(done: _Computed, stages: Stages) -> list[Prediction]:
+    seconds = done.clock.seconds()
+    stages.add("compute", seconds)
+    with stages.timed("copy"):
+        maps = done.maps.volumes()
+        reconstructions = None if done.reconstructions is None else done.reconstructions.volumes()
+    with stages.timed("post"):
+        return [
+            _prediction(
+                case, maps[index], None if reconstructions is None else reconstructions[index], seconds / len(maps)
+            )
+            for index, case in enumerate(done.cases)
+        ]
+
+
+def _prediction(case: Case, volume: Volume, reconstruction: Volume | None, seconds: float) -> Prediction:
+    _check_values("Anomaly map", volume, case, lowest=0)
+    if reconstruction is not None:
+        _check_values("Reconstruction", reconstruction, case, lowest=-np.inf)
+        reconstruction = reconstruction.copy()  # of its own: a batch is given back as soon as its cases are
+    return Prediction(case, np.where(case.brain_mask, volume, np.float32(0)), reconstruction, seconds)
+
+
+def _check_shape(what: str, volumes: Tensor, images: Tensor, cases: Sequence[Case]) -> None:
+    if volumes.shape != images.shape:
+        names = ", ".join(case.case_id for case in cases)
+        raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, wanted {tuple(images.shape)}.")
+
+
+def _check_values(what: str, volume: Volume, case: Case, *, lowest: float) -> None:
+    if not (np.isfinite(volume) & (volume >= lowest)).all():
+        got = f"values from {float(volume.min()):g} to {float(volume.max()):g}"
+        raise ValueError(f"{what} of case '{case.case_id}': got {got}, wanted finite ones from {lowest:g} up.")
+
+
+def _autocast(inference: Inference) -> AbstractContextManager[object]:
+    kind = torch.device(inference.device).type
+    return torch.autocast(kind, DTYPES[inference.precision], enabled=inference.precision != "fp32")
+
+
+def _halved(inference: Inference) -> Inference:
+    """Fewer volumes first: that changes no slice batch and so not one bit of a map."""
+    volumes = inference.volumes or 1
+    if volumes > 1:
+        smaller = replace(inference, volumes=volumes // 2)
+    elif inference.slice_batch > 1:
+        smaller = replace(inference, slice_batch=inference.slice_batch // 2)
+    else:
+        raise MemoryError(f"{inference.device} runs out of memory with one slice of one volume at a time.")
+    log.warning("Out of memory: going on with %d volumes, %d slices at once.", smaller.volumes, smaller.slice_batch)
+    return smaller
+
+
+def _batches(cases: Iterable[Case], size: int) -> Iterator[list[Case]]:
+    stream = iter(cases)
+    while batch := list(islice(stream, size)):
+        yield batch

@@ -1,0 +1,222 @@
+"""predict_scan: an anomaly map of anybody's scan, in that scan's own space."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark import __version__
+from benchmark.storage.fits import FitFolder
+from datasets.case import Case, CaseFiles, RawCase
+from datasets.errors import BadValue
+from datasets.grid import load_case
+from datasets.io.atomic import write_json, written_whole
+from datasets.io.files import sha256
+from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
+from datasets.preparation.stripping import brain_of_stripped, check_brain
+from datasets.preparation.volume import (
+    Lattice,
+    Matrix,
+    Volume,
+    check_same_lattice,
+    mask_onto,
+    onto,
+    read_scan,
+    read_volume,
+    write_floats,
+    write_image,
+    write_mask,
+)
+
+if TYPE_CHECKING:
+    from benchmark.inference.settings import Inference
+    from benchmark.methods.detector import Detector
+
+USE = "Research use only: not a medical device, not for diagnosis or treatment."
+ENDINGS = (".nii.gz", ".nii")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of every scan.
+
+    Attributes:
+        setup: how scans are prepared; None where they lie in the prepared space already.
+        brain_mask: on the scan's own voxels; None where the brain has to be found.
+        threshold: on the map as the method gives it; None for no detection.
+        seed: of sampling; equal seeds and names give equal maps.
+    """
+
+    folder: FitFolder
+    setup: Setup | None
+    brain_mask: Path | None
+    threshold: float | None
+    out: Path
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A scan on the detector's grid, and the way back.
+
+    Attributes:
+        brain: the whole brain, in the space of the grid's mm.
+        to_grid: `(4, 4)` from the scan's own mm to the grid's.
+        facts: for the record: how it was prepared.
+    """
+
+    case: Case
+    brain: Volume
+    to_grid: Matrix
+    facts: dict[str, Any]
+
+
+def output_names(scans: Sequence[Path]) -> list[str]:
+    """The name of each scan's outputs: its file's, with its folder's before it where two files have one name.
+
+    Raises:
+        BadValue: a file is given twice, or folders do not tell two apart.
+    """
+    stems = [_stem(path) for path in scans]
+    twice = {stem for stem in stems if stems.count(stem) > 1}
+    names = [
+        f"{path.resolve().parent.name}_{stem}" if stem in twice else stem
+        for path, stem in zip(scans, stems, strict=True)
+    ]
+    for name, path in zip(names, scans, strict=True):
+        if names.count(name) > 1:
+            raise BadValue(f"{path}: got another scan that is to be written as {name}, wanted every scan once.")
+    return names
+
+
+def predict_scan(scan: Path, name: str, detector: "Detector", request: Request, inference: "Inference") -> list[Path]:
+    """Write what a detector says of one scan below `request.out`; the written files, the JSON record last.
+
+    The map and the reconstruction come back by one trilinear interpolation through the inverse of the composed
+    registration. Outside the brain, and where the method's grid does not reach, the map is 0.
+
+    Raises:
+        UserError: the scan cannot be used, which the message explains.
+    """
+    from benchmark.inference.predict import predict
+
+    own = read_scan(scan).lattice
+    placed = _prepared(scan, name, request) if request.setup is None else _placed(scan, name, request, request.setup)
+    (prediction,) = predict(detector, [placed.case], replace(inference, volumes=1), seed=request.seed)
+    brain = mask_onto(placed.brain, own, placed.to_grid)
+    volumes = {"anomaly_map": _back(prediction.anomaly_map, placed, own) * brain}
+    if prediction.reconstruction is not None:
+        volumes["reconstruction"] = _back(prediction.reconstruction, placed, own) * brain
+    written = _write(request, name, volumes, brain, own)
+    facts = {**_facts(scan, request, inference), **placed.facts, "files": [path.name for path in written]}
+    facts["seconds_of_inference"] = round(prediction.seconds, 3)
+    facts["share_of_brain_mapped"] = round(_share_mapped(placed), 4)
+    record = request.out / f"{name}.json"
+    write_json(record, facts)
+    return [*written, record]
+
+
+def _placed(scan: Path, name: str, request: Request, setup: Setup) -> Placed:
+    """Prepared as a cohort's scans are, then read by the loader that reads theirs."""
+    sequence = request.folder.sequence
+    raw = RawCase(name, name, {sequence: scan}, sequence, brain_mask=request.brain_mask)
+    prepared = prepare_scan(raw, setup)
+    facts = {
+        "preparation": asdict(setup.parameters),
+        "template_sha256": setup.template.sha256,
+        "stripper": setup.stripper.name if request.brain_mask is None else "given mask",
+        "brain_ml": round(prepared.brain_ml, 2),
+        "brain_overlap_with_template": round(prepared.overlap, 4),
+        "template_mm_to_scan_mm": prepared.to_scan[sequence].round(9).tolist(),
+        "seconds_of_preparation": dict(prepared.seconds),
+        "warnings": list(prepared.warnings),
+    }
+    brain = Volume(prepared.brain_mask, prepared.lattice.affine)
+    to_grid = np.asarray(np.linalg.inv(prepared.to_scan[sequence]), dtype=np.float64)
+    return Placed(_on_grid(name, prepared, sequence, request), brain, to_grid, facts)
+
+
+def _on_grid(name: str, prepared: PreparedScan, sequence: str, request: Request) -> Case:
+    with TemporaryDirectory(prefix="uadbench-predict-") as folder:
+        image, mask = Path(folder) / "image.nii.gz", Path(folder) / "brain_mask.nii.gz"
+        write_image(image, Volume(prepared.images[sequence], prepared.lattice.affine))
+        write_mask(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
+        return _loaded(name, image, mask, request)
+
+
+def _prepared(scan: Path, name: str, request: Request) -> Placed:
+    """A scan that lies in the prepared space; without a mask what is above 0 is the brain."""
+    image = read_scan(scan)
+    if request.brain_mask is None:
+        brain = Volume(brain_of_stripped(image), image.affine)
+    else:
+        mask = read_volume(request.brain_mask)
+        check_same_lattice(request.brain_mask, mask, scan, image.lattice)
+        brain = Volume(np.asarray(mask.data > max(float(mask.data.max()), 0.0) / 2), image.affine)
+    ml = check_brain(brain, (request.brain_mask or scan).name)
+    with TemporaryDirectory(prefix="uadbench-predict-") as folder:
+        mask_path = Path(folder) / "brain_mask.nii.gz"
+        write_mask(mask_path, brain)
+        case = _loaded(name, scan, mask_path, request)
+    return Placed(case, brain, np.eye(4), {"preparation": None, "brain_ml": round(ml, 2)})
+
+
+def _loaded(name: str, image: Path, brain_mask: Path, request: Request) -> Case:
+    return load_case(CaseFiles(name, image, brain_mask, None, name, "", "test"), request.folder.fit.grid)
+
+
+def _back(volume: NDArray[np.float32], placed: Placed, own: Lattice) -> NDArray[np.float32]:
+    return np.asarray(onto(Volume(volume, placed.case.affine), own, placed.to_grid, order=1), dtype=np.float32)
+
+
+def _write(
+    request: Request, name: str, volumes: dict[str, NDArray[np.float32]], brain: NDArray[np.bool_], own: Lattice
+) -> list[Path]:
+    masks = {"brain_mask": brain}
+    if request.threshold is not None:
+        masks["detection"] = volumes["anomaly_map"] > request.threshold
+    written = []
+    for kind, data in (volumes | masks).items():
+        path = request.out / f"{name}_{kind}.nii.gz"
+        with written_whole(path) as beside:
+            write = write_mask if kind in masks else write_floats
+            write(beside, Volume(data, own.affine))
+        written.append(path)
+    return written
+
+
+def _facts(scan: Path, request: Request, inference: "Inference") -> dict[str, Any]:
+    fit = request.folder.fit
+    return {
+        "use": USE,
+        "scan": str(scan.resolve()),
+        "scan_sha256": sha256(scan),
+        "method": fit.method,
+        "fit": fit.name,
+        "fit_key": fit.key,
+        "fitted_on": asdict(fit.healthy),
+        "sequence": request.folder.sequence,
+        "grid": asdict(fit.grid),
+        "version": __version__,
+        "seed": request.seed,
+        "inference": asdict(inference),
+        "postprocessing": "none",
+        "threshold": request.threshold,
+    }
+
+
+def _share_mapped(placed: Placed) -> float:
+    """Of the brain's volume, what lies in the method's grid."""
+    whole = float(placed.brain.data.sum()) * placed.brain.lattice.voxel_ml
+    return min(float(placed.case.brain_mask.sum()) * placed.case.voxel_ml / whole, 1.0)
+
+
+def _stem(path: Path) -> str:
+    for ending in ENDINGS:
+        if path.name.endswith(ending):
+            return path.name.removesuffix(ending)
+    raise BadValue(f"{path}: got a file called so, wanted a NIfTI scan ({' or '.join(ENDINGS)}).")

@@ -1,0 +1,272 @@
+"""The rules of a Detector's contract, one function each: None where kept, else what was got and wanted."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from functools import partial
+from typing import get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.methods.card import Card, Supervision
+from benchmark.methods.contract.trial import NotRun, Trial, live_peak, simulated_case
+from benchmark.methods.detector import Detector, LabelledDetector
+from datasets.case import Case
+
+GPU = torch.device("cuda")
+GPU_TOLERANCE = 1e-4
+Rule = Callable[[Trial], str | None]
+
+
+def config_is_a_frozen_dataclass(trial: Trial) -> str | None:
+    """The constructor takes a frozen dataclass `Config` whose fields all have defaults."""
+    detector = trial.make()
+    config, declared = detector.config, type(detector).Config
+    if not is_dataclass(declared) or not declared.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return f"got {declared!r}, wanted @dataclass(frozen=True)"
+    if not isinstance(config, declared):
+        return f"got a config of {type(config).__name__}, wanted {declared.__qualname__}"
+    declared()
+    rebuilt = type(detector)(config)
+    return None if rebuilt.config == config else f"got config {rebuilt.config}, wanted {config} as handed in"
+
+
+def presets_name_fields(trial: Trial) -> str | None:
+    """Presets are smaller budgets by name: every key is a field of `Config`."""
+    cls = type(trial.make())
+    known = {field.name for field in fields(cls.Config)}
+    for name, values in cls.presets.items():
+        if unknown := set(values) - known:
+            return f"got {sorted(unknown)} in preset '{name}', wanted fields among {sorted(known)}"
+        cls.Config(**values)
+    return None
+
+
+def fit_reads_no_lesion_mask(trial: Trial) -> str | None:
+    """`fit` does not look at lesion masks."""
+    assert trial.detector is not None
+    seen = [case.case_id for case in (*trial.train, *trial.val) if case.looked_at]
+    return f"got lesion_mask read of {', '.join(seen)}, wanted none" if seen else None
+
+
+def fit_leaves_cases_alone(trial: Trial) -> str | None:
+    """`fit` does not change the cases' arrays in place."""
+    assert trial.detector is not None
+    cases = (*trial.train, *trial.val)
+    untouched = [simulated_case(index, trial.shape) for index in range(len(cases))]
+    pairs = zip(cases, untouched, strict=True)
+    changed = [case.case_id for case, before in pairs if not _same_arrays(case, before)]
+    return f"got changed arrays in {', '.join(changed)}, wanted them untouched" if changed else None
+
+
+def fit_leaves_global_generators(trial: Trial) -> str | None:
+    """`fit` leaves the global generators of torch, NumPy and Python as they were."""
+    detector = trial.make()
+    with _other_generators(0):  # not where an earlier fit of this seed may have left them
+        before = _generator_states()
+        trial.fit("generators", detector)
+        changed = [name for name, state in _generator_states().items() if state != before[name]]
+    return f"got another state of {', '.join(changed)}, wanted the caller's" if changed else None
+
+
+def equal_seeds_give_equal_weights(trial: Trial) -> str | None:
+    """Two fits with one seed give equal weights, whatever the global generators' states."""
+    first = trial.detector.state_dict()
+    with _other_generators(1):
+        second = trial.fit("second", trial.make()).state_dict()
+    if first.keys() != second.keys():
+        return f"got weights {sorted(first.keys() ^ second.keys())} in one of two fits only, wanted the same names"
+    differing = [name for name, tensor in first.items() if not _equal(tensor, second[name])]
+    return f"got {len(differing)} differing tensors, first {differing[0]}, wanted none" if differing else None
+
+
+def map_is_finite_and_nonnegative(trial: Trial) -> str | None:
+    """A map is float32, of the images' shape and device, finite and nonnegative."""
+    anomaly_map = trial.map(trial.detector)
+    if (anomaly_map.shape, anomaly_map.dtype) != (trial.images.shape, torch.float32):
+        got, wanted = tuple(anomaly_map.shape), tuple(trial.images.shape)
+        return f"got {anomaly_map.dtype} {got}, wanted torch.float32 {wanted}"
+    if anomaly_map.device != trial.detector.device:
+        return f"got a map on {anomaly_map.device}, wanted {trial.detector.device}"
+    if not anomaly_map.isfinite().all():
+        return f"got {int((~anomaly_map.isfinite()).sum())} voxels that are NaN or infinite, wanted none"
+    return f"got a smallest value of {float(anomaly_map.min())}, wanted 0 or more" if (anomaly_map < 0).any() else None
+
+
+def map_differs_between_images(trial: Trial) -> str | None:
+    """A map says something of its image: two brains do not get the same one."""
+    anomaly_map = trial.map(trial.detector)
+    if not anomaly_map.isfinite().all():
+        raise NotRun("a map is not finite")
+    return "got one map for two brains, wanted two" if _equal(anomaly_map[0], anomaly_map[1]) else None
+
+
+def inputs_are_left_alone(trial: Trial) -> str | None:
+    """Images, brain masks and seeds are not changed in place."""
+    inputs = {"images": trial.images, "brain masks": trial.brain_masks, "seeds": trial.seeds}
+    handed = {name: tensor.to(trial.detector.device).clone() for name, tensor in inputs.items()}
+    with torch.inference_mode():
+        trial.detector.map_and_reconstruction(handed["images"], handed["brain masks"], seeds=handed["seeds"])
+    changed = [name for name, tensor in inputs.items() if not _equal(tensor, handed[name])]
+    return f"got changed {', '.join(changed)}, wanted them untouched" if changed else None
+
+
+def equal_seeds_give_equal_maps(trial: Trial) -> str | None:
+    """One image and one seed give one map, bit for bit, whatever the global generators' states."""
+    first = trial.map(trial.detector)
+    with _other_generators(2):
+        second = trial.map(trial.detector)
+    return _difference(second, first)
+
+
+def map_is_independent_of_neighbours(trial: Trial) -> str | None:
+    """A case's map alone is its map in a batch, in any order, bit for bit."""
+    together = trial.map(trial.detector)
+    for case in range(3):
+        if message := _difference(trial.map(trial.detector, [case])[0], together[case]):
+            return f"alone against in a batch of 3: {message}"
+    reordered = trial.map(trial.detector, [2, 0, 1])
+    message = _difference(reordered, together[[2, 0, 1]])
+    return f"in another order: {message}" if message else None
+
+
+def reconstruction_matches_the_images(trial: Trial) -> str | None:
+    """A reconstruction is None, or float32, finite and of the images' shape."""
+    made = trial.call(trial.detector.reconstruction, trial.detector.device)
+    if made is None:
+        return None
+    if (made.shape, made.dtype) != (trial.images.shape, torch.float32):
+        return f"got {made.dtype} {tuple(made.shape)}, wanted torch.float32 {tuple(trial.images.shape)}"
+    return None if made.isfinite().all() else f"got {int((~made.isfinite()).sum())} voxels that are not finite"
+
+
+def both_at_once_are_the_same(trial: Trial) -> str | None:
+    """`map_and_reconstruction` gives what `anomaly_map` and `reconstruction` give."""
+    detector = trial.detector
+    anomaly_map, reconstruction = trial.call(detector.map_and_reconstruction, detector.device)
+    alone = trial.call(detector.reconstruction, detector.device)
+    if message := _difference(anomaly_map, trial.map(detector)):
+        return f"anomaly map: {message}"
+    if reconstruction is None or alone is None:
+        same = reconstruction is alone
+        return None if same else f"got {_kind(reconstruction)} at once, wanted {_kind(alone)} as alone"
+    message = _difference(reconstruction, alone)
+    return f"reconstruction: {message}" if message else None
+
+
+def weights_hold_all_that_is_learnt(trial: Trial) -> str | None:
+    """Weights written as safetensors and read into a new detector give the same maps."""
+    restored = trial.restored(trial.detector.device)
+    return _difference(trial.map(restored), trial.map(trial.detector))
+
+
+def card_says_what_was_seen(trial: Trial) -> str | None:
+    """The data card says what was learnt from which data, and where the hyper-parameters come from."""
+    card = getattr(type(trial.make()), "card", None)
+    if not isinstance(card, Card):
+        return f"got {card!r}, wanted `card = Card(supervision, trained_on, tuned_on)` of benchmark.methods.card"
+    if card.supervision not in get_args(Supervision):
+        return f"got supervision {card.supervision!r}, wanted one of {', '.join(get_args(Supervision))}"
+    told = issubclass(type(trial.make()), LabelledDetector)
+    if told != (card.supervision == "lesion labels"):
+        return f"got supervision '{card.supervision}', wanted 'lesion labels' for a LabelledDetector and no other"
+    empty = [name for name in ("trained_on", "tuned_on") if not getattr(card, name).strip()]
+    return f"got nothing for {', '.join(empty)}, wanted a sentence" if empty else None
+
+
+def memory_stays_within_its_bound(trial: Trial) -> str | None:
+    """Mapping one case or three holds no more memory than `memory_bound` states."""
+    for count in (1, 3):
+        stated = trial.detector.memory_bound(trial.shape, count)
+        trial.map(trial.detector, range(count))  # what is made once and kept is not a map's own
+        held = live_peak(partial(trial.map, trial.detector, range(count)), trial.detector.device)
+        if held > stated:
+            return f"got {held / 2**20:.1f} MiB for {count} cases of {trial.shape}, wanted at most {stated / 2**20:.1f}"
+    return None
+
+
+def gpu_agrees_with_cpu(trial: Trial) -> str | None:
+    """Where there is a GPU, maps made on it are those of the CPU within 1e-4 of the largest value."""
+    if not torch.cuda.is_available():
+        raise NotRun("no GPU here")
+    on_cpu, on_gpu = _on_both_devices(trial)
+    cpu, gpu = trial.map(on_cpu), trial.call(on_gpu.anomaly_map, GPU).cpu()
+    worst, allowed = float((cpu - gpu).abs().max()), GPU_TOLERANCE * max(1.0, float(cpu.max()))
+    return f"got a difference of {worst:.3g}, wanted at most {allowed:.3g}" if worst > allowed else None
+
+
+def _on_both_devices(trial: Trial) -> tuple[Detector, Detector]:
+    """The fitted detector's weights on the CPU and on the GPU."""
+    return trial.restored(torch.device("cpu")), trial.restored(GPU)
+
+
+RULES: tuple[Rule, ...] = (
+    config_is_a_frozen_dataclass,
+    presets_name_fields,
+    fit_reads_no_lesion_mask,
+    fit_leaves_cases_alone,
+    fit_leaves_global_generators,
+    equal_seeds_give_equal_weights,
+    map_is_finite_and_nonnegative,
+    map_differs_between_images,
+    inputs_are_left_alone,
+    equal_seeds_give_equal_maps,
+    map_is_independent_of_neighbours,
+    reconstruction_matches_the_images,
+    both_at_once_are_the_same,
+    weights_hold_all_that_is_learnt,
+    card_says_what_was_seen,
+    memory_stays_within_its_bound,
+    gpu_agrees_with_cpu,
+)
+
+
+def _same_arrays(case: Case, before: Case) -> bool:
+    pairs = ((case.image, before.image), (case.brain_mask, before.brain_mask), (case.affine, before.affine))
+    return all(np.array_equal(now, then) for now, then in pairs)
+
+
+def _equal(first: Tensor, second: Tensor) -> bool:
+    """Bit for bit, NaN included."""
+    if (first.shape, first.dtype) != (second.shape, second.dtype):
+        return False
+    parts = [tensor.cpu().reshape(-1).view(torch.uint8) for tensor in (first, second)]
+    return torch.equal(*parts)
+
+
+def _difference(got: Tensor, wanted: Tensor) -> str | None:
+    if _equal(got, wanted):
+        return None
+    if got.shape != wanted.shape:
+        return f"got shape {tuple(got.shape)}, wanted {tuple(wanted.shape)}"
+    differing = int((got != wanted).sum())
+    worst = float((got - wanted).abs().max())
+    return f"got {differing} differing voxels, the worst by {worst:.3g}, wanted none"
+
+
+def _kind(made: Tensor | None) -> str:
+    return "no reconstruction" if made is None else "a reconstruction"
+
+
+def _generator_states() -> dict[str, object]:
+    states: dict[str, object] = {"torch": torch.get_rng_state().numpy().tobytes()}
+    if torch.cuda.is_available():
+        states["torch.cuda"] = [state.numpy().tobytes() for state in torch.cuda.get_rng_state_all()]
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return states | {"NumPy": (kind, np.asarray(keys).tobytes(), *rest), "Python": random.getstate()}
+
+
+@contextmanager
+def _other_generators(seed: int) -> Iterator[None]:
+    """The global generators stand elsewhere meanwhile."""
+    python, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        random.seed(seed)
+        yield
+    random.setstate(python)
+    np.random.set_state(numpy_state)  # noqa: NPY002

@@ -1,0 +1,140 @@
+"""Trial: a detector fitted on small simulated brains, for its contract to be tried on."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from benchmark.methods.detector import Detector, LabelledDetector
+from benchmark.methods.exact_float32 import exact_float32
+from benchmark.methods.weights import load_weights, save_weights
+from datasets.case import Case
+
+Made = TypeVar("Made")
+FIT_SEED = 3
+
+
+class NotRun(Exception):
+    """A rule that cannot be tried here; the text says why."""
+
+
+class Trial:
+    """A detector fitted once on simulated cases, and the three cases its maps are made of."""
+
+    def __init__(self, make: Callable[[], Detector], shape: tuple[int, int, int], folder: Path) -> None:
+        self.make = make
+        self.folder = folder
+        self.shape = shape
+        self.train = [sealed(simulated_case(index, shape)) for index in range(4)]
+        self.val = [sealed(simulated_case(index, shape)) for index in range(4, 6)]
+        test = [simulated_case(index, shape) for index in range(6, 9)]
+        self.images = torch.from_numpy(np.stack([case.image for case in test]))  # (3, 1, X, Y, Z)
+        self.brain_masks = torch.from_numpy(np.stack([case.brain_mask[None] for case in test]))
+        self.seeds = torch.tensor([11, 2**62 + 5, 13])
+        self.fits = True
+
+    @cached_property
+    def detector(self) -> Detector:
+        return self.fit("first", self.make())
+
+    def fit(self, name: str, detector: Detector) -> Detector:
+        """Fit a detector; once that has failed it is not tried again, since a fit may be long.
+
+        Raises:
+            NotRun: an earlier one failed.
+        """
+        if not self.fits:
+            raise NotRun("fit failed")
+        workdir = self.folder / name
+        workdir.mkdir(exist_ok=True)
+        self.fits = False
+        detector.fit(self.train, self.val, seed=FIT_SEED, workdir=workdir)
+        self.fits = True
+        return self._told(detector.eval())
+
+    def restored(self, device: torch.device) -> Detector:
+        """A new detector with the fitted one's weights, by way of a file."""
+        folder = self.folder / "weights"
+        folder.mkdir(exist_ok=True)
+        save_weights(self.detector, folder)
+        detector = self.make().to(device)
+        load_weights(detector, folder)
+        return self._told(detector)
+
+    def _told(self, detector: Detector) -> Detector:
+        """A detector that asks where other patients' lesions lie is told something."""
+        if isinstance(detector, LabelledDetector):
+            frequency = torch.rand(1, *self.shape, generator=torch.Generator().manual_seed(FIT_SEED))
+            detector.see_locations(frequency.to(detector.device))
+        return detector
+
+    def map(self, detector: Detector, which: Sequence[int] = (0, 1, 2)) -> Tensor:
+        """Maps of the cases `which`, made from copies of their images."""
+        return self.call(detector.anomaly_map, detector.device, which)
+
+    def call(self, method: Callable[..., Made], device: torch.device, which: Sequence[int] = (0, 1, 2)) -> Made:
+        """What one of a detector's methods makes of the cases `which`."""
+        inputs = (self.images, self.brain_masks, self.seeds)
+        images, brain_masks, seeds = (tensor[list(which)].to(device) for tensor in inputs)
+        with torch.inference_mode(), exact_float32():
+            return method(images, brain_masks, seeds=seeds)
+
+
+def simulated_case(index: int, shape: tuple[int, int, int]) -> Case:
+    """A healthy ellipsoid with smooth texture and a dark centre; each index is another brain."""
+    rng = np.random.default_rng([7, index])
+    axes = [np.linspace(-1, 1, length) for length in shape]
+    radius = sum((axis / rng.uniform(0.7, 0.95)) ** 2 for axis in np.meshgrid(*axes, indexing="ij"))
+    brain_mask = np.asarray(radius < 1)
+    texture = ndimage.gaussian_filter(rng.standard_normal(shape), 1.5)
+    intensity = 0.5 + 0.15 * texture / texture.std() - 0.3 * np.exp(-8 * radius)
+    image = np.where(brain_mask, intensity.clip(0.02, 1), 0).astype(np.float32)
+    return Case(f"simulated-{index}", image[None], brain_mask, None, np.diag([2.0, 2.0, 2.0, 1.0]))
+
+
+class SealedCase(Case):
+    """A healthy case that remembers whether somebody looked for its lesion mask."""
+
+    looked_at = False
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "lesion_mask":
+            object.__setattr__(self, "looked_at", True)
+        return super().__getattribute__(name)
+
+
+def sealed(case: Case) -> SealedCase:
+    return SealedCase(case.case_id, case.image, case.brain_mask, None, case.affine)
+
+
+def live_peak(compute: Callable[[], object], device: torch.device) -> int:
+    """Bytes of tensors on `device` that `compute` holds at once, beyond what was held before."""
+    return _peak_on_gpu(compute, device) if device.type == "cuda" else _peak_on_cpu(compute)
+
+
+def _peak_on_gpu(compute: Callable[[], object], device: torch.device) -> int:
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    compute()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
+
+
+def _peak_on_cpu(compute: Callable[[], object]) -> int:
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces itself on stderr
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        compute()
+    events = [one for one in profiler.profiler.kineto_results.events() if one.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda one: one.start_ns()):
+        held += event.nbytes()  # negative where memory is given back
+        peak = max(peak, held)
+    return peak

@@ -1,0 +1,153 @@
+"""What there is to know of a method before it is run: its data card, hyper-parameters, size and memory."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from inspect import cleandoc
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from benchmark.methods.card import Card
+from benchmark.methods.hyperparameters import Choice, build, presets_of, resolve_config
+from benchmark.methods.plugin_file import one_line
+from benchmark.methods.registry import UnusableMethod, load
+from datasets.grid import GRIDS
+
+if TYPE_CHECKING:
+    from benchmark.methods.detector import Detector
+
+WIDTH = 110  # characters of a line of text
+ATTRIBUTE = re.compile(r"(\w[\w, ]*): (.*)")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A method under one preset.
+
+    Attributes:
+        config: every hyper-parameter.
+        parameters: of its networks before fitting.
+        memory_bytes: most that mapping one volume of the preset's grid holds, beyond weights and inputs; None
+            for a preset without a grid of its own.
+        slice_batch: slices at once that `memory_bytes` is stated for.
+    """
+
+    config: Mapping[str, Any]
+    parameters: int
+    memory_bytes: int | None
+    slice_batch: int
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All that is shown of a method.
+
+    Attributes:
+        origin: a plugin's distribution or file; None for a built-in.
+        card: its data card; None where it has none.
+        meanings: of its hyper-parameters, as far as its Config says.
+        budgets: by the name of the preset.
+    """
+
+    name: str
+    title: str
+    target: str
+    origin: str | None
+    card: Card | None
+    meanings: Mapping[str, str]
+    budgets: Mapping[str, Budget]
+
+
+def sheet(choice: Choice) -> Sheet:
+    """Everything of one method; overrides of `choice` hold under every preset.
+
+    Raises:
+        UserError: it cannot be imported, or a hyper-parameter is not as wanted.
+    """
+    method, cls = choice.method, load(choice.method)
+    budgets = {preset: _budget(choice, preset) for preset in presets_of(cls)}
+    card = getattr(cls, "card", None)
+    card = card if isinstance(card, Card) else None
+    return Sheet(choice.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
+
+
+def as_json(shown: Sheet) -> dict[str, Any]:
+    return asdict(shown)
+
+
+def lines(shown: Sheet) -> Iterator[str]:
+    """The sheet as text."""
+    yield f"{shown.name}: {shown.title}"
+    yield _facts({"origin": shown.origin or "built in", "class": shown.target})
+    yield "no data card" if shown.card is None else _facts(asdict(shown.card))
+    yield ""
+    first = next(iter(shown.budgets.values()))
+    rows = [("", *shown.budgets, "")]
+    for name in first.config:
+        values = (_text(budget.config[name]) for budget in shown.budgets.values())
+        rows.append((name, *values, shown.meanings.get(name, "")))
+    rows.append(("parameters", *(f"{budget.parameters:,}" for budget in shown.budgets.values()), "before fitting"))
+    memory = f"one volume, {first.slice_batch} slices at once, beyond weights and inputs"
+    rows.append(("memory bound", *(_mebibytes(budget.memory_bytes) for budget in shown.budgets.values()), memory))
+    yield from _columns(rows)
+
+
+def meanings(cls: type["Detector"]) -> dict[str, str]:
+    """Field -> what the `Attributes` of its Config, or of a Config below that, say of it."""
+    found: dict[str, str] = {}
+    for config in reversed(cls.Config.__mro__):
+        found |= _attributes(config.__doc__ or "")
+    return {field.name: found[field.name] for field in fields(cls.Config) if field.name in found}
+
+
+def _budget(choice: Choice, preset: str) -> Budget:
+    config = resolve_config(choice, preset, {})
+    try:
+        detector = build(choice.name, choice.method.target, config)
+    except (Exception, SystemExit) as error:  # what a stranger's __init__ raises is a fact about that method
+        raise UnusableMethod(f"{choice.method} cannot be built under preset '{preset}': {one_line(error)}.") from error
+    parameters = sum(parameter.numel() for parameter in detector.parameters())
+    memory = detector.memory_bound(GRIDS[preset].shape, 1) if preset in GRIDS else None
+    return Budget(config, parameters, memory, detector.slice_batch)
+
+
+def _attributes(doc: str) -> dict[str, str]:
+    """The entries of a Google-style `Attributes:` section, each on one line."""
+    _, _, section = cleandoc(doc).partition("Attributes:\n")
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in section.splitlines():
+        entry = ATTRIBUTE.fullmatch(line[4:]) if line.startswith("    ") and line[4:5].strip() else None
+        if line and not line.startswith(" "):
+            break
+        if entry is not None:
+            names = entry[1].split(", ")
+            found |= dict.fromkeys(names, entry[2])
+        else:
+            found |= {name: f"{found[name]} {line.strip()}".strip() for name in names}
+    return found
+
+
+def _facts(known: Mapping[str, object]) -> str:
+    """A line each, lists with a line an item."""
+    rows = list[str]()
+    for name, value in known.items():
+        items = value if isinstance(value, tuple) else (value,)
+        for index, item in enumerate(items):
+            head = "" if index else name.replace("_", " ")
+            rows += wrap(f"{item}", WIDTH, initial_indent=f"  {head:<12} ", subsequent_indent=" " * 17)
+    return "\n".join(rows)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _mebibytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 2**20:,.0f} MiB"

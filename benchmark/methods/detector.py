@@ -1,0 +1,128 @@
+"""Detector: the contract every method fulfils."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor, device, nn
+
+from benchmark.methods.card import Card
+from datasets.case import Case
+
+FLOAT32 = 4  # bytes
+AT_TEST = "at_test"
+
+
+def at_test(default: Any) -> Any:
+    """A field of a Config that changes maps and leaves training alone: its variants share one fit's weights."""
+    return field(default=default, metadata={AT_TEST: True})
+
+
+class Detector(nn.Module, ABC):
+    """Learns what healthy brains look like and maps what deviates.
+
+    A subclass states its hyper-parameters in a frozen dataclass `Config` whose defaults are the
+    published recipe (the preset `paper`); smaller budgets are named in `presets`. Everything that
+    `fit` learns has to be in `state_dict()`: a fitted detector is its config and its weights.
+
+    A detector runs where its parameters and buffers are: inputs arrive on that device.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        """No hyper-parameters."""
+
+    card: ClassVar[Card]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    config: Any
+    slice_batch: int = 32
+    """Slices to process at once, set by the caller; methods that work on volumes ignore it."""
+    volumes_at_once: int = 4
+    """Cases to be handed to it at once, where the caller is not told otherwise."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        """Learn from healthy cases; lesion masks must not be read.
+
+        Args:
+            train, val: cases are read from disk each time they are indexed; hold what is reused.
+            seed: the only source of randomness; equal seeds give equal weights on one device.
+            workdir: an existing folder for logs and checkpoints.
+        """
+
+    @abstractmethod
+    def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
+        """Map anomalies; higher is more anomalous.
+
+        A case's map depends on its image and its seed, never on the rest of the batch.
+
+        Args:
+            images: `(N, 1, X, Y, Z)` float32 in [0, 1]; not to be changed in place.
+            brain_masks: `(N, 1, X, Y, Z)` bool.
+            seeds: `(N,)` int64, one a case.
+
+        Returns:
+            `(N, 1, X, Y, Z)` float32, finite and nonnegative.
+        """
+
+    def reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor | None:
+        """The healthy counterpart `(N, 1, X, Y, Z)` of each image; None for methods without one."""
+        return None
+
+    def map_and_reconstruction(
+        self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Both at once; methods whose map is made of the reconstruction override it to compute it once."""
+        maps = self.anomaly_map(images, brain_masks, seeds=seeds)
+        return maps, self.reconstruction(images, brain_masks, seeds=seeds)
+
+    def compile_networks(self) -> None:
+        """Have the networks compiled at their first call; here every direct child, which is called as a module."""
+        for child in self.children():
+            child.compile(dynamic=False)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Refuse what this config cannot do on volumes of `shape` `(X, Y, Z)`, before anything is computed.
+
+        Raises:
+            ValueError: what was got and wanted. Here: never.
+        """
+
+    def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
+        """Most bytes that mapping `volumes` cases of `shape` `(X, Y, Z)` holds at once, beyond weights and inputs.
+
+        Here: two dozen float32 volumes a case, enough for arithmetic on whole volumes.
+        """
+        return 24 * FLOAT32 * volumes * prod(shape)
+
+    @property
+    def device(self) -> device:
+        """Where the weights are; the CPU for a detector without any."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            return tensor.device
+        return device("cpu")
+
+
+class LabelledDetector(Detector):
+    """A detector that is told where the lesions of other patients lie: a floor, never a method to be ranked.
+
+    `fit` reads no lesion mask, as any detector's. Before a patient's cases are mapped the runner says where the
+    lesions of the cohort's other patients lie, so that no map has seen a mask of its own patient. Its card says
+    "lesion labels". What it is told is no part of its `state_dict()`.
+    """
+
+    @abstractmethod
+    def see_locations(self, frequency: Tensor) -> None:
+        """Take in the share of the other patients whose lesion covers each voxel, for all maps until the next call.
+
+        Args:
+            frequency: `(1, X, Y, Z)` float32 in [0, 1]; 0 everywhere where no other patient has a lesion mask, as
+                in a healthy cohort.
+        """

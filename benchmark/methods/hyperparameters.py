@@ -1,0 +1,173 @@
+"""Hyper-parameters: from a class's defaults, its presets and what was asked for to one resolved config."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.methods.built_in import method, methods
+from benchmark.methods.plugin_file import one_line
+from benchmark.methods.registry import Method, UnusableMethod, load
+from datasets.errors import BadValue, UnknownName
+
+if TYPE_CHECKING:
+    from benchmark.methods.detector import Detector
+
+
+def presets_of(cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
+    """Every preset by name; `paper` changes nothing where the class does not say otherwise."""
+    return {"paper": {}, **cls.presets}
+
+
+def resolve_config(choice: "Choice", preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
+    """Every hyper-parameter as plain values: class defaults < preset < `tuned` (a file) < the choice's own.
+
+    Raises:
+        UnusableMethod: the class cannot be imported, or not even its own defaults make a config.
+        UnknownName: a field or preset that the method's Config does not have.
+        BadValue: a value that is not of the field's type.
+    """
+    cls = load(choice.method)
+    presets = own_presets(choice.method, cls)
+    if preset not in presets:
+        raise UnknownName(f"preset of method '{choice.method.name}' called", preset, presets)
+    return _plain_config(choice.name, choice.method.name, cls, {**presets[preset], **tuned, **choice.overrides})
+
+
+def build(name: str, target: str, config: Mapping[str, Any]) -> "Detector":
+    """A detector with untrained weights from a resolved config."""
+    cls = load(Method(name, target, ""))
+    return cls(_validated(name, cls, config))
+
+
+def own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
+    """A class's presets, each of which makes a config without any help."""
+    try:
+        if not is_dataclass(cls.Config):
+            raise BadValue(f"got Config {cls.Config!r}, wanted a frozen dataclass")
+        presets = presets_of(cls)
+        for values in presets.values():
+            _plain_config(method.name, method.name, cls, values)
+    except Exception as error:  # whatever a plugin's Config raises by itself costs only that plugin
+        told = isinstance(error, (BadValue, UnknownName))
+        reason = str(error).rstrip(".").removeprefix(f"Method '{method.name}', ") if told else one_line(error)
+        raise UnusableMethod(f"{method} has a Config or presets that cannot be used: {reason}.") from error
+    return presets
+
+
+def _plain_config(shown: str, name: str, cls: type["Detector"], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole config as it comes back from a run folder."""
+    known = [field.name for field in fields(cls.Config)]
+    for field in given:
+        if field not in known:
+            raise UnknownName(f"hyper-parameter of method '{name}' called", field, known)
+    config = asdict(_validated(name, cls, given))
+    try:
+        return json.loads(json.dumps(config, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BadValue(f"Method '{shown}': got {config} ({error}), wanted finite, plain values.") from error
+
+
+def _validated(name: str, cls: type["Detector"], values: Mapping[str, Any]) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(cls.Config).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:  # the Config's own check, which says what it got and wanted
+            raise BadValue(f"Method '{name}': {first['msg'].removeprefix('Value error, ')}") from error
+        place = ", ".join((f"Method '{name}'", *map(str, first["loc"])))
+        raise BadValue(f"{place}: got {first['input']!r}, wanted: {first['msg'].rstrip('.')}.") from error
+    except Exception as error:  # a plugin's own checks may raise anything
+        raise BadValue(f"Method '{name}': got {dict(values)}, which its Config refuses: {one_line(error)}.") from error
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method asked for on the command line: `ddpm` or, with overrides, `ddpm[t_test=250]`."""
+
+    method: Method
+    overrides: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name in tables; the same choice is always written the same way."""
+        inside = ",".join(f"{key}={_written(value)}" for key, value in sorted(self.overrides.items()))
+        return f"{self.method.name}[{inside}]" if inside else self.method.name
+
+
+def parse_choices(text: str, known: Mapping[str, Method] | None = None) -> list[Choice]:
+    """`"ddpm,cddpm[ensemble=false]"` to choices among `known` methods or all.
+
+    Raises:
+        UnknownName: no such method.
+        BadValue: brackets that do not close, a part without `=`, or a choice named twice.
+    """
+    known = methods() if known is None else known
+    choices = [_parse_choice(part, known) for part in _split(text)]
+    names = [choice.name for choice in choices]
+    if not names:
+        raise BadValue(f"Got no method in '{text}', wanted one or more of {', '.join(known)}.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadValue(f"Got method '{twice[0]}' twice, wanted every method once.")
+    return choices
+
+
+def named(text: str) -> list[str]:
+    """The names in it, known or not."""
+    return [part.partition("[")[0].strip() for part in _split(text)]
+
+
+def only_choice(text: str, known: Mapping[str, Method] | None = None) -> Choice:
+    """The same for the one method that `text` names."""
+    choices = parse_choices(text, known)
+    if len(choices) > 1:
+        raise BadValue(f"Got {len(choices)} methods in '{text}', wanted one.")
+    return choices[0]
+
+
+def _parse_choice(part: str, known: Mapping[str, Method]) -> Choice:
+    match = re.fullmatch(r"([\w.-]+)(?:\[(.*)\])?", part)
+    if match is None:
+        raise BadValue(f"Got method '{part}', wanted NAME or NAME[field=value,...].")
+    overrides: dict[str, Any] = {}
+    for setting in _split(match[2] or ""):
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise BadValue(f"Got '{setting}' in '{part}', wanted field=value.")
+        overrides[field.strip()] = _value(value.strip())
+    return Choice(method(match[1], known), overrides)
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas that stand outside brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    if depth:
+        raise BadValue(f"Got '{text}', wanted every '[' closed by a ']'.")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _value(text: str) -> Any:
+    """Numbers, booleans and lists as TOML writes them; anything else is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{','.join(_written(item) for item in value)}]"
+    return str(value)

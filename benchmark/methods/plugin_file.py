@@ -1,0 +1,138 @@
+"""A plugin that is one file: the detectors defined in it are methods without being installed.
+
+A TOML file describes one that lives in another interpreter; see `benchmark.methods.subprocess_method`.
+"""
+
+import hashlib
+import re
+import sys
+from collections.abc import Mapping
+from inspect import isabstract
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from datasets.errors import BadValue
+
+if TYPE_CHECKING:
+    from benchmark.methods.detector import Detector
+
+TOML = ".toml"
+TARGET = re.compile(r"(?P<path>.+):(?P<name>[\w.-]+)@(?P<digest>[0-9a-f]{12})")
+
+
+def detectors(path: Path) -> dict[str, type["Detector"]]:
+    """A file's methods by name: its `METHODS`, or else every public Detector that it defines, in kebab case.
+
+    A TOML file has one, whose name it says.
+
+    Raises:
+        BadValue: the file cannot be imported or holds no Detector.
+    """
+    if path.suffix == TOML:
+        from benchmark.methods.subprocess_method import read_recipe, subprocess_method
+
+        return {read_recipe(path).name: subprocess_method(path)}
+    module = _imported(path)
+    found = getattr(module, "METHODS", None)
+    if found is None:
+        found = _defined_in(module, path)
+    wrong = _wrong(found)
+    if wrong:
+        raise BadValue(f"--plugin {path}: got METHODS with {wrong}, wanted names of subclasses of Detector.")
+    return dict(found)
+
+
+def target_of(path: Path, name: str) -> str:
+    """`FILE.py:name@digest`: where a method is and, since a fit is a matter of its code, what the file holds."""
+    return f"{path.resolve()}:{name}@{_digest(_content(path))}"
+
+
+def detector_at(target: str) -> type["Detector"] | None:
+    """The class that `target_of` wrote down; None for a target of another form.
+
+    Raises:
+        BadValue: the file has gone, has changed since, or lacks the method.
+    """
+    match = TARGET.fullmatch(target)
+    if match is None:
+        return None
+    path = Path(match["path"])
+    found = _digest(_content(path))
+    if found != match["digest"]:
+        raise BadValue(f"--plugin {path}: got content {found}, wanted {match['digest']}: the file has changed since.")
+    known = detectors(path)
+    if match["name"] not in known:
+        raise BadValue(f"--plugin {path}: got methods {', '.join(known)}, wanted '{match['name']}'.")
+    return known[match["name"]]
+
+
+def kebab(name: str) -> str:
+    """`LocalZScore` to `local-z-score`, `DDPMPlus` to `ddpm-plus`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+", "-", name)
+    return words.strip("-").lower()
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as part of a line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}".rstrip(": ").rstrip(".")
+
+
+def _imported(path: Path) -> ModuleType:
+    """The file as a module, once for each content; exactly what was hashed is what runs."""
+    source = _content(path)
+    name = f"uadbench_plugin_{_digest(bytes(path.resolve()) + source)}"
+    if name in sys.modules:
+        return sys.modules[name]
+    module = sys.modules[name] = ModuleType(name)  # dataclasses look their module up there
+    module.__file__ = str(path.resolve())
+    try:
+        exec(compile(source, module.__file__, "exec"), vars(module))
+    except (Exception, SystemExit) as error:  # whatever a stranger's file raises is a fact about that file
+        del sys.modules[name]
+        raise BadValue(f"--plugin {path} cannot be imported: {one_line(error)}.") from error
+    return module
+
+
+def _defined_in(module: ModuleType, path: Path) -> dict[str, type["Detector"]]:
+    from benchmark.methods.detector import Detector
+
+    own = [one for one in vars(module).values() if _is_detector(one) and one.__module__ == module.__name__]
+    named = {kebab(one.__name__): one for one in own if not isabstract(one) and not one.__name__.startswith("_")}
+    if not named:
+        unfinished = [f"{one.__name__} without {', '.join(sorted(one.__abstractmethods__))}" for one in own]
+        got = "; ".join(unfinished) or "none"
+        raise BadValue(f"--plugin {path}: got {got}, wanted a complete subclass of {Detector.__name__} defined there.")
+    return named
+
+
+def _wrong(found: Any) -> str | None:
+    """What of a file's METHODS cannot be used."""
+    if not isinstance(found, Mapping) or not found:
+        return repr(found)
+    for name, one in found.items():
+        if not (isinstance(name, str) and re.fullmatch(r"[\w.-]+", name) and _is_detector(one)):
+            return f"{name!r}: {one!r}"
+    return None
+
+
+def _is_detector(one: object) -> bool:
+    from benchmark.methods.detector import Detector
+
+    return isinstance(one, type) and issubclass(one, Detector)
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix == TOML:
+        from benchmark.methods.subprocess_method import content
+
+        return content(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadValue(f"--plugin {path}: no file that can be read ({error.strerror}).") from error
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()[:12]

@@ -1,0 +1,81 @@
+"""A new method's package, complete and working, from templates."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from keyword import iskeyword
+from pathlib import Path
+from string import Template
+
+from benchmark.methods.registry import Method
+from datasets.errors import BadValue
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A written package; `module` is its one file of code."""
+
+    name: str
+    root: Path
+    module: str
+
+    def lines(self) -> Iterator[str]:
+        """What was written, and what to do with it."""
+        file = self.root / f"{self.module}.py"
+        yield f"Written: {self.root}, a package with method '{self.name}' in {file.name}."
+        yield "Edit that file, and try it without installing anything:"
+        yield f"  python -m benchmark plugin check {self.name} --plugin {file}"
+        yield (
+            f"  python -m benchmark run --plugin {file} --methods {self.name} --datasets phantom "
+            "--sequence t1 --preset quick"
+        )
+        yield f"Install it: python -m pip install -e {self.root}"
+
+
+def write_package(name: str, root: Path, known: Mapping[str, Method]) -> Package:
+    """Write the package of a method called `name` into a new folder `root`.
+
+    Raises:
+        BadValue: the name cannot be one or is taken among `known`, or the folder exists.
+    """
+    if not NAME.fullmatch(name):
+        raise BadValue(f"Got name '{name}', wanted lower-case letters and digits in words joined by '-': local-z.")
+    class_name = "".join(part.capitalize() for part in name.split("-"))
+    module = f"uadbench_{name.replace('-', '_')}"
+    names = {"name": name, "module": module, "class_name": class_name}
+    if name in known:
+        owner = known[name].origin or "uadbench itself"
+        raise BadValue(f"Got name '{name}', which {owner} has; wanted one not among {', '.join(sorted(known))}.")
+    if iskeyword(class_name) or class_name in _imported(_filled("module.py", names)):
+        raise BadValue(f"Got name '{name}', whose class {class_name} would hide another one; wanted another name.")
+    if root.exists():
+        raise BadValue(f"--out {root}: got a folder or file that exists, wanted a new folder.")
+    for path, template in _places(module).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(_filled(template, names), encoding="utf-8")
+    return Package(name, root, module)
+
+
+def _places(module: str) -> dict[str, str]:
+    """Path in the package -> its template."""
+    return {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        f"{module}.py": "module.py",
+        f"tests/test_{module}.py": "test.py",
+    }
+
+
+def _filled(template: str, names: Mapping[str, str]) -> str:
+    text = files("benchmark").joinpath("templates", f"{template}.txt").read_text(encoding="utf-8")
+    return Template(text).substitute(names)
+
+
+def _imported(source: str) -> set[str]:
+    """Names that a module's imports bind."""
+    imports = (node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom)))
+    return {(alias.asname or alias.name) for node in imports for alias in node.names}

@@ -1,0 +1,261 @@
+"""A method that lives in another interpreter, registered by a TOML file; see docs/subprocess-methods.md."""
+
+import io
+import json
+import shutil
+import tomllib
+import weakref
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, make_dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.methods.card import Card
+from benchmark.methods.detector import Detector
+from benchmark.methods.subprocess_client import Program, said_version
+from datasets.case import Case
+from datasets.errors import BadValue
+
+PROTOCOL = 1
+MANIFEST, STATE = "manifest.json", "state"
+EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip archive; the same for all, so that equal states have equal bytes
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the TOML file says.
+
+    Attributes:
+        name: of the method.
+        command: the program and its first arguments; a path with a slash is meant from the file's folder.
+        files: beside those named in the command, what the method's numbers depend on.
+        seconds: that a request may take; None for any time.
+        config: hyper-parameters and their defaults.
+        presets: other values of some of them, by the preset's name.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
+
+    name: str
+    command: list[str]
+    title: str = ""
+    files: list[str] = field(default_factory=list)
+    seconds: float | None = None
+    card: Card | None = None
+    config: dict[str, bool | int | float | str | list[Any]] = field(default_factory=dict)
+    presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def subprocess_method(path: Path) -> type[Detector]:
+    """The Detector that a TOML file describes; a distribution registers it as `module:attribute` like any other.
+
+    Raises:
+        BadValue: the file cannot be used, or its program does not answer.
+    """
+    return _method(path.resolve(), sha256(content(path)).hexdigest())
+
+
+def content(path: Path) -> bytes:
+    """All that a method's numbers depend on, as far as it can be known: the file, those it names, the program's word.
+
+    Raises:
+        BadValue: a file is missing, or the program does not say its version.
+    """
+    recipe = read_recipe(path)
+    named = [*recipe.files, *(part for part in recipe.command[1:] if (path.parent / part).is_file())]
+    try:
+        parts = [path.read_bytes(), *((path.parent / one).read_bytes() for one in named)]
+    except OSError as error:
+        raise BadValue(f"--plugin {path}: no file {error.filename}, which it names.") from error
+    digests = [sha256(part).hexdigest() for part in parts]
+    said = _said_version(tuple(recipe.command), path.parent.resolve(), path, "".join(digests))
+    return json.dumps([*digests, said]).encode()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """What a TOML file says.
+
+    Raises:
+        BadValue: it cannot be read, or something in it is not as wanted.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        recipe = TypeAdapter(Recipe).validate_python(table)
+    except OSError as error:
+        raise BadValue(f"--plugin {path}: no file that can be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadValue(f"--plugin {path}: got a file that is not TOML ({error}).") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadValue(f"--plugin {path}, {place}: got {first['input']!r}, wanted: {first['msg']}.") from error
+    if not recipe.command:
+        raise BadValue(f"--plugin {path}: got an empty command, wanted a program.")
+    return recipe
+
+
+@lru_cache
+def _said_version(command: tuple[str, ...], folder: Path, path: Path, _digests: str) -> str:
+    try:
+        return said_version(command, folder)
+    except (OSError, ValueError) as error:
+        raise BadValue(f"--plugin {path}: {error}") from error
+
+
+@lru_cache
+def _method(path: Path, _digest: str) -> type[Detector]:
+    recipe = read_recipe(path)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.config.items()}
+    config = make_dataclass("Config", [(name, _type(value), value) for name, value in values.items()], frozen=True)
+    config.__doc__ = f"Hyper-parameters of {recipe.name}, as {path.name} names them."
+    attributes = {"Config": config, "presets": recipe.presets, "recipe": recipe, "folder": path.parent}
+    if recipe.card is not None:
+        attributes["card"] = recipe.card
+    attributes["__doc__"] = recipe.title or f"{recipe.name}, of {path.name}."
+    return type("Foreign", (Foreign,), attributes)
+
+
+def _type(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple[type(value[0]), ...] if value else tuple[Any, ...]  # type: ignore[misc]
+    return type(value)
+
+
+class Foreign(Detector):
+    """Hands arrays to a program and takes maps from it; all that the program learns is in the buffer `state`."""
+
+    recipe: ClassVar[Recipe]
+    folder: ClassVar[Path]
+    state: Tensor
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.register_buffer("state", torch.zeros(0, dtype=torch.uint8))
+        self._program: Program | None = None
+        self._place: Path | None = None
+
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        """Have the program fit; its folder of what it has learnt becomes the state."""
+        with TemporaryDirectory(dir=workdir, prefix=".exchange-") as name:
+            place = Path(name)
+            cases = [
+                _handed(place, f"{split}-{index:05d}", case.image[0], case.brain_mask)
+                | {"case_id": case.case_id, "split": split}
+                for split, held in (("train", train), ("val", val))
+                for index, case in enumerate(held[position] for position in range(len(held)))
+            ]
+            (place / STATE).mkdir()
+            spacing = [float(value) for value in train[0].spacing]
+            self._ask(place, {"task": "fit", "seed": seed, "spacing": spacing, "cases": cases})
+            self.state = torch.frombuffer(bytearray(_packed(place / STATE)), dtype=torch.uint8).to(self.device)
+        self._forget()
+
+    def train(self, mode: bool = True) -> "Foreign":
+        """In evaluation mode the program is up before the first map is asked for, so that its start is not timed."""
+        super().train(mode)
+        if not mode and len(self.state):
+            self._up()
+        return self
+
+    def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
+        return self.map_and_reconstruction(images, brain_masks, seeds=seeds)[0]
+
+    def reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor | None:
+        return self.map_and_reconstruction(images, brain_masks, seeds=seeds)[1]
+
+    def map_and_reconstruction(
+        self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the program leaves for each case; reconstructions only where it leaves one for every case."""
+        place = self._up()
+        cases = [
+            _handed(place, f"{index:05d}", image[0].float().cpu().numpy(), mask[0].cpu().numpy())
+            | {"seed": seed, "map": f"{index:05d}-map.npy", "reconstruction": f"{index:05d}-reconstruction.npy"}
+            for index, (image, mask, seed) in enumerate(zip(images, brain_masks, seeds.tolist(), strict=True))
+        ]
+        self._ask(place, {"task": "map", "cases": cases})
+        maps = [_taken(place / case["map"], needed=True) for case in cases]
+        reconstructions = [_taken(place / case["reconstruction"]) for case in cases]
+        kept = [one for one in reconstructions if one is not None]
+        return _stacked(maps, images), _stacked(kept, images) if len(kept) == len(cases) else None
+
+    def _ask(self, place: Path, request: Mapping[str, Any]) -> None:
+        """Write the manifest and have the program do what it says.
+
+        Raises:
+            ValueError: the program ends, or takes too long.
+        """
+        whole = {"protocol": PROTOCOL, "config": _plain(self.config), "state": STATE, "device": self.device.type}
+        (place / MANIFEST).write_text(json.dumps(whole | dict(request), indent=1), encoding="utf-8")
+        if self._program is None:
+            self._program = Program(self.recipe.command, self.folder)
+        self._program.ask(place / MANIFEST, self.recipe.seconds)
+
+    def _up(self) -> Path:
+        """The folder of requests with the state in it, and a program that waits for them."""
+        if self._place is None:
+            self._place = Path(mkdtemp(prefix="uadbench-"))
+            weakref.finalize(self, shutil.rmtree, self._place, ignore_errors=True)
+            with zipfile.ZipFile(io.BytesIO(self.state.cpu().numpy().tobytes())) as archive:
+                archive.extractall(self._place / STATE)
+        if self._program is None or not self._program.alive():
+            self._program = Program(self.recipe.command, self.folder)
+        return self._place
+
+    def _forget(self) -> None:
+        """What an earlier state was unpacked to."""
+        if self._place is not None:
+            shutil.rmtree(self._place, ignore_errors=True)
+        self._place = None
+
+
+def _handed(place: Path, name: str, image: NDArray[np.float32], brain_mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Write a case's arrays, `(X, Y, Z)` each; the names of their files."""
+    np.save(place / f"{name}-image.npy", np.ascontiguousarray(image, dtype="<f4"))
+    np.save(place / f"{name}-brain-mask.npy", np.ascontiguousarray(brain_mask, dtype=np.uint8))
+    return {"image": f"{name}-image.npy", "brain_mask": f"{name}-brain-mask.npy"}
+
+
+def _taken(path: Path, *, needed: bool = False) -> NDArray[np.float32] | None:
+    """An array that the program has left, which goes; None where it is not needed and not there.
+
+    Raises:
+        ValueError: it is no array of numbers.
+    """
+    if not path.exists() and not needed:
+        return None
+    try:
+        found = np.load(path, allow_pickle=False).astype(np.float32)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path.name}: got no array that can be read ({error}), wanted one of numbers.") from error
+    path.unlink()
+    return np.asarray(found)
+
+
+def _stacked(volumes: Sequence[NDArray[np.float32] | None], images: Tensor) -> Tensor:
+    """`(N, 1, X, Y, Z)` on the images' device."""
+    return torch.from_numpy(np.stack([one for one in volumes if one is not None]))[:, None].to(images.device)
+
+
+def _packed(folder: Path) -> bytes:
+    """A folder as an archive whose bytes depend on names and contents alone."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+            archive.writestr(zipfile.ZipInfo(path.relative_to(folder).as_posix(), EARLIEST), path.read_bytes())
+    return packed.getvalue()
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return asdict(config)

@@ -1,0 +1,1 @@
+"""Numbers of one case's map: binary, FROC, reconstruction."""

@@ -1,0 +1,1 @@
+"""Thresholds and the voxels they are chosen from."""

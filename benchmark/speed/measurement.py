@@ -1,0 +1,153 @@
+"""measure: one detector's maps of real scans, from disk to kept maps, under one way of computing them."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import isnan, nan
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark.inference.predict import Prediction, forget_peak, peak_bytes, predict
+from benchmark.inference.prefetch import Behind
+from benchmark.inference.settings import Inference
+from benchmark.inference.timing import STAGES, Stage, Stages
+from benchmark.methods.detector import Detector
+from benchmark.speed.energy import EnergyMeter, Source, nvml_of
+from benchmark.speed.flops import flops_of
+from benchmark.storage.maps import write_volume
+from datasets.case import Case
+
+Volume = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of `len(case_seconds)` volumes mapped after others had warmed the device up.
+
+    Attributes:
+        inference: how; its slice batch may have been halved since.
+        case_seconds: each volume's share of the computation by case_id, s.
+        wall_seconds: from the first volume's reading to the last map's writing.
+        stage_seconds: of each stage, summed over threads.
+        slices: with brain, over all volumes.
+        flops: over all volumes, see `flops_of`; NaN for a method without any product of matrices.
+        peak_allocated, peak_reserved: bytes on the GPU; NaN on a CPU.
+        host_peak: bytes resident in this process.
+        joules, energy_source: of the GPU; NaN where they are not measurable.
+        clocks: MHz right after.
+        halvings: of the batch, for want of memory.
+        maps: by case_id, where they were asked for.
+    """
+
+    inference: Inference
+    parameters: int
+    case_seconds: dict[str, float]
+    wall_seconds: float
+    stage_seconds: dict[Stage, float]
+    slices: int
+    flops: float
+    peak_allocated: float
+    peak_reserved: float
+    host_peak: float
+    joules: float
+    energy_source: Source
+    clocks: dict[str, float]
+    halvings: int
+    maps: dict[str, Volume] = field(default_factory=dict, repr=False)
+
+    def numbers(self, matrix_rate: float = nan) -> dict[str, float]:
+        """Every number by its name in `NUMBERS`; NaN where it is not measurable."""
+        volumes, compute = len(self.case_seconds), self.stage_seconds["compute"]
+        p50, p95 = np.percentile(list(self.case_seconds.values()), (50, 95))
+        return {
+            "seconds_p50": float(p50),
+            "seconds_p95": float(p95),
+            "volumes_per_second": volumes / self.wall_seconds,
+            "slices_per_second": self.slices / self.wall_seconds,
+            **{f"{stage}_seconds": self.stage_seconds[stage] / volumes for stage in STAGES},
+            "parameters": float(self.parameters),
+            "flops_per_volume": self.flops / volumes,
+            "matrix_flops_per_second": matrix_rate,
+            "share_of_matrix_rate": self.flops / compute / matrix_rate if compute else nan,
+            "peak_bytes": self.host_peak if isnan(self.peak_allocated) else self.peak_allocated,
+            "reserved_bytes": self.peak_reserved,
+            "host_bytes": self.host_peak,
+            "joules_per_volume": self.joules / volumes,
+            "sm_mhz": self.clocks.get("sm", nan),
+            "memory_mhz": self.clocks.get("memory", nan),
+        }
+
+
+def measure(
+    detector: Detector, cases: Sequence[Case], inference: Inference, *, seed: int = 0, keep_maps: bool = False
+) -> Measured:
+    """Map one case to warm up, which compiles what is to be compiled, then all of them against the clock."""
+    flops = flops_of(detector, cases[0])
+    warming, stages = Stages(), Stages()
+    deque(predict(detector, cases[:1], inference, seed=seed, stages=warming), maxlen=0)
+    counters = nvml_of(inference.device)
+    forget_peak(inference.device)
+    with TemporaryDirectory(prefix="uadbench-speed-") as folder:
+        begin = time.perf_counter()
+        with EnergyMeter(counters) as meter:
+            mapped = _kept(predict(detector, cases, inference, seed=seed, stages=stages), Path(folder), stages)
+        wall = time.perf_counter() - begin
+    return Measured(
+        inference=inference,
+        parameters=sum(parameter.numel() for parameter in detector.parameters()),
+        case_seconds={one.case_id: one.seconds for one in mapped},
+        wall_seconds=wall,
+        stage_seconds=dict(stages.seconds),
+        slices=sum(one.slices for one in mapped),
+        flops=float(sum(flops.of(one.slices) for one in mapped)) or nan,
+        **_memory(inference.device),
+        joules=meter.joules,
+        energy_source=meter.source,
+        clocks={} if counters is None else counters.clocks(),
+        halvings=warming.halvings + stages.halvings,
+        maps={one.case_id: one.anomaly_map for one in mapped} if keep_maps else {},
+    )
+
+
+@dataclass(frozen=True)
+class _Mapped:
+    """What is left of a prediction."""
+
+    case_id: str
+    seconds: float
+    slices: int
+    anomaly_map: Volume
+
+
+def _kept(predictions: Iterable[Prediction], folder: Path, stages: Stages) -> list[_Mapped]:
+    """Write maps and reconstructions behind the computation, as a run does."""
+    mapped = []
+    with Behind() as writing:
+        for one in predictions:
+            writing.do(partial(_write, one, folder, stages))
+            slices = int(one.case.brain_mask.any(axis=(0, 1)).sum())
+            mapped.append(_Mapped(one.case.case_id, one.seconds, slices, one.anomaly_map))
+    return mapped
+
+
+def _write(one: Prediction, folder: Path, stages: Stages) -> None:
+    with stages.timed("write"):
+        write_volume(folder / f"{one.case.case_id}-map.nii.gz", one.anomaly_map, one.case.affine)
+        if one.reconstruction is not None:
+            write_volume(folder / f"{one.case.case_id}.nii.gz", one.reconstruction, one.case.affine)
+
+
+def _memory(device: str) -> dict[str, float]:
+    """Most bytes since `forget_peak`."""
+    gpu = torch.device(device).type == "cuda"
+    return {
+        "peak_allocated": float(torch.cuda.max_memory_allocated(device)) if gpu else nan,
+        "peak_reserved": float(torch.cuda.max_memory_reserved(device)) if gpu else nan,
+        "host_peak": float(peak_bytes("cpu")),
+    }

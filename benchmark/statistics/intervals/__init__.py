@@ -1,0 +1,1 @@
+"""Intervals of means, proportions and variance components."""

@@ -1,0 +1,137 @@
+"""Interval: a mean with its confidence interval, for each of the two questions."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.statistics.intervals.coverage import measured_coverage
+from benchmark.statistics.intervals.crossed_effects import crossed_mean
+from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, Question
+
+Values = NDArray[np.float64]
+Of = Literal["mean", "difference"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and where it may lie.
+
+    Attributes:
+        low, high: NaN where there is no interval, for the reason `why_none`.
+        method: how it was made; "" without one.
+        n, s: patients and training seeds.
+        coverage: how often intervals made like this held the truth in simulations of about this size; NaN if unknown.
+    """
+
+    mean: float
+    low: float
+    high: float
+    level: float
+    question: Question
+    method: str
+    n: int
+    s: int
+    coverage: float
+    why_none: str = ""
+
+
+def interval(values: Values, question: Question, of: Of, *, alpha: float, seed: int = 0) -> Interval:
+    """The mean over `(n, s)` patients x training seeds, complete.
+
+    *These weights*: seeds are averaged and patients drawn anew (bootstrap-t). *This recipe*: patients and seeds are
+    drawn anew (ANOVA moments, Satterthwaite's t).
+    """
+    n, s = values.shape
+    mean = float(values.mean()) if n else np.nan
+    why = _why_none(n, s, question)
+    if why:
+        return Interval(mean, np.nan, np.nan, 1 - alpha, question, "", n, s, np.nan, why)
+    if question == "this recipe":
+        low, high = map(float, satterthwaite_interval(values, alpha=alpha))
+        method = "ANOVA moments, Satterthwaite t"
+    else:
+        low, high = bootstrap_t(values.mean(axis=1), alpha=alpha, rng=np.random.default_rng(seed))
+        method = "bootstrap-t"
+    why = "too few different values" if np.isnan(low) else ""
+    coverage = measured_coverage(question, of, n, s)
+    return Interval(mean, low, high, 1 - alpha, question, method, n, s, coverage, why)
+
+
+def satterthwaite_interval(values: Values, *, alpha: float) -> tuple[Values, Values]:
+    """Low and high, each `(...)`, of the mean of `(..., n, s)`; NaN where nothing varies."""
+    from scipy.stats import t
+
+    found = crossed_mean(values)
+    reach = found.se * t.isf(alpha / 2, found.df)
+    return found.mean - reach, found.mean + reach
+
+
+def _why_none(n: int, s: int, question: Question) -> str:
+    if n < FEWEST_PATIENTS:
+        return f"{n} patients, an interval needs {FEWEST_PATIENTS}"
+    if question == "this recipe" and s < FEWEST_SEEDS:
+        return f"{s} training seed{'s' * (s != 1)}, a recipe needs {FEWEST_SEEDS}"
+    return ""
+
+
+ROUNDS = 4999
+
+
+def bootstrap_t(values: Values, *, alpha: float, rng: np.random.Generator, rounds: int = ROUNDS) -> tuple[float, float]:
+    """The (1 - alpha) interval of the mean of `(n,)` independent values.
+
+    Returns:
+        Low and high; NaN where values, or too many resamples of them, do not differ at all.
+    """
+    n = values.size
+    mean, se = values.mean(), values.std(ddof=1) / np.sqrt(n)
+    if se == 0:
+        return np.nan, np.nan
+    studentised = np.concatenate([_studentised(values, rng, size) for size in _blocks(n, rounds)])
+    # A resample of equal values is infinitely far off; enough of them reach the quantile, and there is no interval.
+    low, high = np.quantile(studentised, [1 - alpha / 2, alpha / 2], method="inverted_cdf")
+    ends = mean - se * np.array([low, high])
+    return (float(ends[0]), float(ends[1])) if np.isfinite(ends).all() else (np.nan, np.nan)
+
+
+def _studentised(values: Values, rng: np.random.Generator, rounds: int) -> Values:
+    n = values.size
+    drawn = (values - values.mean())[rng.integers(0, n, (rounds, n), dtype=np.uint32)]
+    off = drawn.mean(axis=1)
+    variance = (np.einsum("ij,ij->i", drawn, drawn) - n * off**2) / (n - 1)
+    # What rounding leaves of no spread at all is none.
+    spread = np.sqrt(np.where(variance > 1e-12 * values.var(), variance, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = off * np.sqrt(n) / spread
+    return np.where(np.isnan(t), 0.0, t)
+
+
+def _blocks(n: int, rounds: int) -> list[int]:
+    """Rounds at a time, so that no array has more than about a million values."""
+    most = max(1, 1_000_000 // n)
+    return [min(most, rounds - start) for start in range(0, rounds, most)]
+
+
+def exact_interval(count: float, n: int, *, alpha: float) -> tuple[float, float]:
+    """The (1 - alpha) interval of count / n; it holds the truth at least that often.
+
+    Args:
+        count: need not be whole: of people whose values are means over training seeds the sum. Their spread is at
+            most that of a yes or no, so that the interval is too wide rather than too narrow.
+        n: at least 1.
+
+    References:
+        Clopper and Pearson, Biometrika 26 (1934) 404-413.
+
+    Example:
+        >>> low, high = exact_interval(0, 30, alpha=0.05)
+        >>> low, round(high, 3)
+        (0.0, 0.116)
+    """
+    from scipy.stats import beta
+
+    low = 0.0 if count <= 0 else float(beta.ppf(alpha / 2, count, n - count + 1))
+    high = 1.0 if count >= n else float(beta.ppf(1 - alpha / 2, count + 1, n - count))
+    return low, high

@@ -1,0 +1,1 @@
+"""Measured coverage and error rates of the intervals and tests."""

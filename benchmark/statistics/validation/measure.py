@@ -1,0 +1,126 @@
+"""Measure by simulation what intervals and tests are worth.
+
+`python -m benchmark.statistics.validation.measure [--runs N]`.
+
+Writes `coverage.csv` (n x seeds x population -> coverage) and `errors.csv` (family-wise error of all pairs among
+methods that differ by nothing but new training seeds, and power of paired against unpaired tests).
+"""
+
+import csv
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.statistics.intervals.coverage import TABLE, Measured
+from benchmark.statistics.intervals.mean import bootstrap_t, satterthwaite_interval
+from benchmark.statistics.validation.error_rates import (
+    Rate,
+    mistaken_error,
+    power,
+    recipe_error,
+    recipe_power,
+    weights_error,
+)
+from benchmark.statistics.validation.simulation import POPULATIONS, Population, draw
+
+Values = NDArray[np.float64]
+ALPHA = 0.05
+PATIENTS = (6, 10, 20, 54, 150, 480, 1151)
+"""Those of the cohorts that the studies score, and what lies between."""
+TRAINING_SEEDS = (1, 3, 5)
+ERRORS = TABLE.with_name("errors.csv")
+SHIFT = 0.25  # latent difference whose power is measured, 0.02 to 0.05 Dice
+TASTE = 0.3  # latent s.d. of a patient with a method, where two methods differ
+
+
+def coverages(
+    runs: int, *, patients: Sequence[int] = PATIENTS, seeds: Sequence[int] = TRAINING_SEEDS
+) -> Iterator[Measured]:
+    """A line a question, n, number of seeds and population; the two methods differ, in the mean and in their tastes."""
+    for population in POPULATIONS:
+        for n in patients:
+            for s in seeds:
+                yield from _coverages(replace(population, interaction=TASTE), n, s, runs)
+
+
+def _coverages(population: Population, n: int, s: int, runs: int, shift: float = 0.3) -> Iterator[Measured]:
+    rng = np.random.default_rng([n, s, POPULATIONS.index(replace(population, interaction=0.0))])
+    hits: dict[tuple[str, str], list[Values]] = {}
+    for size in _blocks(runs if n <= 150 else runs // 2, n * s):
+        drawn = draw(population, rng, runs=size, n=n, s=s, shift=shift)
+        first = population.weights_mean(drawn.seed_effects[:, 0], shift).mean(axis=-1)
+        second = population.weights_mean(drawn.seed_effects[:, 1]).mean(axis=-1)
+        recipe = population.recipe_mean(shift), population.recipe_mean()
+        mean, difference = drawn.values[:, 0], drawn.values[:, 0] - drawn.values[:, 1]
+        for of, values, of_weights, of_recipe in (
+            ("mean", mean, first, recipe[0]),
+            ("difference", difference, first - second, recipe[0] - recipe[1]),
+        ):
+            hits.setdefault(("these weights", of), []).append(_weights_hold(values, of_weights, rng))
+            if s > 1:
+                ends = np.stack(satterthwaite_interval(values, alpha=ALPHA), axis=1)
+                hits.setdefault(("this recipe", of), []).append(_hold(ends, of_recipe))
+    for (question, of), parts in hits.items():
+        held = np.concatenate(parts)
+        given = held[~np.isnan(held)]
+        yield Measured(question, of, n, s, population.name, round(float(given.mean()), 4), given.size)
+
+
+def _weights_hold(values: Values, truth: Values, rng: np.random.Generator, rounds: int = 999) -> Values:
+    ends = np.array([bootstrap_t(one.mean(axis=1), alpha=ALPHA, rng=rng, rounds=rounds) for one in values])
+    return _hold(ends, truth)
+
+
+def _hold(ends: Values, truth: Values | float) -> Values:
+    """1 where the truth lies within, 0 where it does not, NaN where no interval was given."""
+    return np.where(np.isnan(ends[:, 0]), np.nan, (ends[:, 0] <= truth) & (truth <= ends[:, 1]))
+
+
+def _blocks(runs: int, values: int) -> list[int]:
+    most = max(1, 2_000_000 // values)
+    return [min(most, runs - start) for start in range(0, runs, most)]
+
+
+def write_table(path: Path, header: Sequence[str], lines: Iterable[NamedTuple]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        for line in lines:
+            writer.writerow(line)
+            print(*line, file=sys.stderr)
+
+
+def rates(runs: int) -> Iterator[Rate]:
+    """Errors where nothing is to be found, and power where something is."""
+    for population in POPULATIONS:
+        for n in (20, 54, 480, 1151):
+            yield weights_error(population, n=n, runs=runs)
+            for s in (3, 5):
+                yield recipe_error(population, n=n, s=s, runs=runs)
+                yield mistaken_error(population, n=n, s=s, runs=runs)
+        for n in (20, 54, 150):
+            yield from power(population, n=n, runs=runs, shift=SHIFT)
+            for s in (3, 5):
+                yield recipe_power(population, n=n, s=s, runs=runs, shift=SHIFT)
+
+
+def main() -> None:
+    parser = ArgumentParser(prog="python -m benchmark.statistics.validation.measure", description=__doc__)
+    parser.add_argument("--runs", type=int, default=2000, help="simulated studies a setting")
+    parser.add_argument("--out", type=Path, default=TABLE.parent, help="folder for the two tables")
+    parser.add_argument("--only", choices=("coverage", "errors"), help="one of the two tables")
+    chosen = parser.parse_args()
+    if chosen.only != "errors":
+        write_table(chosen.out / TABLE.name, Measured._fields, coverages(chosen.runs))
+    if chosen.only != "coverage":
+        write_table(chosen.out / ERRORS.name, Rate._fields, rates(chosen.runs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""admit: a study's data are audited before anything is computed; with errors it is refused, or its rows are marked."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmark.storage.folder import RunFolder
+from benchmark.study.planning import plan
+from benchmark.study.study import Request, Study
+from datasets.audit.finding import Finding, errors_of
+from datasets.case import CaseFiles
+from datasets.cohorts.catalog import dataset
+from datasets.errors import BadFile, UserError
+from datasets.io.atomic import read_json, write_json
+
+VERSION = 1  # of the audit: raised when it finds more, so that what was admitted before is looked at again
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A study that may be run.
+
+    Attributes:
+        study: its cells carry the flags of what it goes on in spite of.
+        key: of the cases that were read and the audit's version.
+        findings: of these cases.
+        datasets: those concerned.
+    """
+
+    study: Study
+    key: str
+    findings: tuple[Finding, ...]
+    datasets: tuple[str, ...]
+
+
+def admit(
+    request: Request,
+    study: Study,
+    root: Path,
+    *,
+    allow_leak: bool = False,
+    skip_bad: bool = False,
+    read: bool = True,
+    say: Say,
+) -> Admission:
+    """Audit the cases that a study reads; what was audited for the run at `root` is not read again.
+
+    Args:
+        request, study: what was asked for, and what `plan` made of it with `skip_bad`.
+        read: whether scans are opened; without, only what the tables tell is judged.
+
+    Raises:
+        BadFile: cases cannot be used or leak from one split into another, a line each, and no option allows it.
+        UserError: whatever `plan` refuses.
+    """
+    key, findings = _key(study), _kept(RunFolder(root), _key(study))
+    if findings is None and read:
+        needed = needed_cases(study)
+        say(f"Auditing {sum(map(len, needed.values()))} cases.")
+        findings = _audited(study, needed)
+    elif findings is None:
+        findings = _of_tables(study)
+    bad, leaks = ([one for one in errors_of(findings) if one.flag == flag] for flag in ("partial", "leak"))
+    _refuse(study.problems, bad, leaks, allow_leak=allow_leak, skip_bad=skip_bad)
+    if bad:
+        named = frozenset((one.cohort, case) for one in bad for case in one.cases)
+        study = plan(replace(request, skip_bad=True, without=request.without | named))
+        leaks = [one for one in leaks if not named >= {(one.cohort, case) for case in one.cases}]
+    for name, cases in study.skipped.items():
+        say(f"Left out of {name}: {', '.join(filter(None, cases)) or 'a row without case_id'} (--skip-bad).")
+    flags = tuple(word for word, found in (("leak", leaks), ("partial", study.skipped)) if found)
+    return Admission(_flagged(study, flags), key, tuple(findings), tuple(study.files))
+
+
+def keep(run: RunFolder, admission: Admission) -> None:
+    """Remember in `audit.json` what was found, so that the same cases are not read again."""
+    path = run.root / "audit.json"
+    kept = read_json(path) if path.exists() else {}
+    if admission.key not in kept:
+        found = [asdict(one) for one in admission.findings]
+        write_json(path, {**kept, admission.key: {"datasets": admission.datasets, "findings": found}})
+
+
+def leaks_of(run: RunFolder, datasets: Iterable[str]) -> list[Finding]:
+    """The leaks among the cohorts of a run, as its audits have found them."""
+    path = run.root / "audit.json"
+    kept = read_json(path) if path.exists() else {}
+    there = set(datasets)
+    found = [_finding(one) for audit in kept.values() if set(audit["datasets"]) <= there for one in audit["findings"]]
+    return [one for one in dict.fromkeys(found) if one.flag == "leak"]
+
+
+def needed_cases(study: Study) -> dict[str, list[CaseFiles]]:
+    """Of each dataset the cases that any of a study's cells reads, once."""
+    needed: dict[str, dict[Path, CaseFiles]] = {}
+    for fit in study.fits:
+        training = [*study.training_cases(fit, "train"), *study.training_cases(fit, "val")]
+        needed.setdefault(fit.healthy.dataset, {}).update({one.image: one for one in training})
+    for cell in {(cell.fit.seed, cell.cohort, cell.splits, cell.limit): cell for cell in study.cells}.values():
+        needed.setdefault(cell.cohort.dataset, {}).update({one.image: one for one in study.mapped_cases(cell)})
+    # In the split of `cases.csv`, whatever a seed has redrawn.
+    return {name: [one for one in study.files[name] if one.image in images] for name, images in needed.items()}
+
+
+def _key(study: Study) -> str:
+    """Changes with every case that is read, and with the grid it is cut to."""
+    cohorts = {cell.cohort.dataset: cell.cohort.digest for cell in study.cells}
+    cases = {name: [one.case_id for one in files] for name, files in needed_cases(study).items()}
+    whole = json.dumps([VERSION, asdict(study.cells[0].fit.grid), cohorts, cases], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Finding]:
+    from datasets.audit.cohorts import examine_all, judged, same_names
+    from datasets.audit.duplicates import duplicate_findings
+    from datasets.audit.examine import Candidate
+    from datasets.audit.finding import by_severity
+
+    grid, findings, scans = study.cells[0].fit.grid, list[Finding](), []
+    sequence = study.cells[0].cohort.sequence
+    for name, files in needed.items():
+        compared = _is_real(name)
+        examined = examine_all(Candidate(name, {sequence: one}, compared, grid) for one in files)
+        findings += judged(examined, name)
+        scans += [scan for one in examined for scan in one.scans]
+    return by_severity([*_of_tables(study), *findings, *duplicate_findings(scans), *same_names(scans)])
+
+
+def _of_tables(study: Study) -> list[Finding]:
+    """What the splits alone give away."""
+    from datasets.audit.splits import table_findings
+
+    return [
+        finding
+        for name, files in study.files.items()
+        for finding in table_findings(
+            [{"case_id": one.case_id, "subject_id": one.subject_id, "split": one.split} for one in files], name
+        )
+    ]
+
+
+def _is_real(name: str) -> bool:
+    """Simulated brains share one anatomy: that they are alike says nothing."""
+    try:
+        return dataset(name).simulate is None
+    except UserError:
+        return True
+
+
+def _refuse(
+    problems: Sequence[str], bad: Sequence[Finding], leaks: Sequence[Finding], *, allow_leak: bool, skip_bad: bool
+) -> None:
+    lines = [] if skip_bad else [*problems, *map(str, bad)]
+    lines += [] if allow_leak else [str(one) for one in leaks]
+    if not lines:
+        return
+    options = ["--skip-bad leaves the named cases out"] if (problems or bad) and not skip_bad else []
+    options += ["--allow-leak goes on in spite of the leaks"] if leaks and not allow_leak else []
+    raise BadFile("\n".join(lines) + f" ({'; '.join(options)}; every row is then marked.)")
+
+
+def _flagged(study: Study, flags: tuple[str, ...]) -> Study:
+    return replace(
+        study,
+        cells=tuple(replace(cell, flags=flags) for cell in study.cells),
+        references=tuple(replace(reference, flags=flags) for reference in study.references),
+    )
+
+
+def _kept(run: RunFolder, key: str) -> list[Finding] | None:
+    path = run.root / "audit.json"
+    kept = read_json(path) if path.exists() else {}
+    return [_finding(one) for one in kept[key]["findings"]] if key in kept else None
+
+
+def _finding(stored: Mapping[str, Any]) -> Finding:
+    return Finding(**{**stored, "cases": tuple(stored["cases"])})

@@ -1,0 +1,58 @@
+"""SHA256SUMS: the digests of a folder's files, in the form that `sha256sum --check` reads."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from datasets.errors import BadFile
+from datasets.io.atomic import write_text
+
+NAME = "SHA256SUMS"
+
+
+def write_checksums(folder: Path, names: Iterable[str]) -> None:
+    """Write down the digests of those files and folders of `folder` that exist; the sums replace earlier ones."""
+    lines = [f"{digest_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder, names)]
+    write_text(folder / NAME, "".join(lines))
+
+
+def broken(folder: Path) -> list[str]:
+    """A line for each file that is missing or no longer what its digest says; nothing where there are no sums.
+
+    Raises:
+        BadFile: the sums are not a table of digests and names inside of `folder`.
+    """
+    return [fault for name, wanted in _read(folder) if (fault := _fault(folder / name, wanted))]
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _fault(path: Path, wanted: str) -> str:
+    if not path.is_file():
+        return f"{path}: missing"
+    found = digest_of(path)
+    return "" if found == wanted else f"{path}: got digest {found[:12]}, wanted {wanted[:12]}"
+
+
+def _read(folder: Path) -> Iterator[tuple[str, str]]:
+    path = folder / NAME
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        if len(digest) != 64 or not name or not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise BadFile(f"{path}: got the line {line[:80]!r}, wanted a digest, two blanks and a file of this folder.")
+        yield name, digest
+
+
+def _files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        path = folder / name
+        if path.is_file():
+            yield path
+        elif path.is_dir():
+            yield from sorted(one for one in path.rglob("*") if one.is_file() and not one.name.startswith("."))

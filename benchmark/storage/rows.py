@@ -1,0 +1,151 @@
+"""Row: one number of one case under one choice of everything; read and written as CSV."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import chain
+from pathlib import Path
+from shutil import copyfileobj
+from typing import TYPE_CHECKING
+
+from benchmark.study.cells import Cell, Evaluation
+from datasets.case import CaseFiles
+from datasets.errors import BadFile
+from datasets.io.atomic import written_whole
+from datasets.io.tables import write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number. Pooled metrics have an empty `case_id`; metrics without threshold an empty `protocol`.
+
+    Attributes:
+        seed, sampling_seed: None for the perfect map, which has neither.
+        value: NaN where the metric is undefined, by decision.
+        key: of the evaluation (or of the cell, for what no protocol enters).
+        flags: what qualifies the number, words apart by blanks: `leak`, `partial`; "" for most.
+    """
+
+    method: str
+    dataset: str
+    sequence: str
+    shift: str
+    severity: float
+    seed: int | None
+    sampling_seed: int | None
+    split: str
+    postprocessing: str
+    protocol: str
+    case_id: str
+    subject_id: str
+    metric: str
+    value: float
+    key: str
+    flags: str = ""
+
+    @property
+    def name(self) -> tuple[object, ...]:
+        """All that it says but the number."""
+        return tuple(value for field, value in vars(self).items() if field != "value")
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+_NUMBERS = ("severity", "seed", "sampling_seed", "value")
+
+
+def blank_row(cell: Cell) -> Row:
+    """A row of this cell with everything but the case and the number."""
+    return Row(
+        method=cell.fit.method,
+        dataset=cell.cohort.dataset,
+        sequence=cell.cohort.sequence,
+        shift=cell.shift.label,
+        severity=cell.shift.severity,
+        seed=cell.fit.seed,
+        sampling_seed=cell.sampling_seed,
+        split="",
+        postprocessing="",
+        protocol="",
+        case_id="",
+        subject_id="",
+        metric="",
+        value=float("nan"),
+        key=cell.key,
+        flags=" ".join(cell.flags),
+    )
+
+
+def decision_row(evaluation: Evaluation, protocol: str) -> Row:
+    """The same of one evaluation: what a threshold enters."""
+    blank = replace(blank_row(evaluation.cell), postprocessing=evaluation.postprocessing)
+    return replace(blank, protocol=protocol, key=evaluation.key)
+
+
+def rows_of(blank: Row, files: CaseFiles, values: Mapping[str, float]) -> Iterator[Row]:
+    """A case's numbers as rows."""
+    blank = replace(blank, split=files.split, case_id=files.case_id, subject_id=files.subject_id)
+    for metric, value in values.items():
+        yield replace(blank, metric=metric, value=float(value))
+
+
+def _from_text(row: Mapping[str, str]) -> Row:
+    whole = {name: int(row[name]) if row[name] else None for name in ("seed", "sampling_seed")}
+    numbers = {name: float(row[name]) for name in ("severity", "value")}
+    return Row(**{**{name: row[name] for name in COLUMNS}, **whole, **numbers})  # type: ignore[arg-type]
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as CSV, one at a time; numbers keep every digit. Returns how many there were."""
+    return write_table(path, COLUMNS, map(vars, rows), undefined="nan")
+
+
+def join_rows(parts: Iterable[Path], whole: Path) -> None:
+    """One table of the rows of many files, in the order given."""
+    with written_whole(whole) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(",".join(COLUMNS) + "\n")
+        for part in parts:
+            with part.open(encoding="utf-8", newline="") as lines:
+                next(lines, None)  # the heading
+                copyfileobj(lines, stream)
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    """A table whose columns are those of its lines; removed where there is no line."""
+    remaining = iter(lines)
+    first = next(remaining, None)
+    if first is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_table(path, list(first), chain((first,), remaining), undefined="nan")
+
+
+def kept_rows(path: Path) -> list[Row]:
+    """The rows of a file, without pandas.
+
+    Raises:
+        BadFile: it is missing or was not written by `write_rows`.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [_from_text(row) for row in csv.DictReader(stream)]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted rows that predict wrote.") from error
+
+
+def read_rows(path: Path) -> "pd.DataFrame":
+    """A table with the fields of Row as columns; strings are never NaN.
+
+    Raises:
+        BadFile: the columns are not those of Row.
+    """
+    import pandas as pd
+
+    types = {column: float if column in _NUMBERS else str for column in COLUMNS}
+    undefined = {column: ["", "nan"] for column in _NUMBERS}
+    frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False)
+    if tuple(frame.columns) != COLUMNS:
+        raise BadFile(f"{path}: got columns {list(frame.columns)}, wanted {list(COLUMNS)}.")
+    return frame

@@ -1,0 +1,1 @@
+"""What is to be run: Fit, Cell, Evaluation with keys, and the planner from a request to a Study."""

@@ -1,0 +1,166 @@
+"""Fit, Cell and Evaluation: what is to be run, each containing the one before, each with a key.
+
+A key hashes the whole of what can change a number. What can change it by rounding only (device,
+batch size, workers) is recorded beside the result and is not part of the key.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from datasets.case import Split
+from datasets.grid import Grid
+from datasets.shifts import Shift
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The scans of one sequence of a dataset; `digest` stands for their splits and voxels."""
+
+    dataset: str
+    sequence: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A method fitted on healthy cases.
+
+    Attributes:
+        method: the name in tables, overrides included.
+        target: `builtin:NAME`, or where a plugin's class is: `module:attribute` or `FILE.py:name@digest`.
+        config: every hyper-parameter, resolved.
+        origin: a plugin's distribution and version, so that another version is another fit; "" for a built-in.
+        folds: into how many the healthy subjects are parted; `seed` is then the fold that is validated on. 0: none.
+    """
+
+    method: str
+    target: str
+    config: Mapping[str, Any]
+    healthy: Cohort
+    grid: Grid
+    seed: int
+    origin: str = ""
+    folds: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        return key_of(self)
+
+    @property
+    def name(self) -> str:
+        return f"{_plain(self.method)}-{self.key}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A fitted method's anomaly maps of one cohort under one shift.
+
+    Attributes:
+        splits: which cases are mapped; without "test" the test split stays closed.
+        limit: at most so many cases of each split; None for all.
+        flags: what qualifies every number of it: `leak`, `partial`; see `benchmark.storage.admission`.
+    """
+
+    fit: Fit
+    cohort: Cohort
+    shift: Shift = Shift()
+    sampling_seed: int = 0
+    precision: Precision = "fp32"
+    splits: tuple[Split, ...] = ("val", "test")
+    limit: int | None = None
+    flags: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        return key_of(self)
+
+    @property
+    def name(self) -> str:
+        return f"{_plain(self.fit.method)}-{_plain(self.cohort.dataset)}-{_plain(self.shift.label)}-{self.key}"
+
+    @property
+    def where(self) -> str:
+        """The cohort, and the shift if there is one, as text."""
+        return self.cohort.dataset if self.shift.is_none else f"{self.cohort.dataset} under {self.shift.text}"
+
+    @property
+    def unshifted(self) -> "Cell":
+        """The cell that thresholds are frozen from: the same without shift, its histograms matched if these are."""
+        return replace(self, shift=Shift(matched=self.shift.matched))
+
+    @property
+    def label(self) -> tuple[str, str, str, float, int, int]:
+        """What tells this cell from the others of one study: two cells of a label are rivals."""
+        shift = self.shift
+        return (
+            self.fit.method,
+            self.cohort.dataset,
+            shift.label,
+            shift.severity,
+            self.fit.seed,
+            self.sampling_seed,
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The rows that one post-processing chain and one threshold protocol make of a cell's maps."""
+
+    cell: Cell
+    postprocessing: str
+    protocol: str
+
+    @cached_property
+    def key(self) -> str:
+        return key_of(self)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The truth itself sent through the chains, in place of a method: what a perfect map would score."""
+
+    cohort: Cohort
+    grid: Grid
+    splits: tuple[Split, ...]
+    limit: int | None
+    flags: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        return key_of(self)
+
+    @property
+    def name(self) -> str:
+        return f"perfect-map-{_plain(self.cohort.dataset)}-{self.key}"
+
+
+def key_of(what: Fit | Cell | Evaluation | Reference) -> str:
+    """Twelve hexadecimal digits of the hash of all that `what` contains."""
+    whole = json.dumps([type(what).__name__, asdict(what)], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
+
+def cell_from_json(stored: Mapping[str, Any]) -> Cell:
+    """The cell whose `asdict` was stored."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Cell).validate_python(dict(stored))
+
+
+def reference_from_json(stored: Mapping[str, Any]) -> Reference:
+    """The reference whose `asdict` was stored."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Reference).validate_python(dict(stored))
+
+
+def _plain(name: str) -> str:
+    """A method's or dataset's name as part of a folder's name."""
+    return re.sub(r"[^\w.=-]+", "_", name).strip("_")

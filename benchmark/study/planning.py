@@ -1,0 +1,281 @@
+"""From what a user asks for to the Study: every name resolved and every file found before anything runs."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmark.methods.built_in import method, methods
+from benchmark.methods.hyperparameters import Choice, named, parse_choices, resolve_config
+from benchmark.methods.registry import Method, UnusableMethod, importable
+from benchmark.study.cells import Cell, Cohort, Fit, Reference
+from benchmark.study.study import Request, Resolved, Study
+from datasets.case import CaseFiles
+from datasets.cohorts.catalog import chosen
+from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
+from datasets.grid import GRIDS, Grid, load_case
+from datasets.shift_requests import AskedShift, parse_shifts
+from datasets.shifts import Shift
+from datasets.shifts.representation import mean_landmarks
+from datasets.spec import DatasetSpec, digest, usable_files
+from datasets.splits import learning_split
+
+# The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
+SEQUENCE_ORDER = ("t2", "t1", "flair", "t1ce")
+MOST_SEEDS = 1000  # of one range: more is a slip of the pen
+
+
+def plan(request: Request) -> Study:
+    """Resolve a request.
+
+    A method whose package is at fault is left out; whatever the caller can mend is refused.
+
+    Raises:
+        UserError: any name, value or file that is not as wanted, or no method is left.
+    """
+    if request.preset not in GRIDS:
+        raise UnknownName("preset", request.preset, GRIDS)
+    asked = parse_shifts(request.shifts)
+    resolved, left_out = _resolved(request)
+    specs = _specs(request.datasets)
+    healthy = _healthy(request.healthy, specs)
+    sequence = request.sequence or _common_sequence([healthy, *specs])
+    seeds = _seeds(request)
+    files, skipped, problems = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
+    learnt = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
+    for split in ("train", "val"):
+        if not any(case.split == split and case.healthy for case in learnt):
+            raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
+    cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
+    fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds, request.folds or 0)
+    training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
+    shifts = planned_shifts(asked, training, GRIDS[request.preset], request.data, sequence, match=request.match)
+    cells = tuple(
+        Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
+        for fit in fits
+        for shift in shifts[fit.seed]
+        for cohort in cohorts.values()
+    )
+    references = tuple(
+        Reference(cohorts[name], GRIDS[request.preset], request.splits, request.limit)
+        for name, found in files.items()
+        if not all(case.healthy for case in found)
+    )
+    return Study(cells, references, files, left_out, skipped, problems)
+
+
+def check_cases(files: Iterable[CaseFiles], grid: Grid) -> None:
+    """Read every case once, before hours are spent on the others.
+
+    Raises:
+        BadFile: naming every file that cannot be used, a line each.
+    """
+    with ThreadPoolExecutor() as readers:
+        problems = [problem for problem in readers.map(lambda one: _problem(one, grid), files) if problem]
+    if problems:
+        raise BadFile("\n".join(problems))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`"0-2"` or `"0,3,5"` to seeds.
+
+    Raises:
+        BadValue: anything else, or a seed given twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        known = first.isdecimal() and (last.isdecimal() or not dash)
+        if not known or not 0 <= int(last or first) - int(first) < MOST_SEEDS:
+            raise BadValue(f"--seeds: got '{text}', wanted numbers and ranges such as 0-2 or 0,3,5.")
+        seeds += range(int(first), int(last or first) + 1)
+    if len(set(seeds)) < len(seeds):
+        raise BadValue(f"--seeds: got '{text}', wanted every seed once.")
+    return seeds
+
+
+def _seeds(request: Request) -> list[int]:
+    """Training seeds; where there are folds, one a fold."""
+    if request.folds is None:
+        return parse_seeds(request.seeds)
+    if request.seeds != "0":
+        raise BadValue(f"--folds {request.folds}: got --seeds {request.seeds} too, wanted one of them.")
+    return list(range(request.folds))
+
+
+def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
+    """Every method that can be used with its hyper-parameters, and why others cannot."""
+    files, left_out = importable(request.plugins)
+    known = methods(files)
+    known |= _perhaps_broken(set(named(request.methods)) - known.keys(), left_out)
+    choices = parse_choices(request.methods, known)
+    tuned = _read_config(request.config, known)
+    usable = list[Resolved]()
+    for choice in choices:
+        try:
+            usable.append((choice, resolve_config(choice, request.preset, tuned.get(choice.method.name, {}))))
+        except UnusableMethod as error:
+            left_out.append(str(error))
+    _check_tables(tuned, known, request.preset)
+    if not usable:
+        raise UnusableMethod("\n".join(dict.fromkeys(left_out)))
+    return usable, tuple(dict.fromkeys(left_out))
+
+
+def _perhaps_broken(unknown: Iterable[str], troubles: Sequence[str]) -> dict[str, Method]:
+    """What an unknown name stands for where a file that may define it cannot be imported: nothing usable."""
+    trouble = f"not known; perhaps it is of a file that is left out: {' '.join(troubles)}"
+    return {name: Method(name, "", "", trouble=trouble) for name in unknown} if troubles else {}
+
+
+def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Method], preset: str) -> None:
+    """Refuse a slip in a file's table even of a method that was not asked for."""
+    for name, table in tuned.items():
+        with suppress(UnusableMethod):
+            resolve_config(Choice(known[name], {}), preset, table)
+
+
+def _files(
+    specs: Iterable[DatasetSpec], sequence: str, request: Request
+) -> tuple[dict[str, Sequence[CaseFiles]], dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Every cohort's cases, what was left out, and why; a simulated cohort that is not there is made first."""
+    specs = list(specs)
+    if request.simulate:
+        for spec in specs:
+            _simulate_if_missing(spec, request.data)
+    if not (request.skip_bad or request.without):
+        return {spec.name: spec.files(request.data, sequence) for spec in specs}, {}, ()
+    found = {spec.name: usable_files(spec, request.data, sequence) for spec in specs}
+    unwanted = {name: {case for of, case in request.without if of == name} for name in found}
+    files = {name: [one for one in usable if one.case_id not in unwanted[name]] for name, (usable, _) in found.items()}
+    skipped = {name: unwanted[name] | {one.case_id for one in problems} for name, (_, problems) in found.items()}
+    problems = tuple(one.text for _, told in found.values() for one in told)
+    return dict(files), {name: tuple(sorted(cases)) for name, cases in skipped.items() if cases}, problems
+
+
+def _specs(names: str) -> list[DatasetSpec]:
+    listed = list(map(chosen, filter(None, (name.strip() for name in names.split(",")))))
+    _check_homes(listed)
+    specs = {spec.name: spec for spec in listed}
+    if not specs:
+        raise BadValue(f"--datasets: got '{names}', wanted one or more names; see: python -m benchmark list datasets")
+    return list(specs.values())
+
+
+def _healthy(asked: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
+    proposed = {spec.fitted_on for spec in specs}
+    if asked is None and len(proposed) > 1:
+        raise BadValue(f"--healthy: got none, wanted one of {', '.join(sorted(proposed))} for these datasets.")
+    healthy = chosen(asked or proposed.pop())
+    _check_homes([*specs, healthy])
+    return healthy
+
+
+def _check_homes(specs: Iterable[DatasetSpec]) -> None:
+    homes: dict[str, Path | None] = {}
+    for spec in specs:
+        if homes.setdefault(spec.name, spec.home) != spec.home:
+            raise BadValue(f"dataset '{spec.name}': got {homes[spec.name]} and {spec.home}, wanted one folder a name.")
+
+
+def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
+    shared = [name for name in SEQUENCE_ORDER if all(name in spec.sequences for spec in specs)]
+    if not shared:
+        every = "; ".join(f"{spec.name}: {', '.join(spec.sequences)}" for spec in specs)
+        raise BadValue(f"--datasets: got cohorts without a common sequence ({every}), wanted one for all.")
+    return shared[0]
+
+
+def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:
+    """Make a simulated cohort that is not there yet."""
+    if spec.simulate is None or spec.folder(data).exists():
+        return
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        spec.simulate(data)
+    except UserError:
+        raise
+    except OSError as error:
+        raise MissingData(
+            f"{spec.title} cannot be simulated into {data}: {error.strerror}. {spec.how_to_get}"
+        ) from error
+
+
+def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str, Mapping[str, Any]]:
+    """A TOML file with a table per method, its keys the fields of the method's Config."""
+    if path is None:
+        return {}
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingData(f"--config {path}: no file that can be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadFile(f"--config {path}: got a file that is not TOML ({error}).") from error
+    for name, table in tables.items():
+        method(name, known)
+        if not isinstance(table, dict):
+            raise BadFile(f"--config {path}: got {name} = {table!r}, wanted a table [{name}].")
+    return tables
+
+
+def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int], folds: int) -> list[Fit]:
+    return [
+        Fit(choice.name, choice.method.target, config, healthy, grid, seed, choice.method.origin or "", folds)
+        for choice, config in resolved
+        for seed in seeds
+    ]
+
+
+def _problem(files: CaseFiles, grid: Grid) -> str | None:
+    try:
+        load_case(files, grid)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:
+    """What a fit of this seed learns from; `folds` as of a Fit."""
+    return [one for one in learning_split(files, seed=seed, folds=folds) if one.split == "train" and one.healthy]
+
+
+def planned_shifts(
+    asked: Sequence[AskedShift],
+    training: Mapping[int, Sequence[CaseFiles]],
+    grid: Grid,
+    data: Path,
+    sequence: str,
+    *,
+    match: bool,
+) -> dict[int, list[Shift]]:
+    """For each training seed its shifts: none first, then those asked for; with `match` all again, matched.
+
+    Scans are read only where landmarks are needed: those of the cohorts that a shift leads to, and those that
+    fits learn from.
+
+    Args:
+        training: each seed's training cases, onto whose mean percentiles histograms are matched.
+
+    Raises:
+        UserError: a cohort is not there, or a scan of it cannot be used.
+    """
+    from datasets.shift_requests import landmarks_of, measured
+
+    cohorts = dict.fromkeys(one.cohort for one in asked if one.cohort)
+    landmarks = {cohort: landmarks_of(cohort, data, sequence, grid) for cohort in cohorts}
+    matched: dict[int, tuple[float, ...]] = {}
+    if match:
+        cases = {one.case_id: one for group in training.values() for one in group}
+        known = measured(list(cases.values()), grid)
+        matched = {seed: mean_landmarks([known[one.case_id] for one in group]) for seed, group in training.items()}
+    return {seed: _arms(asked, landmarks, matched.get(seed, ())) for seed in training}
+
+
+def _arms(
+    asked: Sequence[AskedShift], landmarks: Mapping[str, tuple[float, ...]], matched: tuple[float, ...]
+) -> list[Shift]:
+    arms = [(), matched] if matched else [()]
+    none = [Shift(matched=arm) for arm in arms]
+    return none + [one.shift(landmarks.get(one.cohort, ()), arm) for arm in arms for one in asked]

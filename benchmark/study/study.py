@@ -1,0 +1,96 @@
+"""Request and Study: what was asked for, and what of it is to be run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.methods.hyperparameters import Choice
+from benchmark.study.cells import Cell, Cohort, Fit, Precision, Reference
+from datasets.case import CaseFiles, Split
+from datasets.shifts import Shift
+from datasets.splits import learning_split
+
+Resolved = tuple[Choice, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, names still unresolved; see `python -m benchmark run --help`.
+
+    Attributes:
+        simulate: whether a simulated cohort that is not below `data` yet is made.
+        plugins: files whose detectors are methods too.
+        folds: fits on as many folds of the healthy subjects, in place of seeds; None for none.
+        skip_bad: leave out cases whose rows or files cannot be used, and say so in the study.
+        without: further cases to leave out, each a dataset and a case_id.
+        shifts: what every cohort is mapped under beside no shift; see `datasets.shift_requests`.
+        match: whether all is also mapped with histograms matched to the training cases.
+    """
+
+    methods: str
+    datasets: str
+    data: Path
+    healthy: str | None = None
+    sequence: str | None = None
+    preset: str = "paper"
+    seeds: str = "0"
+    precision: Precision = "fp32"
+    splits: tuple[Split, ...] = ("val", "test")
+    limit: int | None = None
+    config: Path | None = None
+    simulate: bool = True
+    plugins: tuple[Path, ...] = ()
+    folds: int | None = None
+    skip_bad: bool = False
+    without: frozenset[tuple[str, str]] = frozenset()
+    shifts: str = ""
+    match: bool = False
+
+
+@dataclass(frozen=True)
+class Study:
+    """A grid of cells and the files they read.
+
+    Attributes:
+        cells: unshifted ones before shifted ones, and under each shift a fit's cell on its own healthy cohort
+            before its others: thresholds need them.
+        references: one for each dataset that holds lesions.
+        files: every case of each dataset, in its own split.
+        left_out: why a method that was asked for is not among the cells, a line each.
+        skipped: cases of a dataset that are left out of it, where any are.
+        problems: why their rows or files cannot be used, a line each.
+    """
+
+    cells: tuple[Cell, ...]
+    references: tuple[Reference, ...]
+    files: Mapping[str, Sequence[CaseFiles]]
+    left_out: tuple[str, ...] = ()
+    skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> list[Fit]:
+        return list({cell.fit.key: cell.fit for cell in self.cells}.values())
+
+    def cells_of(self, fit: Fit) -> list[Cell]:
+        return [cell for cell in self.cells if cell.fit == fit]
+
+    def healthy_cell(self, fit: Fit, shift: Shift = Shift()) -> Cell:
+        """The cell with the fit's maps of healthy validation cases under a shift."""
+        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy and cell.shift == shift)
+
+    def training_cases(self, fit: Fit, split: Split) -> list[CaseFiles]:
+        return [case for case in self._split_for(fit, fit.healthy) if case.split == split and case.healthy]
+
+    def mapped_cases(self, what: Cell | Reference) -> list[CaseFiles]:
+        """The cases whose maps a cell keeps, in the splits that its fit's seed draws."""
+        files = self._split_for(what.fit, what.cohort) if isinstance(what, Cell) else self.files[what.cohort.dataset]
+        limit = len(files) if what.limit is None else what.limit
+        groups = [[case for case in files if case.split == split and case.healthy == healthy][:limit]
+                  for split in what.splits for healthy in (True, False)]  # fmt: skip
+        return [case for group in groups for case in group]
+
+    def _split_for(self, fit: Fit, cohort: Cohort) -> list[CaseFiles]:
+        files = self.files[cohort.dataset]
+        return learning_split(files, seed=fit.seed, folds=fit.folds) if cohort == fit.healthy else list(files)

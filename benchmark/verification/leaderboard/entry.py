@@ -1,0 +1,129 @@
+"""Entry: what a board keeps of a run, which is all but its maps and weights, and whether it still verifies."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.storage.checksums import broken, digest_of, write_checksums
+from benchmark.storage.folder import RunFolder, open_run
+from benchmark.storage.rows import Row, kept_rows
+from benchmark.storage.run_record import has_failed, kept_cells, kept_references
+from benchmark.study.cells import Cell
+from benchmark.verification.checks import strange_rows
+from benchmark.verification.leaderboard.release import Release
+from datasets.errors import BadValue, UserError
+from datasets.io.atomic import read_json, write_json
+
+TABLES = ("rows.csv", "timing.csv", "environment.json", "verification.json")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run on a board."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def run(self) -> RunFolder:
+        return RunFolder(self.folder)
+
+    @property
+    def cells(self) -> list[Cell]:
+        return kept_cells(self.run)
+
+    def rows(self) -> list[Row]:
+        return kept_rows(self.folder / "rows.csv")
+
+    @property
+    def maps_verified(self) -> bool:
+        """Whether maps were made again from the weights, too."""
+        return any(check["name"] == "maps" for check in read_json(self.folder / "verification.json")["checks"])
+
+
+def entries(board: Path) -> list[Entry]:
+    return [Entry(path.parent) for path in sorted((board / "entries").glob("*/study.json"))]
+
+
+def take(run: RunFolder, board: Path, name: str) -> Entry:
+    """Copy a run's tables and data cards into a board; where its data lie stays behind.
+
+    Raises:
+        BadValue: the board has an entry of this name.
+    """
+    folder = board / "entries" / name
+    if folder.exists():
+        raise BadValue(f"{board}: got a second entry '{name}', wanted another --name.")
+    beside = folder.with_name(f".{name}")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    for table in TABLES:
+        if (run.root / table).is_file():
+            shutil.copyfile(run.root / table, beside / table)
+    for card in sorted(run.root.glob("fits/*/card.json")):
+        (beside / "fits" / card.parent.name).mkdir(parents=True)
+        shutil.copyfile(card, beside / "fits" / card.parent.name / card.name)
+    failed = [cell.key for cell in kept_cells(run) if has_failed(run, cell)]
+    write_json(beside / "study.json", {**_without_places(read_json(run.study)), "failed": failed})
+    write_checksums(beside, ("study.json", *TABLES, "fits"))
+    beside.rename(folder)
+    return Entry(folder)
+
+
+def faults(entry: Entry, release: Release) -> list[str]:
+    """Why an entry may not stand on its board, a line each; nothing where all verifies."""
+    try:
+        return list(_faults(entry, release))
+    except (UserError, KeyError, TypeError) as error:
+        return [f"cannot be read: {error}"]
+
+
+def _faults(entry: Entry, release: Release) -> Iterator[str]:
+    yield from broken(entry.folder)
+    yield from unverified(entry.run)
+    wrong = list(release.faults(entry.run))
+    yield from wrong
+    if not wrong:
+        open_run(entry.folder)  # cohorts of somebody's own are known by name from now on
+        yield from strange_rows(entry.rows(), entry.cells, kept_references(entry.run))
+
+
+def unverified(run: RunFolder) -> Iterator[str]:
+    """What keeps a run's `verification.json` from vouching for its table."""
+    path = run.root / "verification.json"
+    if not path.is_file():
+        yield f"never verified; do it with: python -m benchmark verify {run.root}"
+        return
+    kept = read_json(path)
+    if kept.get("rows") != digest_of(run.root / "rows.csv"):
+        yield "its table has changed since it was verified"
+    yield from (f"did not verify: {check['name']}" for check in kept["checks"] if check["faults"])
+    if "rows" not in {check["name"] for check in kept["checks"]}:
+        yield "its rows were not made again when it was verified"
+
+
+def clashes(entry: Entry, others: Sequence[Entry]) -> Iterator[str]:
+    """Where an entry says something else under a name that another entry has."""
+    for other in others:
+        kept, configs = {cell.label: cell for cell in other.cells}, {cell.fit.method: cell.fit for cell in other.cells}
+        for method, fit in {cell.fit.method: cell.fit for cell in entry.cells}.items():
+            if method in configs and (configs[method].config, configs[method].origin) != (fit.config, fit.origin):
+                yield f"{method} stands on the board with other hyper-parameters or of another version ({other.name})"
+        for cell in entry.cells:
+            if kept.get(cell.label, cell) != cell:
+                what = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}"
+                yield f"{what} stands on the board from other settings ({other.name})"
+        theirs = {row.name: repr(row.value) for row in other.rows()}
+        unlike = sum(theirs.get(row.name, repr(row.value)) != repr(row.value) for row in entry.rows())
+        if unlike:
+            yield f"{unlike} rows have the keys of {other.name} and other numbers"
+
+
+def _without_places(study: dict[str, Any]) -> dict[str, Any]:
+    """A study without the folders of whoever ran it."""
+    return {**study, "data": "", "own": [{**own, "home": own["name"]} for own in study["own"]]}

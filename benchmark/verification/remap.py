@@ -1,0 +1,77 @@
+"""check_maps: a random sample of cases mapped again from the kept weights, against the maps that were kept."""
+
+import random
+from dataclasses import fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.execution.fit_methods import Workplace, fitted
+from benchmark.execution.worker import predictions
+from benchmark.inference.settings import Inference
+from benchmark.methods.detector import LabelledDetector
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.maps import LEVELS, read_volume, write_volume
+from benchmark.storage.run_record import has_maps
+from benchmark.study.cells import Cell, Precision
+from benchmark.study.study import Study
+from benchmark.verification.checks import Check
+from datasets.case import CaseFiles
+from datasets.errors import MissingData
+from datasets.io.atomic import read_json
+
+# Of a map's largest value: what another device or slice batch may change by rounding.
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 5e-3}
+
+
+def check_maps(run: RunFolder, study: Study, *, sample: int, seed: int, device: str) -> Check:
+    """Map `sample` cases drawn with `seed` again, each with its fit's weights and the cell's sampling seed.
+
+    On the device and with the slice batch of the first time maps are equal bit for bit; elsewhere they may differ by
+    rounding, and both are told apart.
+    """
+    drawn = _drawn(run, study, sample, seed)
+    faults, exact = list[str](), 0
+    for cell, one in drawn:
+        where = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}, case {one.case_id}"
+        try:
+            kept, again = read_volume(run.anomaly_map(cell, one.case_id)), _mapped(run, study, cell, one, device)
+        except Exception as error:  # whatever a detector or a torn file raises is a fault of this map
+            faults.append(f"{where}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+            continue
+        exact += int(np.array_equal(kept, again))
+        allowed = (TOLERANCE[cell.precision] + 1 / LEVELS) * float(kept.max())
+        largest = float(np.abs(kept - again).max())
+        if largest > allowed:
+            faults.append(f"{where}: differs by up to {largest:.2g}, wanted at most {allowed:.2g}")
+    looked_at = f"{len(drawn)} cases mapped again on {device} (drawn with seed {seed}), {exact} equal bit for bit"
+    return Check("maps", looked_at, tuple(faults))
+
+
+def _drawn(run: RunFolder, study: Study, sample: int, seed: int) -> list[tuple[Cell, CaseFiles]]:
+    """Cases of one cell stand together, so that their detector is loaded once."""
+    there = [(cell, one) for cell in study.cells if has_maps(run, cell) for one in study.mapped_cases(cell)]
+    chosen = sorted(random.Random(seed).sample(range(len(there)), min(sample, len(there))))
+    return [there[index] for index in chosen]
+
+
+def _mapped(run: RunFolder, study: Study, cell: Cell, one: CaseFiles, device: str) -> NDArray[np.float32]:
+    """The map, after the 16 bits of a file."""
+    if not (run.fit(cell.fit) / "fit.json").is_file():
+        raise MissingData(f"no finished fit at {run.fit(cell.fit)}")
+    detector = fitted(Workplace(study, run, device, 1, lambda line: None), cell.fit, mend=False)
+    inference = replace(_inference(run, cell), device=device, precision=cell.precision)
+    files = study.mapped_cases(cell) if isinstance(detector, LabelledDetector) else [one]
+    found = next(made for made in predictions(detector, files, cell, inference) if made.case.case_id == one.case_id)
+    with TemporaryDirectory(prefix="uadbench-verify-") as place:
+        path = Path(place) / "map.nii.gz"
+        write_volume(path, found.anomaly_map, found.case.affine)
+        return read_volume(path)
+
+
+def _inference(run: RunFolder, cell: Cell) -> Inference:
+    """As the maps were made; what a later version has added is left at its default."""
+    told = read_json(run.cell(cell) / "cell.json").get("inference") or {}
+    return Inference(**{field.name: told[field.name] for field in fields(Inference) if field.name in told})

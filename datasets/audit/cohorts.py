@@ -1,0 +1,131 @@
+"""audit: everything that is wrong with some cohorts in the prepared layout."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from datasets.audit.drift import drift_findings
+from datasets.audit.duplicates import Scan, duplicate_findings
+from datasets.audit.examine import Candidate, Examined, examine
+from datasets.audit.finding import Finding, by_severity
+from datasets.audit.metadata import column_findings
+from datasets.audit.splits import table_findings
+from datasets.audit.volumes import mixed_grids
+from datasets.case import CaseFiles
+from datasets.errors import BadFile
+from datasets.io.case_table import Table, read_table
+from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files
+
+Row = Mapping[str, str]
+Say = Callable[[str], None]
+HEALTHY = ("yes", "no")
+MASKS = ("brain_mask", "lesion_mask")
+
+
+def audit(specs: Sequence[DatasetSpec], root: Path, say: Say = lambda line: None) -> list[Finding]:
+    """Read the table and every file of each cohort, and compare the scans of all.
+
+    Raises:
+        MissingData: a cohort is not there.
+    """
+    findings, scans = list[Finding](), list[Scan]()
+    for spec in specs:
+        table = _table(spec, root, findings)
+        if table is None:
+            continue
+        rows = table.usable
+        findings += table_judged(table, spec)
+        findings += unnamed_files(spec, root, table.rows)
+        candidates = list(_candidates(spec, root, rows))
+        say(f"{spec.name}: reading {len(candidates)} cases.")
+        examined = examine_all(candidates)
+        findings += judged(examined, spec.name)
+        scans += [scan for one in examined for scan in one.scans]
+    return by_severity([*findings, *duplicate_findings(scans), *same_names(scans)])
+
+
+def examine_all(candidates: Iterable[Candidate]) -> list[Examined]:
+    """Each case is read and let go of again: what stays of it is some kilobytes."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:
+        return list(readers.map(examine, candidates))
+
+
+def judged(examined: Sequence[Examined], cohort: str) -> list[Finding]:
+    """What was found case by case, and what shows among a cohort's cases only."""
+    grids = {one.case_id: one.grid for one in examined if one.grid is not None}
+    return [*(finding for one in examined for finding in one.findings), *mixed_grids(grids, cohort)]
+
+
+def table_judged(table: Table, spec: DatasetSpec) -> list[Finding]:
+    """What `cases.csv` gives away without any image."""
+    told = [
+        Finding("error", one.code, spec.name, (one.case_id,) if one.case_id else (), f"{one.got} in row {one.row}",
+                one.wanted, str(table.path), "partial")
+        for one in table.problems
+    ]  # fmt: skip
+    rows = table.usable
+    unclear = [row for row in rows if spec.healthy is None and row.get("healthy") not in HEALTHY]
+    told += [
+        Finding("error", "bad-row", spec.name, (row["case_id"],), f"healthy={row.get('healthy')!r}", "yes or no",
+                str(table.path), "partial")
+        for row in unclear
+    ]  # fmt: skip
+    split_rows = [row for row in table.rows if all(row[column] for column in REQUIRED_COLUMNS)]
+    return [
+        *told,
+        *table_findings(split_rows, spec.name),
+        *column_findings(rows, spec.sequences, spec.name),
+        *drift_findings(rows, spec.name),
+    ]
+
+
+def unnamed_files(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> list[Finding]:
+    """Files in the cohort's folders that no row of its table asks for."""
+    found = []
+    for kind in (*spec.sequences, *MASKS):
+        folder = spec.folder(root) / kind
+        names = {f"{row['case_id']}.nii.gz" for row in rows if kind in MASKS or kind in row["sequences"].split()}
+        there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        strangers = tuple(name for name in there if name not in names and not name.startswith("."))
+        if strangers:
+            got = f"{len(strangers)} files in {kind}/ that no row of cases.csv names"
+            found.append(Finding("warning", "unnamed-file", spec.name, strangers, got, "a row for each"))
+    return found
+
+
+def same_names(scans: Sequence[Scan]) -> list[Finding]:
+    """Cases of one name in two cohorts: the same scan, or a name that tells nothing apart."""
+    cohorts: dict[str, list[str]] = {}
+    for scan in scans:
+        if scan.signature is not None:  # simulated cohorts number their cases alike
+            cohorts.setdefault(scan.case_id, []).append(scan.cohort)
+    shared: dict[str, list[str]] = {}
+    for case_id, names in cohorts.items():
+        if len(set(names)) > 1:
+            shared.setdefault(" and ".join(sorted(set(names))), []).append(case_id)
+    return [
+        Finding("warning", "same-name", names, tuple(cases), f"{len(cases)} names of cases in both", "names apart")
+        for names, cases in shared.items()
+    ]
+
+
+def _table(spec: DatasetSpec, root: Path, findings: list[Finding]) -> Table | None:
+    path = spec.folder(root) / "cases.csv"
+    try:
+        return read_table(path, REQUIRED_COLUMNS)
+    except BadFile as error:
+        got = str(error).removeprefix(f"{path}: got ").rstrip(".")
+        got, _, wanted = got.partition(", wanted ")
+        findings.append(Finding("error", "bad-table", spec.name, (), got, wanted, str(path), "partial"))
+        return None
+
+
+def _candidates(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> Iterator[Candidate]:
+    for row in rows:
+        if spec.healthy is None and row.get("healthy") not in HEALTHY:
+            continue
+        names = [name for name in row["sequences"].split() if name in spec.sequences]
+        images: dict[str, CaseFiles] = {name: case_files(spec, spec.folder(root), name, row) for name in names}
+        if images:
+            yield Candidate(spec.name, images, compared=spec.simulate is None)

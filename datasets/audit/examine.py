@@ -1,0 +1,161 @@
+"""examine: one case read once, judged, and reduced to what it is compared by."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.audit.duplicates import Scan, signature
+from datasets.audit.finding import Finding, unusable
+from datasets.audit.volumes import (
+    Told,
+    brain_findings,
+    geometry_findings,
+    grid_of,
+    intensity_findings,
+    lesion_findings,
+    value_findings,
+)
+from datasets.case import CaseFiles
+from datasets.errors import UserError
+from datasets.grid import INSIDE_ABOVE, Grid, covered, window
+from datasets.io.nifti import Volume, check_same_grid, read_volume
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One case of a cohort, all of its sequences together.
+
+    Attributes:
+        images: the case's files by sequence; all share the masks.
+        compared: whether likeness to other scans means anything.
+        grid: where the case is going to be cut to, for what only shows there.
+    """
+
+    cohort: str
+    images: Mapping[str, CaseFiles]
+    compared: bool = True
+    grid: Grid | None = None
+
+    @property
+    def files(self) -> CaseFiles:
+        return next(iter(self.images.values()))
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is kept of a case.
+
+    Attributes:
+        grid: its shape and spacing; None where nothing could be read.
+    """
+
+    case_id: str
+    findings: tuple[Finding, ...]
+    scans: tuple[Scan, ...]
+    grid: tuple[object, ...] | None
+
+
+def examine(case: Candidate) -> Examined:
+    """Read every file of a case; what cannot be read is a finding, and the rest is judged."""
+    findings = list[Finding]()
+    images = {name: _read(case, files.image, findings) for name, files in case.images.items()}
+    there = {name: image for name, image in images.items() if image is not None}
+    first = next(iter(there.values()), None)
+    brain = _mask(case, case.files.brain_mask, first, findings)
+    lesion = _mask(case, case.files.lesion_mask, first, findings)
+    _same_grids(case, there, first, findings)
+    if brain is not None and first is not None:
+        ml = float(np.prod(first.spacing)) / 1000
+        findings += _told(case, case.files.brain_mask, brain_findings(brain, first.data, ml))
+        if lesion is not None and case.files.lesion_mask is not None:
+            findings += _told(case, case.files.lesion_mask, lesion_findings(lesion, brain, ml))
+    scans = list[Scan]()
+    for name, image in there.items():
+        findings += _told(case, image.path, geometry_findings(image))
+        whole = brain if brain is not None and brain.shape == image.data.shape else None
+        told = list(intensity_findings(image.data, np.ones(image.data.shape, bool) if whole is None else whole))
+        findings += _told(case, image.path, told)
+        if whole is not None and not any(severity == "error" for severity, *_ in told):
+            findings += _in_box(case, name, image, whole)
+        if np.ptp(image.data) > 0:  # constant ones are no copies of each other
+            scans.append(_scan(case, name, image, whole))
+    return Examined(case.files.case_id, tuple(findings), tuple(scans), None if first is None else grid_of(first))
+
+
+def _read(case: Candidate, path: Path, findings: list[Finding]) -> Volume | None:
+    try:
+        return read_volume(path)
+    except UserError as error:
+        findings.append(unusable(case.cohort, case.files.case_id, str(path), error))
+        return None
+
+
+def _mask(case: Candidate, path: Path | None, image: Volume | None, findings: list[Finding]) -> Mask | None:
+    """None where there is none, or it cannot be read or does not fit."""
+    mask = None if path is None else _read(case, path, findings)
+    if path is None or mask is None:
+        return None
+    findings += _told(case, path, value_findings(mask))
+    try:
+        if image is not None:
+            check_same_grid(mask, image)
+    except UserError as error:
+        findings.append(unusable(case.cohort, case.files.case_id, str(path), error))
+        return None
+    return np.asarray(mask.data > INSIDE_ABOVE)
+
+
+def _same_grids(case: Candidate, images: Mapping[str, Volume], first: Volume | None, findings: list[Finding]) -> None:
+    for image in images.values():
+        try:
+            if first is not None:
+                check_same_grid(image, first)
+        except UserError as error:
+            findings.append(unusable(case.cohort, case.files.case_id, str(image.path), error))
+
+
+def _in_box(case: Candidate, name: str, image: Volume, brain: Mask) -> list[Finding]:
+    """What only shows on the grid of a study."""
+    if case.grid is None or not brain.any():
+        return []
+    inside = covered(image.data.shape, image.spacing, case.grid)
+    try:
+        window(image.data, brain, inside, case.grid.percentiles, case.images[name])
+    except UserError as error:
+        return [unusable(case.cohort, case.files.case_id, str(image.path), error)]
+    return []
+
+
+def _scan(case: Candidate, sequence: str, image: Volume, brain: Mask | None) -> Scan:
+    files = case.files
+    comparable = case.compared and brain is not None and bool(brain.any())
+    return Scan(
+        cohort=case.cohort,
+        case_id=files.case_id,
+        subject_id=files.subject_id,
+        split=files.split,
+        sequence=sequence,
+        content=_content_hash(image),
+        signature=signature(image.data, brain, image.spacing) if comparable and brain is not None else None,
+    )
+
+
+def _content_hash(image: Volume) -> str:
+    """Of shape and voxels, whatever type and compression they were stored in."""
+    whole = hashlib.blake2b(str(image.data.shape).encode(), digest_size=16)
+    whole.update(np.ascontiguousarray(image.data, dtype=np.float32).data)
+    return whole.hexdigest()
+
+
+def _told(case: Candidate, path: Path, told: Iterable[Told]) -> list[Finding]:
+    whose = (case.files.case_id,)
+    return [
+        Finding(severity, code, case.cohort, whose, got, wanted, str(path), "partial" if severity == "error" else "")
+        for severity, code, got, wanted in told
+    ]

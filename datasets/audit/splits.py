@@ -1,0 +1,118 @@
+"""Splits: a scan or a subject where it may not be, fold by fold; needs a table only."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from datasets.audit.finding import Finding
+from datasets.case import SPLITS
+from datasets.errors import BadFile
+from datasets.io.case_table import read_table
+
+Row = Mapping[str, str]
+PAIRS = (("train", "test"), ("train", "val"), ("val", "test"))
+UNITS = {"scan": "case_id", "subject": "subject_id"}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a table of splits.
+
+    Attributes:
+        unit: "scan" or, where the table names subjects only, "subject".
+        members: of each split, a name as often as it stands there.
+    """
+
+    name: str
+    unit: str
+    members: Mapping[str, Sequence[str]]
+
+    def shared(self, one: str, other: str) -> tuple[str, ...]:
+        """What two splits have in common."""
+        return tuple(sorted(set(self.members[one]) & set(self.members[other])))
+
+    @property
+    def repeated(self) -> Mapping[str, int]:
+        """Rows that stand more than once within a split: how many too many."""
+        counted = [(name, count - 1) for names in self.members.values() for name, count in Counter(names).items()]
+        return {name: extra for name, extra in counted if extra}
+
+
+def read_folds(path: Path) -> tuple[list[Fold], list[Finding]]:
+    """The folds of a table with the columns `split`, `case_id` or `subject_id`, and perhaps `fold`.
+
+    Raises:
+        MissingData: there is no such file.
+        BadFile: it is no such table.
+    """
+    table = read_table(path, ("split",), repeats=True)
+    known = [column for column in UNITS.values() if column in table.columns]
+    if not known:
+        raise BadFile(f"{path}: got columns {', '.join(table.columns)}, wanted also case_id or subject_id.")
+    findings = [
+        Finding("error", one.code, path.stem, (one.case_id,) if one.case_id else (), f"row {one.row} with {one.got}",
+                one.wanted)
+        for one in table.problems
+    ]  # fmt: skip
+    units = [unit for unit, column in UNITS.items() if column in known]
+    rows = table.usable
+    names = sorted({row.get("fold", "") for row in rows}, key=lambda name: (len(name), name))
+    folds = [_fold(name, unit, rows) for unit in units for name in names]
+    return folds, [*findings, *(one for fold in folds for one in fold_findings(fold, path.stem)),
+                   *_partition(folds, path.stem)]  # fmt: skip
+
+
+def table_findings(rows: Sequence[Row], cohort: str) -> list[Finding]:
+    """The same for the rows of one cohort's `cases.csv`; a case named twice is told with its row elsewhere."""
+    scans, subjects = (_fold("", unit, rows) for unit in UNITS)
+    found = [one for one in fold_findings(scans, cohort) if one.code != "duplicate-row"]
+    return found + [one for one in fold_findings(subjects, cohort) if one.code != "duplicate-row"]
+
+
+def fold_findings(fold: Fold, cohort: str) -> Iterator[Finding]:
+    """What two splits of a fold share, and what stands twice in one."""
+    place = f"fold {fold.name}: " if fold.name else ""
+    for one, other in PAIRS:
+        shared = fold.shared(one, other)
+        if shared:
+            got = f"{place}{counted(len(shared), fold.unit)} in both {one} and {other}"
+            code = f"{fold.unit}-in-two-splits"
+            yield Finding("error", code, cohort, shared, got, f"every {fold.unit} in one", flag="leak")
+    repeated = fold.repeated
+    if repeated and fold.unit == "scan":
+        got = f"{place}{sum(repeated.values())} rows that repeat another of their split"
+        yield Finding("error", "duplicate-row", cohort, tuple(sorted(repeated)), got, "every row once", flag="leak")
+
+
+def counted(number: int, unit: str) -> str:
+    """`1 scan`, `2 scans`."""
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def _fold(name: str, unit: str, rows: Sequence[Row]) -> Fold:
+    column = UNITS[unit]
+    own = [row for row in rows if row.get("fold", "") == name and row.get(column)]
+    return Fold(name, unit, {split: [row[column] for row in own if row["split"] == split] for split in SPLITS})
+
+
+def _partition(folds: Sequence[Fold], cohort: str) -> Iterator[Finding]:
+    """Folds are repeats of an experiment only where each scan is tested in one of them."""
+    for unit in UNITS:
+        tests = {fold.name: set(fold.members["test"]) for fold in folds if fold.unit == unit}
+        if len(tests) < 2 or not any(tests.values()):
+            continue
+        again = [(one, other) for one, other in combinations(tests, 2) if tests[one] & tests[other]]
+        if not again:
+            continue
+        equal = len(set(map(frozenset, tests.values()))) == 1
+        size = counted(len(next(iter(tests.values()))), unit)
+        got = f"{len(tests)} folds with the same test set of {size}" if equal else _overlap(tests, again, unit)
+        yield Finding("warning", "folds-no-partition", cohort, (), got, f"every {unit} tested in one fold only")
+
+
+def _overlap(tests: Mapping[str, set[str]], again: Sequence[tuple[str, str]], unit: str) -> str:
+    one, other = again[0]
+    shared = counted(len(tests[one] & tests[other]), unit)
+    return f"{len(again)} pairs of folds whose test sets overlap (folds {one} and {other} share {shared})"

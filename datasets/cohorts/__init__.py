@@ -1,0 +1,1 @@
+"""The cohorts, one file each, and their catalog."""

@@ -1,0 +1,217 @@
+"""BIDS derivatives as a cohort, read where they lie: `sub-*/[ses-*/]anat/` and `participants.tsv`.
+
+References:
+    The Brain Imaging Data Structure specification 1.9, sections on anatomy imaging data, derivatives
+    and participants; https://bids-specification.readthedocs.io.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datasets.case import SPLITS, CaseFiles, Split
+from datasets.errors import BadFile, CaseProblem, MissingData, refusal
+from datasets.spec import DatasetSpec
+from datasets.splits.assignment import split_of
+from datasets.splits.subjects import Subject, age_band
+
+DESCRIPTION = "dataset_description.json"
+ENDINGS = (".nii.gz", ".nii")
+SEQUENCES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair"}
+UNKNOWN = ("", "n/a")
+CONTROLS = ("control", "controls", "healthy", "hc", "cn")
+
+
+@dataclass
+class _Scan:
+    """One session's files by what they are: a sequence, `brain_mask` or `lesion_mask`."""
+
+    subject_id: str
+    files: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+
+
+def is_bids(home: Path) -> bool:
+    return (home / DESCRIPTION).is_file()
+
+
+def bids_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
+    """The sequences that there are, and whether the cohort is healthy (None: some of it).
+
+    Raises:
+        MissingData: there is no image.
+        BadFile: only some scans have a lesion mask and no column says who is healthy.
+    """
+    scans = _scans(home)
+    there = {role for scan in scans.values() for role in scan.files}
+    sequences = tuple(name for name in ("t1", "t1ce", "t2", "flair") if name in there)
+    if not sequences:
+        raise MissingData(f"{home}: looked for sub-*/[ses-*/]anat/*_T1w.nii.gz, *_T2w.nii.gz or *_FLAIR.nii.gz.")
+    people = _people(home)
+    told = {_told_healthy(people.get(scan.subject_id, {})) for scan in scans.values()}
+    if None not in told:
+        return sequences, told.pop() if len(told) == 1 else None
+    return sequences, healthy_by_masks({name: "lesion_mask" in scan.files for name, scan in scans.items()}, home)
+
+
+def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
+    """The scans of `sequence` below `spec.folder(root)`.
+
+    Splits are those of the column `split` of `participants.tsv`, else the rule's (`datasets.splits`).
+
+    Raises:
+        MissingData: the sequence is not there, or a mask of some scans (`MissingCases`).
+        BadFile: the table is not as wanted, or some scans cannot be used (`BadCases`).
+    """
+    home = spec.folder(root)
+    scans, people = _scans(home), _people(home)
+    if sequence not in spec.sequences:
+        raise MissingData(f"{spec.name} has no sequence '{sequence}'. Available: {', '.join(spec.sequences)}.")
+    splits = _splits(spec, scans, people)
+    cases, problems = list[CaseFiles](), list[CaseProblem]()
+    for name, scan in scans.items():
+        if sequence not in scan.files:
+            continue
+        try:
+            cases.append(_case(spec, home, name, scan, sequence, people.get(scan.subject_id, {}), splits))
+        except MissingData as error:
+            problems.append(CaseProblem("missing-file", name, str(error)))
+        except BadFile as error:
+            problems.append(CaseProblem("bad-row", name, str(error)))
+    if problems:
+        raise refusal(problems, cases)
+    return cases
+
+
+def _scans(home: Path) -> dict[str, _Scan]:
+    scans: dict[str, _Scan] = {}
+    for path in _anatomical(home):
+        *pairs, suffix = path.name[: -len(_ending(path))].split("_")
+        entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
+        role = _role(entities, suffix)
+        if role and "sub" in entities:
+            subject_id = f"sub-{entities['sub']}"
+            name = f"{subject_id}_ses-{entities['ses']}" if "ses" in entities else subject_id
+            scans.setdefault(name, _Scan(subject_id)).files[role].append(path)
+    return {name: scan for name, scan in scans.items() if {*scan.files} - {"brain_mask", "lesion_mask"}}
+
+
+def _anatomical(home: Path) -> Iterator[Path]:
+    found = {path for pattern in ("sub-*/anat/*", "sub-*/ses-*/anat/*") for path in home.glob(pattern)}
+    yield from (path for path in sorted(found) if path.name.endswith(ENDINGS))
+
+
+def _ending(path: Path) -> str:
+    return next(ending for ending in ENDINGS if path.name.endswith(ending))
+
+
+def _role(entities: Mapping[str, str], suffix: str) -> str | None:
+    """`desc-preproc`, `space-*` and other entities do not matter; `ce-*` makes a T1w one with contrast agent."""
+    if suffix in SEQUENCES:
+        return "t1ce" if suffix == "T1w" and "ce" in entities else SEQUENCES[suffix]
+    described = f"{entities.get('desc', '')} {entities.get('label', '')}".casefold()
+    if suffix == "roi" or (suffix == "mask" and "lesion" in described):
+        return "lesion_mask"
+    return "brain_mask" if suffix == "mask" and entities.get("desc") == "brain" else None
+
+
+def _people(home: Path) -> dict[str, dict[str, str]]:
+    """Rows of `participants.tsv` by subject; empty where there is no such table."""
+    table = home / "participants.tsv"
+    if not table.is_file():
+        return {}
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadFile(f"{table}: got a table that cannot be read ({error}), wanted tab-separated UTF-8.") from error
+    if any("participant_id" not in row for row in rows):
+        raise BadFile(f"{table}: got columns {', '.join(rows[0])}, wanted also participant_id.")
+    people: dict[str, dict[str, str]] = {}
+    for row in rows:
+        subject_id = f"sub-{(row['participant_id'] or '').removeprefix('sub-')}"
+        if subject_id in people:
+            raise BadFile(f"{table}: got '{subject_id}' twice, wanted every subject once.")
+        people[subject_id] = {key: "" if value in UNKNOWN else (value or "") for key, value in row.items() if key}
+    return people
+
+
+def _told_healthy(person: Mapping[str, str]) -> bool | None:
+    """What the columns `healthy` or `group` say of a subject; None where they say nothing."""
+    if person.get("healthy") in ("yes", "no"):
+        return person["healthy"] == "yes"
+    return person["group"].casefold() in CONTROLS if person.get("group") else None
+
+
+def _splits(
+    spec: DatasetSpec, scans: Mapping[str, _Scan], people: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, str]:
+    """Of each subject; what the table says is not judged here, since it is wrong subject by subject."""
+    subjects = list(dict.fromkeys(scan.subject_id for scan in scans.values()))
+    if any("split" in person for person in people.values()):
+        return {one: people.get(one, {}).get("split", "") for one in subjects}
+    return split_of(spec, [_subject(one, people.get(one, {})) for one in subjects])
+
+
+def _split(subject_id: str, splits: Mapping[str, str], home: Path) -> Split:
+    split = splits[subject_id]
+    if split not in SPLITS:
+        got = f"split of {subject_id} ({split or 'nothing'})"
+        raise BadFile(f"{home / 'participants.tsv'}: got {got}, wanted one of {', '.join(SPLITS)}.")
+    return split
+
+
+def _subject(subject_id: str, person: Mapping[str, str]) -> Subject:
+    try:
+        age = float(person.get("age") or "nan")
+    except ValueError:
+        age = float("nan")
+    return Subject(subject_id, person.get("site", ""), age_band(age), _told_healthy(person))
+
+
+def _case(
+    spec: DatasetSpec,
+    home: Path,
+    name: str,
+    scan: _Scan,
+    sequence: str,
+    person: Mapping[str, str],
+    splits: Mapping[str, str],
+) -> CaseFiles:
+    healthy = _told_healthy(person) if spec.healthy is None else spec.healthy
+    return CaseFiles(
+        case_id=name,
+        image=_only(scan, sequence, name, home),
+        brain_mask=_only(scan, "brain_mask", name, home),
+        lesion_mask=None if healthy else _only(scan, "lesion_mask", name, home),
+        subject_id=scan.subject_id,
+        site=person.get("site", ""),
+        split=_split(scan.subject_id, splits, home),
+    )
+
+
+def _only(scan: _Scan, role: str, name: str, home: Path) -> Path:
+    found: Sequence[Path] = scan.files.get(role, [])
+    if not found:
+        wanted = {"brain_mask": "*_desc-brain_mask.nii.gz", "lesion_mask": "*_label-lesion_mask.nii.gz"}
+        raise MissingData(f"{home}: no {role} of '{name}': looked for {wanted.get(role, role)} in its anat folder.")
+    if len(found) > 1:
+        names = ", ".join(sorted(str(path.relative_to(home)) for path in found))
+        raise BadFile(f"{home}: got {len(found)} files for {role} of '{name}' ({names}), wanted one.")
+    return found[0]
+
+
+def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
+    """Whether a cohort is healthy, told by whether cases have lesion masks.
+
+    Raises:
+        BadFile: some have one and others not: a mask may as well be missing.
+    """
+    without = [case for case, has_mask in masked.items() if not has_mask]
+    if without and len(without) < len(masked):
+        raise BadFile(
+            f"{home}: got a lesion mask for {len(masked) - len(without)} of {len(masked)} cases (none for "
+            f"'{without[0]}'), wanted one for each or for none, or a column healthy (yes or no) in the table."
+        )
+    return bool(without) or not masked

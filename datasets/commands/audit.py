@@ -1,0 +1,66 @@
+"""`python -m datasets audit`: what is wrong with cohorts, or with a table of splits."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datasets.errors import BadValue, MissingData
+
+
+def audit(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Cohorts; default: all there.")] = None,
+    data: Annotated[
+        Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)
+    ] = Path("data"),
+    splits: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="A table of splits (and folds); needs no images.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say what is wrong: leaks, duplicates, bad files, geometry, masks, drift. Exit 1 on errors."""
+    if splits is not None and names:
+        raise BadValue(f"--splits {splits}: got cohorts ({', '.join(names)}) too, wanted one of the two.")
+    failed = _audit_splits(splits, as_json) if splits is not None else _audit_cohorts(names or [], data, as_json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _audit_splits(path: Path, as_json: bool) -> bool:
+    from datasets.audit import report as printing
+    from datasets.audit.finding import by_severity, errors_of
+    from datasets.audit.splits import read_folds
+
+    folds, findings = read_folds(path)
+    findings = by_severity(findings)
+    if as_json:
+        typer.echo(printing.as_json(findings, folds))
+    else:
+        typer.echo(f"{printing.folds_text(folds)}\n\n{printing.findings_text(findings)}")
+    return bool(errors_of(findings))
+
+
+def _audit_cohorts(names: list[str], data: Path, as_json: bool) -> bool:
+    from datasets.audit import report as printing
+    from datasets.audit.cohorts import audit as audit_cohorts
+    from datasets.audit.finding import errors_of
+    from datasets.cohorts.catalog import dataset
+
+    specs = [dataset(name) for name in dict.fromkeys(names or _there(data))]
+    findings = audit_cohorts(specs, data, lambda line: typer.echo(line, err=True))
+    typer.echo(printing.as_json(findings) if as_json else printing.findings_text(findings))
+    return bool(errors_of(findings))
+
+
+def _there(data: Path) -> list[str]:
+    """The cohorts that lie below a data folder.
+
+    Raises:
+        MissingData: none does.
+    """
+    from datasets.cohorts.catalog import targets
+
+    found = [name for name in targets() if (data / name / "cases.csv").exists()]
+    if not found:
+        raise MissingData(f"No cohort at {data}: looked for <name>/cases.csv for {', '.join(targets())}.")
+    return found

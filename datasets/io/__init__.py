@@ -1,0 +1,1 @@
+"""Files: atomic writes, NIfTI, the table of cases."""

@@ -1,0 +1,87 @@
+"""check_file: why a path cannot be read as a file, told before anything tries to."""
+
+import errno
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets.errors import MissingData
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file that can be opened.
+
+    Raises:
+        MissingData: saying whether it is absent, a folder, a broken link or closed to this user.
+    """
+    why = why_no_file(path)
+    if why is not None:
+        raise MissingData(f"No file {path}{f': {why}' if why else ''}.")
+
+
+def why_no_file(path: Path) -> str | None:
+    """None for a file that can be opened; "" where there is nothing at all, else what is there instead."""
+    try:
+        mode = path.stat()
+    except FileNotFoundError:
+        return f"it is a link to {path.readlink()}, which is not there" if path.is_symlink() else _beside(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "it is a link that leads back to itself"
+        return f"it cannot be reached ({error.strerror})"
+    if path.is_dir():
+        return "it is a folder"
+    if not path.is_file():
+        return f"it is no regular file (mode {mode.st_mode:o})"
+    return None if os.access(path, os.R_OK) else "it may not be read by this user"
+
+
+def _beside(path: Path) -> str:
+    """What may have been meant: the same name in other letters or with another ending."""
+    stem = path.name.removesuffix(".gz").removesuffix(".nii").lower()
+    folder = path.parent
+    near = [one.name for one in folder.iterdir() if one.name.lower().startswith(f"{stem}.")] if folder.is_dir() else []
+    return f"there is {', '.join(sorted(near)[:3])}" if near else ""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A file, or all files of a folder, as they were: bytes, time of the last change in ns, SHA-256 of the content."""
+
+    size: int
+    changed: int
+    sha256: str
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content; of a folder's names and contents."""
+    if not path.is_dir():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    whole = hashlib.sha256()
+    for file in _files(path):
+        whole.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
+    return whole.hexdigest()
+
+
+def stamp(path: Path) -> Stamp:
+    return Stamp(*_facts(path), sha256(path))
+
+
+def holds(path: Path, kept: Stamp) -> bool:
+    """Whether a file is what it was; only where its time differs is it read again."""
+    try:
+        size, changed = _facts(path)
+    except OSError:
+        return False
+    return size == kept.size and (changed == kept.changed or sha256(path) == kept.sha256)
+
+
+def _facts(path: Path) -> tuple[int, int]:
+    facts = [file.stat() for file in _files(path)]
+    return sum(one.st_size for one in facts), max((one.st_mtime_ns for one in facts), default=0)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]

@@ -1,0 +1,226 @@
+"""read_volume: one NIfTI file to an array in the closest RAS+, or a refusal that says what is wrong with it."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.errors import BadVolume
+from datasets.io.files import check_file
+
+Array = NDArray[Any]
+MOST_VOXELS = 2**27  # 512 x 512 x 512: what declares more is refused before memory is asked for
+HEADER_BYTES = 352
+GZIP_MAGIC = b"\x1f\x8b"
+SHEAR = 0.01  # cosine between two voxel axes: 0.6 degrees off the right angle
+UNITS = {0: "unknown", 1: "m", 2: "mm", 3: "um"}
+INTACT = "an intact NIfTI volume"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A file's voxels, its axes turned to the closest RAS+.
+
+    Attributes:
+        data: `(X, Y, Z)` of real numbers, all finite.
+        affine: `(4, 4)` float64, voxel index to mm.
+        header: as it is stored, before the axes were turned.
+    """
+
+    path: Path
+    data: Array
+    affine: NDArray[np.float64]
+    header: Any
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """Voxel edge lengths in mm, `(3,)`."""
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), dtype=np.float64)
+
+
+def read_volume(path: Path) -> Volume:
+    """Read a file; trailing dimensions of one voxel are dropped.
+
+    Raises:
+        MissingData: there is no such file, or it may not be read.
+        BadVolume: it is torn, something else than it is called, not 3-D, not finite, without real voxel axes, or
+            its header disagrees with what follows it.
+    """
+    check_file(path)
+    header, content = _content(path)
+    try:
+        stored = nibabel.nifti1.Nifti1Image.from_bytes(content)
+        shape = tuple(stored.shape[:3])
+        _check_axes(path, header, stored)
+        turned = nibabel.funcs.as_closest_canonical(stored.__class__(
+            np.asanyarray(stored.dataobj).reshape(shape), stored.affine, stored.header
+        ))  # fmt: skip
+        data = np.asanyarray(turned.dataobj)
+    except BadVolume:
+        raise
+    except Exception as error:  # nibabel has no base class for what it cannot read
+        raise unreadable(path, str(error)) from error
+    _check_finite(path, data)
+    return Volume(path, data, np.asarray(turned.affine, dtype=np.float64), header)
+
+
+def check_same_grid(mask: Volume, image: Volume) -> None:
+    """Refuse a mask that does not lie on its image's grid.
+
+    Raises:
+        BadVolume: its shape or affine is another.
+    """
+    if mask.data.shape != image.data.shape:
+        raise BadVolume(
+            mask.path, "mask-off-grid", f"shape {mask.data.shape}", f"{image.data.shape} as in {image.path}"
+        )
+    if not np.allclose(mask.affine, image.affine, atol=1e-3):
+        got, there = (one.affine[:3].round(3).tolist() for one in (mask, image))
+        raise BadVolume(mask.path, "mask-off-grid", f"affine {got}", f"{there} as in {image.path}")
+
+
+def unreadable(path: Path, why: str) -> BadVolume:
+    return BadVolume(path, "unreadable-file", f"a file that cannot be read ({why})", INTACT)
+
+
+def _content(path: Path) -> tuple[Any, bytes]:
+    """The header, and the file unpacked; no more of it is unpacked than the header declares."""
+    packed = path.read_bytes()
+    _check_name(path, packed)
+    unpacking = _Unpacking(packed) if path.suffix == ".gz" else None
+    try:
+        start = unpacking.take(HEADER_BYTES) if unpacking else packed[:HEADER_BYTES]
+        header = _header(path, start)
+        wanted = _declared_bytes(path, header)
+        content = start + unpacking.take(wanted - len(start) + 1) if unpacking else packed
+        whole = unpacking is None or unpacking.ended or len(content) > wanted
+    except zlib.error as error:
+        raise unreadable(path, str(error)) from error
+    if len(content) != wanted or not whole:
+        amount = "more" if len(content) > wanted else f"{len(content)}"
+        torn = "" if whole else "; the gzip stream is torn"
+        raise unreadable(path, f"its header declares {wanted} bytes and there are {amount}{torn}")
+    return header, content
+
+
+class _Unpacking:
+    """A gzip file unpacked piece by piece; only at its end does gzip tell whether what came before is intact."""
+
+    def __init__(self, packed: bytes) -> None:
+        self._rest, self._stream = packed, zlib.decompressobj(31)
+
+    @property
+    def ended(self) -> bool:
+        return self._stream.eof and not self._rest.strip(b"\0")
+
+    def take(self, most: int) -> bytes:
+        """The next bytes, at most so many."""
+        pieces, missing = list[bytes](), most
+        while missing > 0 and (self._rest or not self._stream.eof):
+            piece = self._stream.decompress(self._rest, missing)
+            self._rest = self._stream.unconsumed_tail or self._stream.unused_data
+            pieces.append(piece)
+            missing -= len(piece)
+            if self._stream.eof and self._rest.startswith(GZIP_MAGIC):  # a further member
+                self._stream = zlib.decompressobj(31)
+            elif self._stream.eof or not (piece or self._rest):
+                break
+        return b"".join(pieces)
+
+
+def _check_name(path: Path, packed: bytes) -> None:
+    """Refuse what is something else than its name says."""
+    zipped, start = packed.startswith(GZIP_MAGIC), packed[:512].lstrip().lower()
+    if not packed:
+        raise unreadable(path, "it is empty")
+    if start.startswith((b"<!doctype", b"<html")):
+        raise unreadable(path, "it is a web page, perhaps an error that was downloaded in its place")
+    if zipped and path.suffix != ".gz":
+        raise unreadable(path, "it is packed with gzip and its name does not end in .gz")
+    if not zipped and path.suffix == ".gz":
+        known = "a plain NIfTI volume" if packed[344:347] in (b"n+1", b"n+2") else _kind(packed)
+        raise unreadable(path, f"it is {known} and not packed with gzip, as its name says")
+
+
+def _kind(content: bytes) -> str:
+    text = content[:512]
+    readable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in text)
+    return "text" if readable else "of an unknown kind"
+
+
+def _header(path: Path, start: bytes) -> Any:
+    if len(start) < HEADER_BYTES - 4:
+        raise unreadable(path, f"it ends after {len(start)} bytes, within the header of 348")
+    if start[4:8] == b"n+2\0":
+        raise unreadable(path, "it is NIfTI-2; convert it to NIfTI-1")
+    try:
+        header = nibabel.nifti1.Nifti1Header(start[:348], check=False)
+    except Exception as error:  # nibabel has no base class for what it cannot read
+        raise unreadable(path, str(error)) from error
+    magic = bytes(header["magic"])
+    if magic[:3] != b"n+1":
+        raise unreadable(path, f"its header holds no NIfTI-1 mark (n+1) but {magic!r}")
+    return header
+
+
+def _declared_bytes(path: Path, header: Any) -> int:
+    """How long the file has to be; refuses dimensions and types that no volume has."""
+    rank = int(header["dim"][0])
+    shape = tuple(int(size) for size in header["dim"][1 : 1 + max(0, min(rank, 7))])
+    if not 1 <= rank <= 7 or min(shape) < 1:
+        raise BadVolume(path, "bad-shape", f"dimensions {shape} of {rank} declared", "three positive ones")
+    if rank < 3 or any(size > 1 for size in shape[3:]):
+        raise BadVolume(path, "bad-shape", f"{rank}-D data {shape}", "a 3-D volume")
+    if min(shape[:3]) < 2:
+        raise BadVolume(path, "bad-shape", f"{shape} with a single slice", "a volume of several along every axis")
+    voxels = int(np.prod(shape, dtype=object))
+    if voxels > MOST_VOXELS:
+        raise BadVolume(path, "too-large", f"{shape} declared, {voxels} voxels", f"at most {MOST_VOXELS}")
+    offset = float(header["vox_offset"])
+    if not np.isfinite(offset) or not HEADER_BYTES <= offset < 2**24 or offset % 1:
+        raise unreadable(path, f"its header says that voxels begin at byte {offset:g}")
+    return int(offset) + voxels * _check_type(path, header).itemsize
+
+
+def _check_type(path: Path, header: Any) -> "np.dtype[Any]":
+    try:
+        dtype: np.dtype[Any] = header.get_data_dtype()
+    except Exception as error:  # a code that nibabel does not know
+        code = int(header["datatype"])
+        raise BadVolume(path, "bad-type", f"voxels of the unknown type {code}", "one real number a voxel") from error
+    if dtype.kind not in "biuf" or dtype.itemsize == 0:
+        raise BadVolume(path, "bad-type", f"voxels of type {dtype}", "one real number a voxel")
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if np.isinf([slope, intercept]).any() or (np.isfinite(slope) and slope and not np.isfinite(intercept)):
+        raise BadVolume(
+            path, "bad-scaling", f"scl_slope {slope:g} and scl_inter {intercept:g}", "finite numbers or none"
+        )
+    return dtype
+
+
+def _check_axes(path: Path, header: Any, stored: Any) -> None:
+    """Refuse voxel edges and axes that no scanner makes."""
+    zooms = [float(one) for one in header["pixdim"][1:4]]
+    if not all(np.isfinite(one) and one > 0 for one in zooms):
+        raise BadVolume(path, "bad-spacing", f"spacing {zooms} in the header", "positive mm")
+    unit = int(header["xyzt_units"]) % 8
+    if unit not in (0, 2):
+        raise BadVolume(path, "bad-units", f"the unit {UNITS.get(unit, unit)} in the header", "mm")
+    affine = stored.affine
+    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise BadVolume(path, "bad-affine", "an affine that cannot be inverted", "voxel axes in mm")
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    slant = np.abs(axes.T @ axes - np.eye(3)).max()
+    if slant > SHEAR:
+        angle = np.degrees(np.arccos(min(slant, 1.0)))
+        raise BadVolume(path, "sheared", f"voxel axes at {angle:.1f} degrees to each other", "right angles")
+
+
+def _check_finite(path: Path, data: Array) -> None:
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        bad = int(np.size(data) - np.isfinite(data).sum())
+        raise BadVolume(path, "not-finite", f"{bad} voxels that are NaN or infinite", "finite intensities")

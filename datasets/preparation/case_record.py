@@ -1,0 +1,155 @@
+"""What is kept of each prepared case: its files, renamed into place, and a JSON record that comes last."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from datasets.case import RawCase
+from datasets.io.files import Stamp, holds, stamp
+from datasets.preparation.lesions import LesionVolumes
+from datasets.preparation.scan import PIPELINE, PreparedScan, Setup
+from datasets.preparation.volume import Volume, write_image, write_mask
+
+RECORDS = "records"
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """What `records/<case_id>.json` says.
+
+    Attributes:
+        key: hash of all that the case's voxels depend on but its input files' content.
+        inputs, outputs: by path; outputs relative to the cohort's folder.
+        sequences: those prepared.
+        to_scan: per sequence the `(4, 4)` matrix from the template's mm to the download's.
+        overlap: Dice of the brain with the template's.
+        lesion: its volumes in ml; None for a healthy case.
+    """
+
+    case_id: str
+    subject_id: str
+    key: str
+    inputs: Mapping[str, Stamp]
+    outputs: Mapping[str, Stamp]
+    sequences: tuple[str, ...]
+    to_scan: Mapping[str, list[list[float]]]
+    brain_ml: float
+    overlap: float
+    lesion: LesionVolumes | None
+    seconds: Mapping[str, float]
+    warnings: tuple[str, ...]
+
+
+def case_key(raw: RawCase, setup: Setup) -> str:
+    """Twelve hexadecimal digits of the hash of what is done to a case."""
+    stripper = setup.stripper
+    strips = raw.brain_mask is None and not raw.stripped
+    whole = {
+        "pipeline": PIPELINE,
+        "parameters": asdict(setup.parameters),
+        "template": setup.template.sha256,
+        "stripper": [stripper.name, stripper.version, _own_command(stripper.command)] if strips else None,
+        "case": [raw.drawn_on, raw.space, raw.stripped, raw.corrected, raw.aligned, list(raw.lesion_labels)],
+        "files": {role: str(path) for role, path in input_files(raw).items()},
+    }
+    return sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def input_files(raw: RawCase) -> dict[str, Path]:
+    """What is read of a download for one case, by role."""
+    files = dict(raw.images)
+    files |= {"lesion_mask": raw.lesion_mask} if raw.lesion_mask else {}
+    return files | ({"brain_mask": raw.brain_mask} if raw.brain_mask else {})
+
+
+def kept_record(home: Path, raw: RawCase, setup: Setup) -> CaseRecord | None:
+    """The record of a case that need not be prepared again; None where it has to be."""
+    record = read_record(home, raw.case_id)
+    if record is None or record.key != case_key(raw, setup):
+        return None
+    inputs = {str(path) for path in input_files(raw).values()}
+    fresh = inputs == set(record.inputs) and all(holds(Path(path), kept) for path, kept in record.inputs.items())
+    return record if fresh and all(holds(home / path, kept) for path, kept in record.outputs.items()) else None
+
+
+def read_record(home: Path, case_id: str) -> CaseRecord | None:
+    """What is kept of a case; None for nothing, or for what no version of ours wrote."""
+    from pydantic import TypeAdapter
+
+    with suppress(OSError, ValueError):
+        return TypeAdapter(CaseRecord).validate_json(_path(home, case_id).read_bytes())
+    return None
+
+
+def forget(home: Path, case_id: str) -> None:
+    """Take back a case: without its record nothing of it counts as prepared."""
+    _path(home, case_id).unlink(missing_ok=True)
+
+
+def keep(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedScan) -> CaseRecord:
+    """Write a case's files into `scratch`, on the same disk as `home`, rename them into place, record them.
+
+    Args:
+        raw: as the download has it, before unpacking.
+    """
+    inputs = {str(path): stamp(path) for path in input_files(raw).values()}
+    written = _write(scratch, raw.case_id, scan)
+    forget(home, raw.case_id)
+    for path in written:
+        place = home / path.relative_to(scratch)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
+    record = CaseRecord(
+        case_id=raw.case_id,
+        subject_id=raw.subject_id,
+        key=case_key(raw, setup),
+        inputs=inputs,
+        outputs={path.relative_to(scratch).as_posix(): stamp(home / path.relative_to(scratch)) for path in written},
+        sequences=tuple(scan.images),
+        to_scan={name: matrix.round(9).tolist() for name, matrix in scan.to_scan.items()},
+        brain_ml=round(scan.brain_ml, 3),
+        overlap=round(scan.overlap, 4),
+        lesion=scan.lesion,
+        seconds=scan.seconds,
+        warnings=scan.warnings,
+    )
+    write_whole(_path(home, raw.case_id), json.dumps(asdict(record), indent=1) + "\n")
+    return record
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Beside, then renamed: what is there is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write(scratch: Path, case_id: str, scan: PreparedScan) -> list[Path]:
+    affine, name = scan.lattice.affine, f"{case_id}.nii.gz"
+    masks: dict[str, Any] = {"brain_mask": scan.brain_mask}
+    if scan.lesion_mask is not None:
+        masks["lesion_mask"] = scan.lesion_mask
+    for kind in (*scan.images, *masks):
+        (scratch / kind).mkdir(parents=True, exist_ok=True)
+    for sequence, image in scan.images.items():
+        write_image(scratch / sequence / name, Volume(image, affine))
+    for kind, mask in masks.items():
+        write_mask(scratch / kind / name, Volume(mask, affine))
+    return [scratch / kind / name for kind in (*scan.images, *masks)]
+
+
+def _own_command(command: tuple[str, ...]) -> list[str]:
+    """Less where a program lies: that changes no mask."""
+    return [Path(word).name for word in command]
+
+
+def _path(home: Path, case_id: str) -> Path:
+    return home / RECORDS / f"{case_id}.json"

@@ -1,0 +1,120 @@
+"""What a lesion does to an image: `add_lesion`, and the control `add_seam`, which transplants the host's own tissue."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from datasets.simulation.implants.design import Texture
+from datasets.simulation.implants.placement import Placed
+from datasets.simulation.implants.shapes import smooth_field
+from datasets.simulation.implants.tissue import Mask, Tissues, Volume
+
+COARSE_MM = 6.0  # structure wider than this (s.d.) is level, finer is texture
+DEEPER = 1.6  # how much stronger a lesion is at its deepest than at its border, in its mean contrast
+PATCHY, PATCHY_MM = 0.4, 6.0  # s.d. of a lesion's strength in its mean contrast, and the width of its patches
+REMAINS = 0.5  # of the host's structure in a lesion that replaces it
+TEXTURE_MM = (1.5, 4.0)  # widths of the finer and the coarser texture of a lesion that replaces its host's tissue
+COARSER = 0.9  # share of the texture's s.d. that is coarser; the finer has the rest of the variance
+SOURCES = 200  # places looked at for a seam's patch
+
+
+@dataclass(frozen=True)
+class HostImage:
+    """One image of a healthy head, `(X, Y, Z)`, and what lesions in it are made by.
+
+    Attributes:
+        coarse: mean over the brain about every voxel.
+        step: difference of grey and white matter, the unit of contrast.
+        rough: s.d. of deep white matter's texture.
+    """
+
+    image: Volume
+    coarse: Volume
+    step: float
+    rough: float
+    tissues: Tissues
+
+
+def host_image(image: NDArray[Any], tissues: Tissues) -> HostImage:
+    image = image.astype(np.float32)
+    coarse = _local_mean(image, tissues.brain_mask, tissues.spacing)
+    deep = ndimage.binary_erosion(tissues.white)
+    inside = (image - coarse)[deep if deep.any() else tissues.white]
+    return HostImage(image, coarse, tissues.step(image), float(inside.std()), tissues)
+
+
+def add_lesion(host: HostImage, placed: Placed, *, contrast: float, texture: Texture, seed: int) -> Volume:
+    """The image `(X, Y, Z)` with the lesion; unchanged, bit for bit, where the lesion's share is 0.
+
+    `kept` adds to every voxel, so that noise, vessels and folds show through. `replaced` brings tissue of one level
+    with a texture as strong as white matter's own, through which `REMAINS` of the host's structure shows. Either way
+    the mean over the voxels that the lesion fills moves by `contrast` steps from grey to white, more so at its depth
+    and in patches: what differs from a flat change is proportional to the contrast and vanishes with it.
+    """
+    rng = np.random.default_rng(seed)
+    image, filled = host.image, placed.share >= min(0.95, float(placed.share.max()))
+    change = contrast * host.step * _strength(placed, filled, host.tissues.spacing, rng)
+    if texture == "kept":
+        return np.asarray(image + placed.share * change, dtype=np.float32)
+    level = float(image[filled].mean())
+    own = level + REMAINS * (image - level) + _texture(host, rng)
+    own += level - float(own[filled].mean()) + change
+    return np.asarray(np.where(placed.share > 0, image + placed.share * (own - image), image), dtype=np.float32)
+
+
+def _strength(placed: Placed, filled: Mask, spacing: tuple[float, float, float], rng: np.random.Generator) -> Volume:
+    """`(X, Y, Z)` of at least 0.1, its mean over the filled voxels 1."""
+    depth = ndimage.distance_transform_edt(np.pad(placed.lesion_mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    depth = depth / depth.max()
+    patches = smooth_field(rng, filled.shape, spacing, PATCHY_MM)
+    strength = 1 + DEEPER * (depth - depth[filled].mean()) + PATCHY * patches
+    strength = np.maximum(strength / strength[filled].mean(), 0.1)
+    return np.asarray(strength / strength[filled].mean(), dtype=np.float32)
+
+
+def add_seam(host: HostImage, placed: Placed, *, seed: int) -> Volume:
+    """The image with the lesion's place filled by tissue from elsewhere in the same brain, blended like a lesion.
+
+    Of many places, mirrored ones among them, the one whose brightness resembles the covered tissue most. Its level
+    over `COARSE_MM` is moved to the host's, so that what is left to see is texture and the seam.
+    """
+    image = host.image.copy()
+    window = ndimage.find_objects((placed.share > 0).astype(np.uint8))[0]
+    share, own = placed.share[window], host.image[window] - host.coarse[window]
+    rng = np.random.default_rng(seed)
+    patches = _patches(host, share, window, rng)
+    patch = min(patches, key=lambda one: float((share * np.abs(one - own)).sum()), default=own)
+    image[window] += share * (patch - own)
+    return image
+
+
+def _patches(host: HostImage, share: Volume, window: tuple[slice, ...], rng: np.random.Generator) -> Iterator[Volume]:
+    """Texture of places as large as the window, not over the lesion's own, with tissue wherever the lesion has some."""
+    texture, solid = host.image - host.coarse, host.tissues.solid
+    size = np.array(share.shape)
+    room = np.array(texture.shape) - size
+    here = np.array([part.start for part in window])
+    for start in rng.integers(0, room + 1, (SOURCES, 3)):
+        if (np.abs(start - here) < size / 2).all():
+            continue
+        place = tuple(slice(int(a), int(a + length)) for a, length in zip(start, size, strict=True))
+        turn = np.s_[::-1] if rng.integers(2) else np.s_[:]
+        if (share * ~solid[place][turn]).sum() <= 0.05 * share.sum():
+            yield texture[place][turn]
+
+
+def _texture(host: HostImage, rng: np.random.Generator) -> Volume:
+    finer, coarser = (smooth_field(rng, host.image.shape, host.tissues.spacing, width) for width in TEXTURE_MM)
+    return np.asarray(host.rough * (np.sqrt(1 - COARSER**2) * finer + COARSER * coarser), dtype=np.float32)
+
+
+def _local_mean(image: Volume, brain_mask: Mask, spacing: tuple[float, float, float]) -> Volume:
+    """Gaussian mean over the brain's voxels alone."""
+    widths = [COARSE_MM / edge for edge in spacing]
+    weight = ndimage.gaussian_filter(brain_mask.astype(np.float32), widths)
+    total = ndimage.gaussian_filter(np.where(brain_mask, image, 0).astype(np.float32), widths)
+    return np.asarray(np.where(brain_mask, total / np.maximum(weight, 1e-6), 0), dtype=np.float32)

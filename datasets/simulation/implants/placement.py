@@ -1,0 +1,168 @@
+"""place_lesion: where a lesion lies in a head, how far it fills every voxel, and its mask."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from datasets.errors import BadFile
+from datasets.grid import GRIDS
+from datasets.simulation.implants.design import Place
+from datasets.simulation.implants.shapes import Around, Family
+from datasets.simulation.implants.tissue import Mask, Tissues, Volume
+
+DEEP_MM = 12.0  # of a centre in white matter under the brain's surface
+RIBBON_MM = 10.0  # from the brain's surface: grey matter within it is cortex
+TOUCHING = np.ones((3, 3, 3), dtype=bool)
+TRIES = 25
+CRUMB = 0.05  # of the largest piece of a shape: smaller ones are no part of it
+TOLERANCE = 0.1  # of the volume, or half a voxel where that is more
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A lesion in a head.
+
+    Attributes:
+        share: `(X, Y, Z)` in [0, 1], how far it fills each voxel; 0 outside the brain and where there is CSF only.
+        lesion_mask: `(X, Y, Z)`, where it fills at least half of what is tissue.
+        centre: of its mask, in voxels.
+    """
+
+    share: Volume
+    lesion_mask: Mask
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        return np.asarray(np.argwhere(self.lesion_mask).mean(axis=0))
+
+
+def place_lesion(
+    tissues: Tissues,
+    family: Family,
+    *,
+    volume_ml: float,
+    place: Place,
+    edge_mm: float,
+    rng: np.random.Generator,
+) -> Placed:
+    """A lesion of about `volume_ml`; CSF is left alone and takes no part in it.
+
+    The parts of a shape that nothing but CSF joins to its seeds are left out and made up for. Of several tries the
+    first whose volume is within `TOLERANCE`, else the closest.
+
+    Args:
+        edge_mm: over which its share falls from 1 to 0.
+
+    Raises:
+        BadFile: the brain has no tissue of that place.
+    """
+    wanted = max(1, round(volume_ml / tissues.voxel_ml))
+    best: Placed | None = None
+    error = np.inf
+    for _ in range(TRIES):
+        tried = _attempt(tissues, family, _draw_centre(tissues, volume_ml, place, rng), wanted, edge_mm, rng)
+        off = abs(int(tried.lesion_mask.sum()) - wanted)
+        if off < error:
+            best, error = tried, off
+        if error <= max(TOLERANCE * wanted, 0.5):
+            break
+    if best is None or not best.lesion_mask.any():
+        raise BadFile(f"Got a brain without room for {volume_ml:g} ml in {place}, wanted a larger one.")
+    return best
+
+
+def _draw_centre(tissues: Tissues, volume_ml: float, place: Place, rng: np.random.Generator) -> NDArray[np.intp]:
+    """A voxel of the place's tissue, the whole lesion within the height that the benchmark's box covers."""
+    if place == "white":
+        fit = tissues.white & (tissues.edge_mm > DEEP_MM)
+    else:
+        fit = tissues.grey & (tissues.edge_mm < RIBBON_MM) & tissues.solid
+    fit = fit & _covered(tissues, _radius(volume_ml))
+    found = np.argwhere(fit)
+    if not len(found):
+        raise BadFile(f"Got a brain without a voxel of {place} for a lesion's centre, wanted some.")
+    return np.asarray(found[rng.integers(len(found))])
+
+
+def _covered(tissues: Tissues, margin_mm: float) -> Mask:
+    """`(X, Y, Z)`: at least `margin_mm` inside the standard grid's box, or in its middle where the box is smaller."""
+    box = GRIDS["paper"]
+    inside = np.ones(tissues.csf.shape, dtype=bool)
+    for axis in range(3):
+        reach = max(box.shape[axis] * box.spacing / 2 - margin_mm, 10.0)
+        places = np.arange(inside.shape[axis]) - (inside.shape[axis] - 1) / 2
+        near = np.abs(places) * tissues.spacing[axis] <= reach
+        inside &= near.reshape([-1 if axis == which else 1 for which in range(3)])
+    return inside
+
+
+def _attempt(
+    tissues: Tissues, family: Family, centre: NDArray[np.intp], wanted: int, edge_mm: float, rng: np.random.Generator
+) -> Placed:
+    radius = _radius(wanted * tissues.voxel_ml)
+    window = _window(centre, tissues, 2.5 * radius + 10.0)
+    indices = np.indices([part.stop - part.start for part in window]).astype(np.float32)
+    first = np.array([part.start for part in window])
+    offset = (indices + (first - centre)[:, None, None, None]) * np.reshape(tissues.spacing, (3, 1, 1, 1))
+    around = Around(offset.astype(np.float32), tissues.csf_mm[window], radius, tissues.spacing)
+    depth = family(around, rng)
+    solid = tissues.solid[window]
+    level, mask = _cut(depth, solid, tuple((centre - first).tolist()), wanted)
+    filled = np.clip(0.5 + (depth - level) / edge_mm, 0, 1)
+    near = ndimage.binary_dilation(mask, TOUCHING, max(1, round(edge_mm / min(tissues.spacing))))
+    far_part = solid & (depth > level) & ~mask
+    share = np.where(near & ~far_part, filled * (1 - tissues.csf[window]), 0)
+    whole = Placed(np.zeros(tissues.csf.shape, dtype=np.float32), np.zeros(tissues.csf.shape, dtype=bool))
+    whole.share[window], whole.lesion_mask[window] = share, mask
+    return whole
+
+
+def _cut(depth: Volume, solid: Mask, centre: tuple[int, ...], wanted: int) -> tuple[float, Mask]:
+    """The level whose part about the centre has `wanted` voxels, by bisection over the voxels' ranks."""
+    ranked = np.sort(depth[solid])[::-1]
+    low, high = min(wanted, ranked.size) - 1, ranked.size - 1
+    best = _part(depth, solid, centre, float(ranked[low]))
+    while low < high and best[1].sum() < wanted:
+        middle = (low + high) // 2
+        tried = _part(depth, solid, centre, float(ranked[middle]))
+        if tried[1].sum() < wanted:
+            low = middle + 1
+        else:
+            high = middle
+        if abs(int(tried[1].sum()) - wanted) <= abs(int(best[1].sum()) - wanted):
+            best = tried
+    return best
+
+
+def _part(depth: Volume, solid: Mask, centre: tuple[int, ...], level: float) -> tuple[float, Mask]:
+    """What lies above the level and touches the centre's part; a shape in pieces by itself keeps them."""
+    shape, tissue = depth >= level, (depth >= level) & solid
+    pieces, _ = ndimage.label(shape, TOUCHING)
+    labels, count = ndimage.label(tissue, TOUCHING)
+    if count <= 1:
+        return level, np.asarray(tissue)
+    kept = np.zeros(count + 1, dtype=bool)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    areas = np.bincount(pieces.ravel())
+    areas[0] = 0
+    for piece in np.flatnonzero(areas >= CRUMB * areas.max()):
+        inside = np.unique(labels[(pieces == piece) & tissue])
+        if not inside.size:
+            continue
+        own = labels[centre] if pieces[centre] == piece and labels[centre] else inside[np.argmax(sizes[inside])]
+        kept[own] = True
+    kept[0] = False
+    return level, np.asarray(kept[labels])
+
+
+def _window(centre: NDArray[np.intp], tissues: Tissues, reach_mm: float) -> tuple[slice, ...]:
+    reach = [int(np.ceil(reach_mm / edge)) for edge in tissues.spacing]
+    pairs = zip(centre.tolist(), reach, tissues.csf.shape, strict=True)
+    return tuple(slice(max(middle - half, 0), min(middle + half + 1, length)) for middle, half, length in pairs)
+
+
+def _radius(volume_ml: float) -> float:
+    """Of a ball in mm."""
+    return float(np.cbrt(volume_ml * 1000 * 3 / 4 / np.pi))

@@ -1,0 +1,214 @@
+"""Shape families: how deep every voxel lies in a lesion about a centre, in mm; its level sets are lesions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from datasets.errors import BadFile, MissingData
+
+Volume = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Around:
+    """The voxels near a lesion's centre.
+
+    Attributes:
+        offset: `(3, X, Y, Z)` from the centre in mm.
+        csf_mm: `(X, Y, Z)` distance to CSF.
+        radius: of a ball of the lesion's volume, in mm.
+        spacing: voxel edges in mm.
+    """
+
+    offset: Volume
+    csf_mm: Volume
+    radius: float
+    spacing: tuple[float, float, float]
+
+    @property
+    def distance(self) -> Volume:
+        """From the centre in mm."""
+        return np.asarray(np.sqrt((self.offset**2).sum(axis=0)))
+
+
+class Family(Protocol):
+    """`(X, Y, Z)` depth in mm, rising by about 1 a mm towards the inside, its zero arbitrary."""
+
+    def __call__(self, around: Around, rng: np.random.Generator) -> Volume: ...
+
+
+def ellipsoid(around: Around, rng: np.random.Generator) -> Volume:
+    axes = np.exp(rng.normal(0, 0.25, 3))
+    turned = np.tensordot(rotation(rng) / (axes / np.cbrt(axes.prod()))[:, None], around.offset, axes=1)
+    return np.asarray(-np.sqrt((turned**2).sum(axis=0)), dtype=np.float32)
+
+
+def rough_ball(around: Around, rng: np.random.Generator) -> Volume:
+    """A ball whose surface a smooth field moves by 0.35 radii (s.d.)."""
+    field = smooth_field(rng, around.offset.shape[1:], around.spacing, max(0.5 * around.radius, 2.0))
+    return np.asarray(0.35 * around.radius * field - around.distance, dtype=np.float32)
+
+
+def cluster(around: Around, rng: np.random.Generator) -> Volume:
+    """Three to six balls of unlike size."""
+    count = int(rng.integers(3, 7))
+    centres = rng.normal(0, 1.1 * around.radius, (count, 3))
+    centres[0] = 0
+    radii = around.radius / np.cbrt(count) * np.exp(rng.normal(0, 0.3, count))
+    balls = [radius - _distance(around, centre) for radius, centre in zip(radii, centres, strict=True)]
+    return np.asarray(np.max(balls, axis=0), dtype=np.float32)
+
+
+def plate(around: Around, rng: np.random.Generator) -> Volume:
+    """A sheet along the nearest CSF, be it a ventricle's or a sulcus's."""
+    flatness = rng.uniform(1.0, 2.0)
+    return np.asarray(-np.hypot(0.7 * around.distance, flatness * around.csf_mm), dtype=np.float32)
+
+
+FAMILIES: Mapping[str, Family] = {"ellipsoid": ellipsoid, "rough": rough_ball, "cluster": cluster, "plate": plate}
+
+
+def rotation(rng: np.random.Generator) -> Vector:
+    """`(3, 3)`, uniform over all rotations: Q of a Gaussian matrix, its signs made unique."""
+    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+    q = q * np.sign(np.diag(r))
+    return np.asarray(q * np.sign(np.linalg.det(q)))
+
+
+def smooth_field(
+    rng: np.random.Generator, shape: tuple[int, ...], spacing: tuple[float, float, float], width_mm: float
+) -> Volume:
+    """Gaussian noise `(X, Y, Z)` of mean 0 and s.d. 1, smoothed by `width_mm` (s.d.)."""
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    smooth = ndimage.gaussian_filter(noise, [width_mm / edge for edge in spacing], mode="wrap")
+    return np.asarray((smooth - smooth.mean()) / max(float(smooth.std()), 1e-6), dtype=np.float32)
+
+
+def _distance(around: Around, centre: Vector) -> Volume:
+    moved = around.offset - centre[:, None, None, None].astype(np.float32)
+    return np.asarray(np.sqrt((moved**2).sum(axis=0)))
+
+
+NEAREST = 20  # masks of about the wanted volume to draw from: a lesion's shape goes with its size
+MARGIN = 4  # voxels about a mask within which its distances are known
+BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)  # of every byte
+PACKED = ("packed", "shape", "affine", "ids")
+
+
+@dataclass(frozen=True)
+class LesionMask:
+    """One lesion mask of a library, cut to its bounding box."""
+
+    name: str
+    mask: NDArray[np.bool_]
+    spacing: tuple[float, float, float]
+
+    def depth(self, around: Around, rng: np.random.Generator) -> Volume:
+        """As a family: the mask's signed distance, turned, mirrored and scaled to the wanted volume."""
+        inside = ndimage.distance_transform_edt(self.mask, sampling=self.spacing)
+        signed = inside - ndimage.distance_transform_edt(~self.mask, sampling=self.spacing)
+        ml = float(self.mask.sum() * np.prod(self.spacing))
+        scale = around.radius / np.cbrt(ml * 3 / 4 / np.pi)
+        turned = np.tensordot(rotation(rng), around.offset, axes=1) / scale
+        middle = np.argwhere(self.mask).mean(axis=0)
+        voxels = turned / np.reshape(self.spacing, (3, 1, 1, 1)) + middle[:, None, None, None]
+        near = ndimage.map_coordinates(signed.astype(np.float32), voxels, order=1, mode="nearest")
+        clipped = np.clip(voxels, 0, np.reshape(np.array(self.mask.shape) - 1, (3, 1, 1, 1)))
+        beyond = np.sqrt((((voxels - clipped) * np.reshape(self.spacing, (3, 1, 1, 1))) ** 2).sum(axis=0))
+        return np.asarray((near - beyond) * scale, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Library:
+    """Masks by volume; each is read when it is drawn.
+
+    Attributes:
+        ml: volumes, ascending.
+        read: the mask of each.
+    """
+
+    ml: NDArray[np.float64]
+    read: Sequence[Callable[[], LesionMask]]
+
+    def draw(self, volume_ml: float, rng: np.random.Generator) -> LesionMask:
+        """One of the masks whose volumes are the nearest."""
+        order = np.argsort(np.abs(np.log(self.ml / volume_ml)), kind="stable")[:NEAREST]
+        return self.read[int(order[rng.integers(len(order))])]()
+
+
+def read_library(path: Path) -> Library:
+    """A folder of NIfTI masks, or an `.npz` with `packed` (bits of each mask), `shape`, `affine` and `ids`.
+
+    Raises:
+        MissingData: there is no such file or folder, or the folder holds no NIfTI file.
+        BadFile: an array is missing or a mask is empty or no mask.
+    """
+    if path.is_dir():
+        found = sorted([*path.glob("*.nii.gz"), *path.glob("*.nii")])
+        if not found:
+            raise MissingData(f"--shapes {path}: got a folder without NIfTI files, wanted lesion masks (*.nii.gz).")
+        return _sorted([(_ml(one := _read_nifti(file)), lambda one=one: one) for file in found])  # type: ignore[misc]
+    if not path.is_file():
+        raise MissingData(f"--shapes {path}: no such file, wanted an .npz or a folder of NIfTI masks.")
+    return _read_packed(path)
+
+
+def _sorted(masks: Sequence[tuple[float, Callable[[], LesionMask]]]) -> Library:
+    masks = sorted(masks, key=lambda one: one[0])
+    return Library(np.array([ml for ml, _ in masks]), [read for _, read in masks])
+
+
+def _ml(mask: LesionMask) -> float:
+    return float(mask.mask.sum() * np.prod(mask.spacing)) / 1000
+
+
+def _read_nifti(path: Path) -> LesionMask:
+    try:
+        nifti = nibabel.nifti1.load(path)
+        data = np.asarray(nifti.dataobj)
+    except Exception as error:  # nibabel, gzip and zlib share no base class for a torn file
+        raise BadFile(f"{path}: got a file that cannot be read ({error}), wanted a NIfTI lesion mask.") from error
+    return _cut(path.name.split(".nii")[0], data > 0.5, nifti.affine, path)
+
+
+def _read_packed(path: Path) -> Library:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in PACKED if name not in arrays.files]
+            if missing:
+                raise BadFile(f"{path}: got arrays {', '.join(arrays.files)}, wanted also {', '.join(missing)}.")
+            packed, shape, affine, ids = (arrays[name] for name in PACKED)
+    except (ValueError, OSError) as error:
+        if isinstance(error, BadFile):
+            raise
+        raise BadFile(f"{path}: got a file that cannot be read ({error}), wanted an .npz of masks.") from error
+    size = tuple(int(length) for length in shape)
+    if packed.ndim != 2 or packed.shape[1] * 8 < np.prod(size) or len(ids) != len(packed):
+        raise BadFile(
+            f"{path}: got packed {packed.shape} for {len(ids)} ids of shape {size}, wanted a row of bits each."
+        )
+    voxel_ml = float(abs(np.linalg.det(affine[:3, :3]))) / 1000
+    volumes = [float(BITS_SET[row].sum()) * voxel_ml for row in packed]
+
+    def unpack(index: int) -> LesionMask:
+        bits = np.unpackbits(packed[index], count=int(np.prod(size))).reshape(size)
+        return _cut(str(ids[index]), bits > 0, affine, path)
+
+    return _sorted([(float(ml), lambda index=index: unpack(index)) for index, ml in enumerate(volumes) if ml > 0])  # type: ignore[misc]
+
+
+def _cut(name: str, mask: NDArray[np.bool_], affine: NDArray[np.float64], path: Path) -> LesionMask:
+    if mask.ndim != 3 or not mask.any():
+        raise BadFile(
+            f"{path}: got {'an empty mask' if mask.ndim == 3 else f'{mask.ndim}-D data'} ({name}), wanted one."
+        )
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    x, y, z = (float(edge) for edge in np.linalg.norm(affine[:3, :3], axis=0))
+    return LesionMask(name, np.pad(mask[box], MARGIN), (x, y, z))

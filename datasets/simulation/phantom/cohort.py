@@ -1,0 +1,162 @@
+"""write_phantom: a simulated cohort in the prepared layout."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.errors import BadValue, UnknownName
+from datasets.io.atomic import new_cohort
+from datasets.io.tables import write_table
+from datasets.simulation.phantom.lesions import Lesion
+from datasets.simulation.phantom.signals import PROTOCOLS
+from datasets.simulation.phantom.subject import FAMILIES, PLAIN, Subject, SubjectNumber, draw_subject
+
+LICENCE = (
+    "MNI ICBM 152 template licence (free to use, copy, modify and distribute with this notice: Copyright (C) 1993-2004 "
+    "Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill University)"
+)
+HEALTHY_CASES = 24
+CASE_COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex", "healthy", "licence")
+LESION_COLUMNS = (
+    *("case_id", "lesion", "volume_ml", "contrast", "x", "y", "z", "place", "displacement_mm"),
+    *(f"{sequence}_to_white" for sequence in PROTOCOLS),
+)
+Row = Mapping[str, str | float | int]
+
+
+def cohort_name(variant: str) -> str:
+    return "phantom" if variant == PLAIN else f"phantom-{variant}"
+
+
+def write_phantom(
+    root: Path,
+    *,
+    variant: str = PLAIN,
+    healthy: int | None = None,
+    lesion: int | None = None,
+    spacing: float = 2.0,
+    seed: int = 0,
+    with_healthy: bool = False,
+) -> None:
+    """Simulate a cohort into `<root>/phantom` or `<root>/phantom-<variant>`; below two seconds a case at 2 mm.
+
+    A case depends on its variant, its own number, `spacing` and `seed` alone, not on how many there are.
+    `lesions.csv` holds the truth: every lesion's volume, contrast, centre, place and signal over that
+    of white matter. The folder appears when it is complete.
+
+    Args:
+        variant: one of `FAMILIES`; all but the plain one have lesion cases only.
+        healthy, lesion: number of cases; of six healthy ones in a row four are for training and
+            one each for validation and test; lesion cases take turns between validation and test.
+        spacing: voxel edge in mm, from 1 to 8.
+        with_healthy: also write every lesion case as if it had never had a lesion, into
+            `healthy/<sequence>/<case_id>.nii.gz`.
+
+    Raises:
+        UnknownName: there is no such variant.
+        BadValue: there is such a folder already, or a number is outside its range.
+        OSError: `root` cannot be written to.
+    """
+    if variant not in FAMILIES:
+        raise UnknownName("variant of the phantom", variant, FAMILIES)
+    numbers = _numbers(variant, healthy, lesion)
+    _check(spacing, seed)
+    with new_cohort(root, cohort_name(variant)) as cohort:
+        _write_cohort(cohort, numbers, spacing, seed, with_healthy=with_healthy)
+
+
+def _numbers(variant: str, healthy: int | None, lesion: int | None) -> list[SubjectNumber]:
+    """Healthy subjects first."""
+    plain = variant == PLAIN
+    healthy = (HEALTHY_CASES if plain else 0) if healthy is None else healthy
+    lesion = FAMILIES[variant].cases if lesion is None else lesion
+    if healthy and not plain:
+        raise BadValue(f"{cohort_name(variant)}: got {healthy} healthy cases, wanted 0: healthy ones are in phantom.")
+    if healthy < 0 or lesion < 0 or healthy + lesion == 0:
+        raise BadValue(f"Phantom: got {healthy} healthy and {lesion} lesion cases, wanted at least one, none negative.")
+    return [SubjectNumber(True, index) for index in range(healthy)] + [
+        SubjectNumber(False, index, variant) for index in range(lesion)
+    ]
+
+
+def _check(spacing: float, seed: int) -> None:
+    if not 1 <= spacing <= 8:
+        raise BadValue(f"Phantom: got spacing {spacing:g} mm, wanted 1 to 8.")
+    if seed < 0:
+        raise BadValue(f"Phantom: got seed {seed}, wanted 0 or more.")
+
+
+def _write_cohort(
+    folder: Path, numbers: Sequence[SubjectNumber], spacing: float, seed: int, *, with_healthy: bool
+) -> None:
+    (folder / "LICENCE.txt").write_text(f"{LICENCE}\n", encoding="utf-8")
+    lesion_rows: list[Row] = []
+    case_rows: list[Row] = []
+    for number in numbers:
+        subject = draw_subject(number, spacing=spacing, seed=seed)
+        _write_case(folder, subject)
+        if with_healthy and not number.healthy:
+            _write_volumes(folder / "healthy", subject, subject.without_lesions().scan())
+        lesion_rows += _lesion_rows(subject)
+        case_rows.append(_case_row(subject))
+    write_table(folder / "lesions.csv", LESION_COLUMNS, lesion_rows)
+    write_table(folder / "cases.csv", CASE_COLUMNS, case_rows)
+
+
+def _write_case(folder: Path, subject: Subject) -> None:
+    volumes: dict[str, NDArray[np.generic]] = {**subject.scan(), "brain_mask": subject.anatomy.brain_mask}
+    if not subject.number.healthy:
+        volumes["lesion_mask"] = subject.lesions.lesion_mask
+    if subject.lesions.regions is not None:
+        volumes["regions"] = subject.lesions.regions
+    _write_volumes(folder, subject, volumes)
+
+
+def _write_volumes(folder: Path, subject: Subject, volumes: Mapping[str, NDArray[np.generic]]) -> None:
+    for kind, volume in volumes.items():
+        image = nibabel.Nifti1Image(volume.astype(np.uint8), subject.anatomy.lattice.affine)
+        image.header.set_xyzt_units("mm")
+        (folder / kind).mkdir(exist_ok=True, parents=True)
+        image.to_filename(folder / kind / f"{subject.number.case_id}.nii.gz")
+
+
+def _case_row(subject: Subject) -> Row:
+    number = subject.number
+    return {
+        "case_id": number.case_id,
+        "subject_id": number.case_id,
+        "split": number.split,
+        "sequences": " ".join(PROTOCOLS),
+        "site": "simulated",
+        "age": subject.person.age,
+        "sex": subject.person.sex,
+        "healthy": "yes" if number.healthy else "no",
+        "licence": "MNI ICBM 152 (LICENCE.txt)",
+    }
+
+
+def _lesion_rows(subject: Subject) -> list[Row]:
+    signals = subject.lesion_to_white()
+    return [
+        _lesion_row(subject.number.case_id, count, lesion)
+        | {f"{name}_to_white": round(x, 3) for name, x in own.items()}
+        for count, (lesion, own) in enumerate(zip(subject.lesions.table, signals, strict=True), 1)
+    ]
+
+
+def _lesion_row(case_id: str, count: int, lesion: Lesion) -> dict[str, str | float | int]:
+    x, y, z = lesion.centre
+    return {
+        "case_id": case_id,
+        "lesion": count,
+        "volume_ml": round(lesion.volume_ml, 3),
+        "contrast": round(lesion.contrast, 3),
+        "x": round(x, 1),
+        "y": round(y, 1),
+        "z": round(z, 1),
+        "place": lesion.place,
+        "displacement_mm": round(lesion.displacement_mm, 2),
+    }

@@ -1,0 +1,118 @@
+"""What is known of the lesions of a case: their table, their voxels and what they are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from datasets.simulation.phantom.anatomy import Anatomy, Relaxation
+from datasets.simulation.phantom.lattice import Lattice, Volume
+
+Window = tuple[slice, slice, slice]
+EVERYWHERE: Window = (slice(None), slice(None), slice(None))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A diseased tissue, and how far it replaces what is grey or white in a voxel, `(X, Y, Z)` in [0, 1]."""
+
+    tissue: Relaxation
+    share: Volume
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """What is known of one lesion.
+
+    Attributes:
+        volume_ml: of its part of the lesion mask.
+        contrast: share of grey and white matter that it replaces at its core, in (0, 1].
+        centre: centre of mass in mm (RAS+).
+        place: where in the brain, in the words of its disease.
+        displacement_mm: the farthest that it has pushed any tissue.
+    """
+
+    volume_ml: float
+    contrast: float
+    centre: tuple[float, float, float]
+    place: str = "white matter"
+    displacement_mm: float = 0.0
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """All lesions of a case.
+
+    Attributes:
+        layers: painted one over the other, in this order.
+        labels: `(X, Y, Z)` uint16, the 1-based line of `table` that a voxel belongs to, 0 for none; a
+            lesion is one 26-connected part of the voxels that lesions fill to more than half.
+        regions: `(X, Y, Z)` uint8, parts of a lesion, 0 outside; None where lesions have none.
+    """
+
+    table: tuple[Lesion, ...]
+    layers: tuple[Layer, ...]
+    labels: NDArray[np.uint16]
+    regions: NDArray[np.uint8] | None = None
+
+    @property
+    def lesion_mask(self) -> NDArray[np.bool_]:
+        return self.labels > 0
+
+    def pushing(self, displacement_mm: float) -> "Lesions":
+        """The same, known to push tissue as far as that."""
+        table = tuple(replace(lesion, displacement_mm=displacement_mm) for lesion in self.table)
+        return replace(self, table=table)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Lesions of one kind, before they are put together with the others of the case.
+
+    Attributes:
+        layers, lesion_mask: inside `window` only.
+    """
+
+    layers: tuple[Layer, ...]
+    lesion_mask: NDArray[np.bool_]
+    contrast: float
+    place: str
+    window: Window = EVERYWHERE
+
+
+def no_lesions(anatomy: Anatomy) -> Lesions:
+    return Lesions((), (), np.zeros(anatomy.lattice.shape, dtype=np.uint16))
+
+
+def put_together(lattice: Lattice, drawn: Sequence[Drawn], tissues: Sequence[Relaxation]) -> Lesions:
+    """The lesions of a case; those of `drawn` must not touch each other.
+
+    Args:
+        tissues: all that the layers are made of, in the order in which they are painted.
+    """
+    labels = np.zeros(lattice.shape, dtype=np.uint16)
+    table: list[Lesion] = []
+    for one in drawn:
+        parts, count = ndimage.label(one.lesion_mask, structure=np.ones((3, 3, 3)))
+        labels[one.window] = np.where(parts > 0, parts + len(table), labels[one.window])
+        table += [_describe(parts == part, one, lattice) for part in range(1, count + 1)]
+    layers = [Layer(tissue, _share(lattice, drawn, tissue)) for tissue in tissues]
+    return Lesions(tuple(table), tuple(layer for layer in layers if layer.share.any()), labels)
+
+
+def _share(lattice: Lattice, drawn: Sequence[Drawn], tissue: Relaxation) -> Volume:
+    share = np.zeros(lattice.shape, dtype=np.float32)
+    for one in drawn:
+        for layer in one.layers:
+            if layer.tissue == tissue:
+                share[one.window] = np.maximum(share[one.window], layer.share)
+    return share
+
+
+def _describe(part: NDArray[np.bool_], drawn: Drawn, lattice: Lattice) -> Lesion:
+    first = np.array([window.start or 0 for window in drawn.window])
+    x, y, z = lattice.affine[:3, :3] @ (np.argwhere(part).mean(axis=0) + first) + lattice.affine[:3, 3]
+    volume_ml = float(np.count_nonzero(part) * lattice.voxel_ml)
+    return Lesion(volume_ml, drawn.contrast, (float(x), float(y), float(z)), drawn.place)

@@ -1,0 +1,1 @@
+"""Figures by matplotlib, one file a kind."""

@@ -1,0 +1,136 @@
+"""write_latex: `report.tex`, a run's tables with booktabs and its methods text, which a paper can include."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from datasets.io.atomic import write_text
+from reports.document import Document
+from reports.markup.markdown import alignment, plain
+from reports.model.cohort_results import Board
+from reports.model.ranking import Headline, choice_told, decided, headlines
+from reports.model.run_results import Findings, cohort_title
+from reports.sections.at_a_glance import LEGEND as GLANCE
+from reports.sections.at_a_glance import short_columns, short_lead, standing_columns, standing_lead, standing_order
+from reports.sections.cohort_tables import ranked
+from reports.sections.columns import cells, headings
+from reports.sections.healthy_false_positives import alarm_cells
+from reports.sections.notes import badges
+from reports.sections.pairwise_tests import LEGEND as PAIRS
+from reports.sections.pairwise_tests import matrix_cells
+from reports.sections.paper_text import methods_paragraphs
+
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "\N{DAGGER}": r"$^\dagger$",
+    "\N{DOUBLE DAGGER}": r"$^\ddagger$",
+    "\N{BLACK UP-POINTING TRIANGLE}": r"$\triangle$",
+    "\N{BLACK DOWN-POINTING TRIANGLE}": r"$\bigtriangledown$",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def write_latex(document: Document) -> Path:
+    r"""Write `report.tex` into the run folder; its path is returned.
+
+    A fragment to be `\input`: tables stand in `table` environments and need `\usepackage{booktabs}`; the best of a
+    column is bold, what is not separable from the best carries a dagger, what is missing is shown as missing.
+    """
+    findings = document.findings
+    parts = ["% Needs \\usepackage{booktabs}, and T1 fonts for what is not ASCII in names."]
+    parts += [f"% {plain(badge)}" for badge in badges(findings)]
+    for name, board in findings.lesion.items():
+        parts += [*_standing(findings, name, board), *_pairs(findings, name)]
+        parts += [_table(findings, name, board, first) for first in headlines(findings, board)]
+    parts += _alarms(findings)
+    parts += ["% Methods, made from what the run keeps.", *map(escape, methods_paragraphs(findings))]
+    path = document.run.root / "report.tex"
+    write_text(path, "\n\n".join(parts) + "\n")
+    return path
+
+
+def latex(markdown: str) -> str:
+    """A cell of a table: bold and emphasis of a whole cell or its first word stay, everything else is text."""
+    for mark, command in (("**", "textbf"), ("*", "emph")):
+        whole = re.fullmatch(rf"{re.escape(mark)}([^*]+){re.escape(mark)}(.*)", markdown)
+        if whole is not None:
+            return f"\\{command}{{{escape(plain(whole[1]))}}}{escape(plain(whole[2]))}"
+    return escape(plain(markdown))
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX prints as it is written; signs that its fonts lack as commands."""
+    return re.sub(r"[\\~^&%$#_{}<>\u2020\u2021\u25b2\u25bc]", lambda found: SPECIAL[found[0]], text)
+
+
+def _standing(findings: Findings, name: str, board: Board) -> list[str]:
+    """The choice that decides, with intervals and rank sets."""
+    found = decided(findings, name)
+    if found is None:
+        return []
+    lead, columns = standing_lead(board, found), standing_columns(board, found)
+    caption = f"{plain(cohort_title(name))}: {plain(choice_told(found))}. {plain(GLANCE)} {board.caution}".strip()
+    body = cells(standing_order(board, found), lead, columns)
+    return [_tabular(headings(lead, columns), body, len(lead), findings.titled(caption), f"{name}-standing")]
+
+
+def _pairs(findings: Findings, name: str) -> list[str]:
+    found = decided(findings, name)
+    if found is None or not found.ranks:
+        return []
+    headers, body = matrix_cells(found, found.question)
+    caption = f"{plain(cohort_title(name))}: {plain(choice_told(found))}. {plain(PAIRS)}"
+    return [_tabular(headers, body, 1, findings.titled(caption), f"{name}-pairs")]
+
+
+def _alarms(findings: Findings) -> list[str]:
+    """What is raised in healthy scans, a table a number."""
+    return [
+        _tabular(
+            headers, body, 1, findings.titled(f"False alarms in healthy scans: {title}. {told}"), f"alarms-{metric}"
+        )
+        for metric, title, told, headers, body in alarm_cells(findings)
+    ]
+
+
+def _table(findings: Findings, name: str, board: Board, first: Headline) -> str:
+    lead, columns = short_lead(board), short_columns(board, first)
+    body = cells(ranked(board, first.chain), lead, columns)
+    return _tabular(
+        headings(lead, columns), body, len(lead), _caption(findings, name, board, first), f"{name}-{first.chain}"
+    )
+
+
+def _tabular(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int, caption: str, label: str) -> str:
+    """A `table` environment of cells as Markdown; `texts` columns of text first."""
+    rows = [[latex(cell) for cell in line] for line in body]
+    titles = [latex(heading) for heading in headers]
+    tabular = tabulate(
+        rows, titles, tablefmt="latex_raw", disable_numparse=True, colalign=alignment(len(titles), texts)
+    )
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+        tabular = tabular.replace(r"\hline", rule, 1)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            r"\footnotesize",
+            r"\setlength{\tabcolsep}{3.5pt}",
+            f"\\caption{{{escape(caption)}}}",
+            f"\\label{{tab:{re.sub('[^a-z0-9]+', '-', label.lower())}}}",
+            tabular,
+            r"\end{table}",
+        ]
+    )
+
+
+def _caption(findings: Findings, name: str, board: Board, first: Headline) -> str:
+    threshold = f"threshold {first.protocol}" if first.protocol else "no threshold"
+    said = f"{plain(cohort_title(name))}: post-processing {first.chain}, {threshold}. Means over patients."
+    return " ".join(filter(None, (findings.titled(said), board.caution)))

@@ -1,0 +1,101 @@
+"""boards_text: a run's boards as plain text, for the terminal in which it ends."""
+
+from collections.abc import Iterator, Sequence
+from textwrap import fill
+
+import pandas as pd
+from tabulate import tabulate
+
+from benchmark.storage.fits import LABELS
+from benchmark.storage.folder import RunFolder
+from reports.markup.markdown import alignment, plain
+from reports.model.cohort_results import Board
+from reports.model.ranking import Headline, domain, headline_chains, headlines, healthy_protocol
+from reports.model.run_results import Findings, cohort_title, read_findings
+from reports.sections.at_a_glance import short_columns, short_lead
+from reports.sections.cohort_tables import ranked
+from reports.sections.columns import Column, cells, headings
+from reports.sections.notes import badges, notes
+from reports.sections.shifts import worst_shifts
+
+WIDTH = 100
+GAP = 2  # blanks that tabulate leaves between two columns, and adds to a heading
+STUCK = "\N{NO-BREAK SPACE}"
+LEGEND = (
+    "n: patients. Far alarms: alarmed share of the brain more than 10 mm from the lesion. [a/b]: over a of b cases. "
+    "n/a: undefined. -: not computed."
+)
+
+
+def boards_text(run: RunFolder) -> str:
+    """Each lesion cohort's leaderboard, the alarms in healthy cohorts, and the notes, in at most 100 columns.
+
+    Raises:
+        MissingData: nothing has been scored yet.
+    """
+    findings = read_findings(run)
+    parts = [
+        _board(findings, name, board, first)
+        for name, board in findings.lesion.items()
+        for first in headlines(findings, board)
+    ]
+    parts += [_wrapped(LEGEND)] if parts else []
+    parts.append("\n".join(_wrapped(line) for line in _healthy_lines(findings)))
+    parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(findings)))
+    said = [plain(note) for note in (*badges(findings), *notes(findings))]
+    parts.append("\n".join(_wrapped(f"- {note}") for note in said))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _board(findings: Findings, name: str, board: Board, first: Headline) -> str:
+    lines = [_wrapped(_title(findings, name, first)), *([_wrapped(board.caution)] if board.caution else [])]
+    return "\n".join([*lines, _table(board, first)])
+
+
+def _title(findings: Findings, name: str, first: Headline) -> str:
+    threshold = f"threshold {first.protocol}" if first.protocol else "no threshold"
+    return findings.titled(f"{plain(cohort_title(name))}: post-processing {first.chain}, {threshold}")
+
+
+def _table(board: Board, first: Headline) -> str:
+    lead, columns = short_lead(board), short_columns(board, first)
+    body = [[plain(cell) for cell in line] for line in cells(ranked(board, first.chain), lead, columns)]
+    return _narrow(headings(lead, columns), body, len(lead))
+
+
+def _narrow(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int) -> str:
+    """A table whose first column goes over several lines where the whole would be too wide."""
+    widths = [max(len(header) + GAP, *map(len, column)) for header, *column in zip(headers, *body, strict=True)]
+    room = WIDTH - sum(width + GAP for width in widths[1:])
+    return tabulate(
+        body,
+        headers,
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=alignment(len(headers), texts),
+        maxcolwidths=[room, *[None] * (len(headers) - 1)],
+    )
+
+
+def _healthy_lines(findings: Findings) -> Iterator[str]:
+    """The share of the brain that is alarmed, as in the report's table of alarms."""
+    chain, protocol = headline_chains(findings)[0], healthy_protocol(findings)
+    if not protocol:
+        return
+    for name, board in findings.scanned.items():
+        shares = [_share(board, method, chain, protocol).replace(" ", STUCK) for method in board.seeds]
+        title = f"{plain(cohort_title(name))}, healthy, {domain(findings, name)}"
+        line = f"{title}: median share of the brain alarmed ({chain}, {protocol}): {', '.join(shares)}"
+        yield findings.titled(f"{line}. {board.caution}".rstrip(". "))
+
+
+def _share(board: Board, method: str, chain: str, protocol: str) -> str:
+    """A method, marked where it uses lesion labels, and its number."""
+    number = board.scan_number(method, "alarm_fraction", chain, protocol, pd.Series.median)
+    shown = plain(Column("", {method: number}, show=lambda one: f"{one.value:.2%}").text(method))
+    return f"{method} (uses {LABELS}) {shown}" if method in board.labelled else f"{method} {shown}"
+
+
+def _wrapped(line: str) -> str:
+    """Lines of at most `WIDTH`; a number stays with its method."""
+    return fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False).replace(STUCK, " ")

@@ -1,0 +1,196 @@
+"""The board's first page, as Markdown: a table a cohort, all cohorts side by side, upper bounds apart, the entries."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.study.protocols import protocol_named
+from datasets.io.atomic import read_json
+from reports.leaderboard.results import RANKED_SEEDS, RECIPE, WEIGHTS, Standing
+from reports.markup.markdown import MISSING, escape, folded, github_table
+from reports.model.numbers import PERFECT_MAP
+from reports.model.run_results import cohort_title
+from reports.sections.cohort_tables import dice_table
+
+BADGES = {
+    "single seed": f"trained once: below {RANKED_SEEDS} training seeds a recipe has no rank",
+    "partial": "cases, seeds or cohorts are missing; nothing is averaged over what is not there",
+    "leaked": "somebody is in two splits",
+    "labels used": "its maps have seen lesion labels: shown, ranked with no other",
+    "maps not remade": "no map of its entry was made again from the weights when it was verified",
+}
+LEGEND = (
+    "Means over patients and training seeds with 95 % intervals. **Ranks (recipe)** are the ranks that the data leave "
+    "open to a method trained anew, patients and training seeds both drawn again; **ranks (weights)** those of the "
+    "very weights that were run. All pairs of a cohort are tested together; sets that overlap are not separated. A "
+    "floor is what any method has to beat; the perfect map is the truth itself sent through the same chain. Alarms: "
+    "the share of healthy people with any alarm (of how many), in the cohort that was fitted on and in others."
+)
+
+
+def index_page(standing: Standing, pages: Mapping[str, str]) -> tuple[str, str]:
+    """Title and body.
+
+    Args:
+        pages: by method, where its page lies.
+    """
+    endpoint = standing.endpoint
+    title = f"Leaderboard, release {endpoint.release}"
+    parts = [folded("What decides, and on which data", "\n".join(_facts(standing))), LEGEND]
+    for dataset in standing.cohorts:
+        parts += [f"## {cohort_title(dataset)}", *_cohort(standing, dataset, pages)]
+    parts += [*_side_by_side(standing, pages), *_upper_bounds(standing), *_badges(), *_entries(standing)]
+    return title, "\n\n".join(part for part in parts if part)
+
+
+def _facts(standing: Standing) -> Iterator[str]:
+    endpoint, grid = standing.endpoint, standing.release.settings["grid"]
+    yield (
+        f"- Decided by {escape(endpoint.metric)}, post-processing `{endpoint.postprocessing}`, threshold "
+        f"`{endpoint.protocol}`, unshifted, split `{endpoint.split}`; fixed with the release."
+    )
+    yield f"- Grid {' x '.join(map(str, grid['shape']))} at {grid['spacing']:g} mm."
+    for name, digest in standing.release.cohorts.items():
+        yield f"- Data: {escape(name)}, `{digest[:12]}`"
+    yield f"- {len(standing.entries)} entries, {len(standing.methods)} methods."
+
+
+def _cohort(standing: Standing, dataset: str, pages: Mapping[str, str]) -> Iterator[str]:
+    board = standing.findings.lesion[dataset]
+    if board.caution:
+        yield f"> {board.caution}"
+    weights, recipe = (standing.primary(dataset, question) for question in (WEIGHTS, RECIPE))
+    body = [
+        [
+            _linked(standing, method, pages),
+            ranks_text(recipe.get(method)) if line["seeds"] >= RANKED_SEEDS else MISSING,
+            ranks_text(line),
+            with_interval(line),
+            _area(standing, dataset, method),
+            *_alarms(standing, method),
+            _seconds(standing, dataset, method),
+            f"{int(line['n'])} x {int(line['seeds'])}",
+            _as_badges(standing.badges(method, dataset)),
+        ]
+        for method, line in _ordered(standing, weights)
+    ]
+    body += [
+        [_linked(standing, method, pages), MISSING, MISSING, "missing", *[MISSING] * 5, "`partial`"]
+        for method in standing.methods
+        if method not in weights
+    ]
+    endpoint = standing.endpoint
+    perfect = board.numbers(endpoint.metric, endpoint.postprocessing, endpoint.protocol)[PERFECT_MAP]
+    if perfect.defined:
+        body.append(["*perfect map*", "", "", f"{perfect.value:.3f}", *[""] * 6])
+    headings = [
+        "Method", "Ranks: recipe", "weights", f"{endpoint.metric.title()} [95 %]", "AUPRC",
+        "Alarms: in-domain", "elsewhere", "s/volume", "n x seeds", "Badges",
+    ]  # fmt: skip
+    yield github_table(headings, body, 1)
+
+
+def _ordered(standing: Standing, lines: Mapping[str, pd.Series]) -> list[tuple[str, pd.Series]]:
+    """Best mean first, to be read more easily; what uses labels last."""
+    labelled = standing.findings.whole.labelled
+    return sorted(lines.items(), key=lambda pair: (pair[0] in labelled, -pair[1]["mean"]))
+
+
+def _linked(standing: Standing, method: str, pages: Mapping[str, str]) -> str:
+    floor = " (floor)" if method in standing.findings.whole.floors else ""
+    return f"[{escape(method)}]({pages[method]}){floor}"
+
+
+def ranks_text(line: "pd.Series | None") -> str:
+    if line is None or pd.isna(line["rank_low"]):
+        return MISSING
+    low, high = int(line["rank_low"]), int(line["rank_high"])
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def with_interval(line: pd.Series) -> str:
+    interval = "" if pd.isna(line["low"]) else f" [{line['low']:.3f}, {line['high']:.3f}]"
+    return f"{line['mean']:.3f}{interval}"
+
+
+def _area(standing: Standing, dataset: str, method: str) -> str:
+    chain = standing.endpoint.postprocessing
+    number = standing.findings.lesion[dataset].numbers("auprc", chain)[method]
+    return f"{number.value:.3f}" if number.defined else MISSING
+
+
+def _alarms(standing: Standing, method: str) -> list[str]:
+    """Share of healthy people with any alarm, in the cohort that was fitted on and in the others."""
+    own = standing.alarms[(standing.alarms["method"] == method) & (standing.alarms["metric"] == "alarm")]
+    return [_shares(own[own["domain"] == domain]) for domain in ("in-domain", "out-of-domain")]
+
+
+def _shares(lines: pd.DataFrame) -> str:
+    shown = [f"{line['mean']:.2f} ({int(line['n'])})" for _, line in lines.iterrows() if not pd.isna(line["mean"])]
+    return ", ".join(shown) or MISSING
+
+
+def _seconds(standing: Standing, dataset: str, method: str) -> str:
+    own = standing.efficiency
+    found = own[(own["dataset"] == dataset) & (own["method"] == method)]["seconds"].dropna()
+    return f"{found.iloc[0]:.2f}" if len(found) else MISSING
+
+
+def _as_badges(names: Sequence[str]) -> str:
+    return " ".join(f"`{name}`" for name in names)
+
+
+def _side_by_side(standing: Standing, pages: Mapping[str, str]) -> Iterator[str]:
+    """No mean over cohorts: a method that lacks one would be compared on other patients."""
+    if len(standing.cohorts) < 2:
+        return
+    yield "## All cohorts"
+    yield "Each cohort's own number; nothing is averaged over cohorts, and what was not run is missing."
+    columns = [standing.primary(dataset, WEIGHTS) for dataset in standing.cohorts]
+    body = [
+        [
+            _linked(standing, method, pages),
+            *(with_interval(column[method]) if method in column else "missing" for column in columns),
+            _as_badges(standing.badges(method)),
+        ]
+        for method in standing.methods
+    ]
+    yield github_table(["Method", *map(escape, standing.cohorts), "Badges"], body, 1)
+
+
+def _upper_bounds(standing: Standing) -> Iterator[str]:
+    seen = [name for name in standing.findings.scoring.protocols if protocol_named(name).sees_test_labels]
+    if not seen:
+        return
+    yield "## Upper bounds"
+    yield "`oracle` These thresholds have seen the test labels: shown apart, ranked nowhere."
+    for dataset, board in standing.findings.lesion.items():
+        yield f"### {cohort_title(dataset)}: upper bounds"
+        yield dice_table(board, [standing.endpoint.postprocessing], seen, marked=False)
+
+
+def _badges() -> Iterator[str]:
+    yield "## Badges"
+    yield "\n".join(f"- `{name}`: {what}." for name, what in BADGES.items())
+
+
+def _entries(standing: Standing) -> Iterator[str]:
+    yield "## Entries"
+    body = [
+        [
+            escape(entry.name),
+            str(len(entry.cells)),
+            escape(", ".join(dict.fromkeys(cell.fit.method for cell in entry.cells))),
+            "rows and a sample of maps" if entry.maps_verified else "rows",
+            escape(_computed_on(entry.folder)),
+        ]
+        for entry in standing.entries
+    ]
+    yield github_table(["Entry", "Cells", "Methods", "Verified", "Computed on"], body, 5)
+
+
+def _computed_on(folder: Path) -> str:
+    path = folder / "environment.json"
+    found = read_json(path) if path.is_file() else {}
+    return ", ".join(str(found[name]) for name in ("gpu", "processor") if name in found) or MISSING

@@ -1,0 +1,105 @@
+"""Standing: what a board's pages are written from, all of it read from the pool of its entries."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from benchmark.analysis.summaries.efficiency import EfficiencyLine
+from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
+from benchmark.analysis.summaries.standings import Line
+from benchmark.statistics.panel import QUESTIONS
+from benchmark.statistics.primary_endpoint import Endpoint
+from benchmark.storage.fits import LABELS
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.tables import read_summary, table_path
+from benchmark.verification.leaderboard.entry import Entry
+from benchmark.verification.leaderboard.release import Release
+from reports.model.run_results import Findings, read_findings
+
+WEIGHTS, RECIPE = QUESTIONS
+RANKED_SEEDS = 3
+"""From how many training seeds on a recipe has a rank."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A board's pool with its summaries, and where it comes from."""
+
+    run: RunFolder
+    release: Release
+    endpoint: Endpoint
+    entries: Sequence[Entry]
+
+    @cached_property
+    def findings(self) -> Findings:
+        return read_findings(self.run)
+
+    @cached_property
+    def lines(self) -> pd.DataFrame:
+        return read_summary(self.run, "standings", Line)
+
+    @cached_property
+    def alarms(self) -> pd.DataFrame:
+        return read_summary(self.run, "alarms", AlarmLine)
+
+    @cached_property
+    def efficiency(self) -> pd.DataFrame:
+        return read_summary(self.run, "efficiency", EfficiencyLine)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        return pd.read_csv(table_path(self.run, "comparisons"), dtype={"seeds": str}, keep_default_na=False)
+
+    @property
+    def methods(self) -> list[str]:
+        return list(self.findings.whole.seeds)
+
+    @property
+    def cohorts(self) -> list[str]:
+        """Those of lesions, in which methods are ranked."""
+        return list(self.findings.lesion)
+
+    def primary(self, dataset: str, question: str) -> Mapping[str, pd.Series]:
+        """The line of each method under the frozen endpoint; none of a method without a number."""
+        found = self.lines[
+            (self.lines["dataset"] == dataset)
+            & (self.lines["endpoint"] == "primary")
+            & (self.lines["question"] == question)
+            & self.lines["mean"].notna()
+        ]
+        return {str(line["method"]): line for _, line in found.iterrows()}
+
+    def badges(self, method: str, dataset: str | None = None) -> list[str]:
+        """What qualifies a method's numbers, in one cohort or in any."""
+        return list(dict.fromkeys(self._badges(method, dataset)))
+
+    def _badges(self, method: str, dataset: str | None) -> Iterator[str]:
+        cohorts = self.cohorts if dataset is None else [dataset]
+        lines = [self.primary(name, WEIGHTS).get(method) for name in cohorts]
+        there = [line for line in lines if line is not None]
+        seeds = min((int(line["seeds"]) for line in there), default=0)
+        if 0 < seeds < RANKED_SEEDS:
+            yield "single seed" if seeds == 1 else f"{seeds} seeds"
+        flags = self._flags(method, dataset)
+        if len(there) < len(lines) or "partial" in flags or any(line["left_out"] > 0 for line in there):
+            yield "partial"
+        if any(line["seeds"] < line["planned"] for line in there):
+            yield "partial"
+        if "leak" in flags:
+            yield "leaked"
+        if self.findings.whole.supervision.get(method) == LABELS:
+            yield "labels used"
+        if method not in self._remade:
+            yield "maps not remade"
+
+    def _flags(self, method: str, dataset: str | None) -> set[str]:
+        rows = self.findings.whole.of(method)
+        own = rows if dataset is None else rows[rows["dataset"] == dataset]
+        return {word for flags in own["flags"].unique() for word in flags.split()}
+
+    @cached_property
+    def _remade(self) -> set[str]:
+        """Methods of entries in whose verification maps were made again from weights."""
+        return {cell.fit.method for entry in self.entries if entry.maps_verified for cell in entry.cells}

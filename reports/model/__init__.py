@@ -1,0 +1,1 @@
+"""What the sections say, as numbers and records."""

@@ -1,0 +1,255 @@
+"""Decided: one cohort's methods under the choice that they are ranked by, and what the tests say of every pair."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+import pandas as pd
+
+from benchmark.metrics import METRICS
+from benchmark.statistics.intervals.coverage import is_short
+from benchmark.study.protocols import protocol_named
+from datasets.simulation.implants import host_cohort
+from reports.markup.markdown import MISSING, escape
+from reports.model.cohort_results import Board
+from reports.model.numbers import select
+from reports.model.run_results import Findings
+
+RECIPE, WEIGHTS = "this recipe", "these weights"
+OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
+"""Marks: not shown to be worse than the best; an interval of the weights alone; an interval that covers too little."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Lines of `standings.csv` of one cohort, and of `comparisons.csv` under the same choice.
+
+    Attributes:
+        lines: of both questions.
+        pairs: of both questions.
+        question: the one that ranks are of: *this recipe* where any pair of recipes can be tested.
+    """
+
+    lines: pd.DataFrame
+    pairs: pd.DataFrame
+    question: str
+
+    @property
+    def first(self) -> "pd.Series[Any]":
+        """A line, for the choice that all share."""
+        return self.lines.iloc[0]
+
+    @property
+    def primary(self) -> bool:
+        return bool(self.first["endpoint"] == "primary")
+
+    @property
+    def methods(self) -> list[str]:
+        """In the study's order, those that use lesion labels last."""
+        return list(dict.fromkeys(self.lines["method"]))
+
+    @property
+    def ranks(self) -> Mapping[str, tuple[int, int]]:
+        """Rank sets of the methods that have one, best first."""
+        own = self.lines[(self.lines["question"] == self.question) & self.lines["rank_low"].notna()]
+        ordered = own.sort_values(["rank_low", "rank_high", "mean"], ascending=[True, True, False], kind="stable")
+        named = zip(ordered["method"], ordered["rank_low"], ordered["rank_high"], strict=True)
+        return {method: (int(low), int(high)) for method, low, high in named}
+
+    @property
+    def leader(self) -> str:
+        """The method of the highest mean among those with a rank; "" without any."""
+        means = {method: self.line(method)["mean"] for method in self.ranks}
+        return max(means, key=lambda method: means[method]) if means else ""
+
+    def line(self, method: str, question: str | None = None) -> "pd.Series[Any]":
+        own = self.lines[(self.lines["method"] == method) & (self.lines["question"] == (question or self.question))]
+        return own.iloc[0]
+
+    def rank_text(self, method: str) -> str:
+        if method not in self.ranks:
+            return MISSING
+        low, high = self.ranks[method]
+        return str(low) if low == high else f"{low}-{high}"
+
+    def interval_text(self, method: str) -> str:
+        """The ends, of the weights alone where the recipe has none; flagged where such intervals cover too little."""
+        for question in dict.fromkeys((self.question, WEIGHTS)):
+            one = self.line(method, question)
+            if not isnan(one["low"]):
+                mark = f" {ONLY_WEIGHTS}" if question != self.question else ""
+                mark += f" {SHORT}" if is_short(one["coverage"]) else ""
+                return f"{one['low']:.3f} to {one['high']:.3f}{mark}"
+        return MISSING
+
+    def state(self, a: str, b: str, question: str | None = None) -> str:
+        """What is shown of `a` against `b`: better, worse, equivalent, not separable or not testable."""
+        one = self.pair(a, b, question)
+        if one is None:
+            return "not testable"
+        if one["state"] != "better":
+            return str(one["state"])
+        return "better" if one["better"] == a else "worse"
+
+    def effect(self, a: str, b: str, question: str | None = None) -> float:
+        """Mean paired difference a - b; NaN without one."""
+        one = self.pair(a, b, question)
+        if one is None:
+            return float("nan")
+        return float(one["difference"]) if one["a"] == a else -float(one["difference"])
+
+    def pair(self, a: str, b: str, question: str | None = None) -> "pd.Series[Any] | None":
+        of = self.pairs[self.pairs["question"] == (question or self.question)]
+        found = of[((of["a"] == a) & (of["b"] == b)) | ((of["a"] == b) & (of["b"] == a))]
+        return None if found.empty else found.iloc[0]
+
+    def open_to(self, method: str) -> bool:
+        """Whether a method that is not the leader is not shown to differ from it."""
+        if method == self.leader or method not in self.ranks:
+            return False
+        return self.state(self.leader, method) in ("not separable", "equivalent", "not testable")
+
+
+def decided(findings: Findings, cohort: str) -> Decided | None:
+    """None where no method has a Dice under a threshold that could be deployed, or nothing is summarised."""
+    lines = findings.standings
+    lines = lines[(lines["dataset"] == cohort) & (lines["decides"] == 1)]
+    return None if lines.empty else _decided(findings, lines)
+
+
+def under(findings: Findings, cohort: str, metric: str, chain: str, protocol: str) -> Decided | None:
+    """The same under another choice that is summarised."""
+    lines = findings.standings
+    chosen = (lines["dataset"] == cohort) & (lines["metric"] == metric)
+    lines = lines[chosen & (lines["postprocessing"] == chain) & (lines["protocol"] == protocol)]
+    return None if lines.empty else _decided(findings, lines)
+
+
+def _decided(findings: Findings, lines: pd.DataFrame) -> Decided:
+    first, pairs = lines.iloc[0], findings.comparisons
+    for column in ("dataset", "metric", "postprocessing", "protocol", "split"):
+        pairs = pairs[pairs[column] == first[column]]
+    ranked = lines[lines["rank_low"].notna()]
+    recipe = (ranked["question"] == RECIPE).any()
+    return Decided(lines, pairs, RECIPE if recipe else WEIGHTS)
+
+
+ABSENT = {
+    "healthy-val": "the healthy cohort has no validation scans",
+    "lesion-val": "the cohort has no lesion validation cases",
+    "lesion-test": "no lesion case of its test split was scored",
+}
+"""Why a threshold is undefined, by the cases that it uses."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Of one of a cohort's first tables.
+
+    Attributes:
+        protocol: "" where no threshold that could be deployed was asked for.
+        why: the choice and its reason, as Markdown.
+    """
+
+    chain: str
+    protocol: str
+    why: str
+
+
+def headlines(findings: Findings, board: Board) -> list[Headline]:
+    """One a chain of `headline_chains`."""
+    return [_headline(findings, board, chain) for chain in headline_chains(findings)]
+
+
+def headline_chains(findings: Findings) -> list[str]:
+    """`paper`, to stand beside published numbers, and `light`, what one would deploy; else the first there is."""
+    chains = findings.scoring.postprocessing
+    return [chain for chain in ("paper", "light") if chain in chains] or [chains[0]]
+
+
+def _headline(findings: Findings, board: Board, chain: str) -> Headline:
+    """The published threshold where it is there, else the next best."""
+    deployable = [name for name in findings.scoring.protocols if not sees_test(name)]
+    wanted = [name for name in ("lesion-val", "healthy-fpr-1", *deployable) if name in deployable]
+    defined = [name for name in wanted if select(board.rows, "threshold", chain, name)["value"].notna().any()]
+    protocol = next(iter([*defined, *wanted]), "")
+    if not protocol:
+        return Headline(chain, "", f"Post-processing `{chain}`; no threshold that could be deployed was asked for.")
+    why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
+    if protocol != "lesion-val" and "lesion-val" in deployable:
+        missing = select(board.rows, "threshold", chain, "lesion-val").empty
+        reason = "not computed yet" if missing else f"undefined here: {ABSENT['lesion-val']}"
+        why += f" The first choice, `lesion-val`, is {reason}."
+    return Headline(chain, protocol, why)
+
+
+def healthy_protocol(findings: Findings) -> str:
+    """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
+    chosen = [name for name in findings.scoring.protocols if protocol_named(name).uses == "healthy-val"]
+    return "healthy-fpr-1" if "healthy-fpr-1" in chosen else next(iter(chosen), "")
+
+
+def domain(findings: Findings, cohort: str) -> str:
+    """Whether a healthy cohort is the one that the methods know."""
+    return "in-domain" if host_cohort(cohort) == findings.fits[0].healthy.dataset else "out-of-domain"
+
+
+def sees_test(protocol: str) -> bool:
+    return protocol_named(protocol).sees_test_labels
+
+
+MOST_NAMED = 4
+
+
+def answer(board: Board, found: Decided) -> str:
+    """Who may be first, and whether anything is shown to beat the floors."""
+    if not found.ranks:
+        return "" if board.caution else f"No pair can be tested: {escape(_why_none(found))}."
+    return " ".join(filter(None, (_first(found), _floors(board, found))))
+
+
+def choice_told(found: Decided) -> str:
+    """What the numbers are of, and whether it was fixed beforehand."""
+    one = found.first
+    parts = [METRICS[one["metric"]].title]
+    parts += [f"post-processing `{one['postprocessing']}`"] if one["postprocessing"] else []
+    parts += [f"threshold `{escape(one['protocol'])}`"] if one["protocol"] else []
+    standing = "primary endpoint" if found.primary else "exploratory"
+    return f"{', '.join(parts)} ({standing})" + (f"; ranks of *{found.question}*" if found.ranks else "")
+
+
+def _first(found: Decided) -> str:
+    may_lead = [method for method, (low, _) in found.ranks.items() if low == 1]
+    count = len(found.ranks)
+    if len(may_lead) == 1:
+        return f"**{escape(may_lead[0])}** is shown to be better than each of the {count - 1} others."
+    if len(may_lead) == count:
+        return f"Nothing is shown to be best or worst: each of {count} methods may be first."
+    return f"{_listed(may_lead)} may each be first; the other {count - len(may_lead)} may not."
+
+
+def _floors(board: Board, found: Decided) -> str:
+    """Which methods are shown to beat every floor; "" where there are no floors or nothing else."""
+    floors = [method for method in found.ranks if method in board.floors]
+    others = [method for method in found.ranks if method not in board.floors]
+    if not floors or not others:
+        return ""
+    winners = [one for one in others if all(found.state(one, floor) == "better" for floor in floors)]
+    if winners:
+        return f"Shown to beat every floor: {_listed(winners)}."
+    return f"None of the {len(others)} methods is shown to beat every floor."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """At most a few by name."""
+    shown = [f"**{escape(name)}**" for name in names[:MOST_NAMED]]
+    more = len(names) - len(shown)
+    if more:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _why_none(found: Decided) -> str:
+    known = found.lines[found.lines["question"] != RECIPE]["why_none"]
+    return next((why for why in known if why), "fewer than two methods have numbers")

@@ -1,0 +1,209 @@
+"""Findings: what a run's rows hold, sorted into the boards that reports are written from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from benchmark.analysis.summaries.efficiency import EfficiencyLine
+from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
+from benchmark.analysis.summaries.shift_areas import AreaLine
+from benchmark.analysis.summaries.standings import Line
+from benchmark.analysis.summaries.subgroups import GroupLine
+from benchmark.methods.built_in import methods
+from benchmark.storage.comparisons import read_comparisons
+from benchmark.storage.fits import LABELS, DataCard, read_card
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.rows import read_rows
+from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring
+from benchmark.storage.tables import read_summary, table_path
+from benchmark.study.cells import Cell, Fit
+from datasets.case import Split
+from datasets.cohorts.catalog import dataset
+from datasets.errors import MissingData
+from datasets.io.atomic import read_json
+from reports.markup.markdown import escape
+from reports.model.cohort_results import Board
+from reports.model.numbers import healthy_cases, lesion_cases, of_cases
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What reports are written from; shifted cells stay out of all boards.
+
+    Attributes:
+        cells: the unshifted ones of the study, in its order, those of methods that use lesion labels last.
+        shifted: the others, likewise; cells whose histograms are matched are among them.
+        shifted_rows: of the others, for the split that is reported.
+        split: the one that is reported.
+        whole: all cohorts and splits together.
+        lesion, healthy: a cohort's board of its cases with and of those without lesion.
+        empty: cohorts that have been scored and have no case in the split.
+        cards: of each method's first fit that has one.
+    """
+
+    run: RunFolder
+    cells: Sequence[Cell]
+    shifted: Sequence[Cell]
+    shifted_rows: pd.DataFrame
+    scoring: Scoring
+    settings: Mapping[str, Any]
+    split: Split
+    whole: Board
+    lesion: Mapping[str, Board]
+    healthy: Mapping[str, Board]
+    empty: Sequence[str]
+    cards: Mapping[str, DataCard]
+
+    @property
+    def fits(self) -> list[Fit]:
+        return list({cell.fit.key: cell.fit for cell in self.cells}.values())
+
+    @property
+    def cohorts(self) -> list[str]:
+        return list(dict.fromkeys(cell.cohort.dataset for cell in self.cells))
+
+    @property
+    def scanned(self) -> Mapping[str, Board]:
+        """The boards of `healthy` that hold any case."""
+        return {name: board for name, board in self.healthy.items() if board.patients}
+
+    @cached_property
+    def standings(self) -> pd.DataFrame:
+        """Means with intervals and ranks; without a line where the run is not summarised."""
+        return read_summary(self.run, "standings", Line)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """All pairs under the choices of `standings`."""
+        return read_comparisons(table_path(self.run, "comparisons"))
+
+    @cached_property
+    def alarms(self) -> pd.DataFrame:
+        """What is raised in healthy scans, with intervals."""
+        return read_summary(self.run, "alarms", AlarmLine)
+
+    @cached_property
+    def groups(self) -> pd.DataFrame:
+        """Means by site, age band and sex."""
+        return read_summary(self.run, "groups", GroupLine)
+
+    @cached_property
+    def areas(self) -> pd.DataFrame:
+        """Areas under shift dose-response curves."""
+        return read_summary(self.run, "areas", AreaLine)
+
+    @cached_property
+    def efficiency(self) -> pd.DataFrame:
+        """Quality beside seconds and memory."""
+        return read_summary(self.run, "efficiency", EfficiencyLine)
+
+    @property
+    def validation(self) -> bool:
+        """Whether the test split is closed."""
+        return self.split == "val"
+
+    def titled(self, title: str) -> str:
+        return f"VALIDATION: {title}" if self.validation else title
+
+    def heading(self, title: str, level: int = 2) -> str:
+        return f"{'#' * level} {self.titled(title)}"
+
+
+def read_findings(run: RunFolder) -> Findings:
+    """Sort a run's `rows.csv` and `timing.csv` by cohort.
+
+    Raises:
+        MissingData: nothing has been scored yet.
+    """
+    tables = (_table(run, name) for name in ("rows.csv", "timing.csv"))
+    (rows, others), (timing, _) = ((table[clean], table[~clean]) for table in tables for clean in [_unshifted(table)])
+    kept, settings = kept_cells(run), read_json(run.study)["settings"]
+    cards = _cards(run, kept)
+    ordered = _labelled_last(kept, cards)
+    cells = [cell for cell in ordered if cell.shift.is_none]
+    split: Split = "test" if "test" in settings["splits"] else "val"
+    seeds = _seeds(cells)
+    supervision = {method: card.supervision for method, card in cards.items()}
+    whole = Board(rows, timing, seeds, _floors(seeds), supervision)
+    boards = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
+    empty = [name for name, board in boards.items() if _is_empty(board)]
+    with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
+    shown = {name: board for name, board in boards.items() if name not in empty}
+    healthy = {name: _only(board, healthy_cases(board.rows)) for name, board in shown.items()}
+    return Findings(
+        run=run,
+        cells=cells,
+        shifted=[cell for cell in ordered if not cell.shift.is_none],
+        shifted_rows=others[others["split"].isin([split, ""])],
+        scoring=kept_scoring(run),
+        settings=settings,
+        split=split,
+        whole=whole,
+        lesion={name: _only(board, lesion_cases(board.rows)) for name, board in shown.items() if name in with_lesions},
+        healthy={name: board for name, board in healthy.items() if name not in with_lesions or board.patients},
+        empty=empty,
+        cards=cards,
+    )
+
+
+def cohort_title(name: str) -> str:
+    """A cohort's title and name, as Markdown."""
+    return f"{escape(dataset(name).title)} (`{name}`)"
+
+
+def _table(run: RunFolder, name: str) -> pd.DataFrame:
+    path = run.root / name
+    if not path.is_file():
+        raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {run.root}")
+    return read_rows(path)
+
+
+def _unshifted(table: pd.DataFrame) -> "pd.Series[bool]":
+    return table["shift"] == "none"
+
+
+def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
+    """How many training seeds each method was to have."""
+    pairs = dict.fromkeys((cell.fit.method, cell.fit.seed) for cell in cells)
+    counted = [method for method, _ in pairs]
+    return {method: counted.count(method) for method in dict.fromkeys(counted)}
+
+
+def _cards(run: RunFolder, cells: Sequence[Cell]) -> dict[str, DataCard]:
+    cards: dict[str, DataCard] = {}
+    for fit in {cell.fit.key: cell.fit for cell in cells}.values():
+        card = read_card(run, fit) if fit.method not in cards else None
+        if card is not None:
+            cards[fit.method] = card
+    return cards
+
+
+def _labelled_last(cells: Sequence[Cell], cards: Mapping[str, DataCard]) -> list[Cell]:
+    labelled = {method for method, card in cards.items() if card.supervision == LABELS}
+    return sorted(cells, key=lambda cell: cell.fit.method in labelled)
+
+
+def _floors(names: Iterable[str]) -> list[str]:
+    known = methods()
+    return [name for name in names if (base := name.split("[")[0]) in known and "(floor)" in known[base].title]
+
+
+def _of_cohort(whole: Board, cohort: str, split: Split) -> Board:
+    def part(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[(rows["dataset"] == cohort) & rows["split"].isin([split, ""])]
+
+    return replace(whole, rows=part(whole.rows), timing=part(whole.timing))
+
+
+def _only(board: Board, rows: pd.DataFrame) -> Board:
+    """The board of some of its cases, which the times follow."""
+    return replace(board, rows=rows, timing=board.timing[board.timing["case_id"].isin(rows["case_id"])])
+
+
+def _is_empty(board: Board) -> bool:
+    """Whether a cohort went through scoring, which leaves a threshold, without any case."""
+    scored = any(board.rows["metric"] == "threshold")
+    return scored and of_cases(board.rows).empty and of_cases(board.timing).empty

@@ -1,0 +1,75 @@
+"""The report's section of data cards: what each method has seen, and what chose its parameters and thresholds."""
+
+from collections.abc import Mapping
+
+from benchmark.storage.fits import SPEEDS, DataCard
+from benchmark.study.protocols import protocol_named
+from reports.markup.markdown import MISSING, escape, github_table
+from reports.model.run_results import Findings
+
+USES: Mapping[str, str] = {
+    "healthy-val": "healthy validation scans, no label",
+    "lesion-val": "lesion labels of the validation cases",
+    "lesion-test": "lesion labels of the test cases: an upper bound, never ranked",
+}
+"""In words, what a threshold protocol `uses`."""
+HEADINGS = ["Method", "Its map has seen", "Trained on", "Hyper-parameters", "Healthy cases", "Steps", "Parameters"]
+
+
+def data_cards(findings: Findings) -> str:
+    """A line a method and a line a threshold; supervision of a number is the most of both."""
+    parts = [
+        findings.heading("Data cards"),
+        "A Dice has seen what its map and its threshold have seen; AUPRC and AUROC know no threshold.",
+        _methods(findings) or "No data card is kept: this run was fitted by an earlier version.",
+        _thresholds(findings),
+        _said(findings),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _methods(findings: Findings) -> str:
+    if not findings.cards:
+        return ""
+    body = [[findings.whole.label(method), *_cells(findings.cards.get(method))] for method in findings.whole.seeds]
+    return github_table(HEADINGS, body, 5)
+
+
+def _cells(kept: DataCard | None) -> list[str]:
+    if kept is None:
+        return [MISSING] * (len(HEADINGS) - 1)
+    card = kept.card
+    stated = [MISSING] * 3 if card is None else [card.supervision, card.trained_on, card.tuned_on]
+    cases = f"{kept.healthy}, {kept.sequence}: {kept.train} to train on, {kept.val} to validate on"
+    steps = MISSING if kept.steps is None else f"{kept.steps:,}"
+    return [*map(escape, stated), escape(cases), steps, f"{kept.parameters:,}"]
+
+
+def _thresholds(findings: Findings) -> str:
+    chosen = [protocol_named(name) for name in findings.scoring.protocols]
+    body = [[f"`{one.name}`", USES.get(one.uses, escape(one.uses))] for one in chosen]
+    return github_table(["Threshold", "Chosen on"], body, 2)
+
+
+def _said(findings: Findings) -> str:
+    """How fast methods trained, and where they differ from their papers."""
+    items = [_item(method, findings.cards[method]) for method in findings.whole.seeds if method in findings.cards]
+    return "\n".join(item for item in items if item)
+
+
+def _item(method: str, kept: DataCard) -> str:
+    """Of a list: the training's speed as a sentence, and the departures as a list below; "" without either."""
+    departures = kept.card.departures if kept.card is not None else ()
+    sentences = [f"{escape(speed)}." for speed in _speeds(kept)]
+    sentences += ["Departures from its papers:"] if departures else []
+    if not sentences:
+        return ""
+    lines = [f"- **{escape(method)}**. {' '.join(sentences)}"]
+    return "\n".join([*lines, *(f"  - {escape(one.rstrip('.'))}." for one in departures)])
+
+
+def _speeds(kept: DataCard) -> list[str]:
+    """Of each stage of the training that says it."""
+    steps, waiting = SPEEDS
+    timed = [stage for stage in kept.training if {"name", *SPEEDS} <= stage.keys()]
+    return [f"{one[steps]:.1f} steps/s ({one['name']}), {100 * one[waiting]:.0f} % waiting for data" for one in timed]

@@ -1,0 +1,131 @@
+"""The report's section of pairs: better, equivalent or not separable, at the choice that each cohort decides by."""
+
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.metrics import METRICS
+from reports.figures.style import COLOURS, figure_at, tidy
+from reports.markup.markdown import escape, folded, github_table
+from reports.model.cohort_results import Board
+from reports.model.numbers import PERFECT_MAP
+from reports.model.ranking import RECIPE, WEIGHTS, Decided, choice_told, decided
+from reports.model.run_results import Findings, cohort_title
+from reports.sections.columns import SIGNS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+LEGEND = (
+    f"Mean paired difference, line less column: {SIGNS['better']} the line is better, {SIGNS['worse']} it is worse, "
+    f"{SIGNS['equivalent']} equivalent (surely within the margin), {SIGNS['not separable']} not separable, "
+    f"`{SIGNS['not testable']}` not testable. Tests are paired by patient and corrected for all pairs of the cohort; "
+    "every number of them is in `summaries/comparisons.csv`."
+)
+
+
+def separation(findings: Findings) -> str:
+    """Markdown; "" where no cohort has a pair that can be tested. Draws each such cohort's intervals."""
+    figures = findings.run.root / "figures"
+    parts, drawn = [], set()
+    for name, board in findings.lesion.items():
+        found = decided(findings, name)
+        if found is None or not found.ranks:
+            continue
+        path = figures / f"standing-{name}.svg"
+        draw_forest(found, board, path)
+        drawn.add(path)
+        parts += _cohort(findings, name, found, path.name)
+    for stale in {*figures.glob("standing-*.svg")} - drawn:
+        stale.unlink()
+    return "\n\n".join([findings.heading("Better, equivalent or not separable"), LEGEND, *parts]) if parts else ""
+
+
+def _cohort(findings: Findings, name: str, found: Decided, figure: str) -> list[str]:
+    margin = found.pairs["margin"].dropna()
+    told = (
+        f"Margin of equivalence: {margin.iloc[0]:g}."
+        if not margin.empty
+        else "No margin was fixed, so nothing is called equivalent."
+    )
+    title = METRICS[found.first["metric"]].title
+    parts = [
+        findings.heading(cohort_title(name), 3),
+        f"{choice_told(found)}. {told}",
+        f"![Mean {title} of each method with its interval, {escape(name)}](figures/{figure})",
+        matrix(found, found.question),
+    ]
+    if found.question == RECIPE:
+        parts.append(
+            folded(f"The same of {WEIGHTS}: patients drawn anew, the fits as they are", matrix(found, WEIGHTS))
+        )
+    return parts
+
+
+def matrix(found: Decided, question: str) -> str:
+    headers, body = matrix_cells(found, question)
+    return github_table(headers, body, 1)
+
+
+def matrix_cells(found: Decided, question: str) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells, a line and a column a method, in the order of the rank sets."""
+    pairs = found.pairs[found.pairs["question"] == question]
+    known = {*pairs["a"], *pairs["b"]}
+    methods = list(dict.fromkeys(method for method in [*found.ranks, *found.methods] if method in known))
+    body = [[escape(a), *(_cell(found, a, b, question) for b in methods)] for a in methods]
+    return ["Line less column", *map(escape, methods)], body
+
+
+def _cell(found: Decided, a: str, b: str, question: str) -> str:
+    if a == b:
+        return ""
+    state, effect = found.state(a, b, question), found.effect(a, b, question)
+    if state == "not testable" or isnan(effect):
+        return SIGNS["not testable"]
+    return f"{SIGNS[state]} {effect:+.3f}"
+
+
+WIDTH, LINE, REST = 6.4, 0.3, 0.9  # inches: the figure, a method, axis and legend
+SHAPES = {WEIGHTS: ("s", COLOURS[5], 0.14), RECIPE: ("o", COLOURS[0], -0.14)}
+
+
+def draw_forest(found: Decided, board: Board, path: Path) -> None:
+    """Write an SVG: circles are of the recipe, squares of the weights; hollow ones have no interval."""
+    methods = [*found.ranks, *(method for method in found.methods if method not in found.ranks)]
+    with figure_at(path, WIDTH, LINE * len(methods) + REST) as figure:
+        axes = figure.subplots()
+        for place, method in enumerate(methods):
+            for question, (marker, colour, aside) in SHAPES.items():
+                _draw(axes, found.line(method, question), place + aside, marker, colour)
+        labels = [f"{_plain(board, method)}, {found.rank_text(method)}" for method in methods]
+        axes.set_yticks(range(len(methods)), labels, parse_math=False)
+        axes.set_ylim(len(methods) - 0.5, -0.5)
+        axes.set_xlabel(f"{METRICS[found.first['metric']].title}, {100 * found.first['level']:.0f} % interval")
+        axes.set_title("method, rank set", loc="left", fontsize=8, color="0.35", x=-0.02, ha="right")
+        _perfect(axes, board, found)
+        tidy(axes)
+        for question, (marker, colour, _) in SHAPES.items():
+            axes.plot([], [], marker, color=colour, label=question)
+        axes.legend(loc="best", frameon=False, fontsize=7)
+
+
+def _draw(axes: "Axes", line: "object", place: float, marker: str, colour: str) -> None:
+    mean, low, high = (float(line[name]) for name in ("mean", "low", "high"))  # type: ignore[index]
+    if isnan(mean):
+        return
+    with_interval = not isnan(low)
+    if with_interval:
+        axes.hlines(place, low, high, color=colour, linewidth=2)
+    axes.plot([mean], [place], marker, color=colour, markersize=5, markerfacecolor=colour if with_interval else "none")
+
+
+def _perfect(axes: "Axes", board: Board, found: Decided) -> None:
+    """Where the truth itself comes out after the same chain."""
+    number = board.numbers(found.first["metric"], found.first["postprocessing"])[PERFECT_MAP]
+    if number.defined:
+        axes.axvline(number.value, color="black", linestyle=":", linewidth=1, label="perfect map")
+
+
+def _plain(board: Board, method: str) -> str:
+    return f"{method} (floor)" if method in board.floors else method

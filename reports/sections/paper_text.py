@@ -1,0 +1,293 @@
+"""How a run's numbers were made, as sentences that can be pasted into a paper."""
+
+from collections.abc import Iterator, Sequence
+from math import isnan
+
+from benchmark.metrics import METRICS
+from benchmark.statistics.intervals.coverage import ASKED, ASKED_FROM, is_short
+from benchmark.statistics.intervals.crossed_effects import Part
+from benchmark.statistics.intervals.mean import Interval
+from benchmark.statistics.pairwise.meta_analysis import Pooled
+from benchmark.statistics.pairwise.paired_difference import Comparison
+from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, LOGGED, SEEDS_FOR_A_CLAIM, Choice
+from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
+from benchmark.study.chains import CHAINS, Chain
+from benchmark.study.protocols import protocol_named
+from datasets.cohorts.catalog import dataset
+from datasets.io.atomic import read_json
+from reports.markup.markdown import escape
+from reports.model.run_results import Findings
+
+PACKAGES = ("python", "torch", "numpy", "scipy")
+
+
+def methods_section(findings: Findings) -> str:
+    """The paragraphs as Markdown, to be copied."""
+    intro = "Made from what the run itself keeps; nothing in it was typed. Check it, cite the cohorts, and paste it."
+    paragraphs = [escape(one) for one in methods_paragraphs(findings)]
+    return "\n\n".join([findings.heading("Methods, as text for a paper"), intro, *paragraphs])
+
+
+def methods_paragraphs(findings: Findings) -> list[str]:
+    """Plain text: data, detectors, scoring, statistics and computation."""
+    endpoint = read_endpoint()
+    parts = (_data(findings), _detectors(findings), _scoring(findings), _statistics(endpoint), _computation(findings))
+    return [" ".join(part) for part in parts]
+
+
+def _data(findings: Findings) -> Iterator[str]:
+    fit, settings = findings.fits[0], findings.settings
+    sequence, healthy = fit.healthy.sequence.upper(), dataset(fit.healthy.dataset)
+    counts = {(card.train, card.val) for card in findings.cards.values() if card.healthy == healthy.name}
+    sizes = " or ".join(f"{train} to train on and {val} to validate on" for train, val in sorted(counts))
+    told = f": {sizes}" if sizes else ""
+    yield f"Detectors saw healthy {sequence} scans of {healthy.title} ({healthy.reference}){told}."
+    scored = [_cohort(findings, name) for name in findings.cohorts if name not in findings.empty]
+    where = "validation cases, the test split being closed" if findings.validation else "test split"
+    yield f"Anomaly maps were made and scored ({where}) in {'; '.join(scored)}."
+    grid = fit.grid
+    low, high = grid.percentiles
+    yield (
+        f"Volumes were resampled to {grid.spacing:g} mm in a box of {' x '.join(map(str, grid.shape))} voxels around "
+        f"the volume's centre; intensities were scaled from percentile {low:g} to {high:g} of the brain to [0, 1]. "
+        "Lesion outside the box counts as missed."
+    )
+    if settings["limit"] is not None:
+        yield f"At most {settings['limit']} healthy and as many lesion cases of each split were used."
+    flags = sorted({flag for cell in findings.cells for flag in cell.flags})
+    if flags:
+        yield f"All numbers are flagged: {', '.join(flags)}."
+
+
+def _cohort(findings: Findings, name: str) -> str:
+    """A cohort with how many patients and healthy people were scored, and its reference."""
+    spec = dataset(name)
+    counts = []
+    for boards, noun in ((findings.lesion, "patient"), (findings.scanned, "healthy person")):
+        board = boards.get(name)
+        if board is not None and board.patients:
+            plural = {"patient": "patients", "healthy person": "healthy people"}[noun]
+            counts.append(f"{board.patients} {noun if board.patients == 1 else plural}")
+    return f"{spec.title} ({', '.join([*counts, spec.reference])})"
+
+
+def _detectors(findings: Findings) -> Iterator[str]:
+    whole = findings.whole
+    rivals = [name for name in whole.seeds if name not in whole.floors]
+    named = ", ".join(rivals) or "none"
+    floors = ", ".join(name for name in whole.seeds if name in whole.floors)
+    yield f"Methods: {named}." + (f" Floors, which any method has to beat: {floors}." if floors else "")
+    counts = sorted(set(whole.seeds.values()))
+    folds = findings.fits[0].folds
+    if folds:
+        yield f"Each was fitted on {folds} folds of the healthy subjects."
+    else:
+        seeds = " or ".join(map(str, counts))
+        noun = "seed" if counts == [1] else "seeds"
+        yield f"Each was fitted under {seeds} training {noun}, each of which redraws the validation cases."
+    if whole.labelled:
+        yield f"Made of lesion labels and ranked with nothing: {', '.join(whole.labelled)}."
+    yield "All hyper-parameters are listed in the resolved configuration."
+
+
+def _scoring(findings: Findings) -> Iterator[str]:
+    chains = [f"{name} ({_chain(CHAINS[name])})" for name in findings.scoring.postprocessing if name in CHAINS]
+    yield f"Post-processing: {'; '.join(chains)}."
+    protocols = [f"{name}: {protocol_named(name).what}" for name in findings.scoring.protocols]
+    yield f"Thresholds: {'; '.join(protocols)}."
+    oracles = [name for name in findings.scoring.protocols if protocol_named(name).sees_test_labels]
+    if oracles:
+        yield f"Thresholds that see test labels ({', '.join(oracles)}) are upper bounds and never ranked."
+    yield (
+        "AUPRC is step-wise average precision over brain voxels after post-processing, equal scores forming one step. "
+        "An empty prediction has Dice 0. The truth itself, sent through each chain, stands beside the methods as the "
+        "perfect map."
+    )
+
+
+def _chain(chain: Chain) -> str:
+    steps = [
+        f"{chain.erosion} in-plane erosions of the brain mask" if chain.erosion else "",
+        f"{chain.median} x {chain.median} x {chain.median} median{' within the brain' if chain.within_brain else ''}"
+        if chain.median > 1
+        else "",
+        f"components under {chain.min_voxels} voxels removed" if chain.min_voxels > 1 else "",
+        f"components under {chain.min_ml:g} ml removed" if chain.min_ml else "",
+    ]
+    return ", ".join(filter(None, steps)) or "no step"
+
+
+def _statistics(endpoint: Endpoint) -> Iterator[str]:
+    margins = ", ".join(f"{value:g} {name}" for name, value in endpoint.margins.items())
+    yield (
+        f"The primary endpoint, fixed beforehand (release {endpoint.release}), is {endpoint.metric} after "
+        f"{endpoint.postprocessing} at {endpoint.protocol} on the {endpoint.split} split, unshifted; everything else "
+        "is exploratory."
+    )
+    yield (
+        "The patient is the unit: scans of one are averaged first. Of these weights: bootstrap-t intervals and paired "
+        "sign-flip tests over patients, corrected by max-T over all pairs of a cohort; of this recipe: patients x "
+        "training seeds crossed, ANOVA moments with Satterthwaite's t for intervals, generalised p-values with Holm's "
+        f"correction for tests. Two-sided level {endpoint.alpha:g}; equivalence: two one-sided tests within {margins}."
+    )
+    yield (
+        f"Under {FEWEST_PATIENTS} patients, and for a recipe under {FEWEST_SEEDS} seeds, nothing is tested. Ranks are "
+        "confidence sets from the corrected pairs."
+    )
+
+
+def _computation(findings: Findings) -> Iterator[str]:
+    stored = read_json(findings.run.study)
+    path = findings.run.root / "environment.json"
+    known = read_json(path) if path.is_file() else {}
+    versions = ", ".join(f"{name} {known[name]}" for name in PACKAGES if name in known)
+    where = ", ".join(filter(None, [known.get("processor"), known.get("gpu")]))
+    yield (
+        f"Computed with uadbench {stored['version']}{f' ({versions})' if versions else ''}"
+        f"{f' on {where}' if where else ''}, inference in {findings.settings['precision']}."
+    )
+    digests = {cell.cohort.dataset: cell.cohort.digest for cell in findings.cells}
+    yield f"Data digests: {', '.join(f'{name} {digest[:12]}' for name, digest in digests.items())}."
+
+
+DRAWN = {
+    "these weights": "These weights (patients drawn anew, the fits as they are)",
+    "this recipe": "This recipe (patients and training seeds drawn anew, crossed)",
+}
+
+
+def paragraph(
+    weights: Comparison, recipe: Comparison, means: tuple[float, float], scans: int, endpoint: Endpoint
+) -> str:
+    """One cohort's paragraph on one pair: what was seen, and what follows for each question.
+
+    Args:
+        scans: of all the cohort's patients.
+    """
+    sentences = [_seen(weights, means, scans), *_answer(recipe), *_answer(weights)]
+    if weights.state != "not testable":
+        sentences += [_claim(weights), f"For comparison only, the published unpaired permutation test on the same "
+                      f"values: {p_text(weights.p_published)}."]  # fmt: skip
+    return " ".join([*sentences, standing(weights.choice, endpoint)])
+
+
+def standing(choice: Choice, endpoint: Endpoint) -> str:
+    """Whether a choice is what the release decides on."""
+    if endpoint.is_primary(choice):
+        return f"This is the primary endpoint of release {endpoint.release}, fixed beforehand."
+    fixed = f"{endpoint.metric} / {endpoint.postprocessing} / {endpoint.protocol}, {endpoint.split} split"
+    return f"Exploratory: the primary endpoint of release {endpoint.release} is {fixed}."
+
+
+def pooled_text(pooled: Pooled, question: str) -> str:
+    """A pair's meta-analysis over cohorts."""
+    wide = "; with two cohorts the interval is 12.7 standard errors wide to each side" if pooled.df == 1 else ""
+    return (
+        f"Across {len(pooled.cohorts)} cohorts ({', '.join(pooled.cohorts)}), {question}: {pooled.a} - {pooled.b} = "
+        f"{pooled.mean:.3f}, {pooled.level:.0%} interval {pooled.low:.3f} to {pooled.high:.3f}, {p_text(pooled.p)} "
+        f"(random effects, DerSimonian-Laird with Hartung-Knapp, t with {pooled.df} df{wide}); between cohorts "
+        f"s.d. {pooled.tau:.3f}, I2 {pooled.i2:.0%}."
+    )
+
+
+def parts_text(method: str, parts: Sequence[Part], level: float) -> str:
+    """A method's parts of variance with their intervals."""
+    if not parts:
+        return f"{method}: parts of variance need two patients and two training seeds."
+    listed = "; ".join(map(_part_text, parts))
+    return f"{method}: standard deviation by {listed}; {level:.0%} intervals."
+
+
+def _part_text(one: Part) -> str:
+    if isnan(one.low):
+        return f"{one.source} 0 (nothing varies)"
+    return f"{one.source} {one.sd:.3f} ({one.low:.3f} to {one.high:.3f}, {one.df} df)"
+
+
+def ranks_text(ranks: dict[str, tuple[int, int]], question: str, level: float) -> str:
+    """The rank confidence set of each method."""
+    listed = ", ".join(f"{method} {low}" + (f"-{high}" if high > low else "") for method, (low, high) in ranks.items())
+    return f"Ranks that the data leave open ({question}, all at once with {level:.0%} confidence): {listed}."
+
+
+def p_text(p: float) -> str:
+    if isnan(p):
+        return "p not defined"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def coverage_text(found: Interval) -> str:
+    """How the interval was made and how often its like held the truth; flagged where that is too seldom."""
+    if isnan(found.coverage):
+        return f"{found.method}; coverage not measured"
+    flag = ""
+    if is_short(found.coverage):
+        asked = f"{ASKED:.0%} asked" + (f" from n {ASKED_FROM} on" if found.n < ASKED_FROM else "")
+        flag = f", SHORT of the {asked}"
+    return f"{found.method}, measured coverage {found.coverage:.1%}{flag}"
+
+
+def _seen(one: Comparison, means: tuple[float, float], scans: int) -> str:
+    """The data, n and seeds, and both means."""
+    choice = one.choice
+    title = METRICS[choice.metric].title
+    how = ", ".join(
+        part
+        for part in (
+            f"post-processing {choice.postprocessing}" if choice.postprocessing else "",
+            f"threshold {choice.protocol}" if choice.protocol else "",
+        )
+        if part
+    )
+    logged = " (compared as logarithms)" if choice.metric in LOGGED else ""
+    seeds = f"{len(one.seeds)} training seed{'s' * (len(one.seeds) != 1)} ({', '.join(map(str, one.seeds)) or 'none'})"
+    missing = f"; {one.left_out} patients left out, a value is missing or undefined" if one.left_out else ""
+    if one.left_out_seeds:
+        missing += f"; not of both methods: seed {', '.join(map(str, one.left_out_seeds))}"
+    split = "" if choice.split == "test" else " VALIDATION cases"
+    return (
+        f"On {choice.dataset}{split}, {one.a} had a mean {title}{logged} of {means[0]:.3f} and {one.b} of "
+        f"{means[1]:.3f}{f' ({how})' if how else ''}, over {one.n} patients (the clusters; {scans} scans of "
+        f"{one.n + one.left_out} in the cohort) and {seeds}{missing}."
+    )
+
+
+def _answer(one: Comparison) -> Iterator[str]:
+    found, drawn = one.effect, DRAWN[one.question]
+    if one.state == "not testable":
+        yield f"{drawn}: not testable, {found.why_none}."
+        return
+    ends = (
+        f"no interval, {found.why_none}"
+        if found.why_none
+        else f"{found.level:.0%} interval {found.low:.3f} to {found.high:.3f}, {coverage_text(found)}"
+    )
+    yield (
+        f"{drawn}: mean paired difference {one.a} - {one.b} {found.mean:.3f} ({ends}); {p_text(one.p)}, corrected for "
+        f"{one.comparisons} comparison{'s' * (one.comparisons != 1)} {p_text(one.p_adjusted)} ({one.test}; "
+        f"{one.correction}): {_verdict(one)}."
+    )
+    yield f"The smallest difference that this pair could show with power {one.power:g} is {one.detectable:.3f}."
+
+
+def _verdict(one: Comparison) -> str:
+    claim = ""
+    if one.question == "this recipe" and FEWEST_SEEDS <= len(one.seeds) < SEEDS_FOR_A_CLAIM:
+        claim = f" ({len(one.seeds)} seeds: enough for a rank, a claim takes {SEEDS_FOR_A_CLAIM})"
+    if one.state == "better":
+        return f"{one.better or 'one'} is better{claim}"
+    if one.state == "equivalent":
+        return f"equivalent within {one.margin:g} (two one-sided tests, corrected {p_text(one.p_equivalent_adjusted)})"
+    if one.margin is None:
+        return "not separable (no margin was fixed for this metric, so equivalence is not tested)"
+    tost = f"equivalence within {one.margin:g}: corrected {p_text(one.p_equivalent_adjusted)}"
+    return f"not separable ({tost})"
+
+
+def _claim(one: Comparison) -> str:
+    """P(false claim) under its right name."""
+    return (
+        f"The P(false claim) that is reported elsewhere is the one-sided paired-t p-value, here "
+        f"{one.p_false_claim:.3f} for these weights, and {one.p_false_claim_winner:.3f} corrected for picking the "
+        f"winner of {one.methods}; it is not the probability that a claim is false."
+    )

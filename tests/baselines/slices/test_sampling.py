@@ -1,0 +1,184 @@
+"""Plans are those of one place a volume and epoch, and slices are drawn where the plans say."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from baselines.slices.augmentation import augmented
+from baselines.slices.sampling import RandomSlices, Volumes, drawn, evenly_spaced_slices, first_slices, hold_volumes
+from benchmark.methods.contract.trial import simulated_case
+from datasets.case import Case
+
+CPU = torch.device("cpu")
+SHAPE = (16, 16, 6)
+
+
+def labelled_volumes(cases: int, depth: int, empty: tuple[int, ...] = ()) -> Volumes:
+    """Every voxel holds `(case * depth + z) / 1000`; slices `empty` hold no brain."""
+    labels = torch.arange(cases * depth).view(cases, 1, 1, 1, depth) / 1000
+    brain_masks = torch.ones(cases, 1, 4, 4, depth, dtype=torch.bool)
+    brain_masks[..., list(empty)] = False
+    return Volumes((labels * brain_masks).half(), brain_masks)
+
+
+def places(slices: RandomSlices) -> list[tuple[int, int]]:
+    """`(case, z)` of every item."""
+    return [(case, z) for case, z, _ in (slices[index].tolist() for index in range(len(slices)))]
+
+
+def test_every_epoch_draws_every_volume_once_in_another_order() -> None:
+    slices = RandomSlices(labelled_volumes(7, 5), 28, seed=0)
+    cases = [case for case, _ in places(slices)]
+    epochs = [cases[start : start + 7] for start in range(0, 28, 7)]
+    assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_orders_of_volumes_are_equally_likely() -> None:
+    slices = RandomSlices(labelled_volumes(3, 5), 3 * 1200, seed=0)
+    cases = [case for case, _ in places(slices)]
+    counts = Counter(tuple(cases[start : start + 3]) for start in range(0, len(cases), 3))
+    assert len(counts) == 6
+    assert min(counts.values()) > 140
+    assert max(counts.values()) < 260  # 4.6 s.d. around 200
+
+
+def test_places_are_drawn_uniformly() -> None:
+    slices = RandomSlices(labelled_volumes(2, 5), 1000, seed=1)
+    counts = np.bincount([z for _, z in places(slices)], minlength=5)
+    assert counts.min() > 150
+    assert counts.max() < 250  # 4 s.d. around 200
+
+
+def test_slices_without_brain_are_not_drawn() -> None:
+    slices = RandomSlices(labelled_volumes(3, 5, empty=(0, 2, 4)), 60, seed=2)
+    assert {z for _, z in places(slices)} == {1, 3}
+
+
+def test_windows_stay_between_the_first_slice_with_brain_and_the_last() -> None:
+    slices = RandomSlices(labelled_volumes(3, 9, empty=(0, 8)), 200, seed=2, stack=3)
+    counts = np.bincount([z for _, z in places(slices)], minlength=9)
+    assert counts.nonzero()[0].tolist() == [1, 2, 3, 4, 5]
+    assert counts.max() < 70  # 5 s.d. above 40
+
+
+def test_a_window_holds_brain_itself() -> None:
+    allowed = first_slices(labelled_volumes(1, 8, empty=(2, 3, 4)), 2)
+    assert allowed[0].nonzero()[:, 0].tolist() == [0, 1, 4, 5, 6]
+
+
+@pytest.mark.parametrize(("brain", "first"), [(0, 0), (2, 2), (4, 3), (5, 3)])
+def test_a_window_longer_than_the_brain_begins_with_it_or_ends_with_the_volume(brain: int, first: int) -> None:
+    volumes = labelled_volumes(1, 6, empty=tuple(z for z in range(6) if z != brain))
+    assert first_slices(volumes, 3)[0].nonzero()[:, 0].tolist() == [first]
+
+
+@pytest.mark.parametrize("stack", [0, 6])
+def test_windows_of_more_slices_than_a_volume_has_are_refused(stack: int) -> None:
+    with pytest.raises(ValueError, match=rf"Got a stack of {stack} slices, wanted 1\.\.5"):
+        RandomSlices(labelled_volumes(1, 5), 4, seed=0, stack=stack)
+
+
+def test_seeds_decide_the_plans() -> None:
+    volumes = labelled_volumes(5, 9)
+    first, again, other = (RandomSlices(volumes, 20, seed=seed).plans for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first[:, 0], other[:, 0])
+    assert not set(first[:, 2].tolist()) & set(other[:, 2].tolist())
+
+
+@pytest.mark.parametrize("first", [1, 5, 12, 19])
+def test_plans_from_a_later_item_on_are_the_rest_of_all(first: int) -> None:
+    volumes = labelled_volumes(5, 9)
+    later = RandomSlices(volumes, 20 - first, seed=3, first=first)
+    assert torch.equal(later.plans, RandomSlices(volumes, 20, seed=3).plans[first:])
+    assert len(RandomSlices(volumes, 0, seed=3, first=first)) == 0
+
+
+def test_every_item_has_its_own_augmentation_seed() -> None:
+    assert len(RandomSlices(labelled_volumes(3, 5), 2000, seed=0).plans[:, 2].unique()) == 2000
+
+
+def test_slices_are_drawn_where_the_plan_says() -> None:
+    volumes = labelled_volumes(4, 6)
+    plan = torch.tensor([[3, 0, 5], [0, 4, 6], [2, 3, 7]])
+    slices = drawn(volumes, plan, stack=2)
+    assert (slices.shape, slices.dtype) == ((3, 2, 4, 4), torch.float32)
+    assert (slices[:, :, 1, 2] * 1000).round().tolist() == [[18, 19], [4, 5], [15, 16]]
+
+
+def test_augmented_slices_are_those_of_the_augmented_volumes() -> None:
+    volumes = hold_volumes([simulated_case(index, SHAPE) for index in range(4)], "training", CPU)
+    plan = RandomSlices(volumes, 12, seed=5, stack=2).plans
+    cases, first, seeds = plan.unbind(dim=1)
+    whole = augmented(volumes.images[cases], volumes.brain_masks[cases], seeds, spacing=2.0)
+    slices = drawn(volumes, plan, stack=2, augment=True)
+    for k, z in enumerate(first.tolist()):
+        assert torch.equal(slices[k].movedim(0, -1), whole[k, 0, ..., z : z + 2])
+    assert not torch.allclose(slices, drawn(volumes, plan, stack=2), atol=1e-3)
+
+
+def test_worker_processes_change_nothing() -> None:
+    slices = RandomSlices(labelled_volumes(5, 9), 12, seed=5)
+    alone = torch.cat(list(DataLoader(slices, 4)))
+    shared = torch.cat(list(DataLoader(slices, 4, num_workers=2, multiprocessing_context="fork")))
+    assert torch.equal(alone, slices.plans)
+    assert torch.equal(alone, shared)
+
+
+def test_evenly_spaced_slices_reach_from_the_first_to_the_last_with_brain() -> None:
+    slices = evenly_spaced_slices(labelled_volumes(2, 9, empty=(0,)), 3)
+    assert (slices.shape, slices.dtype) == ((6, 1, 4, 4), torch.float32)
+    assert (slices[:, 0, 0, 0] * 1000).round().tolist() == [1, 5, 8, 10, 14, 17]
+
+
+def test_evenly_spaced_windows_do_too() -> None:
+    slices = evenly_spaced_slices(labelled_volumes(1, 9, empty=(0,)), 2, stack=3)
+    assert (slices[:, :, 0, 0] * 1000).round().tolist() == [[1, 2, 3], [6, 7, 8]]
+
+
+def test_fewer_slices_than_asked_for_come_once_each() -> None:
+    assert len(evenly_spaced_slices(labelled_volumes(1, 4), 8)) == 4
+
+
+def test_held_volumes_are_the_cases_up_to_half_precision() -> None:
+    cases = [simulated_case(index, SHAPE) for index in range(3)]
+    volumes = hold_volumes(cases, "training", CPU)
+    images = np.stack([case.image for case in cases])
+    assert np.abs(volumes.images.float().numpy() - images).max() <= 2.5e-4
+    assert np.array_equal(volumes.brain_masks.numpy()[:, 0], np.stack([case.brain_mask for case in cases]))
+
+
+def test_no_case_is_refused() -> None:
+    with pytest.raises(ValueError, match="no healthy validation case"):
+        hold_volumes([], "validation", CPU)
+
+
+def test_cases_of_another_shape_are_refused() -> None:
+    cases = [simulated_case(0, SHAPE), simulated_case(1, (16, 16, 5))]
+    with pytest.raises(ValueError, match=r"'simulated-1': got shape \(1, 16, 16, 5\), wanted \(1, 16, 16, 6\)"):
+        hold_volumes(cases, "training", CPU)
+
+
+def test_a_case_without_brain_is_refused() -> None:
+    case = simulated_case(0, SHAPE)
+    empty: Case = replace(case, brain_mask=np.zeros_like(case.brain_mask))
+    with pytest.raises(ValueError, match="'simulated-0': got an empty brain mask"):
+        hold_volumes([empty], "training", CPU)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("augment", [False, True])
+def test_slices_drawn_on_a_gpu_are_those_of_the_cpu(augment: bool) -> None:
+    cases = [simulated_case(index, SHAPE) for index in range(4)]
+    plan = RandomSlices(hold_volumes(cases, "training", CPU), 24, seed=5, stack=2).plans
+    on_cpu, on_gpu = (
+        drawn(hold_volumes(cases, "training", torch.device(kind)), plan, stack=2, augment=augment)
+        for kind in ("cpu", "cuda")
+    )
+    torch.testing.assert_close(on_gpu.cpu(), on_cpu, atol=2e-5 if augment else 0, rtol=0)

@@ -1,0 +1,198 @@
+"""Summaries of a run written by hand: each number against the rows it is made of."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from runs_by_hand import MEANS, SIZES, write_people, write_run
+
+from benchmark.analysis.compare_methods import Comparable
+from benchmark.analysis.summaries.efficiency import EfficiencyLine, pareto
+from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
+from benchmark.analysis.summaries.make import summarise
+from benchmark.analysis.summaries.shift_areas import AreaLine
+from benchmark.analysis.summaries.standings import Line
+from benchmark.analysis.summaries.subgroups import GroupLine, Person, age_band_of
+from benchmark.methods.card import Card
+from benchmark.statistics.primary_endpoint import read_endpoint
+from benchmark.storage.comparisons import read_comparisons
+from benchmark.storage.fits import DataCard, write_card
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.rows import blank_row, kept_rows, write_rows
+from benchmark.storage.run_record import kept_cells
+from benchmark.storage.tables import read_summary, table_path
+from datasets.errors import MissingData
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> RunFolder:
+    folder = tmp_path_factory.mktemp("summaries")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(plugin_folder)
+        write_people(folder / "data")
+        run = write_run(folder / "run")
+        assert summarise(run, folder / "data")
+    return run
+
+
+def standings(run: RunFolder, **wanted: object) -> pd.DataFrame:
+    lines = read_summary(run, "standings", Line)
+    for column, value in wanted.items():
+        lines = lines[lines[column] == value]
+    return lines
+
+
+def test_the_first_choice_decides_and_is_the_primary_endpoint(run: RunFolder) -> None:
+    decides = standings(run, decides=1)
+    assert set(decides["dataset"]) == {"patients", "inpatients"}
+    assert set(decides["endpoint"]) == {"primary"}
+    assert set(decides["metric"]) == {"dice"}
+    assert set(standings(run, decides=0)["metric"]) == {"auprc"}
+
+
+def test_means_and_intervals_are_those_of_compare(run: RunFolder) -> None:
+    comparable = Comparable(run, read_endpoint())
+    panel = comparable.standing(comparable.choice("patients")).panels["good"]
+    (line,) = standings(run, dataset="patients", decides=1, method="good", question="this recipe").itertuples()
+    assert line.mean == pytest.approx(panel.values.mean())
+    assert line.low < MEANS["good"] < line.high
+    assert (line.n, line.seeds, line.planned, line.left_out) == (30, 3, 3, 0)
+
+
+def test_rank_sets_separate_the_worst_and_leave_the_equal_ones_open(run: RunFolder) -> None:
+    lines = standings(run, dataset="patients", decides=1, question="this recipe").set_index("method")
+    assert lines.loc["bad", ["rank_low", "rank_high"]].tolist() == [3, 3]
+    for name in ("good", "equal"):
+        assert lines.loc[name, ["rank_low", "rank_high"]].tolist() == [1, 2]
+
+
+def test_too_few_patients_have_means_and_neither_interval_nor_rank(run: RunFolder) -> None:
+    lines = standings(run, dataset="inpatients", decides=1)
+    assert lines["mean"].notna().all()
+    assert lines[["low", "high", "rank_low", "rank_high"]].isna().all(axis=None)
+    assert set(lines["why_none"]) == {"4 patients, an interval needs 6"}
+
+
+def test_pairs_are_those_of_the_standings(run: RunFolder) -> None:
+    pairs = read_comparisons(table_path(run, "comparisons"))
+    own = pairs[(pairs["dataset"] == "patients") & (pairs["metric"] == "dice") & (pairs["question"] == "this recipe")]
+    states = {(one.a, one.b): (one.state, one.better) for one in own.itertuples()}
+    assert states["good", "bad"] == ("better", "good")
+    assert states["good", "equal"] == ("equivalent", "")
+
+
+def test_alarms_have_an_exact_interval_and_say_the_domain(run: RunFolder) -> None:
+    lines = read_summary(run, "alarms", AlarmLine)
+    assert set(lines["domain"]) == {"in-domain"}
+    (share,) = lines[(lines["metric"] == "alarm") & (lines["method"] == "good")].itertuples()
+    assert (share.mean, share.n) == (0.25, 20)
+    assert (share.low, share.high) == pytest.approx((0.0866, 0.4910), abs=1e-4)
+
+
+def test_groups_part_the_people_by_what_is_known(run: RunFolder) -> None:
+    lines = read_summary(run, "groups", GroupLine)
+    own = lines[(lines["dataset"] == "patients") & (lines["metric"] == "dice") & (lines["method"] == "good")]
+    sizes = {(one.attribute, one.group): one.n for one in own.itertuples()}
+    assert sizes == {
+        ("site", "A"): 15, ("site", "B"): 15, ("sex", "female"): 15, ("sex", "male"): 15,
+        ("age_band", "under 40"): 6, ("age_band", "40 to 59"): 7, ("age_band", "60 and over"): 16,
+        ("age_band", "unknown"): 1,
+    }  # fmt: skip
+    parts = own[own["attribute"] == "site"]
+    whole = standings(run, dataset="patients", decides=1, method="good")["mean"].iloc[0]
+    assert np.average(parts["mean"], weights=parts["n"]) == pytest.approx(whole)
+    assert "inpatients" not in set(lines["dataset"])
+
+
+def test_areas_are_the_mean_over_doses(run: RunFolder) -> None:
+    lines = read_summary(run, "areas", AreaLine)
+    (dice,) = lines[
+        (lines["dataset"] == "patients") & (lines["metric"] == "dice") & (lines["method"] == "bad")
+    ].itertuples()
+    assert (dice.shift, dice.arm, dice.levels, dice.n) == ("blur", "frozen", 2, 30)
+    assert dice.dose == pytest.approx(0.2)
+    assert dice.change == pytest.approx(-0.1 * dice.unshifted)  # the middle of the way from 0 to a fifth
+    assert dice.low < dice.change < dice.high
+    assert dice.mean == pytest.approx(dice.unshifted + dice.change)
+
+
+def test_cost_stands_beside_quality(run: RunFolder) -> None:
+    lines = read_summary(run, "efficiency", EfficiencyLine)
+    own = lines[lines["dataset"] == "patients"].set_index("method")
+    assert own["seconds"].to_dict() == {"good": 1.0, "equal": 1.0, "bad": 0.5}
+    assert own.loc["bad", "first_in_time"] == 1
+    assert own.loc["bad", "first_in_memory"] == 0  # as much memory as the better ones
+    assert own["bytes"].eq(2e9).all()
+
+
+def test_what_speed_has_measured_alone_goes_before_the_runs_own_timing(tmp_path: Path, plugin: None) -> None:
+    """Of two batches the faster; at the precision of the maps alone; nothing else of the summary changes."""
+    run = write_run(tmp_path / "run", seeds=(0,))
+    assert summarise(run, None)
+    cell = next(cell for cell in kept_cells(run) if cell.fit.method == "good")
+    blank = replace(blank_row(cell), dataset="elsewhere")
+    ways = {"fp32 cpu batch=8": (0.4, 1e9), "fp32 cpu batch=16": (0.2, 3e9), "bf16 cpu batch=16": (0.1, 1e9)}
+    write_rows(run.speed, [
+        replace(blank, metric=metric, flags=flags, value=value)
+        for flags, values in ways.items() for metric, value in zip(("seconds", "peak_bytes"), values, strict=True)
+    ])  # fmt: skip
+    assert summarise(run, None), "made anew"
+    lines = read_summary(run, "efficiency", EfficiencyLine)
+    own = lines[lines["dataset"] == "patients"].set_index("method")
+    assert own.loc["good", ["seconds", "bytes", "measured"]].tolist() == [0.2, 3e9, "fp32 cpu batch=16"]
+    assert own.loc["bad", ["seconds", "bytes", "measured"]].tolist() == [0.5, 2e9, "run"]
+    assert own.loc["good", "first_in_time"] == 1
+
+
+def test_what_uses_labels_is_no_rival_in_cost(tmp_path: Path, plugin: None) -> None:
+    run = write_run(tmp_path / "run", seeds=(0,), means={"good": 0.4, "equal": 0.4, "bad": 0.2})
+    told = Card(supervision="lesion labels", trained_on="nothing", tuned_on="nothing")
+    for fit in {cell.fit.key: cell.fit for cell in kept_cells(run)}.values():
+        if fit.method == "good":
+            write_card(run.fit(fit), DataCard(told, "volunteers", "t1", {}, 1, 1, 0, None, 0, 0.0))
+    summarise(run, None)
+    lines = read_summary(run, "efficiency", EfficiencyLine)
+    own = lines[lines["dataset"] == "patients"].set_index("method")
+    assert own.loc["good", ["first_in_time", "first_in_memory"]].tolist() == [0, 0]
+    assert own.loc["equal", "first_in_memory"] == 1
+
+
+def test_nobody_who_is_worse_and_dearer_is_first_and_a_missing_cost_neither() -> None:
+    rng = np.random.default_rng(0)
+    points = [(float(a), float(b)) for a, b in rng.integers(0, 6, (40, 2))]
+    for one, first in zip(points, pareto(points), strict=True):
+        beaten = any(p != one and p[0] >= one[0] and p[1] <= one[1] for p in points)
+        assert first is not beaten
+    assert pareto([(0.9, float("nan")), (0.1, 1.0)]) == [False, True]
+
+
+def test_ages_fall_into_bands() -> None:
+    assert [age_band_of(one) for one in ("39.9", "40", "59", "60", "", "old", "-1")] == [
+        "under 40", "40 to 59", "40 to 59", "60 and over", "unknown", "unknown", "unknown",
+    ]  # fmt: skip
+
+
+def test_nothing_is_made_anew_for_the_same_rows_and_all_for_others(tmp_path: Path, plugin: None) -> None:
+    run = write_run(tmp_path / "run", seeds=(0,), means={"good": 0.4, "bad": 0.2})
+    assert summarise(run, None)
+    assert not summarise(run, None)
+    rows = kept_rows(run.root / "rows.csv")
+    write_rows(run.root / "rows.csv", rows[:-1])
+    assert summarise(run, None)
+
+
+def test_where_the_data_are_gone_the_people_stay_as_known(tmp_path: Path, plugin: None) -> None:
+    write_people(tmp_path / "data")
+    run = write_run(tmp_path / "run", seeds=(0,), means={"good": 0.4, "bad": 0.2})
+    summarise(run, tmp_path / "data")
+    summarise(run, tmp_path / "nowhere")
+    assert len(read_summary(run, "people", Person)) == SIZES["volunteers"] + SIZES["patients"]
+
+
+def test_a_run_without_rows_is_refused(tmp_path: Path, plugin: None) -> None:
+    run = write_run(tmp_path / "run", seeds=(0,), means={"good": 0.4})
+    (run.root / "rows.csv").unlink()
+    with pytest.raises(MissingData, match="python -m benchmark evaluate"):
+        summarise(run, None)

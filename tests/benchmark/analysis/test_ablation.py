@@ -1,0 +1,63 @@
+"""The table of post-processing steps: what each is worth, the perfect map beside the methods."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from commandline import Program
+from studies import SCORING, Runner
+
+from benchmark.analysis.ablation import ablated, write_ablation
+from benchmark.execution.score_cells import evaluate_study
+from benchmark.storage.run_record import Scoring, reopen
+from benchmark.study.chains import CHAINS, Chain, without_each_step
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+def test_a_chain_is_made_once_without_each_of_its_steps_and_no_other() -> None:
+    parts = without_each_step(CHAINS["paper"])
+    assert parts["erosion"] == Chain("paper-no-erosion", "as published, no erosion", median=5, min_voxels=7)
+    assert parts["median"] == Chain("paper-no-median", "as published, no median", erosion=3, min_voxels=7)
+    assert parts["components"] == Chain("paper-no-components", "as published, no components", erosion=3, median=5)
+    assert list(without_each_step(CHAINS["light"])) == ["median", "components"]
+    assert without_each_step(CHAINS["none"]) == {}
+
+
+def test_what_the_table_needs_is_added_to_what_was_asked_for() -> None:
+    scoring = ablated(Scoring(("light",), ("oracle",), ("auroc",)))
+    assert scoring.postprocessing == ("light", "light-no-median", "light-no-components")
+    assert scoring.protocols == ("oracle", "lesion-val")
+    assert scoring.metrics == ("auroc", "dice")
+
+
+def test_the_table_has_the_means_of_the_rows_and_the_perfect_map(data: Path, tmp_path: Path) -> None:
+    runner = Runner(data, tmp_path / "run")
+    runner.run()
+    assert evaluate_study(reopen(runner.folder, None), runner.folder, ablated(SCORING), runner.said.append) == []
+    text = write_ablation(runner.folder)
+    table = pd.read_csv(runner.out / "ablation.csv")
+    assert "perfect-map" in text
+    assert set(table["method"]) == {"perfect-map", "mean-distance"}
+    steps = ["whole", "no median", "no components"]
+    assert list(table.columns) == ["dataset", "split", "chain", "method", *steps, "patients", "outside the box"]
+    rows = pd.DataFrame(runner.rows())
+    chosen = (rows["metric"] == "dice") & (rows["protocol"] == "lesion-val") & (rows["split"] == "test")
+    dice = rows[chosen & (rows["postprocessing"] == "light-no-median")].astype({"value": float})
+    wanted = dice.groupby("subject_id")["value"].mean().mean()
+    line = table[(table["method"] == "mean-distance") & (table["split"] == "test")].iloc[0]
+    assert line["no median"] == pytest.approx(wanted)
+    assert line["patients"] == dice["subject_id"].nunique()
+    assert line["outside the box"] == 0
+
+
+def test_the_command_prints_the_table(program: Program, data: Path, tmp_path: Path) -> None:
+    runner = Runner(data, tmp_path / "run")
+    runner.run()
+    told = program("evaluate", runner.out, "--ablation", "postprocessing", "--metrics", "dice,auprc")
+    assert told.exit_code == 0
+    assert "no median" in told.output
+    sizes = {"lesion_ml", "lesion_outside_grid_ml"}
+    assert {row["metric"] for row in runner.rows()} == {"dice", "auprc", "threshold"} | sizes
+    assert program("evaluate", runner.out, "--ablation", "methods").exit_code == 2
+    assert "Did you mean 'dice'?" in program("evaluate", runner.out, "--metrics", "dise").stderr

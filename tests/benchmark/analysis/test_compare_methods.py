@@ -1,0 +1,165 @@
+"""compare and multiverse on a run whose rows are written by hand, at the command line."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohorts import TINY
+from commandline import Program, refused
+
+from benchmark.storage.folder import RunFolder, create_run
+from benchmark.storage.rows import Row, blank_row, write_rows
+from benchmark.storage.run_record import Scoring, claim
+from benchmark.study.cells import Cell, Cohort, Fit
+from benchmark.study.study import Study
+
+MEANS = {"good": 0.45, "equal": 0.45, "bad": 0.3}
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+def write_run(root: Path, *, n: int = 30, seeds: Sequence[int] = (0, 1, 2), split: str = "test") -> RunFolder:
+    """Three methods on two cohorts; `inpatients` has a third of the patients."""
+    fits = [
+        Fit(name, "module:Class", {}, Cohort("volunteers", "t1", "d"), TINY, seed) for name in MEANS for seed in seeds
+    ]
+    splits = ("val", "test") if split == "test" else ("val",)
+    cells = tuple(
+        Cell(fit, Cohort(name, "t1", "d"), splits=splits)  # type: ignore[arg-type]
+        for fit in fits
+        for name in ("patients", "inpatients")
+    )
+    run = create_run(root)
+    claim(run, Study(cells, (), {}), Scoring(("light", "none"), ("lesion-val", "oracle")), root)
+    write_rows(run.root / "rows.csv", [row for cell in cells for row in _rows(cell, n, split)])
+    return run
+
+
+def _rows(cell: Cell, n: int, split: str) -> list[Row]:
+    size = n if cell.cohort.dataset == "patients" else n // 3
+    base = np.random.default_rng(n).normal(0, 0.1, size)
+    method = cell.fit.method
+    noise = np.random.default_rng([cell.fit.seed, *method.encode()]).normal(0, 0.01, size)
+    values = MEANS[method] + base + noise - noise.mean()
+    blank = replace(blank_row(cell), split=split, postprocessing="light")
+    rows = []
+    for index, value in enumerate(values):
+        name = f"p{index:02d}"
+        one = replace(blank, case_id=name, subject_id=name)
+        rows += [
+            replace(one, protocol="lesion-val", metric="dice", value=float(value)),
+            replace(one, metric="auprc", value=float(value**2)),
+            replace(one, metric="auprc", postprocessing="none", value=float(-value)),
+        ]
+    return rows
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run").root
+
+
+def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_picture(
+    run: Path, program: Program
+) -> None:
+    result = program("compare", run, "good", "bad")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert "On patients, good had a mean Dice of 0.4" in said
+    assert "over 30 patients (the clusters; 30 scans of 30 in the cohort) and 3 training seeds (0, 1, 2)" in said
+    assert "over 10 patients" in said
+    for question in ("This recipe", "These weights"):
+        part = said.split(question, 1)[1]
+        assert "mean paired difference good - bad 0.150 (95% interval" in part
+        assert "measured coverage" in part
+        assert "corrected for 3 comparisons" in part
+        assert "good is better" in part
+    assert "3 seeds: enough for a rank, a claim takes 5" in said
+    assert "it is not the probability that a claim is false" in said
+    assert "This is the primary endpoint of release 0.1" in said
+    assert "Across 2 cohorts (patients, inpatients), this recipe: good - bad = 0.150" in said
+    assert "good 1-2, equal 1-2, bad 3" in said
+    with (run / "comparisons.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert len(lines) == 2 * 2 * 3
+    assert {line["endpoint"] for line in lines} == {"primary"}
+    (one,) = [
+        line for line in lines
+        if (line["dataset"], line["question"], line["a"], line["b"]) == ("patients", "this recipe", "good", "equal")
+    ]  # fmt: skip
+    assert one["state"] == "equivalent"
+    assert float(one["low"]) < float(one["difference"]) < float(one["high"])
+    picture = run / "figures" / "differences-good-bad-all-dice-light-lesion_val.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_order_asked_for_is_the_order_of_the_difference(run: Path, program: Program) -> None:
+    said = " ".join(program("compare", run, "bad", "good", "--dataset", "patients").stdout.split())
+    assert "mean paired difference bad - good -0.150" in said
+    assert "good is better" in said
+    assert "Across" not in said
+
+
+def test_another_metric_is_exploratory_and_has_no_margin(run: Path, program: Program) -> None:
+    result = program("compare", run, "good", "equal", "--metric", "auprc", "--dataset", "patients")
+    said = " ".join(result.stdout.split())
+    assert "Exploratory: the primary endpoint of release 0.1 is dice / light / lesion-val" in said
+    assert "no margin was fixed for this metric" in said
+
+
+def test_a_single_seed_is_no_recipe(tmp_path: Path, program: Program) -> None:
+    run = write_run(tmp_path / "single", seeds=(0,)).root
+    said = " ".join(program("compare", run, "good", "bad", "--dataset", "patients").stdout.split())
+    assert "This recipe (patients and training seeds drawn anew, crossed): not testable, 1 training seed" in said
+    assert "good is better" in said.split("These weights", 1)[1]
+
+
+def test_few_patients_are_not_testable_but_drawn(tmp_path: Path, program: Program) -> None:
+    run = write_run(tmp_path / "few", n=5).root
+    result = program("compare", run, "good", "bad", "--dataset", "patients")
+    assert result.exit_code == 0, result.output
+    assert "not testable, 5 patients, an interval needs 6" in " ".join(result.stdout.split())
+    assert list((run / "figures").glob("*.png"))
+
+
+def test_a_closed_test_split_is_said_and_is_never_primary(tmp_path: Path, program: Program) -> None:
+    run = write_run(tmp_path / "closed", split="val").root
+    said = " ".join(program("compare", run, "good", "bad", "--dataset", "patients").stdout.split())
+    assert "On patients VALIDATION cases" in said
+    assert "Exploratory" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("good", "god"), "Did you mean 'good'?"),
+        (("good", "good"), "wanted two methods"),
+        (("good", "bad", "--dataset", "patient"), "No cohort of this run 'patient'"),
+        (("good", "bad", "--metric", "dise"), "Did you mean 'dice'?"),
+        (("good", "bad", "--metric", "auprc_pooled"), "wanted one that each patient has"),
+        (("good", "bad", "--dataset", "patients", "--postprocessing", "none"), "Available: light / lesion-val / test"),
+        (("good", "bad", "--protocol", "healthy-fpr-1"), "No cohort of"),
+    ],
+)
+def test_a_mistake_is_one_line(run: Path, program: Program, arguments: Sequence[str], message: str) -> None:
+    assert message in refused(program("compare", run, *arguments))
+
+
+def test_multiverse_describes_every_choice_of_the_list_that_there_is(run: Path, program: Program) -> None:
+    result = program("multiverse", run)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert "patients: 12 universes of 3 methods" in said  # dice, auprc twice; three seeds and their mean
+    assert "Described, not tested" in said
+    with (run / "multiverse.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert len(lines) == 24
+    turned = [line for line in lines if line["postprocessing"] == "none" and line["dataset"] == "patients"]
+    assert {line["first"] for line in turned} == {"bad"}
+    assert all(float(line["tau"]) < 0 for line in turned)
+
+
+def test_two_runs_of_one_normalisation_are_refused(run: Path, program: Program) -> None:
+    assert "wanted runs that differ in it" in refused(program("multiverse", run, run))

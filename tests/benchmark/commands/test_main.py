@@ -1,0 +1,264 @@
+"""The command line: what it lists, what it refuses in one line, and its exit codes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from cohorts import PATIENTS, write_nifti
+from commandline import STUDY, Program, refused
+from studies import read_table, stamps
+
+from benchmark.execution import score_cells as scoring
+from benchmark.storage.folder import FORMAT
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("methods", "cddpm"),
+        ("methods", "mean-distance"),
+        ("datasets", "msl"),
+        ("datasets", "patients"),
+        ("metrics", "auprc"),
+        ("protocols", "lesion-val"),
+    ],
+)
+def test_lists_have_names_and_titles_as_text_and_as_json(program: Program, kind: str, name: str) -> None:
+    text, as_json = program("list", kind), program("list", kind, "--json")
+    assert text.exit_code == as_json.exit_code == 0
+    listed = json.loads(as_json.stdout)
+    (found,) = [one for one in listed if one["name"] == name]
+    assert found["title"]
+    assert all(one["name"] and one["title"] for one in listed)
+    assert len(text.stdout.splitlines()) == len(listed)
+    assert any(line.split()[0] == name and found["title"] in line for line in text.stdout.splitlines())
+
+
+def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Program) -> None:
+    titles = {one["name"]: one["title"] for one in json.loads(program("list", "datasets", "--json").stdout)}
+    assert titles["broken"].startswith("BROKEN: Dataset 'broken'")
+    assert titles["patients"] == "Patients"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ("--methods", "mean-distence"),
+            "No method 'mean-distence'. Did you mean 'mean-distance'? Available: absent, ae",
+        ),
+        (("--datasets", "patinets"), "No dataset 'patinets'. Did you mean 'patients'? Available: atlas, brats"),
+        (("--healthy", "volunters"), "No dataset 'volunters'. Did you mean 'volunteers'?"),
+        (("--preset", "quik"), "No preset 'quik'. Did you mean 'quick'? Available: paper, quick."),
+        (("--methods", "mean-distance[powr=1]"), "called 'powr'. Did you mean 'power'? Available: power, sides."),
+        (("--methods", "mean-distance[power=x]"), "Method 'mean-distance', power: got 'x', wanted: Input should be"),
+        (
+            ("--protocols", "lesion-vol"),
+            "No protocol 'lesion-vol'. Did you mean 'lesion-val'? Available: healthy-alarm-10",
+        ),
+        (
+            ("--postprocessing", "ligth"),
+            "No post-processing chain 'ligth'. Did you mean 'light'? Available: light, light-no-components",
+        ),
+        (("--rerun", "fialed"), "'fialed'. Did you mean 'failed'? Available: all, failed, missing."),
+        (("--precision", "fp3"), "'fp3'. Did you mean 'fp32'? Available: bf16, fp16, fp32."),
+        (("--seeds", "0-x"), "--seeds: got '0-x', wanted numbers and ranges such as 0-2 or 0,3,5."),
+        (("--seeds", "1,1"), "--seeds: got '1,1', wanted every seed once."),
+        (("--device", "cuba"), "--device: got 'cuba'"),
+        (("--sequence", "t3"), "volunteers has no sequence 't3'. Available: t1, flair."),
+        (("--config", "absent.toml"), "--config absent.toml: no file that can be read"),
+        (
+            ("--methods", "broken"),
+            "Method 'broken' (package_that_is_not_installed:Detector, uadbench-tests 1.0) cannot",
+        ),
+        (("--datasets", "broken"), "Dataset 'broken' (package_that_is_not_installed:COHORT) cannot be imported"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    program: Program, data: Path, tmp_path: Path, changes: tuple[str, str], message: str
+) -> None:
+    out = tmp_path / "out"
+    assert message in refused(program("run", *STUDY, "--data", data, "--out", out, *changes))
+    assert not list(out.glob("[cf]*"))
+
+
+def test_a_misspelt_list_is_one_line(program: Program) -> None:
+    assert "'metods'. Did you mean 'methods'?" in refused(program("list", "metods"))
+
+
+@pytest.mark.parametrize("arguments", [("--limit", "0"), ("--limit", "x"), ("--slice-batch", "0"), ("--limt", "3")])
+def test_options_that_do_not_parse_are_exit_code_2(program: Program, data: Path, arguments: tuple[str, str]) -> None:
+    result = program("run", *STUDY, "--data", data, *arguments)
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr
+
+
+def test_missing_data_say_what_was_looked_for_where_and_what_stands_in(program: Program, tmp_path: Path) -> None:
+    line = refused(program("run", *STUDY, "--data", tmp_path / "nowhere"))
+    for part in (str(tmp_path / "nowhere/volunteers/cases.csv"), PATIENTS.how_to_get, "--datasets phantom"):
+        assert part in line
+
+
+def test_the_data_folder_can_be_an_environment_variable(
+    program: Program, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UADBENCH_DATA", str(data))
+    assert program("run", *STUDY, "--dry-run").exit_code == 0
+
+
+def test_the_long_name_of_a_cohort_is_taken_too(program: Program, tmp_path: Path) -> None:
+    line = refused(program("run", *STUDY, "--datasets", "mslub", "--healthy", "msl", "--data", tmp_path))
+    assert str(tmp_path / "msl" / "cases.csv") in line
+
+
+def test_a_dry_run_shows_the_cells_and_leaves_nothing(program: Program, data: Path, tmp_path: Path) -> None:
+    before = stamps(data, "*")
+    result = program("run", *STUDY, "--seeds", "0-1", "--data", data, "--dry-run")
+    assert result.exit_code == 0
+    *cells, last, left = result.stdout.splitlines()
+    assert [line.split()[:6] for line in cells] == [
+        ["missing", "mean-distance", "seed", seed, dataset, count]
+        for seed in "01"
+        for dataset, count in (("volunteers", "5"), ("patients", "6"))
+    ]
+    assert left.startswith("To do: 2 fits and maps of 22 cases")
+    assert last.startswith("4 cells of 2 fits, 0 done.")
+    assert "runs/volunteers-t1-quick" in last
+    assert list(tmp_path.rglob("runs")) == []
+    assert stamps(data, "*") == before
+
+
+def test_a_dry_run_refuses_what_the_run_would(program: Program, data: Path) -> None:
+    assert program("run", *STUDY, "--data", data, "--out", "run", "--limit", "1").exit_code == 0
+    assert "limit 1, wanted None" in refused(program("run", *STUDY, "--data", data, "--out", "run", "--dry-run"))
+
+
+def test_a_run_a_second_run_an_evaluation_and_a_report(program: Program, data: Path) -> None:
+    first = program("run", *STUDY, "--data", data, "--out", "run")
+    assert first.exit_code == 0, first.output
+    report = Path(first.stdout.splitlines()[-1].removeprefix("Report: "))
+    assert report.is_file()
+    assert "mean-distance" in report.read_text()
+    rows = Path("run/rows.csv").read_bytes()
+
+    plain = [one for one in STUDY if one not in ("--pictures", "")]
+    program("run", *plain, "--data", data, "--out", "run")
+    written = report.stat().st_mtime_ns
+    second = program("run", *plain, "--data", data, "--out", "run")
+    assert second.exit_code == 0
+    assert report.stat().st_mtime_ns == written
+    assert second.stdout.splitlines()[0] == "Nothing to do: 2 of 2 cells are done."
+
+    shown = program("run", *STUDY, "--data", data, "--out", "run", "--dry-run").stdout
+    assert "2 cells of 1 fits, 2 done." in shown
+
+    assert program("evaluate", "run").exit_code == 0
+    assert Path("run/rows.csv").read_bytes() == rows
+
+    report.unlink()
+    assert program("report", "run", "--pictures", "").exit_code == 0
+    assert report.is_file()
+
+
+def test_a_name_given_twice_counts_once(program: Program, data: Path) -> None:
+    program(
+        "run", *STUDY, "--data", data, "--out", "run", "--protocols", "oracle,oracle", "--postprocessing", "none,none"
+    )
+    rows = [tuple(row.values()) for row in read_table(Path("run/rows.csv"))]
+    assert len(set(rows)) == len(rows)
+
+
+def test_failed_cells_are_exit_code_1_and_named(program: Program, data: Path) -> None:
+    methods = ("--methods", "untrainable,mean-distance")
+    for _ in range(2):
+        result = program("run", *STUDY, *methods, "--data", data, "--out", "run")
+        assert result.exit_code == 1
+        assert "2 cells failed: untrainable on volunteers (seed 0), untrainable on patients" in result.stderr
+        assert "Traceback" not in result.output
+    assert program("evaluate", "run").exit_code == 1
+
+
+def test_an_evaluation_that_fails_is_exit_code_1(program: Program, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program("run", *STUDY, "--data", data, "--out", "run")
+    monkeypatch.setattr(scoring, "evaluate_cell", None)
+    assert program("evaluate", "run").exit_code == 1
+
+
+def test_runs_that_cannot_be_continued_are_refused(program: Program, data: Path) -> None:
+    program("run", *STUDY, "--data", data, "--out", "run")
+    line = refused(program("run", *STUDY, "--data", data, "--out", "run", "--limit", "1"))
+    assert "--out run: got a run with limit None, wanted 1" in line
+    study = Path("run/study.json")
+    study.write_text(study.read_text().replace(f'"format": {FORMAT}', '"format": 0'))
+    for command in (("run", *STUDY, "--data", data, "--out", "run"), ("evaluate", "run"), ("report", "run")):
+        assert f"run/study.json: got run format 0, wanted {FORMAT}" in refused(program(*command))
+    Path("foreign").mkdir()
+    Path("foreign/thesis.tex").touch()
+    line = refused(program("run", *STUDY, "--data", data, "--out", "foreign"))
+    assert "got a folder that holds thesis.tex" in line
+    assert "No run at absent" in refused(program("evaluate", "absent"))
+
+
+def test_a_run_that_was_refused_before_it_began_is_no_run_yet(program: Program, own_data: Path) -> None:
+    (own_data / "patients" / "t1" / "patients-val-0.nii.gz").write_bytes(b"torn")
+    refused(program("run", *STUDY, "--data", own_data, "--out", "run"))
+    for command in ("evaluate", "report"):
+        assert "No run at run" in refused(program(command, "run"))
+
+
+def shape_of_another(path: Path) -> None:
+    write_nifti(path, np.ones((16, 16, 11), np.uint8))
+
+
+def affine_of_another(path: Path) -> None:
+    volume = np.asarray(nibabel.nifti1.Nifti1Image.from_filename(path).dataobj)
+    nibabel.nifti1.Nifti1Image(volume, np.diag([4.0, 4.0, 3.0, 1.0])).to_filename(path)
+
+
+def torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def undefined(path: Path) -> None:
+    volume = nibabel.nifti1.Nifti1Image.from_filename(path).get_fdata().astype(np.float32)
+    volume[3, 3, 3] = np.nan
+    write_nifti(path, volume)
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage", "reason"),
+    [
+        ("lesion_mask", shape_of_another, "got shape (16, 16, 11), wanted (16, 16, 12) as in"),
+        ("brain_mask", shape_of_another, "got shape (16, 16, 11), wanted (16, 16, 12) as in"),
+        ("lesion_mask", affine_of_another, "got affine"),
+        ("t1", torn, "got a file that cannot be read"),
+        ("t1", undefined, "got 1 voxels that are NaN or infinite"),
+    ],
+)
+def test_a_bad_file_is_named_and_what_was_done_stays(
+    program: Program, own_data: Path, kind: str, damage: Callable[[Path], None], reason: str
+) -> None:
+    study = ("run", *STUDY, "--data", own_data, "--out", "run")
+    assert program(*study).exit_code == 0
+    before = stamps(Path("run"), "*.*")
+    path = own_data / "patients" / kind / "patients-test-1.nii.gz"
+    damage(path)
+    line = refused(program(*study))
+    assert f"{path}: {reason}" in line
+    assert stamps(Path("run"), "*.*") == before
+
+
+def test_a_cohort_without_validation_lesions_runs(program: Program, data: Path) -> None:
+    result = program("run", *STUDY, "--datasets", "inpatients", "--data", data, "--out", "run")
+    assert result.exit_code == 0, result.output
+    rows = read_table(Path("run/rows.csv"))
+    thresholds = {
+        row["protocol"]: row["value"] for row in rows if row["metric"] == "threshold" and row["dataset"] == "inpatients"
+    }
+    assert thresholds["lesion-val"] == "nan"
+    assert float(thresholds["oracle"]) > 0

@@ -1,0 +1,78 @@
+"""Layout and compiling: what is asked for is done once, and what cannot be done is said in a line."""
+
+import logging
+
+import pytest
+import torch
+from cohorts import SHAPE
+from torch import Tensor, nn
+
+from baselines.diffusion.ddpm import DDPM
+from benchmark.inference.predict import predict
+from benchmark.inference.settings import Inference, can_compile, prepare
+from benchmark.methods.contract.check import simulated_case
+
+TINY = DDPM.Config(size=SHAPE[0], width=8, multipliers=(1, 2), residual_blocks=1, heads=2, groups=4)
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    can_compile.cache_clear()
+
+
+def test_without_a_compiler_one_line_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def missing(function: object) -> object:
+        raise RuntimeError("\nNo working C++ compiler found\nin a long list")
+
+    monkeypatch.setattr(torch, "compile", missing)
+    with caplog.at_level(logging.WARNING):
+        assert not can_compile("cpu")
+    wanted = "Networks are not compiled: no working compiler for cpu (No working C++ compiler found)."
+    assert [record.getMessage() for record in caplog.records] == [wanted]
+
+
+def test_with_one_nothing_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    with caplog.at_level(logging.WARNING):
+        assert can_compile("cpu")
+    assert not caplog.records
+
+
+def test_networks_are_compiled_once_and_only_where_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, dynamic: compiled.append(type(self).__name__))
+    detector = DDPM(TINY)
+    prepare(detector, Inference())
+    assert compiled == []
+    assert not detector.training
+    for _ in range(2):
+        prepare(detector, Inference(compiled=True))
+    assert compiled == ["UNet"]
+
+
+def test_a_compiled_network_is_called_through_its_compiled_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, ...]] = []
+
+    def compiled(self: nn.Module, dynamic: bool) -> None:
+        def call(x: Tensor, index: Tensor, code: Tensor | None = None) -> Tensor:
+            calls.append(tuple(x.shape))
+            return self.forward(x, index, code)
+
+        self._compiled_call_impl = call  # what torch's own leaves
+
+    monkeypatch.setattr(nn.Module, "compile", compiled)
+    case = simulated_case(0, (*SHAPE[:2], 4))
+    (one,) = predict(DDPM(TINY), [case], Inference(slice_batch=2, compiled=True), seed=0)
+    assert calls
+    assert set(calls) == {(2, 1, *SHAPE[:2])}
+    (plain,) = predict(DDPM(TINY), [case], Inference(slice_batch=2), seed=0)
+    assert one.anomaly_map.shape == plain.anomaly_map.shape
+
+
+def test_layout_is_changed_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = DDPM(TINY)
+    before = {name: weight.stride() for name, weight in detector.named_parameters()}
+    prepare(detector, Inference(precision="bf16"))
+    assert {name: weight.stride() for name, weight in detector.named_parameters()} == before
+    prepare(detector, Inference(device="cuda", precision="bf16"))
+    assert detector.unet.stem.weight.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,129 @@
+"""Names of methods, built in and from a plugin, and what is told of those that do not resolve."""
+
+import pytest
+from detectors import MeanDistance
+
+from benchmark.methods.built_in import BUILT_IN, method, methods
+from benchmark.methods.hyperparameters import Choice, build, parse_choices, resolve_config
+from benchmark.methods.registry import Method, load
+from datasets.errors import BadValue, UnknownName, UserError
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+def choice(text: str) -> Choice:
+    (only,) = parse_choices(text)
+    return only
+
+
+def test_every_built_in_method_is_a_detector_with_both_presets() -> None:
+    for one in BUILT_IN:
+        assert {"quick"} <= set(load(one).presets)
+        for preset in ("paper", "quick"):
+            config = resolve_config(Choice(one, {}), preset, {})
+            assert build(one.name, one.target, config).config is not None
+
+
+def test_the_key_of_a_built_in_method_holds_its_name_and_not_its_module() -> None:
+    for one in BUILT_IN:
+        assert one.target == f"builtin:{one.name}"
+        assert one.place in str(one)
+
+
+def test_a_plugins_method_stands_beside_the_built_in_ones_with_its_summary() -> None:
+    known = methods()
+    assert known["mean-distance"] == Method(
+        "mean-distance", "detectors:MeanDistance", "Small detectors", "uadbench-tests 1.0"
+    )
+    assert {one.name for one in BUILT_IN} < set(known)
+    assert load(known["mean-distance"]) is MeanDistance
+
+
+def test_a_misspelt_method_gets_a_suggestion_and_the_names() -> None:
+    with pytest.raises(UnknownName, match=r"No method 'cdpm'\. Did you mean 'cddpm'\? Available: absent, ae, .*zscore"):
+        method("cdpm")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("broken", "cannot be imported: ModuleNotFoundError: No module named 'package_that_is_not_installed'"),
+        ("absent", "cannot be imported: AttributeError: module 'detectors' has no attribute 'Absent'"),
+        ("not-a-detector", "got 'mean-distance', wanted a subclass of Detector"),
+    ],
+)
+def test_a_plugin_that_cannot_be_used_is_refused_only_where_it_is_named(name: str, reason: str) -> None:
+    assert name in methods()
+    with pytest.raises(BadValue, match=reason):
+        load(method(name))
+
+
+def test_overrides_are_read_as_toml_and_written_one_way() -> None:
+    one = choice("mean-distance[ sides=['a'], power = 2.5]")
+    assert one.overrides == {"sides": ["a"], "power": 2.5}
+    assert one.name == "mean-distance[power=2.5,sides=[a]]"
+    assert choice("mean-distance[power=2.5,sides=[a]]").name == one.name
+    assert choice("ddpm[augment=false]").name == "ddpm[augment=false]"
+    assert choice("ddpm[]").name == "ddpm"
+
+
+def test_several_methods_and_variants_of_one_are_told_apart() -> None:
+    names = [one.name for one in parse_choices("thresh, zscore[floor=0.1,smoothing=2.0],zscore")]
+    assert names == ["thresh", "zscore[floor=0.1,smoothing=2.0]", "zscore"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Got no method"),
+        (" , ", "Got no method"),
+        ("thresh,thresh", "Got method 'thresh' twice"),
+        ("zscore[floor=1,smoothing=2],zscore[smoothing=2,floor=1]", "twice"),
+        ("zscore[floor=1", "every '\\[' closed"),
+        ("zscore]", "every '\\[' closed"),
+        ("zscore[floor]", "wanted field=value"),
+        ("z score", "wanted NAME"),
+        ("cdpm", "Did you mean 'cddpm'"),
+    ],
+)
+def test_what_names_no_method_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        parse_choices(text)
+
+
+def test_later_levels_of_configuration_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MeanDistance, "presets", {"quick": {"power": 2.0}})
+    plain, variant = choice("mean-distance"), choice("mean-distance[power=4]")
+    assert resolve_config(plain, "paper", {})["power"] == 1.0
+    assert resolve_config(plain, "quick", {})["power"] == 2.0
+    assert resolve_config(plain, "quick", {"power": 3.0})["power"] == 3.0
+    assert resolve_config(variant, "quick", {"power": 3.0})["power"] == 4.0
+
+
+def test_a_number_is_the_same_however_it_is_written() -> None:
+    written = [resolve_config(choice(f"mean-distance[power={text}]"), "paper", {}) for text in ("2", "2.0", "'2'")]
+    assert all(repr(config["power"]) == "2.0" for config in written)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "mean-distance[powr=2]",
+            r"No hyper-parameter of method 'mean-distance' called 'powr'. Did you mean 'power'\?",
+        ),
+        ("mean-distance[power=high]", "'mean-distance', power: got 'high', wanted: Input should be a valid number"),
+        ("mean-distance[power=-1]", "Got power -1.0, wanted more than 0"),
+        ("mean-distance[power=inf]", "got .*inf.*wanted finite"),
+        ("mean-distance[sides=[1]]", "'mean-distance', sides, 0: got 1, wanted: Input should be a valid string"),
+    ],
+)
+def test_a_wrong_hyper_parameter_is_one_line(text: str, reason: str) -> None:
+    with pytest.raises(UserError, match=reason) as caught:
+        resolve_config(choice(text), "quick", {})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_preset_gets_the_methods_own() -> None:
+    with pytest.raises(UnknownName, match=r"preset of method 'mean-distance' called 'quik'.*Available: paper, quick"):
+        resolve_config(choice("mean-distance"), "quik", {})

@@ -1,0 +1,67 @@
+"""Components against a flood voxel by voxel."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from volumes import drawn, flooded
+
+from benchmark.metrics import masks as module
+from benchmark.metrics.ground_truth import Anatomy
+from benchmark.metrics.lesionwise import find_lesions
+from benchmark.metrics.masks import components
+from datasets.case import CaseFiles
+
+FILES = CaseFiles("", Path(), Path(), Path(), "", "", "val")
+
+
+@pytest.mark.parametrize("sparse", [0.0, 1.0])
+def test_sizes_equal_those_found_by_flooding_by_sweep_and_by_graph(
+    sparse: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SPARSE", sparse)
+    for one in drawn(500):
+        found = components(one.prediction)
+        assert sorted(found.sizes) == sorted(len(part) for part in flooded(one.prediction))
+
+
+@pytest.mark.parametrize("sparse", [0.0, 1.0])
+def test_labels_are_those_of_the_voxels_in_their_order(sparse: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SPARSE", sparse)
+    for one in drawn(200):
+        labels = components(one.prediction).labels
+        of_voxel = dict(zip(map(tuple, np.argwhere(one.prediction).tolist()), labels.tolist(), strict=True))
+        for part in flooded(one.prediction):
+            assert len({of_voxel[voxel] for voxel in part}) == 1
+        assert len(set(of_voxel.values())) == len(flooded(one.prediction))
+
+
+def test_voxels_on_opposite_faces_of_the_box_do_not_touch() -> None:
+    mask = np.zeros((3, 3, 3), dtype=bool)
+    mask[0, 0, 2] = mask[0, 1, 0] = mask[2, 2, 2] = True
+    assert components(mask).count == 3
+
+
+def test_predictions_at_falling_thresholds_are_those_of_each_alone() -> None:
+    """Voxels, and which of them are one alarm."""
+    for one in drawn(1000):
+        brain = np.random.default_rng(one.number).random(one.scores.shape) < 0.9
+        anatomy = Anatomy(FILES, brain, one.lesion, one.spacing, 0)
+        thresholds = sorted({0.0, 0.25, 0.5, 0.9, *one.scores.flat[:9].tolist()}, reverse=True)
+        scores = one.scores[brain]
+        for threshold, found in zip(thresholds, anatomy.predictions(scores, thresholds), strict=True):
+            alone = anatomy.prediction(scores > threshold)
+            order = np.argsort(found.voxels)
+            assert found.voxels[order].tolist() == alone.voxels.tolist()
+            assert same_partition(found.alarms.labels[order], alone.alarms.labels)
+            assert anatomy.found(found).false_alarms == anatomy.found(alone).false_alarms
+            assert (
+                anatomy.found(found).found.tolist()
+                == find_lesions(anatomy.volume(scores > threshold), one.lesion).found.tolist()
+            )
+
+
+def same_partition(first: NDArray[np.integer], second: NDArray[np.integer]) -> bool:
+    pairs = set(zip(first.tolist(), second.tolist(), strict=True))
+    return len(pairs) == len(set(first.tolist())) == len(set(second.tolist()))

@@ -1,0 +1,103 @@
+"""Thresholds at so many false alarms a scan, against a search over every score, and what counts as found."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from benchmark.metrics import alarms
+from benchmark.metrics.ground_truth import Anatomy
+from benchmark.scoring.detection_at_one_fp import SHARES, cross_fitted_thresholds, found, ladder
+from benchmark.scoring.postprocessing.area_opening import area_opening
+from benchmark.scoring.postprocessing.chains import remove_small
+from benchmark.study.chains import Chain
+from datasets.case import CaseFiles
+
+SHAPE = (14, 14, 10)
+BRAIN = np.pad(np.ones((12, 12, 8), dtype=bool), 1)
+ANATOMY = Anatomy(CaseFiles("", Path(), Path(), None, "", "", "val"), BRAIN, None, (2.0, 2.0, 2.0), 0)
+
+
+@dataclass(frozen=True)
+class Scan:
+    subject_id: str
+    scores: NDArray[np.float32]
+    smallest: int = 1
+
+
+def scan(subject: str, seed: int, smallest: int = 1) -> Scan:
+    scores = ndimage.gaussian_filter(np.random.default_rng(seed).random(SHAPE), 1.2) * BRAIN
+    return Scan(subject, scores.astype(np.float32), smallest)
+
+
+def steps_of(scans: list[Scan]) -> NDArray[np.float64]:
+    every = np.concatenate([one.scores[BRAIN] for one in scans]).astype(np.float64)
+    return ladder(np.quantile(every, 1 - SHARES))
+
+
+def thresholds(scans: list[Scan]) -> dict[str, float]:
+    steps = steps_of(scans)
+    opened = [area_opening(one.scores, one.smallest)[BRAIN] for one in scans]
+    counts = [[found.alarms.count for found in ANATOMY.predictions(scores, steps.tolist())] for scores in opened]
+    return cross_fitted_thresholds([one.subject_id for one in scans], steps, np.array(counts))
+
+
+def mean_alarms(scans: list[Scan], threshold: float) -> float:
+    """Counted one threshold at a time, small components removed from each prediction."""
+    chains = [Chain("", "", min_voxels=one.smallest) for one in scans]
+    predictions = [one.scores.astype(np.float64) > threshold for one in scans]
+    return float(np.mean([alarms(remove_small(one, chain, 1)) for one, chain in zip(predictions, chains, strict=True)]))
+
+
+@pytest.mark.parametrize("smallest", [1, 7])
+def test_a_subjects_threshold_raises_about_one_alarm_in_the_others_and_comes_from_above(smallest: int) -> None:
+    scans = [scan(f"s{seed}", seed, smallest) for seed in range(6)]
+    steps = steps_of(scans)
+    for subject, threshold in thresholds(scans).items():
+        others = [one for one in scans if one.subject_id != subject]
+        assert mean_alarms(others, threshold) <= 1
+        at = steps.tolist().index(threshold)
+        assert all(mean_alarms(others, step) <= 1 for step in steps[:at])
+        assert mean_alarms(others, steps[at + 1]) > 1
+
+
+def test_a_scan_takes_no_part_in_its_own_threshold() -> None:
+    scans = [scan(f"s{seed}", seed) for seed in range(5)]
+    before = thresholds(scans)
+    noisy = Scan("s0", scans[0].scores * np.float32(1.0001))
+    after = thresholds([noisy, *scans[1:]])
+    assert after["s0"] == pytest.approx(before["s0"], rel=0.02)
+    assert before["s0"] > 0
+
+
+def test_merged_alarms_far_down_do_not_count_as_few() -> None:
+    """At 0 the whole brain is one component: that is not the threshold of one alarm a scan."""
+    scans = [scan(f"s{seed}", seed) for seed in range(4)]
+    assert mean_alarms(scans, 0) == 1
+    assert all(threshold > 0.5 for threshold in thresholds(scans).values())
+
+
+def test_maps_of_zeros_have_a_threshold_that_nothing_exceeds() -> None:
+    blank = [Scan(name, np.zeros(SHAPE, np.float32)) for name in ("a", "b")]
+    assert thresholds(blank) == {"a": 0.0, "b": 0.0}
+
+
+def test_one_subject_alone_has_no_threshold() -> None:
+    with pytest.raises(ValueError, match="scans of 1 subjects"):
+        thresholds([scan("s", 0), scan("s", 1)])
+
+
+def test_found_asks_for_one_voxel_or_a_share_and_is_undefined_without_lesion() -> None:
+    lesion = np.zeros(30, dtype=bool)
+    lesion[:20] = True
+    prediction = np.zeros(30, dtype=bool)
+    assert found(prediction, lesion) == 0
+    prediction[[0, 25, 26]] = True
+    assert found(prediction, lesion) == 1
+    assert found(prediction, lesion, share=0.1) == 0
+    prediction[1] = True
+    assert found(prediction, lesion, share=0.1) == 1
+    assert np.isnan(found(prediction, np.zeros(30, dtype=bool)))

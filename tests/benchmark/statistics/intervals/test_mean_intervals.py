@@ -1,0 +1,62 @@
+"""Bootstrap-t: close to Student's t for even values, lopsided for skewed ones."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from benchmark.statistics.intervals.mean import bootstrap_t, exact_interval
+
+
+def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    return bootstrap_t(values, alpha=0.05, rng=np.random.default_rng(seed))
+
+
+def test_even_values_give_about_the_interval_of_students_t() -> None:
+    values = np.random.default_rng(0).normal(3, 2, 200)
+    low, high = stats.t.interval(0.95, 199, values.mean(), stats.sem(values))
+    assert interval(values) == pytest.approx((low, high), abs=0.04)
+
+
+def test_a_tail_to_the_right_draws_the_interval_to_the_right() -> None:
+    values = np.random.default_rng(1).lognormal(0, 1.2, 40)
+    low, high = interval(values)
+    assert high - values.mean() > 1.5 * (values.mean() - low)
+
+
+def test_it_covers_skewed_means_better_than_students_t() -> None:
+    rng, truth = np.random.default_rng(2), np.exp(0.5)
+    samples = rng.lognormal(0, 1, (300, 20))
+    ours = [
+        low <= truth <= high for low, high in (bootstrap_t(one, alpha=0.05, rng=rng, rounds=599) for one in samples)
+    ]
+    reach = stats.t.isf(0.025, 19) * stats.sem(samples, axis=1)
+    assert np.mean(ours) > 0.91
+    assert np.mean(ours) > np.mean(abs(samples.mean(axis=1) - truth) <= reach) + 0.02
+
+
+def test_values_that_hardly_differ_have_no_interval() -> None:
+    assert np.isnan(interval(np.zeros(10))).all()
+    assert np.isnan(interval(np.array([1.0, 0, 0, 0, 0, 0]))).all()
+
+
+def test_it_is_the_same_for_the_same_seed_in_blocks_or_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(3).normal(size=30)
+    assert interval(values) == interval(values)
+    assert interval(values) != interval(values, seed=1)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 30), (1, 30), (7, 12), (30, 30), (1, 1)])
+def test_it_is_clopper_and_pearsons(count: int, n: int) -> None:
+    assert exact_interval(count, n, alpha=0.05) == pytest.approx(proportion_confint(count, n, 0.05, method="beta"))
+
+
+def test_it_holds_the_truth_often_enough_for_means_over_seeds_too() -> None:
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        people = rng.random((20, 1)) < 0.2
+        values = np.where(rng.random((20, 3)) < 0.9, people, ~people).mean(axis=1)  # three seeds that mostly agree
+        low, high = exact_interval(float(values.sum()), 20, alpha=0.05)
+        held.append(low <= 0.2 * 0.9 + 0.8 * 0.1 <= high)
+    assert np.mean(held) >= 0.95

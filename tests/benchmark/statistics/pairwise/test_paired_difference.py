@@ -1,0 +1,130 @@
+"""The three states and their numbers, on data that have one answer."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from comparisons import CHOICE, ENDPOINT, compared, panel, patients
+from scipy import stats
+
+from benchmark.statistics.pairwise.paired_difference import compare_all
+from benchmark.statistics.panel import QUESTIONS, Question, pair
+
+BASE = patients(54, 3)
+NOISE = np.random.default_rng(9).normal(0, 0.02, (54, 1))
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(
+    ("shift", "spread", "state", "better"),
+    [
+        (0.1, 1.0, "better", "new"),
+        (-0.1, 1.0, "better", "old"),
+        (0.0, 0.2, "equivalent", ""),
+        (0.004, 0.05, "equivalent", ""),
+        (0.0, 8.0, "not separable", ""),
+    ],
+)
+def test_each_state_is_said_where_it_holds(
+    question: Question, shift: float, spread: float, state: str, better: str
+) -> None:
+    centred = NOISE - NOISE.mean()
+    (found,) = compared({"new": BASE + shift + spread * centred, "old": BASE}, question)
+    assert found.state == state
+    assert found.better == better
+    assert found.effect.mean == pytest.approx(shift, abs=1e-9)
+
+
+def test_nothing_is_equivalent_whose_interval_leaves_the_margin() -> None:
+    outlier = np.zeros((12, 1))
+    outlier[0] = 1
+    far, near = (
+        compared({"new": BASE[:12] + size * outlier + NOISE[:12] / 10, "old": BASE[:12]})[0] for size in (0.08, 0.03)
+    )
+    assert far.p_equivalent_adjusted < 0.05
+    assert far.effect.high > 0.02
+    assert (far.state, near.state) == ("not separable", "equivalent")
+
+
+def test_a_lower_value_is_better_where_the_metric_says_so() -> None:
+    choice = replace(CHOICE, metric="alarm_fraction")
+    (found,) = compared({"new": BASE + 0.1 + NOISE, "old": BASE}, choice=choice)
+    assert found.better == "old"
+    assert found.margin is None
+    assert np.isnan(found.p_equivalent)
+
+
+def test_fewer_than_six_patients_are_not_testable() -> None:
+    (found,) = compared({"new": BASE[:5] + 0.1, "old": BASE[:5] + NOISE[:5]})
+    assert found.state == "not testable"
+    assert np.isnan([found.p, found.effect.low, found.detectable]).all()
+    assert "5 patients" in found.effect.why_none
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_recipe_takes_three_seeds_and_weights_take_one(seeds: int) -> None:
+    values = {"new": (BASE + 0.1 + NOISE)[:, :seeds], "old": BASE[:, :seeds]}
+    (recipe,), (weights,) = compared(values, "this recipe"), compared(values)
+    assert recipe.state == "not testable"
+    assert f"{seeds} training seed" in recipe.effect.why_none
+    assert weights.state == "better"
+
+
+def test_only_what_both_methods_have_is_compared_and_the_rest_is_counted() -> None:
+    a, b = BASE.copy(), BASE + NOISE
+    a[3, 1] = np.nan
+    found = pair(panel("a", a, (0, 1, 2)), panel("b", b, (1, 2, 5)))
+    assert found.seeds == (1, 2)
+    assert found.left_out_seeds == (0, 5)
+    assert (found.n, found.left_out) == (53, 1)
+    assert found.differences == pytest.approx(np.delete(a[:, 1:] - b[:, :2], 3, axis=0))
+
+
+def test_a_seed_that_failed_wholly_leaves_the_patients_in() -> None:
+    a = BASE.copy()
+    a[:, 1] = np.nan
+    found = pair(panel("a", a), panel("b", BASE))
+    assert found.seeds == (0, 2)
+    assert found.left_out_seeds == (1,)
+    assert found.left_out == 0
+
+
+def test_the_equivalence_test_is_the_larger_of_two_one_sided_t_tests() -> None:
+    (found,) = compared({"new": BASE + 0.004 + NOISE, "old": BASE})
+    differences = (BASE + 0.004 + NOISE - BASE).mean(axis=1)
+    both = [
+        stats.ttest_1samp(differences, -0.02, alternative="greater").pvalue,
+        stats.ttest_1samp(differences, 0.02, alternative="less").pvalue,
+    ]
+    assert found.p_equivalent == pytest.approx(max(both))
+
+
+def test_the_false_claim_is_the_one_sided_paired_t_test_corrected_for_the_winner() -> None:
+    values = {"new": BASE + 0.003 + NOISE, "old": BASE, "third": BASE - 0.3}
+    found = compared(values)[0]
+    one_sided = stats.ttest_rel(values["new"].mean(axis=1), BASE.mean(axis=1), alternative="greater").pvalue
+    assert found.p_false_claim == pytest.approx(min(one_sided, 1 - one_sided))
+    assert found.p_false_claim_winner == pytest.approx(min(1, 3 * found.p_false_claim))
+
+
+def test_all_pairs_are_corrected_together() -> None:
+    values = {name: BASE + shift + patients(54, 3, seed=8) / 8 for name, shift in (("a", 0.0), ("b", 0.02))}
+    values |= {"c": BASE, "d": BASE + NOISE}
+    for question in QUESTIONS:
+        found = compared(values, question)
+        assert len(found) == 6
+        assert all(one.comparisons == 6 and one.p_adjusted >= one.p for one in found)
+
+
+def test_the_same_pair_the_other_way_round_has_its_signs_turned() -> None:
+    (found,) = compared({"new": BASE + 0.1 + NOISE, "old": BASE})
+    turned = found.seen_from("old")
+    assert (turned.a, turned.b, turned.better) == ("old", "new", "new")
+    assert turned.effect.mean == -found.effect.mean
+    assert (turned.effect.low, turned.effect.high) == (-found.effect.high, -found.effect.low)
+    assert found.seen_from("new") is found
+
+
+def test_panels_of_different_patients_are_no_pair() -> None:
+    with pytest.raises(ValueError, match="wanted the same ones"):
+        compare_all({"a": panel("a", BASE), "b": panel("b", BASE[:50])}, CHOICE, "these weights", ENDPOINT)

@@ -1,0 +1,151 @@
+"""What a run folder says about itself, and what it refuses to mix."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.storage.folder import RunFolder, create_run
+from benchmark.storage.rows import blank_row, write_rows
+from benchmark.storage.run_record import (
+    Scoring,
+    cell_state,
+    check_settings,
+    claim,
+    has_failed,
+    has_maps,
+    kept_cells,
+    kept_references,
+    kept_scoring,
+    record_cell,
+    reopen,
+)
+from benchmark.study.planning import plan
+from benchmark.study.study import Request, Study
+from datasets.errors import BadFile, BadValue, MissingData
+
+SCORING = Scoring(("none",), ("oracle", "lesion-val"))
+Planner = Callable[..., Study]
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return create_run(tmp_path / "run")
+
+
+@pytest.fixture
+def planned(data: Path) -> Planner:
+    def planned(methods: str = "mean-distance", datasets: str = "patients", **asked: object) -> Study:
+        return plan(Request(methods=methods, datasets=datasets, data=data, preset="quick", **asked))  # type: ignore[arg-type]
+
+    return planned
+
+
+def test_a_claimed_study_is_found_again(run: RunFolder, planned: Planner, data: Path) -> None:
+    study = planned("mean-distance[sides=['a','b']],noisy")
+    claim(run, study, SCORING, data)
+    again = reopen(run, None)
+    assert again.cells == study.cells
+    assert again.references == study.references
+    assert again.files == study.files
+    assert [cell.key for cell in again.cells] == [cell.key for cell in study.cells]
+    assert kept_scoring(run) == SCORING
+
+
+def test_studies_in_one_folder_add_up(run: RunFolder, planned: Planner, data: Path) -> None:
+    claim(run, planned("mean-distance"), SCORING, data)
+    claim(run, planned("noisy", "inpatients", seeds="1"), SCORING, data)
+    labels = {cell.label[:2] for cell in kept_cells(run)}
+    assert labels == {
+        ("mean-distance", "volunteers"),
+        ("mean-distance", "patients"),
+        ("noisy", "volunteers"),
+        ("noisy", "inpatients"),
+    }
+    assert {reference.cohort.dataset for reference in kept_references(run)} == {"patients", "inpatients"}
+
+
+def test_claiming_the_same_twice_changes_nothing(run: RunFolder, planned: Planner, data: Path) -> None:
+    claim(run, planned(), SCORING, data)
+    first = run.study.read_bytes()
+    claim(run, planned(), SCORING, data)
+    assert run.study.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("asked", "setting"),
+    [({"limit": 1}, "limit"), ({"precision": "bf16"}, "precision")],
+)
+def test_other_settings_are_refused(
+    run: RunFolder, planned: Planner, data: Path, asked: dict[str, object], setting: str
+) -> None:
+    claim(run, planned(), SCORING, data)
+    check_settings(run, planned("noisy"))
+    with pytest.raises(BadValue, match=f"got a run with {setting} .*, wanted .* Choose another --out"):
+        check_settings(run, planned(**asked))
+
+
+def test_another_healthy_cohort_is_refused(run: RunFolder, planned: Planner, data: Path) -> None:
+    study = planned()
+    claim(run, study, SCORING, data)
+    fit = replace(study.cells[0].fit, healthy=replace(study.cells[0].fit.healthy, digest="other"))
+    with pytest.raises(BadValue, match="got a run with healthy"):
+        check_settings(run, replace(study, cells=tuple(replace(cell, fit=fit) for cell in study.cells)))
+
+
+def test_a_run_whose_scans_changed_is_not_reopened(
+    run: RunFolder, own_data: Path, planned: Planner, data: Path
+) -> None:
+    claim(run, planned(), SCORING, data)
+    assert reopen(run, own_data).files["patients"][0].image.is_relative_to(own_data)
+    table = own_data / "patients" / "cases.csv"
+    table.write_text(table.read_text().replace("patients-test-0,patients-test-1,test", "patients-test-0,x,val"))
+    with pytest.raises(BadFile, match=f"{own_data / 'patients'}: got data with digest .*have changed since"):
+        reopen(run, own_data)
+    with pytest.raises(MissingData, match="looked for"):
+        reopen(run, own_data / "absent")
+
+
+def test_the_state_of_a_cell_follows_its_record_and_rows(run: RunFolder, planned: Planner) -> None:
+    cell = planned().cells[0]
+    assert cell_state(run, cell, SCORING) == "missing"
+    assert not has_maps(run, cell)
+    record_cell(run, cell, {"status": "mapped", "inference": {"device": "cpu"}})
+    assert cell_state(run, cell, SCORING) == "mapped"
+    assert has_maps(run, cell)
+    threshold = replace(blank_row(cell), postprocessing="none", metric="threshold")
+    write_rows(run.cell(cell) / "rows.csv", [replace(threshold, protocol="oracle")])
+    assert cell_state(run, cell, SCORING) == "mapped"
+    write_rows(run.cell(cell) / "rows.csv", [replace(threshold, protocol=name) for name in SCORING.protocols])
+    record_cell(run, cell, {"status": "mapped", "metrics": ["dice"]})
+    assert cell_state(run, cell, SCORING) == "mapped"
+    assert cell_state(run, cell, replace(SCORING, metrics=("dice",))) == "done"
+    record_cell(run, cell, {"status": "mapped", "metrics": SCORING.metrics})
+    assert cell_state(run, cell, SCORING) == "done"
+    assert cell_state(run, cell, replace(SCORING, postprocessing=("none", "paper"))) == "mapped"
+
+
+@pytest.mark.parametrize(("stage", "maps"), [("fit", False), ("predict", False), ("evaluate", True)])
+def test_a_failed_cell_has_maps_only_if_scoring_failed(
+    run: RunFolder, planned: Planner, stage: str, maps: bool
+) -> None:
+    cell = planned().cells[0]
+    record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": ""})
+    assert cell_state(run, cell, SCORING) == "failed"
+    assert has_failed(run, cell)
+    assert has_maps(run, cell) == maps
+
+
+def test_how_maps_were_made_survives_scoring_them(run: RunFolder, planned: Planner) -> None:
+    cell = planned().cells[0]
+    record_cell(run, cell, {"status": "mapped", "inference": {"device": "cuda"}})
+    record_cell(run, cell, {"status": "failed", "stage": "evaluate", "traceback": "..."})
+    record_cell(run, cell, {"status": "mapped"})
+    record = json.loads((run.cell(cell) / "cell.json").read_text())
+    assert record["inference"] == {"device": "cuda"}
+    assert "traceback" not in record
+    assert record["cell"]["cohort"]["dataset"] == "volunteers"

@@ -1,0 +1,200 @@
+"""From a request to a study: the grid of cells, and every mistake told before anything runs."""
+
+from pathlib import Path
+
+import pytest
+from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
+from plugincode import write_plugin
+
+from benchmark.methods.registry import UnusableMethod
+from benchmark.study.planning import check_cases, parse_seeds, plan
+from benchmark.study.study import Request, Study
+from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+def request(data: Path, **asked: object) -> Request:
+    return Request(**{"methods": "mean-distance", "datasets": "patients", "data": data, "preset": "quick"} | asked)  # type: ignore[arg-type]
+
+
+def planned(data: Path, **asked: object) -> Study:
+    return plan(request(data, **asked))
+
+
+def test_a_study_is_every_method_seed_and_cohort_with_the_healthy_one_first(data: Path) -> None:
+    study = planned(data, methods="noisy,mean-distance", datasets="inpatients,patients", seeds="0,4")
+    found = [(cell.fit.method, cell.fit.seed, cell.cohort.dataset) for cell in study.cells]
+    assert found == [
+        (method, seed, dataset)
+        for method in ("noisy", "mean-distance")
+        for seed in (0, 4)
+        for dataset in ("volunteers", "inpatients", "patients")
+    ]
+    assert len({cell.key for cell in study.cells}) == len(study.cells)
+    assert len(study.fits) == 4
+    assert [reference.cohort.dataset for reference in study.references] == ["inpatients", "patients"]
+    assert study.cells[0].fit.grid == TINY
+
+
+def test_asking_for_the_healthy_cohort_as_well_maps_it_once(data: Path) -> None:
+    study = planned(data, datasets="patients,volunteers,patients")
+    assert [cell.cohort.dataset for cell in study.cells] == ["volunteers", "patients"]
+
+
+def test_a_cell_maps_validation_and_test_cases(data: Path) -> None:
+    study = planned(data)
+    healthy, lesions = study.cells
+    names = [case.case_id for case in study.mapped_cases(lesions)]
+    assert names == [f"patients-{split}-{index}" for split in ("val", "test") for index in range(3)]
+    assert {case.split for case in study.mapped_cases(healthy)} == {"val", "test"}
+    assert study.healthy_cell(lesions.fit) == healthy
+
+
+def test_a_limit_counts_each_split(data: Path) -> None:
+    study = planned(data, limit=2)
+    assert [case.case_id for case in study.mapped_cases(study.cells[1])] == [
+        f"patients-{split}-{index}" for split in ("val", "test") for index in range(2)
+    ]
+    assert len(study.training_cases(study.fits[0], "train")) == 3
+
+
+def test_a_study_of_validation_cases_maps_no_test_case(data: Path) -> None:
+    study = planned(data, splits=("val",), seeds="0-5")
+    mapped = [study.mapped_cases(cell) for cell in study.cells] + [study.mapped_cases(study.references[0])]
+    assert all(mapped)
+    assert {case.split for cases in mapped for case in cases} == {"val"}
+
+
+def test_a_fit_learns_from_and_maps_its_own_seeds_split(data: Path) -> None:
+    study = planned(data, seeds="0-5")
+    for fit in study.fits:
+        train, val = ({case.subject_id for case in study.training_cases(fit, split)} for split in ("train", "val"))
+        mapped = {case.subject_id for case in study.mapped_cases(study.healthy_cell(fit)) if case.split == "val"}
+        assert mapped == val
+        assert not train & val
+
+
+def test_hyper_parameters_come_from_the_preset_the_file_and_the_name(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tuned.toml"
+    file.write_text("[mean-distance]\npower = 3\n")
+    study = planned(data, methods="mean-distance,mean-distance[power=4]", config=file)
+    assert [fit.config["power"] for fit in study.fits] == [3.0, 4.0]
+
+
+def test_a_method_that_cannot_be_used_is_left_out_with_the_reason_once(data: Path, tmp_path: Path) -> None:
+    study = planned(data, methods="broken,too-dark,absent,broken[size=2]", plugins=(write_plugin(tmp_path),))
+    assert [fit.method for fit in study.fits] == ["too-dark"]
+    broken, absent = study.left_out
+    assert broken.startswith("Method 'broken' (package_that_is_not_installed:Detector, uadbench-tests 1.0)")
+    assert absent.startswith("Method 'absent' (detectors:Absent, uadbench-tests 1.0)")
+    with pytest.raises(UnusableMethod, match="Method 'broken'"):
+        planned(data, methods="broken")
+
+
+def test_a_plugin_files_content_is_part_of_every_key_and_its_date_is_not(data: Path, tmp_path: Path) -> None:
+    path = write_plugin(tmp_path)
+
+    def keys() -> set[str]:
+        return {cell.key for cell in planned(data, methods="too-dark", plugins=(path,)).cells}
+
+    before = keys()
+    path.touch()
+    assert keys() == before
+    path.write_text(f"{path.read_text()}# another end\n")
+    assert keys().isdisjoint(before)
+
+
+def test_a_cohorts_files_are_part_of_every_key(own_data: Path) -> None:
+    before = planned(own_data)
+    volunteer = own_data / "volunteers" / "t1" / "volunteers-train-0.nii.gz"
+    volunteer.write_bytes((own_data / "volunteers" / "t1" / "volunteers-train-1.nii.gz").read_bytes())
+    after = planned(own_data)
+    assert {cell.key for cell in before.cells}.isdisjoint(cell.key for cell in after.cells)
+    assert before.references == after.references
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"preset": "quik"}, "No preset 'quik'. Did you mean 'quick'"),
+        ({"methods": "mean-distanse"}, "No method 'mean-distanse'. Did you mean 'mean-distance'"),
+        ({"datasets": "patiens"}, "No dataset 'patiens'. Did you mean 'patients'"),
+        ({"datasets": ","}, "--datasets: got ','"),
+        ({"datasets": "not-a-spec"}, r"'not-a-spec' \(cohorts:NOT_A_SPEC\): got str, wanted a DatasetSpec"),
+        ({"datasets": "broken"}, "cannot be imported: No module named"),
+        ({"healthy": "patients"}, "--healthy patients: got no healthy train case"),
+        ({"healthy": "volunters"}, "No dataset 'volunters'. Did you mean 'volunteers'"),
+        ({"datasets": "patients,ixi"}, "--healthy: got none, wanted one of ixi, volunteers"),
+        ({"sequence": "t7"}, "no sequence 't7'. Available: t1, flair"),
+        ({"sequence": "flair"}, "got no case with sequence 'flair'. Available there: t1"),
+        ({"config": Path("absent.toml")}, "--config absent.toml: no file that can be read"),
+        ({"config": Path("/")}, "--config /: no file that can be read"),
+    ],
+)
+def test_a_mistake_is_one_line(data: Path, asked: dict[str, object], reason: str) -> None:
+    with pytest.raises(UserError, match=reason) as caught:
+        planned(data, **asked)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "reason"),
+    [
+        ("[mean-distnce]\npower = 2", UnknownName, "Did you mean 'mean-distance'"),
+        ("[mean-distance]\npowr = 2", UnknownName, "Did you mean 'power'"),
+        ("power = 2", UnknownName, "No method 'power'"),
+        ("thresh = 2", BadFile, r"got thresh = 2, wanted a table \[thresh\]"),
+        ("[mean-distance", BadFile, "not TOML"),
+        (b"\xff\xfe", BadFile, "not TOML"),
+    ],
+)
+def test_a_wrong_file_of_hyper_parameters_is_refused(
+    data: Path, tmp_path: Path, text: str | bytes, error: type[Exception], reason: str
+) -> None:
+    file = tmp_path / "tuned.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(error, match=reason):
+        planned(data, config=file)
+
+
+def test_missing_data_say_where_they_were_looked_for_how_to_get_them_and_what_stands_in(tmp_path: Path) -> None:
+    with pytest.raises(MissingData) as caught:
+        planned(tmp_path / "nowhere")
+    for part in (str(tmp_path / "nowhere/volunteers/cases.csv"), PATIENTS.how_to_get, "--datasets phantom"):
+        assert part in str(caught.value)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_missing_lesion_mask_is_an_error(own_data: Path) -> None:
+    (own_data / "patients" / "lesion_mask" / "patients-val-0.nii.gz").unlink()
+    with pytest.raises(MissingData, match=r"lesion_mask/patients-val-0\.nii\.gz, which .*cases.csv names"):
+        planned(own_data)
+
+
+def test_a_healthy_cohort_without_validation_cases_is_refused(tmp_path: Path) -> None:
+    write_cohort(tmp_path, VOLUNTEERS, {"train": 2})
+    with pytest.raises(BadValue, match="--healthy volunteers: got no healthy val case"):
+        planned(tmp_path, datasets="volunteers")
+
+
+def test_all_files_that_cannot_be_used_are_named_at_once(own_data: Path) -> None:
+    for name in ("patients/t1/patients-val-1", "patients/brain_mask/patients-test-0"):
+        (own_data / f"{name}.nii.gz").write_bytes(b"torn")
+    study = planned(own_data)
+    with pytest.raises(BadFile) as caught:
+        check_cases(study.mapped_cases(study.cells[1]), TINY)
+    first, second = str(caught.value).splitlines()
+    assert "t1/patients-val-1.nii.gz" in first
+    assert "brain_mask/patients-test-0.nii.gz" in second
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("0", [0]), ("0-2", [0, 1, 2]), ("5, 0-1,7", [5, 0, 1, 7]), ("3-3", [3])])
+def test_seeds_are_numbers_and_ranges(text: str, seeds: list[int]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "-1", "0-", "1.5", "2-0", "5,2-0", "0,0", "0-2,1", "²", "0,,1", "0--2"])
+def test_other_seeds_are_refused(text: str) -> None:
+    with pytest.raises(BadValue, match="--seeds: got"):
+        parse_seeds(text)

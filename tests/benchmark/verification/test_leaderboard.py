@@ -1,0 +1,173 @@
+"""A board takes runs that verify, refuses all others, and pools what it holds, each number once."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commandline import Program, refused
+
+from benchmark.storage.checksums import write_checksums
+from benchmark.storage.rows import kept_rows
+from benchmark.storage.run_record import kept_cells
+from benchmark.verification.leaderboard.entry import TABLES, entries
+from benchmark.verification.leaderboard.pool import pooled
+
+pytestmark = pytest.mark.usefixtures("plugin")
+Runs = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the module's runs are kept, that every test gets copies of."""
+    return tmp_path_factory.mktemp("shelf")
+
+
+@pytest.fixture
+def verified(program: Program, data: Path, shelf: Path, tmp_path: Path) -> Runs:
+    """A copy of a verified run of some methods and cohorts."""
+
+    def make(methods: str = "mean-distance", datasets: str = "patients", seeds: str = "0", name: str = "run") -> Path:
+        kept = shelf / f"{methods}-{datasets}-{seeds}"
+        if not kept.exists():
+            options = ("--methods", methods, "--datasets", datasets, "--seeds", seeds, "--preset", "quick")
+            assert program("run", *options, "--data", data, "--pictures", "", "--out", kept).exit_code == 0
+            assert program("verify", kept, "--maps", "1").exit_code == 0
+        return shutil.copytree(kept, tmp_path / name)
+
+    return make
+
+
+@pytest.fixture
+def board(program: Program, verified: Runs, tmp_path: Path) -> Path:
+    """A board with one entry."""
+    assert program("leaderboard", "add", tmp_path / "board", verified(name="first")).exit_code == 0
+    return tmp_path / "board"
+
+
+def resealed(folder: Path) -> None:
+    """The digests of an entry that somebody has changed, made to fit."""
+    verification = json.loads((folder / "verification.json").read_text())
+    write_checksums(folder, ("rows.csv",))
+    verification["rows"] = (folder / "SHA256SUMS").read_text().split()[0]
+    (folder / "verification.json").write_text(json.dumps(verification))
+    write_checksums(folder, ("study.json", *TABLES, "fits"))
+
+
+def test_the_first_run_makes_the_board_and_says_what_decides(program: Program, verified: Runs, tmp_path: Path) -> None:
+    shown = program("leaderboard", "add", tmp_path / "board", verified()).stdout
+    assert "New board, release 0.1: decided by dice / light / lesion-val, on patients, t1; volunteers, t1." in shown
+    assert (tmp_path / "board" / "endpoint.toml").is_file()
+
+
+def test_an_entry_holds_no_map_no_weights_and_no_place(board: Path, data: Path) -> None:
+    kept = [path for path in (board / "entries" / "first").rglob("*") if path.is_file()]
+    assert not [path for path in kept if path.name.endswith((".nii.gz", ".safetensors"))]
+    assert not [path for path in kept if str(data) in path.read_text()]
+
+
+def test_a_run_that_was_never_verified_is_refused(program: Program, verified: Runs, tmp_path: Path) -> None:
+    run = verified()
+    (run / "verification.json").unlink()
+    assert "never verified; do it with" in refused(program("leaderboard", "add", tmp_path / "board", run))
+    assert not (tmp_path / "board").exists()
+
+
+def test_a_run_changed_since_it_was_verified_is_refused(program: Program, verified: Runs, tmp_path: Path) -> None:
+    run = verified()
+    with (run / "rows.csv").open("a") as table:
+        table.write((run / "rows.csv").read_text().splitlines()[-1] + "\n")
+    assert "changed since it was verified" in refused(program("leaderboard", "add", tmp_path / "board", run))
+
+
+def test_a_run_that_did_not_verify_is_refused(program: Program, verified: Runs, tmp_path: Path) -> None:
+    run = verified()
+    next(run.glob("fits/*/weights.safetensors")).write_bytes(b"")
+    assert program("verify", run, "--maps", "0").exit_code == 1
+    assert "did not verify: files" in refused(program("leaderboard", "add", tmp_path / "board", run))
+
+
+def change_study(run: Path, change: Callable[[dict[str, object]], None]) -> None:
+    study = json.loads((run / "study.json").read_text())
+    change(study)
+    (run / "study.json").write_text(json.dumps(study))
+
+
+def test_another_version_is_refused(program: Program, board: Path, verified: Runs) -> None:
+    run = verified()
+    change_study(run, lambda study: study.update(version="7.3.1"))
+    assert "made by version 7.3.1, wanted 0.1.x" in refused(program("leaderboard", "add", board, run))
+
+
+def test_another_run_format_is_refused(program: Program, board: Path, verified: Runs) -> None:
+    run = verified()
+    change_study(run, lambda study: study.update(format=1))
+    assert "run format 1" in refused(program("leaderboard", "add", board, run))
+
+
+def test_other_data_are_refused(program: Program, board: Path, verified: Runs) -> None:
+    release = json.loads((board / "release.json").read_text())
+    release["cohorts"]["patients, t1"] = "0" * 64
+    (board / "release.json").write_text(json.dumps(release))
+    assert "patients, t1: data with digest" in refused(program("leaderboard", "add", board, verified()))
+
+
+def test_a_name_is_taken_once(program: Program, board: Path, verified: Runs) -> None:
+    assert "second entry 'first'" in refused(program("leaderboard", "add", board, verified(), "--name", "first"))
+
+
+def test_rows_under_a_strange_key_are_refused_though_every_digest_fits(program: Program, board: Path) -> None:
+    table = board / "entries" / "first" / "rows.csv"
+    text = table.read_text()
+    table.write_text(text.replace(text.splitlines()[1].split(",")[14], "0" * 12))
+    resealed(table.parent)
+    shown = program("leaderboard", "verify", board)
+    assert shown.exit_code == 1
+    assert "key 000000000000 is not that of the study" in shown.stdout
+
+
+def test_an_edited_entry_is_found_and_left_out_of_the_site(program: Program, board: Path, verified: Runs) -> None:
+    program("leaderboard", "add", board, verified(seeds="1", name="second"))
+    with (board / "entries" / "second" / "timing.csv").open("a") as table:
+        table.write("\n")
+    built = program("leaderboard", "build", board)
+    assert built.exit_code == 1
+    assert "Left out: second: " in built.stderr
+    assert "first" in (board / "site" / "index.html").read_text()
+    assert "second" not in (board / "site" / "index.html").read_text()
+
+
+def test_two_entries_with_one_key_and_two_numbers_are_found(program: Program, board: Path) -> None:
+    shutil.copytree(board / "entries" / "first", board / "entries" / "second")
+    table = board / "entries" / "second" / "rows.csv"
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    table.write_text("".join(",".join([*p[:13], "0.9", *p[14:]] if p[12] == "dice" else p) + "\n" for p in lines))
+    resealed(table.parent)
+    shown = program("leaderboard", "verify", board)
+    assert "rows have the keys of first and other numbers" in shown.stdout
+
+
+def test_the_pool_has_each_number_once_and_all_seeds(
+    board: Path, program: Program, verified: Runs, tmp_path: Path
+) -> None:
+    program("leaderboard", "add", board, verified(seeds="0-1", name="second"))
+    pool = pooled(entries(board), tmp_path / "pool")
+    names = [row.name for row in kept_rows(pool.root / "rows.csv")]
+    assert len(names) == len(set(names))
+    assert sorted({cell.fit.seed for cell in kept_cells(pool)}) == [0, 1]
+    assert {row.name for entry in entries(board) for row in entry.rows()} == set(names)
+
+
+def test_the_site_says_what_is_missing_and_links_a_page_a_method(program: Program, board: Path, verified: Runs) -> None:
+    other = verified(datasets="patients,inpatients", methods="mean-distance,thresh", seeds="1", name="second")
+    assert program("leaderboard", "add", board, other).exit_code == 0
+    assert program("leaderboard", "build", board).exit_code == 0
+    page = (board / "site" / "index.html").read_text()
+    for wanted in ("methods/mean-distance.html", "perfect map", "single seed", "not testable", "Upper bounds"):
+        assert wanted in page, wanted
+    assert "mean-distance" in (board / "site" / "methods" / "mean-distance.html").read_text()
+
+
+def test_a_folder_that_is_no_board_is_refused(program: Program, tmp_path: Path) -> None:
+    assert "No leaderboard at" in refused(program("leaderboard", "verify", tmp_path))

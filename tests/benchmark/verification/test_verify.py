@@ -1,0 +1,141 @@
+"""What `verify` finds: nothing in a run that was left alone, and each thing that somebody has changed since."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commandline import STUDY, Program, refused
+from detectors import MeanDistance
+from safetensors.numpy import load_file, save_file
+from studies import stamps
+
+from benchmark.storage.maps import read_volume, write_volume
+
+CHECKS = ("keys", "files", "table", "data", "rows", "maps")
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the module's one run is kept, that every test gets a copy of."""
+    return tmp_path_factory.mktemp("shelf")
+
+
+@pytest.fixture
+def run(program: Program, data: Path, shelf: Path, tmp_path: Path) -> Path:
+    if not (shelf / "run").exists():
+        assert program("run", *STUDY, "--data", data, "--out", shelf / "run").exit_code == 0
+    return shutil.copytree(shelf / "run", tmp_path / "run")
+
+
+def told(program: Program, run: Path, *options: object) -> dict[str, list[str]]:
+    """The faults of each check; the exit code says whether there are any."""
+    result = program("verify", run, "--json", *options)
+    checks = {check["name"]: check["faults"] for check in json.loads(result.stdout)}
+    assert result.exit_code == (1 if any(checks.values()) else 0), result.output
+    return checks
+
+
+def one(run: Path, pattern: str) -> Path:
+    return sorted(run.glob(pattern))[0]
+
+
+def test_a_run_left_alone_verifies_and_is_not_touched(program: Program, run: Path) -> None:
+    before = stamps(run, "*")
+    assert told(program, run, "--maps", "4") == {name: [] for name in CHECKS}
+    after = stamps(run, "*")
+    assert after.pop("verification.json")
+    assert after == before
+
+
+def test_a_person_is_told_what_was_looked_at(program: Program, run: Path) -> None:
+    shown = program("verify", run, "--maps", "2").stdout
+    assert "ok      maps      2 cases mapped again on cpu (drawn with seed 0), 2 equal bit for bit" in shown
+
+
+def flattered(table: Path) -> None:
+    """Every Dice of a table becomes 0.987."""
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    table.write_text("".join(",".join(_flattered(parts)) + "\n" for parts in lines))
+
+
+def _flattered(parts: list[str]) -> list[str]:
+    return [*parts[:13], "0.987", *parts[14:]] if parts[12] == "dice" else parts
+
+
+def test_numbers_written_by_hand_into_the_run_s_table_are_found(program: Program, run: Path) -> None:
+    flattered(run / "rows.csv")
+    faults = told(program, run, "--maps", "0")
+    assert "dice" in faults["table"][0]
+    assert "kept 0.987, wanted " in faults["rows"][0]
+
+
+def test_numbers_written_by_hand_into_every_table_are_found(program: Program, run: Path) -> None:
+    for table in (run / "rows.csv", *run.glob("cells/*/rows.csv")):
+        flattered(table)
+    faults = told(program, run, "--maps", "0")
+    assert not faults["table"]
+    assert "kept 0.987, wanted " in faults["rows"][0]
+
+
+def test_a_row_under_another_key_is_found(program: Program, run: Path) -> None:
+    table = run / "rows.csv"
+    text = table.read_text()
+    key = text.splitlines()[1].split(",")[14]
+    table.write_text(text.replace(key, "0" * 12))
+    assert "key 000000000000 is not that of the study" in told(program, run, "--maps", "0")["keys"][0]
+
+
+def test_another_map_is_found_by_its_digest_its_rows_and_the_weights(program: Program, run: Path) -> None:
+    for path in run.glob("cells/mean-distance-patients-*/maps/*.nii.gz"):
+        kept = read_volume(path)
+        write_volume(path, kept.max() - kept, np.eye(4))
+    faults = told(program, run, "--maps", "50")
+    assert all(faults[name] for name in ("files", "rows", "maps"))
+    assert not faults["keys"]
+    assert "differs by up to" in faults["maps"][0]
+
+
+def test_other_weights_are_found(program: Program, run: Path) -> None:
+    path = one(run, "fits/mean-distance-*/weights.safetensors")
+    save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path)
+    faults = told(program, run, "--maps", "3")
+    assert "got digest" in faults["files"][0]
+    assert faults["maps"]
+    assert not faults["rows"]
+
+
+def test_missing_weights_are_no_reason_to_fit_again(
+    program: Program, run: Path, count_calls: Callable[[type, str], list[object]]
+) -> None:
+    shutil.rmtree(one(run, "fits/*"))
+    fits = count_calls(MeanDistance, "fit")
+    assert "no finished fit" in told(program, run, "--maps", "1")["maps"][0]
+    assert not fits
+
+
+def test_a_torn_map_is_named(program: Program, run: Path) -> None:
+    path = one(run, "cells/mean-distance-patients-*/maps/*.nii.gz")
+    path.write_bytes(path.read_bytes()[:-20])
+    faults = told(program, run, "--maps", "0")
+    assert path.name in faults["files"][0]
+    assert "cannot be scored" in faults["rows"][0]
+
+
+def test_changed_data_are_found_and_nothing_is_made_again(
+    program: Program, run: Path, data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(data, tmp_path / "changed")
+    table = tmp_path / "changed" / "patients" / "cases.csv"
+    table.write_text(table.read_text().replace("test", "val", 1))
+    faults = told(program, run, "--data", tmp_path / "changed")
+    assert "wanted" in faults["data"][0]
+    assert "rows" not in faults
+
+
+def test_a_folder_that_is_no_run_is_refused(program: Program, tmp_path: Path) -> None:
+    assert "No run at" in refused(program("verify", tmp_path))

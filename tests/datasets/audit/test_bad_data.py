@@ -1,0 +1,76 @@
+"""Every kind of bad data is named precisely, by the audit and by `prepared_files`, and the rest goes on."""
+
+import re
+from pathlib import Path
+
+import pytest
+from damaged_cohort import MINE, write_cohort
+from defects import KINDS, Kind
+
+from datasets.audit.cohorts import audit
+from datasets.audit.finding import Finding
+from datasets.errors import UserError
+from datasets.grid import Grid, load_case
+from datasets.spec import prepared_files
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "bad-data.md"
+GRID = Grid(shape=(20, 24, 20), spacing=8.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_cohort(tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def findings_of(folder: Path) -> list[Finding]:
+    return audit([MINE], folder.parent)
+
+
+def test_nothing_is_said_of_a_sound_cohort(folder: Path) -> None:
+    assert findings_of(folder) == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_audit_names_it_and_goes_on(folder: Path, kind: Kind) -> None:
+    kind.damage(folder)
+    findings = findings_of(folder)
+    if kind.said == "accepted":
+        assert findings == []
+        return
+    told = [one for one in findings if f"{one.severity} {one.code}" == kind.said and kind.got in one.got]
+    assert told, findings
+    assert all(one.wanted for one in told)
+    about_others = [one for one in findings if set(one.cases) & {"sound", "other"} and "duplicate" not in one.code]
+    assert {one.code for one in about_others} <= {"subject-in-two-splits"}
+
+
+@pytest.mark.parametrize("kind", [one for one in KINDS if one.said.startswith("error")], ids=lambda kind: kind.name)
+def test_an_error_can_be_left_out_or_allowed(folder: Path, kind: Kind) -> None:
+    kind.damage(folder)
+    errors = [one for one in findings_of(folder) if one.severity == "error"]
+    assert {one.flag for one in errors} <= {"leak", "partial"}
+    assert all(one.cases for one in errors if one.code not in ("bad-table", "bad-row", "bad-name"))
+
+
+READ = [one for one in KINDS if one.said.split()[-1] in ("unreadable-file", "bad-shape", "bad-type", "not-finite",
+                                                         "too-large", "bad-scaling", "bad-spacing", "bad-units",
+                                                         "bad-affine", "sheared", "mask-off-grid")]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", READ, ids=lambda kind: kind.name)
+def test_reading_a_case_refuses_what_the_audit_calls_unreadable(folder: Path, kind: Kind) -> None:
+    kind.damage(folder)
+    bad = prepared_files(MINE, folder.parent, "t1")[-1]
+    with pytest.raises(UserError, match=re.escape(kind.got)):
+        load_case(bad, GRID)
+
+
+def test_the_document_lists_exactly_these() -> None:
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.*?) \|$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    listed = [row for row in rows if row[0] not in ("kind", "---")]
+    assert listed == [(kind.name, kind.said, kind.got.replace("|", "\\|")) for kind in KINDS]
+
+
+def test_there_are_at_least_forty() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS) >= 40

@@ -1,0 +1,69 @@
+"""new_cohort: complete or absent, never over another, never where nobody may write."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from datasets.errors import BadValue
+from datasets.io.atomic import new_cohort, refuse_read_only
+from datasets.preparation.cohort import _check_writable
+from datasets.simulation.phantom import write_phantom
+
+
+def write(root: Path) -> None:
+    with new_cohort(root, "mine") as cohort:
+        (cohort / "cases.csv").write_text("all")
+
+
+def test_a_cohort_appears_when_it_is_complete(tmp_path: Path) -> None:
+    with new_cohort(tmp_path / "data", "mine") as cohort:
+        (cohort / "cases.csv").write_text("all")
+        assert not (tmp_path / "data" / "mine").exists()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["mine"]
+
+
+def test_a_cohort_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_cohort(tmp_path, "mine") as cohort:
+            (cohort / "cases.csv").write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_cohort_is_not_written_over(tmp_path: Path) -> None:
+    write(tmp_path)
+    with pytest.raises(BadValue, match="is there already"):
+        write(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        write,
+        lambda root: write(root / "below"),
+        lambda root: write_phantom(root, healthy=1, lesion=0, spacing=8),
+        refuse_read_only,
+    ],
+)
+def test_a_folder_without_any_permission_to_write_is_left_alone_even_by_root(
+    tmp_path: Path, attempt: Callable[[Path], None]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o555)
+    with pytest.raises(PermissionError, match="data"):
+        attempt(data)
+    assert list(data.iterdir()) == []
+    data.chmod(0o755)
+    attempt(data)
+
+
+def test_a_preparation_leaves_it_alone_too(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o555)
+    with pytest.raises(BadValue, match="cannot be written: Permission denied"):
+        _check_writable(data / "ixi")
+    assert list(data.iterdir()) == []

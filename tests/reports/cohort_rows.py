@@ -1,0 +1,57 @@
+"""Rows written by hand, and boards made of them."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, replace
+from math import nan
+
+import pandas as pd
+
+from benchmark.storage.rows import COLUMNS, Row
+from reports.model.cohort_results import Board
+
+BLANK = Row("ae", "lgg", "t1", "none", 0.0, 0, 0, "test", "", "", "", "", "", nan, "key")
+
+
+def frame(rows: Sequence[Row]) -> pd.DataFrame:
+    table = pd.DataFrame([astuple(row) for row in rows], columns=list(COLUMNS))
+    return table.astype({"seed": float, "sampling_seed": float})
+
+
+def row(method: str, case: str, metric: str, value: float, choice: str = "", *, seed: int | None = 0) -> Row:
+    """`choice` is "", "chain" or "chain protocol"; a patient's scans are called p1, p1b, ..."""
+    chain, _, protocol = choice.partition(" ")
+    return replace(
+        BLANK, method=method, case_id=case, subject_id=case[:2], metric=metric, value=value, seed=seed,
+        postprocessing=chain, protocol=protocol, split="test" if metric != "threshold" else "",
+    )  # fmt: skip
+
+
+def lesion_rows(method: str, dice: Sequence[float], auprc: Sequence[float], *, seed: int | None = 0) -> list[Row]:
+    """All that one fit leaves of the patients p0, p1, ..."""
+    rows = [row(method, "", "threshold", 0.5, "paper lesion-val", seed=seed)]
+    for index, (overlap, area) in enumerate(zip(dice, auprc, strict=True)):
+        case = f"p{index}"
+        rows += [
+            row(method, case, "lesion_ml", 10.0 * (index + 1), seed=seed),
+            row(method, case, "lesion_outside_grid_ml", float(index), seed=seed),
+            row(method, case, "auprc", area, "paper", seed=seed),
+            row(method, case, "auroc", 0.75, "paper", seed=seed),
+            row(method, case, "dice", overlap, "paper lesion-val", seed=seed),
+            row(method, case, "precision", overlap or nan, "paper lesion-val", seed=seed),
+            row(method, case, "recall", overlap, "paper lesion-val", seed=seed),
+            row(method, case, "alarm_fraction_far", 0.01, "paper lesion-val", seed=seed),
+        ]
+    return [*rows, row(method, "", "auprc_pooled", 0.4, "paper", seed=seed)]
+
+
+def perfect_rows(patients: int = 2) -> list[Row]:
+    metrics = {"dice": 0.9, "precision": 1.0, "recall": 0.8}
+    return [
+        row("perfect-map", case, name, value, "paper", seed=None)
+        for case in (f"p{index}" for index in range(patients))
+        for name, value in metrics.items()
+    ]
+
+
+def board(rows: Sequence[Row], timing: Sequence[Row] = (), **seeds: int) -> Board:
+    return Board(frame(rows), frame(timing), seeds, ["thresh"])

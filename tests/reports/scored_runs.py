@@ -1,0 +1,113 @@
+"""Small run folders that hold real maps and rows, made without any network."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from cohorts import TINY
+from scipy import ndimage
+
+from benchmark.analysis.summaries.make import summarise
+from benchmark.execution.score_cells import evaluate_study, fail
+from benchmark.scoring.ranking_pass import as_seen
+from benchmark.storage.folder import RunFolder, create_run
+from benchmark.storage.maps import write_volume
+from benchmark.storage.rows import blank_row, write_rows
+from benchmark.storage.run_record import Scoring, claim, record_cell
+from benchmark.study.cells import Cell, Cohort, Fit, Reference
+from benchmark.study.study import Study
+from datasets.case import CaseFiles, Split
+from datasets.cohorts.catalog import dataset
+from datasets.grid import load_case
+from datasets.shifts import Shift
+from datasets.spec import digest
+from reports.formats.markdown import write_report
+
+SCORING = Scoring(("paper", "none"), ("lesion-val", "healthy-fpr-1", "oracle"))
+COHORTS = ("volunteers", "patients", "inpatients")
+BOTH: tuple[Split, ...] = ("val", "test")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A run folder whose cells are filled by hand."""
+
+    run: RunFolder
+    study: Study
+
+    def report(self, data: Path | None = None, *, pictures: Sequence[str] | None = None) -> str:
+        summarise(self.run, data)
+        return write_report(self.run, data, pictures=pictures).read_text(encoding="utf-8")
+
+
+def make(
+    root: Path,
+    data: Path,
+    *,
+    methods: Sequence[str] = ("thresh", "ae[size=48]"),
+    seeds: Sequence[int] = (0,),
+    splits: tuple[Split, ...] = BOTH,
+    failing: Collection[tuple[str, str]] = (),
+    shifts: Sequence[Shift] = (),
+) -> Made:
+    """`thresh` maps intensity, every other method what smoothing takes away; `failing`: (method, cohort)."""
+    files = {name: dataset(name).files(data, "t1") for name in COHORTS}
+    cohorts = {name: Cohort(name, "t1", digest(found)) for name, found in files.items()}
+    fits = [
+        Fit(name, "module:Class", {"size": 48}, cohorts["volunteers"], TINY, seed) for name in methods for seed in seeds
+    ]
+    cells = tuple(
+        Cell(fit, cohort, shift, splits=splits)
+        for fit in fits
+        for shift in (Shift(), *shifts)
+        for cohort in cohorts.values()
+    )
+    references = tuple(Reference(cohorts[name], TINY, splits, None) for name in COHORTS[1:])
+    made = Made(create_run(root), Study(cells, references, files))
+    claim(made.run, made.study, SCORING, data)
+    for cell in cells:
+        if (cell.fit.method, cell.cohort.dataset) in failing:
+            _leave_failed(made.run, cell)
+        else:
+            _keep_maps(made.run, cell, made.study.mapped_cases(cell))
+    evaluate_study(made.study, made.run, SCORING, lambda line: None)
+    summarise(made.run, data)
+    return made
+
+
+def _leave_failed(run: RunFolder, cell: Cell) -> None:
+    try:
+        raise ValueError("got a NaN_map")
+    except ValueError:
+        fail(run, cell, "predict", lambda line: None)
+
+
+def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:
+    rows, seen = [], []
+    for one in files:
+        case = load_case(one, TINY, cell.shift)
+        anomaly_map = case.image[0]
+        if cell.fit.method != "thresh":
+            smooth = ndimage.gaussian_filter(case.image[0], 1.0 + cell.fit.seed)
+            write_volume(run.reconstruction(cell, one.case_id), smooth, case.affine)
+            anomaly_map = np.abs(case.image[0] - smooth) * case.brain_mask
+        write_volume(run.anomaly_map(cell, one.case_id), anomaly_map, case.affine)
+        blank = replace(blank_row(cell), split=one.split, case_id=one.case_id, subject_id=one.subject_id)
+        rows.append(replace(blank, metric="seconds", value=0.25))
+        seen += as_seen(blank_row(cell), one, case, None)
+    write_rows(run.cell(cell) / "timing.csv", rows)
+    if not cell.shift.is_none:
+        write_rows(run.seen(cell), seen)
+    record_cell(run, cell, {"status": "mapped", "inference": {"device": "abacus"}})
+
+
+def section(report: str, heading: str) -> str:
+    """From this heading to the next one of any level."""
+    return report.split(f"{heading}\n", 1)[1].split("\n#", 1)[0]
+
+
+def cells_of(text: str, name: str) -> list[str]:
+    """The first table line that begins with `name`."""
+    line = next(line for line in text.splitlines() if line.startswith(f"| {name}"))
+    return [cell.strip() for cell in line.replace("\\|", "").split("|")[1:-1]]

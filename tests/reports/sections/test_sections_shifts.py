@@ -1,0 +1,152 @@
+"""The report's section Under shift: tables by hand, and the section of a small run."""
+
+from dataclasses import replace
+from math import nan
+from pathlib import Path
+
+import pytest
+from cohort_rows import frame, row
+from scored_runs import Made, make, section
+
+from benchmark.storage.rows import Row
+from datasets.shifts import Shift
+from reports.formats.terminal import boards_text
+from reports.model.run_results import read_findings
+from reports.model.shift_responses import Response
+from reports.sections.shifts import detail_table, panels_of, summary_table, under_shift, worst_shifts
+
+FLAT = tuple(index / 12 for index in range(13))
+SHIFTS = (Shift("gamma", 0.5), Shift("gamma", 2.0), Shift("noise", 0.1))
+
+
+def under(shift: str, severity: float, rows: list[Row]) -> list[Row]:
+    return [replace(one, shift=shift, severity=severity) for one in rows]
+
+
+def scored(method: str, dice: tuple[float, float], tuned: float = nan, auprc: float = 0.25) -> list[Row]:
+    """What a shifted or unshifted cell leaves of the patients p0 and p1."""
+    rows = [row(method, "", "threshold", 0.5, f"light lesion-val{end}") for end in ("", "@shifted")]
+    for case, overlap in zip(("p0", "p1"), dice, strict=True):
+        rows += [
+            row(method, case, "lesion_ml", 9.0),
+            row(method, case, "dice", overlap, "light lesion-val"),
+            row(method, case, "dice", tuned, "light lesion-val@shifted"),
+            row(method, case, "auprc", auprc, "light"),
+            row(method, case, "alarm_fraction_far", 0.125, "light lesion-val"),
+            row(method, case, "shift_dose", 0.1),
+        ]
+    return rows
+
+
+def response(*, matched: bool = False) -> Response:
+    rows = [
+        *scored("ae", (0.5, 0.25)),
+        *scored("thresh", (0.5, 0.5)),
+        *under("gamma", 0.5, scored("ae", (0.25, 0.0), 0.375, 0.125)),
+        *under("gamma", 0.5, scored("thresh", (0.5, 0.5), 0.5)),
+        *under("gamma", 2.0, scored("ae", (0.25, 0.25), 0.25, 0.2)),
+    ]
+    shifts: tuple[Shift, ...] = SHIFTS
+    if matched:
+        rows += under("none+match", 0.0, scored("ae", (0.75, 0.75)))
+        rows += under("gamma+match", 0.5, scored("ae", (0.5, 0.75)))
+        shifts = (*SHIFTS, Shift(matched=FLAT), *(replace(one, matched=FLAT) for one in SHIFTS))
+    return Response("lgg", frame(rows), "light", "lesion-val", {"ae": 1, "thresh": 1}, shifts)
+
+
+def test_the_summary_says_what_each_shift_costs_frozen_and_re_tuned() -> None:
+    assert summary_table(response(), str, lesion=True).splitlines() == [
+        "| Method   |   unshifted |           gamma |   noise |",
+        "|----------|-------------|-----------------|---------|",
+        "| ae       |       0.375 | -0.250 / +0.000 |   - / - |",
+        "| thresh   |       0.500 | +0.000 / +0.000 |   - / - |",
+    ]
+
+
+def test_the_details_say_it_of_every_level_with_its_dose_and_missing_stands_as_missing() -> None:
+    lines = detail_table(response(), "gamma", str, lesion=True).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert cells[0] == [
+        "Method", "Level", "Dose", "Dice frozen", "change", "Dice re-tuned", "change, re-tuned", "AUPRC",
+        "change of AUPRC", "Far alarms frozen",
+    ]  # fmt: skip
+    assert cells[2] == ["ae", "0.5", "0.100", "0.125", "-0.250", "0.375", "+0.000", "0.125", "-0.125", "0.125"]
+    assert cells[3] == ["ae", "2", "0.100", "0.250", "-0.125", "0.250", "-0.125", "0.200", "-0.050", "0.125"]
+    assert cells[4] == ["thresh", "0.5", "0.100", "0.500", "+0.000", "0.500", "+0.000", "0.250", "+0.000", "0.125"]
+    assert cells[5][2:] == ["-"] * 8
+
+
+def test_the_matching_arm_is_compared_with_its_own_unshifted_cell() -> None:
+    lines = detail_table(response(matched=True), "gamma", str, lesion=True).splitlines()
+    assert [cell.strip() for cell in lines[2].split("|")[-4:-1]] == ["0.625", "-0.125", "0.250"]
+
+
+def test_gamma_is_drawn_on_two_sides() -> None:
+    assert [(panel.title, panel.severities) for panel in panels_of(response())] == [
+        ("gamma below 1", (0.5,)),
+        ("gamma above 1", (2.0,)),
+        ("noise", (0.1,)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def shifted(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_folder: Path) -> Made:
+    """Two methods under two kinds of shifts, with the matching arm."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(plugin_folder)
+        shifts = [Shift(matched=FLAT), *(replace(one, matched=arm) for arm in ((), FLAT) for one in SHIFTS)]
+        made = make(tmp_path_factory.mktemp("shifted") / "run", data, shifts=shifts)
+        made.report(pictures=[])
+    return made
+
+
+def test_each_cohort_has_its_summary_its_curves_and_its_tables(shifted: Made, plugin: None) -> None:
+    report = (shifted.run.root / "report.md").read_text(encoding="utf-8")
+    assert "## Under shift" in report
+    for title in ("### Patients (`patients`): Dice, AUPRC", "### Volunteers (`volunteers`): healthy alarms, in-domain"):
+        text = section(report, title)
+        assert text.count("<details>") == 2
+        assert "thresh (floor)" in text
+        assert "atched: change" in text
+    for name in ("lesion-patients", "lesion-inpatients", "healthy-volunteers"):
+        drawn = (shifted.run.root / "figures" / f"shift-{name}.svg").read_text(encoding="utf-8")
+        assert "gamma below 1" in drawn
+        assert f"figures/shift-{name}.svg" in report
+    assert "18 more cells" not in report
+    assert "42 more cells, under Under shift" in report
+
+
+def test_a_cohort_without_validation_lesions_is_scored_under_the_healthy_threshold(shifted: Made, plugin: None) -> None:
+    report = (shifted.run.root / "report.md").read_text(encoding="utf-8")
+    assert "threshold `healthy-fpr-1`" in section(report, "### Inpatients (`inpatients`): Dice, AUPRC")
+    assert "threshold `lesion-val`" in section(report, "### Patients (`patients`): Dice, AUPRC")
+
+
+def test_the_boards_are_those_of_a_run_without_shifts(shifted: Made, tmp_path: Path, data: Path, plugin: None) -> None:
+    plain = make(tmp_path / "run", data).report(pictures=[])
+    report = (shifted.run.root / "report.md").read_text(encoding="utf-8")
+    in_domain = "### Volunteers (`volunteers`), in-domain: the cohort that the methods were fitted on"
+    for heading in ("### Patients (`patients`)", in_domain):
+        assert section(report, heading) == section(plain, heading)
+
+
+def test_the_terminal_says_each_methods_worst_shift_in_a_line_a_cohort(shifted: Made, plugin: None) -> None:
+    lines = list(worst_shifts(read_findings(shifted.run)))
+    assert len(lines) == 2
+    assert lines[0].startswith(
+        "Patients (`patients`): largest loss of Dice under a shift (paper, lesion-val frozen): thresh "
+    )
+    assert "largest loss of Dice under a shift" in boards_text(shifted.run)
+
+
+def test_curves_of_what_is_not_shifted_any_more_are_removed(shifted: Made, plugin: None) -> None:
+    stale = shifted.run.root / "figures" / "shift-lesion-nobody.svg"
+    stale.write_text("")
+    under_shift(read_findings(shifted.run))
+    assert not stale.exists()
+    assert (shifted.run.root / "figures" / "shift-lesion-patients.svg").exists()
+
+
+def test_without_shifts_there_is_no_section(finished: Made, plugin: None) -> None:
+    assert under_shift(read_findings(finished.run)) == ""
+    assert list(worst_shifts(read_findings(finished.run))) == []

@@ -1,0 +1,48 @@
+"""`report` at the command line: summaries are made on the way, and an earlier run can be named."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from runs_by_hand import write_run
+from typer.testing import CliRunner
+
+from benchmark.commands.main import app
+from benchmark.storage.folder import RunFolder
+
+pytestmark = pytest.mark.usefixtures("plugin")
+FEW = {"good": 0.45, "bad": 0.3}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return write_run(tmp_path / "run", seeds=(0,), means=FEW)
+
+
+def test_report_makes_the_summaries_and_says_what_changed(run: RunFolder, tmp_path: Path) -> None:
+    earlier = write_run(tmp_path / "earlier", seeds=(0,), means={"good": 0.4})
+    result = CliRunner().invoke(app, ["report", str(run.root), "--pictures", "", "--since", str(earlier.root)])
+    assert result.exit_code == 0, result.output
+    report = (run.root / "report.md").read_text(encoding="utf-8")
+    assert "## Since earlier" in report
+    assert "| 1 " in report.split("## What was run")[0]
+    assert (run.root / "summaries" / "standings.csv").is_file()
+
+
+def test_an_earlier_run_that_is_none_is_refused_in_one_line(run: RunFolder, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["report", str(run.root), "--since", str(tmp_path / "nowhere")])
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "nowhere" in result.stderr
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_compiles_with_booktabs(run: RunFolder, tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["report", str(run.root), "--pictures", "", "--format", "latex"])
+    whole = tmp_path / "whole.tex"
+    lines = [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", r"\input{run/report}"]
+    whole.write_text("\n".join([*lines, r"\end{document}"]), encoding="utf-8")
+    command = ["pdflatex", "-draftmode", "-interaction=nonstopmode", "-halt-on-error", whole.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
