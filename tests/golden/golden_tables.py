@@ -100,9 +100,8 @@ def differences(wanted: Sequence[Line], got: Sequence[Line]) -> Iterator[str]:
     for number, (old, new) in enumerate(zip(wanted, got, strict=False), start=2):
         for name in dict.fromkeys((*old, *new)):
             before, now = old.get(name, ""), new.get(name, "")
-            close = name in (*TRANSCENDENTAL, "sum") or (
-                name == "value" and old.get("group", " ").split()[-1] in TRANSCENDENTAL
-            )
+            metric = old.get("group", "").rpartition(" ")[2]
+            close = name in (*TRANSCENDENTAL, "sum") or (name == "value" and metric in TRANSCENDENTAL)
             if before != now and not (close and _close(before, now)):
                 yield f"line {number}, {name}: got {now!r}, expected {before!r}; {_label(old)}"
 
