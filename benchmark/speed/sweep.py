@@ -1,7 +1,8 @@
 """survey: every method under every precision and slice batch that was asked for, one Timing each."""
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
@@ -27,6 +28,8 @@ from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
 from datasets.grid import Cases
 
+log = logging.getLogger(__name__)
+
 TRAINING_CASES = 4  # that a method without training is fitted on
 
 
@@ -38,14 +41,12 @@ class Ask:
         inferences: ways of computing, in their order; the first in fp32 is what other precisions are compared with.
         volumes: of each cohort, at most.
         run: whose finished fits give the weights; None for weights as they are drawn.
-        say: told what goes on, a line at a time.
     """
 
     study: Study
     inferences: Sequence[Inference]
     volumes: int
     run: Path | None
-    say: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _of_cell(ask: Ask, cell: Cell, files: Sequence[CaseFiles], rates: dict[Preci
     reference: Measured | None = None
     for inference in ask.inferences:
         detector, weights = detector_of(ask, cell, inference.device)
-        ask.say(f"{cell.fit.method}, {inference.precision}, {inference.slice_batch} slices at once")
+        log.info("%s, %s, %d slices at once", cell.fit.method, inference.precision, inference.slice_batch)
         cases = Cases(files, cell.fit.grid)
         told = weights != "drawn" and len(ask.inferences) > 1
         measured = measure(detector, cases, inference, seed=cell.sampling_seed, keep_maps=told)
