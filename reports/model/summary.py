@@ -60,8 +60,8 @@ class Summary:
     def subgroups(self) -> pd.DataFrame:
         """Means by `attribute` and `group` of people."""
         own = self.lines[(self.lines["kind"] == "mean") & self.lines["group"].str.contains("=")]
-        parts = own["group"].str.partition("=")
-        return own.assign(attribute=parts[0], group=parts[2])
+        parts = own["group"].str.extract("(?s)^([^=]*)=(.*)$")
+        return own.assign(attribute=parts[0], group=parts[1])
 
     @cached_property
     def areas(self) -> pd.DataFrame:
