@@ -13,7 +13,7 @@ from benchmark.scoring.healthy_scans import HealthyScan
 from benchmark.scoring.settings import Choices, Source
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.locks import waited_for
+from benchmark.storage.locks import lock
 from benchmark.storage.rows import join_rows, write_rows
 from benchmark.storage.run_record import (
     Scoring,
@@ -26,7 +26,7 @@ from benchmark.storage.run_record import (
     record_cell,
     thresholds_of,
 )
-from benchmark.storage.storage_errors import storage_trouble
+from benchmark.storage.storage_errors import storage_problem
 from benchmark.study.cells import Cell, Fit, Reference
 from benchmark.study.protocols import protocol_named, scans_needed
 from benchmark.study.study import Study
@@ -77,7 +77,7 @@ def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell
         healthy = healthy_scans(run, reference, healthy_cases, scoring.postprocessing)
         sources = _sources(study, run, scoring, reference)
     except Exception as error:
-        fail(run, reference, _stage(error))
+        record_failure(run, reference, _stage(error))
         return list(cells)
     _log_too_few_scans(scoring, fit, healthy)
     choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
@@ -94,7 +94,7 @@ def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell
             record_cell(run, cell, {"status": "mapped", "metrics": scoring.metrics})
             log.info("  scored %s on %s: %d rows", fit.method, cell.where, count)
         except Exception as error:
-            fail(run, cell, _stage(error))
+            record_failure(run, cell, _stage(error))
             failed.append(cell)
     return failed
 
@@ -132,7 +132,7 @@ def collect(run: RunFolder) -> None:
 
     What a failed cell has left of an earlier success stays in its folder and out of the tables.
     """
-    with waited_for(run, "tables"):  # who reads first writes first, so that no later table is replaced by an earlier
+    with lock(run, "tables"):  # who reads first writes first, so that no later table is replaced by an earlier
         sweep(run.root, *JOINED, *TABLES)
         finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
         folders = [run.cell(cell) for cell in finished]
@@ -170,12 +170,12 @@ def _stage(error: Exception) -> str:
     return "predict" if isinstance(error, BadFile) else "evaluate"
 
 
-def fail(run: RunFolder, cell: Cell, stage: str) -> None:
+def record_failure(run: RunFolder, cell: Cell, stage: str) -> None:
     """Leave the traceback in the cell; called while an exception is handled.
 
     One that says that nothing can be written is passed on: no method is at fault.
     """
-    if storage_trouble(sys.exception()):
+    if storage_problem(sys.exception()):
         raise
     trace = traceback.format_exc()
     record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": trace})

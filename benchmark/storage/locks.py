@@ -36,7 +36,7 @@ class Owner:
 
 
 @contextmanager
-def taken(run: RunFolder, name: str) -> Iterator[bool]:
+def try_lock(run: RunFolder, name: str) -> Iterator[bool]:
     """Whether the lock was free; if so it is held within the block.
 
     Raises:
@@ -49,7 +49,7 @@ def taken(run: RunFolder, name: str) -> Iterator[bool]:
 
 
 @contextmanager
-def waited_for(run: RunFolder, name: str) -> Iterator[None]:
+def lock(run: RunFolder, name: str) -> Iterator[None]:
     """The lock, once whoever holds it has let go."""
     with _opened(run, name) as stream:
         _locked(stream, fcntl.LOCK_EX)

@@ -48,7 +48,7 @@ def check_settings(run: RunFolder, study: Study) -> None:
             )
 
 
-def claim(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
+def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
     """Enter a study into a run folder, beside what the folder holds already.
 
     Kept cells that one table could not hold beside the new ones go out of the study (their files stay):

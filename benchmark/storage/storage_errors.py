@@ -15,29 +15,29 @@ TOLD = re.compile(r"os error (\d+)")
 WRITER_FAILED = "PytorchStreamWriter failed"
 
 
-class StorageTrouble(UserError):
+class StorageError(UserError):
     """Nothing more can be written; what is kept stays whole."""
 
 
 @contextmanager
-def told_apart(root: Path) -> Iterator[None]:
-    """Errors that say that nothing can be written below `root` become StorageTrouble.
+def as_storage_error(root: Path) -> Iterator[None]:
+    """Errors that say that nothing can be written below `root` become StorageError.
 
     Raises:
-        StorageTrouble: for these; any other error as it is.
+        StorageError: for these; any other error as it is.
     """
     try:
         yield
     except Exception as error:
-        reason = storage_trouble(error)
+        reason = storage_problem(error)
         if reason is None:
             raise
-        raise StorageTrouble(
+        raise StorageError(
             f"{root} cannot be written: {reason}. What is done is kept; the same command goes on with the rest."
         ) from error
 
 
-def storage_trouble(error: BaseException | None) -> str | None:
+def storage_problem(error: BaseException | None) -> str | None:
     """What the system said of the disk, if that is what an error comes from."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in TROUBLES:
