@@ -16,7 +16,7 @@ from benchmark.methods.plugin_file import one_line
 from benchmark.methods.registry import Method, load
 from benchmark.methods.weights import NAME, load_weights, save_weights
 from benchmark.storage.checksums import write_checksums
-from benchmark.storage.fits import DataCard, training_told, write_card
+from benchmark.storage.fits import DataCard, training_stages, write_card
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
 from benchmark.study.study import Study
@@ -136,7 +136,7 @@ def _keep(place: Workplace, fit: Fit, detector: Detector, *, seconds: float, wei
 def _card(place: Workplace, fit: Fit, detector: Detector, seconds: float, weights_of: str | None) -> DataCard:
     card = getattr(detector, "card", None)
     trained_in = place.run.fit(fit) if weights_of is None else place.run.fit(fit).with_name(weights_of)
-    training, taken = training_told(trained_in), bool(fit.config.get("weights"))
+    training, taken = training_stages(trained_in), bool(fit.config.get("weights"))
     return DataCard(
         card=card if isinstance(card, Card) else None,
         healthy=fit.healthy.dataset,
