@@ -118,4 +118,4 @@ def test_runs_beside_this_one_lend_their_speeds(study: Runner, tmp_path: Path) -
 def test_a_dry_run_says_what_is_not_known(program: Program, data: Path) -> None:
     text = program("run", *STUDY, "--data", data, "--dry-run").stdout
     assert "unknown  " in text
-    assert "To do: 1 fits and maps of 11 cases; unknown for mean-distance, never measured here" in text
+    assert "To do: 1 fits and maps of 11 cases; unknown for mean-distance, not measured yet" in text
