@@ -77,14 +77,11 @@ def mean_over_dose(doses: Values, values: Values) -> Values:
 
 def _doses(comparable: Comparable, dataset: str) -> dict[tuple[str, float], float]:
     """By label and severity, how far a level moves healthy tissue; the same for all methods."""
-    rows = comparable.grouped
-    chosen = [
-        one for one in rows.choices if (one.dataset, one.metric, one.split) == (dataset, "shift_dose", comparable.split)
-    ]
-    return {
-        (one.shift, one.severity): float(rows.of(one)["value"].mean())
-        for one in sorted(chosen, key=lambda one: one.severity)
-    }
+    rows = comparable.grouped.frame
+    own = rows[(rows["dataset"] == dataset) & (rows["metric"] == "shift_dose") & (rows["split"] == comparable.split)]
+    means = own.groupby(["shift", "severity"])["value"].mean()
+    levels = means.reset_index().itertuples(index=False)
+    return {(str(level.shift), float(level.severity)): float(level.value) for level in levels}
 
 
 def _curves(name: str, suffix: str, doses: Mapping[tuple[str, float], float]) -> Iterator[Curve]:
