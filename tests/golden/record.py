@@ -12,8 +12,8 @@ from small_study import ROOT, STUDIES, Checkout
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the committed values of the small studies anew.")
     parser.add_argument("study", nargs="?", choices=list(STUDIES), help="default: all")
-    study = parser.parse_args().study
-    for study in [study] if study else STUDIES:
+    only = parser.parse_args().study
+    for study in [only] if only else STUDIES:
         with TemporaryDirectory() as folder:
             run = STUDIES[study](Checkout(), Path(folder))
             for table in TABLES[study]:
