@@ -67,3 +67,11 @@ def test_every_decision_says_when_it_was_taken_and_whether_it_holds() -> None:
         assert int(match[1]) == int(path.name[:3])
         assert (match[2] == "superseded") == (match[3] != "none"), path.name
         assert match[3] == "none" or int(match[3]) in numbers, path.name
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md"])
+def test_every_place_that_a_newcomer_is_sent_to_exists(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    places = re.findall(r"`((?:baselines|benchmark|cddpm|datasets|docs|reports|tests)/[\w/.-]*)`", text)
+    assert places
+    assert [place for place in places if not (ROOT / place).exists()] == []
