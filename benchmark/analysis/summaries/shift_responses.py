@@ -80,8 +80,8 @@ def _doses(comparable: Comparable, dataset: str) -> dict[tuple[str, float], floa
     rows = comparable.grouped.frame
     own = rows[(rows["dataset"] == dataset) & (rows["metric"] == "shift_dose") & (rows["split"] == comparable.split)]
     means = own.groupby(["shift", "severity"])["value"].mean()
-    levels = means.reset_index().itertuples(index=False)
-    return {(str(level.shift), float(level.severity)): float(level.value) for level in levels}
+    levels = (means.index.get_level_values(name).tolist() for name in ("shift", "severity"))
+    return dict(zip(zip(*levels, strict=True), means.tolist(), strict=True))
 
 
 def _curves(name: str, suffix: str, doses: Mapping[tuple[str, float], float]) -> Iterator[Curve]:
