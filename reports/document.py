@@ -10,21 +10,17 @@ from datasets.cohorts.catalog import dataset
 from reports.model.run_results import Findings, read_findings
 from reports.sections.at_a_glance import glance
 from reports.sections.changes import changed
-from reports.sections.cohort_tables import (
-    dice_matrices,
-    false_alarms,
-    field_of_view,
-    leaderboards,
-    noted,
-    reconstructions,
-)
+from reports.sections.cohort_tables import dice_matrices, field_of_view, leaderboards
 from reports.sections.data_cards import data_cards
 from reports.sections.detection import detection
 from reports.sections.efficiency import quality_and_cost
 from reports.sections.gallery import Scans, find_scans, gallery
+from reports.sections.healthy_false_positives import false_alarms
 from reports.sections.implants import implanted_lesions
+from reports.sections.notes import noted
 from reports.sections.pairwise_tests import separation
 from reports.sections.paper_text import methods_section
+from reports.sections.reconstruction import reconstructions
 from reports.sections.run_setup import configurations, facts, opening
 from reports.sections.shifts import under_shift
 from reports.sections.subgroups import by_group

@@ -53,6 +53,11 @@ class Board:
         noun = "patient" if self.patients == 1 else "patients"
         return f"{self.patients} {noun}: examples, not testable; nothing here ranks methods."
 
+    @property
+    def caution_lines(self) -> list[str]:
+        """The caution as a paragraph of Markdown; [] without one."""
+        return [f"**{self.caution}**"] if self.caution else []
+
     def of(self, method: Hashable) -> pd.DataFrame:
         return self._by_method.get(method, self.rows[:0])
 

@@ -9,8 +9,8 @@ from reports.model.cohort_results import Board
 from reports.model.numbers import PERFECT_MAP
 from reports.model.ranking import ONLY_WEIGHTS, OPEN, SHORT, Decided, Headline, answer, choice_told, decided, headlines
 from reports.model.run_results import Findings, cohort_title
-from reports.sections.cohort_tables import metric_column, ranked, seconds_column
-from reports.sections.columns import Column, Lead, markdown_table
+from reports.sections.cohort_tables import ranked
+from reports.sections.columns import Column, Lead, markdown_table, metric_column, seconds_column
 
 LEGEND = (
     "Rank: those that the tests leave open, all at once at 95 %; `-`: nothing of it can be tested. **Bold**: the best; "

@@ -45,12 +45,11 @@ def quality_and_cost(findings: Findings) -> str:
 
 def _told(findings: Findings, name: str) -> list[str]:
     board, found = findings.lesion[name], decided(findings, name)
-    caution = [f"**{board.caution}**"] if board.caution else []
     if found is None:
-        return caution
+        return board.caution_lines
     one = found.first
     choice = [f"`{escape(one[part])}`" for part in ("postprocessing", "protocol") if one[part]]
-    return [*caution, f"{METRICS[one['metric']].title} under {', '.join(choice)}."]
+    return [*board.caution_lines, f"{METRICS[one['metric']].title} under {', '.join(choice)}."]
 
 
 def _table(findings: Findings, own: pd.DataFrame) -> str:

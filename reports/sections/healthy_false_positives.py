@@ -1,12 +1,17 @@
-"""The report's table of false alarms in healthy scans, cohorts in and out of domain side by side."""
+"""Section of false positives in healthy scans: cohorts in and out of domain side by side, then each by chain."""
 
-from collections.abc import Iterator
-from math import isnan
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from math import isnan, nan
 
 import pandas as pd
 
+from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
+from reports.model.cohort_results import Board
+from reports.model.numbers import Number, Statistic
+from reports.model.ranking import domain, healthy_protocol
 from reports.model.run_results import Findings, cohort_title
+from reports.sections.columns import Column, markdown_table
 
 EXPLAINED = (
     "People are the unit, a person's scans and the training seeds averaged. Any alarm: share of people's scans in "
@@ -15,6 +20,29 @@ EXPLAINED = (
 )
 COLUMNS = {"alarm": ("any alarm", 2), "alarms": ("alarms a scan", 1), "alarm_ml": ("alarmed ml a scan", 1),
            "alarm_fraction": ("alarmed share of the brain", 4)}  # fmt: skip
+
+
+def false_alarms(findings: Findings) -> str:
+    protocol = healthy_protocol(findings)
+    if not protocol or not findings.scanned:
+        return ""
+    parts = [
+        findings.heading("False alarms in healthy scans"),
+        f"Threshold `{protocol}`: {protocol_named(protocol).what}. Everything raised is false.",
+        *filter(None, [alarms_compared(findings)]),
+    ]
+    explained = {
+        "in-domain": "in-domain: the cohort that the methods were fitted on",
+        "out-of-domain": "out-of-domain: another cohort",
+    }
+    for name, board in findings.scanned.items():
+        where = domain(findings, name)
+        parts += [findings.heading(f"{cohort_title(name)}, {explained[where]}", 3), *board.caution_lines]
+        if findings.validation and where == "in-domain":
+            parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
+        table = alarm_table(board, findings.scoring.postprocessing, protocol)
+        parts += ["<details><summary>By chain, the unit is the scan</summary>", table, "</details>"]
+    return "\n\n".join(parts)
 
 
 def alarms_compared(findings: Findings) -> str:
@@ -54,3 +82,29 @@ def _cell(line: "pd.Series[float] | None", digits: int) -> str:
         return MISSING
     interval = "" if isnan(line["low"]) else f" ({line['low']:.{digits}f} to {line['high']:.{digits}f})"
     return f"{line['mean']:.{digits}f}{interval}, n {line['n']:.0f}"
+
+
+def alarm_table(board: Board, chains: Sequence[str], protocol: str) -> str:
+    """What is raised in healthy scans, a line a method and chain; the scan is the unit."""
+    lines = [(method, chain) for method in board.seeds for chain in ([MISSING] if board.of(method).empty else chains)]
+
+    def column(title: str, metric: str, digits: int, statistic: Statistic = pd.Series.mean) -> Column:
+        numbers: dict[Hashable, Number] = {
+            (method, chain): board.scan_number(method, metric, chain, protocol, statistic) for method, chain in lines
+        }
+        return Column(title, numbers, show=lambda one: f"{one.value:.{digits}f}")
+
+    columns = [
+        column("Scans with any alarm", "alarm", 2),
+        column("Alarms a scan", "alarms", 1),
+        column("ml a scan", "alarm_ml", 1),
+        column("Alarmed fraction: median", "alarm_fraction", 4, pd.Series.median),
+        column("lower quartile", "alarm_fraction", 4, lambda values: float(values.quantile(0.25))),
+        column("upper quartile", "alarm_fraction", 4, lambda values: float(values.quantile(0.75))),
+    ]
+    lead: dict[str, Callable[[tuple[str, str]], str]] = {
+        "Method": lambda line: board.label(line[0]),
+        "Chain": lambda line: line[1],
+        "Scans": lambda line: str(board.of(line[0])["case_id"].replace("", nan).nunique() or MISSING),
+    }
+    return markdown_table(lines, lead, columns)

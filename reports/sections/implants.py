@@ -18,8 +18,7 @@ from datasets.spec import folder_name
 from reports.markup.markdown import escape, github_table, plain
 from reports.model.ranking import headline_chains
 from reports.model.run_results import Findings, cohort_title
-from reports.sections.cohort_tables import metric_column
-from reports.sections.columns import markdown_table
+from reports.sections.columns import markdown_table, metric_column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,16 +1,19 @@
-"""What a reader has to know beside the numbers: one Markdown sentence a note."""
+"""Section of notes: what qualifies every number, what is missing or undefined, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from benchmark.metrics import METRICS
 from benchmark.storage.admission import leaks_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
 from benchmark.study.cells import Cell
 from benchmark.study.protocols import PROTOCOLS, protocol_named, scans_needed
 from datasets.io.atomic import read_json
-from reports.markup.markdown import escape
+from reports.markup.markdown import escape, github_table
+from reports.model.cohort_results import Board
+from reports.model.numbers import of_cases
 from reports.model.ranking import ABSENT, sees_test
 from reports.model.run_results import Findings, cohort_title
 
@@ -20,6 +23,17 @@ UNFINISHED = {
     "missing": "missing, not computed yet",
     "mapped": "mapped, but not scored under every chain and threshold of the study",
 }
+
+
+def noted(findings: Findings) -> str:
+    undefined = nan_table({**findings.healthy, **findings.lesion})
+    return "\n\n".join(
+        [
+            findings.heading("Notes"),
+            "\n".join(f"- {note}" for note in notes(findings)) or "- Every cell is done, every threshold defined.",
+            f"Undefined by decision, over all methods, chains and thresholds:\n\n{undefined}" if undefined else "",
+        ]
+    ).strip()
 
 
 def badges(findings: Findings) -> list[str]:
@@ -177,3 +191,14 @@ def _failure(run: RunFolder, cell: Cell) -> str:
     record = read_json(run.cell(cell) / "cell.json")
     last = record["traceback"].strip().splitlines()[-1]
     return f"**failed** in {record['stage']} ({escape(last.rstrip('.'))})"
+
+
+def nan_table(boards: Mapping[str, Board]) -> str:
+    """How often each metric of a case is undefined, over all methods and choices; "" where nothing is."""
+    lines = []
+    for title, board in boards.items():
+        for metric, values in of_cases(board.rows).groupby("metric")["value"]:
+            if values.isna().any():
+                rule = METRICS[str(metric)].undefined if metric in METRICS else ""
+                lines.append([escape(title), escape(str(metric)), f"{values.isna().sum()} of {len(values)}", rule])
+    return github_table(["Cohort", "Metric", "Undefined rows", "Undefined where"], lines, 4)

@@ -10,7 +10,9 @@ from scored_runs import Made, cells_of, make, section
 
 from benchmark.storage.rows import read_rows
 from reports.model.cohort_results import Board
-from reports.sections.cohort_tables import alarm_table, cut_off_table, dice_table, leaderboard, nan_table
+from reports.sections.cohort_tables import cut_off_table, dice_table, leaderboard
+from reports.sections.healthy_false_positives import alarm_table
+from reports.sections.notes import nan_table
 
 
 def test_a_board_gives_the_mean_of_its_rows_over_patients(finished: Made, report: str) -> None:
