@@ -1,4 +1,4 @@
-"""Board: the rows of one cohort, and the numbers of every method in them."""
+"""CohortResults: the rows of one cohort, and the numbers of every method in them."""
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ TESTABLE = 6
 
 
 @dataclass(frozen=True)
-class Board:
+class CohortResults:
     """What the tables of one cohort are made of.
 
     Attributes:

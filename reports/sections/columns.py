@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, UNDEFINED, github_table
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 from reports.model.numbers import PERFECT_MAP, Number, Statistic
 
 Line = TypeVar("Line", bound=Hashable)
@@ -83,17 +83,22 @@ SIGNS = {
 
 
 def metric_column(
-    board: Board, title: str, metric: str, chain: str = "", protocol: str = "", statistic: Statistic = pd.Series.mean
+    cohort: CohortResults,
+    title: str,
+    metric: str,
+    chain: str = "",
+    protocol: str = "",
+    statistic: Statistic = pd.Series.mean,
 ) -> Column:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
-    numbers = board.numbers(metric, chain, protocol, statistic)
-    higher_is_better = METRICS[metric].higher_is_better if board.testable else None
-    return Column(title, numbers, higher_is_better, unranked=board.labelled)
+    numbers = cohort.numbers(metric, chain, protocol, statistic)
+    higher_is_better = METRICS[metric].higher_is_better if cohort.testable else None
+    return Column(title, numbers, higher_is_better, unranked=cohort.labelled)
 
 
-def seconds_column(board: Board, title: str) -> Column:
-    lower_is_better = False if board.testable else None
-    return Column(title, board.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", board.labelled)
+def seconds_column(cohort: CohortResults, title: str) -> Column:
+    lower_is_better = False if cohort.testable else None
+    return Column(title, cohort.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", cohort.labelled)
 
 
 NEVER_RANKED = ", never ranked"

@@ -7,10 +7,10 @@ import pandas as pd
 
 from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 from reports.model.numbers import Number, Statistic
 from reports.model.ranking import domain, healthy_protocol
-from reports.model.run_results import Findings, cohort_title
+from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import Column, markdown_table
 
 EXPLAINED = (
@@ -22,55 +22,55 @@ COLUMNS = {"alarm": ("any alarm", 2), "alarms": ("alarms a scan", 1), "alarm_ml"
            "alarm_fraction": ("alarmed share of the brain", 4)}  # fmt: skip
 
 
-def false_alarms(findings: Findings) -> str:
-    protocol = healthy_protocol(findings)
-    if not protocol or not findings.scanned:
+def false_positives(results: RunResults) -> str:
+    protocol = healthy_protocol(results)
+    if not protocol or not results.scanned:
         return ""
     parts = [
-        findings.heading("False alarms in healthy scans"),
+        results.heading("False alarms in healthy scans"),
         f"Threshold `{protocol}`: {protocol_named(protocol).what}. Everything raised is false.",
-        *filter(None, [alarms_compared(findings)]),
+        *filter(None, [alarms_compared(results)]),
     ]
     explained = {
         "in-domain": "in-domain: the cohort that the methods were fitted on",
         "out-of-domain": "out-of-domain: another cohort",
     }
-    for name, board in findings.scanned.items():
-        where = domain(findings, name)
-        parts += [findings.heading(f"{cohort_title(name)}, {explained[where]}", 3), *board.caution_lines]
-        if findings.validation and where == "in-domain":
+    for name, cohort in results.scanned.items():
+        where = domain(results, name)
+        parts += [results.heading(f"{cohort_title(name)}, {explained[where]}", 3), *cohort.caution_lines]
+        if results.validation and where == "in-domain":
             parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
-        table = alarm_table(board, findings.scoring.postprocessing, protocol)
+        table = alarm_table(cohort, results.scoring.postprocessing, protocol)
         parts += ["<details><summary>By chain, the unit is the scan</summary>", table, "</details>"]
     return "\n\n".join(parts)
 
 
-def alarms_compared(findings: Findings) -> str:
+def alarms_compared(results: RunResults) -> str:
     """A table a number, a line a method, a column a cohort; "" where nothing is summarised."""
     tables = [f"**{title[0].upper()}{title[1:]}**\n\n{github_table(headers, body, 1)}"
-              for _, title, _, headers, body in alarm_cells(findings)]  # fmt: skip
-    told = next((told for _, _, told, _, _ in alarm_cells(findings)), "")
+              for _, title, _, headers, body in alarm_cells(results)]  # fmt: skip
+    told = next((told for _, _, told, _, _ in alarm_cells(results)), "")
     return "\n\n".join([f"{told} {EXPLAINED}", *tables]) if tables else ""
 
 
-def alarm_cells(findings: Findings) -> Iterator[tuple[str, str, str, list[str], list[list[str]]]]:
+def alarm_cells(results: RunResults) -> Iterator[tuple[str, str, str, list[str], list[list[str]]]]:
     """Of each number its metric, its title, under what it is, headings and cells."""
-    lines = findings.alarms
+    lines = results.alarms
     for metric, (title, digits) in COLUMNS.items():
         own = lines[lines["metric"] == metric]
         if not own.empty:
             first = own.iloc[0]
             told = f"Post-processing `{first['postprocessing']}`, threshold `{escape(first['protocol'])}`."
-            yield metric, title, told, *_cells(findings, own, digits)
+            yield metric, title, told, *_cells(results, own, digits)
 
 
-def _cells(findings: Findings, own: pd.DataFrame, digits: int) -> tuple[list[str], list[list[str]]]:
+def _cells(results: RunResults, own: pd.DataFrame, digits: int) -> tuple[list[str], list[list[str]]]:
     cohorts = list(dict.fromkeys(zip(own["dataset"], own["domain"], strict=True)))
     cohorts.sort(key=lambda one: one[1] != "in-domain")
     headers = [f"{cohort_title(name)}, {domain}" for name, domain in cohorts]
     by = {(line["method"], line["dataset"]): line for _, line in own.iterrows()}
     body = [
-        [findings.whole.label(method), *(_cell(by.get((method, name)), digits) for name, _ in cohorts)]
+        [results.whole.label(method), *(_cell(by.get((method, name)), digits) for name, _ in cohorts)]
         for method in dict.fromkeys(own["method"])
     ]
     return ["Method", *headers], body
@@ -84,13 +84,13 @@ def _cell(line: "pd.Series[float] | None", digits: int) -> str:
     return f"{line['mean']:.{digits}f}{interval}, n {line['n']:.0f}"
 
 
-def alarm_table(board: Board, chains: Sequence[str], protocol: str) -> str:
+def alarm_table(cohort: CohortResults, chains: Sequence[str], protocol: str) -> str:
     """What is raised in healthy scans, a line a method and chain; the scan is the unit."""
-    lines = [(method, chain) for method in board.seeds for chain in ([MISSING] if board.of(method).empty else chains)]
+    lines = [(method, chain) for method in cohort.seeds for chain in ([MISSING] if cohort.of(method).empty else chains)]
 
     def column(title: str, metric: str, digits: int, statistic: Statistic = pd.Series.mean) -> Column:
         numbers: dict[Hashable, Number] = {
-            (method, chain): board.scan_number(method, metric, chain, protocol, statistic) for method, chain in lines
+            (method, chain): cohort.scan_number(method, metric, chain, protocol, statistic) for method, chain in lines
         }
         return Column(title, numbers, show=lambda one: f"{one.value:.{digits}f}")
 
@@ -103,8 +103,8 @@ def alarm_table(board: Board, chains: Sequence[str], protocol: str) -> str:
         column("upper quartile", "alarm_fraction", 4, lambda values: float(values.quantile(0.75))),
     ]
     lead: dict[str, Callable[[tuple[str, str]], str]] = {
-        "Method": lambda line: board.label(line[0]),
+        "Method": lambda line: cohort.label(line[0]),
         "Chain": lambda line: line[1],
-        "Scans": lambda line: str(board.of(line[0])["case_id"].replace("", nan).nunique() or MISSING),
+        "Scans": lambda line: str(cohort.of(line[0])["case_id"].replace("", nan).nunique() or MISSING),
     }
     return markdown_table(lines, lead, columns)
