@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 import typer
 
 from benchmark.methods.termination import EXIT_CODE, Terminated, termination_is_an_exception
-from benchmark.storage.storage_errors import storage_trouble
+from benchmark.storage.storage_errors import storage_problem
 from datasets.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(2) from None
         except OSError as error:
-            if error.filename is None and not storage_trouble(error):
+            if error.filename is None and not storage_problem(error):
                 raise
             typer.echo(f"Error: {error.filename or 'writing'}: {error.strerror}.", err=True)
             raise typer.Exit(2) from None

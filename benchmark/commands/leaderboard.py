@@ -93,8 +93,8 @@ def build(
 ) -> None:
     """Write the static site of all entries that verify; one that does not is named and left out."""
     from benchmark.analysis.summaries.make import summarise
+    from benchmark.execution.merge import pool_tables
     from benchmark.verification.leaderboard.board import verdicts
-    from benchmark.verification.leaderboard.pool import pooled
     from benchmark.verification.leaderboard.release import read_release
     from reports.api import LeaderboardResults, write_site
 
@@ -108,7 +108,7 @@ def build(
             f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN"
         )
     release, endpoint = read_release(board)
-    pool = pooled(standing, board / "pool")
+    pool = pool_tables([entry.run for entry in standing], board / "pool")
     summarise(pool, None, endpoint=endpoint)
     typer.echo(f"Site: {write_site(LeaderboardResults(pool, release, endpoint, standing), out or board / 'site')}")
     if len(standing) < len(found):

@@ -107,22 +107,22 @@ def work(
     """Work on what a run has left, beside any other process that does; on any machine that sees the folder."""
     from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.job import finish
-    from benchmark.execution.local import stay_with
+    from benchmark.execution.local import end_with_parent
     from benchmark.execution.resources import Execution, set_limits
     from benchmark.execution.worker import work as work_on
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import kept_scoring, reopen
-    from benchmark.storage.storage_errors import told_apart
+    from benchmark.storage.storage_errors import as_storage_error
     from reports.api import write_report
 
-    if parent is not None and not stay_with(parent):
+    if parent is not None and not end_with_parent(parent):
         return
     run = open_run(folder)
     how = Execution("inline", None, threads, None, memory_limit, device, devices, slice_batch, compiled)
     set_limits(how)
     rerun = "failed" if mend else "missing"
     job = job_on(reopen(run, data), run, data or _data_of(run), kept_scoring(run), how, rerun)
-    with told_apart(run.root), progress_lines(name):
+    with as_storage_error(run.root), progress_lines(name):
         if not only_report:
             todo = [cell for cell in job.study.cells if not _settled(job, cell)]
             work_on(job, todo, ("fit",) if only_fits else ("fit", "map", "score"))

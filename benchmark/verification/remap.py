@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.execution.fit_methods import Workplace, fitted
-from benchmark.execution.worker import predictions
+from benchmark.execution.fit_methods import FitContext, load_or_fit
+from benchmark.inference.predict import predict_cell
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import LabelledDetector
 from benchmark.storage.folder import RunFolder
@@ -61,10 +61,10 @@ def _mapped(run: RunFolder, study: Study, cell: Cell, one: CaseFiles, device: st
     """The map, after the 16 bits of a file."""
     if not (run.fit(cell.fit) / "fit.json").is_file():
         raise MissingData(f"no finished fit at {run.fit(cell.fit)}")
-    detector = fitted(Workplace(study, run, device, 1), cell.fit, mend=False)
+    detector = load_or_fit(FitContext(study, run, device, 1), cell.fit, mend=False)
     inference = replace(_inference(run, cell), device=device, precision=cell.precision)
     files = study.mapped_cases(cell) if isinstance(detector, LabelledDetector) else [one]
-    found = next(made for made in predictions(detector, files, cell, inference) if made.case.case_id == one.case_id)
+    found = next(made for made in predict_cell(detector, files, cell, inference) if made.case.case_id == one.case_id)
     with TemporaryDirectory(prefix="uadbench-verify-") as place:
         path = Path(place) / "map.nii.gz"
         write_volume(path, found.anomaly_map, found.case.affine)
