@@ -40,20 +40,20 @@ def exemplars(cohort: CohortResults, chain: str) -> Mapping[str, str]:
     return known
 
 
-def named_cases(results: RunResults, cohort: str) -> dict[str, str]:
+def named_cases(results: RunResults, name: str) -> dict[str, str]:
     """What the exemplars of a cohort are, by case id; empty without lesions."""
-    cohort = results.lesion.get(cohort)
+    cohort = results.lesion.get(name)
     if cohort is None:
         return {}
-    return {case_id: what for what, case_id in exemplars(cohort, shown_chain(results, cohort)).items()}
+    return {case_id: what for what, case_id in exemplars(cohort, shown_chain(results, name)).items()}
 
 
-def case_scores(results: RunResults, cohort: str) -> dict[tuple[str, str], float]:
+def case_scores(results: RunResults, name: str) -> dict[tuple[str, str], float]:
     """AUPRC by method and case, seeds averaged, by which cases are called best and worst."""
-    cohort = results.lesion.get(cohort)
+    cohort = results.lesion.get(name)
     if cohort is None:
         return {}
-    rows = select(cohort.rows, "auprc", shown_chain(results, cohort))
+    rows = select(cohort.rows, "auprc", shown_chain(results, name))
     means = rows.groupby(["method", "case_id"], as_index=False)["value"].mean()
     return dict(zip(zip(means["method"], means["case_id"], strict=True), means["value"], strict=True))
 
