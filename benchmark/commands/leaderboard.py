@@ -11,7 +11,7 @@ from benchmark.commands.common import RunArgument, user_mistakes_in_one_line
 from datasets.errors import MissingData
 
 if TYPE_CHECKING:
-    from benchmark.verification.checks import Check
+    from benchmark.verification.verify import Check
 
 app = typer.Typer()
 leaderboard = typer.Typer(help="A static site of finished and verified runs.", no_args_is_help=True)

@@ -121,10 +121,10 @@ def work(
     how = Execution("inline", None, threads, None, memory_limit, device, devices, slice_batch, compiled)
     set_limits(how)
     rerun = "failed" if mend else "missing"
-    job = job_on(reopen(run, data), run, data or _data_of(run), kept_scoring(run), how, rerun)
+    job = job_on(reopen(run, data), run, data or _data_folder(run), kept_scoring(run), how, rerun)
     with as_storage_error(run.root), progress_lines(name):
         if not only_report:
-            todo = [cell for cell in job.study.cells if not _settled(job, cell)]
+            todo = [cell for cell in job.study.cells if not _is_settled(job, cell)]
             work_on(job, todo, ("fit",) if only_fits else ("fit", "map", "score"))
         if parent is None:
             finish(job)
@@ -134,13 +134,13 @@ def work(
         print_line(f"Report: {path}")
 
 
-def _settled(job: "Job", cell: Any) -> bool:
+def _is_settled(job: "Job", cell: Any) -> bool:
     from benchmark.storage.run_record import cell_state
 
     return cell_state(job.run, cell, job.scoring) in ("done", "failed")
 
 
-def _data_of(run: "RunFolder") -> Path:
+def _data_folder(run: "RunFolder") -> Path:
     from datasets.io.atomic import read_json
 
     return Path(read_json(run.study)["data"])
@@ -155,9 +155,17 @@ def _line(one: "CellProgress") -> str:
 
 def _jsonable(one: "CellProgress") -> dict[str, Any]:
     cell = one.cell
-    told = {"method": cell.fit.method, "seed": cell.fit.seed, "dataset": cell.cohort.dataset, "cell": cell.name}
-    told |= {"shift": cell.shift.label, "severity": cell.shift.severity}
-    return told | {"progress": one.progress, "what": one.what, "owner": one.owner and asdict(one.owner)}
+    return {
+        "method": cell.fit.method,
+        "seed": cell.fit.seed,
+        "dataset": cell.cohort.dataset,
+        "cell": cell.name,
+        "shift": cell.shift.label,
+        "severity": cell.shift.severity,
+        "progress": one.progress,
+        "what": one.what,
+        "owner": one.owner and asdict(one.owner),
+    }
 
 
 def _job_lines(run: "RunFolder") -> Sequence[str]:
