@@ -108,6 +108,7 @@ TABLES: Mapping[str, Sequence[Table]] = {
         Table("audiogram", "audiogram.csv"),
         Table("ablation", "ablation.csv"),
     ),
+    "calibration": (Table("calibration", "calibration/oasis/calibration.csv"),),
     "networks": (Table("rows", "rows.csv", shown=_is_of_a_map, tolerance=network_rounding),),
 }
 
