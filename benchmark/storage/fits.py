@@ -130,6 +130,11 @@ class DataCard:
     weights_of: str | None = None
 
     @property
+    def is_simple_baseline(self) -> bool:
+        """Whether any other method should beat it."""
+        return self.card is not None and self.card.simple_baseline
+
+    @property
     def supervision(self) -> str:
         """What its map has seen; "" where nobody says."""
         return self.card.supervision if self.card is not None else ""

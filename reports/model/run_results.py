@@ -12,7 +12,6 @@ from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
 from benchmark.analysis.summaries.shift_areas import AreaLine
 from benchmark.analysis.summaries.standings import Line
 from benchmark.analysis.summaries.subgroups import GroupLine
-from benchmark.methods.built_in import methods
 from benchmark.storage.comparisons import read_comparisons
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
@@ -127,7 +126,7 @@ def read_findings(run: RunFolder) -> Findings:
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
-    whole = Board(rows, timing, seeds, _floors(seeds), supervision)
+    whole = Board(rows, timing, seeds, _simple_baselines(seeds, cards), supervision)
     boards = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
     empty = [name for name, board in boards.items() if _is_empty(board)]
     with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
@@ -186,9 +185,8 @@ def _labelled_last(cells: Sequence[Cell], cards: Mapping[str, DataCard]) -> list
     return sorted(cells, key=lambda cell: cell.fit.method in labelled)
 
 
-def _floors(names: Iterable[str]) -> list[str]:
-    known = methods()
-    return [name for name in names if (base := name.split("[")[0]) in known and "(floor)" in known[base].title]
+def _simple_baselines(names: Iterable[str], cards: Mapping[str, DataCard]) -> list[str]:
+    return [name for name in names if name in cards and cards[name].is_simple_baseline]
 
 
 def _of_cohort(whole: Board, cohort: str, split: Split) -> Board:
