@@ -11,7 +11,7 @@ from benchmark.commands.common import RunArgument, user_mistakes_in_one_line
 from datasets.errors import MissingData
 
 if TYPE_CHECKING:
-    from benchmark.verification.checks import Check
+    from benchmark.verification.verify import Check
 
 app = typer.Typer()
 leaderboard = typer.Typer(help="A static site of finished and verified runs.", no_args_is_help=True)
@@ -93,8 +93,8 @@ def build(
 ) -> None:
     """Write the static site of all entries that verify; one that does not is named and left out."""
     from benchmark.analysis.summaries.make import summarise
+    from benchmark.execution.merge import pool_tables
     from benchmark.verification.leaderboard.board import verdicts
-    from benchmark.verification.leaderboard.pool import pooled
     from benchmark.verification.leaderboard.release import read_release
     from reports.leaderboard.results import Standing
     from reports.leaderboard.site import write_site
@@ -109,7 +109,7 @@ def build(
             f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN"
         )
     release, endpoint = read_release(board)
-    pool = pooled(standing, board / "pool")
+    pool = pool_tables([entry.run for entry in standing], board / "pool")
     summarise(pool, None, endpoint=endpoint)
     typer.echo(f"Site: {write_site(Standing(pool, release, endpoint, standing), out or board / 'site')}")
     if len(standing) < len(found):

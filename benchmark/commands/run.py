@@ -178,7 +178,7 @@ def _run(
 
     study = admission.study
     job = job_on(study, run, data, scoring, how, rerun, admission)
-    idle = not any(job.wanted(cell) for cell in study.cells)
+    idle = not any(job.includes(cell) for cell in study.cells)
     if idle:
         _print_nothing_to_do(job)
     if how.executor == "slurm":

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmark.inference.predict import load_detector
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build
@@ -20,7 +21,7 @@ from benchmark.scoring.postprocessing.chains import remove_small, smooth
 from benchmark.scoring.thresholds.protocols import above, best_dice_threshold
 from benchmark.speed.flops import matrix_rate
 from benchmark.speed.measurement import Measured, measure
-from benchmark.storage.fits import find_fit, load_detector
+from benchmark.storage.fits import find_fit
 from benchmark.study.cells import Cell, Precision
 from benchmark.study.chains import CHAINS
 from benchmark.study.study import Study

@@ -9,14 +9,14 @@ from cohorts import TINY
 from scipy import ndimage
 
 from benchmark.analysis.summaries.make import summarise
-from benchmark.execution.score_cells import evaluate_study, fail
+from benchmark.execution.score_cells import evaluate_study, record_failure
 from benchmark.methods.card import Card
 from benchmark.scoring.ranking_pass import as_seen
 from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import blank_row, write_rows
-from benchmark.storage.run_record import Scoring, claim, record_cell
+from benchmark.storage.run_record import Scoring, add_study, record_cell
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.case import CaseFiles, Split
@@ -68,7 +68,7 @@ def make(
     )
     references = tuple(Reference(cohorts[name], TINY, splits, None) for name in COHORTS[1:])
     made = Made(create_run(root), Study(cells, references, files))
-    claim(made.run, made.study, SCORING, data)
+    add_study(made.run, made.study, SCORING, data)
     for fit in fits:
         if fit.method == "thresh":
             write_card(made.run.fit(fit), DataCard(THRESH, "volunteers", "t1", {}, 3, 3, fit.seed, None, 0, 0.0))
@@ -86,7 +86,7 @@ def _leave_failed(run: RunFolder, cell: Cell) -> None:
     try:
         raise ValueError("got a NaN_map")
     except ValueError:
-        fail(run, cell, "predict")
+        record_failure(run, cell, "predict")
 
 
 def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:

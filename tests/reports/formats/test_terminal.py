@@ -24,7 +24,7 @@ def test_a_board_names_its_choice_and_holds_the_numbers_of_the_report(
     assert lines[2].split("  ")[0] == "Method"
     assert [line.split()[0] for line in lines[4:]] == ["thresh", "ae[size=48]", "perfect"]
     board = cells_of(section(report, "### Patients (`patients`)"), "thresh")
-    dice, auprc, auroc, far, seconds = board[2].split()[0], board[5], board[6], board[9], board[12]
+    dice, auprc, auroc, far, seconds = board[3].split()[0], board[6], board[7], board[10], board[13]
     assert lines[4].split() == ["thresh", "(floor)", "2", "(3", "scans)", dice, auprc, auroc, far, seconds]
 
 
