@@ -100,7 +100,7 @@ def test_an_audit_imports_no_torch(tmp_path: Path) -> None:
     [
         "benchmark, benchmark.commands.main, datasets.cohorts.catalog",
         "benchmark.execution.score_cells, benchmark.scoring.evaluation, benchmark.storage.rows",
-        "reports.formats.markdown, reports.figures.map_gallery, reports.figures.paired_differences",
+        "reports.api",
         "benchmark.storage.admission, datasets.audit.cohorts, datasets.commands.audit",
         "benchmark.analysis.compare_methods, benchmark.analysis.multiverse, benchmark.analysis.calibration",
     ],

@@ -96,8 +96,7 @@ def build(
     from benchmark.execution.merge import pool_tables
     from benchmark.verification.leaderboard.board import verdicts
     from benchmark.verification.leaderboard.release import read_release
-    from reports.leaderboard.results import Standing
-    from reports.leaderboard.site import write_site
+    from reports.api import LeaderboardResults, write_site
 
     found = list(verdicts(board))
     for one in found:
@@ -111,6 +110,6 @@ def build(
     release, endpoint = read_release(board)
     pool = pool_tables([entry.run for entry in standing], board / "pool")
     summarise(pool, None, endpoint=endpoint)
-    typer.echo(f"Site: {write_site(Standing(pool, release, endpoint, standing), out or board / 'site')}")
+    typer.echo(f"Site: {write_site(LeaderboardResults(pool, release, endpoint, standing), out or board / 'site')}")
     if len(standing) < len(found):
         raise typer.Exit(1)

@@ -113,7 +113,7 @@ def work(
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import kept_scoring, reopen
     from benchmark.storage.storage_errors import as_storage_error
-    from reports.formats.markdown import write_report
+    from reports.api import write_report
 
     if parent is not None and not end_with_parent(parent):
         return
@@ -130,7 +130,8 @@ def work(
             finish(job)
     if only_report:
         summarise(run, data)
-        print_line(f"Report: {write_report(run, data)}")
+        (path,) = write_report(run, data)
+        print_line(f"Report: {path}")
 
 
 def _is_settled(job: "Job", cell: Any) -> bool:

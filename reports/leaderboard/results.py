@@ -1,4 +1,4 @@
-"""Standing: what a board's pages are written from, all of it read from the pool of its entries."""
+"""LeaderboardResults: what a board's pages are written from, all of it read from the pool of its entries."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,13 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.analysis.summaries.efficiency import EfficiencyLine
-from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
-from benchmark.analysis.summaries.standings import Line
 from benchmark.statistics.panel import QUESTIONS
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.tables import read_summary, table_path
 from benchmark.verification.leaderboard.entry import Entry
 from benchmark.verification.leaderboard.release import Release
-from reports.model.run_results import Findings, read_findings
+from reports.model.run_results import RunResults, read_results
 
 WEIGHTS, RECIPE = QUESTIONS
 RANKED_SEEDS = 3
@@ -24,7 +20,7 @@ RANKED_SEEDS = 3
 
 
 @dataclass(frozen=True)
-class Standing:
+class LeaderboardResults:
     """A board's pool with its summaries, and where it comes from."""
 
     run: RunFolder
@@ -33,33 +29,33 @@ class Standing:
     entries: Sequence[Entry]
 
     @cached_property
-    def findings(self) -> Findings:
-        return read_findings(self.run)
+    def results(self) -> RunResults:
+        return read_results(self.run)
 
-    @cached_property
+    @property
     def lines(self) -> pd.DataFrame:
-        return read_summary(self.run, "standings", Line)
+        return self.results.summary.standings
 
-    @cached_property
+    @property
     def alarms(self) -> pd.DataFrame:
-        return read_summary(self.run, "alarms", AlarmLine)
+        return self.results.summary.healthy
 
-    @cached_property
+    @property
     def efficiency(self) -> pd.DataFrame:
-        return read_summary(self.run, "efficiency", EfficiencyLine)
+        return self.results.summary.costs
 
-    @cached_property
+    @property
     def comparisons(self) -> pd.DataFrame:
-        return pd.read_csv(table_path(self.run, "comparisons"), dtype={"seeds": str}, keep_default_na=False)
+        return self.results.summary.comparisons
 
     @property
     def methods(self) -> list[str]:
-        return list(self.findings.whole.seeds)
+        return list(self.results.whole.seeds)
 
     @property
     def cohorts(self) -> list[str]:
         """Those of lesions, in which methods are ranked."""
-        return list(self.findings.lesion)
+        return list(self.results.lesion)
 
     def primary(self, dataset: str, question: str) -> Mapping[str, pd.Series]:
         """The line of each method under the frozen endpoint; none of a method without a number."""
@@ -89,13 +85,13 @@ class Standing:
             yield "partial"
         if "leak" in flags:
             yield "leaked"
-        if self.findings.whole.supervision.get(method) == LABELS:
+        if self.results.whole.supervision.get(method) == LABELS:
             yield "labels used"
         if method not in self._remade:
             yield "maps not remade"
 
     def _flags(self, method: str, dataset: str | None) -> set[str]:
-        rows = self.findings.whole.of(method)
+        rows = self.results.whole.of(method)
         own = rows if dataset is None else rows[rows["dataset"] == dataset]
         return {word for flags in own["flags"].unique() for word in flags.split()}
 

@@ -1,4 +1,4 @@
-"""The three small studies whose numbers are kept, run through the command line of any checkout."""
+"""The small studies whose numbers are kept, run through the command line of any checkout."""
 
 import os
 import subprocess
@@ -88,6 +88,16 @@ def implants_study(checkout: Checkout, folder: Path) -> Path:
     return folder / "run"
 
 
+def calibration_study(checkout: Checkout, folder: Path) -> Path:
+    """A simple baseline and a plugin file, calibrated on the healthy scans of another site; the run folder."""
+    write_inputs(folder)
+    methods = ("--plugin", "stepped.toml", "--methods", "stepped,thresh", "--datasets", "oasis,msl")
+    scored = ("--protocols", "healthy-fpr-1", "--postprocessing", "light")
+    checkout.call(folder, "benchmark", "run", *methods, *scored, *COMMON)
+    checkout.call(folder, "benchmark", "calibrate", "run", "--healthy", "oasis", "--alpha", "0.2")
+    return folder / "run"
+
+
 def networks_study(checkout: Checkout, folder: Path) -> Path:
     """Networks of a few steps, and simple baselines whose sums torch makes, two scans a split; the run folder."""
     write_inputs(folder)
@@ -101,6 +111,7 @@ def networks_study(checkout: Checkout, folder: Path) -> Path:
 STUDIES: Mapping[str, Callable[[Checkout, Path], Path]] = {
     "patients": patients_study,
     "implants": implants_study,
+    "calibration": calibration_study,
     "networks": networks_study,
 }
 

@@ -24,7 +24,7 @@ from datasets.cohorts.catalog import dataset
 from datasets.grid import load_case
 from datasets.shifts import Shift
 from datasets.spec import digest
-from reports.formats.markdown import write_report
+from reports.api import write_report
 
 SCORING = Scoring(("paper", "none"), ("lesion-val", "healthy-fpr-1", "oracle"))
 COHORTS = ("volunteers", "patients", "inpatients")
@@ -41,7 +41,8 @@ class Made:
 
     def report(self, data: Path | None = None, *, pictures: Sequence[str] | None = None) -> str:
         summarise(self.run, data)
-        return write_report(self.run, data, pictures=pictures).read_text(encoding="utf-8")
+        (path,) = write_report(self.run, data, pictures=pictures)
+        return path.read_text(encoding="utf-8")
 
 
 def make(
