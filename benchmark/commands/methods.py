@@ -32,12 +32,12 @@ def list_known(
 ) -> None:
     """List methods, datasets, metrics, threshold protocols or shifts."""
     from benchmark.commands.methods import methods
-    from benchmark.methods.registry import importable
+    from benchmark.methods.registry import usable_plugin_files
 
     check_name("list of", kind, LISTS)
     if kind == "methods":
         warn_of_shadowed()
-        usable, troubles = importable(plugins or ())
+        usable, troubles = usable_plugin_files(plugins or ())
         for trouble in troubles:
             typer.echo(f"Left out: {trouble}", err=True)
         known = methods(usable, check=check)
@@ -76,8 +76,7 @@ def import_checkpoint(
     out: Annotated[Path, typer.Option(help="Folder for the weights, as safetensors.")] = Path("weights"),
 ) -> None:
     """Take the weights out of a published checkpoint; nothing in it is executed, only tensors are read."""
-    from benchmark.methods.built_in import method
-    from benchmark.methods.registry import load
+    from benchmark.methods.registry import load, method
 
     importer = getattr(load(method(name)), "import_published", None)
     if importer is None:
@@ -93,7 +92,7 @@ def new(
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: uadbench-NAME. Must not exist.")] = None,
 ) -> None:
     """Write an installable package with a small detector to start from, its test and its README."""
-    from benchmark.methods.built_in import methods
+    from benchmark.methods.registry import methods
     from benchmark.methods.scaffold import write_package
 
     package = write_package(name, out or Path(f"uadbench-{name}"), methods())
@@ -115,8 +114,8 @@ def check(name: OneMethod, plugins: Plugins = None) -> None:
 
 
 def _choice(name: str, plugins: Sequence[Path] | None) -> "Choice":
-    from benchmark.methods.built_in import methods
     from benchmark.methods.hyperparameters import only_choice
+    from benchmark.methods.registry import methods
 
     return only_choice(name, methods(plugins or ()))
 
@@ -126,7 +125,7 @@ Listing = list[dict[str, object]]
 
 def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
     """Every method; plugins say where they come from, and with `check` broken ones what is wrong with them."""
-    from benchmark.methods.built_in import methods as known
+    from benchmark.methods.registry import methods as known
 
     return [_method(one, check) for one in known(plugins).values()]
 

@@ -116,7 +116,7 @@ def detector_of(ask: Ask, cell: Cell, device: str) -> tuple[Detector, str]:
     if ask.run is not None:
         kept = find_fit(cell.fit.method, ask.run)
         if kept.fit.grid != cell.fit.grid:
-            raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, wanted {cell.fit.grid}; see --preset.")
+            raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, expected {cell.fit.grid}; see --preset.")
         return load_detector(kept, device), kept.path.name
     torch.manual_seed(cell.fit.seed)
     detector = build(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
