@@ -185,12 +185,11 @@ def _digests(lines: Sequence[Line], columns: Sequence[str]) -> Iterator[Line]:
     for line in lines:
         groups[tuple(line[column] for column in columns)].append(line)
     for key, members in sorted(groups.items()):
-        exact = sorted("\0".join(line.values()) for line in members if line.get("metric") not in TRANSCENDENTAL)
-        close = sorted(
-            float(line.get("value") or line["mean"]) for line in members if line.get("metric") in TRANSCENDENTAL
-        )
-        digest = hashlib.sha256("\n".join(exact).encode()).hexdigest()[:DIGITS]
-        yield {"group": " ".join(map(str, key)), "lines": str(len(members)), "digest": digest, "sum": _sum(close)}
+        held = sorted("\0".join(line.values()) for line in members if line.get("metric") not in TRANSCENDENTAL)
+        digest = hashlib.sha256("\n".join(held).encode()).hexdigest()[:DIGITS]
+        close = [line for line in members if line.get("metric") in TRANSCENDENTAL]
+        total = _sum([float(line["value" if "value" in line else "mean"]) for line in close])
+        yield {"group": " ".join(key), "lines": str(len(members)), "digest": digest, "sum": total}
 
 
 def _sum(values: Sequence[float]) -> str:
