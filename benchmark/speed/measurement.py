@@ -18,7 +18,7 @@ from benchmark.inference.prefetch import Behind
 from benchmark.inference.settings import Inference
 from benchmark.inference.timing import STAGES, Stage, Stages
 from benchmark.methods.detector import Detector
-from benchmark.speed.energy import EnergyMeter, Source, nvml_of
+from benchmark.speed.energy import EnergyMeter, Source, gpu_counters
 from benchmark.speed.flops import flops_of
 from benchmark.storage.maps import write_volume
 from datasets.case import Case
@@ -91,7 +91,7 @@ def measure(
     flops = flops_of(detector, cases[0])
     warming, stages = Stages(), Stages()
     deque(predict(detector, cases[:1], inference, seed=seed, stages=warming), maxlen=0)
-    counters = nvml_of(inference.device)
+    counters = gpu_counters(inference.device)
     forget_peak(inference.device)
     with TemporaryDirectory(prefix="uadbench-speed-") as folder:
         begin = time.perf_counter()
