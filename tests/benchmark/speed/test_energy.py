@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmark.speed.energy import EnergyMeter, GpuCounters, gpu_counters, integral
-from benchmark.speed.quantities import NUMBERS, shown
+from benchmark.speed.tables import QUANTITIES, shown
 
 
 class Gpu:
@@ -113,6 +113,6 @@ def test_a_cpu_and_a_machine_without_driver_have_no_counters(monkeypatch: pytest
     assert gpu_counters("cuda") is None
 
 
-def test_every_number_has_a_title() -> None:
-    assert all(number.title for number in NUMBERS.values())
+def test_every_quantity_has_a_title() -> None:
+    assert all(quantity.title for quantity in QUANTITIES.values())
     assert shown("parameters", 37_513_857.0) == "37.51 M"
