@@ -11,10 +11,11 @@ from typing import Any
 from benchmark.execution.fit_methods import load_or_fit
 from benchmark.execution.job import Job, Task, TaskKind, finish, prepare, tasks_of
 from benchmark.execution.score_cells import record_failure, score_fit, score_missing_references
-from benchmark.inference.predict import Prediction, forget_peak, peak_bytes, predict_cell
-from benchmark.inference.prefetch import Behind
+from benchmark.inference.predict import Prediction, predict_cell
+from benchmark.inference.prefetch import WriteBehind
+from benchmark.inference.usage import peak_bytes, reset_peak
 from benchmark.methods.detector import Detector
-from benchmark.scoring.ranking_pass import as_seen
+from benchmark.scoring.ranking_pass import rows_of_image
 from benchmark.storage.checksums import write_checksums
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock, try_lock
@@ -147,16 +148,16 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     files = job.study.mapped_cases(cell)
     volumes = job.inference.volumes or detector.volumes_at_once
     inference = replace(job.inference, precision=cell.precision, volumes=volumes)
-    forget_peak(inference.device)
+    reset_peak(inference.device)
     rows, seen, blank = list[Row](), list[Row](), blank_row(cell)
     predictions = predict_cell(detector, files, cell, inference)
-    with Behind() as writing:
+    with WriteBehind() as writing:
         for one, prediction in zip(files, predictions, strict=True):
             writing.do(partial(_write_volumes, job.run, cell, prediction))
             timed = replace(blank, split=one.split, case_id=one.case_id, subject_id=one.subject_id)
             rows.append(replace(timed, metric="seconds", value=prediction.seconds))
             if not cell.shift.is_none:
-                seen += as_seen(blank, one, prediction.case, prediction.reconstruction)
+                seen += rows_of_image(blank, one, prediction.case, prediction.reconstruction)
     rows.append(replace(blank, metric="peak_bytes", value=float(peak_bytes(inference.device))))
     write_rows(job.run.cell(cell) / "timing.csv", rows)
     if seen:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from benchmark.analysis.summaries.make import summarise
 from benchmark.execution.score_cells import evaluate_study, record_failure
 from benchmark.methods.card import Card
-from benchmark.scoring.ranking_pass import as_seen
+from benchmark.scoring.ranking_pass import rows_of_image
 from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
@@ -102,7 +102,7 @@ def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:
         write_volume(run.anomaly_map(cell, one.case_id), anomaly_map, case.affine)
         blank = replace(blank_row(cell), split=one.split, case_id=one.case_id, subject_id=one.subject_id)
         rows.append(replace(blank, metric="seconds", value=0.25))
-        seen += as_seen(blank_row(cell), one, case, None)
+        seen += rows_of_image(blank_row(cell), one, case, None)
     write_rows(run.cell(cell) / "timing.csv", rows)
     if not cell.shift.is_none:
         write_rows(run.seen(cell), seen)
