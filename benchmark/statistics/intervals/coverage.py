@@ -9,8 +9,6 @@ from math import log
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 TABLE = Path(__file__).with_name("coverage.csv")
 ASKED, ASKED_FROM = 0.93, 50
 """The coverage that is asked of a 95 % interval, and from how many patients on."""
@@ -66,8 +64,3 @@ def table() -> tuple[Measured, ...]:
             )
             for line in csv.DictReader(stream)
         )
-
-
-def standard_error(coverage: float, runs: int) -> float:
-    """Of a coverage that was measured by so many simulated studies."""
-    return float(np.sqrt(coverage * (1 - coverage) / runs))
