@@ -16,7 +16,7 @@ from datasets.case import CaseFiles
 from datasets.cohorts.catalog import chosen
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import GRIDS, Grid, load_case
-from datasets.shift_requests import AskedShift, parse_shifts
+from datasets.shift_requests import ShiftRequest, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
 from datasets.spec import DatasetSpec, digest, usable_files
@@ -242,7 +242,7 @@ def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[Ca
 
 
 def planned_shifts(
-    asked: Sequence[AskedShift],
+    asked: Sequence[ShiftRequest],
     training: Mapping[int, Sequence[CaseFiles]],
     grid: Grid,
     data: Path,
@@ -261,20 +261,20 @@ def planned_shifts(
     Raises:
         UserError: a cohort is not there, or a scan of it cannot be used.
     """
-    from datasets.shift_requests import landmarks_of, measured
+    from datasets.shift_requests import case_percentiles, landmarks_of
 
     cohorts = dict.fromkeys(one.cohort for one in asked if one.cohort)
     landmarks = {cohort: landmarks_of(cohort, data, sequence, grid) for cohort in cohorts}
     matched: dict[int, tuple[float, ...]] = {}
     if match:
         cases = {one.case_id: one for group in training.values() for one in group}
-        known = measured(list(cases.values()), grid)
+        known = case_percentiles(list(cases.values()), grid)
         matched = {seed: mean_landmarks([known[one.case_id] for one in group]) for seed, group in training.items()}
     return {seed: _arms(asked, landmarks, matched.get(seed, ())) for seed in training}
 
 
 def _arms(
-    asked: Sequence[AskedShift], landmarks: Mapping[str, tuple[float, ...]], matched: tuple[float, ...]
+    asked: Sequence[ShiftRequest], landmarks: Mapping[str, tuple[float, ...]], matched: tuple[float, ...]
 ) -> list[Shift]:
     arms = [(), matched] if matched else [()]
     none = [Shift(matched=arm) for arm in arms]

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from datasets.audit.drift import drift_findings
 from datasets.audit.duplicates import Scan, duplicate_findings
 from datasets.audit.examine import Candidate, Examined, examine
 from datasets.audit.finding import Finding, by_severity
-from datasets.audit.metadata import column_findings
+from datasets.audit.metadata import column_findings, drift_findings
 from datasets.audit.splits import table_findings
 from datasets.audit.volumes import mixed_grids
 from datasets.case import CaseFiles
