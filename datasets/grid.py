@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from datasets.case import Case, CaseFiles, Masks
 from datasets.errors import BadVolume
-from datasets.io.nifti import Volume, check_same_grid, read_volume
+from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
 from datasets.shifts import Shift
 from datasets.shifts.application import Applied, dose
 
@@ -122,7 +122,7 @@ class _Source:
 
     files: CaseFiles
     grid: Grid
-    volume: Volume
+    volume: StoredVolume
     brain: NDArray[np.bool_]
 
     @property
@@ -230,7 +230,7 @@ def _rescaled(
     return source.on_grid(source.image, brain_mask, percentiles)
 
 
-def _read_mask(path: Path, image: Volume) -> NDArray[np.bool_]:
+def _read_mask(path: Path, image: StoredVolume) -> NDArray[np.bool_]:
     mask = read_volume(path)
     check_same_grid(mask, image)
     return np.asarray(mask.data > INSIDE_ABOVE)

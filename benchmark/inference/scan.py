@@ -16,21 +16,10 @@ from datasets.errors import BadValue
 from datasets.grid import load_case
 from datasets.io.atomic import write_json, written_whole
 from datasets.io.files import sha256
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, write_scaled, write_volume
+from datasets.preparation.resampling import check_same_lattice, mask_onto, onto, read_scan
 from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
 from datasets.preparation.stripping import brain_of_stripped, check_brain
-from datasets.preparation.volume import (
-    Lattice,
-    Matrix,
-    Volume,
-    check_same_lattice,
-    mask_onto,
-    onto,
-    read_scan,
-    read_volume,
-    write_floats,
-    write_image,
-    write_mask,
-)
 
 if TYPE_CHECKING:
     from benchmark.inference.settings import Inference
@@ -143,8 +132,8 @@ def _placed(scan: Path, name: str, request: Request, setup: Setup) -> Placed:
 def _on_grid(name: str, prepared: PreparedScan, sequence: str, request: Request) -> Case:
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         image, mask = Path(folder) / "image.nii.gz", Path(folder) / "brain_mask.nii.gz"
-        write_image(image, Volume(prepared.images[sequence], prepared.lattice.affine))
-        write_mask(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
+        write_scaled(image, Volume(prepared.images[sequence], prepared.lattice.affine))
+        write_volume(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
         return _loaded(name, image, mask, request)
 
 
@@ -154,13 +143,13 @@ def _prepared(scan: Path, name: str, request: Request) -> Placed:
     if request.brain_mask is None:
         brain = Volume(brain_of_stripped(image), image.affine)
     else:
-        mask = read_volume(request.brain_mask)
+        mask = read_volume(request.brain_mask, as_stored=True)
         check_same_lattice(request.brain_mask, mask, scan, image.lattice)
         brain = Volume(np.asarray(mask.data > max(float(mask.data.max()), 0.0) / 2), image.affine)
     ml = check_brain(brain, (request.brain_mask or scan).name)
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         mask_path = Path(folder) / "brain_mask.nii.gz"
-        write_mask(mask_path, brain)
+        write_volume(mask_path, brain)
         case = _loaded(name, scan, mask_path, request)
     return Placed(case, brain, np.eye(4), {"preparation": None, "brain_ml": round(ml, 2)})
 
@@ -183,8 +172,7 @@ def _write(
     for kind, data in (volumes | masks).items():
         path = request.out / f"{name}_{kind}.nii.gz"
         with written_whole(path) as beside:
-            write = write_mask if kind in masks else write_floats
-            write(beside, Volume(data, own.affine))
+            write_volume(beside, Volume(data, own.affine), None if kind in masks else np.float32)
         written.append(path)
     return written
 

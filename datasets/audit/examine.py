@@ -22,7 +22,7 @@ from datasets.audit.volumes import (
 from datasets.case import CaseFiles
 from datasets.errors import UserError
 from datasets.grid import INSIDE_ABOVE, Grid, covered, window
-from datasets.io.nifti import Volume, check_same_grid, read_volume
+from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
 
 Mask = NDArray[np.bool_]
 
@@ -88,7 +88,7 @@ def examine(case: Candidate) -> Examined:
     return Examined(case.files.case_id, tuple(findings), tuple(scans), None if first is None else grid_of(first))
 
 
-def _read(case: Candidate, path: Path, findings: list[Finding]) -> Volume | None:
+def _read(case: Candidate, path: Path, findings: list[Finding]) -> StoredVolume | None:
     try:
         return read_volume(path)
     except UserError as error:
@@ -96,7 +96,7 @@ def _read(case: Candidate, path: Path, findings: list[Finding]) -> Volume | None
         return None
 
 
-def _mask(case: Candidate, path: Path | None, image: Volume | None, findings: list[Finding]) -> Mask | None:
+def _mask(case: Candidate, path: Path | None, image: StoredVolume | None, findings: list[Finding]) -> Mask | None:
     """None where there is none, or it cannot be read or does not fit."""
     mask = None if path is None else _read(case, path, findings)
     if path is None or mask is None:
@@ -111,7 +111,9 @@ def _mask(case: Candidate, path: Path | None, image: Volume | None, findings: li
     return np.asarray(mask.data > INSIDE_ABOVE)
 
 
-def _same_grids(case: Candidate, images: Mapping[str, Volume], first: Volume | None, findings: list[Finding]) -> None:
+def _same_grids(
+    case: Candidate, images: Mapping[str, StoredVolume], first: StoredVolume | None, findings: list[Finding]
+) -> None:
     for image in images.values():
         try:
             if first is not None:
@@ -120,7 +122,7 @@ def _same_grids(case: Candidate, images: Mapping[str, Volume], first: Volume | N
             findings.append(unusable(case.cohort, case.files.case_id, str(image.path), error))
 
 
-def _in_box(case: Candidate, name: str, image: Volume, brain: Mask) -> list[Finding]:
+def _in_box(case: Candidate, name: str, image: StoredVolume, brain: Mask) -> list[Finding]:
     """What only shows on the grid of a study."""
     if case.grid is None or not brain.any():
         return []
@@ -132,7 +134,7 @@ def _in_box(case: Candidate, name: str, image: Volume, brain: Mask) -> list[Find
     return []
 
 
-def _scan(case: Candidate, sequence: str, image: Volume, brain: Mask | None) -> Scan:
+def _scan(case: Candidate, sequence: str, image: StoredVolume, brain: Mask | None) -> Scan:
     files = case.files
     comparable = case.compared and brain is not None and bool(brain.any())
     return Scan(
@@ -146,7 +148,7 @@ def _scan(case: Candidate, sequence: str, image: Volume, brain: Mask | None) -> 
     )
 
 
-def _content_hash(image: Volume) -> str:
+def _content_hash(image: StoredVolume) -> str:
     """Of shape and voxels, whatever type and compression they were stored in."""
     whole = hashlib.blake2b(str(image.data.shape).encode(), digest_size=16)
     whole.update(np.ascontiguousarray(image.data, dtype=np.float32).data)

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from datasets.audit.finding import Finding, Severity
 from datasets.grid import INSIDE_ABOVE
-from datasets.io.nifti import Volume
+from datasets.io.nifti import StoredVolume
 
 LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond them the unit is in doubt
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
@@ -18,7 +18,7 @@ APART = 1.0  # mm between what sform and qform make of a corner
 Told = tuple[Severity, str, str, str]
 
 
-def geometry_findings(volume: Volume) -> Iterator[Told]:
+def geometry_findings(volume: StoredVolume) -> Iterator[Told]:
     """Severity, code, what was got and what was wanted, for one image."""
     yield from _orientation(volume)
     spacing = volume.spacing
@@ -44,12 +44,12 @@ def mixed_grids(shapes: Mapping[str, tuple[object, ...]], cohort: str) -> list[F
     return [Finding("warning", "mixed-grids", cohort, odd, got, f"{_grid(usual)} as most have")]
 
 
-def grid_of(volume: Volume) -> tuple[object, ...]:
+def grid_of(volume: StoredVolume) -> tuple[object, ...]:
     """Shape and spacing, to be compared."""
     return (*volume.data.shape, *(round(float(edge), 2) for edge in volume.spacing))
 
 
-def _orientation(volume: Volume) -> Iterator[Told]:
+def _orientation(volume: StoredVolume) -> Iterator[Told]:
     header = volume.header
     q, s = int(header["qform_code"]), int(header["sform_code"])
     if not q and not s:
@@ -114,7 +114,7 @@ STRAY_ML = 1.0  # a hole or a separate part of less is a mask's rough edge
 ALL = ndimage.generate_binary_structure(3, 3)
 
 
-def value_findings(mask: Volume) -> Iterator[Told]:
+def value_findings(mask: StoredVolume) -> Iterator[Told]:
     """A mask's values, which are to be 0 and 1."""
     values = np.unique(mask.data)
     if np.isin(values, (0, 1)).all():

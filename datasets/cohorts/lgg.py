@@ -31,7 +31,7 @@ def raw_cases(root: Path) -> RawCohort:
 
     The three channels are T1, FLAIR and T1ce. Where one of the others was not acquired the download
     repeats the FLAIR in its place: such a sequence is left out. The size of a voxel is not stored; what
-    is assumed of it stands in `datasets.cohorts.lgg`.
+    is assumed of it: see `FIELD_MM` and `STACK_MM`.
 
     Raises:
         MissingData: there is no such slice.
@@ -53,7 +53,7 @@ def raw_cases(root: Path) -> RawCohort:
         try:
             cases.append(_raw_case(name, slices))
         except BadFile as error:
-            problems.append(f"passed over: {error}")
+            problems.append(f"skipped: {error}")
     return RawCohort(tuple(cases), tuple(problems))
 
 
@@ -155,13 +155,13 @@ def _alike(slices: "list[NDArray[np.uint8]]", first: Path) -> "list[NDArray[np.u
 
 
 def _write(volume: "NDArray[np.uint8]", path: Path) -> Path:
-    import nibabel
     import numpy as np
+
+    from datasets.io.nifti import Volume, write_volume
 
     depth, height, width = volume.shape
     spacing = np.array([FIELD_MM / width, FIELD_MM / height, STACK_MM / depth])
     affine = np.diag([*(spacing * (-1, -1, 1)), 1.0])
     affine[:3, 3] = -affine[:3, :3] @ (np.array([width, height, depth]) - 1) / 2  # the origin at the middle
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.nifti1.Nifti1Image(volume.transpose(2, 1, 0), affine).to_filename(path)  # (X, Y, Z)
+    write_volume(path, Volume(volume.transpose(2, 1, 0), affine))  # (X, Y, Z)
     return path

@@ -10,9 +10,9 @@ from typing import Any
 
 from datasets.case import RawCase
 from datasets.io.files import Stamp, holds, stamp
+from datasets.io.nifti import Volume, write_scaled, write_volume
 from datasets.preparation.lesions import LesionVolumes
 from datasets.preparation.scan import PIPELINE, PreparedScan, Setup
-from datasets.preparation.volume import Volume, write_image, write_mask
 
 RECORDS = "records"
 
@@ -137,12 +137,10 @@ def _write(scratch: Path, case_id: str, scan: PreparedScan) -> list[Path]:
     masks: dict[str, Any] = {"brain_mask": scan.brain_mask}
     if scan.lesion_mask is not None:
         masks["lesion_mask"] = scan.lesion_mask
-    for kind in (*scan.images, *masks):
-        (scratch / kind).mkdir(parents=True, exist_ok=True)
     for sequence, image in scan.images.items():
-        write_image(scratch / sequence / name, Volume(image, affine))
+        write_scaled(scratch / sequence / name, Volume(image, affine))
     for kind, mask in masks.items():
-        write_mask(scratch / kind / name, Volume(mask, affine))
+        write_volume(scratch / kind / name, Volume(mask, affine))
     return [scratch / kind / name for kind in (*scan.images, *masks)]
 
 

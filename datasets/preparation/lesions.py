@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadFile
-from datasets.preparation.volume import Lattice, Matrix, Volume, onto, read_volume
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume
+from datasets.preparation.resampling import onto
 
 WARN_PERCENT = 5.0
 WARN_ML = 0.05
@@ -56,7 +57,7 @@ def read_lesion_mask(path: Path, labels: tuple[int, ...]) -> Volume:
     Raises:
         BadFile: the file cannot be used, holds no lesion, or a label that is no whole number.
     """
-    volume = read_volume(path)
+    volume = read_volume(path, as_stored=True)
     half = max(float(volume.data.max()), 0.0) / 2
     lesion = np.isin(np.rint(volume.data), labels) if labels else volume.data > half
     if not lesion.any():

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from datasets.errors import BadValue
-from datasets.preparation.volume import Matrix, Volume, onto, upright
+from datasets.io.nifti import Matrix, Volume
+from datasets.preparation.resampling import onto, upright
 
 if TYPE_CHECKING:
     import SimpleITK

@@ -10,22 +10,13 @@ from numpy.typing import NDArray
 
 from datasets.case import RawCase
 from datasets.errors import BadFile, BadValue
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume
 from datasets.preparation.bias import corrected
 from datasets.preparation.lesions import LesionVolumes, move_lesion_mask, read_lesion_mask
 from datasets.preparation.registration import register
+from datasets.preparation.resampling import check_same_lattice, mask_onto, onto, read_scan, upright
 from datasets.preparation.stripping import Stripper, brain_of, brain_of_stripped, check_brain
 from datasets.preparation.template import Template
-from datasets.preparation.volume import (
-    Lattice,
-    Matrix,
-    Volume,
-    check_same_lattice,
-    mask_onto,
-    onto,
-    read_scan,
-    read_volume,
-    upright,
-)
 
 PIPELINE = 2
 """Counts up whenever the same scan and parameters give other voxels, so that kept cases are made anew."""
@@ -172,7 +163,7 @@ def _brain(
 ) -> Volume:
     """The brain mask, on whatever voxels it was found, in the reference's mm."""
     if raw.brain_mask is not None:
-        mask = read_volume(raw.brain_mask)
+        mask = read_volume(raw.brain_mask, as_stored=True)
         check_same_lattice(raw.brain_mask, mask, raw.images[raw.drawn_on], scans[raw.drawn_on].lattice)
         half = max(float(mask.data.max()), 0.0) / 2
         found = np.asarray(mask.data > half)

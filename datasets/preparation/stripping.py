@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
-from datasets.preparation.volume import Volume, check_same_lattice, read_volume, write_floats
+from datasets.io.nifti import Volume, read_volume, write_volume
+from datasets.preparation.resampling import check_same_lattice
 
 VARIABLE = "UADBENCH_STRIPPERS"
 PATIENCE_S = 1800
@@ -79,12 +80,12 @@ def brain_of(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.bo
     """
     with TemporaryDirectory(prefix="uadbench-strip-") as folder:
         files = {name: str(Path(folder) / f"{name}.nii.gz") for name in ("image", "mask", "brain")}
-        write_floats(Path(files["image"]), head)
+        write_volume(Path(files["image"]), head, np.float32)
         _call([word.format(**files) for word in stripper.command], threads)
         path = Path(files["mask"])
         if not path.is_file():
             raise BadFile(f"Stripper {stripper.name}: got no file from '{' '.join(stripper.command)}', wanted a mask.")
-        mask = read_volume(path)
+        mask = read_volume(path, as_stored=True)
         check_same_lattice(Path(f"mask of {stripper.name}"), mask, Path("the scan"), head.lattice)
     return np.asarray(mask.data > 0.5)
 

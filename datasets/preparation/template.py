@@ -8,7 +8,8 @@ import numpy as np
 
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.files import sha256
-from datasets.preparation.volume import Lattice, Volume, onto, read_scan, upright
+from datasets.io.nifti import Lattice, Volume
+from datasets.preparation.resampling import onto, read_scan, upright
 
 VARIABLE = "UADBENCH_TEMPLATE"
 IN_DATA = Path("atlas") / "sri24_t1_skullstripped_brats_space.nii.gz"

@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.case import CaseFiles
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.atomic import new_cohort, write_table
+from datasets.io.nifti import StoredVolume, Volume, read_volume, write_volume
 from datasets.simulation.implants.blending import HostImage, add_lesion, add_seam, host_image
 from datasets.simulation.implants.design import Design, Treatment
 from datasets.simulation.implants.placement import Placed, place_lesion
@@ -138,38 +137,29 @@ class Head:
     """A host's voxels.
 
     Attributes:
-        stored: each sequence's file, for its header and voxel type.
+        stored: each sequence's file, for its affine and voxel type.
     """
 
     tissues: Tissues
     images: Mapping[str, HostImage]
-    stored: Mapping[str, Any]
+    stored: Mapping[str, StoredVolume]
 
 
 def _read_head(host: Host) -> Head:
-    stored = {sequence: _load(one.image) for sequence, one in host.files.items()}
-    masks = _load(host.first.brain_mask)
-    images = {sequence: np.asanyarray(file.dataobj) for sequence, file in stored.items()}
-    brain_mask = np.asarray(np.asanyarray(masks.dataobj) > 0.5)
+    stored = {sequence: read_volume(one.image, as_stored=True) for sequence, one in host.files.items()}
+    mask = read_volume(host.first.brain_mask, as_stored=True)
+    images = {sequence: volume.data for sequence, volume in stored.items()}
+    brain_mask = np.asarray(mask.data > 0.5)
     for sequence, image in images.items():
-        if image.shape != brain_mask.shape or image.ndim != 3:
+        if image.shape != brain_mask.shape:
             path = host.files[sequence].image
             raise BadFile(f"{path}: got shape {image.shape}, wanted {brain_mask.shape} as of the brain mask.")
-    x, y, z = (float(edge) for edge in np.linalg.norm(masks.affine[:3, :3], axis=0))
+    x, y, z = mask.spacing.tolist()
     try:
         tissues = guess_tissues(images, brain_mask, (x, y, z))
         return Head(tissues, {name: host_image(image, tissues) for name, image in images.items()}, stored)
     except BadFile as error:
         raise BadFile(f"{host.first.image}: {error}") from error
-
-
-def _load(path: Path) -> Any:
-    try:
-        nifti = nibabel.nifti1.load(path)
-        np.asanyarray(nifti.dataobj)
-    except Exception as error:  # nibabel, gzip and zlib share no base class for a torn file
-        raise BadFile(f"{path}: got a file that cannot be read ({error}), wanted an intact NIfTI volume.") from error
-    return nifti
 
 
 def _copy_host(folder: Path, host: Host) -> None:
@@ -213,9 +203,8 @@ def _write_case(
             written = _written(_treated(image, placed, treatment, seed), image, placed, head.stored[sequence], path)
             realised[sequence] = float((written - image.image)[placed.lesion_mask].mean() / image.step)
     _link(folder / "brain_mask" / f"{host.first.case_id}.nii.gz", folder / "brain_mask" / f"{name}.nii.gz")
-    _save(
-        placed.lesion_mask.astype(np.uint8), next(iter(head.stored.values())), folder / "lesion_mask" / f"{name}.nii.gz"
-    )
+    affine = next(iter(head.stored.values())).affine
+    write_volume(folder / "lesion_mask" / f"{name}.nii.gz", Volume(placed.lesion_mask, affine))
     return _truth(name, host, treatment, shape, placed, head, next(iter(realised.values())))
 
 
@@ -240,10 +229,10 @@ def _treated(image: HostImage, placed: Placed, treatment: Treatment, seed: int) 
 
 
 def _written(
-    changed: NDArray[np.float32], image: HostImage, placed: Placed, stored: Any, path: Path
+    changed: NDArray[np.float32], image: HostImage, placed: Placed, stored: StoredVolume, path: Path
 ) -> NDArray[np.float32]:
     """Save a changed image in its host's voxel type; what is saved is returned."""
-    kind = np.asanyarray(stored.dataobj).dtype
+    kind = stored.data.dtype
     brain = image.image[image.tissues.brain_mask]
     floor = min(float(brain.min()), 0.02 * float(np.median(brain)))  # dark, and still inside the brain
     ceiling = float(np.iinfo(kind).max) if kind.kind in "ui" else np.inf
@@ -251,15 +240,8 @@ def _written(
     values = np.where(touched, np.clip(changed, np.minimum(floor, image.image), ceiling), image.image)
     if kind.kind in "ui":
         values = np.round(values)
-    _save(values.astype(kind), stored, path)
+    write_volume(path, Volume(values.astype(kind), stored.affine))
     return values.astype(np.float32)
-
-
-def _save(volume: NDArray[Any], stored: Any, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    nifti = nibabel.nifti1.Nifti1Image(volume, stored.affine)
-    nifti.header.set_xyzt_units("mm")
-    nifti.to_filename(path)
 
 
 def _link(source: Path, target: Path) -> None:

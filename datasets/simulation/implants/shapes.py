@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.errors import BadFile, MissingData
+from datasets.io.nifti import read_volume
 
 Volume = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -170,12 +170,8 @@ def _ml(mask: LesionMask) -> float:
 
 
 def _read_nifti(path: Path) -> LesionMask:
-    try:
-        nifti = nibabel.nifti1.load(path)
-        data = np.asarray(nifti.dataobj)
-    except Exception as error:  # nibabel, gzip and zlib share no base class for a torn file
-        raise BadFile(f"{path}: got a file that cannot be read ({error}), wanted a NIfTI lesion mask.") from error
-    return _cut(path.name.split(".nii")[0], data > 0.5, nifti.affine, path)
+    volume = read_volume(path, as_stored=True)
+    return _cut(path.name.split(".nii")[0], volume.data > 0.5, volume.affine, path)
 
 
 def _read_packed(path: Path) -> Library:

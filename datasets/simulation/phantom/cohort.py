@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadValue, UnknownName
 from datasets.io.atomic import new_cohort, write_table
+from datasets.io.nifti import Volume, write_volume
 from datasets.simulation.phantom.lesions import Lesion
 from datasets.simulation.phantom.signals import PROTOCOLS
 from datasets.simulation.phantom.subject import FAMILIES, PLAIN, Subject, SubjectNumber, draw_subject
@@ -116,10 +116,8 @@ def _write_case(folder: Path, subject: Subject) -> None:
 
 def _write_volumes(folder: Path, subject: Subject, volumes: Mapping[str, NDArray[np.generic]]) -> None:
     for kind, volume in volumes.items():
-        image = nibabel.Nifti1Image(volume.astype(np.uint8), subject.anatomy.lattice.affine)
-        image.header.set_xyzt_units("mm")
-        (folder / kind).mkdir(exist_ok=True, parents=True)
-        image.to_filename(folder / kind / f"{subject.number.case_id}.nii.gz")
+        path = folder / kind / f"{subject.number.case_id}.nii.gz"
+        write_volume(path, Volume(volume, subject.anatomy.lattice.affine), np.uint8)
 
 
 def _case_row(subject: Subject) -> Row:

@@ -6,11 +6,12 @@ import pytest
 from skulls import draw_head, moved, turn, write_raw, write_template
 
 from datasets.errors import BadFile, BadValue
+from datasets.io.nifti import Volume, write_volume
 from datasets.preparation.bias import corrected
+from datasets.preparation.resampling import onto
 from datasets.preparation.scan import Parameters, Setup, prepare_scan
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
-from datasets.preparation.volume import Volume, onto, write_floats
 
 TURN = turn((10, -6, 8), (1.05, 0.96, 1.02), (30, -20, 10))
 
@@ -49,7 +50,7 @@ def test_what_lies_in_the_templates_space_is_not_moved_at_all(setup: Setup, tmp_
 def test_a_second_sequence_is_turned_onto_the_first(setup: Setup, tmp_path: Path) -> None:
     head, other = draw_head(), turn((3, -2, 4), (1, 1, 1), (4, 3, -3))
     raw = write_raw(tmp_path, "one", head, TURN)
-    write_floats(tmp_path / "t2.nii.gz", moved(head.head, other @ TURN))
+    write_volume(tmp_path / "t2.nii.gz", moved(head.head, other @ TURN), np.float32)
     scan = prepare_scan(replace(raw, images={**raw.images, "t2": tmp_path / "t2.nii.gz"}), setup)
     brain = scan.brain_mask
     assert np.corrcoef(scan.images["t1"][brain], scan.images["t2"][brain])[0, 1] > 0.97

@@ -8,9 +8,10 @@ import pytest
 from skulls import moved, turn
 
 from datasets.errors import MissingData
+from datasets.io.nifti import Volume
 from datasets.preparation.registration import register, set_threads
+from datasets.preparation.resampling import onto, read_scan, upright
 from datasets.preparation.stripping import brain_of, find_stripper
-from datasets.preparation.volume import Volume, onto, read_scan, upright
 
 DATA = Path(os.environ.get("UADBENCH_DATA", "no-data"))
 TEMPLATE = DATA / "atlas" / "sri24_t1_skullstripped_brats_space.nii.gz"

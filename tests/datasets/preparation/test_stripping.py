@@ -6,8 +6,8 @@ import pytest
 from skulls import draw_head
 
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
+from datasets.io.nifti import Volume
 from datasets.preparation.stripping import Stripper, brain_of, brain_of_stripped, check_brain, find_stripper
-from datasets.preparation.volume import Volume
 
 TOOL = """
 import sys, nibabel

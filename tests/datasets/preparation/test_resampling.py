@@ -7,19 +7,8 @@ import pytest
 from skulls import turn
 
 from datasets.errors import BadFile, MissingData
-from datasets.preparation.volume import (
-    Lattice,
-    Order,
-    Volume,
-    check_same_lattice,
-    mask_onto,
-    onto,
-    read_scan,
-    read_volume,
-    upright,
-    write_floats,
-    write_image,
-)
+from datasets.io.nifti import Lattice, Volume, read_volume, write_scaled, write_volume
+from datasets.preparation.resampling import Order, check_same_lattice, mask_onto, onto, read_scan, upright
 
 AFFINE = np.array([[0, -2, 0, 5], [1, 0, 0, -7], [0, 0, 3, 1], [0, 0, 0, 1.0]])
 RNG = np.random.default_rng(0)
@@ -32,7 +21,7 @@ def write(path: Path, data: np.ndarray) -> Path:
 
 def test_sixteen_bits_keep_an_image_to_a_part_in_a_hundred_thousand(tmp_path: Path) -> None:
     image = Volume((RNG.random((5, 6, 7)) * 3000).astype(np.float32), AFFINE)
-    write_image(tmp_path / "image.nii.gz", image)
+    write_scaled(tmp_path / "image.nii.gz", image)
     kept = read_scan(tmp_path / "image.nii.gz")
     assert np.abs(kept.data - image.data).max() < 3000 * 1e-5
     assert np.allclose(kept.affine, AFFINE)
@@ -67,9 +56,9 @@ def test_a_torn_file_is_named_even_where_only_its_end_is_missing(tmp_path: Path)
     for content in (whole[: len(whole) // 2], whole[:-4], b"", b"not a scan"):
         path.write_bytes(content)
         with pytest.raises(BadFile, match="cannot be read"):
-            read_volume(path)
+            read_volume(path, as_stored=True)
     with pytest.raises(MissingData, match="No file"):
-        read_volume(tmp_path / "other.nii.gz")
+        read_volume(tmp_path / "other.nii.gz", as_stored=True)
 
 
 def test_a_header_that_declares_too_much_takes_no_memory(tmp_path: Path) -> None:
@@ -79,7 +68,7 @@ def test_a_header_that_declares_too_much_takes_no_memory(tmp_path: Path) -> None
     for name, stored in (("scan.nii", bytes(content)), ("scan.nii.gz", gzip.compress(bytes(content)))):
         (tmp_path / name).write_bytes(stored)
         with pytest.raises(BadFile, match="declares"):
-            read_volume(tmp_path / name)
+            read_volume(tmp_path / name, as_stored=True)
 
 
 def test_a_mask_off_its_image_is_told_from_one_that_is_rounded(tmp_path: Path) -> None:
@@ -92,7 +81,7 @@ def test_a_mask_off_its_image_is_told_from_one_that_is_rounded(tmp_path: Path) -
         check_same_lattice(Path("mask"), Volume(np.zeros((4, 5, 6)), far), Path("image"), image)
     with pytest.raises(BadFile, match="got shape"):
         check_same_lattice(Path("mask"), Volume(np.zeros((4, 5, 5)), AFFINE), Path("image"), image)
-    write_floats(tmp_path / "x.nii.gz", Volume(np.zeros((2, 2, 2)), AFFINE))
+    write_volume(tmp_path / "x.nii.gz", Volume(np.zeros((2, 2, 2)), AFFINE), np.float32)
     assert image.voxel_ml == pytest.approx(0.006)
 
 
