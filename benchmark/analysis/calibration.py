@@ -1,10 +1,8 @@
 """A run's methods calibrated on healthy scans of one site: thresholds, voxel p-maps, and the power that is left."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +31,7 @@ from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.grid import Grid, load_case
-from datasets.io.atomic import written_whole
+from datasets.io.tables import write_table
 from datasets.spec import digest
 
 Mask = NDArray[np.bool_]
@@ -300,10 +298,7 @@ def split_text(found: Sequence[Calibrated], healthy: str, alpha: float) -> str:
 
 def write_calibration(path: Path, found: Sequence[Calibrated], chain: str) -> None:
     """A line a fit and other cohort; a fit without other cohorts has one line too."""
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(line for one in found for line in _lines(one, chain))
+    write_table(path, COLUMNS, (line for one in found for line in _lines(one, chain)))
 
 
 def _lines(one: Calibrated, chain: str) -> Iterator[list[object]]:
@@ -314,7 +309,7 @@ def _lines(one: Calibrated, chain: str) -> Iterator[list[object]]:
     for power in one.powers:
         numbers = (power.dice, power.recall, power.voxel_recall)
         counts = (power.dataset, power.people, power.with_lesion, power.alarmed, power.hit)
-        yield [*start, *counts, *("" if isnan(number) else number for number in numbers)]
+        yield [*start, *counts, *numbers]
 
 
 def _power_cells(power: Power | None) -> list[str]:

@@ -1,6 +1,5 @@
 """A run's rankings under every choice of the fixed list: universes with the methods' scores in them."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -14,7 +13,8 @@ from benchmark.statistics.panel import LOGGED, Choice, Panel, panels
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.rank_stability import Choices, Described, Universe, Values, by_axis, describe
 from datasets.errors import BadValue, MissingData
-from datasets.io.atomic import read_json, written_whole
+from datasets.io.atomic import read_json
+from datasets.io.tables import write_table
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,9 @@ def _spread(taus: Values) -> str:
 
 def write_universes(path: Path, found: Sequence[Multiverse]) -> None:
     """A line a universe: its choice, tau with the reference, and every method's score."""
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        methods = list(dict.fromkeys(method for one in found for method in one.described.methods))
-        writer.writerow(
-            ["dataset", "metric", "postprocessing", "protocol", "normalisation", "seed", "tau", "first", *methods]
-        )
-        for one in found:
-            writer.writerows(_lines(one, methods))
+    methods = list(dict.fromkeys(method for one in found for method in one.described.methods))
+    columns = ["dataset", "metric", "postprocessing", "protocol", "normalisation", "seed", "tau", "first", *methods]
+    write_table(path, columns, (line for one in found for line in _lines(one, methods)))
 
 
 def _lines(one: Multiverse, methods: Sequence[str]) -> Iterator[list[object]]:
@@ -102,7 +97,7 @@ def _lines(one: Multiverse, methods: Sequence[str]) -> Iterator[list[object]]:
         yield [
             universe.dataset, universe.metric, universe.postprocessing, universe.protocol, universe.normalisation, seed,
             "" if isnan(tau) else f"{tau:.4f}", " ".join(leading),
-            *(repr(float(sign * values[method])) if method in values else "" for method in methods),
+            *(sign * values[method] if method in values else None for method in methods),
         ]  # fmt: skip
 
 

@@ -1,12 +1,11 @@
 """comparisons.csv: every pair of every cohort, a line a question."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.statistics.pairwise.paired_difference import Comparison
-from datasets.io.atomic import written_whole
+from datasets.io.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +26,7 @@ NUMBERS = (
 
 def write_comparisons(path: Path, comparisons: Iterable[Comparison]) -> None:
     """Write them as CSV; what is undefined is empty."""
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([_cell(value) for value in _line(one)] for one in comparisons)
+    write_table(path, COLUMNS, map(_line, comparisons))
 
 
 def read_comparisons(path: Path) -> "pd.DataFrame":
@@ -54,10 +50,3 @@ def _line(one: Comparison) -> tuple[object, ...]:
         one.margin, one.p_equivalent, one.p_equivalent_adjusted,
         one.detectable, one.power, one.p_false_claim, one.p_false_claim_winner, one.methods, one.p_published,
     )  # fmt: skip
-
-
-def _cell(value: object) -> object:
-    """NaN and None are empty; floats keep every digit."""
-    if isinstance(value, float):
-        return "" if value != value else repr(float(value))
-    return "" if value is None else value

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from benchmark.study.cells import Cell, Evaluation
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
+from datasets.io.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,14 +99,7 @@ def _from_text(row: Mapping[str, str]) -> Row:
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
     """Write rows as CSV, one at a time; numbers keep every digit. Returns how many there were."""
-    count = 0
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow([getattr(row, column) for column in COLUMNS])
-            count += 1
-    return count
+    return write_table(path, COLUMNS, map(vars, rows), undefined="nan")
 
 
 def join_rows(parts: Iterable[Path], whole: Path) -> None:
@@ -123,12 +118,8 @@ def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
     first = next(remaining, None)
     if first is None:
         path.unlink(missing_ok=True)
-        return
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(first), lineterminator="\n")
-        writer.writeheader()
-        writer.writerow(first)
-        writer.writerows(remaining)
+    else:
+        write_table(path, list(first), chain((first,), remaining), undefined="nan")
 
 
 def kept_rows(path: Path) -> list[Row]:

@@ -1,13 +1,12 @@
 """Tables below a run's `summaries/`: written from dataclasses, read as frames."""
 
-import csv
 from collections.abc import Iterable
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.storage.folder import RunFolder
-from datasets.io.atomic import written_whole
+from datasets.io import tables as csv_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +21,7 @@ def table_path(run: RunFolder, name: str) -> Path:
 def write_table(run: RunFolder, name: str, kind: type[Any], lines: Iterable[Any]) -> None:
     """Write lines of one dataclass; what is undefined is empty, and without a line only the header is there."""
     path = table_path(run, name)
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([field.name for field in fields(kind)])
-        writer.writerows([_cell(value) for value in astuple(line)] for line in lines)
+    csv_tables.write_table(path, [field.name for field in fields(kind)], map(astuple, lines))
 
 
 def read_summary(run: RunFolder, name: str, kind: type[Any]) -> "pd.DataFrame":
@@ -39,10 +35,3 @@ def read_summary(run: RunFolder, name: str, kind: type[Any]) -> "pd.DataFrame":
         return pd.DataFrame({column: pd.Series(dtype=text.get(column, float)) for column in columns})
     numbers = {column: ["", "nan"] for column in columns if column not in text}
     return pd.read_csv(path, dtype=text, na_values=numbers, keep_default_na=False)
-
-
-def _cell(value: object) -> object:
-    """NaN is empty; floats keep every digit."""
-    if isinstance(value, float):
-        return "" if value != value else repr(float(value))
-    return value

@@ -1,7 +1,6 @@
 """`python -m datasets splits`: a cohort's splits or folds by subject, as a table."""
 
 import csv
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +10,7 @@ import typer
 from datasets.case import SPLITS, CaseFiles, Split
 from datasets.cohorts.catalog import chosen
 from datasets.errors import BadFile, BadValue, MissingData
+from datasets.io.tables import table_text
 from datasets.spec import DatasetSpec
 from datasets.splits import Subject, fold_table, split_of, subjects_of
 from datasets.splits.assignment import committed
@@ -108,17 +108,16 @@ def _subject(row: Mapping[str, str], table: Path) -> Subject:
 
 def _table(people: list[Subject], found: Mapping[str, Split], folds: int | None, turn: Literal["val", "test"]) -> str:
     traits = [trait for trait in ("site", "age_band") if any(getattr(one, trait) for one in people)]
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    columns = ["subject_id", "split", *traits]
     if folds is None:
-        writer.writerow(["subject_id", "split", *traits])
-        writer.writerows([one.subject_id, found[one.subject_id], *_traits(one, traits)] for one in people)
-    else:
-        writer.writerow(["fold", "subject_id", "split", *traits])
-        for placed in fold_table(people, found, folds, turn=turn):
-            one = placed.subject
-            writer.writerow([placed.fold, one.subject_id, placed.split, *_traits(one, traits)])
-    return stream.getvalue()
+        return table_text(columns, ([one.subject_id, found[one.subject_id], *_traits(one, traits)] for one in people))
+    return table_text(
+        ["fold", *columns],
+        (
+            [one.fold, one.subject.subject_id, one.split, *_traits(one.subject, traits)]
+            for one in fold_table(people, found, folds, turn=turn)
+        ),
+    )
 
 
 def _traits(subject: Subject, traits: Iterable[str]) -> list[str]:

@@ -1,11 +1,10 @@
 """Writing a cohort: it appears when it is complete, and takes nobody's place."""
 
-import csv
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EACCES
 from pathlib import Path
@@ -49,14 +48,6 @@ def refuse_read_only(folder: Path) -> None:
     there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
     if there.exists() and not there.stat().st_mode & 0o222:
         raise PermissionError(EACCES, os.strerror(EACCES), str(there))
-
-
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write CSV with `columns` as its first line."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 LEFT_OVER = re.compile(r"\.(\d+\.|scoring-|exchange-)")

@@ -1,7 +1,5 @@
 """prepare_cohort: a download to the prepared layout, keeping what is done, surviving what fails."""
 
-import csv
-import io
 import json
 import shutil
 import time
@@ -16,6 +14,7 @@ from tempfile import TemporaryFile
 from datasets.case import RawCase, Split
 from datasets.errors import BadValue
 from datasets.io.atomic import refuse_read_only
+from datasets.io.tables import table_text
 from datasets.preparation.case_record import CaseRecord, kept_record, write_whole
 from datasets.preparation.contact_sheet import write_contact_sheets
 from datasets.preparation.lesions import WARN_ML, WARN_PERCENT
@@ -141,24 +140,21 @@ def _table(
     spec: DatasetSpec, cases: Iterable[RawCase], records: Mapping[str, CaseRecord], splits: Mapping[str, Split]
 ) -> str:
     columns = (*COLUMNS, "healthy") if spec.healthy is None else COLUMNS
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    for raw in cases:
-        writer.writerow(
-            {
-                "case_id": raw.case_id,
-                "subject_id": raw.subject_id,
-                "split": splits[raw.subject_id],
-                "sequences": " ".join(records[raw.case_id].sequences),
-                "site": raw.site,
-                "age": "" if raw.age is None else f"{raw.age:g}",
-                "sex": raw.sex,
-                "licence": raw.licence,
-                "healthy": "yes" if raw.lesion_mask is None else "no",
-            }
-        )
-    return text.getvalue()
+    lines = (
+        {
+            "case_id": raw.case_id,
+            "subject_id": raw.subject_id,
+            "split": splits[raw.subject_id],
+            "sequences": " ".join(records[raw.case_id].sequences),
+            "site": raw.site,
+            "age": "" if raw.age is None else f"{raw.age:g}",
+            "sex": raw.sex,
+            "licence": raw.licence,
+            "healthy": "yes" if raw.lesion_mask is None else "no",
+        }
+        for raw in cases
+    )
+    return table_text(columns, lines)
 
 
 def _account(

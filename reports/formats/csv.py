@@ -1,13 +1,12 @@
 """write_csv: `boards.csv`, every number of the boards with what it is over, for machines."""
 
-import csv
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from datasets.io.atomic import written_whole
+from datasets.io.tables import write_table
 from reports.document import Document
 from reports.model.cohort_results import Board
 from reports.model.numbers import Number, Statistic, geometric_mean
@@ -20,10 +19,7 @@ COLUMNS = ("dataset", "cases", "method", "postprocessing", "protocol", "metric",
 def write_csv(document: Document) -> Path:
     """Write `boards.csv` into the run folder; its path is returned. Missing and undefined numbers are empty."""
     path = document.run.root / "boards.csv"
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(_lines(document.findings))
+    write_table(path, COLUMNS, _lines(document.findings))
     return path
 
 
@@ -41,8 +37,7 @@ def _numbered(
 ) -> Iterator[tuple[object, ...]]:
     for method, one in numbers.items():
         if one.defined:
-            values = (one.value, "" if pd.isna(one.sd) else one.sd, one.defined, one.wanted)
-            yield (*where, method, *what, *values)
+            yield (*where, method, *what, one.value, one.sd, one.defined, one.wanted)
 
 
 def _measured(board: Board) -> list[tuple[str, str, str]]:

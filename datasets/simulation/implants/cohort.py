@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from datasets.case import CaseFiles
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.io.atomic import new_cohort, write_table
+from datasets.io.atomic import new_cohort
 from datasets.io.nifti import StoredVolume, Volume, read_volume, write_volume
+from datasets.io.tables import write_table
 from datasets.simulation.implants.blending import HostImage, add_lesion, add_seam, host_image
 from datasets.simulation.implants.design import Design, Treatment
 from datasets.simulation.implants.placement import Placed, place_lesion

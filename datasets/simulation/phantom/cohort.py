@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadValue, UnknownName
-from datasets.io.atomic import new_cohort, write_table
+from datasets.io.atomic import new_cohort
 from datasets.io.nifti import Volume, write_volume
+from datasets.io.tables import write_table
 from datasets.simulation.phantom.lesions import Lesion
 from datasets.simulation.phantom.signals import PROTOCOLS
 from datasets.simulation.phantom.subject import FAMILIES, PLAIN, Subject, SubjectNumber, draw_subject
