@@ -7,8 +7,8 @@ from pathlib import Path
 
 from datasets.case import CaseFiles, RawCohort, Split
 from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, refusal
-from datasets.io.case_table import Table, read_table
 from datasets.io.files import why_no_file
+from datasets.io.tables import Table, read_table
 
 PREPARE_OR_SIMULATE = (
     " Then bring it into the prepared layout (docs/adding-a-dataset.md)."

@@ -16,6 +16,7 @@ from baselines.checkpoints.torch_file import read_tensors
 from baselines.reconstruction import SliceReconstruction
 from datasets.case import Case
 from datasets.errors import BadFile, BadValue, MissingData
+from datasets.io.atomic import written_whole
 
 DIGITS = 12
 TAKEN = (
@@ -91,10 +92,9 @@ def import_checkpoint(method: type[SliceReconstruction], config: Any, path: Path
     content = safetensors.torch.save({name: tensor.contiguous() for name, tensor in detector.state_dict().items()})
     digits = hashlib.sha256(content).hexdigest()[:DIGITS]
     written = folder / f"{method.__name__.lower()}-{digits}.safetensors"
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = written.with_name(f".{written.name}")
-    beside.write_bytes(content)
-    return beside.replace(written)
+    with written_whole(written) as beside:
+        beside.write_bytes(content)
+    return written
 
 
 def take_weights(detector: SliceReconstruction, path: Path) -> None:

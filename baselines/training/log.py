@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.training.stage import Stage
+from datasets.io.atomic import write_text
 
 TABLE = "metrics.csv"
 MAIN_STAGE = "train"
@@ -124,10 +125,7 @@ class StageRecord:
 
 def write_records(records: Sequence[StageRecord], workdir: Path) -> None:
     """`training.json`: a list, a record a stage in the order of training."""
-    content = json.dumps([asdict(record) for record in records], indent=1)
-    beside = workdir / ".training.json"
-    beside.write_text(content + "\n", encoding="utf-8")
-    beside.replace(workdir / "training.json")
+    write_text(workdir / "training.json", json.dumps([asdict(record) for record in records], indent=1) + "\n")
 
 
 REDRAWN_IN_A_FILE, REDRAWN_IN_A_TERMINAL = 20, 500

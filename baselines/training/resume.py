@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from datasets.io.atomic import written_whole
+
 logger = logging.getLogger(__name__)
 
 IDENTITY = "identity"
@@ -38,15 +40,10 @@ class SavedStages:
 
     def write(self, name: str, state: Mapping[str, Any]) -> None:
         """Replace the state of a stage; there is a whole one at any moment."""
-        beside = self.folder / f".{os.getpid()}.{name}"
-        try:
-            with beside.open("wb") as stream:
-                torch.save(state, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(self._path(name))
-        finally:
-            beside.unlink(missing_ok=True)
+        with written_whole(self._path(name)) as beside, beside.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
 
     def read(self, name: str) -> dict[str, Any]:
         """The state of a stage on the CPU; empty where none was saved or it cannot be read."""

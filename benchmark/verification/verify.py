@@ -5,12 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmark import __version__
-from benchmark.storage.checksums import digest_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import reopen
 from benchmark.verification.checks import Check, check_files, check_keys, check_rows, check_table
 from datasets.errors import UserError
 from datasets.io.atomic import write_json
+from datasets.io.files import sha256
 
 
 def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, device: str) -> Iterator[Check]:
@@ -39,6 +39,6 @@ def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, devic
 def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:
     """Write `verification.json`, which holds for the table with the digest that it names and for no other."""
     path = run.root / "verification.json"
-    content = {"version": __version__, "rows": digest_of(run.root / "rows.csv"), "checks": list(map(asdict, checks))}
+    content = {"version": __version__, "rows": sha256(run.root / "rows.csv"), "checks": list(map(asdict, checks))}
     write_json(path, content)
     return path

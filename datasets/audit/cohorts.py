@@ -13,7 +13,7 @@ from datasets.audit.splits import table_findings
 from datasets.audit.volumes import mixed_grids
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
-from datasets.io.case_table import Table, read_table
+from datasets.io.tables import Table, read_table
 from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files
 
 Row = Mapping[str, str]

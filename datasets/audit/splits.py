@@ -9,7 +9,7 @@ from pathlib import Path
 from datasets.audit.finding import Finding
 from datasets.case import SPLITS
 from datasets.errors import BadFile
-from datasets.io.case_table import read_table
+from datasets.io.tables import read_table
 
 Row = Mapping[str, str]
 PAIRS = (("train", "test"), ("train", "val"), ("val", "test"))

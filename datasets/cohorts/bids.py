@@ -5,7 +5,6 @@ References:
     and participants; https://bids-specification.readthedocs.io.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from datasets.case import SPLITS, CaseFiles, Split
 from datasets.errors import BadFile, CaseProblem, MissingData, refusal
+from datasets.io.tables import read_rows
 from datasets.spec import DatasetSpec
 from datasets.splits.assignment import split_of
 from datasets.splits.subjects import Subject, age_band
@@ -121,19 +121,15 @@ def _people(home: Path) -> dict[str, dict[str, str]]:
     table = home / "participants.tsv"
     if not table.is_file():
         return {}
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{table}: got a table that cannot be read ({error}), wanted tab-separated UTF-8.") from error
-    if any("participant_id" not in row for row in rows):
-        raise BadFile(f"{table}: got columns {', '.join(rows[0])}, wanted also participant_id.")
+    columns, rows = read_rows(table, delimiter="\t")
+    if "participant_id" not in columns:
+        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, wanted also participant_id.")
     people: dict[str, dict[str, str]] = {}
     for row in rows:
-        subject_id = f"sub-{(row['participant_id'] or '').removeprefix('sub-')}"
+        subject_id = f"sub-{row['participant_id'].removeprefix('sub-')}"
         if subject_id in people:
             raise BadFile(f"{table}: got '{subject_id}' twice, wanted every subject once.")
-        people[subject_id] = {key: "" if value in UNKNOWN else (value or "") for key, value in row.items() if key}
+        people[subject_id] = {key: "" if value in UNKNOWN else value for key, value in row.items()}
     return people
 
 

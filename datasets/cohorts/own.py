@@ -1,6 +1,5 @@
 """OwnCohort: a folder of the user's own as a cohort, in the prepared layout or as BIDS derivatives."""
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,8 @@ from pathlib import Path
 
 from datasets.case import CaseFiles
 from datasets.cohorts.bids import bids_facts, bids_files, healthy_by_masks, is_bids
-from datasets.errors import BadFile, BadValue, MissingData
+from datasets.errors import BadValue, MissingData
+from datasets.io.tables import read_rows
 from datasets.spec import DatasetSpec, prepared_files
 
 NAME = re.compile(r"[A-Za-z][\w-]{0,39}")
@@ -76,7 +76,7 @@ def own_cohort(name: str, home: Path) -> OwnCohort:
 
 
 def _prepared_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
-    rows = _rows(home / "cases.csv")
+    _, rows = read_rows(home / "cases.csv")
     found = {name for row in rows for name in (row.get("sequences") or "").split()}
     ordered = [name for name in SEQUENCES if name in found]
     return (*ordered, *sorted(found - {*SEQUENCES})), _healthy(rows, home)
@@ -89,11 +89,3 @@ def _healthy(rows: Sequence[Mapping[str, str]], home: Path) -> bool | None:
         return {frozenset({"yes"}): True, frozenset({"no"}): False}.get(frozenset(told))
     cases = [row.get("case_id") or "" for row in rows]
     return healthy_by_masks({case: (home / "lesion_mask" / f"{case}.nii.gz").is_file() for case in cases}, home)
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            return list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{table}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error

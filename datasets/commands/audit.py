@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
+from datasets.commands.common import Data
 from datasets.errors import BadValue, MissingData
 
 
 def audit(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Cohorts; default: all there.")] = None,
-    data: Annotated[
-        Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)
-    ] = Path("data"),
+    data: Data = Path("data"),
     splits: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="A table of splits (and folds); needs no images.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datasets.cohorts.catalog import dataset
+from datasets.commands.common import Data
 from datasets.errors import BadValue, MissingData
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ INTERRUPTED = 130
 def prepare(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The cohort, such as ixi.")],
     raw: Annotated[Path, typer.Option(help="Folder of its download, as it was unpacked.", file_okay=False)],
-    data: Annotated[
-        Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)
-    ] = Path("data"),
+    data: Data = Path("data"),
     workers: Annotated[int, typer.Option(min=1, help="Cases prepared at once, each in a process.")] = 1,
     stripper: Annotated[str, typer.Option(help="What finds the brain: deepbet, hd-bet, mask or none.")] = "deepbet",
     stripper_command: Annotated[
@@ -83,13 +82,13 @@ def _found(spec: "DatasetSpec", raw: Path, data: Path) -> "tuple[Sequence[RawCas
 
 def _kept_splits(home: Path) -> "dict[str, Split]":
     """Of an earlier preparation, so that no subject changes sides when others come in."""
-    import csv
+    from datasets.io.tables import read_rows
 
     table = home / "cases.csv"
     if not table.is_file():
         return {}
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        return {row["subject_id"]: row["split"] for row in csv.DictReader(stream)}  # type: ignore[misc]
+    _, rows = read_rows(table)
+    return {row["subject_id"]: row["split"] for row in rows}  # type: ignore[misc]
 
 
 def _needs_tool(raw: "RawCase") -> bool:

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
-from datasets.errors import BadValue, UnknownName, UserError
-from datasets.grid import GRIDS, Grid, load_case
+from datasets.commands.common import Data, Json, Preset, preset_grid
+from datasets.errors import BadValue, UserError
+from datasets.grid import Grid, load_case
 from datasets.shift_requests import ShiftRequest, landmarks_of, parse_shifts
 from datasets.shifts.registry import BUILT_IN, COMMON_DOSES, kind, names
 from datasets.shifts.shift import ShiftKind
 
 app = typer.Typer()
-Data = Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)]
 CALIBRATION_CASES = 32  # on which levels are searched; the doses of the levels found are measured on all cases
 POINTS = 16  # of the dose curve over levels, which brackets a dose
 HALVINGS = 5  # of the bracket
@@ -30,7 +30,7 @@ TOLERANCE = 0.15  # of a dose, within which it counts as reached
 
 
 @app.command("shifts")
-def list_shifts(as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False) -> None:
+def list_shifts(as_json: Json = False) -> None:
     """List the kinds of shifts with their five levels and doses; a broken plugin is told on stderr."""
     facts = []
     for name in names():
@@ -54,20 +54,18 @@ def doses(
     shifts: Annotated[str | None, typer.Option(help="As of `benchmark run`; default: all built-in ones.")] = None,
     healthy: Annotated[str, typer.Option(help="Healthy cohort whose training cases are shifted.")] = "ixi",
     sequence: Annotated[str, typer.Option(help="Its sequence.")] = "t1",
-    preset: Annotated[str, typer.Option(help="Grid: paper or quick.")] = "paper",
+    preset: Preset = "paper",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the levels of the common doses anew.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many cases, spread over the cohort.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure how far shifts move healthy tissue, and calibrate their levels to the common doses."""
-    if preset not in GRIDS:
-        raise UnknownName("preset", preset, GRIDS)
+    grid = preset_grid(preset)
     files = [one for one in dataset(healthy).files(data, sequence) if one.split == "train" and one.healthy]
     files = _spread(files, limit)
     if not files:
         raise BadValue(f"--healthy {healthy}: got no healthy training case, wanted some to shift.")
     requests = _built_in_shifts() if shifts is None else parse_shifts(shifts)
-    grid = GRIDS[preset]
     for one in _calibrated(requests, files, grid) if calibrate else _measured(requests, files, grid, data, sequence):
         typer.echo(json.dumps(_fact(one)) if as_json else _line(one))
 

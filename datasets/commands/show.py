@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from datasets.case import Case, CaseFiles, shown_slice
 from datasets.cohorts.catalog import dataset
-from datasets.commands.shifts import Data
+from datasets.commands.common import Data, Preset, preset_grid
 from datasets.errors import BadValue, UnknownName
-from datasets.grid import GRIDS, Grid, load_case
+from datasets.grid import Grid, load_case
 from datasets.io.atomic import written_whole
 from datasets.shift_requests import landmarks_of, parse_shifts
 from datasets.shifts import Shift
@@ -39,20 +39,17 @@ def show(
     ] = None,
     case: Annotated[list[str] | None, typer.Option(help="A case id; repeatable. Default: the first three.")] = None,
     sequence: Annotated[str | None, typer.Option(help="Default: the cohort's first.")] = None,
-    preset: Annotated[str, typer.Option(help="Grid: paper or quick.")] = "paper",
+    preset: Preset = "paper",
     out: Annotated[Path | None, typer.Option(help="The picture; default: NAME.png or NAME-shifts.png.")] = None,
 ) -> None:
     """Draw scans with their masks, or what shifts make of them with the dose below each."""
-    if preset not in GRIDS:
-        raise UnknownName("preset", preset, GRIDS)
-    spec = dataset(name)
+    grid, spec = preset_grid(preset), dataset(name)
     sequence = sequence or spec.sequences[0]
     files = choose_cases(spec.files(data, sequence), case or (), DEFAULT_CASES)
     requests = parse_shifts(shift or "")
     if shift and not requests:
         raise BadValue(f"--shift: got '{shift}', wanted one or more names; see: python -m datasets shifts")
     path = out or Path(f"{spec.name}-shifts.png" if requests else f"{spec.name}.png")
-    grid = GRIDS[preset]
     if requests:
         cohorts = dict.fromkeys(one.cohort for one in requests if one.cohort)
         landmarks = {cohort: landmarks_of(cohort, data, sequence, grid) for cohort in cohorts}

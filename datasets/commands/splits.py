@@ -1,6 +1,5 @@
 """`python -m datasets splits`: a cohort's splits or folds by subject, as a table."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +9,7 @@ import typer
 from datasets.case import SPLITS, CaseFiles, Split
 from datasets.cohorts.catalog import chosen
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.io.tables import table_text
+from datasets.io.tables import read_rows, table_text
 from datasets.spec import DatasetSpec
 from datasets.splits import Subject, fold_table, split_of, subjects_of
 from datasets.splits.assignment import committed
@@ -85,13 +84,7 @@ def _prepared(spec: DatasetSpec, data: Path) -> tuple[list[Subject], dict[str, S
 
 
 def _read_subjects(table: Path) -> list[Subject]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise MissingData(f"--subjects {table}: no file that can be read ({error.strerror}).") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"--subjects {table}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error
+    _, rows = read_rows(table)
     if not rows or any(not row.get("subject_id") for row in rows):
         raise BadFile(f"--subjects {table}: got rows without a subject_id, wanted one in each of one or more rows.")
     return [_subject(row, table) for row in rows]

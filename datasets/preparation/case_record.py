@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.case import RawCase
+from datasets.io.atomic import write_text
 from datasets.io.files import Stamp, holds, stamp
 from datasets.io.nifti import Volume, write_scaled, write_volume
 from datasets.preparation.lesions import LesionVolumes
@@ -117,19 +118,8 @@ def keep(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedSc
         seconds=scan.seconds,
         warnings=scan.warnings,
     )
-    write_whole(_path(home, raw.case_id), json.dumps(asdict(record), indent=1) + "\n")
+    write_text(_path(home, raw.case_id), json.dumps(asdict(record), indent=1) + "\n")
     return record
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Beside, then renamed: what is there is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _write(scratch: Path, case_id: str, scan: PreparedScan) -> list[Path]:

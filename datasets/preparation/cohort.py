@@ -13,9 +13,9 @@ from tempfile import TemporaryFile
 
 from datasets.case import RawCase, Split
 from datasets.errors import BadValue
-from datasets.io.atomic import refuse_read_only
-from datasets.io.tables import table_text
-from datasets.preparation.case_record import CaseRecord, kept_record, write_whole
+from datasets.io.atomic import refuse_read_only, write_text
+from datasets.io.tables import write_table
+from datasets.preparation.case_record import CaseRecord, kept_record
 from datasets.preparation.contact_sheet import write_contact_sheets
 from datasets.preparation.lesions import WARN_ML, WARN_PERCENT
 from datasets.preparation.scan import PIPELINE, Setup
@@ -77,12 +77,12 @@ def prepare_cohort(
     records = kept | {one.case_id: one for one in done if isinstance(one, CaseRecord)}
     failures = tuple(one for one in done if isinstance(one, Failure))
     ordered = [records[raw.case_id] for raw in cases if raw.case_id in records]
-    write_whole(home / "prepare.json", json.dumps(_account(spec, setup, ordered, failures), indent=1) + "\n")
+    write_text(home / "prepare.json", json.dumps(_account(spec, setup, ordered, failures), indent=1) + "\n")
     sheets: Sequence[Path] = ()
     if ordered:
         sheets = write_contact_sheets(home, [one.case_id for one in ordered], setup.template)
         prepared = [raw for raw in cases if raw.case_id in records]
-        write_whole(home / "cases.csv", _table(spec, prepared, records, splits))
+        write_table(home / "cases.csv", *_table(spec, prepared, records, splits))
     return Summary(home, tuple(ordered), failures, len(done) - len(failures), tuple(sheets))
 
 
@@ -138,7 +138,8 @@ def _warn_of_space(home: Path, todo: Sequence[RawCase], setup: Setup, say: Calla
 
 def _table(
     spec: DatasetSpec, cases: Iterable[RawCase], records: Mapping[str, CaseRecord], splits: Mapping[str, Split]
-) -> str:
+) -> tuple[Sequence[str], Iterable[Mapping[str, object]]]:
+    """Columns and lines of `cases.csv`."""
     columns = (*COLUMNS, "healthy") if spec.healthy is None else COLUMNS
     lines = (
         {
@@ -154,7 +155,7 @@ def _table(
         }
         for raw in cases
     )
-    return table_text(columns, lines)
+    return columns, lines
 
 
 def _account(

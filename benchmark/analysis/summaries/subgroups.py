@@ -17,7 +17,7 @@ from benchmark.storage.run_record import kept_cells
 from datasets.cohorts.catalog import dataset
 from datasets.errors import UserError
 from datasets.io.atomic import read_json
-from datasets.io.case_table import read_table
+from datasets.io.tables import read_table
 
 ATTRIBUTES = ("site", "age_band", "sex")
 QUESTION: Question = "these weights"

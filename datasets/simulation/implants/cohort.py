@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datasets.case import CaseFiles
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.io.atomic import new_cohort
+from datasets.io.atomic import new_folder
 from datasets.io.nifti import StoredVolume, Volume, read_volume, write_volume
 from datasets.io.tables import write_table
 from datasets.simulation.implants.blending import HostImage, add_lesion, add_seam, host_image
@@ -71,8 +71,8 @@ def write_implants(
     """
     design = design or Design()
     hosts = find_hosts(base, data)[: design.subjects]
-    name = folder_name(f"implant[{base.name}]")
-    with new_cohort(out, name) as cohort:
+    folder = out / folder_name(f"implant[{base.name}]")
+    with new_folder(folder) as cohort:
         rows, truths = list[Row](), list[Truth]()
         for number, host in enumerate(hosts):
             new_rows, new_truths = _write_subject(cohort, base, host, design.treatments(number), design.seed, library)
@@ -81,7 +81,7 @@ def write_implants(
             say(f"[{number + 1}/{len(hosts)}] {host.first.case_id}: {len(new_truths)} cases")
         write_table(cohort / "cases.csv", CASE_COLUMNS, rows)
         write_table(cohort / "lesions.csv", [field.name for field in fields(Truth)], (vars(one) for one in truths))
-    return out / name
+    return folder
 
 
 def find_hosts(base: DatasetSpec, data: Path) -> list[Host]:

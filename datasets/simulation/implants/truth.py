@@ -1,12 +1,12 @@
 """Truth: what is known of an implanted lesion, read back from a cohort's `lesions.csv`."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from datasets.case import CaseFiles
 from datasets.errors import BadFile, MissingData
+from datasets.io.tables import read_rows
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,10 @@ def read_truths(table: Path) -> dict[str, Truth]:
     if not table.is_file():
         raise MissingData(f"No file {table}, which holds the truth of implanted lesions.")
     names = [field.name for field in fields(Truth)]
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in names if name not in (reader.fieldnames or [])]
-        if missing:
-            raise BadFile(f"{table}: got columns {reader.fieldnames}, wanted also {', '.join(missing)}.")
-        rows = list(reader)
+    columns, rows = read_rows(table)
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, wanted also {', '.join(missing)}.")
     try:
         found = [Truth(**{name: row[name] if name in TEXT else float(row[name]) for name in names}) for row in rows]  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadValue, UnknownName
-from datasets.io.atomic import new_cohort
+from datasets.io.atomic import new_folder
 from datasets.io.nifti import Volume, write_volume
 from datasets.io.tables import write_table
 from datasets.simulation.phantom.lesions import Lesion
@@ -40,6 +40,7 @@ def write_phantom(
     spacing: float = 2.0,
     seed: int = 0,
     with_healthy: bool = False,
+    replace: bool = False,
 ) -> None:
     """Simulate a cohort into `<root>/phantom` or `<root>/phantom-<variant>`; below two seconds a case at 2 mm.
 
@@ -54,6 +55,7 @@ def write_phantom(
         spacing: voxel edge in mm, from 1 to 8.
         with_healthy: also write every lesion case as if it had never had a lesion, into
             `healthy/<sequence>/<case_id>.nii.gz`.
+        replace: whether a phantom that is there already gives way once the new one is complete.
 
     Raises:
         UnknownName: there is no such variant.
@@ -64,7 +66,7 @@ def write_phantom(
         raise UnknownName("variant of the phantom", variant, FAMILIES)
     numbers = _numbers(variant, healthy, lesion)
     _check(spacing, seed)
-    with new_cohort(root, cohort_name(variant)) as cohort:
+    with new_folder(root / cohort_name(variant), replace=replace) as cohort:
         _write_cohort(cohort, numbers, spacing, seed, with_healthy=with_healthy)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.audit.duplicates import LIKE, Scan, alike, duplicate_findings, signature
-from datasets.io.case_table import read_table
+from datasets.io.tables import read_table
 from datasets.spec import REQUIRED_COLUMNS
 
 SHAPE = (80, 88, 72)
