@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from datasets.cohorts.catalog import dataset, targets
+from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.commands import audit, prepare, shifts, show, simulate, splits
 from datasets.commands.common import Json
 from datasets.errors import UserError
@@ -38,7 +38,7 @@ def list_cohorts(as_json: Json = False) -> None:
 
 def _readable_specs() -> list[DatasetSpec]:
     specs = []
-    for name in targets():
+    for name in COHORTS:
         try:
             specs.append(dataset(name))
         except UserError as error:

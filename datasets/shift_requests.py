@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
-from datasets.errors import BadValue, UnknownName
+from datasets.errors import BadValue
 from datasets.grid import Grid, load_case
 from datasets.shifts import Shift
-from datasets.shifts.registry import NONE, kind, names, origin
+from datasets.shifts.registry import NONE, SHIFTS
 from datasets.shifts.representation import mean_landmarks, percentiles_of
 from datasets.shifts.shift import ShiftKind
 
@@ -41,7 +41,7 @@ class ShiftRequest:
             landmarks: percentiles of the cohort that it leads to.
             matched: percentiles that the image is matched onto afterwards.
         """
-        return Shift(self.name, self.level, landmarks, matched, origin(self.kind.name))
+        return Shift(self.name, self.level, landmarks, matched, SHIFTS.origin(self.kind.name))
 
 
 def parse_shifts(text: str) -> list[ShiftRequest]:
@@ -93,16 +93,10 @@ def _parse_one(part: str) -> list[ShiftRequest]:
     match = REQUEST.fullmatch(part)
     if match is None:
         raise BadValue(f"--shifts: got '{part}', wanted a name, name=level or name[COHORT]=level.")
-    found = _kind(match["name"].strip())
+    found = SHIFTS[match["name"].strip()]
     cohort = _cohort(found, part, match["cohort"])
     levels = found.levels if match["level"] is None else (_level(found, part, match["level"]),)
     return [ShiftRequest(found, level, cohort) for level in levels]
-
-
-def _kind(name: str) -> ShiftKind:
-    if name not in names():
-        raise UnknownName("shift", name, [NONE, *names()])
-    return kind(name)
 
 
 def _cohort(found: ShiftKind, part: str, given: str | None) -> str:

@@ -133,9 +133,9 @@ def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
 
 def datasets() -> Listing:
     """Every cohort; one that cannot be imported says so in its title."""
-    from datasets.cohorts.catalog import targets
+    from datasets.cohorts.catalog import COHORTS
 
-    return [_dataset(name) for name in targets()]
+    return [_dataset(name) for name in COHORTS]
 
 
 def metrics() -> Listing:
@@ -163,9 +163,9 @@ def protocols() -> Listing:
 
 def shifts() -> Listing:
     """Every kind of shift; one that cannot be imported says so in its title."""
-    from datasets.shifts.registry import names
+    from datasets.shifts.registry import SHIFTS
 
-    return [_shift(name) for name in names()]
+    return [_shift(name) for name in SHIFTS]
 
 
 LISTS: Mapping[str, Callable[[], Listing]] = {
@@ -197,10 +197,10 @@ def _trouble(method: "Method") -> str | None:
 
 
 def _shift(name: str) -> dict[str, object]:
-    from datasets.shifts.registry import kind
+    from datasets.shifts.registry import SHIFTS
 
     try:
-        one = kind(name)
+        one = SHIFTS[name]
     except BadValue as error:
         return {"name": name, "title": f"BROKEN: {error}"}
     levels = ", ".join(f"{level:g}" for level in one.levels)

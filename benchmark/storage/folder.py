@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from benchmark.study.cells import Cell, Fit, Reference
-from datasets.cohorts.catalog import adopt
+from datasets.cohorts.catalog import add_own
 from datasets.cohorts.own import OwnCohort
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.atomic import read_json
@@ -61,7 +61,7 @@ def open_run(root: Path) -> RunFolder:
         )
     check_format(run.study, read_json(run.study))
     for own in own_cohorts(run):
-        adopt(own)
+        add_own(own)
     return run
 
 

@@ -13,7 +13,7 @@ from benchmark.methods.registry import Method, UnusableMethod, importable
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
-from datasets.cohorts.catalog import chosen
+from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import GRIDS, Grid, load_case
 from datasets.shift_requests import ShiftRequest, parse_shifts
@@ -156,7 +156,7 @@ def _files(
 
 
 def _specs(names: str) -> list[DatasetSpec]:
-    listed = list(map(chosen, filter(None, (name.strip() for name in names.split(",")))))
+    listed = list(map(dataset_argument, filter(None, (name.strip() for name in names.split(",")))))
     _check_homes(listed)
     specs = {spec.name: spec for spec in listed}
     if not specs:
@@ -168,7 +168,7 @@ def _healthy(asked: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
     proposed = {spec.fitted_on for spec in specs}
     if asked is None and len(proposed) > 1:
         raise BadValue(f"--healthy: got none, wanted one of {', '.join(sorted(proposed))} for these datasets.")
-    healthy = chosen(asked or proposed.pop())
+    healthy = dataset_argument(asked or proposed.pop())
     _check_homes([*specs, healthy])
     return healthy
 

@@ -57,9 +57,9 @@ def _there(data: Path) -> list[str]:
     Raises:
         MissingData: none does.
     """
-    from datasets.cohorts.catalog import targets
+    from datasets.cohorts.catalog import COHORTS
 
-    found = [name for name in targets() if (data / name / "cases.csv").exists()]
+    found = [name for name in COHORTS if (data / name / "cases.csv").exists()]
     if not found:
-        raise MissingData(f"No cohort at {data}: looked for <name>/cases.csv for {', '.join(targets())}.")
+        raise MissingData(f"No cohort at {data}: looked for <name>/cases.csv for {', '.join(COHORTS)}.")
     return found

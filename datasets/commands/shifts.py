@@ -17,7 +17,7 @@ from datasets.commands.common import Data, Json, Preset, preset_grid
 from datasets.errors import BadValue, UserError
 from datasets.grid import Grid, load_case
 from datasets.shift_requests import ShiftRequest, landmarks_of, parse_shifts
-from datasets.shifts.registry import BUILT_IN, COMMON_DOSES, kind, names
+from datasets.shifts.registry import COMMON_DOSES, SHIFTS
 from datasets.shifts.shift import ShiftKind
 
 app = typer.Typer()
@@ -33,9 +33,9 @@ TOLERANCE = 0.15  # of a dose, within which it counts as reached
 def list_shifts(as_json: Json = False) -> None:
     """List the kinds of shifts with their five levels and doses; a broken plugin is told on stderr."""
     facts = []
-    for name in names():
+    for name in SHIFTS:
         try:
-            one = kind(name)
+            one = SHIFTS[name]
         except UserError as error:
             typer.echo(str(error), err=True)
             continue
@@ -127,7 +127,7 @@ def _calibrated(requests: Sequence[ShiftRequest], files: Sequence[CaseFiles], gr
 
 def _built_in_shifts() -> list[ShiftRequest]:
     """Every built-in kind at its five levels, except those that lead to a cohort."""
-    return parse_shifts(",".join(name for name, one in BUILT_IN.items() if not one.to_cohort))
+    return parse_shifts(",".join(name for name in SHIFTS.built_in if not SHIFTS[name].to_cohort))
 
 
 def _spread(files: Sequence[CaseFiles], limit: int | None) -> list[CaseFiles]:

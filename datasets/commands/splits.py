@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from datasets.case import SPLITS, CaseFiles, Split
-from datasets.cohorts.catalog import chosen
+from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.tables import read_rows, table_text
 from datasets.spec import DatasetSpec
@@ -40,7 +40,7 @@ def splits(
         raise BadValue(f"--turn: got '{turn}', wanted val or test.")
     if subjects is not None and data is not None:
         raise BadValue("--subjects: got --data too, wanted one of them.")
-    spec = chosen(name)
+    spec = dataset_argument(name)
     people, found = _subjects(spec, subjects, data)
     text = _table(people, found, folds, "test" if turn == "test" else "val")
     if out is None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.shifts import Shift
-from datasets.shifts.registry import NONE, kind
+from datasets.shifts.registry import NONE, SHIFTS
 from datasets.shifts.representation import moved_onto
 from datasets.shifts.shift import Stage, View, Volume
 
@@ -27,7 +27,7 @@ class Applied:
         """Where it changes anything; None where it changes nothing."""
         if self.shift.name == NONE:
             return None
-        found = kind(base(self.shift.name))
+        found = SHIFTS[base(self.shift.name)]
         return None if self.shift.severity == found.identity else found.stage
 
     def acquired(
@@ -56,7 +56,7 @@ class Applied:
         return moved_onto(image, brain_mask, self.shift.matched) if self.shift.matched else image
 
     def _changed(self, view: View) -> Volume:
-        found = kind(base(self.shift.name))
+        found = SHIFTS[base(self.shift.name)]
         changed = np.asarray(found.change(view, self.shift.severity), dtype=np.float32)
         if changed.shape != view.image.shape or not np.isfinite(changed[view.brain_mask]).all():
             raise ValueError(

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from datasets.case import RawCase, RawCohort
-from datasets.cohorts.catalog import BUILT_IN, dataset
+from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.errors import BadFile, MissingData
 from datasets.splits import split_of, subjects_of
 
 SHEET = 'IXI_ID,"SEX_ID (1=m, 2=f)",HEIGHT,AGE\n2,2,164,35.80\n12,1,175,38.78\n237,2,167,78.2\n237,2,0,78.2\n'
-DOWNLOADED = tuple(name for name in BUILT_IN if not name.startswith("phantom"))
+DOWNLOADED = tuple(name for name in COHORTS.built_in if not name.startswith("phantom"))
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -19,7 +19,7 @@ BY_NAME = {kind.name: kind for kind in KINDS}
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(catalog.BUILT_IN, "mine", "damaged_cohort:MINE")
+    monkeypatch.setitem(catalog.COHORTS.built_in, "mine", "damaged_cohort:MINE")
     write_cohort(tmp_path / MINE.name)
     return tmp_path / MINE.name
 

@@ -14,7 +14,7 @@ OPTIONS = ["--subjects", "1", "--volumes", "4", "--contrasts=-1,1"]
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(catalog.BUILT_IN, "heads", "heads:HEADS")
+    monkeypatch.setitem(catalog.COHORTS.built_in, "heads", "heads:HEADS")
     write_heads(tmp_path / "data", 1)
     return tmp_path / "data"
 

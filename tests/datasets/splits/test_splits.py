@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from datasets.case import RawCase
-from datasets.cohorts.catalog import BUILT_IN, dataset
+from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.errors import BadFile, BadValue
 from datasets.splits import Subject, fold_table, split_of, subjects_of
 from datasets.splits.assignment import COLUMNS, MSL_VAL, committed, dealt
@@ -35,7 +35,7 @@ def people(number: int, *, sites: Sequence[str] = ("a", "b", "c")) -> list[Subje
 
 def test_there_is_a_list_for_each_cohort_that_is_tested_here() -> None:
     assert sorted(path.stem for path in TABLES.glob("*.csv")) == sorted(LISTED)
-    assert {*LISTED} < {*BUILT_IN}
+    assert {*LISTED} < {*COHORTS.built_in}
 
 
 @pytest.mark.parametrize("name", LISTED)
