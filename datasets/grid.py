@@ -14,7 +14,7 @@ from datasets.case import Case, CaseFiles, Masks
 from datasets.errors import BadVolume
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
 from datasets.shifts import Shift
-from datasets.shifts.application import Applied, dose
+from datasets.shifts.application import CaseShift, dose
 
 Array = NDArray[Any]
 Voxel = TypeVar("Voxel", bound=np.generic)
@@ -89,7 +89,7 @@ def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
     if shift.is_none:
         return _unshifted(files, grid)
     case = _kept(files, grid, _stamps(files))
-    image, applied = case.image[0], Applied(shift, files.case_id)
+    image, applied = case.image[0], CaseShift(shift, files.case_id)
     if applied.stage == "acquisition":
         source = _source(files, grid)
         image = source.on_grid(applied.acquired(source.image, source.brain, source.spacing), case.brain_mask)

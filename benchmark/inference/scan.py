@@ -17,9 +17,9 @@ from datasets.grid import load_case
 from datasets.io.atomic import write_json, written_whole
 from datasets.io.files import sha256
 from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, write_scaled, write_volume
-from datasets.preparation.resampling import check_same_lattice, mask_onto, onto, read_scan
+from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask
 from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
-from datasets.preparation.stripping import brain_of_stripped, check_brain
+from datasets.preparation.stripping import brain_of_stripped_scan, check_brain
 
 if TYPE_CHECKING:
     from benchmark.inference.settings import Inference
@@ -96,7 +96,7 @@ def predict_scan(scan: Path, name: str, detector: "Detector", request: Request, 
     own = read_scan(scan).lattice
     placed = _prepared(scan, name, request) if request.setup is None else _placed(scan, name, request, request.setup)
     (prediction,) = predict(detector, [placed.case], replace(inference, volumes=1), seed=request.seed)
-    brain = mask_onto(placed.brain, own, placed.to_grid)
+    brain = resample_mask(placed.brain, own, placed.to_grid)
     volumes = {"anomaly_map": _back(prediction.anomaly_map, placed, own) * brain}
     if prediction.reconstruction is not None:
         volumes["reconstruction"] = _back(prediction.reconstruction, placed, own) * brain
@@ -141,7 +141,7 @@ def _prepared(scan: Path, name: str, request: Request) -> Placed:
     """A scan that lies in the prepared space; without a mask what is above 0 is the brain."""
     image = read_scan(scan)
     if request.brain_mask is None:
-        brain = Volume(brain_of_stripped(image), image.affine)
+        brain = Volume(brain_of_stripped_scan(image), image.affine)
     else:
         mask = read_volume(request.brain_mask, as_stored=True)
         check_same_lattice(request.brain_mask, mask, scan, image.lattice)
@@ -159,7 +159,7 @@ def _loaded(name: str, image: Path, brain_mask: Path, request: Request) -> Case:
 
 
 def _back(volume: NDArray[np.float32], placed: Placed, own: Lattice) -> NDArray[np.float32]:
-    return np.asarray(onto(Volume(volume, placed.case.affine), own, placed.to_grid, order=1), dtype=np.float32)
+    return np.asarray(resample(Volume(volume, placed.case.affine), own, placed.to_grid, order=1), dtype=np.float32)
 
 
 def _write(

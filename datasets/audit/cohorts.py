@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from datasets.audit.duplicates import Scan, duplicate_findings
-from datasets.audit.examine import Candidate, Examined, examine
+from datasets.audit.examine import Candidate, CaseAudit, examine
 from datasets.audit.finding import Finding, by_severity
 from datasets.audit.metadata import column_findings, drift_findings
 from datasets.audit.splits import table_findings
@@ -34,29 +34,29 @@ def audit(specs: Sequence[DatasetSpec], root: Path, say: Say = lambda line: None
         if table is None:
             continue
         rows = table.usable
-        findings += table_judged(table, spec)
+        findings += cases_csv_findings(table, spec)
         findings += unnamed_files(spec, root, table.rows)
         candidates = list(_candidates(spec, root, rows))
         say(f"{spec.name}: reading {len(candidates)} cases.")
-        examined = examine_all(candidates)
-        findings += judged(examined, spec.name)
+        examined = examine_cases(candidates)
+        findings += cohort_findings(examined, spec.name)
         scans += [scan for one in examined for scan in one.scans]
     return by_severity([*findings, *duplicate_findings(scans), *same_names(scans)])
 
 
-def examine_all(candidates: Iterable[Candidate]) -> list[Examined]:
+def examine_cases(candidates: Iterable[Candidate]) -> list[CaseAudit]:
     """Each case is read and let go of again: what stays of it is some kilobytes."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:
         return list(readers.map(examine, candidates))
 
 
-def judged(examined: Sequence[Examined], cohort: str) -> list[Finding]:
+def cohort_findings(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
     """What was found case by case, and what shows among a cohort's cases only."""
     grids = {one.case_id: one.grid for one in examined if one.grid is not None}
     return [*(finding for one in examined for finding in one.findings), *mixed_grids(grids, cohort)]
 
 
-def table_judged(table: Table, spec: DatasetSpec) -> list[Finding]:
+def cases_csv_findings(table: Table, spec: DatasetSpec) -> list[Finding]:
     """What `cases.csv` gives away without any image."""
     told = [
         Finding("error", one.code, spec.name, (one.case_id,) if one.case_id else (), f"{one.got} in row {one.row}",

@@ -49,7 +49,7 @@ def signature(image: NDArray[np.generic], brain: NDArray[np.bool_], spacing: NDA
     return Signature(np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel(), np.packbits(inside.ravel()))
 
 
-def alike(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple[int, int, float]]:
+def similar_pairs(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple[int, int, float]]:
     """Every pair of scans whose correlation over the brain that they have in common is above `line`."""
     if len(signatures) < 2:
         return
@@ -110,7 +110,7 @@ def duplicate_findings(scans: Sequence[Scan]) -> list[Finding]:
         signatures = [scan.signature for scan in group if scan.signature is not None]
         found += [
             _finding(group[one], group[other], likeness)
-            for one, other, likeness in alike(signatures)
+            for one, other, likeness in similar_pairs(signatures)
             if group[one].content != group[other].content
         ]
     return found

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.audit.duplicates import Scan, signature
-from datasets.audit.finding import Finding, unusable
+from datasets.audit.finding import Finding, unreadable_file
 from datasets.audit.volumes import (
-    Told,
+    Observation,
     brain_findings,
     geometry_findings,
     grid_of,
@@ -48,7 +48,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Examined:
+class CaseAudit:
     """What is kept of a case.
 
     Attributes:
@@ -61,7 +61,7 @@ class Examined:
     grid: tuple[object, ...] | None
 
 
-def examine(case: Candidate) -> Examined:
+def examine(case: Candidate) -> CaseAudit:
     """Read every file of a case; what cannot be read is a finding, and the rest is judged."""
     findings = list[Finding]()
     images = {name: _read(case, files.image, findings) for name, files in case.images.items()}
@@ -85,14 +85,14 @@ def examine(case: Candidate) -> Examined:
             findings += _in_box(case, name, image, whole)
         if np.ptp(image.data) > 0:  # constant ones are no copies of each other
             scans.append(_scan(case, name, image, whole))
-    return Examined(case.files.case_id, tuple(findings), tuple(scans), None if first is None else grid_of(first))
+    return CaseAudit(case.files.case_id, tuple(findings), tuple(scans), None if first is None else grid_of(first))
 
 
 def _read(case: Candidate, path: Path, findings: list[Finding]) -> StoredVolume | None:
     try:
         return read_volume(path)
     except UserError as error:
-        findings.append(unusable(case.cohort, case.files.case_id, str(path), error))
+        findings.append(unreadable_file(case.cohort, case.files.case_id, str(path), error))
         return None
 
 
@@ -106,7 +106,7 @@ def _mask(case: Candidate, path: Path | None, image: StoredVolume | None, findin
         if image is not None:
             check_same_grid(mask, image)
     except UserError as error:
-        findings.append(unusable(case.cohort, case.files.case_id, str(path), error))
+        findings.append(unreadable_file(case.cohort, case.files.case_id, str(path), error))
         return None
     return np.asarray(mask.data > INSIDE_ABOVE)
 
@@ -119,7 +119,7 @@ def _same_grids(
             if first is not None:
                 check_same_grid(image, first)
         except UserError as error:
-            findings.append(unusable(case.cohort, case.files.case_id, str(image.path), error))
+            findings.append(unreadable_file(case.cohort, case.files.case_id, str(image.path), error))
 
 
 def _in_box(case: Candidate, name: str, image: StoredVolume, brain: Mask) -> list[Finding]:
@@ -130,7 +130,7 @@ def _in_box(case: Candidate, name: str, image: StoredVolume, brain: Mask) -> lis
     try:
         window(image.data, brain, inside, case.grid.percentiles, case.images[name])
     except UserError as error:
-        return [unusable(case.cohort, case.files.case_id, str(image.path), error)]
+        return [unreadable_file(case.cohort, case.files.case_id, str(image.path), error)]
     return []
 
 
@@ -155,7 +155,7 @@ def _content_hash(image: StoredVolume) -> str:
     return whole.hexdigest()
 
 
-def _told(case: Candidate, path: Path, told: Iterable[Told]) -> list[Finding]:
+def _told(case: Candidate, path: Path, told: Iterable[Observation]) -> list[Finding]:
     whose = (case.files.case_id,)
     return [
         Finding(severity, code, case.cohort, whose, got, wanted, str(path), "partial" if severity == "error" else "")

@@ -40,7 +40,7 @@ class Finding:
         return f"{whose}: got {self.got}, wanted {self.wanted} [{self.code}]."
 
 
-def unusable(cohort: str, case_id: str, file: str, error: UserError) -> Finding:
+def unreadable_file(cohort: str, case_id: str, file: str, error: UserError) -> Finding:
     """A case that cannot be read, as the error says why."""
     if isinstance(error, BadVolume):
         return Finding("error", error.code, cohort, (case_id,), error.got, error.wanted, file, "partial")

@@ -81,8 +81,8 @@ def _group(head: str, group: Sequence[Finding]) -> Iterator[str]:
     sorts: dict[tuple[str, str], list[Finding]] = {}
     for one in group:
         sorts.setdefault((one.got, one.wanted), []).append(one)
-    for (got, wanted), alike in list(sorts.items())[:EXAMPLES]:
-        cases = list(dict.fromkeys(_place(one, case) for one in alike for case in one.cases or ("",)))
+    for (got, wanted), similar in list(sorts.items())[:EXAMPLES]:
+        cases = list(dict.fromkeys(_place(one, case) for one in similar for case in one.cases or ("",)))
         shown = ", ".join(filter(None, cases[:EXAMPLES]))
         more = f" and {len(cases) - EXAMPLES} more" if len(cases) > EXAMPLES else ""
         whose = f" [{shown}{more}]" if shown else ""

@@ -36,8 +36,8 @@ class Fold:
     @property
     def repeated(self) -> Mapping[str, int]:
         """Rows that stand more than once within a split: how many too many."""
-        counted = [(name, count - 1) for names in self.members.values() for name, count in Counter(names).items()]
-        return {name: extra for name, extra in counted if extra}
+        repeats = [(name, count - 1) for names in self.members.values() for name, count in Counter(names).items()]
+        return {name: extra for name, extra in repeats if extra}
 
 
 def read_folds(path: Path) -> tuple[list[Fold], list[Finding]]:
@@ -77,7 +77,7 @@ def fold_findings(fold: Fold, cohort: str) -> Iterator[Finding]:
     for one, other in PAIRS:
         shared = fold.shared(one, other)
         if shared:
-            got = f"{place}{counted(len(shared), fold.unit)} in both {one} and {other}"
+            got = f"{place}{count_text(len(shared), fold.unit)} in both {one} and {other}"
             code = f"{fold.unit}-in-two-splits"
             yield Finding("error", code, cohort, shared, got, f"every {fold.unit} in one", flag="leak")
     repeated = fold.repeated
@@ -86,7 +86,7 @@ def fold_findings(fold: Fold, cohort: str) -> Iterator[Finding]:
         yield Finding("error", "duplicate-row", cohort, tuple(sorted(repeated)), got, "every row once", flag="leak")
 
 
-def counted(number: int, unit: str) -> str:
+def count_text(number: int, unit: str) -> str:
     """`1 scan`, `2 scans`."""
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
@@ -107,12 +107,12 @@ def _partition(folds: Sequence[Fold], cohort: str) -> Iterator[Finding]:
         if not again:
             continue
         equal = len(set(map(frozenset, tests.values()))) == 1
-        size = counted(len(next(iter(tests.values()))), unit)
+        size = count_text(len(next(iter(tests.values()))), unit)
         got = f"{len(tests)} folds with the same test set of {size}" if equal else _overlap(tests, again, unit)
         yield Finding("warning", "folds-no-partition", cohort, (), got, f"every {unit} tested in one fold only")
 
 
 def _overlap(tests: Mapping[str, set[str]], again: Sequence[tuple[str, str]], unit: str) -> str:
     one, other = again[0]
-    shared = counted(len(tests[one] & tests[other]), unit)
+    shared = count_text(len(tests[one] & tests[other]), unit)
     return f"{len(again)} pairs of folds whose test sets overlap (folds {one} and {other} share {shared})"

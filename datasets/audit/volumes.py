@@ -15,10 +15,10 @@ from datasets.io.nifti import StoredVolume
 LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond them the unit is in doubt
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
 APART = 1.0  # mm between what sform and qform make of a corner
-Told = tuple[Severity, str, str, str]
+Observation = tuple[Severity, str, str, str]
 
 
-def geometry_findings(volume: StoredVolume) -> Iterator[Told]:
+def geometry_findings(volume: StoredVolume) -> Iterator[Observation]:
     """Severity, code, what was got and what was wanted, for one image."""
     yield from _orientation(volume)
     spacing = volume.spacing
@@ -35,12 +35,12 @@ def geometry_findings(volume: StoredVolume) -> Iterator[Told]:
 
 def mixed_grids(shapes: Mapping[str, tuple[object, ...]], cohort: str) -> list[Finding]:
     """Cases on another grid than most: the common box is centred on each volume's centre."""
-    counted = Counter(shapes.values())
-    if len(counted) < 2:
+    counts = Counter(shapes.values())
+    if len(counts) < 2:
         return []
-    usual = counted.most_common(1)[0][0]
+    usual = counts.most_common(1)[0][0]
     odd = tuple(case for case, shape in shapes.items() if shape != usual)
-    got = f"{len(counted)} grids, e.g. {_grid(shapes[odd[0]])}"
+    got = f"{len(counts)} grids, e.g. {_grid(shapes[odd[0]])}"
     return [Finding("warning", "mixed-grids", cohort, odd, got, f"{_grid(usual)} as most have")]
 
 
@@ -49,7 +49,7 @@ def grid_of(volume: StoredVolume) -> tuple[object, ...]:
     return (*volume.data.shape, *(round(float(edge), 2) for edge in volume.spacing))
 
 
-def _orientation(volume: StoredVolume) -> Iterator[Told]:
+def _orientation(volume: StoredVolume) -> Iterator[Observation]:
     header = volume.header
     q, s = int(header["qform_code"]), int(header["sform_code"])
     if not q and not s:
@@ -88,7 +88,7 @@ SATURATED = 0.1  # share of the brain at its brightest intensity
 NEGATIVE = 0.001
 
 
-def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> Iterator[Told]:
+def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> Iterator[Observation]:
     """Of an image `(X, Y, Z)` over its brain, or over all of it where the brain is not known."""
     values = image[brain].astype(np.float64) if brain.any() else image.ravel().astype(np.float64)
     low, high = float(values.min()), float(values.max())
@@ -114,7 +114,7 @@ STRAY_ML = 1.0  # a hole or a separate part of less is a mask's rough edge
 ALL = ndimage.generate_binary_structure(3, 3)
 
 
-def value_findings(mask: StoredVolume) -> Iterator[Told]:
+def value_findings(mask: StoredVolume) -> Iterator[Observation]:
     """A mask's values, which are to be 0 and 1."""
     values = np.unique(mask.data)
     if np.isin(values, (0, 1)).all():
@@ -122,11 +122,11 @@ def value_findings(mask: StoredVolume) -> Iterator[Told]:
     shown = ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
     between = int(((mask.data > 0) & (mask.data < 1)).sum())
     soft = f" ({between} voxels between 0 and 1)" if between else ""
-    counted = f"0 and 1; what is above {INSIDE_ABOVE:g} counts as inside"
-    yield "warning", "non-binary-mask", f"the values {shown}{soft}", counted
+    expected = f"0 and 1; what is above {INSIDE_ABOVE:g} counts as inside"
+    yield "warning", "non-binary-mask", f"the values {shown}{soft}", expected
 
 
-def brain_findings(brain: Mask, image: NDArray[np.generic], voxel_ml: float) -> Iterator[Told]:
+def brain_findings(brain: Mask, image: NDArray[np.generic], voxel_ml: float) -> Iterator[Observation]:
     """Coverage, holes and parts of a brain mask."""
     if not brain.any():
         yield "error", "empty-brain-mask", "no voxel inside", "a brain"
@@ -146,7 +146,7 @@ def brain_findings(brain: Mask, image: NDArray[np.generic], voxel_ml: float) -> 
         yield "note", "not-stripped", f"{outside:.0%} of what is outside the brain mask not 0", "a stripped image"
 
 
-def lesion_findings(lesion: Mask, brain: Mask, voxel_ml: float) -> Iterator[Told]:
+def lesion_findings(lesion: Mask, brain: Mask, voxel_ml: float) -> Iterator[Observation]:
     """A lesion mask by itself and against the brain."""
     if not lesion.any():
         yield "error", "empty-lesion-mask", "no voxel inside", "a lesion, or a case that is called healthy"
@@ -162,7 +162,7 @@ def lesion_findings(lesion: Mask, brain: Mask, voxel_ml: float) -> Iterator[Told
         yield "warning", "lesion-volume", f"a lesion of {ml:.0f} ml, over half of the brain", "a lesion"
 
 
-def _shape(brain: Mask, voxel_ml: float) -> Iterator[Told]:
+def _shape(brain: Mask, voxel_ml: float) -> Iterator[Observation]:
     """Parts and holes, within the box of the brain and a voxel around it."""
     box = ndimage.find_objects(brain.astype(np.uint8))[0]
     held = np.pad(brain[box], 1)

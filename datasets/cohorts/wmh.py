@@ -4,7 +4,7 @@ import re
 
 from datasets.cohorts.downloads import Facts, Identity, Layout
 from datasets.spec import DatasetSpec
-from datasets.splits.assignment import committed
+from datasets.splits.assignment import committed_splits
 
 WMH_LABEL = (1,)  # 2 is other pathology: neither lesion nor healthy, and ignored
 
@@ -20,7 +20,7 @@ def _identity(match: re.Match[str]) -> Identity:
 def _archive_identity(name: str) -> Identity:
     """By the number at the end of a file's name: patients of all sites share one numbering."""
     match = re.search(r"(\d+)$", name)
-    known = {one.subject.subject_id.rpartition("-")[2]: one.subject for one in committed("wmh")}
+    known = {one.subject.subject_id.rpartition("-")[2]: one.subject for one in committed_splits("wmh")}
     subject = known.get(str(int(match[1]))) if match else None
     return Identity(subject.subject_id, subject.subject_id, subject.site) if subject else Identity(name, name)
 

@@ -12,7 +12,7 @@ from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.tables import read_rows, table_text
 from datasets.spec import DatasetSpec
 from datasets.splits import Subject, fold_table, split_of, subjects_of
-from datasets.splits.assignment import committed
+from datasets.splits.assignment import committed_splits
 from datasets.splits.subjects import age_band
 
 
@@ -56,7 +56,7 @@ def _subjects(spec: DatasetSpec, table: Path | None, data: Path | None) -> tuple
         return people, split_of(spec, people)
     if data is not None or spec.home is not None:
         return _prepared(spec, data or Path())
-    listed = committed(spec.name)
+    listed = committed_splits(spec.name)
     if not listed:
         raise MissingData(f"{spec.title} has no committed list of its subjects: give --subjects or --data.")
     return [one.subject for one in listed], {one.subject.subject_id: one.split for one in listed}

@@ -69,7 +69,7 @@ def stamp(path: Path) -> Stamp:
     return Stamp(*_facts(path), sha256(path))
 
 
-def holds(path: Path, kept: Stamp) -> bool:
+def unchanged(path: Path, kept: Stamp) -> bool:
     """Whether a file is what it was; only where its time differs is it read again."""
     try:
         size, changed = _facts(path)

@@ -98,7 +98,7 @@ def read_volume(path: Path, *, as_stored: bool = False) -> StoredVolume:
     return StoredVolume(data, np.asarray(nifti.affine, dtype=np.float64), path, header)
 
 
-def write_volume(path: Path, volume: Volume, dtype: DTypeLike = None) -> None:
+def write_volume(path: Path, volume: Volume, dtype: DTypeLike | None = None) -> None:
     """Write a volume in its own type, a mask as bytes; or as `dtype`."""
     kind = np.uint8 if dtype is None and volume.data.dtype == bool else dtype
     _write(path, _nifti(volume.data if kind is None else volume.data.astype(kind), volume.affine))

@@ -7,7 +7,7 @@ SHRINK_MM = 3.0
 ITERATIONS = (50, 50, 50, 50)
 
 
-def corrected(image: NDArray[np.float32], brain_mask: NDArray[np.bool_], spacing: float) -> NDArray[np.float32]:
+def correct_bias(image: NDArray[np.float32], brain_mask: NDArray[np.bool_], spacing: float) -> NDArray[np.float32]:
     """The image `(X, Y, Z)` divided by its bias field, which is estimated on 3 mm voxels of the brain alone.
 
     Voxels of the brain that are 0 or below do not take part, since N4 works on logarithms. The field

@@ -10,7 +10,7 @@ from typing import Any
 
 from datasets.case import RawCase
 from datasets.io.atomic import write_text
-from datasets.io.files import Stamp, holds, stamp
+from datasets.io.files import Stamp, stamp, unchanged
 from datasets.io.nifti import Volume, write_scaled, write_volume
 from datasets.preparation.lesions import LesionVolumes
 from datasets.preparation.scan import PIPELINE, PreparedScan, Setup
@@ -67,14 +67,14 @@ def input_files(raw: RawCase) -> dict[str, Path]:
     return files | ({"brain_mask": raw.brain_mask} if raw.brain_mask else {})
 
 
-def kept_record(home: Path, raw: RawCase, setup: Setup) -> CaseRecord | None:
+def find_record(home: Path, raw: RawCase, setup: Setup) -> CaseRecord | None:
     """The record of a case that need not be prepared again; None where it has to be."""
     record = read_record(home, raw.case_id)
     if record is None or record.key != case_key(raw, setup):
         return None
     inputs = {str(path) for path in input_files(raw).values()}
-    fresh = inputs == set(record.inputs) and all(holds(Path(path), kept) for path, kept in record.inputs.items())
-    return record if fresh and all(holds(home / path, kept) for path, kept in record.outputs.items()) else None
+    fresh = inputs == set(record.inputs) and all(unchanged(Path(path), kept) for path, kept in record.inputs.items())
+    return record if fresh and all(unchanged(home / path, kept) for path, kept in record.outputs.items()) else None
 
 
 def read_record(home: Path, case_id: str) -> CaseRecord | None:
@@ -86,12 +86,12 @@ def read_record(home: Path, case_id: str) -> CaseRecord | None:
     return None
 
 
-def forget(home: Path, case_id: str) -> None:
+def discard_record(home: Path, case_id: str) -> None:
     """Take back a case: without its record nothing of it counts as prepared."""
     _path(home, case_id).unlink(missing_ok=True)
 
 
-def keep(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedScan) -> CaseRecord:
+def store_case(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedScan) -> CaseRecord:
     """Write a case's files into `scratch`, on the same disk as `home`, rename them into place, record them.
 
     Args:
@@ -99,7 +99,7 @@ def keep(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedSc
     """
     inputs = {str(path): stamp(path) for path in input_files(raw).values()}
     written = _write(scratch, raw.case_id, scan)
-    forget(home, raw.case_id)
+    discard_record(home, raw.case_id)
     for path in written:
         place = home / path.relative_to(scratch)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,11 @@ from datasets.case import RawCase, Split
 from datasets.errors import BadValue
 from datasets.io.atomic import refuse_read_only, write_text
 from datasets.io.tables import write_table
-from datasets.preparation.case_record import CaseRecord, kept_record
+from datasets.preparation.case_record import CaseRecord, find_record
 from datasets.preparation.contact_sheet import write_contact_sheets
 from datasets.preparation.lesions import WARN_ML, WARN_PERCENT
 from datasets.preparation.scan import PIPELINE, Setup
-from datasets.preparation.workers import Failure, Outcome, prepare_cases, sweep
+from datasets.preparation.workers import Failure, Outcome, prepare_cases, remove_scratch
 from datasets.spec import DatasetSpec
 
 COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex", "licence")
@@ -62,8 +62,8 @@ def prepare_cohort(
     """
     _check_names(cases)
     _check_writable(home)
-    sweep(home)
-    kept = {raw.case_id: record for raw in cases if (record := kept_record(home, raw, setup))}
+    remove_scratch(home)
+    kept = {raw.case_id: record for raw in cases if (record := find_record(home, raw, setup))}
     todo = [raw for raw in cases if raw.case_id not in kept]
     if kept:
         say(f"{len(kept)} of {len(cases)} cases are prepared already.")
@@ -73,7 +73,7 @@ def prepare_cohort(
     try:
         done = _worked_through(todo, home, setup, workers, say)
     finally:
-        sweep(home)
+        remove_scratch(home)
     records = kept | {one.case_id: one for one in done if isinstance(one, CaseRecord)}
     failures = tuple(one for one in done if isinstance(one, Failure))
     ordered = [records[raw.case_id] for raw in cases if raw.case_id in records]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.io.nifti import Volume, read_volume
-from datasets.preparation.resampling import mask_onto
+from datasets.preparation.resampling import resample_mask
 from datasets.preparation.template import Template
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _draw(axes: "Sequence[Axes]", home: Path, case_id: str, template: Template) 
     lesion = np.zeros(brain.shape, dtype=bool)
     if lesion_path.exists():
         lesion = read_volume(lesion_path, as_stored=True).data > 0
-    outline = mask_onto(Volume(template.image.data > 0, template.image.affine), image.lattice)
+    outline = resample_mask(Volume(template.image.data > 0, template.image.affine), image.lattice)
     high = float(np.percentile(image.data[brain], 99.5)) if brain.any() else 1.0
     axes[0].set_title(f"{case_id} {sequence}", color="white", fontsize=8, loc="left")
     for axis, (across, at) in zip(axes, _cuts(lesion), strict=True):

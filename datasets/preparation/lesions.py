@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from datasets.errors import BadFile
 from datasets.io.nifti import Lattice, Matrix, Volume, read_volume
-from datasets.preparation.resampling import onto
+from datasets.preparation.resampling import resample
 
 WARN_PERCENT = 5.0
 WARN_ML = 0.05
@@ -75,7 +75,7 @@ def move_lesion_mask(
     Nearest neighbour, since its volume is right on average at any size; a linear value above a half
     makes small lesions smaller, and a linear value above 0 makes every lesion larger.
     """
-    moved = np.asarray(onto(Volume(lesion.data.astype(np.uint8), lesion.affine), lattice, to_source, order=0) > 0)
+    moved = np.asarray(resample(Volume(lesion.data.astype(np.uint8), lesion.affine), lattice, to_source, order=0) > 0)
     before = float(lesion.data.sum()) * lesion.lattice.voxel_ml
     growth = 1 / abs(float(np.linalg.det(to_source[:3, :3])))
     volumes = LesionVolumes(

@@ -6,7 +6,7 @@ import numpy as np
 
 from datasets.errors import BadValue
 from datasets.io.nifti import Matrix, Volume
-from datasets.preparation.resampling import onto, upright
+from datasets.preparation.resampling import resample, upright_lattice
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -57,8 +57,8 @@ def register(fixed: Volume, moving: Volume, *, kind: Kind, initial: Matrix | Non
 
 def _coarse(volume: Volume) -> Volume:
     """On upright voxels of 4 mm: finer ones cost time and change no affine registration."""
-    lattice = upright(volume.lattice, COARSE_MM)
-    return Volume(onto(volume, lattice, order=1), lattice.affine)
+    lattice = upright_lattice(volume.lattice, COARSE_MM)
+    return Volume(resample(volume, lattice, order=1), lattice.affine)
 
 
 def _optimised(fixed: Any, moving: Any, transform: Any) -> Any:

@@ -42,7 +42,7 @@ def check_same_lattice(path: Path, volume: Volume, image_path: Path, image: Latt
         raise BadFile(f"{path}: got affine {got}, wanted {wanted} as in {image_path}.")
 
 
-def onto(
+def resample(
     volume: Volume,
     lattice: Lattice,
     to_source: Matrix | None = None,
@@ -80,16 +80,16 @@ def onto(
     return np.asarray(result)
 
 
-def mask_onto(mask: Volume, lattice: Lattice, to_source: Matrix | None = None) -> NDArray[np.bool_]:
+def resample_mask(mask: Volume, lattice: Lattice, to_source: Matrix | None = None) -> NDArray[np.bool_]:
     """A brain mask at the voxels of `lattice`: where the trilinear value passes a half, for a smooth surface.
 
     Not for lesions: a lesion of one voxel would vanish.
     """
     soft = Volume(mask.data.astype(np.float32), mask.affine)
-    return np.asarray(onto(soft, lattice, to_source, order=1) > 0.5)
+    return np.asarray(resample(soft, lattice, to_source, order=1) > 0.5)
 
 
-def upright(lattice: Lattice, spacing: float) -> Lattice:
+def upright_lattice(lattice: Lattice, spacing: float) -> Lattice:
     """The smallest lattice with axes along RAS+ and cubic voxels of `spacing` mm that holds all of `lattice`."""
     corners = np.array(np.meshgrid(*[(-0.5, length - 0.5) for length in lattice.shape])).reshape(3, -1)
     places = lattice.affine[:3, :3] @ corners + lattice.affine[:3, 3:]

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from datasets.case import RawCase
 from datasets.errors import BadFile, BadValue
 from datasets.io.nifti import Lattice, Matrix, Volume, read_volume
-from datasets.preparation.bias import corrected
+from datasets.preparation.bias import correct_bias
 from datasets.preparation.lesions import LesionVolumes, move_lesion_mask, read_lesion_mask
 from datasets.preparation.registration import register
-from datasets.preparation.resampling import check_same_lattice, mask_onto, onto, read_scan, upright
-from datasets.preparation.stripping import Stripper, brain_of, brain_of_stripped, check_brain
+from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask, upright_lattice
+from datasets.preparation.stripping import Stripper, brain_of_stripped_scan, check_brain, find_brain
 from datasets.preparation.template import Template
 
 PIPELINE = 2
@@ -107,8 +107,8 @@ def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
     lattice = setup.template.box(setup.parameters.spacing)
     to_scan = {name: to_sequence[name] @ to_first for name in scans}
     with clock.step("resample"):
-        brain_mask = mask_onto(brain, lattice, to_first)
-        images = {name: onto(scans[name], lattice, to_scan[name], order=3, where=brain_mask) for name in scans}
+        brain_mask = resample_mask(brain, lattice, to_first)
+        images = {name: resample(scans[name], lattice, to_scan[name], order=3, where=brain_mask) for name in scans}
     with clock.step("bias"):
         images = {name: _finished(raw, images[name], brain_mask, setup.parameters) for name in images}
     with clock.step("lesion"):
@@ -169,24 +169,24 @@ def _brain(
         found = np.asarray(mask.data > half)
         return Volume(found, np.linalg.inv(to_sequence[raw.drawn_on]) @ mask.affine)
     if raw.stripped or setup.stripper.name == "none":
-        return Volume(brain_of_stripped(scans[first]), scans[first].affine)
+        return Volume(brain_of_stripped_scan(scans[first]), scans[first].affine)
     if setup.stripper.name == "mask":
         raise BadFile(f"{raw.images[first]}: got no brain mask with it, wanted one for --stripper mask.")
     working = _working(scans[first])
-    return Volume(brain_of(working, setup.stripper, threads=setup.threads), working.affine)
+    return Volume(find_brain(working, setup.stripper, threads=setup.threads), working.affine)
 
 
 def _working(scan: Volume) -> Volume:
     """The scan with its axes along RAS+ on cubic voxels, which every tool can read."""
-    lattice = upright(scan.lattice, WORKING_MM)
-    return Volume(onto(scan, lattice, order=1), lattice.affine)
+    lattice = upright_lattice(scan.lattice, WORKING_MM)
+    return Volume(resample(scan, lattice, order=1), lattice.affine)
 
 
 def _to_scan(raw: RawCase, scan: Volume, brain: Volume, setup: Setup) -> Matrix:
     """From the template's mm to the reference's; brains are registered, not heads."""
     if raw.space == "sri24":
         return np.eye(4)
-    stripped = Volume(scan.data * mask_onto(brain, scan.lattice), scan.affine)
+    stripped = Volume(scan.data * resample_mask(brain, scan.lattice), scan.affine)
     return register(setup.template.image, stripped, kind="affine")
 
 
@@ -196,7 +196,7 @@ def _finished(
     """Corrected for the bias field where that is to be done, and 0 outside the brain."""
     image = np.asarray(image, dtype=np.float32)
     if parameters.bias_correction and not raw.corrected:
-        image = corrected(image, brain_mask, parameters.spacing)
+        image = correct_bias(image, brain_mask, parameters.spacing)
     return np.where(brain_mask, image, np.float32(0))
 
 
@@ -216,7 +216,7 @@ def _overlap(brain_mask: NDArray[np.bool_], lattice: Lattice, template: Template
     Raises:
         BadFile: they hardly overlap: the registration has failed.
     """
-    wanted = mask_onto(Volume(template.image.data > 0, template.image.affine), lattice)
+    wanted = resample_mask(Volume(template.image.data > 0, template.image.affine), lattice)
     dice = 2 * float((brain_mask & wanted).sum()) / max(float(brain_mask.sum() + wanted.sum()), 1.0)
     if dice < LEAST_OVERLAP:
         raise BadFile(f"Registration: got a brain that overlaps the template's by Dice {dice:.2f}, wanted "

@@ -71,7 +71,7 @@ def find_stripper(name: str, command: str | None = None) -> Stripper:
     return Stripper(name, (program, *words[1:]), version)
 
 
-def brain_of(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.bool_]:
+def find_brain(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.bool_]:
     """The brain mask `(X, Y, Z)` that the tool draws in a scan of a whole head.
 
     Raises:
@@ -90,7 +90,7 @@ def brain_of(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.bo
     return np.asarray(mask.data > 0.5)
 
 
-def brain_of_stripped(image: Volume) -> NDArray[np.bool_]:
+def brain_of_stripped_scan(image: Volume) -> NDArray[np.bool_]:
     """What is above 0 in a scan without a skull: its largest component with holes filled."""
     labels, count = ndimage.label(image.data > 0)
     if count == 0:

@@ -9,7 +9,7 @@ import numpy as np
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.files import sha256
 from datasets.io.nifti import Lattice, Volume
-from datasets.preparation.resampling import onto, read_scan, upright
+from datasets.preparation.resampling import read_scan, resample, upright_lattice
 
 VARIABLE = "UADBENCH_TEMPLATE"
 IN_DATA = Path("atlas") / "sri24_t1_skullstripped_brats_space.nii.gz"
@@ -87,5 +87,5 @@ def load_template(path: Path) -> Template:
     spacing = image.lattice.spacing
     if np.ptp(spacing) > 0.01 * spacing.min():
         raise BadFile(f"{path}: got voxels of {spacing.round(3).tolist()} mm, wanted cubic ones.")
-    standing = upright(image.lattice, float(spacing[0]))
-    return Template(path, sha256(path), Volume(onto(image, standing, order=1), standing.affine))
+    standing = upright_lattice(image.lattice, float(spacing[0]))
+    return Template(path, sha256(path), Volume(resample(image, standing, order=1), standing.affine))

@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 
 from datasets.case import RawCase
 from datasets.errors import BadValue, UserError
-from datasets.preparation.case_record import CaseRecord, forget, keep
+from datasets.preparation.case_record import CaseRecord, discard_record, store_case
 from datasets.preparation.registration import set_threads
 from datasets.preparation.scan import Setup, prepare_scan
 
@@ -48,14 +48,14 @@ def prepare_case(raw: RawCase, home: Path, setup: Setup) -> Outcome:
     scratch = Path(mkdtemp(prefix=SCRATCH, dir=home))
     try:
         unpacked = raw if raw.unpack is None else raw.unpack(scratch / "unpacked")
-        return keep(home, scratch / "prepared", raw, setup, prepare_scan(unpacked, setup))
+        return store_case(home, scratch / "prepared", raw, setup, prepare_scan(unpacked, setup))
     except UserError as error:
-        forget(home, raw.case_id)
+        discard_record(home, raw.case_id)
         return Failure(raw.case_id, str(error))
     except Exception as error:  # a case costs itself, whatever a library raises over its voxels
         if isinstance(error, OSError) and error.errno in FATAL:
             raise BadValue(f"{home} cannot be written: {FATAL[error.errno]}. What is prepared stays.") from error
-        forget(home, raw.case_id)
+        discard_record(home, raw.case_id)
         return Failure(raw.case_id, f"{type(error).__name__}: {error}", traceback.format_exc())
     finally:
         rmtree(scratch, ignore_errors=True)
@@ -70,7 +70,7 @@ def prepare_cases(cases: Sequence[RawCase], home: Path, setup: Setup, *, workers
             yield prepare_case(raw, home, setup)
 
 
-def sweep(home: Path) -> None:
+def remove_scratch(home: Path) -> None:
     """Clear away what killed processes have left."""
     for left in home.glob(f"{SCRATCH}*"):
         rmtree(left, ignore_errors=True)
@@ -114,7 +114,7 @@ def _received(here: Connection, raw: RawCase, home: Path) -> Outcome:
     try:
         outcome: Outcome | BadValue = here.recv()
     except EOFError:
-        forget(home, raw.case_id)
+        discard_record(home, raw.case_id)
         return Failure(raw.case_id, "its process was killed, perhaps for want of memory: try fewer --workers")
     if isinstance(outcome, BadValue):
         raise outcome

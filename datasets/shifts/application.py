@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from datasets.shifts import Shift
 from datasets.shifts.registry import NONE, SHIFTS
-from datasets.shifts.representation import moved_onto
+from datasets.shifts.representation import match_histogram
 from datasets.shifts.shift import Stage, View, Volume
 
 SEED = 2312  # of all shifts; not a run's, so that a shifted case is the same in every run
 
 
 @dataclass(frozen=True)
-class Applied:
+class CaseShift:
     """A shift on its way through one case."""
 
     shift: Shift
@@ -53,7 +53,7 @@ class Applied:
 
     def matched(self, image: Volume, brain_mask: NDArray[np.bool_]) -> Volume:
         """The image on the grid with its histogram at the landmarks, if it is to be matched."""
-        return moved_onto(image, brain_mask, self.shift.matched) if self.shift.matched else image
+        return match_histogram(image, brain_mask, self.shift.matched) if self.shift.matched else image
 
     def _changed(self, view: View) -> Volume:
         found = SHIFTS[base(self.shift.name)]

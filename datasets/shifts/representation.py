@@ -26,7 +26,7 @@ def window(view: View, level: float) -> Volume:
 
 def transfer(view: View, level: float) -> Volume:
     """`level` of the way from x to the histogram of another cohort."""
-    there = moved_onto(view.image, view.brain_mask, view.landmarks)
+    there = match_histogram(view.image, view.brain_mask, view.landmarks)
     return np.asarray(view.image + np.float32(level) * (there - view.image), dtype=np.float32)
 
 
@@ -42,7 +42,7 @@ def percentiles_of(image: NDArray[np.floating], brain_mask: NDArray[np.bool_]) -
     return np.percentile(values.astype(np.float64), PERCENTILES)
 
 
-def moved_onto(
+def match_histogram(
     image: NDArray[np.float32], brain_mask: NDArray[np.bool_], landmarks: tuple[float, ...]
 ) -> NDArray[np.float32]:
     """The image with its own percentiles at `landmarks`, lines between, cut off beyond; 0 outside the brain.

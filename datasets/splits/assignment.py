@@ -10,14 +10,14 @@ from typing import Literal
 from datasets.case import Split
 from datasets.errors import BadValue
 from datasets.spec import DatasetSpec
-from datasets.splits.hashing import deal, draw, scaled
+from datasets.splits.hashing import deal, draw, scale_sizes
 from datasets.splits.subjects import Subject
 
 COLUMNS = ("subject_id", "split", "site", "age_band")
 
 
 @dataclass(frozen=True)
-class Listed:
+class CommittedSplit:
     """A subject of a committed list and its split."""
 
     subject: Subject
@@ -31,7 +31,7 @@ def split_of(
 
     A subject of the cohort's committed list has the split of the list, another one that of `kept`.
     Where at least one is known so, each newcomer is drawn by its own hash, so that it moves nobody;
-    else all are dealt by `dealt`.
+    else all are dealt by `split_by_rule`.
 
     Args:
         kept: splits of an earlier preparation, which stay.
@@ -41,15 +41,15 @@ def split_of(
     """
     subjects = list(subjects)
     _check_once(subjects)
-    known = {**(kept or {}), **{one.subject.subject_id: one.split for one in committed(spec.name)}}
+    known = {**(kept or {}), **{one.subject.subject_id: one.split for one in committed_splits(spec.name)}}
     known = {one.subject_id: known[one.subject_id] for one in subjects if one.subject_id in known}
     newcomers = [one for one in subjects if one.subject_id not in known]
-    fresh = {one.subject_id: _drawn(spec, one) for one in newcomers} if known else dealt(spec, newcomers)
+    fresh = {one.subject_id: _drawn(spec, one) for one in newcomers} if known else split_by_rule(spec, newcomers)
     found = known | fresh
     return {one.subject_id: found[one.subject_id] for one in subjects}
 
 
-def dealt(spec: DatasetSpec, subjects: Iterable[Subject]) -> dict[str, Split]:
+def split_by_rule(spec: DatasetSpec, subjects: Iterable[Subject]) -> dict[str, Split]:
     """The split of each subject by the rule alone, nothing committed or kept; see `rule.deal`.
 
     Subjects with a published split have that. Healthy ones of a cohort that holds both kinds are
@@ -62,19 +62,19 @@ def dealt(spec: DatasetSpec, subjects: Iterable[Subject]) -> dict[str, Split]:
         group = [one for one in subjects if _healthy(spec, one) == healthy]
         found |= {one.subject_id: plan.published[one.subject_id] for one in group if one.subject_id in plan.published}
         strata = {one.subject_id: plan.stratum(one) for one in group if one.subject_id not in plan.published}
-        found |= deal(strata, scaled(plan.sizes, len(strata)), salt=salt(spec.name))
+        found |= deal(strata, scale_sizes(plan.sizes, len(strata)), salt=salt(spec.name))
     return found
 
 
 @cache
-def committed(name: str) -> Sequence[Listed]:
+def committed_splits(name: str) -> Sequence[CommittedSplit]:
     """The committed list of a cohort; empty where there is none."""
     table = files("datasets.splits") / "tables" / f"{name}.csv"
     if not table.is_file():
         return ()
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     return tuple(
-        Listed(Subject(row["subject_id"], row["site"], row["age_band"]), row["split"])  # type: ignore[arg-type]
+        CommittedSplit(Subject(row["subject_id"], row["site"], row["age_band"]), row["split"])  # type: ignore[arg-type]
         for row in rows
     )
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from datasets.case import CaseFiles, Split
 from datasets.errors import BadValue
-from datasets.splits.hashing import deal, scaled
+from datasets.splits.hashing import deal, scale_sizes
 from datasets.splits.subjects import Subject, subjects_of
 
 Turn = Literal["val", "test"]
@@ -15,7 +15,7 @@ MOST_FOLDS = 100
 
 
 @dataclass(frozen=True)
-class Placed:
+class FoldSplit:
     """A subject's split in one fold."""
 
     subject: Subject
@@ -36,14 +36,14 @@ def parts(subjects: Iterable[Subject], folds: int) -> dict[str, int]:
         raise BadValue(f"--folds: got {folds}, wanted 2 to {MOST_FOLDS}.")
     if len(subjects) < folds:
         raise BadValue(f"--folds: got {folds}, wanted at most {len(subjects)}, as many as there are subjects to share.")
-    sizes = scaled({str(part): 1 for part in range(folds)}, len(subjects))
+    sizes = scale_sizes({str(part): 1 for part in range(folds)}, len(subjects))
     dealt = deal({one.subject_id: one.site for one in subjects}, sizes, salt=f"uadbench {folds} folds")
     return {subject: int(part) for subject, part in dealt.items()}
 
 
 def fold_table(
     subjects: Sequence[Subject], splits: Mapping[str, Split], folds: int, *, turn: Turn = "val"
-) -> list[Placed]:
+) -> list[FoldSplit]:
     """Every subject's split in every fold; in one fold nobody is in two.
 
     With `turn` "val" the test split stays as it is and each of the other subjects is in validation
@@ -70,7 +70,7 @@ def fold_table(
         if turn == "test":
             turns |= {(fold + 1) % folds: "val"} if trains else {}
             rest = "train" if trains else "val"
-        placed += [Placed(one, fold, _split(one, part, turns, rest)) for one in subjects]
+        placed += [FoldSplit(one, fold, _split(one, part, turns, rest)) for one in subjects]
     return placed
 
 

@@ -64,7 +64,7 @@ def share_out(total: int, weights: Mapping[Part, int]) -> dict[Part, int]:
     return places
 
 
-def scaled(sizes: Mapping[Part, int], number: int) -> dict[Part, int]:
+def scale_sizes(sizes: Mapping[Part, int], number: int) -> dict[Part, int]:
     """Sizes in the same proportion that add up to `number`, by largest remainder.
 
     Where there are enough subjects, no part stays empty: it is given one of the largest part's.

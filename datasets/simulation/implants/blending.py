@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.simulation.implants.design import Texture
-from datasets.simulation.implants.placement import Placed
+from datasets.simulation.implants.placement import LesionPlacement
 from datasets.simulation.implants.shapes import smooth_field
 from datasets.simulation.implants.tissue import Mask, Tissues, Volume
 
@@ -47,7 +47,7 @@ def host_image(image: NDArray[Any], tissues: Tissues) -> HostImage:
     return HostImage(image, coarse, tissues.step(image), float(inside.std()), tissues)
 
 
-def add_lesion(host: HostImage, placed: Placed, *, contrast: float, texture: Texture, seed: int) -> Volume:
+def add_lesion(host: HostImage, placed: LesionPlacement, *, contrast: float, texture: Texture, seed: int) -> Volume:
     """The image `(X, Y, Z)` with the lesion; unchanged, bit for bit, where the lesion's share is 0.
 
     `kept` adds to every voxel, so that noise, vessels and folds show through. `replaced` brings tissue of one level
@@ -66,7 +66,9 @@ def add_lesion(host: HostImage, placed: Placed, *, contrast: float, texture: Tex
     return np.asarray(np.where(placed.share > 0, image + placed.share * (own - image), image), dtype=np.float32)
 
 
-def _strength(placed: Placed, filled: Mask, spacing: tuple[float, float, float], rng: np.random.Generator) -> Volume:
+def _strength(
+    placed: LesionPlacement, filled: Mask, spacing: tuple[float, float, float], rng: np.random.Generator
+) -> Volume:
     """`(X, Y, Z)` of at least 0.1, its mean over the filled voxels 1."""
     depth = ndimage.distance_transform_edt(np.pad(placed.lesion_mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     depth = depth / depth.max()
@@ -76,7 +78,7 @@ def _strength(placed: Placed, filled: Mask, spacing: tuple[float, float, float],
     return np.asarray(strength / strength[filled].mean(), dtype=np.float32)
 
 
-def add_seam(host: HostImage, placed: Placed, *, seed: int) -> Volume:
+def add_seam(host: HostImage, placed: LesionPlacement, *, seed: int) -> Volume:
     """The image with the lesion's place filled by tissue from elsewhere in the same brain, blended like a lesion.
 
     Of many places, mirrored ones among them, the one whose brightness resembles the covered tissue most. Its level

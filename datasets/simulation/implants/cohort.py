@@ -18,9 +18,9 @@ from datasets.io.nifti import StoredVolume, Volume, read_volume, write_volume
 from datasets.io.tables import write_table
 from datasets.simulation.implants.blending import HostImage, add_lesion, add_seam, host_image
 from datasets.simulation.implants.design import Design, Treatment
-from datasets.simulation.implants.placement import Placed, place_lesion
-from datasets.simulation.implants.shapes import FAMILIES, Family, Library
-from datasets.simulation.implants.tissue import Tissues, guess_tissues
+from datasets.simulation.implants.placement import LesionPlacement, place_lesion
+from datasets.simulation.implants.shapes import SHAPES, Library, Shape
+from datasets.simulation.implants.tissue import Tissues, segment_tissues
 from datasets.simulation.implants.truth import Truth
 from datasets.spec import DatasetSpec, folder_name
 
@@ -134,7 +134,7 @@ def _write_subject(
 
 
 @dataclass(frozen=True)
-class Head:
+class HostVoxels:
     """A host's voxels.
 
     Attributes:
@@ -146,7 +146,7 @@ class Head:
     stored: Mapping[str, StoredVolume]
 
 
-def _read_head(host: Host) -> Head:
+def _read_head(host: Host) -> HostVoxels:
     stored = {sequence: read_volume(one.image, as_stored=True) for sequence, one in host.files.items()}
     mask = read_volume(host.first.brain_mask, as_stored=True)
     images = {sequence: volume.data for sequence, volume in stored.items()}
@@ -157,8 +157,8 @@ def _read_head(host: Host) -> Head:
             raise BadFile(f"{path}: got shape {image.shape}, wanted {brain_mask.shape} as of the brain mask.")
     x, y, z = mask.spacing.tolist()
     try:
-        tissues = guess_tissues(images, brain_mask, (x, y, z))
-        return Head(tissues, {name: host_image(image, tissues) for name, image in images.items()}, stored)
+        tissues = segment_tissues(images, brain_mask, (x, y, z))
+        return HostVoxels(tissues, {name: host_image(image, tissues) for name, image in images.items()}, stored)
     except BadFile as error:
         raise BadFile(f"{host.first.image}: {error}") from error
 
@@ -177,7 +177,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _write_case(
     folder: Path,
-    head: Head,
+    head: HostVoxels,
     host: Host,
     treatment: Treatment,
     name: str,
@@ -215,22 +215,22 @@ def _edge_mm(volume_ml: float, rng: np.random.Generator) -> float:
     return float(SHARPEST_MM * (softest / SHARPEST_MM) ** rng.uniform())
 
 
-def _draw_family(treatment: Treatment, library: Library | None, rng: np.random.Generator) -> tuple[str, Family]:
+def _draw_family(treatment: Treatment, library: Library | None, rng: np.random.Generator) -> tuple[str, Shape]:
     if library is not None:
         mask = library.draw(treatment.volume_ml, rng)
         return mask.name, mask.depth
-    shape = sorted(FAMILIES)[int(rng.integers(len(FAMILIES)))]
-    return shape, FAMILIES[shape]
+    shape = sorted(SHAPES)[int(rng.integers(len(SHAPES)))]
+    return shape, SHAPES[shape]
 
 
-def _treated(image: HostImage, placed: Placed, treatment: Treatment, seed: int) -> NDArray[np.float32]:
+def _treated(image: HostImage, placed: LesionPlacement, treatment: Treatment, seed: int) -> NDArray[np.float32]:
     if treatment.kind == "seam":
         return add_seam(image, placed, seed=seed)
     return add_lesion(image, placed, contrast=treatment.contrast, texture=treatment.texture, seed=seed)
 
 
 def _written(
-    changed: NDArray[np.float32], image: HostImage, placed: Placed, stored: StoredVolume, path: Path
+    changed: NDArray[np.float32], image: HostImage, placed: LesionPlacement, stored: StoredVolume, path: Path
 ) -> NDArray[np.float32]:
     """Save a changed image in its host's voxel type; what is saved is returned."""
     kind = stored.data.dtype
@@ -254,7 +254,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _truth(
-    name: str, host: Host, treatment: Treatment, shape: str, placed: Placed, head: Head, realised: float
+    name: str, host: Host, treatment: Treatment, shape: str, placed: LesionPlacement, head: HostVoxels, realised: float
 ) -> Truth:
     affine = next(iter(head.stored.values())).affine
     x, y, z = (float(round(value, 1)) for value in affine[:3, :3] @ placed.centre + affine[:3, 3])

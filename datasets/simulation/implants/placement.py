@@ -9,7 +9,7 @@ from scipy import ndimage
 from datasets.errors import BadFile
 from datasets.grid import GRIDS
 from datasets.simulation.implants.design import Place
-from datasets.simulation.implants.shapes import Around, Family
+from datasets.simulation.implants.shapes import Neighbourhood, Shape
 from datasets.simulation.implants.tissue import Mask, Tissues, Volume
 
 DEEP_MM = 12.0  # of a centre in white matter under the brain's surface
@@ -21,7 +21,7 @@ TOLERANCE = 0.1  # of the volume, or half a voxel where that is more
 
 
 @dataclass(frozen=True)
-class Placed:
+class LesionPlacement:
     """A lesion in a head.
 
     Attributes:
@@ -40,13 +40,13 @@ class Placed:
 
 def place_lesion(
     tissues: Tissues,
-    family: Family,
+    family: Shape,
     *,
     volume_ml: float,
     place: Place,
     edge_mm: float,
     rng: np.random.Generator,
-) -> Placed:
+) -> LesionPlacement:
     """A lesion of about `volume_ml`; CSF is left alone and takes no part in it.
 
     The parts of a shape that nothing but CSF joins to its seeds are left out and made up for. Of several tries the
@@ -59,7 +59,7 @@ def place_lesion(
         BadFile: the brain has no tissue of that place.
     """
     wanted = max(1, round(volume_ml / tissues.voxel_ml))
-    best: Placed | None = None
+    best: LesionPlacement | None = None
     error = np.inf
     for _ in range(TRIES):
         tried = _attempt(tissues, family, _draw_centre(tissues, volume_ml, place, rng), wanted, edge_mm, rng)
@@ -99,14 +99,14 @@ def _covered(tissues: Tissues, margin_mm: float) -> Mask:
 
 
 def _attempt(
-    tissues: Tissues, family: Family, centre: NDArray[np.intp], wanted: int, edge_mm: float, rng: np.random.Generator
-) -> Placed:
+    tissues: Tissues, family: Shape, centre: NDArray[np.intp], wanted: int, edge_mm: float, rng: np.random.Generator
+) -> LesionPlacement:
     radius = _radius(wanted * tissues.voxel_ml)
     window = _window(centre, tissues, 2.5 * radius + 10.0)
     indices = np.indices([part.stop - part.start for part in window]).astype(np.float32)
     first = np.array([part.start for part in window])
     offset = (indices + (first - centre)[:, None, None, None]) * np.reshape(tissues.spacing, (3, 1, 1, 1))
-    around = Around(offset.astype(np.float32), tissues.csf_mm[window], radius, tissues.spacing)
+    around = Neighbourhood(offset.astype(np.float32), tissues.csf_mm[window], radius, tissues.spacing)
     depth = family(around, rng)
     solid = tissues.solid[window]
     level, mask = _cut(depth, solid, tuple((centre - first).tolist()), wanted)
@@ -114,7 +114,7 @@ def _attempt(
     near = ndimage.binary_dilation(mask, TOUCHING, max(1, round(edge_mm / min(tissues.spacing))))
     far_part = solid & (depth > level) & ~mask
     share = np.where(near & ~far_part, filled * (1 - tissues.csf[window]), 0)
-    whole = Placed(np.zeros(tissues.csf.shape, dtype=np.float32), np.zeros(tissues.csf.shape, dtype=bool))
+    whole = LesionPlacement(np.zeros(tissues.csf.shape, dtype=np.float32), np.zeros(tissues.csf.shape, dtype=bool))
     whole.share[window], whole.lesion_mask[window] = share, mask
     return whole
 

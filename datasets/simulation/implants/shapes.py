@@ -17,7 +17,7 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Around:
+class Neighbourhood:
     """The voxels near a lesion's centre.
 
     Attributes:
@@ -38,25 +38,25 @@ class Around:
         return np.asarray(np.sqrt((self.offset**2).sum(axis=0)))
 
 
-class Family(Protocol):
+class Shape(Protocol):
     """`(X, Y, Z)` depth in mm, rising by about 1 a mm towards the inside, its zero arbitrary."""
 
-    def __call__(self, around: Around, rng: np.random.Generator) -> Volume: ...
+    def __call__(self, around: Neighbourhood, rng: np.random.Generator) -> Volume: ...
 
 
-def ellipsoid(around: Around, rng: np.random.Generator) -> Volume:
+def ellipsoid(around: Neighbourhood, rng: np.random.Generator) -> Volume:
     axes = np.exp(rng.normal(0, 0.25, 3))
     turned = np.tensordot(rotation(rng) / (axes / np.cbrt(axes.prod()))[:, None], around.offset, axes=1)
     return np.asarray(-np.sqrt((turned**2).sum(axis=0)), dtype=np.float32)
 
 
-def rough_ball(around: Around, rng: np.random.Generator) -> Volume:
+def rough_ball(around: Neighbourhood, rng: np.random.Generator) -> Volume:
     """A ball whose surface a smooth field moves by 0.35 radii (s.d.)."""
     field = smooth_field(rng, around.offset.shape[1:], around.spacing, max(0.5 * around.radius, 2.0))
     return np.asarray(0.35 * around.radius * field - around.distance, dtype=np.float32)
 
 
-def cluster(around: Around, rng: np.random.Generator) -> Volume:
+def cluster(around: Neighbourhood, rng: np.random.Generator) -> Volume:
     """Three to six balls of unlike size."""
     count = int(rng.integers(3, 7))
     centres = rng.normal(0, 1.1 * around.radius, (count, 3))
@@ -66,13 +66,13 @@ def cluster(around: Around, rng: np.random.Generator) -> Volume:
     return np.asarray(np.max(balls, axis=0), dtype=np.float32)
 
 
-def plate(around: Around, rng: np.random.Generator) -> Volume:
+def plate(around: Neighbourhood, rng: np.random.Generator) -> Volume:
     """A sheet along the nearest CSF, be it a ventricle's or a sulcus's."""
     flatness = rng.uniform(1.0, 2.0)
     return np.asarray(-np.hypot(0.7 * around.distance, flatness * around.csf_mm), dtype=np.float32)
 
 
-FAMILIES: Mapping[str, Family] = {"ellipsoid": ellipsoid, "rough": rough_ball, "cluster": cluster, "plate": plate}
+SHAPES: Mapping[str, Shape] = {"ellipsoid": ellipsoid, "rough": rough_ball, "cluster": cluster, "plate": plate}
 
 
 def rotation(rng: np.random.Generator) -> Vector:
@@ -91,7 +91,7 @@ def smooth_field(
     return np.asarray((smooth - smooth.mean()) / max(float(smooth.std()), 1e-6), dtype=np.float32)
 
 
-def _distance(around: Around, centre: Vector) -> Volume:
+def _distance(around: Neighbourhood, centre: Vector) -> Volume:
     moved = around.offset - centre[:, None, None, None].astype(np.float32)
     return np.asarray(np.sqrt((moved**2).sum(axis=0)))
 
@@ -110,7 +110,7 @@ class LesionMask:
     mask: NDArray[np.bool_]
     spacing: tuple[float, float, float]
 
-    def depth(self, around: Around, rng: np.random.Generator) -> Volume:
+    def depth(self, around: Neighbourhood, rng: np.random.Generator) -> Volume:
         """As a family: the mask's signed distance, turned, mirrored and scaled to the wanted volume."""
         inside = ndimage.distance_transform_edt(self.mask, sampling=self.spacing)
         signed = inside - ndimage.distance_transform_edt(~self.mask, sampling=self.spacing)

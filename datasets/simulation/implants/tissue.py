@@ -68,7 +68,9 @@ class Tissues:
         return (self.grey, False), (self.white, bool(ndimage.binary_erosion(self.white).any()))
 
 
-def guess_tissues(images: Mapping[str, NDArray[Any]], brain_mask: Mask, spacing: tuple[float, float, float]) -> Tissues:
+def segment_tissues(
+    images: Mapping[str, NDArray[Any]], brain_mask: Mask, spacing: tuple[float, float, float]
+) -> Tissues:
     """Three classes of the brain's intensities, by Lloyd's algorithm from fixed quantiles.
 
     No atlas: a tissue is what looks like it. A voxel's share of CSF runs linearly from the level of the class next

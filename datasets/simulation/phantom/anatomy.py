@@ -32,7 +32,7 @@ class Template:
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class TissueMaps:
     """Tissue shares of every voxel, `(X, Y, Z)`; they sum to 1 inside the brain and to 0 outside.
 
     Attributes:
@@ -72,7 +72,7 @@ def load_template(spacing: float) -> Template:
     )
 
 
-def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float | None = None) -> Anatomy:
+def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float | None = None) -> TissueMaps:
     """One subject: the template deformed, and its blurred tissue borders decided anew.
 
     An average brain's maps say how often a tissue lies in a voxel. Sharpened (squared) and with odds
@@ -93,7 +93,7 @@ def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float |
     shares[1] *= np.exp(white_odds)
     shares[2] *= np.exp(csf_odds)
     grey, white, csf = shares / np.maximum(shares.sum(axis=0), 1e-9)
-    return Anatomy(grey, white, csf, brain_mask, lattice, (csf_level - CSF_ODDS[0]) / CSF_ODDS[1])
+    return TissueMaps(grey, white, csf, brain_mask, lattice, (csf_level - CSF_ODDS[0]) / CSF_ODDS[1])
 
 
 def _deformed_points(lattice: Lattice, rng: np.random.Generator) -> Volume:
@@ -145,7 +145,7 @@ TENTORIUM_MARGIN_MM = 4.0  # on which neither side claims a lesion
 
 
 @dataclass(frozen=True)
-class Places:
+class BrainMaps:
     """Maps `(X, Y, Z)` of one brain.
 
     Attributes:
@@ -168,7 +168,7 @@ class Places:
         return np.asarray(slopes / max(np.linalg.norm(slopes), 1e-6))
 
 
-def places(anatomy: Anatomy) -> Places:
+def brain_maps(anatomy: TissueMaps) -> BrainMaps:
     lattice = anatomy.lattice
     x, y, z = lattice.axes
     under_surface = ndimage.distance_transform_edt(anatomy.brain_mask, sampling=lattice.spacing).astype("f4")
@@ -178,10 +178,10 @@ def places(anatomy: Anatomy) -> Places:
     infratentorial = anatomy.brain_mask & (stem | cerebellum)
     margin = max(1, round(TENTORIUM_MARGIN_MM / lattice.spacing))
     cerebral = anatomy.brain_mask & ~ndimage.binary_dilation(infratentorial, iterations=margin)
-    return Places(lattice, under_surface, from_ventricle.astype("f4"), infratentorial, cerebral)
+    return BrainMaps(lattice, under_surface, from_ventricle.astype("f4"), infratentorial, cerebral)
 
 
-def _ventricles(anatomy: Anatomy, under_surface: Volume) -> NDArray[np.bool_]:
+def _ventricles(anatomy: TissueMaps, under_surface: Volume) -> NDArray[np.bool_]:
     """The lateral ventricles: fluid deep inside, off the midline and the cisterns about the brain stem."""
     x, y, z = anatomy.lattice.axes
     lateral = (np.abs(x) > 3) & (np.abs(x) < 45) & (np.abs(y + 20) < 65) & (z > -12) & (z < 40)
@@ -191,7 +191,7 @@ def _ventricles(anatomy: Anatomy, under_surface: Volume) -> NDArray[np.bool_]:
     return fluid if fluid.any() else inside & (anatomy.csf >= anatomy.csf[inside].max())
 
 
-def choose(weights: Volume, lattice: Lattice, rng: np.random.Generator) -> NDArray[np.float64] | None:
+def draw_point(weights: Volume, lattice: Lattice, rng: np.random.Generator) -> NDArray[np.float64] | None:
     """A point in mm, in a voxel drawn by `weights`, `(X, Y, Z)`; None where all are 0."""
     cumulative = np.cumsum(weights.ravel(), dtype=np.float64)
     if cumulative[-1] <= 0:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from datasets.simulation.phantom.anatomy import Anatomy
+from datasets.simulation.phantom.anatomy import TissueMaps
 from datasets.simulation.phantom.lesions import Lesions
 
 ADULTS_MEAN, ADULTS_DEVIATION = 50.0, 17.0  # years
@@ -47,17 +47,17 @@ def draw_atrophy(person: Person, rng: np.random.Generator) -> float:
     return float(np.clip(BY_AGE * older + np.sqrt(1 - BY_AGE**2) * rng.standard_normal(), -2.5, 2.5))
 
 
-def person_of(atrophy: float, rng: np.random.Generator) -> Person:
+def person_with_atrophy(atrophy: float, rng: np.random.Generator) -> Person:
     """Somebody whose brain is as wide in its CSF as that: `draw_atrophy` the other way round, for healthy adults."""
     mean = ADULTS_MEAN + ADULTS_DEVIATION * BY_AGE * atrophy
     return draw_person(Ages(mean, ADULTS_DEVIATION * np.sqrt(1 - BY_AGE**2), 18, 90), rng)
 
 
 @dataclass(frozen=True)
-class Affected:
+class LesionedBrain:
     """A brain with lesions; `anatomy` is what it was before, displaced where they have mass."""
 
-    anatomy: Anatomy
+    anatomy: TissueMaps
     lesions: Lesions
 
 
@@ -78,7 +78,7 @@ class Family:
     prefix: str
     stream: int
     ages: Callable[[int], Ages] | None
-    draw: Callable[[Anatomy, int, np.random.Generator], Affected]
+    draw: Callable[[TissueMaps, int, np.random.Generator], LesionedBrain]
     reference: str
     regions: Mapping[int, str]
     cases: int = 12

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy, Relaxation, choose, places
-from datasets.simulation.phantom.family import Affected, Ages, Family
-from datasets.simulation.phantom.growth import Grown, grow, offsets, radius_mm, spread, voxel_count
+from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps, brain_maps, draw_point
+from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
+from datasets.simulation.phantom.growth import Growth, grow, offsets, radius_mm, spread, voxel_count
 from datasets.simulation.phantom.lattice import Lattice, Volume, smooth_field
-from datasets.simulation.phantom.lesions import Drawn, Layer, put_together
+from datasets.simulation.phantom.lesions import Layer, LesionDraft, combine_lesions
 
 REACH_MM = 65.0  # beyond the mass, where nothing moves any more
 SOFT_MM = 4.0  # over which fluid fades at the mass
@@ -18,14 +18,14 @@ HELD_MM = 18.0  # under the brain's surface, over which the skull holds what is 
 
 
 @dataclass(frozen=True)
-class Displaced:
+class Displacement:
     """An anatomy after the push, and what came to each voxel from where.
 
     Attributes:
         vectors: `(3, X, Y, Z)` in mm, how far the content of a voxel has come.
     """
 
-    anatomy: Anatomy
+    anatomy: TissueMaps
     vectors: Volume
 
     @property
@@ -33,7 +33,7 @@ class Displaced:
         return np.asarray(np.sqrt((self.vectors**2).sum(axis=0)), dtype=np.float32)
 
 
-def displace(anatomy: Anatomy, centre: NDArray[np.float64], radius: float, grown: float) -> Displaced:
+def displace(anatomy: TissueMaps, centre: NDArray[np.float64], radius: float, grown: float) -> Displacement:
     """A ball of `radius` mm about `centre`, of which the share `grown` is new, pushes the brain aside.
 
     What lay in the ball's other share is its seed, and no fluid stays inside. Around it tissue moves
@@ -53,10 +53,10 @@ def displace(anatomy: Anatomy, centre: NDArray[np.float64], radius: float, grown
     moved = (distance - origin) * held
     vectors = np.stack([moved * offset / distance for offset in (x, y, z)]).astype(np.float32)
     filled = held * np.clip(0.5 + (radius - distance) / SOFT_MM, 0, 1)
-    return Displaced(_pushed(anatomy, vectors, filled.astype(np.float32)), vectors)
+    return Displacement(_pushed(anatomy, vectors, filled.astype(np.float32)), vectors)
 
 
-def _held(anatomy: Anatomy) -> Volume:
+def _held(anatomy: TissueMaps) -> Volume:
     """`(X, Y, Z)`, 0 at the brain's surface and 1 deep below."""
     spacing = anatomy.lattice.spacing
     under_surface = ndimage.distance_transform_edt(anatomy.brain_mask, sampling=spacing)
@@ -64,7 +64,7 @@ def _held(anatomy: Anatomy) -> Volume:
     return np.asarray(share**2 * (3 - 2 * share), dtype=np.float32)
 
 
-def _pushed(anatomy: Anatomy, vectors: Volume, filled: Volume) -> Anatomy:
+def _pushed(anatomy: TissueMaps, vectors: Volume, filled: Volume) -> TissueMaps:
     """Tissue from `vectors` before each voxel, no less of it than `filled`, `(X, Y, Z)` in [0, 1]."""
     voxels = np.indices(anatomy.lattice.shape, dtype=np.float32) - vectors / anatomy.lattice.spacing
     still = ~vectors.any(axis=0)
@@ -114,7 +114,7 @@ class Plan:
         return self.volume_ml * self.core
 
 
-def draw_glioma(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Affected:
+def draw_glioma(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """One mass of `SMALLEST_ML` to `LARGEST_ML`, two of three of a high grade.
 
     A high grade has a necrotic core, a rim about it and much oedema, which follows white matter; a low
@@ -127,10 +127,10 @@ def draw_glioma(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Affec
     pushed = displaced.anatomy
     core, whole = _draw_shapes(displaced, plan, centre, rng)
     layers, regions = _layers(pushed, plan, core, whole, rng)
-    drawn = Drawn(layers, whole.lesion_mask, 1.0, _place(anatomy, centre))
-    lesions = put_together(anatomy.lattice, [drawn], TISSUES)
+    drawn = LesionDraft(layers, whole.lesion_mask, 1.0, _place(anatomy, centre))
+    lesions = combine_lesions(anatomy.lattice, [drawn], TISSUES)
     farthest = float(displaced.moved_mm[anatomy.brain_mask & ~core.lesion_mask].max())
-    return Affected(pushed, replace(lesions.pushing(farthest), regions=regions))
+    return LesionedBrain(pushed, replace(lesions.pushing(farthest), regions=regions))
 
 
 def _draw_plan(index: int, rng: np.random.Generator) -> Plan:
@@ -140,12 +140,12 @@ def _draw_plan(index: int, rng: np.random.Generator) -> Plan:
     return Plan(volume_ml, rng.uniform(0.7, 0.9), 0.0, rng.uniform(0.35, 0.6))
 
 
-def _draw_centre(anatomy: Anatomy, radius: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def _draw_centre(anatomy: TissueMaps, radius: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """In the cerebrum's white matter, deep enough for the core to be inside the brain."""
-    where = places(anatomy)
+    where = brain_maps(anatomy)
     x = np.abs(anatomy.lattice.axes[0])
     deep = np.clip(where.under_surface / (4 + 0.9 * radius) - 0.5, 0, 0.5) * (x > 14)
-    point = choose(
+    point = draw_point(
         np.where(where.cerebral & (where.from_ventricle > 0.5 * radius), deep * anatomy.white**2, 0),
         anatomy.lattice,
         rng,
@@ -154,8 +154,8 @@ def _draw_centre(anatomy: Anatomy, radius: float, rng: np.random.Generator) -> N
 
 
 def _draw_shapes(
-    displaced: Displaced, plan: Plan, centre: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[Grown, Grown]:
+    displaced: Displacement, plan: Plan, centre: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[Growth, Growth]:
     """Core, and core with oedema: fingers along white matter that leave the cortex alone; all on one side."""
     anatomy = displaced.anatomy
     lattice, radius = anatomy.lattice, radius_mm(plan.core_ml)
@@ -171,7 +171,7 @@ def _draw_shapes(
 
 
 def _layers(
-    anatomy: Anatomy, plan: Plan, core: Grown, whole: Grown, rng: np.random.Generator
+    anatomy: TissueMaps, plan: Plan, core: Growth, whole: Growth, rng: np.random.Generator
 ) -> tuple[tuple[Layer, ...], NDArray[np.uint8]]:
     """Oedema under the core under its necrosis, and where each of them is."""
     lattice = anatomy.lattice
@@ -187,7 +187,7 @@ def _layers(
     return (oedema, Layer(RIM, core.share), Layer(NECROSIS, necrosis.share)), regions
 
 
-def _inside(anatomy: Anatomy, core: Grown, volume_ml: float, rng: np.random.Generator) -> Grown:
+def _inside(anatomy: TissueMaps, core: Growth, volume_ml: float, rng: np.random.Generator) -> Growth:
     """The deepest part of the core, its border uneven: a rim of varying thickness stays."""
     lattice = anatomy.lattice
     depth = ndimage.distance_transform_edt(core.lesion_mask, sampling=lattice.spacing)
@@ -195,7 +195,7 @@ def _inside(anatomy: Anatomy, core: Grown, volume_ml: float, rng: np.random.Gene
     return grow(depth.astype(np.float32), core.lesion_mask, anatomy.csf, voxel_count(volume_ml, lattice))
 
 
-def _place(anatomy: Anatomy, centre: NDArray[np.float64]) -> str:
+def _place(anatomy: TissueMaps, centre: NDArray[np.float64]) -> str:
     """The lobe, by where the Sylvian fissure and the central sulcus are in MNI space."""
     x, y, z = centre
     side = "left" if x < 0 else "right"

@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy, Relaxation, choose
+from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps, draw_point
 from datasets.simulation.phantom.lattice import Lattice, Volume, largest_component
-from datasets.simulation.phantom.lesions import EVERYWHERE, Drawn, Layer, Window
+from datasets.simulation.phantom.lesions import EVERYWHERE, Layer, LesionDraft, Window
 
 GOLDEN = 0.6180339887498949
 EDGE_MM = 1.5  # over which a lesion fades
 
 
 @dataclass(frozen=True)
-class Grown:
+class Growth:
     """A shape's share of every voxel's tissue, `(X, Y, Z)` in [0, 1], and where it fills more than half of a voxel."""
 
     share: Volume
@@ -25,7 +25,7 @@ class Grown:
 
 def grow(
     depth: Volume, free: NDArray[np.bool_], csf: Volume, voxels: int, *, whole: bool = True, edge_mm: float = EDGE_MM
-) -> Grown:
+) -> Growth:
     """The shape of about `voxels` voxels whose border lies at one depth.
 
     Args:
@@ -41,7 +41,7 @@ def grow(
     own_mask = largest_component(filled) if whole else filled
     near = ndimage.binary_dilation(own_mask, iterations=2) & ~(filled & ~own_mask)
     share = np.clip(0.5 + (depth - level) / (2 * edge_mm), 0, 1)
-    return Grown(np.where(near, share, 0).astype(np.float32), own_mask)
+    return Growth(np.where(near, share, 0).astype(np.float32), own_mask)
 
 
 def voxel_count(volume_ml: float, lattice: Lattice) -> int:
@@ -112,12 +112,14 @@ class Site:
     ovoid_at: Callable[[NDArray[np.float64]], Ovoid]
 
 
-def scatter(sites: Sequence[Site], anatomy: Anatomy, taken: NDArray[np.bool_], rng: np.random.Generator) -> list[Drawn]:
+def scatter(
+    sites: Sequence[Site], anatomy: TissueMaps, taken: NDArray[np.bool_], rng: np.random.Generator
+) -> list[LesionDraft]:
     """One lesion for every site that has room left, none touching another or what is `taken`."""
     free = anatomy.brain_mask & ~_with_margin(taken)
     drawn = []
     for site in sites:
-        point = choose(np.where(free, site.weights, 0), anatomy.lattice, rng)
+        point = draw_point(np.where(free, site.weights, 0), anatomy.lattice, rng)
         if point is not None:
             lesion = draw_ovoid(site.ovoid_at(point), anatomy, free, rng)
             drawn.append(lesion)
@@ -125,7 +127,7 @@ def scatter(sites: Sequence[Site], anatomy: Anatomy, taken: NDArray[np.bool_], r
     return drawn
 
 
-def draw_ovoid(ovoid: Ovoid, anatomy: Anatomy, free: NDArray[np.bool_], rng: np.random.Generator) -> Drawn:
+def draw_ovoid(ovoid: Ovoid, anatomy: TissueMaps, free: NDArray[np.bool_], rng: np.random.Generator) -> LesionDraft:
     """The lesion, as far as `free` allows it."""
     lattice = anatomy.lattice
     radius = radius_mm(ovoid.volume_ml)
@@ -137,7 +139,7 @@ def draw_ovoid(ovoid: Ovoid, anatomy: Anatomy, free: NDArray[np.bool_], rng: np.
     if ovoid.core is not None:
         inner = np.clip(0.5 + (depth + 0.75 * radius) / edge_mm, 0, 1).astype(np.float32)
         layers.append(Layer(ovoid.core, ovoid.contrast * np.minimum(inner, grown.share)))
-    return Drawn(tuple(layers), grown.lesion_mask, ovoid.contrast, ovoid.place, window)
+    return LesionDraft(tuple(layers), grown.lesion_mask, ovoid.contrast, ovoid.place, window)
 
 
 def _depth(ovoid: Ovoid, window: Window, lattice: Lattice, rng: np.random.Generator) -> Volume:
@@ -154,7 +156,7 @@ def _with_margin(taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(ndimage.binary_dilation(taken, np.ones((3, 3, 3)), iterations=APART))
 
 
-def _without(free: NDArray[np.bool_], lesion: Drawn) -> NDArray[np.bool_]:
+def _without(free: NDArray[np.bool_], lesion: LesionDraft) -> NDArray[np.bool_]:
     wider = tuple(slice(max(part.start - APART, 0), part.stop + APART) for part in lesion.window)
     taken = np.zeros_like(free)
     taken[lesion.window] = lesion.lesion_mask

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy, Relaxation
+from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps
 from datasets.simulation.phantom.lattice import Lattice, Volume
 
 Window = tuple[slice, slice, slice]
@@ -68,7 +68,7 @@ class Lesions:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class LesionDraft:
     """Lesions of one kind, before they are put together with the others of the case.
 
     Attributes:
@@ -82,11 +82,11 @@ class Drawn:
     window: Window = EVERYWHERE
 
 
-def no_lesions(anatomy: Anatomy) -> Lesions:
+def no_lesions(anatomy: TissueMaps) -> Lesions:
     return Lesions((), (), np.zeros(anatomy.lattice.shape, dtype=np.uint16))
 
 
-def put_together(lattice: Lattice, drawn: Sequence[Drawn], tissues: Sequence[Relaxation]) -> Lesions:
+def combine_lesions(lattice: Lattice, drawn: Sequence[LesionDraft], tissues: Sequence[Relaxation]) -> Lesions:
     """The lesions of a case; those of `drawn` must not touch each other.
 
     Args:
@@ -102,7 +102,7 @@ def put_together(lattice: Lattice, drawn: Sequence[Drawn], tissues: Sequence[Rel
     return Lesions(tuple(table), tuple(layer for layer in layers if layer.share.any()), labels)
 
 
-def _share(lattice: Lattice, drawn: Sequence[Drawn], tissue: Relaxation) -> Volume:
+def _share(lattice: Lattice, drawn: Sequence[LesionDraft], tissue: Relaxation) -> Volume:
     share = np.zeros(lattice.shape, dtype=np.float32)
     for one in drawn:
         for layer in one.layers:
@@ -111,7 +111,7 @@ def _share(lattice: Lattice, drawn: Sequence[Drawn], tissue: Relaxation) -> Volu
     return share
 
 
-def _describe(part: NDArray[np.bool_], drawn: Drawn, lattice: Lattice) -> Lesion:
+def _describe(part: NDArray[np.bool_], drawn: LesionDraft, lattice: Lattice) -> Lesion:
     first = np.array([window.start or 0 for window in drawn.window])
     x, y, z = lattice.affine[:3, :3] @ (np.argwhere(part).mean(axis=0) + first) + lattice.affine[:3, 3]
     volume_ml = float(np.count_nonzero(part) * lattice.voxel_ml)

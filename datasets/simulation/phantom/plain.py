@@ -4,17 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import RELAXATION, Anatomy
-from datasets.simulation.phantom.growth import Grown, grow, offsets, radius_mm, spread, voxel_count
+from datasets.simulation.phantom.anatomy import RELAXATION, TissueMaps
+from datasets.simulation.phantom.growth import Growth, grow, offsets, radius_mm, spread, voxel_count
 from datasets.simulation.phantom.lattice import BOX_MM, CENTRE_MM, smooth_field
-from datasets.simulation.phantom.lesions import Drawn, Layer, Lesions, put_together
+from datasets.simulation.phantom.lesions import Layer, LesionDraft, Lesions, combine_lesions
 
 SMALLEST_ML, LARGEST_ML = 0.5, 40.0
 SHALLOWEST_MM = 10.0  # of a lesion's centre under the brain's surface
 LOWEST_MM = -25.0  # z of a lesion's centre: above brain stem and cerebellum
 
 
-def draw_lesions(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Lesions:
+def draw_lesions(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> Lesions:
     """One to three lesions in and about the white matter, the largest first.
 
     They displace nothing, and leave alone what is CSF in a voxel.
@@ -24,13 +24,13 @@ def draw_lesions(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Lesi
     """
     tissue = RELAXATION["lesion"]
     taken = np.zeros(anatomy.lattice.shape, dtype=bool)
-    drawn: list[Drawn] = []
+    drawn: list[LesionDraft] = []
     for volume_ml in draw_volumes(index, rng):
         blob = _draw_lesion(anatomy, taken, volume_ml, rng)
         contrast = float(rng.uniform(0.6, 1.0))
-        drawn.append(Drawn((Layer(tissue, contrast * blob.share),), blob.lesion_mask, contrast, "white matter"))
+        drawn.append(LesionDraft((Layer(tissue, contrast * blob.share),), blob.lesion_mask, contrast, "white matter"))
         taken = taken | blob.lesion_mask
-    return put_together(anatomy.lattice, drawn, [tissue])
+    return combine_lesions(anatomy.lattice, drawn, [tissue])
 
 
 def draw_volumes(index: int, rng: np.random.Generator) -> list[float]:
@@ -44,7 +44,7 @@ def draw_volumes(index: int, rng: np.random.Generator) -> list[float]:
     return sorted((SMALLEST_ML + (total - count * SMALLEST_ML) * shares).tolist(), reverse=True)
 
 
-def _draw_lesion(anatomy: Anatomy, taken: NDArray[np.bool_], volume_ml: float, rng: np.random.Generator) -> Grown:
+def _draw_lesion(anatomy: TissueMaps, taken: NDArray[np.bool_], volume_ml: float, rng: np.random.Generator) -> Growth:
     """A ball that a smooth field roughens, away from lesions that are there already."""
     lattice = anatomy.lattice
     free = anatomy.brain_mask & ~ndimage.binary_dilation(taken, iterations=3)
@@ -54,7 +54,7 @@ def _draw_lesion(anatomy: Anatomy, taken: NDArray[np.bool_], volume_ml: float, r
     return grow(roughness - np.sqrt(x**2 + y**2 + z**2), free, anatomy.csf, voxel_count(volume_ml, lattice))
 
 
-def _draw_centre(anatomy: Anatomy, free: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float64]:
+def _draw_centre(anatomy: TissueMaps, free: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float64]:
     """A point in mm in deep white matter: the first that fits of many, or the one that comes closest."""
     lattice = anatomy.lattice
     points = rng.uniform(-0.5, 0.5, (1000, 3)) * BOX_MM + CENTRE_MM

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import RELAXATION, Anatomy, Relaxation, Tissue
+from datasets.simulation.phantom.anatomy import RELAXATION, Relaxation, Tissue, TissueMaps
 from datasets.simulation.phantom.lattice import Volume, smooth_field
 from datasets.simulation.phantom.lesions import Layer, Lesions
 
@@ -48,7 +48,7 @@ def signal(tissue: Relaxation, protocol: Protocol) -> float:
     return float(abs(tissue.density * longitudinal * np.exp(-protocol.echo / tissue.t2)))
 
 
-def acquire(anatomy: Anatomy, layers: Sequence[Layer], seed: np.random.SeedSequence) -> dict[str, NDArray[np.uint8]]:
+def acquire(anatomy: TissueMaps, layers: Sequence[Layer], seed: np.random.SeedSequence) -> dict[str, NDArray[np.uint8]]:
     """One image `(X, Y, Z)` for every sequence of `PROTOCOLS`; 0 outside the brain.
 
     Args:
@@ -63,7 +63,7 @@ def acquire(anatomy: Anatomy, layers: Sequence[Layer], seed: np.random.SeedSeque
     }
 
 
-def lesion_to_white(anatomy: Anatomy, lesions: Lesions, seed: np.random.SeedSequence) -> list[dict[str, float]]:
+def lesion_to_white(anatomy: TissueMaps, lesions: Lesions, seed: np.random.SeedSequence) -> list[dict[str, float]]:
     """For every lesion and sequence its mean signal over that of this subject's white matter.
 
     Of the pure signals: without texture, bias field and noise.
@@ -102,7 +102,7 @@ def _varied(tissue: Relaxation, variation: Variation) -> Relaxation:
 
 
 def _clean(
-    anatomy: Anatomy, layers: Sequence[Layer], variations: Mapping[Tissue, Variation], protocol: Protocol
+    anatomy: TissueMaps, layers: Sequence[Layer], variations: Mapping[Tissue, Variation], protocol: Protocol
 ) -> Volume:
     """The signal of every voxel's mixture of tissues, `(X, Y, Z)`."""
     signals = {name: signal(_varied(tissue, variations[name]), protocol) for name, tissue in RELAXATION.items()}
@@ -115,7 +115,7 @@ def _clean(
 
 
 def _image(
-    anatomy: Anatomy,
+    anatomy: TissueMaps,
     layers: Sequence[Layer],
     variations: Mapping[Tissue, Variation],
     protocol: Protocol,

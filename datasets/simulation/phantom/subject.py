@@ -7,8 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.case import Split
-from datasets.simulation.phantom.anatomy import Anatomy, draw_anatomy
-from datasets.simulation.phantom.family import Affected, Family, Person, draw_atrophy, draw_person, person_of
+from datasets.simulation.phantom.anatomy import TissueMaps, draw_anatomy
+from datasets.simulation.phantom.family import (
+    Family,
+    LesionedBrain,
+    Person,
+    draw_atrophy,
+    draw_person,
+    person_with_atrophy,
+)
 from datasets.simulation.phantom.glioma import GLIOMA
 from datasets.simulation.phantom.lattice import Lattice
 from datasets.simulation.phantom.lesions import Lesions, no_lesions
@@ -21,8 +28,8 @@ from datasets.simulation.phantom.wmh import WMH
 PLAIN = "plain"
 
 
-def _draw_plain(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Affected:
-    return Affected(anatomy, draw_lesions(anatomy, index, rng))
+def _draw_plain(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
+    return LesionedBrain(anatomy, draw_lesions(anatomy, index, rng))
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -81,8 +88,8 @@ class Subject:
 
     number: SubjectNumber
     person: Person
-    anatomy: Anatomy
-    undisplaced: Anatomy
+    anatomy: TissueMaps
+    undisplaced: TissueMaps
     lesions: Lesions
     scan_seed: np.random.SeedSequence
 
@@ -109,8 +116,8 @@ def draw_subject(number: SubjectNumber, *, spacing: float, seed: int) -> Subject
     person, atrophy = _person(number, np.random.default_rng(person_seed))
     anatomy = draw_anatomy(Lattice(spacing), np.random.default_rng(anatomy_seed), atrophy=atrophy)
     if person is None:
-        person = person_of(anatomy.atrophy, np.random.default_rng(person_seed))
-    affected = Affected(anatomy, no_lesions(anatomy))
+        person = person_with_atrophy(anatomy.atrophy, np.random.default_rng(person_seed))
+    affected = LesionedBrain(anatomy, no_lesions(anatomy))
     if not number.healthy:
         affected = family.draw(anatomy, number.index, np.random.default_rng(lesion_seed))
     return Subject(number, person, affected.anatomy, anatomy, affected.lesions, scan_seed)

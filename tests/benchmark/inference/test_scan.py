@@ -51,10 +51,10 @@ def fit(tmp_path_factory: pytest.TempPathFactory, head: Head, setup: Setup) -> F
     folder = tmp_path_factory.mktemp("run") / "fits"
     image, brain = folder.parent / "healthy.nii.gz", folder.parent / "brain.nii.gz"
     box = setup.template.box(SPACING)
-    from datasets.preparation.resampling import onto
+    from datasets.preparation.resampling import resample
 
-    write_volume(image, Volume(onto(head.healthy, box, order=0), box.affine), np.float32)
-    write_volume(brain, Volume(onto(head.brain_mask, box, order=0), box.affine))
+    write_volume(image, Volume(resample(head.healthy, box, order=0), box.affine), np.float32)
+    write_volume(brain, Volume(resample(head.brain_mask, box, order=0), box.affine))
     detector = MeanDistance(MeanDistance.Config())
     detector.mean = torch.from_numpy(load_case(CaseFiles("h", image, brain, None, "h", "", "train"), GRID).image)
     cohort = Cohort("volunteers", "t1", "0" * 64)
@@ -122,14 +122,14 @@ def test_a_scan_stored_in_another_order_has_the_same_map(
 def test_a_prepared_scan_is_mapped_as_it_lies(
     head: Head, mapped: Callable[..., Volume], tmp_path: Path, setup: Setup
 ) -> None:
-    from datasets.preparation.resampling import onto
+    from datasets.preparation.resampling import resample
 
     box = setup.template.box(SPACING)
     scan, mask = tmp_path / "scan.nii.gz", tmp_path / "mask.nii.gz"
-    write_volume(scan, Volume(onto(head.stripped, box, order=0), box.affine), np.float32)
-    write_volume(mask, Volume(onto(head.brain_mask, box, order=0), box.affine))
+    write_volume(scan, Volume(resample(head.stripped, box, order=0), box.affine), np.float32)
+    write_volume(mask, Volume(resample(head.brain_mask, box, order=0), box.affine))
     found = mapped(scan, setup=None, brain_mask=mask)
-    lesion, brain = (onto(volume, box, order=0).astype(bool) for volume in (head.lesion_mask, head.brain_mask))
+    lesion, brain = (resample(volume, box, order=0).astype(bool) for volume in (head.lesion_mask, head.brain_mask))
     assert contrast(found, lesion, brain) > 8
     assert not found.data[~brain].any()
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from datasets.__main__ import app
 from datasets.cohorts import catalog
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.splits.assignment import committed
+from datasets.splits.assignment import committed_splits
 
 Table = list[dict[str, str]]
 
@@ -34,7 +34,7 @@ def printed(*arguments: object) -> Table:
 def test_the_committed_list_is_printed() -> None:
     table = printed("ixi")
     assert [(row["subject_id"], row["split"]) for row in table] == [
-        (one.subject.subject_id, one.split) for one in committed("ixi")
+        (one.subject.subject_id, one.split) for one in committed_splits("ixi")
     ]
     assert list(table[0]) == ["subject_id", "split", "site", "age_band"]
 

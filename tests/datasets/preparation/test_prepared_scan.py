@@ -7,8 +7,8 @@ from skulls import draw_head, moved, turn, write_raw, write_template
 
 from datasets.errors import BadFile, BadValue
 from datasets.io.nifti import Volume, write_volume
-from datasets.preparation.bias import corrected
-from datasets.preparation.resampling import onto
+from datasets.preparation.bias import correct_bias
+from datasets.preparation.resampling import resample
 from datasets.preparation.scan import Parameters, Setup, prepare_scan
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
@@ -25,7 +25,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Setup:
 def test_a_turned_head_comes_to_lie_on_the_template_with_its_lesion(setup: Setup, tmp_path: Path) -> None:
     head = draw_head()
     scan = prepare_scan(write_raw(tmp_path, "one", head, TURN), setup)
-    wanted, lesion = (onto(volume, scan.lattice, order=0) for volume in (head.stripped, head.lesion_mask))
+    wanted, lesion = (resample(volume, scan.lattice, order=0) for volume in (head.stripped, head.lesion_mask))
     assert scan.overlap > 0.97
     both = scan.brain_mask & (wanted > 0)
     assert np.corrcoef(scan.images["t1"][both], wanted[both])[0, 1] > 0.95
@@ -41,7 +41,7 @@ def test_what_lies_in_the_templates_space_is_not_moved_at_all(setup: Setup, tmp_
     raw = replace(write_raw(tmp_path, "one", head, np.eye(4)), space="sri24")
     scan = prepare_scan(raw, setup)
     assert np.array_equal(scan.to_scan["t1"], np.eye(4))
-    lesion, image = (onto(volume, scan.lattice, order=0) for volume in (head.lesion_mask, head.stripped))
+    lesion, image = (resample(volume, scan.lattice, order=0) for volume in (head.lesion_mask, head.stripped))
     assert scan.lesion_mask is not None
     assert np.array_equal(scan.lesion_mask, lesion)
     assert np.array_equal(scan.images["t1"], image)
@@ -92,7 +92,7 @@ def test_n4_flattens_a_known_bias_field() -> None:
     brain = head.brain_mask.data
     x, y, _ = np.indices(brain.shape)
     field = np.exp(0.5 * (x / brain.shape[0] - 0.5) + 0.4 * (y / brain.shape[1] - 0.5))
-    flat = corrected((head.stripped.data * field).astype(np.float32), brain, 4.0)
+    flat = correct_bias((head.stripped.data * field).astype(np.float32), brain, 4.0)
     usable = brain & (head.stripped.data > 20)
     before = np.log(field[usable]).std()
     after = np.log(flat[usable] / head.stripped.data[usable]).std()

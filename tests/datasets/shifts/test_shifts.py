@@ -13,9 +13,9 @@ from datasets.case import CaseFiles
 from datasets.grid import Cases, Grid, load_case
 from datasets.shifts import Shift
 from datasets.shifts.acquisition import bias, blur, noise, thickness
-from datasets.shifts.application import Applied
+from datasets.shifts.application import CaseShift
 from datasets.shifts.registry import COMMON_DOSES, SHIFTS
-from datasets.shifts.representation import PERCENTILES, mean_landmarks, moved_onto, percentiles_of
+from datasets.shifts.representation import PERCENTILES, match_histogram, mean_landmarks, percentiles_of
 from datasets.shifts.shift import ShiftKind, View
 
 LANDMARKS = tuple(float(one) for one in np.linspace(0, 1, len(PERCENTILES)) ** 1.7)
@@ -83,15 +83,15 @@ def test_a_case_is_shifted_alike_whatever_was_shifted_before_and_otherwise_than_
     alone = load_case(first, TINY, shift).image
     together = [case.image for case in Cases([second, first], TINY, shift)]
     assert np.array_equal(together[1], alone)
-    draws = {Applied(shift, one.case_id)._rng().random() for one in (first, second)}
+    draws = {CaseShift(shift, one.case_id)._rng().random() for one in (first, second)}
     assert len(draws) == 2
-    assert Applied(shift, "a")._rng().random() == Applied(Shift(name, 9.0), "a")._rng().random()
+    assert CaseShift(shift, "a")._rng().random() == CaseShift(Shift(name, 9.0), "a")._rng().random()
 
 
 def test_an_acquisition_shift_comes_before_scaling_and_a_representation_shift_after(data: Path) -> None:
     raw = nibabel.load(patient(data).image).get_fdata()
     brain = load_case(patient(data), TINY).brain_mask
-    seen = Applied(Shift("noise", 0.1), "patients-val-0").acquired(raw, brain, np.full(3, 4.0))
+    seen = CaseShift(Shift("noise", 0.1), "patients-val-0").acquired(raw, brain, np.full(3, 4.0))
     low, high = np.percentile(seen[brain], (1, 99))
     expected = np.clip((seen - low) / (high - low), 0, 1) * brain
     assert np.allclose(load_case(patient(data), TINY, Shift("noise", 0.1)).image[0], expected, atol=1e-5)
@@ -193,9 +193,9 @@ def test_matching_undoes_a_monotone_shift(data: Path) -> None:
 
 def test_an_image_of_one_intensity_can_be_matched() -> None:
     flat = np.full((4, 4, 4), 0.5, dtype=np.float32)
-    matched = moved_onto(flat, np.ones(flat.shape, dtype=bool), LANDMARKS)
+    matched = match_histogram(flat, np.ones(flat.shape, dtype=bool), LANDMARKS)
     assert np.isfinite(matched).all()
-    assert np.array_equal(moved_onto(flat, np.zeros(flat.shape, dtype=bool), LANDMARKS), np.zeros_like(flat))
+    assert np.array_equal(match_histogram(flat, np.zeros(flat.shape, dtype=bool), LANDMARKS), np.zeros_like(flat))
 
 
 def test_landmarks_are_the_mean_over_cases_that_have_a_brain() -> None:

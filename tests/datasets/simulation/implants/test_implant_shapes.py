@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from datasets.errors import BadFile, MissingData, UserError
 from datasets.simulation.implants.cohort import write_implants
 from datasets.simulation.implants.design import Design
-from datasets.simulation.implants.shapes import Around, read_library
+from datasets.simulation.implants.shapes import Neighbourhood, read_library
 from datasets.simulation.implants.truth import read_truths
 
 SHAPE = (20, 21, 22)
@@ -58,7 +58,7 @@ def test_a_mask_is_scaled_to_the_wanted_volume_and_keeps_its_shape(tmp_path: Pat
     axes = np.arange(-40, 41, dtype=np.float32)
     offset = np.stack(np.meshgrid(axes, axes, axes, indexing="ij"))
     wanted = 8 * 135  # mm3: twice as long in every direction
-    around = Around(
+    around = Neighbourhood(
         offset, np.full(offset.shape[1:], 99, np.float32), float(np.cbrt(wanted * 3 / 4 / np.pi)), (1, 1, 1)
     )
     inside = mask.depth(around, np.random.default_rng(0)) > 0

@@ -14,7 +14,7 @@ import datasets.__main__ as program
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadValue, UnknownName
 from datasets.simulation.phantom import stroke, write_phantom
-from datasets.simulation.phantom.anatomy import Anatomy, draw_anatomy
+from datasets.simulation.phantom.anatomy import TissueMaps, draw_anatomy
 from datasets.simulation.phantom.glioma import displace
 from datasets.simulation.phantom.lattice import Lattice
 from datasets.simulation.phantom.ms import PLACES
@@ -175,12 +175,12 @@ def test_the_stated_ratio_is_that_of_the_images() -> None:
         assert measured == pytest.approx(one.lesion_to_white()[0][sequence], rel=0.1)
 
 
-def coded(lattice: Lattice, brain_mask: NDArray[np.bool_]) -> Anatomy:
+def coded(lattice: Lattice, brain_mask: NDArray[np.bool_]) -> TissueMaps:
     """An anatomy whose grey share tells x; nothing of it is fluid."""
     x, _, _ = lattice.axes
     grey = np.where(brain_mask, np.clip(0.5 + x / 200, 0, 1), 0).astype(np.float32)
     white = np.where(brain_mask, 1 - grey, 0).astype(np.float32)
-    return Anatomy(grey, white, np.zeros_like(grey), brain_mask, lattice)
+    return TissueMaps(grey, white, np.zeros_like(grey), brain_mask, lattice)
 
 
 def test_a_mass_moves_tissue_as_far_as_it_states() -> None:
