@@ -118,10 +118,10 @@ def write_scaled(path: Path, volume: Volume) -> None:
 
 
 def check_same_grid(mask: StoredVolume, image: StoredVolume) -> None:
-    """Refuse a mask that does not lie on its image's grid.
+    """Refuse a mask that is not on its image's grid.
 
     Raises:
-        BadVolume: its shape or affine is another.
+        BadVolume: its shape or affine differs.
     """
     if mask.data.shape != image.data.shape:
         raise BadVolume(
@@ -137,7 +137,7 @@ def _unreadable(path: Path, why: str) -> BadVolume:
 
 
 def _content(path: Path) -> tuple[Any, bytes]:
-    """The header, and the file unpacked; no more of it is unpacked than the header declares."""
+    """The header and the unpacked file; unpacking stops at the size that the header declares."""
     packed = path.read_bytes()
     _check_name(path, packed)
     unpacking = _Unpacking(packed) if path.suffix == ".gz" else None
@@ -157,7 +157,7 @@ def _content(path: Path) -> tuple[Any, bytes]:
 
 
 class _Unpacking:
-    """A gzip file unpacked piece by piece; only at its end does gzip tell whether what came before is intact."""
+    """A gzip file unpacked piece by piece; its checksum is known only at its end."""
 
     def __init__(self, packed: bytes) -> None:
         self._rest, self._stream = packed, zlib.decompressobj(31)
@@ -167,7 +167,7 @@ class _Unpacking:
         return self._stream.eof and not self._rest.strip(b"\0")
 
     def take(self, most: int) -> bytes:
-        """The next bytes, at most so many."""
+        """The next bytes, at most `most`."""
         pieces, missing = list[bytes](), most
         while missing > 0 and (self._rest or not self._stream.eof):
             piece = self._stream.decompress(self._rest, missing)
@@ -182,7 +182,7 @@ class _Unpacking:
 
 
 def _check_name(path: Path, packed: bytes) -> None:
-    """Refuse what is something else than its name says."""
+    """Refuse a file whose content does not match its name."""
     zipped, start = packed.startswith(GZIP_MAGIC), packed[:512].lstrip().lower()
     if not packed:
         raise _unreadable(path, "it is empty")
@@ -217,7 +217,7 @@ def _header(path: Path, start: bytes) -> Any:
 
 
 def _declared_bytes(path: Path, header: Any) -> int:
-    """How long the file has to be; refuses dimensions and types that no volume has."""
+    """The size that the file must have; refuses dimensions and types that no volume has."""
     rank = int(header["dim"][0])
     shape = tuple(int(size) for size in header["dim"][1 : 1 + max(0, min(rank, 7))])
     if not 1 <= rank <= 7 or min(shape) < 1:

@@ -13,7 +13,7 @@ from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
 from datasets.io.files import check_file
 
-LONGEST_NAME = 200  # bytes; with an ending and a mark for unfinished files below the 255 of file systems
+LONGEST_NAME = 200  # bytes; leaves room for an ending and a temporary prefix below the 255 of file systems
 RESERVED = re.compile(r'[<>:"/\\|?*]|^[.=+@~-]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 FORMULA = re.compile(r"^[=@]|^[+-](?![\d.])")
 NOT_PLAIN = "control characters or line breaks"
@@ -35,14 +35,14 @@ def write_table(path: Path, columns: Sequence[str], lines: Iterable[Line], *, un
 
 
 def table_text(columns: Sequence[str], lines: Iterable[Line]) -> str:
-    """The same as text."""
+    """The table of `write_table` as text."""
     stream = io.StringIO()
     _write(stream, columns, lines, "")
     return stream.getvalue()
 
 
 def read_rows(path: Path, *, delimiter: str = ",") -> tuple[Sequence[str], list[dict[str, str]]]:
-    """The heading and the rows of a table in UTF-8 as they stand; what a row lacks is "".
+    """The header and the unchecked rows of a table in UTF-8; a missing cell is "".
 
     Raises:
         MissingData: there is no such file.
@@ -81,10 +81,10 @@ class RowProblem:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read.
+    """A table, and what is wrong with its rows.
 
     Attributes:
-        rows: all of them, each with every column; what a row lacks is "".
+        rows: all rows, each with every column; a missing cell is "".
         problems: of the rows, in their order.
     """
 
@@ -95,17 +95,17 @@ class Table:
 
     @property
     def usable(self) -> list[Mapping[str, str]]:
-        """The rows of the cases that nothing is said against."""
+        """The rows of cases without any problem."""
         bad = {problem.row for problem in self.problems}
         cases = {problem.case_id for problem in self.problems}
         return [row for number, row in enumerate(self.rows, 1) if number not in bad and row.get("case_id") not in cases]
 
 
 def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) -> Table:
-    """Read a table in UTF-8 with commas.
+    """Read a comma-separated table in UTF-8 and check every row.
 
     Args:
-        required: columns that have to be there and filled.
+        required: columns that must exist and be filled.
         repeats: whether a case may have several rows, as over the folds of a split.
 
     Raises:
@@ -147,7 +147,7 @@ def _text(value: object, undefined: str) -> object:
 
 
 def _parsed(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows; blank lines are no rows."""
+    """Header and rows, without blank lines."""
     check_file(path)
     text = _decoded(path)
     try:
@@ -196,7 +196,7 @@ def _row_problems(
 
 
 def _why_no_name(case_id: str) -> list[str]:
-    """Why no file can be called so."""
+    """Why no file can have this name; empty if one can."""
     if len(case_id.encode()) > LONGEST_NAME:
         return [f"a case_id of {len(case_id.encode())} bytes, more than {LONGEST_NAME}"]
     if any(not letter.isprintable() for letter in case_id):
@@ -206,7 +206,7 @@ def _why_no_name(case_id: str) -> list[str]:
 
 
 def _repeats(rows: Sequence[Mapping[str, str]]) -> list[RowProblem]:
-    """Cases that are there already, in the same letters or in others."""
+    """Rows whose case is named by an earlier row, in the same capitals or in others."""
     seen: dict[str, str] = {}
     problems = []
     for number, row in enumerate(rows, 1):

@@ -1,7 +1,6 @@
-"""What a scanner does otherwise: changes of unscaled magnitudes, which are scaled as usual afterwards.
+"""Acquisition shifts, applied to raw magnitudes before intensity scaling.
 
-Scans come without skull. So filters average over the brain's voxels alone, where a head would have gone on,
-and what is thrown beyond the brain is lost.
+Scans are skull-stripped: filters average over the brain's voxels only, and signal moved outside the brain is lost.
 """
 
 from typing import Any
@@ -19,7 +18,7 @@ MOVES = 4
 
 
 def bias(view: View, level: float) -> Volume:
-    """Times a smooth positive field, the exponential of a random cubic polynomial, e ** level where it is farthest."""
+    """Times a smooth positive field, the exponential of a random cubic polynomial, at most e ** +-level."""
     coefficients = view.rng.standard_normal((ORDER + 1,) * 3)
     coefficients[np.indices(coefficients.shape).sum(axis=0) > ORDER] = 0
     field: NDArray[Any] = coefficients
@@ -54,7 +53,7 @@ def blur(view: View, level: float) -> Volume:
 
 
 def thickness(view: View, level: float) -> Volume:
-    """Axial slices of `level` mm side by side, from a random height on, brought back by linear interpolation."""
+    """Adjacent axial slices of `level` mm from a random offset, interpolated linearly back to the scan's slices."""
     box = _box(view.brain_mask)
     brain = view.brain_mask[box].astype(np.float32)
     thin = view.spacing[2]
@@ -63,10 +62,10 @@ def thickness(view: View, level: float) -> Volume:
 
 
 def motion(view: View, level: float) -> Volume:
-    """Parts of k-space seen from other places, as TorchIO does it.
+    """Parts of k-space acquired in other head positions, as in TorchIO.
 
-    The head moves four times, every time by rotations and translations along each axis of up to `level`
-    degrees and mm.
+    The head moves four times, each time by rotations and translations of up to `level` degrees and mm along each
+    axis.
     """
     from torchio import Motion
 
@@ -76,7 +75,7 @@ def motion(view: View, level: float) -> Volume:
 
 
 def ghosting(view: View, level: float) -> Volume:
-    """Every n-th line of k-space weakened by `level`, its middle left, as TorchIO does it: n ghosts in-plane."""
+    """Every n-th line of k-space, except the centre, weakened by `level`, as in TorchIO: n in-plane ghosts."""
     from torchio import Ghosting
 
     ghosts, axis = int(view.rng.integers(3, 7)), int(view.rng.integers(0, 2))

@@ -1,4 +1,4 @@
-"""What is done otherwise after the scanner: changes of the scaled image on the grid."""
+"""Representation shifts, applied to the scaled image on the grid; percentiles as landmarks of histograms."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ def inversion(view: View, level: float) -> Volume:
 
 
 def window(view: View, level: float) -> Volume:
-    """Scaled by percentiles `level` of the way to 0 and 100, so that outliers press all else together."""
+    """Scaled by percentiles `level` of the way to 0 and 100, so that outliers compress all other intensities."""
     if view.rescaled is None:
         raise ValueError("Got a view that cannot be scaled anew, wanted one of the stage representation.")
     low, high = view.percentiles
@@ -31,7 +31,7 @@ def transfer(view: View, level: float) -> Volume:
 
 
 PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
-DIGITS = 5  # of a landmark: beyond them machines differ
+DIGITS = 5  # of a landmark; further digits differ between machines
 
 
 def percentiles_of(image: NDArray[np.floating], brain_mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -45,9 +45,9 @@ def percentiles_of(image: NDArray[np.floating], brain_mask: NDArray[np.bool_]) -
 def match_histogram(
     image: NDArray[np.float32], brain_mask: NDArray[np.bool_], landmarks: tuple[float, ...]
 ) -> NDArray[np.float32]:
-    """The image with its own percentiles at `landmarks`, lines between, cut off beyond; 0 outside the brain.
+    """Move the image's own percentiles onto `landmarks`, linear between them, clipped beyond; 0 outside the brain.
 
-    It is monotone, and not linear: a linear map would be undone by, or be the same as, scaling to percentiles.
+    The map is monotone and not linear: scaling to percentiles would undo a linear one.
 
     References:
         Nyul, Udupa, Zhang: New variants of a method of MRI scale standardization. IEEE Transactions on
@@ -62,6 +62,6 @@ def match_histogram(
 
 
 def mean_landmarks(each: list[NDArray[np.float64]]) -> tuple[float, ...]:
-    """The mean over cases; cases without brain say nothing."""
+    """The mean over cases; cases without brain do not count."""
     known = [one for one in each if np.isfinite(one).all()]
     return tuple(round(float(value), DIGITS) for value in np.mean(known, axis=0))

@@ -1,4 +1,4 @@
-"""split_of: each subject's split, from the committed list where there is one, else by the rule."""
+"""split_of: each subject's split, from the cohort's committed list or else by the rule, with the sizes it deals to."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,11 +27,11 @@ class CommittedSplit:
 def split_of(
     spec: DatasetSpec, subjects: Iterable[Subject], *, kept: Mapping[str, Split] | None = None
 ) -> dict[str, Split]:
-    """The split of each subject, in the order given; nobody is in two.
+    """The split of each subject, in the order given; no subject is in two.
 
-    A subject of the cohort's committed list has the split of the list, another one that of `kept`.
-    Where at least one is known so, each newcomer is drawn by its own hash, so that it moves nobody;
-    else all are dealt by `split_by_rule`.
+    A subject on the cohort's committed list has the split of the list, another one that of `kept`. If any subject is
+    known in this way, each newcomer is drawn by its own hash, so that it moves nobody else; else all are dealt by
+    `split_by_rule`.
 
     Args:
         kept: splits of an earlier preparation, which stay.
@@ -50,10 +50,9 @@ def split_of(
 
 
 def split_by_rule(spec: DatasetSpec, subjects: Iterable[Subject]) -> dict[str, Split]:
-    """The split of each subject by the rule alone, nothing committed or kept; see `rule.deal`.
+    """The split of each subject by the rule alone, without committed or kept splits; see `hashing.deal`.
 
-    Subjects with a published split have that. Healthy ones of a cohort that holds both kinds are
-    dealt apart from the others.
+    Subjects with a published split keep it. In a mixed cohort healthy subjects are dealt apart from the others.
     """
     subjects = list(subjects)
     found: dict[str, Split] = {}
@@ -68,7 +67,7 @@ def split_by_rule(spec: DatasetSpec, subjects: Iterable[Subject]) -> dict[str, S
 
 @cache
 def committed_splits(name: str) -> Sequence[CommittedSplit]:
-    """The committed list of a cohort; empty where there is none."""
+    """The committed list of a cohort; empty if there is none."""
     table = files("datasets.splits") / "tables" / f"{name}.csv"
     if not table.is_file():
         return ()
@@ -80,7 +79,7 @@ def committed_splits(name: str) -> Sequence[CommittedSplit]:
 
 
 def salt(name: str) -> str:
-    """What a cohort's hashes are salted with, so that one name in two cohorts is two subjects."""
+    """The salt of a cohort's hashes, so that one name in two cohorts is two subjects."""
     return f"uadbench split of {name}"
 
 
@@ -106,13 +105,12 @@ Trait = Literal["site", "age_band"]
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """The sizes that a cohort's subjects are dealt to.
+    """How many subjects of a cohort go to each split, and by what they are stratified.
 
     Attributes:
-        sizes: subjects of each split in the order in which they are dealt; for another number of
-            subjects the same proportions.
-        by: what makes a stratum.
-        published: subjects whose split others have published; the rest is dealt.
+        sizes: subjects of each split in dealing order; another number of subjects is dealt in the same proportions.
+        by: traits that define a stratum.
+        published: splits published by others; the remaining subjects are dealt.
     """
 
     sizes: Mapping[Split, int]
@@ -143,5 +141,5 @@ LESION = SplitPlan({"val": 25, "test": 75})
 
 
 def plan_for(name: str, *, healthy: bool) -> SplitPlan:
-    """The plan of a cohort; for one without its own that of healthy or of other subjects."""
+    """The plan of a cohort; without a plan of its own, that for healthy or for lesion subjects."""
     return PLANS.get(name, HEALTHY if healthy else LESION)

@@ -1,4 +1,4 @@
-"""Folds: a true partition, so that each subject has its turn exactly once."""
+"""The split that a fit learns from: redrawn by its seed, or one of several folds, a partition of the subjects."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
