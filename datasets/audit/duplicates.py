@@ -1,4 +1,4 @@
-"""How alike two scans are once both lie in one space: the correlation of their fine structure on a coarse lattice."""
+"""Scans that occur twice: equal voxels, or images of one brain by the correlation of their fine structure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -33,55 +33,6 @@ class Signature:
 
     detail: NDArray[np.int8]
     inside: NDArray[np.uint8]
-
-
-def signature(image: NDArray[np.generic], brain: NDArray[np.bool_], spacing: NDArray[np.float64]) -> Signature:
-    """Of an image `(X, Y, Z)`; what is taken in is independent of the intensities' scale and of slow bias."""
-    weight = _coarse(brain.astype(np.float32), spacing)
-    values = _coarse(np.where(brain, image, 0).astype(np.float32), spacing)
-    inside = weight > 0.5
-    values = np.where(inside, values / np.maximum(weight, 0.5), 0)
-    share = ndimage.gaussian_filter(inside.astype(np.float32), BROAD)
-    broad = ndimage.gaussian_filter(values, BROAD) / np.maximum(share, 1e-3)
-    detail = np.where(inside, values - broad, 0)
-    deviation = float(detail[inside].std()) if inside.any() else 0.0
-    scaled = detail / (deviation * QUANTUM) if deviation > 0 else np.zeros_like(detail)
-    return Signature(np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel(), np.packbits(inside.ravel()))
-
-
-def similar_pairs(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple[int, int, float]]:
-    """Every pair of scans whose correlation over the brain that they have in common is above `line`."""
-    if len(signatures) < 2:
-        return
-    points = int(np.prod(LATTICE))
-    share = sum(np.unpackbits(one.inside, count=points).astype(np.float32) for one in signatures) / len(signatures)
-    common = np.asarray(share >= COMMON)
-    if common.sum() < FEWEST:
-        return
-    details = np.stack([one.detail[common] for one in signatures]).astype(np.float32)
-    details -= details.mean(axis=1, keepdims=True)
-    details /= np.maximum(np.linalg.norm(details, axis=1, keepdims=True), 1e-6)
-    for start in range(0, len(details), ROWS):
-        block = details[start : start + ROWS] @ details[start:].T
-        for row, column in np.argwhere(np.triu(block > line, 1)):
-            yield start + int(row), start + int(column), float(block[row, column])
-
-
-def _coarse(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Means over blocks, then onto the lattice, both boxes' centres on each other."""
-    block = [max(1, round(STEP / edge)) for edge in spacing]
-    cut = [size // length * length for size, length in zip(volume.shape, block, strict=True)]
-    first = [(size - kept) // 2 for size, kept in zip(volume.shape, cut, strict=True)]
-    kept = volume[tuple(slice(start, start + size) for start, size in zip(first, cut, strict=True))]
-    x, y, z = block
-    means = kept.reshape(cut[0] // x, x, cut[1] // y, y, cut[2] // z, z).mean(axis=(1, 3, 5))
-    size = np.asarray(block) * np.asarray(spacing)
-    # The block's centre, in voxels of the volume, is where its mean belongs.
-    origin = np.asarray(first) + (np.asarray(block) - 1) / 2
-    middle = ((np.asarray(volume.shape) - 1) / 2 - origin) / block
-    step = STEP / size
-    offset = middle - step * (np.asarray(LATTICE) - 1) / 2
-    return np.asarray(ndimage.affine_transform(means, step, offset, LATTICE, order=1, mode="constant"), np.float32)
 
 
 @dataclass(frozen=True)
@@ -165,3 +116,52 @@ def _place(scan: Scan, beside: Scan) -> str:
     parts = [scan.cohort] if scan.cohort != beside.cohort else []
     parts += [scan.split, scan.sequence] if scan.sequence != beside.sequence else [scan.split]
     return f"{scan.case_id} ({' '.join(parts)})"
+
+
+def signature(image: NDArray[np.generic], brain: NDArray[np.bool_], spacing: NDArray[np.float64]) -> Signature:
+    """Of an image `(X, Y, Z)`; what is taken in is independent of the intensities' scale and of slow bias."""
+    weight = _coarse(brain.astype(np.float32), spacing)
+    values = _coarse(np.where(brain, image, 0).astype(np.float32), spacing)
+    inside = weight > 0.5
+    values = np.where(inside, values / np.maximum(weight, 0.5), 0)
+    share = ndimage.gaussian_filter(inside.astype(np.float32), BROAD)
+    broad = ndimage.gaussian_filter(values, BROAD) / np.maximum(share, 1e-3)
+    detail = np.where(inside, values - broad, 0)
+    deviation = float(detail[inside].std()) if inside.any() else 0.0
+    scaled = detail / (deviation * QUANTUM) if deviation > 0 else np.zeros_like(detail)
+    return Signature(np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel(), np.packbits(inside.ravel()))
+
+
+def similar_pairs(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple[int, int, float]]:
+    """Every pair of scans whose correlation over the brain that they have in common is above `line`."""
+    if len(signatures) < 2:
+        return
+    points = int(np.prod(LATTICE))
+    share = sum(np.unpackbits(one.inside, count=points).astype(np.float32) for one in signatures) / len(signatures)
+    common = np.asarray(share >= COMMON)
+    if common.sum() < FEWEST:
+        return
+    details = np.stack([one.detail[common] for one in signatures]).astype(np.float32)
+    details -= details.mean(axis=1, keepdims=True)
+    details /= np.maximum(np.linalg.norm(details, axis=1, keepdims=True), 1e-6)
+    for start in range(0, len(details), ROWS):
+        block = details[start : start + ROWS] @ details[start:].T
+        for row, column in np.argwhere(np.triu(block > line, 1)):
+            yield start + int(row), start + int(column), float(block[row, column])
+
+
+def _coarse(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Means over blocks, then onto the lattice, both boxes' centres on each other."""
+    block = [max(1, round(STEP / edge)) for edge in spacing]
+    cut = [size // length * length for size, length in zip(volume.shape, block, strict=True)]
+    first = [(size - kept) // 2 for size, kept in zip(volume.shape, cut, strict=True)]
+    kept = volume[tuple(slice(start, start + size) for start, size in zip(first, cut, strict=True))]
+    x, y, z = block
+    means = kept.reshape(cut[0] // x, x, cut[1] // y, y, cut[2] // z, z).mean(axis=(1, 3, 5))
+    size = np.asarray(block) * np.asarray(spacing)
+    # The block's centre, in voxels of the volume, is where its mean belongs.
+    origin = np.asarray(first) + (np.asarray(block) - 1) / 2
+    middle = ((np.asarray(volume.shape) - 1) / 2 - origin) / block
+    step = STEP / size
+    offset = middle - step * (np.asarray(LATTICE) - 1) / 2
+    return np.asarray(ndimage.affine_transform(means, step, offset, LATTICE, order=1, mode="constant"), np.float32)

@@ -1,4 +1,4 @@
-"""Geometry: what a header says of a volume's place that a reader could take in two ways."""
+"""What can be wrong with one volume: the geometry in its header, its intensities, its masks."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,6 +15,13 @@ from datasets.io.nifti import StoredVolume
 LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond them the unit is in doubt
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
 APART = 1.0  # mm between what sform and qform make of a corner
+FEWEST_LEVELS = 16
+SATURATED = 0.1  # share of the brain at its brightest intensity
+NEGATIVE = 0.001
+Mask = NDArray[np.bool_]
+BRAIN_ML = (700.0, 2200.0)  # stripped adult brains, registered or not, lie well within
+STRAY_ML = 1.0  # a hole or a separate part of less is a mask's rough edge
+ALL = ndimage.generate_binary_structure(3, 3)
 Observation = tuple[Severity, str, str, str]
 
 
@@ -49,45 +56,6 @@ def grid_of(volume: StoredVolume) -> tuple[object, ...]:
     return (*volume.data.shape, *(round(float(edge), 2) for edge in volume.spacing))
 
 
-def _orientation(volume: StoredVolume) -> Iterator[Observation]:
-    header = volume.header
-    q, s = int(header["qform_code"]), int(header["sform_code"])
-    if not q and not s:
-        yield "warning", "no-orientation", "no orientation in the header (qform and sform code 0)", "one of them set"
-        return
-    affine = header.get_best_affine()
-    code = "".join(nibabel.aff2axcodes(affine))
-    if code != "RAS":
-        yield "note", "not-ras", f"orientation {code}, which is turned when it is read", "RAS"
-    if not (q and s):
-        return
-    other = header.get_qform()
-    if not np.isfinite(other).all():
-        yield "warning", "forms-disagree", "a qform that is not finite beside the sform", "one place"
-        return
-    corners = np.array([[x, y, z, 1.0] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
-    corners[:, :3] *= np.asarray(header.get_data_shape()[:3]) - 1
-    apart = float(np.abs(corners @ (affine - other).T).max())
-    if apart > APART:
-        flipped = "".join(nibabel.aff2axcodes(other)) != code
-        severity: Severity = "error" if flipped else "warning"
-        got = f"sform {code} and qform {''.join(nibabel.aff2axcodes(other))}, up to {apart:.1f} mm apart"
-        yield severity, "forms-disagree", got, "one place"
-
-
-def _grid(shape: tuple[object, ...]) -> str:
-    return f"{' x '.join(map(str, shape[:3]))} voxels of {' x '.join(map(str, shape[3:]))} mm"
-
-
-def _mm(spacing: object) -> str:
-    return f"{' x '.join(f'{edge:.3g}' for edge in np.asarray(spacing))} mm"
-
-
-FEWEST_LEVELS = 16
-SATURATED = 0.1  # share of the brain at its brightest intensity
-NEGATIVE = 0.001
-
-
 def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> Iterator[Observation]:
     """Of an image `(X, Y, Z)` over its brain, or over all of it where the brain is not known."""
     values = image[brain].astype(np.float64) if brain.any() else image.ravel().astype(np.float64)
@@ -106,12 +74,6 @@ def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> 
     below = float((values < 0).mean())
     if below > NEGATIVE:
         yield "warning", "negative-intensities", f"{below:.1%} of the brain below 0, down to {low:g}", "magnitudes"
-
-
-Mask = NDArray[np.bool_]
-BRAIN_ML = (700.0, 2200.0)  # stripped adult brains, registered or not, lie well within
-STRAY_ML = 1.0  # a hole or a separate part of less is a mask's rough edge
-ALL = ndimage.generate_binary_structure(3, 3)
 
 
 def value_findings(mask: StoredVolume) -> Iterator[Observation]:
@@ -160,6 +122,40 @@ def lesion_findings(lesion: Mask, brain: Mask, voxel_ml: float) -> Iterator[Obse
         yield "warning", "lesion-outside-brain", got, "all of it inside"
     if lesion.sum() > 0.5 * brain.sum():
         yield "warning", "lesion-volume", f"a lesion of {ml:.0f} ml, over half of the brain", "a lesion"
+
+
+def _orientation(volume: StoredVolume) -> Iterator[Observation]:
+    header = volume.header
+    q, s = int(header["qform_code"]), int(header["sform_code"])
+    if not q and not s:
+        yield "warning", "no-orientation", "no orientation in the header (qform and sform code 0)", "one of them set"
+        return
+    affine = header.get_best_affine()
+    code = "".join(nibabel.aff2axcodes(affine))
+    if code != "RAS":
+        yield "note", "not-ras", f"orientation {code}, which is turned when it is read", "RAS"
+    if not (q and s):
+        return
+    other = header.get_qform()
+    if not np.isfinite(other).all():
+        yield "warning", "forms-disagree", "a qform that is not finite beside the sform", "one place"
+        return
+    corners = np.array([[x, y, z, 1.0] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+    corners[:, :3] *= np.asarray(header.get_data_shape()[:3]) - 1
+    apart = float(np.abs(corners @ (affine - other).T).max())
+    if apart > APART:
+        flipped = "".join(nibabel.aff2axcodes(other)) != code
+        severity: Severity = "error" if flipped else "warning"
+        got = f"sform {code} and qform {''.join(nibabel.aff2axcodes(other))}, up to {apart:.1f} mm apart"
+        yield severity, "forms-disagree", got, "one place"
+
+
+def _grid(shape: tuple[object, ...]) -> str:
+    return f"{' x '.join(map(str, shape[:3]))} voxels of {' x '.join(map(str, shape[3:]))} mm"
+
+
+def _mm(spacing: object) -> str:
+    return f"{' x '.join(f'{edge:.3g}' for edge in np.asarray(spacing))} mm"
 
 
 def _shape(brain: Mask, voxel_ml: float) -> Iterator[Observation]:

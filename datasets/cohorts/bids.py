@@ -84,6 +84,21 @@ def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     return cases
 
 
+def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
+    """Whether a cohort is healthy, told by whether cases have lesion masks.
+
+    Raises:
+        BadFile: some have one and others not: a mask may as well be missing.
+    """
+    without = [case for case, has_mask in masked.items() if not has_mask]
+    if without and len(without) < len(masked):
+        raise BadFile(
+            f"{home}: got a lesion mask for {len(masked) - len(without)} of {len(masked)} cases (none for "
+            f"'{without[0]}'), wanted one for each or for none, or a column healthy (yes or no) in the table."
+        )
+    return bool(without) or not masked
+
+
 def _scans(home: Path) -> dict[str, _Scan]:
     scans: dict[str, _Scan] = {}
     for path in _anatomical(home):
@@ -196,18 +211,3 @@ def _only(scan: _Scan, role: str, name: str, home: Path) -> Path:
         names = ", ".join(sorted(str(path.relative_to(home)) for path in found))
         raise BadFile(f"{home}: got {len(found)} files for {role} of '{name}' ({names}), wanted one.")
     return found[0]
-
-
-def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
-    """Whether a cohort is healthy, told by whether cases have lesion masks.
-
-    Raises:
-        BadFile: some have one and others not: a mask may as well be missing.
-    """
-    without = [case for case, has_mask in masked.items() if not has_mask]
-    if without and len(without) < len(masked):
-        raise BadFile(
-            f"{home}: got a lesion mask for {len(masked) - len(without)} of {len(masked)} cases (none for "
-            f"'{without[0]}'), wanted one for each or for none, or a column healthy (yes or no) in the table."
-        )
-    return bool(without) or not masked

@@ -1,4 +1,4 @@
-"""TCGA low-grade gliomas with masks of the FLAIR abnormality."""
+"""TCGA low-grade gliomas with masks of the FLAIR abnormality: slices as TIF, stacked to volumes."""
 
 import re
 import warnings
@@ -24,6 +24,11 @@ SLICE = re.compile(
     re.IGNORECASE,
 )
 Slices = dict[int, dict[str, Path]]  # number of a slice to its files `image` and `mask`
+CHANNELS = ("t1", "flair", "t1ce")
+# Neither is stored in the slices. Fields of view near 240 mm over 256 pixels are usual for such scans,
+# and a stack, whatever the number of its slices, covers a brain from its base to the vertex.
+FIELD_MM = 240.0
+STACK_MM = 144.0
 
 
 def raw_cases(root: Path) -> RawCohort:
@@ -79,26 +84,6 @@ def _raw_case(name: str, slices: Slices) -> RawCase:
         aligned=True,
     )
     return replace(case, unpack=partial(unpacked, case, pairs))
-
-
-LGG = DatasetSpec(
-    name="lgg",
-    title="TCGA-LGG",
-    sequences=("t1", "t1ce", "flair"),
-    healthy=False,
-    licence="images CC BY 3.0; masks CC BY-NC-SA 4.0",
-    reference="Pedano et al. 2016 (TCIA); Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002",
-    url="https://www.cancerimagingarchive.net/collection/tcga-lgg",
-    how_to_get="Download the kaggle_3m slices and masks of Buda et al. (2019).",
-    raw_cases=raw_cases,
-)
-
-
-CHANNELS = ("t1", "flair", "t1ce")
-# Neither is stored in the slices. Fields of view near 240 mm over 256 pixels are usual for such scans,
-# and a stack, whatever the number of its slices, covers a brain from its base to the vertex.
-FIELD_MM = 240.0
-STACK_MM = 144.0
 
 
 def repeats_flair(path: Path) -> tuple[str, ...]:
@@ -165,3 +150,16 @@ def _write(volume: "NDArray[np.uint8]", path: Path) -> Path:
     affine[:3, 3] = -affine[:3, :3] @ (np.array([width, height, depth]) - 1) / 2  # the origin at the middle
     write_volume(path, Volume(volume.transpose(2, 1, 0), affine))  # (X, Y, Z)
     return path
+
+
+LGG = DatasetSpec(
+    name="lgg",
+    title="TCGA-LGG",
+    sequences=("t1", "t1ce", "flair"),
+    healthy=False,
+    licence="images CC BY 3.0; masks CC BY-NC-SA 4.0",
+    reference="Pedano et al. 2016 (TCIA); Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002",
+    url="https://www.cancerimagingarchive.net/collection/tcga-lgg",
+    how_to_get="Download the kaggle_3m slices and masks of Buda et al. (2019).",
+    raw_cases=raw_cases,
+)

@@ -1,4 +1,4 @@
-"""What is kept of each prepared case: its files, renamed into place, and a JSON record that comes last."""
+"""CaseRecord: what a prepared case was made from. Files are renamed into place, and the JSON record comes last."""
 
 import json
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ RECORDS = "records"
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """What `records/<case_id>.json` says.
+    """Content of `records/<case_id>.json`.
 
     Attributes:
-        key: hash of all that the case's voxels depend on but its input files' content.
+        key: hash of everything the voxels depend on except the content of the input files.
         inputs, outputs: by path; outputs relative to the cohort's folder.
         sequences: those prepared.
         to_scan: per sequence the `(4, 4)` matrix from the template's mm to the download's.
@@ -46,7 +46,7 @@ class CaseRecord:
 
 
 def case_key(raw: RawCase, setup: Setup) -> str:
-    """Twelve hexadecimal digits of the hash of what is done to a case."""
+    """Twelve hexadecimal digits of the hash of all choices for a case."""
     stripper = setup.stripper
     strips = raw.brain_mask is None and not raw.stripped
     whole = {
@@ -61,14 +61,14 @@ def case_key(raw: RawCase, setup: Setup) -> str:
 
 
 def input_files(raw: RawCase) -> dict[str, Path]:
-    """What is read of a download for one case, by role."""
+    """The files of a download that are read for one case, by role."""
     files = dict(raw.images)
     files |= {"lesion_mask": raw.lesion_mask} if raw.lesion_mask else {}
     return files | ({"brain_mask": raw.brain_mask} if raw.brain_mask else {})
 
 
 def find_record(home: Path, raw: RawCase, setup: Setup) -> CaseRecord | None:
-    """The record of a case that need not be prepared again; None where it has to be."""
+    """The record of a case that is already prepared; None if it has to be prepared."""
     record = read_record(home, raw.case_id)
     if record is None or record.key != case_key(raw, setup):
         return None
@@ -78,7 +78,7 @@ def find_record(home: Path, raw: RawCase, setup: Setup) -> CaseRecord | None:
 
 
 def read_record(home: Path, case_id: str) -> CaseRecord | None:
-    """What is kept of a case; None for nothing, or for what no version of ours wrote."""
+    """The stored record of a case; None if there is none, or if it cannot be read."""
     from pydantic import TypeAdapter
 
     with suppress(OSError, ValueError):
@@ -87,15 +87,15 @@ def read_record(home: Path, case_id: str) -> CaseRecord | None:
 
 
 def discard_record(home: Path, case_id: str) -> None:
-    """Take back a case: without its record nothing of it counts as prepared."""
+    """Remove a case's record: without it the case does not count as prepared."""
     _path(home, case_id).unlink(missing_ok=True)
 
 
 def store_case(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedScan) -> CaseRecord:
-    """Write a case's files into `scratch`, on the same disk as `home`, rename them into place, record them.
+    """Write a case's files into `scratch`, on the same disk as `home`, rename them into place and record them.
 
     Args:
-        raw: as the download has it, before unpacking.
+        raw: as in the download, before unpacking.
     """
     inputs = {str(path): stamp(path) for path in input_files(raw).values()}
     written = _write(scratch, raw.case_id, scan)
@@ -135,7 +135,7 @@ def _write(scratch: Path, case_id: str, scan: PreparedScan) -> list[Path]:
 
 
 def _own_command(command: tuple[str, ...]) -> list[str]:
-    """Less where a program lies: that changes no mask."""
+    """The command without folders: where a program lies changes no mask."""
     return [Path(word).name for word in command]
 
 

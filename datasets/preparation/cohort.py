@@ -1,4 +1,4 @@
-"""prepare_cohort: a download to the prepared layout, keeping what is done, surviving what fails."""
+"""prepare_cohort: a download to the prepared layout; prepared cases are kept, and a failing case stops no other."""
 
 import json
 import shutil
@@ -25,12 +25,12 @@ from datasets.spec import DatasetSpec
 COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex", "licence")
 PACKAGES = ("uadbench", "numpy", "scipy", "nibabel", "SimpleITK")
 IMAGE_MB, MASK_MB = 3.5, 0.15
-"""Of one prepared volume of 1 mm, to say early that a disk is too small."""
+"""Of one prepared volume of 1 mm, for an early warning that the disk is too small."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a cohort."""
+    """Outcome of a preparation."""
 
     home: Path
     records: tuple[CaseRecord, ...]
@@ -49,16 +49,15 @@ def prepare_cohort(
     workers: int,
     say: Callable[[str], None],
 ) -> Summary:
-    """Prepare what is not prepared yet with these parameters, and write the cohort's table, record and pictures.
+    """Prepare the cases not yet prepared with these parameters, and write the cohort's table, record and pictures.
 
-    `cases.csv` goes away as long as cases are missing and comes back last: with it the cohort is whole, less
-    the cases that failed.
+    `cases.csv` is removed first and written last: a cohort that has it is complete, except for failed cases.
 
     Args:
         splits: by subject.
 
     Raises:
-        BadValue: two cases have one name, or `home` cannot be written.
+        BadValue: two cases share a name, or `home` cannot be written.
     """
     _check_names(cases)
     _check_writable(home)
@@ -86,6 +85,37 @@ def prepare_cohort(
     return Summary(home, tuple(ordered), failures, len(done) - len(failures), tuple(sheets))
 
 
+@dataclass
+class Progress:
+    """Counts finished cases out of `total`.
+
+    Attributes:
+        say: receives a line for each case.
+        clock: seconds since an arbitrary start.
+    """
+
+    total: int
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    done: int = 0
+    begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = self.clock()
+
+    def finished(self, what: str) -> None:
+        """Count one more; `what` is its name and outcome."""
+        self.done += 1
+        self.say(f"[{self.done}/{self.total}] {what}{self._left()}")
+
+    def _left(self) -> str:
+        left = self.total - self.done
+        if left == 0:
+            return ""
+        seconds = (self.clock() - self.begun) / self.done * left
+        return f" ({timedelta(seconds=round(seconds))} left)"
+
+
 def _worked_through(
     todo: Sequence[RawCase], home: Path, setup: Setup, workers: int, say: Callable[[str], None]
 ) -> list[Outcome]:
@@ -109,7 +139,7 @@ def _told(outcome: Outcome) -> str:
 
 
 def _check_names(cases: Iterable[RawCase]) -> None:
-    """File systems of some users do not tell upper case from lower."""
+    """Refuse names that differ only in case, which some file systems do not distinguish."""
     seen: dict[str, str] = {}
     for raw in cases:
         other = seen.setdefault(raw.case_id.casefold(), raw.case_id)
@@ -161,7 +191,7 @@ def _table(
 def _account(
     spec: DatasetSpec, setup: Setup, records: Sequence[CaseRecord], failures: Sequence[Failure]
 ) -> dict[str, object]:
-    """`prepare.json`: versions, parameters, and what came of each case; hashes of its files are in it."""
+    """`prepare.json`: versions, parameters, and the outcome of each case with the hashes of its files."""
     return {
         "dataset": spec.name,
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -183,34 +213,3 @@ def _changes(record: CaseRecord) -> dict[str, object]:
         "lesion_change_percent": round(record.lesion.change_percent, 2),
         "lesion_resampling_percent": round(record.lesion.resampling_percent, 2),
     }
-
-
-@dataclass
-class Progress:
-    """Counts what is finished of `total`.
-
-    Attributes:
-        say: told a line for each case.
-        clock: seconds from some beginning.
-    """
-
-    total: int
-    say: Callable[[str], None]
-    clock: Callable[[], float] = time.monotonic
-    done: int = 0
-    begun: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.begun = self.clock()
-
-    def finished(self, what: str) -> None:
-        """One more is finished; `what` is its name and how it went."""
-        self.done += 1
-        self.say(f"[{self.done}/{self.total}] {what}{self._left()}")
-
-    def _left(self) -> str:
-        left = self.total - self.done
-        if left == 0:
-            return ""
-        seconds = (self.clock() - self.begun) / self.done * left
-        return f" ({timedelta(seconds=round(seconds))} left)"

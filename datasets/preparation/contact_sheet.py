@@ -1,4 +1,4 @@
-"""Contact sheets: the slices of every prepared case, to be looked at before anything is computed from them."""
+"""Contact sheets: slices of every prepared case, to be looked at before they are used."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,5 +81,5 @@ def _cuts(lesion: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _upright(data: NDArray[Any], across: int, at: int) -> NDArray[Any]:
-    """A slice with the patient's superior or anterior end up; left of the picture is the patient's left."""
+    """A slice with superior or anterior up; the picture's left is the patient's left."""
     return np.asarray(data.take(at, axis=across).T)

@@ -1,4 +1,4 @@
-"""Lesion masks: read as truth, moved by nearest neighbour, their volume watched."""
+"""Lesion masks: read, moved by nearest neighbour, and their volume checked."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,9 @@ class LesionVolumes:
 
     Attributes:
         before: on the voxels it was drawn on.
-        expected: `before` times what the affine registration grows or shrinks everything by.
+        expected: `before` times the volume scaling of the affine registration.
         after: on the prepared volume's voxels.
-        outside_brain: the part of `after` that the brain mask leaves out; it is kept as truth.
+        outside_brain: the part of `after` outside the brain mask; it stays in the lesion mask.
     """
 
     before: float
@@ -32,17 +32,17 @@ class LesionVolumes:
 
     @property
     def change_percent(self) -> float:
-        """From before to after, scaling included."""
+        """Change from before to after, scaling included."""
         return 100 * (self.after / self.before - 1)
 
     @property
     def resampling_percent(self) -> float:
-        """What is not the scaling: nearest neighbours, and what the box cuts off."""
+        """Change apart from scaling: nearest neighbours, and what the box cuts off."""
         return 100 * (self.after / self.expected - 1)
 
     @property
     def warning(self) -> str:
-        """A line where resampling changed the volume by more than 5 % and 0.05 ml; "" else."""
+        """A line if resampling changed the volume by more than 5 % and 0.05 ml, else ""."""
         if abs(self.resampling_percent) <= WARN_PERCENT or abs(self.after - self.expected) <= WARN_ML:
             return ""
         return (
@@ -55,7 +55,7 @@ def read_lesion_mask(path: Path, labels: tuple[int, ...]) -> Volume:
     """Lesion voxels as bool: those with one of `labels`; without labels those above half of the maximum.
 
     Raises:
-        BadFile: the file cannot be used, holds no lesion, or a label that is no whole number.
+        BadFile: the file cannot be used or holds no lesion.
     """
     volume = read_volume(path, as_stored=True)
     half = max(float(volume.data.max()), 0.0) / 2
@@ -70,10 +70,10 @@ def read_lesion_mask(path: Path, labels: tuple[int, ...]) -> Volume:
 def move_lesion_mask(
     lesion: Volume, lattice: Lattice, to_source: Matrix, brain_mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], LesionVolumes]:
-    """The mask at the voxels of `lattice` by nearest neighbour, and what became of its volume.
+    """The mask at the voxels of `lattice` by nearest neighbour, and its volumes.
 
-    Nearest neighbour, since its volume is right on average at any size; a linear value above a half
-    makes small lesions smaller, and a linear value above 0 makes every lesion larger.
+    Nearest neighbour keeps the volume on average at any size; thresholding linear values at a half shrinks small
+    lesions, and at 0 it enlarges every lesion.
     """
     moved = np.asarray(resample(Volume(lesion.data.astype(np.uint8), lesion.affine), lattice, to_source, order=0) > 0)
     before = float(lesion.data.sum()) * lesion.lattice.voxel_ml

@@ -1,4 +1,4 @@
-"""Scans brought onto another lattice through one composed transform, in one interpolation."""
+"""Scans resampled onto another lattice through one composed transform, with one interpolation."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ def read_scan(path: Path) -> Volume:
 
 
 def check_same_lattice(path: Path, volume: Volume, image_path: Path, image: Lattice) -> None:
-    """Refuse a mask that does not lie on its image's voxels.
+    """Refuse a mask that is not on its image's voxels.
 
     Raises:
         BadFile: another shape, or an affine more than a hundredth of a voxel away at some corner.
@@ -52,13 +52,13 @@ def resample(
 ) -> NDArray[Any]:
     """The volume's values at the voxels of `lattice`; 0 outside of it.
 
-    Where voxels fall on voxels nothing is interpolated: the lattice then crops or pads. Before voxels
-    are made coarser the image is smoothed (order 1 and 3), so that fine texture does not alias.
+    If voxels coincide with voxels nothing is interpolated: the lattice only crops or pads. Before downsampling the
+    image is smoothed (order 1 and 3) against aliasing.
 
     Args:
         to_source: `(4, 4)` from the lattice's mm to the volume's mm; None where both are the same space.
         order: 0 nearest neighbour, 1 trilinear, 3 cubic B-spline (kept within the volume's own range).
-        where: `(X, Y, Z)`, the voxels of the lattice that are wanted; the others may come back as 0.
+        where: `(X, Y, Z)`, the voxels to compute; the others are 0.
     """
     space = np.eye(4) if to_source is None else to_source
     voxels = np.linalg.inv(volume.affine) @ space @ lattice.affine
@@ -81,9 +81,9 @@ def resample(
 
 
 def resample_mask(mask: Volume, lattice: Lattice, to_source: Matrix | None = None) -> NDArray[np.bool_]:
-    """A brain mask at the voxels of `lattice`: where the trilinear value passes a half, for a smooth surface.
+    """A brain mask at the voxels of `lattice`: where the trilinear value exceeds a half, for a smooth surface.
 
-    Not for lesions: a lesion of one voxel would vanish.
+    Not for lesions: one of a single voxel would vanish.
     """
     soft = Volume(mask.data.astype(np.float32), mask.affine)
     return np.asarray(resample(soft, lattice, to_source, order=1) > 0.5)
@@ -118,8 +118,8 @@ def _shifted(data: NDArray[Any], start: NDArray[np.int_], shape: tuple[int, int,
 
 
 def _smoothed(data: NDArray[np.float32], voxels: Matrix) -> NDArray[np.float32]:
-    """Gaussian along each source axis that the new voxels step over: sigma sqrt(step^2 - 1) / 2.355 voxels."""
+    """Gaussian along each source axis on which new voxels are larger: sigma sqrt(step^2 - 1) / 2.355 voxels."""
     step = np.abs(voxels[:3, :3]).max(axis=1)
     sigma = np.sqrt(np.clip(step**2 - 1, 0, None)) / 2.355
-    sigma[step < 1.25] = 0  # hardly coarser: sharpness counts for more
+    sigma[step < 1.25] = 0  # hardly coarser: sharpness matters more
     return ndimage.gaussian_filter(data, sigma) if sigma.any() else data

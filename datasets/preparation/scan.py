@@ -1,4 +1,4 @@
-"""Parameters: every choice that changes prepared voxels."""
+"""prepare_scan: one raw case to volumes in the template's box, in memory, with the parameters a user may choose."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -19,18 +19,19 @@ from datasets.preparation.stripping import Stripper, brain_of_stripped_scan, che
 from datasets.preparation.template import Template
 
 PIPELINE = 2
-"""Counts up whenever the same scan and parameters give other voxels, so that kept cases are made anew."""
-
+"""Raised whenever the same scan and parameters give other voxels, so that kept cases are prepared again."""
 LEAST_MM, MOST_MM = 0.5, 4.0
+WORKING_MM = 1.0
+LEAST_OVERLAP, GOOD_OVERLAP = 0.7, 0.85
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a user may choose of the preparation.
+    """The choices of a user that change prepared voxels.
 
     Attributes:
         spacing: voxel edge in mm of the prepared volumes.
-        bias_correction: whether N4 is applied to images that are not corrected yet.
+        bias_correction: whether N4 is applied to images not yet corrected.
     """
 
     spacing: float = 1.0
@@ -41,16 +42,12 @@ class Parameters:
             raise BadValue(f"--spacing: got {self.spacing:g} mm, wanted {LEAST_MM:g} to {MOST_MM:g}.")
 
 
-WORKING_MM = 1.0
-LEAST_OVERLAP, GOOD_OVERLAP = 0.7, 0.85
-
-
 @dataclass(frozen=True)
 class Setup:
-    """What all cases of a preparation share.
+    """What all cases of one preparation share.
 
     Attributes:
-        threads: that one case may use.
+        threads: for one case.
     """
 
     template: Template
@@ -70,8 +67,8 @@ class PreparedScan:
         to_scan: per sequence `(4, 4)`, from the template's mm to the scan's own mm.
         brain_ml: in the scan's own space.
         overlap: Dice of the brain mask and the template's.
-        seconds: each step's.
-        warnings: what a person should look at.
+        seconds: of each step.
+        warnings: for a person to look at.
     """
 
     images: Mapping[str, NDArray[np.float32]]
@@ -87,7 +84,7 @@ class PreparedScan:
 
 
 def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
-    """Register, strip, resample and correct one case; every voxel is interpolated once.
+    """Register, strip, resample and bias-correct one case; every voxel is interpolated once.
 
     Raises:
         UserError: a file cannot be used, no brain is found, or the registration fails.
@@ -143,12 +140,12 @@ def _check_lattices(raw: RawCase, scans: Mapping[str, Volume]) -> None:
 
 
 def _reference(raw: RawCase) -> str:
-    """The sequence that is registered to the template: T1 where there is one, since the template is T1."""
+    """The sequence that is registered to the template: T1 if there is one, since the template is T1."""
     return "t1" if "t1" in raw.images else raw.drawn_on
 
 
 def _to_sequence(raw: RawCase, first: str, name: str, scans: Mapping[str, Volume]) -> Matrix:
-    """From the reference's mm to those of another sequence: scanners' own coordinates, corrected by a rigid turn."""
+    """From the reference's mm to another sequence's: a rigid registration that starts from scanner coordinates."""
     if name == first or raw.aligned or raw.space != "scanner":
         return np.eye(4)
     return register(scans[first], scans[name], kind="rigid", initial=np.eye(4))
@@ -161,7 +158,7 @@ def _brain(
     scans: Mapping[str, Volume],
     setup: Setup,
 ) -> Volume:
-    """The brain mask, on whatever voxels it was found, in the reference's mm."""
+    """The brain mask in the reference's mm, on the voxels on which it was found."""
     if raw.brain_mask is not None:
         mask = read_volume(raw.brain_mask, as_stored=True)
         check_same_lattice(raw.brain_mask, mask, raw.images[raw.drawn_on], scans[raw.drawn_on].lattice)
@@ -177,7 +174,7 @@ def _brain(
 
 
 def _working(scan: Volume) -> Volume:
-    """The scan with its axes along RAS+ on cubic voxels, which every tool can read."""
+    """The scan on cubic voxels with axes along RAS+, which every stripper can read."""
     lattice = upright_lattice(scan.lattice, WORKING_MM)
     return Volume(resample(scan, lattice, order=1), lattice.affine)
 
@@ -193,7 +190,7 @@ def _to_scan(raw: RawCase, scan: Volume, brain: Volume, setup: Setup) -> Matrix:
 def _finished(
     raw: RawCase, image: NDArray[np.float32], brain_mask: NDArray[np.bool_], parameters: Parameters
 ) -> NDArray[np.float32]:
-    """Corrected for the bias field where that is to be done, and 0 outside the brain."""
+    """Correct the bias field if required, and set everything outside the brain to 0."""
     image = np.asarray(image, dtype=np.float32)
     if parameters.bias_correction and not raw.corrected:
         image = correct_bias(image, brain_mask, parameters.spacing)
@@ -214,7 +211,7 @@ def _overlap(brain_mask: NDArray[np.bool_], lattice: Lattice, template: Template
     """Dice of the two brains.
 
     Raises:
-        BadFile: they hardly overlap: the registration has failed.
+        BadFile: they hardly overlap, so the registration has failed.
     """
     wanted = resample_mask(Volume(template.image.data > 0, template.image.affine), lattice)
     dice = 2 * float((brain_mask & wanted).sum()) / max(float(brain_mask.sum() + wanted.sum()), 1.0)

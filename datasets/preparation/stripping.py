@@ -1,4 +1,4 @@
-"""Skull stripping: which tool finds the brain, and the mask that it returns."""
+"""Skull stripping: the tools that find the brain, and checks of the masks they return."""
 
 import os
 import shlex
@@ -19,7 +19,7 @@ from datasets.preparation.resampling import check_same_lattice
 VARIABLE = "UADBENCH_STRIPPERS"
 PATIENCE_S = 1800
 BRAIN_ML = (300.0, 2600.0)
-"""Outside of this nothing is a brain; a premature infant's and the largest adults' are inside."""
+"""No brain lies outside this range, neither a premature infant's nor the largest adult's."""
 
 DRIVER = Path(__file__).with_name("hd_bet_driver.py")
 COMMANDS = {
@@ -38,7 +38,7 @@ INSTALL = (
 
 @dataclass(frozen=True)
 class Stripper:
-    """How brains are found.
+    """How the brain is found.
 
     Attributes:
         name: `deepbet`, `hd-bet`, `command`; `mask` for those that come with the scans; `none` where what is not 0
@@ -58,7 +58,7 @@ def find_stripper(name: str, command: str | None = None) -> Stripper:
     Raises:
         UnknownName: no stripper is called so.
         MissingData: its program is not installed; the message says how to install it.
-        BadValue: an own command lacks a place for the files.
+        BadValue: an own command lacks a placeholder for the files.
     """
     if command is not None:
         return _own(command)
@@ -72,11 +72,11 @@ def find_stripper(name: str, command: str | None = None) -> Stripper:
 
 
 def find_brain(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.bool_]:
-    """The brain mask `(X, Y, Z)` that the tool draws in a scan of a whole head.
+    """The brain mask `(X, Y, Z)` that the tool finds in a scan of a whole head.
 
     Raises:
         BadValue: the tool fails, or takes longer than half an hour.
-        BadFile: what it returns is no mask of this scan, or no brain.
+        BadFile: it returns no mask, or none on this scan's voxels.
     """
     with TemporaryDirectory(prefix="uadbench-strip-") as folder:
         files = {name: str(Path(folder) / f"{name}.nii.gz") for name in ("image", "mask", "brain")}
@@ -91,7 +91,7 @@ def find_brain(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.
 
 
 def brain_of_stripped_scan(image: Volume) -> NDArray[np.bool_]:
-    """What is above 0 in a scan without a skull: its largest component with holes filled."""
+    """The brain of a skull-stripped scan: the largest component above 0, holes filled."""
     labels, count = ndimage.label(image.data > 0)
     if count == 0:
         return np.zeros(image.data.shape, dtype=bool)
@@ -104,7 +104,7 @@ def check_brain(mask: Volume, origin: str) -> float:
     """The brain's volume in ml.
 
     Raises:
-        BadFile: no brain is that small or that large.
+        BadFile: it is too small or too large for a brain.
     """
     ml = float(mask.data.sum()) * mask.lattice.voxel_ml
     low, high = BRAIN_ML

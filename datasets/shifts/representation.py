@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from datasets.shifts.shift import View, Volume
 
+PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
+DIGITS = 5  # of a landmark; further digits differ between machines
+
 
 def gamma(view: View, level: float) -> Volume:
     """x ** level."""
@@ -28,10 +31,6 @@ def transfer(view: View, level: float) -> Volume:
     """`level` of the way from x to the histogram of another cohort."""
     there = match_histogram(view.image, view.brain_mask, view.landmarks)
     return np.asarray(view.image + np.float32(level) * (there - view.image), dtype=np.float32)
-
-
-PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
-DIGITS = 5  # of a landmark; further digits differ between machines
 
 
 def percentiles_of(image: NDArray[np.floating], brain_mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -8,6 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+Stage = Literal["acquisition", "representation"]
+Volume = NDArray[np.float32]
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -42,10 +45,6 @@ class Shift:
     def is_none(self) -> bool:
         """Whether the image stays unchanged."""
         return self.name == "none" and not self.matched
-
-
-Stage = Literal["acquisition", "representation"]
-Volume = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,48 @@ from datasets.splits.hashing import deal, draw, scale_sizes
 from datasets.splits.subjects import Subject
 
 COLUMNS = ("subject_id", "split", "site", "age_band")
+Trait = Literal["site", "age_band"]
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """How many subjects of a cohort go to each split, and by what they are stratified.
+
+    Attributes:
+        sizes: subjects of each split in dealing order; another number of subjects is dealt in the same proportions.
+        by: traits that define a stratum.
+        published: splits published by others; the remaining subjects are dealt.
+    """
+
+    sizes: Mapping[Split, int]
+    by: tuple[Trait, ...] = ("site",)
+    published: Mapping[str, Split] = field(default_factory=dict)
+
+    def stratum(self, subject: Subject) -> str:
+        return "\0".join(getattr(subject, trait) for trait in self.by)
+
+
+MSL_VAL = ("01", "03", "05", "15", "17", "18", "20", "22", "28", "29")
+MSL_PUBLISHED: dict[str, Split] = {
+    f"patient{number:02}": "val" if f"{number:02}" in MSL_VAL else "test" for number in range(1, 31)
+}
+# Published sizes are those of the study that the benchmark follows; IXI has six subjects more than its 358 + 44 + 158.
+PLANS: Mapping[str, SplitPlan] = {
+    "ixi": SplitPlan({"test": 158, "val": 44, "train": 364}, by=("site", "age_band")),
+    "brats": SplitPlan({"val": 100, "test": 1151}, by=()),
+    "msl": SplitPlan({"val": 10, "test": 20}, by=(), published=MSL_PUBLISHED),
+    "atlas": SplitPlan({"val": 175, "test": 480}),
+    "wmh": SplitPlan({"val": 15, "test": 45}),
+    "lgg": SplitPlan({"val": 30, "test": 80}),
+    "oasis": SplitPlan({"test": 30}),
+}
+HEALTHY = SplitPlan({"test": 28, "val": 8, "train": 64})
+LESION = SplitPlan({"val": 25, "test": 75})
+
+
+def plan_for(name: str, *, healthy: bool) -> SplitPlan:
+    """The plan of a cohort; without a plan of its own, that for healthy or for lesion subjects."""
+    return PLANS.get(name, HEALTHY if healthy else LESION)
 
 
 @dataclass(frozen=True)
@@ -98,48 +140,3 @@ def _check_once(subjects: Sequence[Subject]) -> None:
         if one.subject_id in seen:
             raise BadValue(f"subjects: got '{one.subject_id}' twice, wanted every subject once.")
         seen.add(one.subject_id)
-
-
-Trait = Literal["site", "age_band"]
-
-
-@dataclass(frozen=True)
-class SplitPlan:
-    """How many subjects of a cohort go to each split, and by what they are stratified.
-
-    Attributes:
-        sizes: subjects of each split in dealing order; another number of subjects is dealt in the same proportions.
-        by: traits that define a stratum.
-        published: splits published by others; the remaining subjects are dealt.
-    """
-
-    sizes: Mapping[Split, int]
-    by: tuple[Trait, ...] = ("site",)
-    published: Mapping[str, Split] = field(default_factory=dict)
-
-    def stratum(self, subject: Subject) -> str:
-        return "\0".join(getattr(subject, trait) for trait in self.by)
-
-
-MSL_VAL = ("01", "03", "05", "15", "17", "18", "20", "22", "28", "29")
-MSL_PUBLISHED: dict[str, Split] = {
-    f"patient{number:02}": "val" if f"{number:02}" in MSL_VAL else "test" for number in range(1, 31)
-}
-
-# Published sizes are those of the study that the benchmark follows; IXI has six subjects more than its 358 + 44 + 158.
-PLANS: Mapping[str, SplitPlan] = {
-    "ixi": SplitPlan({"test": 158, "val": 44, "train": 364}, by=("site", "age_band")),
-    "brats": SplitPlan({"val": 100, "test": 1151}, by=()),
-    "msl": SplitPlan({"val": 10, "test": 20}, by=(), published=MSL_PUBLISHED),
-    "atlas": SplitPlan({"val": 175, "test": 480}),
-    "wmh": SplitPlan({"val": 15, "test": 45}),
-    "lgg": SplitPlan({"val": 30, "test": 80}),
-    "oasis": SplitPlan({"test": 30}),
-}
-HEALTHY = SplitPlan({"test": 28, "val": 8, "train": 64})
-LESION = SplitPlan({"val": 25, "test": 75})
-
-
-def plan_for(name: str, *, healthy: bool) -> SplitPlan:
-    """The plan of a cohort; without a plan of its own, that for healthy or for lesion subjects."""
-    return PLANS.get(name, HEALTHY if healthy else LESION)

@@ -23,22 +23,38 @@ class FoldSplit:
     split: Split
 
 
-def parts(subjects: Iterable[Subject], folds: int) -> dict[str, int]:
-    """The part of 0 ... `folds` - 1 that each subject belongs to, by the rule, every site in proportion.
+def learning_split(files: Sequence[CaseFiles], *, seed: int, folds: int = 0) -> list[CaseFiles]:
+    """The cases in the splits that a fit learns from: those of its seed, or of its fold where there are `folds`."""
+    return refold(files, folds=folds, fold=seed) if folds else redraw(files, seed)
 
-    Parts differ by one subject at most.
 
-    Raises:
-        BadValue: fewer than two folds, or fewer subjects than folds.
+def redraw(files: Sequence[CaseFiles], seed: int) -> list[CaseFiles]:
+    """Redraw train and val among the healthy subjects of both, so that a seed varies the data too.
+
+    Seed 0 keeps the split of `cases.csv`. Subjects stay whole, the number of validation cases is
+    kept (or passed by the last subject's further scans), and test cases never move.
     """
-    subjects = list(subjects)
-    if not 2 <= folds <= MOST_FOLDS:
-        raise BadValue(f"--folds: got {folds}, wanted 2 to {MOST_FOLDS}.")
-    if len(subjects) < folds:
-        raise BadValue(f"--folds: got {folds}, wanted at most {len(subjects)}, as many as there are subjects to share.")
-    sizes = scale_sizes({str(part): 1 for part in range(folds)}, len(subjects))
-    dealt = deal({one.subject_id: one.site for one in subjects}, sizes, salt=f"uadbench {folds} folds")
-    return {subject: int(part) for subject, part in dealt.items()}
+    pool = [case for case in files if case.healthy and case.split != "test"]
+    if seed == 0 or not pool:
+        return list(files)
+    wanted = sum(case.split == "val" for case in pool)
+    subjects = sorted({case.subject_id for case in pool})
+    random.Random(seed).shuffle(subjects)
+    val: set[str] = set()
+    for subject in subjects:
+        if sum(case.subject_id in val for case in pool) >= wanted:
+            break
+        val.add(subject)
+    moved: dict[str, Split] = {case.case_id: "val" if case.subject_id in val else "train" for case in pool}
+    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]
+
+
+def refold(files: Sequence[CaseFiles], *, folds: int, fold: int) -> list[CaseFiles]:
+    """Train and val among the healthy subjects of both as fold `fold` has them; test cases never move."""
+    pool = [case for case in files if case.healthy and case.split != "test"]
+    part = parts(subjects_of(pool), folds)
+    moved: dict[str, Split] = {case.case_id: "val" if part[case.subject_id] == fold else "train" for case in pool}
+    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]
 
 
 def fold_table(
@@ -74,41 +90,25 @@ def fold_table(
     return placed
 
 
-def learning_split(files: Sequence[CaseFiles], *, seed: int, folds: int = 0) -> list[CaseFiles]:
-    """The cases in the splits that a fit learns from: those of its seed, or of its fold where there are `folds`."""
-    return refold(files, folds=folds, fold=seed) if folds else redraw(files, seed)
+def parts(subjects: Iterable[Subject], folds: int) -> dict[str, int]:
+    """The part of 0 ... `folds` - 1 that each subject belongs to, by the rule, every site in proportion.
 
+    Parts differ by one subject at most.
 
-def refold(files: Sequence[CaseFiles], *, folds: int, fold: int) -> list[CaseFiles]:
-    """Train and val among the healthy subjects of both as fold `fold` has them; test cases never move."""
-    pool = [case for case in files if case.healthy and case.split != "test"]
-    part = parts(subjects_of(pool), folds)
-    moved: dict[str, Split] = {case.case_id: "val" if part[case.subject_id] == fold else "train" for case in pool}
-    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]
+    Raises:
+        BadValue: fewer than two folds, or fewer subjects than folds.
+    """
+    subjects = list(subjects)
+    if not 2 <= folds <= MOST_FOLDS:
+        raise BadValue(f"--folds: got {folds}, wanted 2 to {MOST_FOLDS}.")
+    if len(subjects) < folds:
+        raise BadValue(f"--folds: got {folds}, wanted at most {len(subjects)}, as many as there are subjects to share.")
+    sizes = scale_sizes({str(part): 1 for part in range(folds)}, len(subjects))
+    dealt = deal({one.subject_id: one.site for one in subjects}, sizes, salt=f"uadbench {folds} folds")
+    return {subject: int(part) for subject, part in dealt.items()}
 
 
 def _split(subject: Subject, part: Mapping[str, int], turns: Mapping[int, Split], rest: Split) -> Split:
     if subject.subject_id not in part:
         return "test"
     return turns.get(part[subject.subject_id], rest)
-
-
-def redraw(files: Sequence[CaseFiles], seed: int) -> list[CaseFiles]:
-    """Redraw train and val among the healthy subjects of both, so that a seed varies the data too.
-
-    Seed 0 keeps the split of `cases.csv`. Subjects stay whole, the number of validation cases is
-    kept (or passed by the last subject's further scans), and test cases never move.
-    """
-    pool = [case for case in files if case.healthy and case.split != "test"]
-    if seed == 0 or not pool:
-        return list(files)
-    wanted = sum(case.split == "val" for case in pool)
-    subjects = sorted({case.subject_id for case in pool})
-    random.Random(seed).shuffle(subjects)
-    val: set[str] = set()
-    for subject in subjects:
-        if sum(case.subject_id in val for case in pool) >= wanted:
-            break
-        val.add(subject)
-    moved: dict[str, Split] = {case.case_id: "val" if case.subject_id in val else "train" for case in pool}
-    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]

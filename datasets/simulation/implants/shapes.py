@@ -1,4 +1,4 @@
-"""Shape families: how deep every voxel lies in a lesion about a centre, in mm; its level sets are lesions."""
+"""Shapes of implanted lesions: parametric ones, and lesion masks of the user's own from NIfTI or packed arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,10 @@ from datasets.io.nifti import read_volume
 
 Volume = NDArray[np.float32]
 Vector = NDArray[np.float64]
+NEAREST = 20  # masks of about the wanted volume to draw from: a lesion's shape goes with its size
+MARGIN = 4  # voxels about a mask within which its distances are known
+BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)  # of every byte
+PACKED = ("packed", "shape", "affine", "ids")
 
 
 @dataclass(frozen=True)
@@ -73,33 +77,6 @@ def plate(around: Neighbourhood, rng: np.random.Generator) -> Volume:
 
 
 SHAPES: Mapping[str, Shape] = {"ellipsoid": ellipsoid, "rough": rough_ball, "cluster": cluster, "plate": plate}
-
-
-def rotation(rng: np.random.Generator) -> Vector:
-    """`(3, 3)`, uniform over all rotations: Q of a Gaussian matrix, its signs made unique."""
-    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    return np.asarray(q * np.sign(np.linalg.det(q)))
-
-
-def smooth_field(
-    rng: np.random.Generator, shape: tuple[int, ...], spacing: tuple[float, float, float], width_mm: float
-) -> Volume:
-    """Gaussian noise `(X, Y, Z)` of mean 0 and s.d. 1, smoothed by `width_mm` (s.d.)."""
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    smooth = ndimage.gaussian_filter(noise, [width_mm / edge for edge in spacing], mode="wrap")
-    return np.asarray((smooth - smooth.mean()) / max(float(smooth.std()), 1e-6), dtype=np.float32)
-
-
-def _distance(around: Neighbourhood, centre: Vector) -> Volume:
-    moved = around.offset - centre[:, None, None, None].astype(np.float32)
-    return np.asarray(np.sqrt((moved**2).sum(axis=0)))
-
-
-NEAREST = 20  # masks of about the wanted volume to draw from: a lesion's shape goes with its size
-MARGIN = 4  # voxels about a mask within which its distances are known
-BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)  # of every byte
-PACKED = ("packed", "shape", "affine", "ids")
 
 
 @dataclass(frozen=True)
@@ -208,3 +185,24 @@ def _cut(name: str, mask: NDArray[np.bool_], affine: NDArray[np.float64], path: 
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     x, y, z = (float(edge) for edge in np.linalg.norm(affine[:3, :3], axis=0))
     return LesionMask(name, np.pad(mask[box], MARGIN), (x, y, z))
+
+
+def rotation(rng: np.random.Generator) -> Vector:
+    """`(3, 3)`, uniform over all rotations: Q of a Gaussian matrix, its signs made unique."""
+    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+    q = q * np.sign(np.diag(r))
+    return np.asarray(q * np.sign(np.linalg.det(q)))
+
+
+def smooth_field(
+    rng: np.random.Generator, shape: tuple[int, ...], spacing: tuple[float, float, float], width_mm: float
+) -> Volume:
+    """Gaussian noise `(X, Y, Z)` of mean 0 and s.d. 1, smoothed by `width_mm` (s.d.)."""
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    smooth = ndimage.gaussian_filter(noise, [width_mm / edge for edge in spacing], mode="wrap")
+    return np.asarray((smooth - smooth.mean()) / max(float(smooth.std()), 1e-6), dtype=np.float32)
+
+
+def _distance(around: Neighbourhood, centre: Vector) -> Volume:
+    moved = around.offset - centre[:, None, None, None].astype(np.float32)
+    return np.asarray(np.sqrt((moved**2).sum(axis=0)))

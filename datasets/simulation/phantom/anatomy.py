@@ -1,4 +1,4 @@
-"""Anatomy (which tissue lies where in one simulated head), drawn from the MNI152 tissue maps."""
+"""One simulated head: tissue maps drawn from the MNI152 templates, its landmarks, and its tissues' MR properties."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +16,27 @@ BRAIN_ON_T1 = 0.1  # of the template's maximum
 GREY_ON_T1, CSF_ON_T1 = 0.66, 0.22
 CSF_ODDS = (1.3, 0.4)  # log odds of CSF over what the template says: mean and standard deviation over adults
 HEAD_SIZE = 0.94  # the template's brain has 1.88 l where 1.5 l is usual
+VENTRICLE_DEPTH_MM = 24.0  # CSF as deep as that under the surface is a ventricle's
+TENTORIUM_MM = -8.0  # z of its top, at y = -45 mm; it slopes down backwards and sideways
+TENTORIUM_MARGIN_MM = 4.0  # on which neither side claims a lesion
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """Proton density (1 = water) and relaxation times in ms at 3 T."""
+
+    density: float
+    t1: float
+    t2: float
+
+
+Tissue = Literal["grey", "white", "csf", "lesion"]
+RELAXATION: Mapping[Tissue, Relaxation] = {
+    "grey": Relaxation(0.82, 1331, 110),
+    "white": Relaxation(0.70, 832, 80),
+    "csf": Relaxation(1.00, 4000, 1500),
+    "lesion": Relaxation(0.92, 1700, 170),
+}
 
 
 @dataclass(frozen=True)
@@ -48,28 +69,28 @@ class TissueMaps:
     atrophy: float = 0.0
 
 
-@lru_cache(maxsize=1)
-def load_template(spacing: float) -> Template:
-    """The MNI152 average brain that nilearn ships, smoothed for voxels of `spacing` mm.
+@dataclass(frozen=True)
+class BrainMaps:
+    """Maps `(X, Y, Z)` of one brain.
 
-    Sulci are too narrow for the average's own maps: there the T1 average tells how much CSF there is.
-
-    References:
-        Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033.
+    Attributes:
+        under_surface: depth under the brain's surface in mm.
+        from_ventricle: distance to the lateral ventricles in mm.
+        infratentorial, cerebral: where cerebellum and brain stem, and where the cerebrum lies.
     """
-    from nilearn import datasets as templates  # slow to import
 
-    image = templates.load_mni152_template(resolution=1)
-    t1 = np.asarray(image.dataobj, dtype=np.float32)
-    grey = np.asarray(templates.load_mni152_gm_template(resolution=1).dataobj, dtype=np.float32)
-    white = np.asarray(templates.load_mni152_wm_template(resolution=1).dataobj, dtype=np.float32)
-    brain = ndimage.binary_erosion(largest_component(ndimage.binary_fill_holes(t1 > BRAIN_ON_T1)))
-    csf = np.maximum(1 - grey - white, (GREY_ON_T1 - t1) / (GREY_ON_T1 - CSF_ON_T1)).clip(0, 1)
-    solid = brain * (1 - csf) / np.maximum(grey + white, 1e-6)
-    maps = (grey * solid, white * solid, brain * csf)
-    return Template(
-        np.stack([ndimage.gaussian_filter(tissue, 0.3 * spacing) for tissue in maps]), np.linalg.inv(image.affine)
-    )
+    lattice: Lattice
+    under_surface: Volume
+    from_ventricle: Volume
+    infratentorial: NDArray[np.bool_]
+    cerebral: NDArray[np.bool_]
+
+    def away_from_ventricle(self, at: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Unit vector at a point in mm."""
+        voxel = np.round((at - self.lattice.affine[:3, 3]) / self.lattice.spacing).astype(int)
+        around = tuple(slice(max(i - 2, 0), i + 3) for i in voxel)
+        slopes = np.array([slope.mean() for slope in np.gradient(self.from_ventricle[around])])
+        return np.asarray(slopes / max(np.linalg.norm(slopes), 1e-6))
 
 
 def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float | None = None) -> TissueMaps:
@@ -96,6 +117,53 @@ def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float |
     return TissueMaps(grey, white, csf, brain_mask, lattice, (csf_level - CSF_ODDS[0]) / CSF_ODDS[1])
 
 
+def brain_maps(anatomy: TissueMaps) -> BrainMaps:
+    lattice = anatomy.lattice
+    x, y, z = lattice.axes
+    under_surface = ndimage.distance_transform_edt(anatomy.brain_mask, sampling=lattice.spacing).astype("f4")
+    from_ventricle = ndimage.distance_transform_edt(~_ventricles(anatomy, under_surface), sampling=lattice.spacing)
+    stem = (np.abs(x) < 18) & (y > -45) & (y < -10) & (z < -8)
+    cerebellum = (y < -38) & (z < TENTORIUM_MM + 0.25 * (y + 45) - 0.2 * np.abs(x))
+    infratentorial = anatomy.brain_mask & (stem | cerebellum)
+    margin = max(1, round(TENTORIUM_MARGIN_MM / lattice.spacing))
+    cerebral = anatomy.brain_mask & ~ndimage.binary_dilation(infratentorial, iterations=margin)
+    return BrainMaps(lattice, under_surface, from_ventricle.astype("f4"), infratentorial, cerebral)
+
+
+def draw_point(weights: Volume, lattice: Lattice, rng: np.random.Generator) -> NDArray[np.float64] | None:
+    """A point in mm, in a voxel drawn by `weights`, `(X, Y, Z)`; None where all are 0."""
+    cumulative = np.cumsum(weights.ravel(), dtype=np.float64)
+    if cumulative[-1] <= 0:
+        return None
+    voxel = np.unravel_index(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"), weights.shape)
+    jittered = np.array(voxel) + rng.uniform(-0.5, 0.5, 3)
+    return np.asarray(lattice.affine[:3, :3] @ jittered + lattice.affine[:3, 3])
+
+
+@lru_cache(maxsize=1)
+def load_template(spacing: float) -> Template:
+    """The MNI152 average brain that nilearn ships, smoothed for voxels of `spacing` mm.
+
+    Sulci are too narrow for the average's own maps: there the T1 average tells how much CSF there is.
+
+    References:
+        Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033.
+    """
+    from nilearn import datasets as templates  # slow to import
+
+    image = templates.load_mni152_template(resolution=1)
+    t1 = np.asarray(image.dataobj, dtype=np.float32)
+    grey = np.asarray(templates.load_mni152_gm_template(resolution=1).dataobj, dtype=np.float32)
+    white = np.asarray(templates.load_mni152_wm_template(resolution=1).dataobj, dtype=np.float32)
+    brain = ndimage.binary_erosion(largest_component(ndimage.binary_fill_holes(t1 > BRAIN_ON_T1)))
+    csf = np.maximum(1 - grey - white, (GREY_ON_T1 - t1) / (GREY_ON_T1 - CSF_ON_T1)).clip(0, 1)
+    solid = brain * (1 - csf) / np.maximum(grey + white, 1e-6)
+    maps = (grey * solid, white * solid, brain * csf)
+    return Template(
+        np.stack([ndimage.gaussian_filter(tissue, 0.3 * spacing) for tissue in maps]), np.linalg.inv(image.affine)
+    )
+
+
 def _deformed_points(lattice: Lattice, rng: np.random.Generator) -> Volume:
     """Where in the template, `(3, X, Y, Z)` in mm, each voxel's tissue comes from.
 
@@ -119,68 +187,6 @@ def _sample(template: Template, points: Volume) -> Volume:
     return np.stack([ndimage.map_coordinates(tissue, voxels, order=1) for tissue in template.tissues])
 
 
-Tissue = Literal["grey", "white", "csf", "lesion"]
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """Proton density (1 = water) and relaxation times in ms at 3 T."""
-
-    density: float
-    t1: float
-    t2: float
-
-
-RELAXATION: Mapping[Tissue, Relaxation] = {
-    "grey": Relaxation(0.82, 1331, 110),
-    "white": Relaxation(0.70, 832, 80),
-    "csf": Relaxation(1.00, 4000, 1500),
-    "lesion": Relaxation(0.92, 1700, 170),
-}
-
-
-VENTRICLE_DEPTH_MM = 24.0  # CSF as deep as that under the surface is a ventricle's
-TENTORIUM_MM = -8.0  # z of its top, at y = -45 mm; it slopes down backwards and sideways
-TENTORIUM_MARGIN_MM = 4.0  # on which neither side claims a lesion
-
-
-@dataclass(frozen=True)
-class BrainMaps:
-    """Maps `(X, Y, Z)` of one brain.
-
-    Attributes:
-        under_surface: depth under the brain's surface in mm.
-        from_ventricle: distance to the lateral ventricles in mm.
-        infratentorial, cerebral: where cerebellum and brain stem, and where the cerebrum lies.
-    """
-
-    lattice: Lattice
-    under_surface: Volume
-    from_ventricle: Volume
-    infratentorial: NDArray[np.bool_]
-    cerebral: NDArray[np.bool_]
-
-    def away_from_ventricle(self, at: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Unit vector at a point in mm."""
-        voxel = np.round((at - self.lattice.affine[:3, 3]) / self.lattice.spacing).astype(int)
-        around = tuple(slice(max(i - 2, 0), i + 3) for i in voxel)
-        slopes = np.array([slope.mean() for slope in np.gradient(self.from_ventricle[around])])
-        return np.asarray(slopes / max(np.linalg.norm(slopes), 1e-6))
-
-
-def brain_maps(anatomy: TissueMaps) -> BrainMaps:
-    lattice = anatomy.lattice
-    x, y, z = lattice.axes
-    under_surface = ndimage.distance_transform_edt(anatomy.brain_mask, sampling=lattice.spacing).astype("f4")
-    from_ventricle = ndimage.distance_transform_edt(~_ventricles(anatomy, under_surface), sampling=lattice.spacing)
-    stem = (np.abs(x) < 18) & (y > -45) & (y < -10) & (z < -8)
-    cerebellum = (y < -38) & (z < TENTORIUM_MM + 0.25 * (y + 45) - 0.2 * np.abs(x))
-    infratentorial = anatomy.brain_mask & (stem | cerebellum)
-    margin = max(1, round(TENTORIUM_MARGIN_MM / lattice.spacing))
-    cerebral = anatomy.brain_mask & ~ndimage.binary_dilation(infratentorial, iterations=margin)
-    return BrainMaps(lattice, under_surface, from_ventricle.astype("f4"), infratentorial, cerebral)
-
-
 def _ventricles(anatomy: TissueMaps, under_surface: Volume) -> NDArray[np.bool_]:
     """The lateral ventricles: fluid deep inside, off the midline and the cisterns about the brain stem."""
     x, y, z = anatomy.lattice.axes
@@ -189,13 +195,3 @@ def _ventricles(anatomy: TissueMaps, under_surface: Volume) -> NDArray[np.bool_]
     inside = anatomy.brain_mask & lateral & ~cisterns & (under_surface > VENTRICLE_DEPTH_MM)
     fluid = inside & (anatomy.csf > 0.5)
     return fluid if fluid.any() else inside & (anatomy.csf >= anatomy.csf[inside].max())
-
-
-def draw_point(weights: Volume, lattice: Lattice, rng: np.random.Generator) -> NDArray[np.float64] | None:
-    """A point in mm, in a voxel drawn by `weights`, `(X, Y, Z)`; None where all are 0."""
-    cumulative = np.cumsum(weights.ravel(), dtype=np.float64)
-    if cumulative[-1] <= 0:
-        return None
-    voxel = np.unravel_index(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"), weights.shape)
-    jittered = np.array(voxel) + rng.uniform(-0.5, 0.5, 3)
-    return np.asarray(lattice.affine[:3, :3] @ jittered + lattice.affine[:3, 3])

@@ -1,4 +1,4 @@
-"""Growth: from a depth (how far inside a shape a point is) to a lesion of known volume."""
+"""How lesions grow: from a depth map to a lesion of known volume, and small ovoids scattered one by one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from datasets.simulation.phantom.lesions import EVERYWHERE, Layer, LesionDraft, 
 
 GOLDEN = 0.6180339887498949
 EDGE_MM = 1.5  # over which a lesion fades
+APART = 2  # voxels between lesions, at least
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,33 @@ class Growth:
 
     share: Volume
     lesion_mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Ovoid:
+    """What is asked for.
+
+    Attributes:
+        axis: unit vector of the long axis, which is `elongation` times the others.
+        core: another tissue inside, that leaves a rim of a quarter of the radius.
+    """
+
+    centre: NDArray[np.float64]
+    axis: NDArray[np.float64]
+    elongation: float
+    volume_ml: float
+    tissue: Relaxation
+    place: str
+    contrast: float = 1.0
+    core: Relaxation | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a lesion may be, `(X, Y, Z)` of weights, and what it is when a point in mm has been drawn."""
+
+    weights: Volume
+    ovoid_at: Callable[[NDArray[np.float64]], Ovoid]
 
 
 def grow(
@@ -42,6 +70,36 @@ def grow(
     near = ndimage.binary_dilation(own_mask, iterations=2) & ~(filled & ~own_mask)
     share = np.clip(0.5 + (depth - level) / (2 * edge_mm), 0, 1)
     return Growth(np.where(near, share, 0).astype(np.float32), own_mask)
+
+
+def scatter(
+    sites: Sequence[Site], anatomy: TissueMaps, taken: NDArray[np.bool_], rng: np.random.Generator
+) -> list[LesionDraft]:
+    """One lesion for every site that has room left, none touching another or what is `taken`."""
+    free = anatomy.brain_mask & ~_with_margin(taken)
+    drawn = []
+    for site in sites:
+        point = draw_point(np.where(free, site.weights, 0), anatomy.lattice, rng)
+        if point is not None:
+            lesion = draw_ovoid(site.ovoid_at(point), anatomy, free, rng)
+            drawn.append(lesion)
+            free = _without(free, lesion)
+    return drawn
+
+
+def draw_ovoid(ovoid: Ovoid, anatomy: TissueMaps, free: NDArray[np.bool_], rng: np.random.Generator) -> LesionDraft:
+    """The lesion, as far as `free` allows it."""
+    lattice = anatomy.lattice
+    radius = radius_mm(ovoid.volume_ml)
+    window = window_about(ovoid.centre, 1.5 * ovoid.elongation * radius + 3 * lattice.spacing, lattice)
+    depth = _depth(ovoid, window, lattice, rng)
+    edge_mm = min(EDGE_MM, 0.7 * radius)
+    grown = grow(depth, free[window], anatomy.csf[window], voxel_count(ovoid.volume_ml, lattice), edge_mm=edge_mm)
+    layers = [Layer(ovoid.tissue, ovoid.contrast * grown.share)]
+    if ovoid.core is not None:
+        inner = np.clip(0.5 + (depth + 0.75 * radius) / edge_mm, 0, 1).astype(np.float32)
+        layers.append(Layer(ovoid.core, ovoid.contrast * np.minimum(inner, grown.share)))
+    return LesionDraft(tuple(layers), grown.lesion_mask, ovoid.contrast, ovoid.place, window)
 
 
 def voxel_count(volume_ml: float, lattice: Lattice) -> int:
@@ -80,66 +138,6 @@ def offsets(
         for number, (axis, part, middle) in enumerate(zip(lattice.axes, window, centre, strict=True))
     )
     return x, y, z
-
-
-APART = 2  # voxels between lesions, at least
-
-
-@dataclass(frozen=True)
-class Ovoid:
-    """What is asked for.
-
-    Attributes:
-        axis: unit vector of the long axis, which is `elongation` times the others.
-        core: another tissue inside, that leaves a rim of a quarter of the radius.
-    """
-
-    centre: NDArray[np.float64]
-    axis: NDArray[np.float64]
-    elongation: float
-    volume_ml: float
-    tissue: Relaxation
-    place: str
-    contrast: float = 1.0
-    core: Relaxation | None = None
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a lesion may be, `(X, Y, Z)` of weights, and what it is when a point in mm has been drawn."""
-
-    weights: Volume
-    ovoid_at: Callable[[NDArray[np.float64]], Ovoid]
-
-
-def scatter(
-    sites: Sequence[Site], anatomy: TissueMaps, taken: NDArray[np.bool_], rng: np.random.Generator
-) -> list[LesionDraft]:
-    """One lesion for every site that has room left, none touching another or what is `taken`."""
-    free = anatomy.brain_mask & ~_with_margin(taken)
-    drawn = []
-    for site in sites:
-        point = draw_point(np.where(free, site.weights, 0), anatomy.lattice, rng)
-        if point is not None:
-            lesion = draw_ovoid(site.ovoid_at(point), anatomy, free, rng)
-            drawn.append(lesion)
-            free = _without(free, lesion)
-    return drawn
-
-
-def draw_ovoid(ovoid: Ovoid, anatomy: TissueMaps, free: NDArray[np.bool_], rng: np.random.Generator) -> LesionDraft:
-    """The lesion, as far as `free` allows it."""
-    lattice = anatomy.lattice
-    radius = radius_mm(ovoid.volume_ml)
-    window = window_about(ovoid.centre, 1.5 * ovoid.elongation * radius + 3 * lattice.spacing, lattice)
-    depth = _depth(ovoid, window, lattice, rng)
-    edge_mm = min(EDGE_MM, 0.7 * radius)
-    grown = grow(depth, free[window], anatomy.csf[window], voxel_count(ovoid.volume_ml, lattice), edge_mm=edge_mm)
-    layers = [Layer(ovoid.tissue, ovoid.contrast * grown.share)]
-    if ovoid.core is not None:
-        inner = np.clip(0.5 + (depth + 0.75 * radius) / edge_mm, 0, 1).astype(np.float32)
-        layers.append(Layer(ovoid.core, ovoid.contrast * np.minimum(inner, grown.share)))
-    return LesionDraft(tuple(layers), grown.lesion_mask, ovoid.contrast, ovoid.place, window)
 
 
 def _depth(ovoid: Ovoid, window: Window, lattice: Lattice, rng: np.random.Generator) -> Volume:

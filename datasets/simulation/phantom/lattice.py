@@ -1,4 +1,4 @@
-"""Lattice (where the voxels of a simulated scan lie) and smooth random fields on it."""
+"""Lattice, where the voxels of a simulated scan lie; smooth random fields on it; connected components."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Volume = NDArray[np.float32]
-
 BOX_MM = (160.0, 192.0, 160.0)
 CENTRE_MM = (0.0, -17.0, 5.0)
+_SPREAD = 0.479**1.5  # sum of the squared spline weights, averaged over a knot interval, for three axes
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,6 @@ def smooth_field(rng: np.random.Generator, lattice: Lattice, knots_mm: float) ->
     for matrix in weights:
         field = np.tensordot(field, matrix, axes=(0, 1))  # the axis done goes last; after three all are back
     return np.asarray(field / _SPREAD, dtype=np.float32)
-
-
-_SPREAD = 0.479**1.5  # sum of the squared spline weights, averaged over a knot interval, for three axes
 
 
 def _spline_weights(positions: Volume, knots_mm: float) -> Volume:
