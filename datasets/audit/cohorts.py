@@ -1,4 +1,4 @@
-"""audit: everything that is wrong with some cohorts in the prepared layout."""
+"""audit: all defects of cohorts in the prepared layout."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ def audit(specs: Sequence[DatasetSpec], root: Path, say: Say = lambda line: None
     """Read the table and every file of each cohort, and compare the scans of all.
 
     Raises:
-        MissingData: a cohort is not there.
+        MissingData: a cohort does not exist.
     """
     findings, scans = list[Finding](), list[Scan]()
     for spec in specs:
@@ -45,19 +45,19 @@ def audit(specs: Sequence[DatasetSpec], root: Path, say: Say = lambda line: None
 
 
 def examine_cases(candidates: Iterable[Candidate]) -> list[CaseAudit]:
-    """Each case is read and let go of again: what stays of it is some kilobytes."""
+    """Examine cases in threads; a few kilobytes of each are kept."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:
         return list(readers.map(examine, candidates))
 
 
 def cohort_findings(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
-    """What was found case by case, and what shows among a cohort's cases only."""
+    """The findings of each case, and those that need all cases of a cohort."""
     grids = {one.case_id: one.grid for one in examined if one.grid is not None}
     return [*(finding for one in examined for finding in one.findings), *mixed_grids(grids, cohort)]
 
 
 def cases_csv_findings(table: Table, spec: DatasetSpec) -> list[Finding]:
-    """What `cases.csv` gives away without any image."""
+    """Findings in `cases.csv` that need no image."""
     told = [
         Finding("error", one.code, spec.name, (one.case_id,) if one.case_id else (), f"{one.got} in row {one.row}",
                 one.wanted, str(table.path), "partial")
@@ -80,7 +80,7 @@ def cases_csv_findings(table: Table, spec: DatasetSpec) -> list[Finding]:
 
 
 def unnamed_files(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> list[Finding]:
-    """Files in the cohort's folders that no row of its table asks for."""
+    """Files in the cohort's folders that no row of its table names."""
     found = []
     for kind in (*spec.sequences, *MASKS):
         folder = spec.folder(root) / kind
@@ -94,7 +94,7 @@ def unnamed_files(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> list[Fi
 
 
 def same_names(scans: Sequence[Scan]) -> list[Finding]:
-    """Cases of one name in two cohorts: the same scan, or a name that tells nothing apart."""
+    """Cases with one name in two cohorts: the same scan, or an ambiguous name."""
     cohorts: dict[str, list[str]] = {}
     for scan in scans:
         if scan.signature is not None:  # simulated cohorts number their cases alike

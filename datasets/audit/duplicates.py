@@ -12,12 +12,13 @@ from datasets.audit.finding import Finding, Flag, Severity
 
 LATTICE = (36, 44, 36)
 STEP = 4.0  # mm
-BROAD = 1.0  # s.d. in lattice steps of what is taken away, so that folds remain and anatomy that all share goes
+BROAD = 1.0  # s.d. in lattice steps of the smooth part that is subtracted: common anatomy goes, gyri remain
 QUANTUM = 1 / 32  # s.d.; a signature is kept in bytes
 LIKE = 0.63
-"""Above it two scans count as one brain's. Of 297 T1 scans (IXI, OASIS, LGG, MSLUB) the five pairs of people scanned
-twice lie at 0.75 and above, the 43,951 pairs of different people at 0.50 and below (99.99 % of them below 0.43)."""
-COMMON = 0.9  # share of the scans whose brain has to hold a lattice point
+"""Above this, two scans count as scans of one brain. Of 297 T1 scans (IXI, OASIS, LGG, MSLUB) the five pairs of people
+scanned twice lie at 0.75 and above, the 43,951 pairs of different people at 0.50 and below (99.99 % of them below 0.43).
+"""
+COMMON = 0.9  # share of the scans whose brain must include a lattice point
 FEWEST = 500  # lattice points for a correlation to mean something
 ROWS = 256  # scans compared with all others at once
 
@@ -37,11 +38,11 @@ class Signature:
 
 @dataclass(frozen=True)
 class Scan:
-    """One image, as far as it is compared with others.
+    """What is compared of one image.
 
     Attributes:
         content: hash of its voxels.
-        signature: None where likeness means nothing, as among simulated brains of one anatomy.
+        signature: None where similarity is meaningless, as among simulated brains.
     """
 
     cohort: str
@@ -68,12 +69,12 @@ def duplicate_findings(scans: Sequence[Scan]) -> list[Finding]:
 
 
 def _equal_pairs(scans: Sequence[Scan]) -> Iterator[tuple[Scan, Scan]]:
-    """Each scan of a group with the first of the group, so that n copies are n - 1 pairs."""
+    """Each scan of a group paired with its first, so that n copies give n - 1 pairs."""
     groups = defaultdict(list)
     for scan in scans:
         groups[scan.content].append(scan)
     for first, *others in groups.values():
-        # The first of each split stands for it: a copy in another split is never hidden by one in its own.
+        # The first scan of each split leads it: a copy across splits is never hidden by one within a split.
         leads = {first.split: first}
         for other in others:
             crossing = next((lead for split, lead in leads.items() if split != other.split), None)
@@ -93,7 +94,7 @@ def _finding(one: Scan, other: Scan, likeness: float | None) -> Finding:
 
 
 def _severity(one: Scan, other: Scan, *, exact: bool) -> Severity:
-    """A copy across splits is a leak; the scans of one subject within a split are what they are called."""
+    """A copy across splits is a leak; several scans of one subject within a split are only a note."""
     if one.split != other.split or _of_one_case(one, other):
         return "error"
     if one.subject_id == other.subject_id:
@@ -102,7 +103,7 @@ def _severity(one: Scan, other: Scan, *, exact: bool) -> Severity:
 
 
 def _of_one_case(one: Scan, other: Scan) -> bool:
-    """Whether a sequence's file holds what another sequence's does."""
+    """Whether both are sequences of the same case."""
     return (one.cohort, one.case_id) == (other.cohort, other.case_id)
 
 
@@ -119,7 +120,7 @@ def _place(scan: Scan, beside: Scan) -> str:
 
 
 def signature(image: NDArray[np.generic], brain: NDArray[np.bool_], spacing: NDArray[np.float64]) -> Signature:
-    """Of an image `(X, Y, Z)`; what is taken in is independent of the intensities' scale and of slow bias."""
+    """Signature of an image `(X, Y, Z)`; independent of the scale of intensities and of slow bias."""
     weight = _coarse(brain.astype(np.float32), spacing)
     values = _coarse(np.where(brain, image, 0).astype(np.float32), spacing)
     inside = weight > 0.5
@@ -133,7 +134,7 @@ def signature(image: NDArray[np.generic], brain: NDArray[np.bool_], spacing: NDA
 
 
 def similar_pairs(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple[int, int, float]]:
-    """Every pair of scans whose correlation over the brain that they have in common is above `line`."""
+    """Every pair of scans whose correlation over their common brain exceeds `line`, with the correlation."""
     if len(signatures) < 2:
         return
     points = int(np.prod(LATTICE))
@@ -151,7 +152,7 @@ def similar_pairs(signatures: Sequence[Signature], line: float = LIKE) -> Iterat
 
 
 def _coarse(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Means over blocks, then onto the lattice, both boxes' centres on each other."""
+    """Block means, interpolated onto the lattice; the centres of both boxes coincide."""
     block = [max(1, round(STEP / edge)) for edge in spacing]
     cut = [size // length * length for size, length in zip(volume.shape, block, strict=True)]
     first = [(size - kept) // 2 for size, kept in zip(volume.shape, cut, strict=True)]

@@ -1,4 +1,4 @@
-"""examine: one case read once, judged, and reduced to what it is compared by."""
+"""examine: read one case once, check it, and reduce it to what comparisons between cases need."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -32,9 +32,9 @@ class Candidate:
     """One case of a cohort, all of its sequences together.
 
     Attributes:
-        images: the case's files by sequence; all share the masks.
-        compared: whether likeness to other scans means anything.
-        grid: where the case is going to be cut to, for what only shows there.
+        images: the case's files by sequence; all share their masks.
+        compared: whether similarity to other scans is meaningful; not among simulated brains.
+        grid: of the study, for defects that show only there; None without a study.
     """
 
     cohort: str
@@ -49,10 +49,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CaseAudit:
-    """What is kept of a case.
+    """What an audit keeps of a case.
 
     Attributes:
-        grid: its shape and spacing; None where nothing could be read.
+        grid: its shape and spacing; None if no image could be read.
     """
 
     case_id: str
@@ -62,7 +62,7 @@ class CaseAudit:
 
 
 def examine(case: Candidate) -> CaseAudit:
-    """Read every file of a case; what cannot be read is a finding, and the rest is judged."""
+    """Read every file of a case; a file that cannot be read is a finding, and the others are checked."""
     findings = list[Finding]()
     images = {name: _read(case, files.image, findings) for name, files in case.images.items()}
     there = {name: image for name, image in images.items() if image is not None}
@@ -97,7 +97,7 @@ def _read(case: Candidate, path: Path, findings: list[Finding]) -> StoredVolume 
 
 
 def _mask(case: Candidate, path: Path | None, image: StoredVolume | None, findings: list[Finding]) -> Mask | None:
-    """None where there is none, or it cannot be read or does not fit."""
+    """None if there is no mask, or it cannot be read or is off the image's grid."""
     mask = None if path is None else _read(case, path, findings)
     if path is None or mask is None:
         return None
@@ -123,7 +123,7 @@ def _same_grids(
 
 
 def _in_box(case: Candidate, name: str, image: StoredVolume, brain: Mask) -> list[Finding]:
-    """What only shows on the grid of a study."""
+    """Defects that show only on the grid of a study."""
     if case.grid is None or not brain.any():
         return []
     inside = covered(image.data.shape, image.spacing, case.grid)
@@ -149,7 +149,7 @@ def _scan(case: Candidate, sequence: str, image: StoredVolume, brain: Mask | Non
 
 
 def _content_hash(image: StoredVolume) -> str:
-    """Of shape and voxels, whatever type and compression they were stored in."""
+    """Hash of shape and voxels, independent of voxel type and compression."""
     whole = hashlib.blake2b(str(image.data.shape).encode(), digest_size=16)
     whole.update(np.ascontiguousarray(image.data, dtype=np.float32).data)
     return whole.hexdigest()

@@ -1,4 +1,4 @@
-"""What `cases.csv` says of the people beside their splits: licence, age, sex, site, and drift between splits."""
+"""The metadata of `cases.csv`: licence, sequences, age and sex, and their drift between splits."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ SEED = 0  # the same table gives the same p values
 
 
 def column_findings(rows: Sequence[Row], sequences: Sequence[str], cohort: str) -> Iterator[Finding]:
-    """Licence, sequences, age and sex; cases alike are one finding."""
+    """Licence, sequences, age and sex; cases with the same defect are one finding."""
     unlicensed = tuple(row["case_id"] for row in rows if not row.get("licence", "").strip())
     if unlicensed:
         got, wanted = f"no licence for {len(unlicensed)} of {len(rows)} cases", "the column licence, filled"
@@ -69,7 +69,7 @@ def _is_age(text: str) -> bool:
 
 
 def _tests(subjects: Sequence[Row]) -> Iterator[tuple[str, str, float]]:
-    """Column, what was compared, and p."""
+    """The column, a description of the comparison, and its p value."""
     kinds: tuple[tuple[str, Known, Compare], ...] = (
         ("site", _is_text, _of_names),
         ("sex", _is_text, _of_names),
@@ -86,7 +86,7 @@ def _tests(subjects: Sequence[Row]) -> Iterator[tuple[str, str, float]]:
 
 
 def _of_names(here: Sequence[str], there: Sequence[str]) -> tuple[str, float]:
-    """Counts side by side; p of the chi-square statistic when the splits are drawn anew."""
+    """The counts of both splits, and p of the chi-square statistic by permutation of the splits."""
     names, codes = np.unique([*here, *there], return_inverse=True)
     whole = np.bincount(codes)
     redrawn = np.random.default_rng(SEED).multivariate_hypergeometric(whole, len(here), ROUNDS)  # labels permuted
@@ -100,7 +100,7 @@ def _of_names(here: Sequence[str], there: Sequence[str]) -> tuple[str, float]:
 
 
 def _chi_square(drawn: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of counts `(..., K)` in one group against those in both, `(K,)`."""
+    """Chi-square of counts `(..., K)` in one group, given those of both groups together, `(K,)`."""
     share = drawn.sum(axis=-1, keepdims=True) / whole.sum()
     return np.asarray(((drawn - whole * share) ** 2 / (whole * share * (1 - share))).sum(axis=-1))
 

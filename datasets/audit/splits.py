@@ -1,4 +1,4 @@
-"""Splits: a scan or a subject where it may not be, fold by fold; needs a table only."""
+"""Leaks between splits, fold by fold: scans or subjects in two splits; needs only a table."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ class Fold:
 
     Attributes:
         unit: "scan" or, where the table names subjects only, "subject".
-        members: of each split, a name as often as it stands there.
+        members: names in each split, repeated as in the table.
     """
 
     name: str
@@ -30,22 +30,22 @@ class Fold:
     members: Mapping[str, Sequence[str]]
 
     def shared(self, one: str, other: str) -> tuple[str, ...]:
-        """What two splits have in common."""
+        """The names that two splits share."""
         return tuple(sorted(set(self.members[one]) & set(self.members[other])))
 
     @property
     def repeated(self) -> Mapping[str, int]:
-        """Rows that stand more than once within a split: how many too many."""
+        """Names that occur more than once within a split, with the number of surplus rows."""
         repeats = [(name, count - 1) for names in self.members.values() for name, count in Counter(names).items()]
         return {name: extra for name, extra in repeats if extra}
 
 
 def read_folds(path: Path) -> tuple[list[Fold], list[Finding]]:
-    """The folds of a table with the columns `split`, `case_id` or `subject_id`, and perhaps `fold`.
+    """The folds of a table with the columns `split`, `case_id` or `subject_id`, and optionally `fold`.
 
     Raises:
         MissingData: there is no such file.
-        BadFile: it is no such table.
+        BadFile: it is not such a table.
     """
     table = read_table(path, ("split",), repeats=True)
     known = [column for column in UNITS.values() if column in table.columns]
@@ -65,14 +65,14 @@ def read_folds(path: Path) -> tuple[list[Fold], list[Finding]]:
 
 
 def table_findings(rows: Sequence[Row], cohort: str) -> list[Finding]:
-    """The same for the rows of one cohort's `cases.csv`; a case named twice is told with its row elsewhere."""
+    """Leaks in the rows of one cohort's `cases.csv`; repeated cases are found with the row problems."""
     scans, subjects = (_fold("", unit, rows) for unit in UNITS)
     found = [one for one in fold_findings(scans, cohort) if one.code != "duplicate-row"]
     return found + [one for one in fold_findings(subjects, cohort) if one.code != "duplicate-row"]
 
 
 def fold_findings(fold: Fold, cohort: str) -> Iterator[Finding]:
-    """What two splits of a fold share, and what stands twice in one."""
+    """Overlaps between the splits of a fold, and rows repeated within a split."""
     place = f"fold {fold.name}: " if fold.name else ""
     for one, other in PAIRS:
         shared = fold.shared(one, other)
@@ -98,7 +98,7 @@ def _fold(name: str, unit: str, rows: Sequence[Row]) -> Fold:
 
 
 def _partition(folds: Sequence[Fold], cohort: str) -> Iterator[Finding]:
-    """Folds are repeats of an experiment only where each scan is tested in one of them."""
+    """Folds are replicates of an experiment only if each scan is tested in one of them."""
     for unit in UNITS:
         tests = {fold.name: set(fold.members["test"]) for fold in folds if fold.unit == unit}
         if len(tests) < 2 or not any(tests.values()):

@@ -12,21 +12,21 @@ from datasets.audit.finding import Finding, Severity
 from datasets.grid import INSIDE_ABOVE
 from datasets.io.nifti import StoredVolume
 
-LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond them the unit is in doubt
+LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond these the unit is doubtful
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
-APART = 1.0  # mm between what sform and qform make of a corner
+APART = 1.0  # mm between the places of a corner by sform and qform
 FEWEST_LEVELS = 16
 SATURATED = 0.1  # share of the brain at its brightest intensity
 NEGATIVE = 0.001
 Mask = NDArray[np.bool_]
 BRAIN_ML = (700.0, 2200.0)  # stripped adult brains, registered or not, lie well within
-STRAY_ML = 1.0  # a hole or a separate part of less is a mask's rough edge
+STRAY_ML = 1.0  # smaller holes or separate parts are a mask's rough edge
 ALL = ndimage.generate_binary_structure(3, 3)
 Observation = tuple[Severity, str, str, str]
 
 
 def geometry_findings(volume: StoredVolume) -> Iterator[Observation]:
-    """Severity, code, what was got and what was wanted, for one image."""
+    """Findings in the header of one image."""
     yield from _orientation(volume)
     spacing = volume.spacing
     if spacing.min() < LEAST_EDGE or spacing.max() > MOST_EDGE:
@@ -41,7 +41,7 @@ def geometry_findings(volume: StoredVolume) -> Iterator[Observation]:
 
 
 def mixed_grids(shapes: Mapping[str, tuple[object, ...]], cohort: str) -> list[Finding]:
-    """Cases on another grid than most: the common box is centred on each volume's centre."""
+    """Cases whose grid differs from most: the common box is centred on each volume's centre."""
     counts = Counter(shapes.values())
     if len(counts) < 2:
         return []
@@ -52,12 +52,12 @@ def mixed_grids(shapes: Mapping[str, tuple[object, ...]], cohort: str) -> list[F
 
 
 def grid_of(volume: StoredVolume) -> tuple[object, ...]:
-    """Shape and spacing, to be compared."""
+    """Shape and spacing, for comparison."""
     return (*volume.data.shape, *(round(float(edge), 2) for edge in volume.spacing))
 
 
 def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> Iterator[Observation]:
-    """Of an image `(X, Y, Z)` over its brain, or over all of it where the brain is not known."""
+    """Findings in an image `(X, Y, Z)` over its brain, or over the whole image if the brain is unknown."""
     values = image[brain].astype(np.float64) if brain.any() else image.ravel().astype(np.float64)
     low, high = float(values.min()), float(values.max())
     if low == high:
@@ -77,7 +77,7 @@ def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> 
 
 
 def value_findings(mask: StoredVolume) -> Iterator[Observation]:
-    """A mask's values, which are to be 0 and 1."""
+    """Values of a mask other than 0 and 1."""
     values = np.unique(mask.data)
     if np.isin(values, (0, 1)).all():
         return
@@ -109,7 +109,7 @@ def brain_findings(brain: Mask, image: NDArray[np.generic], voxel_ml: float) -> 
 
 
 def lesion_findings(lesion: Mask, brain: Mask, voxel_ml: float) -> Iterator[Observation]:
-    """A lesion mask by itself and against the brain."""
+    """Findings in a lesion mask by itself and relative to the brain."""
     if not lesion.any():
         yield "error", "empty-lesion-mask", "no voxel inside", "a lesion, or a case that is called healthy"
         return
@@ -159,7 +159,7 @@ def _mm(spacing: object) -> str:
 
 
 def _shape(brain: Mask, voxel_ml: float) -> Iterator[Observation]:
-    """Parts and holes, within the box of the brain and a voxel around it."""
+    """Separate parts and holes of the brain, searched in its bounding box."""
     box = ndimage.find_objects(brain.astype(np.uint8))[0]
     held = np.pad(brain[box], 1)
     parts = _sizes(held, ALL) * voxel_ml
@@ -173,6 +173,6 @@ def _shape(brain: Mask, voxel_ml: float) -> Iterator[Observation]:
 
 
 def _sizes(mask: Mask, structure: Mask | None) -> NDArray[np.float64]:
-    """Voxels of each component, the largest first."""
+    """Voxels of each component, largest first."""
     labels, _ = ndimage.label(mask, structure)
     return np.sort(np.bincount(labels.ravel())[1:])[::-1].astype(np.float64)

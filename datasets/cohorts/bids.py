@@ -1,4 +1,4 @@
-"""BIDS derivatives as a cohort, read where they lie: `sub-*/[ses-*/]anat/` and `participants.tsv`.
+"""BIDS derivatives as a cohort, read in place: `sub-*/[ses-*/]anat/` and `participants.tsv`.
 
 References:
     The Brain Imaging Data Structure specification 1.9, sections on anatomy imaging data, derivatives
@@ -26,7 +26,7 @@ CONTROLS = ("control", "controls", "healthy", "hc", "cn")
 
 @dataclass
 class _Scan:
-    """One session's files by what they are: a sequence, `brain_mask` or `lesion_mask`."""
+    """One session's files by role: a sequence, `brain_mask` or `lesion_mask`."""
 
     subject_id: str
     files: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
@@ -37,11 +37,11 @@ def is_bids(home: Path) -> bool:
 
 
 def bids_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
-    """The sequences that there are, and whether the cohort is healthy (None: some of it).
+    """The sequences of the cohort, and whether it is healthy (None: mixed).
 
     Raises:
         MissingData: there is no image.
-        BadFile: only some scans have a lesion mask and no column says who is healthy.
+        BadFile: only some scans have a lesion mask, and no column says who is healthy.
     """
     scans = _scans(home)
     there = {role for scan in scans.values() for role in scan.files}
@@ -58,11 +58,11 @@ def bids_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
 def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The scans of `sequence` below `spec.folder(root)`.
 
-    Splits are those of the column `split` of `participants.tsv`, else the rule's (`datasets.splits`).
+    Splits come from the column `split` of `participants.tsv`, or else from the rule (`datasets.splits`).
 
     Raises:
-        MissingData: the sequence is not there, or a mask of some scans (`MissingCases`).
-        BadFile: the table is not as wanted, or some scans cannot be used (`BadCases`).
+        MissingData: the sequence is missing, or a mask of some scans (`MissingCases`).
+        BadFile: the table is malformed, or some scans cannot be used (`BadCases`).
     """
     home = spec.folder(root)
     scans, people = _scans(home), _people(home)
@@ -85,10 +85,10 @@ def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
 
 
 def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
-    """Whether a cohort is healthy, told by whether cases have lesion masks.
+    """Whether a cohort is healthy: whether its cases have no lesion masks.
 
     Raises:
-        BadFile: some have one and others not: a mask may as well be missing.
+        BadFile: some have one and others not; a mask may be missing.
     """
     without = [case for case, has_mask in masked.items() if not has_mask]
     if without and len(without) < len(masked):
@@ -122,7 +122,7 @@ def _ending(path: Path) -> str:
 
 
 def _role(entities: Mapping[str, str], suffix: str) -> str | None:
-    """`desc-preproc`, `space-*` and other entities do not matter; `ce-*` makes a T1w one with contrast agent."""
+    """The role of a file; of the entities only `desc`, `label` and `ce` (contrast agent) matter."""
     if suffix in SEQUENCES:
         return "t1ce" if suffix == "T1w" and "ce" in entities else SEQUENCES[suffix]
     described = f"{entities.get('desc', '')} {entities.get('label', '')}".casefold()
@@ -132,7 +132,7 @@ def _role(entities: Mapping[str, str], suffix: str) -> str | None:
 
 
 def _people(home: Path) -> dict[str, dict[str, str]]:
-    """Rows of `participants.tsv` by subject; empty where there is no such table."""
+    """Rows of `participants.tsv` by subject; empty if there is no such table."""
     table = home / "participants.tsv"
     if not table.is_file():
         return {}
@@ -149,7 +149,7 @@ def _people(home: Path) -> dict[str, dict[str, str]]:
 
 
 def _told_healthy(person: Mapping[str, str]) -> bool | None:
-    """What the columns `healthy` or `group` say of a subject; None where they say nothing."""
+    """Whether a subject is healthy by the columns `healthy` or `group`; None if neither says so."""
     if person.get("healthy") in ("yes", "no"):
         return person["healthy"] == "yes"
     return person["group"].casefold() in CONTROLS if person.get("group") else None
@@ -158,7 +158,7 @@ def _told_healthy(person: Mapping[str, str]) -> bool | None:
 def _splits(
     spec: DatasetSpec, scans: Mapping[str, _Scan], people: Mapping[str, Mapping[str, str]]
 ) -> Mapping[str, str]:
-    """Of each subject; what the table says is not judged here, since it is wrong subject by subject."""
+    """The split of each subject; those of the table are checked later, subject by subject."""
     subjects = list(dict.fromkeys(scan.subject_id for scan in scans.values()))
     if any("split" in person for person in people.values()):
         return {one: people.get(one, {}).get("split", "") for one in subjects}

@@ -34,9 +34,8 @@ STACK_MM = 144.0
 def raw_cases(root: Path) -> RawCohort:
     """`kaggle_3m/TCGA_XX_NNNN_DATE/TCGA_XX_NNNN_DATE_K.tif` with `_mask.tif` below `root`.
 
-    The three channels are T1, FLAIR and T1ce. Where one of the others was not acquired the download
-    repeats the FLAIR in its place: such a sequence is left out. The size of a voxel is not stored; what
-    is assumed of it: see `FIELD_MM` and `STACK_MM`.
+    The three channels are T1, FLAIR and T1ce. In place of a sequence that was not acquired the download repeats the
+    FLAIR; such a sequence is left out. The voxel size is not stored but assumed: see `FIELD_MM` and `STACK_MM`.
 
     Raises:
         MissingData: there is no such slice.
@@ -63,7 +62,7 @@ def raw_cases(root: Path) -> RawCohort:
 
 
 def _raw_case(name: str, slices: Slices) -> RawCase:
-    """Its images and mask are the scan's folder until it is unpacked."""
+    """The raw case of a stack; its images and mask are the scan's folder until it is unpacked."""
     numbers = sorted(slices)
     single = [number for number in numbers if len(slices[number]) < 2]
     missing = sorted({*range(numbers[0], numbers[-1] + 1)} - {*numbers})
@@ -83,11 +82,11 @@ def _raw_case(name: str, slices: Slices) -> RawCase:
         lesion_mask=folder,
         aligned=True,
     )
-    return replace(case, unpack=partial(unpacked, case, pairs))
+    return replace(case, unpack=partial(unpack, case, pairs))
 
 
 def repeats_flair(path: Path) -> tuple[str, ...]:
-    """The channels of a slice that are a copy of its FLAIR: the download fills missing sequences so.
+    """The channels of a slice that are copies of its FLAIR, with which the download fills missing sequences.
 
     Raises:
         BadFile: the slice cannot be read.
@@ -97,7 +96,7 @@ def repeats_flair(path: Path) -> tuple[str, ...]:
     return tuple(name for at, name in enumerate(CHANNELS) if name != "flair" and (pixels[..., at] == flair).all())
 
 
-def unpacked(case: RawCase, slices: Sequence[tuple[Path, Path]], scratch: Path) -> RawCase:
+def unpack(case: RawCase, slices: Sequence[tuple[Path, Path]], scratch: Path) -> RawCase:
     """The case with its sequences and mask written as NIfTI into `scratch`.
 
     Rows run from anterior to posterior, columns from the patient's right to the left, slices upwards.
@@ -107,7 +106,7 @@ def unpacked(case: RawCase, slices: Sequence[tuple[Path, Path]], scratch: Path) 
         slices: image and mask of each slice, from the lowest up.
 
     Raises:
-        BadFile: a slice cannot be read, or is of another size than the first.
+        BadFile: a slice cannot be read, or slices differ in size.
     """
     import numpy as np
 

@@ -17,7 +17,7 @@ SEQUENCES = ("t1", "t1ce", "t2", "flair")
 
 @dataclass(frozen=True)
 class OwnCohort:
-    """What a run has to remember of a folder, so that it is known by its name later.
+    """What a run records of a folder, so that later commands know it by its name.
 
     Attributes:
         home: absolute.
@@ -45,17 +45,17 @@ class OwnCohort:
         )
 
     def files(self, root: Path, sequence: str) -> list[CaseFiles]:
-        """The cases of a sequence; `root` does not matter."""
+        """The cases of a sequence; `root` is ignored."""
         read = bids_files if is_bids(self.home) else prepared_files
         return read(self.spec, root, sequence)
 
 
 def own_cohort(name: str, home: Path) -> OwnCohort:
-    """Look at a folder: which layout, which sequences, whose brains.
+    """Inspect a folder: its layout, its sequences, and whether it is healthy.
 
     Raises:
-        BadValue: the name is not one for a cohort.
-        MissingData: there is no such folder, or nothing in it that is known.
+        BadValue: the name is not a valid name of a cohort.
+        MissingData: there is no such folder, or nothing in it has a known layout.
         BadFile: only some cases have a lesion mask, and no column says who is healthy.
     """
     if not NAME.fullmatch(name):
@@ -83,7 +83,7 @@ def _prepared_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
 
 
 def _healthy(rows: Sequence[Mapping[str, str]], home: Path) -> bool | None:
-    """By the column `healthy` where there is one, else by whether there are lesion masks."""
+    """By the column `healthy` if there is one, else by whether there are lesion masks."""
     told = {row["healthy"] for row in rows if "healthy" in row}
     if told:
         return {frozenset({"yes"}): True, frozenset({"no"}): False}.get(frozenset(told))
