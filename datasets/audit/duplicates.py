@@ -15,9 +15,9 @@ STEP = 4.0  # mm
 BROAD = 1.0  # s.d. in lattice steps of the smooth part that is subtracted: common anatomy goes, gyri remain
 QUANTUM = 1 / 32  # s.d.; a signature is kept in bytes
 LIKE = 0.63
-"""Above this, two scans count as scans of one brain. Of 297 T1 scans (IXI, OASIS, LGG, MSLUB) the five pairs of people
-scanned twice lie at 0.75 and above, the 43,951 pairs of different people at 0.50 and below (99.99 % of them below 0.43).
-"""
+"""Above this, two scans count as scans of one brain. Of 297 T1 scans (IXI, OASIS, LGG, MSLUB) the five pairs of
+people scanned twice lie at 0.75 and above, the 43,951 pairs of different people at 0.50 and below (99.99 % of them
+below 0.43)."""
 COMMON = 0.9  # share of the scans whose brain must include a lattice point
 FEWEST = 500  # lattice points for a correlation to mean something
 ROWS = 256  # scans compared with all others at once

@@ -1,4 +1,4 @@
-"""write_implants: a cohort of healthy scans with known lesions in them, in the prepared layout."""
+"""write_implants: a cohort of known lesions in healthy scans, in the prepared layout."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ from datasets.simulation.implants.tissue import Tissues, segment_tissues
 from datasets.simulation.implants.truth import Truth
 from datasets.spec import DatasetSpec, folder_name
 
-SHARPEST_MM, SOFTEST_MM = 2.0, 12.0  # over which a lesion fades; never over more than its radius
+SHARPEST_MM, SOFTEST_MM = 2.0, 12.0  # width of a lesion's edge; never more than its radius
 CASE_COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "healthy", "host", "licence")
 Say = Callable[[str], None]
 Row = Mapping[str, object]
@@ -32,7 +32,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Host:
-    """A healthy scan that lesions are put into, as its cohort's files hold it."""
+    """A healthy scan to be given lesions: its files by sequence."""
 
     files: Mapping[str, CaseFiles]
 
@@ -52,20 +52,20 @@ def write_implants(
 ) -> Path:
     """Write `implant[<base>]` below `out`, from the healthy test scans of `base` below `data`.
 
-    Every subject gives one host, itself a healthy case of the new cohort, and one case a treatment. A case depends
-    on its host, its treatment and the design's seed alone, not on how many there are. `lesions.csv` holds the truth
-    of every lesion; column `host` of `cases.csv` names the scan without it. The folder appears when it is complete.
+    Every subject gives one host, itself a healthy case of the new cohort, and one case per treatment. A case depends
+    only on its host, its treatment and the design's seed, not on the number of cases. `lesions.csv` holds the truth of
+    every lesion; the column `host` of `cases.csv` names the scan without it. The folder appears when it is complete.
 
     Args:
-        library: masks in place of the parametric shapes.
-        say: told what goes on, a line a subject.
+        library: lesion masks instead of parametric shapes.
+        say: receives a line of progress per subject.
 
     Returns:
         The cohort's folder.
 
     Raises:
-        MissingData: the cohort is not there.
-        BadValue: it has no healthy test scan, or the folder is there already.
+        MissingData: the cohort does not exist.
+        BadValue: it has no healthy test scan, or the folder exists already.
         BadFile: a scan cannot be used.
         OSError: `out` cannot be written to.
     """
@@ -85,11 +85,11 @@ def write_implants(
 
 
 def find_hosts(base: DatasetSpec, data: Path) -> list[Host]:
-    """One healthy test scan a subject, subjects in the order of a hash, so that the first few are like all.
+    """One healthy test scan per subject, in the order of a hash, so that the first few represent all.
 
     Raises:
-        MissingData, BadFile: the cohort is not there, or its table cannot be used.
-        BadValue: there is no such scan.
+        MissingData, BadFile: the cohort does not exist, or its table cannot be used.
+        BadValue: it has no healthy test scan.
     """
     by_case: dict[str, dict[str, CaseFiles]] = {}
     subjects: dict[str, str] = {}
@@ -164,7 +164,7 @@ def _read_head(host: Host) -> HostVoxels:
 
 
 def _copy_host(folder: Path, host: Host) -> None:
-    """The scan itself is one of the cohort's healthy cases."""
+    """Copy the scan itself, a healthy case of the cohort."""
     for sequence, one in host.files.items():
         _copy(one.image, folder / sequence / f"{one.case_id}.nii.gz")
     _copy(host.first.brain_mask, folder / "brain_mask" / f"{host.first.case_id}.nii.gz")
@@ -210,7 +210,7 @@ def _write_case(
 
 
 def _edge_mm(volume_ml: float, rng: np.random.Generator) -> float:
-    """Log-uniform."""
+    """Width of a lesion's edge, log-uniform."""
     softest = np.clip(np.cbrt(volume_ml * 1000 * 3 / 4 / np.pi), SHARPEST_MM, SOFTEST_MM)
     return float(SHARPEST_MM * (softest / SHARPEST_MM) ** rng.uniform())
 
@@ -232,10 +232,10 @@ def _treated(image: HostImage, placed: LesionPlacement, treatment: Treatment, se
 def _written(
     changed: NDArray[np.float32], image: HostImage, placed: LesionPlacement, stored: StoredVolume, path: Path
 ) -> NDArray[np.float32]:
-    """Save a changed image in its host's voxel type; what is saved is returned."""
+    """Save a changed image in its host's voxel type; returns the saved values."""
     kind = stored.data.dtype
     brain = image.image[image.tissues.brain_mask]
-    floor = min(float(brain.min()), 0.02 * float(np.median(brain)))  # dark, and still inside the brain
+    floor = min(float(brain.min()), 0.02 * float(np.median(brain)))  # dark, but not background
     ceiling = float(np.iinfo(kind).max) if kind.kind in "ui" else np.inf
     touched = placed.share > 0
     values = np.where(touched, np.clip(changed, np.minimum(floor, image.image), ceiling), image.image)
@@ -246,7 +246,7 @@ def _written(
 
 
 def _link(source: Path, target: Path) -> None:
-    """One brain mask a host, under every case's name; a copy where the file system knows no hard links."""
+    """Share the host's brain mask by a hard link, or copy it if the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""place_lesion: where a lesion lies in a head, how far it fills every voxel, and its mask."""
+"""place_lesion: where a lesion lies in a head, how much of each voxel it fills, and its mask."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from datasets.simulation.implants.design import Place
 from datasets.simulation.implants.shapes import Neighbourhood, Shape
 from datasets.simulation.implants.tissue import Mask, Tissues, Volume
 
-DEEP_MM = 12.0  # of a centre in white matter under the brain's surface
+DEEP_MM = 12.0  # minimum depth of a centre in white matter under the brain's surface
 RIBBON_MM = 10.0  # from the brain's surface: grey matter within it is cortex
 TOUCHING = np.ones((3, 3, 3), dtype=bool)
 TRIES = 25
-CRUMB = 0.05  # of the largest piece of a shape: smaller ones are no part of it
-TOLERANCE = 0.1  # of the volume, or half a voxel where that is more
+CRUMB = 0.05  # of the largest piece of a shape; smaller pieces are dropped
+TOLERANCE = 0.1  # of the volume, or half a voxel if that is more
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class LesionPlacement:
     """A lesion in a head.
 
     Attributes:
-        share: `(X, Y, Z)` in [0, 1], how far it fills each voxel; 0 outside the brain and where there is CSF only.
-        lesion_mask: `(X, Y, Z)`, where it fills at least half of what is tissue.
+        share: `(X, Y, Z)` in [0, 1], the filled share of each voxel; 0 outside the brain and in pure CSF.
+        lesion_mask: `(X, Y, Z)`, where it fills at least half of the tissue.
         centre: of its mask, in voxels.
     """
 
@@ -47,16 +47,16 @@ def place_lesion(
     edge_mm: float,
     rng: np.random.Generator,
 ) -> LesionPlacement:
-    """A lesion of about `volume_ml`; CSF is left alone and takes no part in it.
+    """Place a lesion of about `volume_ml`; CSF is never part of it.
 
-    The parts of a shape that nothing but CSF joins to its seeds are left out and made up for. Of several tries the
-    first whose volume is within `TOLERANCE`, else the closest.
+    Parts of a shape that are connected to its seeds only through CSF are dropped and their volume is made up elsewhere.
+    Of several attempts the first whose volume is within `TOLERANCE` is used, else the closest.
 
     Args:
-        edge_mm: over which its share falls from 1 to 0.
+        edge_mm: width over which its share falls from 1 to 0.
 
     Raises:
-        BadFile: the brain has no tissue of that place.
+        BadFile: the brain has no tissue at that place.
     """
     wanted = max(1, round(volume_ml / tissues.voxel_ml))
     best: LesionPlacement | None = None
@@ -74,7 +74,7 @@ def place_lesion(
 
 
 def _draw_centre(tissues: Tissues, volume_ml: float, place: Place, rng: np.random.Generator) -> NDArray[np.intp]:
-    """A voxel of the place's tissue, the whole lesion within the height that the benchmark's box covers."""
+    """A voxel of the place's tissue such that the whole lesion lies within the benchmark's box."""
     if place == "white":
         fit = tissues.white & (tissues.edge_mm > DEEP_MM)
     else:
@@ -120,7 +120,7 @@ def _attempt(
 
 
 def _cut(depth: Volume, solid: Mask, centre: tuple[int, ...], wanted: int) -> tuple[float, Mask]:
-    """The level whose part about the centre has `wanted` voxels, by bisection over the voxels' ranks."""
+    """The level at which the part around the centre has `wanted` voxels, by bisection over voxel ranks."""
     ranked = np.sort(depth[solid])[::-1]
     low, high = min(wanted, ranked.size) - 1, ranked.size - 1
     best = _part(depth, solid, centre, float(ranked[low]))
@@ -137,7 +137,7 @@ def _cut(depth: Volume, solid: Mask, centre: tuple[int, ...], wanted: int) -> tu
 
 
 def _part(depth: Volume, solid: Mask, centre: tuple[int, ...], level: float) -> tuple[float, Mask]:
-    """What lies above the level and touches the centre's part; a shape in pieces by itself keeps them."""
+    """The mask above the level that is connected to the centre; a shape of several pieces keeps them."""
     shape, tissue = depth >= level, (depth >= level) & solid
     pieces, _ = ndimage.label(shape, TOUCHING)
     labels, count = ndimage.label(tissue, TOUCHING)
@@ -164,5 +164,5 @@ def _window(centre: NDArray[np.intp], tissues: Tissues, reach_mm: float) -> tupl
 
 
 def _radius(volume_ml: float) -> float:
-    """Of a ball in mm."""
+    """Radius in mm of a ball of that volume."""
     return float(np.cbrt(volume_ml * 1000 * 3 / 4 / np.pi))

@@ -14,15 +14,15 @@ from datasets.io.nifti import read_volume
 
 Volume = NDArray[np.float32]
 Vector = NDArray[np.float64]
-NEAREST = 20  # masks of about the wanted volume to draw from: a lesion's shape goes with its size
-MARGIN = 4  # voxels about a mask within which its distances are known
+NEAREST = 20  # masks nearest in volume to draw from, since a lesion's shape depends on its size
+MARGIN = 4  # voxels around a mask in which distances to it are computed
 BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)  # of every byte
 PACKED = ("packed", "shape", "affine", "ids")
 
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """The voxels near a lesion's centre.
+    """The voxels around a lesion's centre.
 
     Attributes:
         offset: `(3, X, Y, Z)` from the centre in mm.
@@ -43,7 +43,7 @@ class Neighbourhood:
 
 
 class Shape(Protocol):
-    """`(X, Y, Z)` depth in mm, rising by about 1 a mm towards the inside, its zero arbitrary."""
+    """Depth `(X, Y, Z)` in mm, rising inwards by about 1 per mm from an arbitrary zero; its level sets are lesions."""
 
     def __call__(self, around: Neighbourhood, rng: np.random.Generator) -> Volume: ...
 
@@ -55,13 +55,13 @@ def ellipsoid(around: Neighbourhood, rng: np.random.Generator) -> Volume:
 
 
 def rough_ball(around: Neighbourhood, rng: np.random.Generator) -> Volume:
-    """A ball whose surface a smooth field moves by 0.35 radii (s.d.)."""
+    """A ball whose surface is moved by a smooth field of 0.35 radii (s.d.)."""
     field = smooth_field(rng, around.offset.shape[1:], around.spacing, max(0.5 * around.radius, 2.0))
     return np.asarray(0.35 * around.radius * field - around.distance, dtype=np.float32)
 
 
 def cluster(around: Neighbourhood, rng: np.random.Generator) -> Volume:
-    """Three to six balls of unlike size."""
+    """Three to six balls of different sizes."""
     count = int(rng.integers(3, 7))
     centres = rng.normal(0, 1.1 * around.radius, (count, 3))
     centres[0] = 0
@@ -71,7 +71,7 @@ def cluster(around: Neighbourhood, rng: np.random.Generator) -> Volume:
 
 
 def plate(around: Neighbourhood, rng: np.random.Generator) -> Volume:
-    """A sheet along the nearest CSF, be it a ventricle's or a sulcus's."""
+    """A sheet along the nearest CSF, in a ventricle or a sulcus."""
     flatness = rng.uniform(1.0, 2.0)
     return np.asarray(-np.hypot(0.7 * around.distance, flatness * around.csf_mm), dtype=np.float32)
 
@@ -81,14 +81,14 @@ SHAPES: Mapping[str, Shape] = {"ellipsoid": ellipsoid, "rough": rough_ball, "clu
 
 @dataclass(frozen=True)
 class LesionMask:
-    """One lesion mask of a library, cut to its bounding box."""
+    """One lesion mask of a library, cropped to its bounding box."""
 
     name: str
     mask: NDArray[np.bool_]
     spacing: tuple[float, float, float]
 
     def depth(self, around: Neighbourhood, rng: np.random.Generator) -> Volume:
-        """As a family: the mask's signed distance, turned, mirrored and scaled to the wanted volume."""
+        """The mask as a Shape: its signed distance, rotated, mirrored and scaled to the lesion's volume."""
         inside = ndimage.distance_transform_edt(self.mask, sampling=self.spacing)
         signed = inside - ndimage.distance_transform_edt(~self.mask, sampling=self.spacing)
         ml = float(self.mask.sum() * np.prod(self.spacing))
@@ -104,7 +104,7 @@ class LesionMask:
 
 @dataclass(frozen=True)
 class Library:
-    """Masks by volume; each is read when it is drawn.
+    """Lesion masks by volume; each is read when it is drawn.
 
     Attributes:
         ml: volumes, ascending.
@@ -115,17 +115,17 @@ class Library:
     read: Sequence[Callable[[], LesionMask]]
 
     def draw(self, volume_ml: float, rng: np.random.Generator) -> LesionMask:
-        """One of the masks whose volumes are the nearest."""
+        """One of the masks nearest in volume."""
         order = np.argsort(np.abs(np.log(self.ml / volume_ml)), kind="stable")[:NEAREST]
         return self.read[int(order[rng.integers(len(order))])]()
 
 
 def read_library(path: Path) -> Library:
-    """A folder of NIfTI masks, or an `.npz` with `packed` (bits of each mask), `shape`, `affine` and `ids`.
+    """Read a folder of NIfTI masks, or an `.npz` with `packed` (bits of each mask), `shape`, `affine` and `ids`.
 
     Raises:
         MissingData: there is no such file or folder, or the folder holds no NIfTI file.
-        BadFile: an array is missing or a mask is empty or no mask.
+        BadFile: an array is missing, or a mask is empty or not 3-D.
     """
     if path.is_dir():
         found = sorted([*path.glob("*.nii.gz"), *path.glob("*.nii")])
@@ -188,7 +188,7 @@ def _cut(name: str, mask: NDArray[np.bool_], affine: NDArray[np.float64], path: 
 
 
 def rotation(rng: np.random.Generator) -> Vector:
-    """`(3, 3)`, uniform over all rotations: Q of a Gaussian matrix, its signs made unique."""
+    """A uniformly distributed rotation `(3, 3)`: Q of a Gaussian matrix with signs made unique."""
     q, r = np.linalg.qr(rng.normal(size=(3, 3)))
     q = q * np.sign(np.diag(r))
     return np.asarray(q * np.sign(np.linalg.det(q)))

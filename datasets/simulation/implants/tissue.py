@@ -1,4 +1,4 @@
-"""Tissues: what of a healthy scan is white matter, grey matter and CSF, guessed from its intensities."""
+"""Tissues: white matter, grey matter and CSF of a healthy scan, segmented by intensity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ ORDER: Mapping[str, tuple[Tissue, Tissue, Tissue]] = {
     "t2": ("white", "grey", "csf"),
     "flair": ("csf", "white", "grey"),
 }
-BEST_FIRST = tuple(ORDER)  # of the sequences that tell tissues apart
+BEST_FIRST = tuple(ORDER)  # sequences by how well they separate tissues
 
 
 @dataclass(frozen=True)
 class Tissues:
-    """Of one head; all volumes `(X, Y, Z)`.
+    """The tissues of one head; all volumes `(X, Y, Z)`.
 
     Attributes:
         csf: share of a voxel that is CSF, in [0, 1]; 1 outside the brain.
@@ -44,7 +44,7 @@ class Tissues:
 
     @property
     def solid(self) -> Mask:
-        """Voxels of the brain that are mostly not CSF."""
+        """Brain voxels with less than half CSF."""
         return self.csf < 0.5
 
     @property
@@ -52,10 +52,10 @@ class Tissues:
         return float(np.prod(self.spacing)) / 1000
 
     def step(self, image: NDArray[Any]) -> float:
-        """Difference of grey and white matter's medians in an image of this head: the unit of contrast.
+        """The grey-white step, the unit of contrast: difference of the medians of grey and white matter in an image.
 
         Raises:
-            BadFile: there is none.
+            BadFile: the medians are equal.
         """
         inside = [image[ndimage.binary_erosion(mask) if deep else mask] for mask, deep in self._samples()]
         grey, white = (float(np.median(values)) if values.size else np.nan for values in inside)
@@ -64,7 +64,7 @@ class Tissues:
         return abs(white - grey)
 
     def _samples(self) -> Sequence[tuple[Mask, bool]]:
-        """Grey matter is too thin to be eroded."""
+        """Masks to sample, and whether to erode them; grey matter is too thin to erode."""
         return (self.grey, False), (self.white, bool(ndimage.binary_erosion(self.white).any()))
 
 
@@ -73,11 +73,11 @@ def segment_tissues(
 ) -> Tissues:
     """Three classes of the brain's intensities, by Lloyd's algorithm from fixed quantiles.
 
-    No atlas: a tissue is what looks like it. A voxel's share of CSF runs linearly from the level of the class next
-    to CSF to CSF's own.
+    No atlas is used: tissues are defined by intensity alone. A voxel's share of CSF rises linearly from the level of
+    the class next to CSF to that of CSF.
 
     Args:
-        images: `(X, Y, Z)` by sequence, at least one of `ORDER`; the first of `ORDER` that is there decides.
+        images: `(X, Y, Z)` by sequence, at least one of `ORDER`; the first one in `ORDER` is used.
 
     Raises:
         BadFile: the sequence is none of those, or the brain has fewer than three intensities.

@@ -1,4 +1,4 @@
-"""Truth: what is known of an implanted lesion, read back from a cohort's `lesions.csv`."""
+"""Truth: the known properties of an implanted lesion, a row of `lesions.csv`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -15,11 +15,11 @@ class Truth:
 
     Attributes:
         host: the case of the same cohort that is this scan without the lesion.
-        volume_ml, contrast: as drawn.
-        shape: its family, or the library's mask.
+        volume_ml, contrast: of its treatment.
+        shape: name of its parametric shape or of the library's mask.
         measured_ml: of the lesion mask as written.
         realised_contrast: mean change over the mask in the written image of the first sequence, in grey-white
-            steps; less than drawn where the edge is soft or intensities end.
+            steps; less than the treatment's for soft edges or clipped intensities.
         x, y, z: centre of the mask in mm.
     """
 
@@ -42,11 +42,11 @@ TEXT = ("case_id", "host", "kind", "texture", "place", "shape")
 
 
 def truths_of(files: Sequence[CaseFiles]) -> dict[str, Truth]:
-    """By case, for those of `files` that have a host; empty where none has.
+    """The truth of each case of `files` that has a host.
 
     Raises:
         MissingData: their cohort has no `lesions.csv`.
-        BadFile: the table cannot be read, or does not know a case.
+        BadFile: the table cannot be read, or lacks a case.
     """
     implanted = [one for one in files if one.host is not None]
     known: dict[str, Truth] = {}
@@ -61,7 +61,7 @@ def truths_of(files: Sequence[CaseFiles]) -> dict[str, Truth]:
 
 
 def read_truths(table: Path) -> dict[str, Truth]:
-    """By case.
+    """The truth of each case of a table.
 
     Raises:
         MissingData: there is no such table.

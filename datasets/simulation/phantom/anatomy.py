@@ -14,11 +14,11 @@ from datasets.simulation.phantom.lattice import CENTRE_MM, Lattice, Volume, larg
 
 BRAIN_ON_T1 = 0.1  # of the template's maximum
 GREY_ON_T1, CSF_ON_T1 = 0.66, 0.22
-CSF_ODDS = (1.3, 0.4)  # log odds of CSF over what the template says: mean and standard deviation over adults
-HEAD_SIZE = 0.94  # the template's brain has 1.88 l where 1.5 l is usual
-VENTRICLE_DEPTH_MM = 24.0  # CSF as deep as that under the surface is a ventricle's
+CSF_ODDS = (1.3, 0.4)  # log odds of CSF relative to the template: mean and standard deviation over adults
+HEAD_SIZE = 0.94  # the template's brain has 1.88 l; 1.5 l is usual
+VENTRICLE_DEPTH_MM = 24.0  # deeper CSF belongs to a ventricle
 TENTORIUM_MM = -8.0  # z of its top, at y = -45 mm; it slopes down backwards and sideways
-TENTORIUM_MARGIN_MM = 4.0  # on which neither side claims a lesion
+TENTORIUM_MARGIN_MM = 4.0  # without lesions of either side
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class TissueMaps:
 
     Attributes:
         brain_mask: `(X, Y, Z)` bool.
-        atrophy: how wide sulci and ventricles are, in standard deviations about the mean adult.
+        atrophy: width of sulci and ventricles, in standard deviations from the mean adult.
     """
 
     grey: Volume
@@ -71,12 +71,12 @@ class TissueMaps:
 
 @dataclass(frozen=True)
 class BrainMaps:
-    """Maps `(X, Y, Z)` of one brain.
+    """Maps `(X, Y, Z)` of one brain by which diseases choose their sites.
 
     Attributes:
         under_surface: depth under the brain's surface in mm.
         from_ventricle: distance to the lateral ventricles in mm.
-        infratentorial, cerebral: where cerebellum and brain stem, and where the cerebrum lies.
+        infratentorial, cerebral: cerebellum and brain stem; cerebrum.
     """
 
     lattice: Lattice
@@ -86,7 +86,7 @@ class BrainMaps:
     cerebral: NDArray[np.bool_]
 
     def away_from_ventricle(self, at: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Unit vector at a point in mm."""
+        """Unit vector away from the ventricles at a point in mm."""
         voxel = np.round((at - self.lattice.affine[:3, 3]) / self.lattice.spacing).astype(int)
         around = tuple(slice(max(i - 2, 0), i + 3) for i in voxel)
         slopes = np.array([slope.mean() for slope in np.gradient(self.from_ventricle[around])])
@@ -94,14 +94,13 @@ class BrainMaps:
 
 
 def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float | None = None) -> TissueMaps:
-    """One subject: the template deformed, and its blurred tissue borders decided anew.
+    """Draw one subject: the template deformed, with tissue borders of its own.
 
-    An average brain's maps say how often a tissue lies in a voxel. Sharpened (squared) and with odds
-    shifted by smooth random fields they become one brain, whose sulci, cortex and ventricles have a
-    width of their own.
+    An average brain's maps give the frequency of a tissue in a voxel. Sharpened (squared) and with odds shifted by
+    smooth random fields they become one brain with individual widths of sulci, cortex and ventricles.
 
     Args:
-        atrophy: None draws it too; given or not, all else is the same.
+        atrophy: drawn if None; everything else is the same either way.
     """
     maps = _sample(load_template(lattice.spacing), _deformed_points(lattice, rng))
     brain_mask = largest_component(maps.sum(axis=0) > 0.5)
@@ -131,7 +130,7 @@ def brain_maps(anatomy: TissueMaps) -> BrainMaps:
 
 
 def draw_point(weights: Volume, lattice: Lattice, rng: np.random.Generator) -> NDArray[np.float64] | None:
-    """A point in mm, in a voxel drawn by `weights`, `(X, Y, Z)`; None where all are 0."""
+    """A random point in mm, its voxel drawn with `weights`, `(X, Y, Z)`; None if all weights are 0."""
     cumulative = np.cumsum(weights.ravel(), dtype=np.float64)
     if cumulative[-1] <= 0:
         return None
@@ -142,9 +141,9 @@ def draw_point(weights: Volume, lattice: Lattice, rng: np.random.Generator) -> N
 
 @lru_cache(maxsize=1)
 def load_template(spacing: float) -> Template:
-    """The MNI152 average brain that nilearn ships, smoothed for voxels of `spacing` mm.
+    """The MNI152 average brain from nilearn, smoothed for voxels of `spacing` mm.
 
-    Sulci are too narrow for the average's own maps: there the T1 average tells how much CSF there is.
+    The average's own tissue maps do not resolve sulci: there the T1 average gives the share of CSF.
 
     References:
         Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033.
@@ -165,10 +164,10 @@ def load_template(spacing: float) -> Template:
 
 
 def _deformed_points(lattice: Lattice, rng: np.random.Generator) -> Volume:
-    """Where in the template, `(3, X, Y, Z)` in mm, each voxel's tissue comes from.
+    """The point of the template, `(3, X, Y, Z)` in mm, from which each voxel's tissue comes.
 
-    Size, proportions and posture by an affine map, as little as registration leaves of them; then gyri
-    by displacements of some millimetres.
+    An affine map varies size, proportions and posture by as little as registration leaves; displacements of a few
+    millimetres vary gyri.
     """
     sizes = HEAD_SIZE * np.exp(rng.normal(0, 0.005) + rng.normal(0, 0.01, 3))
     posture = Rotation.from_rotvec(rng.normal(0, 0.015, 3)).as_matrix() / sizes[:, None]
@@ -188,7 +187,7 @@ def _sample(template: Template, points: Volume) -> Volume:
 
 
 def _ventricles(anatomy: TissueMaps, under_surface: Volume) -> NDArray[np.bool_]:
-    """The lateral ventricles: fluid deep inside, off the midline and the cisterns about the brain stem."""
+    """The lateral ventricles: deep fluid away from the midline and the cisterns around the brain stem."""
     x, y, z = anatomy.lattice.axes
     lateral = (np.abs(x) > 3) & (np.abs(x) < 45) & (np.abs(y + 20) < 65) & (z > -12) & (z < 40)
     cisterns = (np.abs(x) < 18) & (y < -22) & (z < 9)

@@ -42,24 +42,24 @@ def write_phantom(
     with_healthy: bool = False,
     replace: bool = False,
 ) -> None:
-    """Simulate a cohort into `<root>/phantom` or `<root>/phantom-<variant>`; below two seconds a case at 2 mm.
+    """Simulate a cohort into `<root>/phantom` or `<root>/phantom-<variant>`; less than two seconds a case at 2 mm.
 
-    A case depends on its variant, its own number, `spacing` and `seed` alone, not on how many there are.
-    `lesions.csv` holds the truth: every lesion's volume, contrast, centre, place and signal over that
-    of white matter. The folder appears when it is complete.
+    A case depends only on its variant, its number, `spacing` and `seed`, not on the number of cases. `lesions.csv`
+    holds the truth: every lesion's volume, contrast, centre, place and signal relative to white matter. The folder
+    appears when it is complete.
 
     Args:
-        variant: one of `FAMILIES`; all but the plain one have lesion cases only.
-        healthy, lesion: number of cases; of six healthy ones in a row four are for training and
-            one each for validation and test; lesion cases take turns between validation and test.
+        variant: one of `FAMILIES`; only the plain one has healthy cases.
+        healthy, lesion: number of cases; of six consecutive healthy ones four are for training and one each for
+            validation and test; lesion cases alternate between validation and test.
         spacing: voxel edge in mm, from 1 to 8.
-        with_healthy: also write every lesion case as if it had never had a lesion, into
+        with_healthy: also write every lesion case as it would be without lesions, into
             `healthy/<sequence>/<case_id>.nii.gz`.
         replace: whether a phantom that is there already gives way once the new one is complete.
 
     Raises:
         UnknownName: there is no such variant.
-        BadValue: there is such a folder already, or a number is outside its range.
+        BadValue: the folder exists already, or a number is out of range.
         OSError: `root` cannot be written to.
     """
     if variant not in FAMILIES:

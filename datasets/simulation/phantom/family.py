@@ -15,7 +15,7 @@ BY_AGE = 0.8  # correlation of atrophy with age
 
 @dataclass(frozen=True)
 class LesionedBrain:
-    """A brain with lesions; `anatomy` is what it was before, displaced where they have mass."""
+    """A brain with lesions; `anatomy` is the brain without them, displaced by those with mass."""
 
     anatomy: TissueMaps
     lesions: Lesions
@@ -45,12 +45,12 @@ class Family:
     """A kind of lesions.
 
     Attributes:
-        prefix: of its cases' names.
-        stream: keeps its random numbers, and so its people, apart from all other families'.
-        ages: of its people; None where the anatomy is drawn first and tells the age.
-        draw: the lesions of an anatomy, for the case's index in its cohort, which spreads them.
+        prefix: of the names of its cases.
+        stream: of random numbers; different families have different people.
+        ages: of its people; None if the age follows from the anatomy, which is drawn first.
+        draw: draws the lesions of an anatomy; the case's index in its cohort spreads their volumes.
         regions: names of the values in `Lesions.regions`.
-        cases: how many there are unless another number is asked for.
+        cases: default number of cases.
     """
 
     title: str
@@ -69,7 +69,7 @@ def draw_person(ages: Ages, rng: np.random.Generator) -> Person:
 
 
 def draw_atrophy(person: Person, rng: np.random.Generator) -> float:
-    """In standard deviations over adults; ventricles and sulci widen with age.
+    """Atrophy in standard deviations over adults; ventricles and sulci widen with age.
 
     References:
         Scahill et al. 2003, doi:10.1001/archneur.60.7.989.
@@ -79,6 +79,6 @@ def draw_atrophy(person: Person, rng: np.random.Generator) -> float:
 
 
 def person_with_atrophy(atrophy: float, rng: np.random.Generator) -> Person:
-    """Somebody whose brain is as wide in its CSF as that: `draw_atrophy` the other way round, for healthy adults."""
+    """A healthy adult with that atrophy: the inverse of `draw_atrophy`."""
     mean = ADULTS_MEAN + ADULTS_DEVIATION * BY_AGE * atrophy
     return draw_person(Ages(mean, ADULTS_DEVIATION * np.sqrt(1 - BY_AGE**2), 18, 90), rng)

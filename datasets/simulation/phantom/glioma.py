@@ -12,9 +12,9 @@ from datasets.simulation.phantom.growth import Growth, grow, offsets, radius_mm,
 from datasets.simulation.phantom.lattice import Lattice, Volume, smooth_field
 from datasets.simulation.phantom.lesions import Layer, LesionDraft, combine_lesions
 
-REACH_MM = 65.0  # beyond the mass, where nothing moves any more
-SOFT_MM = 4.0  # over which fluid fades at the mass
-HELD_MM = 18.0  # under the brain's surface, over which the skull holds what is pushed
+REACH_MM = 65.0  # from the mass to where nothing moves
+SOFT_MM = 4.0  # width over which fluid fades at the mass
+HELD_MM = 18.0  # depth under the brain's surface over which the skull restrains displacement
 SMALLEST_ML, LARGEST_ML = 5.0, 120.0
 OEDEMA = Relaxation(0.87, 1350, 180)
 SOLID = Relaxation(0.91, 1500, 185)  # without necrosis, as of low grade
@@ -26,10 +26,10 @@ REGIONS = {1: "necrosis or solid core", 2: "oedema", 4: "rim"}  # the numbers of
 
 @dataclass(frozen=True)
 class Displacement:
-    """An anatomy after the push, and what came to each voxel from where.
+    """An anatomy after displacement, and where the content of each voxel came from.
 
     Attributes:
-        vectors: `(3, X, Y, Z)` in mm, how far the content of a voxel has come.
+        vectors: `(3, X, Y, Z)` in mm, by which the content of a voxel has moved.
     """
 
     anatomy: TissueMaps
@@ -42,7 +42,7 @@ class Displacement:
 
 @dataclass(frozen=True)
 class Plan:
-    """Shares of the whole volume, and of the core that is new to the brain; `necrotic` 0 for a low grade."""
+    """Volume of a glioma; shares of its core, of the core's necrosis (0 for a low grade) and of its new volume."""
 
     volume_ml: float
     core: float
@@ -57,8 +57,8 @@ class Plan:
 def draw_glioma(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """One mass of `SMALLEST_ML` to `LARGEST_ML`, two of three of a high grade.
 
-    A high grade has a necrotic core, a rim about it and much oedema, which follows white matter; a low
-    grade is solid nearly throughout and pushes less. All sub-regions are one lesion.
+    A high grade has a necrotic core, a rim around it and much oedema, which follows white matter; a low grade is
+    almost entirely solid and displaces less. All sub-regions are one lesion.
     """
     plan = _draw_plan(index, rng)
     radius = radius_mm(plan.core_ml)
@@ -81,7 +81,7 @@ def _draw_plan(index: int, rng: np.random.Generator) -> Plan:
 
 
 def _draw_centre(anatomy: TissueMaps, radius: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """In the cerebrum's white matter, deep enough for the core to be inside the brain."""
+    """A point in cerebral white matter, deep enough for the core to fit inside the brain."""
     where = brain_maps(anatomy)
     x = np.abs(anatomy.lattice.axes[0])
     deep = np.clip(where.under_surface / (4 + 0.9 * radius) - 0.5, 0, 0.5) * (x > 14)
@@ -96,7 +96,7 @@ def _draw_centre(anatomy: TissueMaps, radius: float, rng: np.random.Generator) -
 def _draw_shapes(
     displaced: Displacement, plan: Plan, centre: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[Growth, Growth]:
-    """Core, and core with oedema: fingers along white matter that leave the cortex alone; all on one side."""
+    """Core, and core with oedema, whose fingers follow white matter and spare the cortex; all in one hemisphere."""
     anatomy = displaced.anatomy
     lattice, radius = anatomy.lattice, radius_mm(plan.core_ml)
     one_side = anatomy.brain_mask & ((lattice.axes[0] - displaced.vectors[0]) * centre[0] > 0)
@@ -113,7 +113,7 @@ def _draw_shapes(
 def _layers(
     anatomy: TissueMaps, plan: Plan, core: Growth, whole: Growth, rng: np.random.Generator
 ) -> tuple[tuple[Layer, ...], NDArray[np.uint8]]:
-    """Oedema under the core under its necrosis, and where each of them is."""
+    """Layers in painting order (oedema, core, necrosis), and the map of regions."""
     lattice = anatomy.lattice
     patchy = np.clip(0.8 + 0.17 * smooth_field(rng, lattice, 8), 0.45, 1).astype(np.float32)
     oedema = Layer(OEDEMA, whole.share * patchy)
@@ -128,7 +128,7 @@ def _layers(
 
 
 def _inside(anatomy: TissueMaps, core: Growth, volume_ml: float, rng: np.random.Generator) -> Growth:
-    """The deepest part of the core, its border uneven: a rim of varying thickness stays."""
+    """The deepest part of the core with an uneven border, which leaves a rim of varying thickness."""
     lattice = anatomy.lattice
     depth = ndimage.distance_transform_edt(core.lesion_mask, sampling=lattice.spacing)
     depth = depth + 1.5 * smooth_field(rng, lattice, 8) * (depth > 0)
@@ -147,17 +147,17 @@ def _place(anatomy: TissueMaps, centre: NDArray[np.float64]) -> str:
 
 
 def _ages(index: int) -> Ages:
-    """Low grades come twenty years earlier."""
+    """Low grades occur twenty years earlier."""
     return Ages(42, 12, 18, 75, 0.43) if index % 3 == 1 else Ages(62, 11, 30, 85, 0.42)
 
 
 def displace(anatomy: TissueMaps, centre: NDArray[np.float64], radius: float, grown: float) -> Displacement:
-    """A ball of `radius` mm about `centre`, of which the share `grown` is new, pushes the brain aside.
+    """Displace the brain by a ball of `radius` mm around `centre`, of which the share `grown` is new volume.
 
-    What lay in the ball's other share is its seed, and no fluid stays inside. Around it tissue moves
-    radially: all volume that has come is taken up by degrees within `REACH_MM`, so that a shell at distance r
-    comes from `cbrt(r^3 - grown radius^3 (1 - s)^2)`, s being 0 at the ball and 1 at the reach. The brain's
-    outline is held. Where tissue is squeezed fluid gives way first, as in effaced sulci and ventricles.
+    The other share of the ball is its seed, and no fluid stays inside. Around it tissue moves radially: the new volume
+    is absorbed gradually within `REACH_MM`, so that a shell at distance r comes from
+    `cbrt(r^3 - grown radius^3 (1 - s)^2)`, where s is 0 at the ball and 1 at the reach. The brain's outline is fixed.
+    Where tissue is compressed fluid gives way first, as in effaced sulci and ventricles.
 
     References:
         Clatz et al. 2005, doi:10.1109/TMI.2005.857217, on the size and reach of the displacement.
@@ -183,7 +183,7 @@ def _held(anatomy: TissueMaps) -> Volume:
 
 
 def _pushed(anatomy: TissueMaps, vectors: Volume, filled: Volume) -> TissueMaps:
-    """Tissue from `vectors` before each voxel, no less of it than `filled`, `(X, Y, Z)` in [0, 1]."""
+    """Tissue moved by `vectors`, at least as much as `filled`, `(X, Y, Z)` in [0, 1]."""
     voxels = np.indices(anatomy.lattice.shape, dtype=np.float32) - vectors / anatomy.lattice.spacing
     still = ~vectors.any(axis=0)
     grey, white = (
@@ -201,7 +201,7 @@ def _pushed(anatomy: TissueMaps, vectors: Volume, filled: Volume) -> TissueMaps:
 
 
 def _volume_ratio(vectors: Volume, lattice: Lattice) -> Volume:
-    """Volume before over volume after the push, `(X, Y, Z)`: the Jacobian of where each voxel comes from."""
+    """Volume before over volume after displacement, `(X, Y, Z)`: the Jacobian of the backward map."""
     matrix = np.stack([np.stack(np.gradient(-vector, lattice.spacing)) for vector in vectors])  # (3, 3, X, Y, Z)
     for axis in range(3):
         matrix[axis, axis] += 1

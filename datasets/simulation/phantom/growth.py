@@ -12,13 +12,13 @@ from datasets.simulation.phantom.lattice import Lattice, Volume, largest_compone
 from datasets.simulation.phantom.lesions import EVERYWHERE, Layer, LesionDraft, Window
 
 GOLDEN = 0.6180339887498949
-EDGE_MM = 1.5  # over which a lesion fades
-APART = 2  # voxels between lesions, at least
+EDGE_MM = 1.5  # width over which a lesion fades
+APART = 2  # minimum voxels between lesions
 
 
 @dataclass(frozen=True)
 class Growth:
-    """A shape's share of every voxel's tissue, `(X, Y, Z)` in [0, 1], and where it fills more than half of a voxel."""
+    """A lesion's share of each voxel's tissue, `(X, Y, Z)` in [0, 1], and the mask where it fills more than half."""
 
     share: Volume
     lesion_mask: NDArray[np.bool_]
@@ -26,11 +26,11 @@ class Growth:
 
 @dataclass(frozen=True)
 class Ovoid:
-    """What is asked for.
+    """A small lesion to be drawn.
 
     Attributes:
         axis: unit vector of the long axis, which is `elongation` times the others.
-        core: another tissue inside, that leaves a rim of a quarter of the radius.
+        core: another tissue inside, leaving a rim of a quarter of the radius.
     """
 
     centre: NDArray[np.float64]
@@ -45,7 +45,7 @@ class Ovoid:
 
 @dataclass(frozen=True)
 class Site:
-    """Where a lesion may be, `(X, Y, Z)` of weights, and what it is when a point in mm has been drawn."""
+    """Weights `(X, Y, Z)` of where a lesion may lie, and the ovoid for the point in mm that is drawn."""
 
     weights: Volume
     ovoid_at: Callable[[NDArray[np.float64]], Ovoid]
@@ -54,12 +54,12 @@ class Site:
 def grow(
     depth: Volume, free: NDArray[np.bool_], csf: Volume, voxels: int, *, whole: bool = True, edge_mm: float = EDGE_MM
 ) -> Growth:
-    """The shape of about `voxels` voxels whose border lies at one depth.
+    """The lesion of about `voxels` voxels whose border lies at one depth.
 
     Args:
-        depth: in mm, larger further inside; only differences count.
-        free: where it may grow; voxels that are mostly CSF it leaves alone.
-        whole: keep only the largest part; parts that hang together with it by nothing are left out.
+        depth: in mm, larger further inside; only differences matter.
+        free: where it may grow; voxels with mostly CSF are excluded.
+        whole: keep only the largest connected part.
     """
     depth = np.where(free & (csf < 0.5), depth, -np.inf)
     half_full = depth - edge_mm * csf / (1 - csf.clip(0, 0.5))  # > level: it fills half of a voxel
@@ -75,7 +75,7 @@ def grow(
 def scatter(
     sites: Sequence[Site], anatomy: TissueMaps, taken: NDArray[np.bool_], rng: np.random.Generator
 ) -> list[LesionDraft]:
-    """One lesion for every site that has room left, none touching another or what is `taken`."""
+    """One lesion for every site that has room left, not touching another lesion or `taken`."""
     free = anatomy.brain_mask & ~_with_margin(taken)
     drawn = []
     for site in sites:
@@ -88,7 +88,7 @@ def scatter(
 
 
 def draw_ovoid(ovoid: Ovoid, anatomy: TissueMaps, free: NDArray[np.bool_], rng: np.random.Generator) -> LesionDraft:
-    """The lesion, as far as `free` allows it."""
+    """Draw the lesion within `free`."""
     lattice = anatomy.lattice
     radius = radius_mm(ovoid.volume_ml)
     window = window_about(ovoid.centre, 1.5 * ovoid.elongation * radius + 3 * lattice.spacing, lattice)
@@ -107,21 +107,21 @@ def voxel_count(volume_ml: float, lattice: Lattice) -> int:
 
 
 def radius_mm(volume_ml: float) -> float:
-    """Of the ball of that volume."""
+    """Radius of a ball of that volume."""
     return float((volume_ml * 1000 * 3 / 4 / np.pi) ** (1 / 3))
 
 
 def spread(index: int, rng: np.random.Generator, low: float, high: float) -> float:
-    """A number from `low` to `high`, log-uniform, that follows the golden-ratio sequence over the cases.
+    """A number from `low` to `high`, log-uniform, that follows the golden-ratio sequence over cases.
 
-    So few of them cover small and large.
+    A few cases then cover small and large.
     """
     place = np.clip((0.5 + GOLDEN * index) % 1 + rng.uniform(-0.05, 0.05), 0, 1)
     return float(low * (high / low) ** place)
 
 
 def window_about(centre: NDArray[np.float64], half_mm: float, lattice: Lattice) -> Window:
-    """The voxels within `half_mm` of `centre` along each axis, cut at the volume's border."""
+    """The voxels within `half_mm` of `centre` along each axis, clipped to the volume."""
     middle = (centre - lattice.affine[:3, 3]) / lattice.spacing
     low = np.clip(np.floor(middle - half_mm / lattice.spacing), 0, np.array(lattice.shape) - 1).astype(int)
     high = np.clip(np.ceil(middle + half_mm / lattice.spacing) + 1, low + 1, lattice.shape).astype(int)
@@ -132,7 +132,7 @@ def window_about(centre: NDArray[np.float64], half_mm: float, lattice: Lattice) 
 def offsets(
     centre: NDArray[np.float64], lattice: Lattice, window: Window = EVERYWHERE
 ) -> tuple[Volume, Volume, Volume]:
-    """How far each voxel of `window` lies from `centre` along x, y and z in mm, shaped to broadcast."""
+    """Offsets in mm of the voxels of `window` from `centre` along x, y and z, shaped to broadcast."""
     x, y, z = (
         np.take(axis, range(*part.indices(axis.shape[number])), axis=number) - middle
         for number, (axis, part, middle) in enumerate(zip(lattice.axes, window, centre, strict=True))
@@ -141,7 +141,7 @@ def offsets(
 
 
 def _depth(ovoid: Ovoid, window: Window, lattice: Lattice, rng: np.random.Generator) -> Volume:
-    """Minus the distance from the centre in mm, the long axis shortened to the others; its sides a little uneven."""
+    """Minus the distance from the centre in mm, scaled along the long axis, with slightly uneven sides."""
     x, y, z = offsets(ovoid.centre, lattice, window)
     along = x * ovoid.axis[0] + y * ovoid.axis[1] + z * ovoid.axis[2]
     square = x**2 + y**2 + z**2 - (1 - ovoid.elongation**-2) * along**2

@@ -14,7 +14,7 @@ _SPREAD = 0.479**1.5  # sum of the squared spline weights, averaged over a knot 
 
 @dataclass(frozen=True)
 class Lattice:
-    """Voxel centres in a box about the MNI152 brain's centre; RAS+.
+    """Voxel centres in a box around the centre of the MNI152 brain; RAS+.
 
     Attributes:
         spacing: voxel edge in mm, the same along every axis.
@@ -51,13 +51,15 @@ class Lattice:
 def smooth_field(rng: np.random.Generator, lattice: Lattice, knots_mm: float) -> Volume:
     """A random field `(X, Y, Z)` of mean 0 and standard deviation about 1, smooth over `knots_mm`.
 
-    Cubic B-splines on normal coefficients `knots_mm` apart. The coefficients do not depend on the
-    spacing: one seed gives one field, sampled more or less finely.
+    Cubic B-splines with normal coefficients `knots_mm` apart. The coefficients do not depend on the spacing: one seed
+    gives one field at any resolution.
     """
     weights = [_spline_weights(axis.ravel(), knots_mm) for axis in lattice.axes]
     field = rng.standard_normal([matrix.shape[1] for matrix in weights], dtype=np.float32)
     for matrix in weights:
-        field = np.tensordot(field, matrix, axes=(0, 1))  # the axis done goes last; after three all are back
+        field = np.tensordot(
+            field, matrix, axes=(0, 1)
+        )  # the contracted axis goes last; after three turns the order is restored
     return np.asarray(field / _SPREAD, dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""What is known of the lesions of a case: their table, their voxels and what they are made of."""
+"""The lesions of a case: their table of truth, their voxels and the tissues they consist of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ EVERYWHERE: Window = (slice(None), slice(None), slice(None))
 
 @dataclass(frozen=True)
 class Layer:
-    """A diseased tissue, and how far it replaces what is grey or white in a voxel, `(X, Y, Z)` in [0, 1]."""
+    """A diseased tissue, and the share of grey and white matter it replaces in each voxel, `(X, Y, Z)` in [0, 1]."""
 
     tissue: Relaxation
     share: Volume
@@ -24,14 +24,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Lesion:
-    """What is known of one lesion.
+    """The truth of one lesion.
 
     Attributes:
         volume_ml: of its part of the lesion mask.
-        contrast: share of grey and white matter that it replaces at its core, in (0, 1].
+        contrast: share of grey and white matter replaced at its core, in (0, 1].
         centre: centre of mass in mm (RAS+).
-        place: where in the brain, in the words of its disease.
-        displacement_mm: the farthest that it has pushed any tissue.
+        place: in the brain, in terms of its disease.
+        displacement_mm: largest displacement of any tissue.
     """
 
     volume_ml: float
@@ -46,10 +46,10 @@ class Lesions:
     """All lesions of a case.
 
     Attributes:
-        layers: painted one over the other, in this order.
-        labels: `(X, Y, Z)` uint16, the 1-based line of `table` that a voxel belongs to, 0 for none; a
-            lesion is one 26-connected part of the voxels that lesions fill to more than half.
-        regions: `(X, Y, Z)` uint8, parts of a lesion, 0 outside; None where lesions have none.
+        layers: painted over each other in this order.
+        labels: `(X, Y, Z)` uint16, the 1-based row of `table` to which a voxel belongs, 0 for none; a lesion is one
+            26-connected component of the voxels that are more than half lesion.
+        regions: `(X, Y, Z)` uint8, parts of a lesion, 0 outside; None for lesions without parts.
     """
 
     table: tuple[Lesion, ...]
@@ -62,14 +62,14 @@ class Lesions:
         return self.labels > 0
 
     def pushing(self, displacement_mm: float) -> "Lesions":
-        """The same, known to push tissue as far as that."""
+        """The same lesions with this displacement in their table."""
         table = tuple(replace(lesion, displacement_mm=displacement_mm) for lesion in self.table)
         return replace(self, table=table)
 
 
 @dataclass(frozen=True)
 class LesionDraft:
-    """Lesions of one kind, before they are put together with the others of the case.
+    """Lesions of one kind, before they are combined with the others of the case.
 
     Attributes:
         layers, lesion_mask: inside `window` only.
@@ -87,10 +87,10 @@ def no_lesions(anatomy: TissueMaps) -> Lesions:
 
 
 def combine_lesions(lattice: Lattice, drawn: Sequence[LesionDraft], tissues: Sequence[Relaxation]) -> Lesions:
-    """The lesions of a case; those of `drawn` must not touch each other.
+    """Combine the lesions of a case; those of `drawn` must not touch each other.
 
     Args:
-        tissues: all that the layers are made of, in the order in which they are painted.
+        tissues: of all layers, in painting order.
     """
     labels = np.zeros(lattice.shape, dtype=np.uint16)
     table: list[Lesion] = []

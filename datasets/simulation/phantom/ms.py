@@ -1,4 +1,4 @@
-"""Multiple sclerosis: many small ovoid lesions at the places by which it is diagnosed."""
+"""Multiple sclerosis: many small ovoid lesions at the sites of the diagnostic criteria."""
 
 from functools import partial
 
@@ -23,8 +23,8 @@ BLACK_HOLES = 0.3  # of the lesions
 def draw_ms(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """`FEWEST` to `MOST` lesions, the largest first.
 
-    Half of them beside the ventricles, their long axis perpendicular to the wall, as the veins run
-    (Dawson's fingers); the others under the cortex, deep in white matter, and under the tentorium.
+    Half of them lie beside the ventricles with their long axis perpendicular to the wall, along the veins (Dawson's
+    fingers); the others under the cortex, deep in white matter, and below the tentorium.
     """
     count = round(spread(index, rng, FEWEST, MOST))
     where = brain_maps(anatomy)

@@ -1,4 +1,4 @@
-"""Lesions of the plain phantom: blobs of known volume and contrast in and about the white matter."""
+"""The plain phantom: blobs of known volume and contrast in and around white matter."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ LOWEST_MM = -25.0  # z of a lesion's centre: above brain stem and cerebellum
 
 
 def draw_lesions(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> Lesions:
-    """One to three lesions in and about the white matter, the largest first.
+    """One to three lesions in and around white matter, largest first.
 
-    They displace nothing, and leave alone what is CSF in a voxel.
+    They displace nothing and spare the CSF of a voxel.
 
     Args:
         index: of the case among the lesion cases; spreads the volumes.
@@ -45,7 +45,7 @@ def draw_volumes(index: int, rng: np.random.Generator) -> list[float]:
 
 
 def _draw_lesion(anatomy: TissueMaps, taken: NDArray[np.bool_], volume_ml: float, rng: np.random.Generator) -> Growth:
-    """A ball that a smooth field roughens, away from lesions that are there already."""
+    """A ball roughened by a smooth field, away from lesions drawn before."""
     lattice = anatomy.lattice
     free = anatomy.brain_mask & ~ndimage.binary_dilation(taken, iterations=3)
     radius = radius_mm(volume_ml)
@@ -55,7 +55,7 @@ def _draw_lesion(anatomy: TissueMaps, taken: NDArray[np.bool_], volume_ml: float
 
 
 def _draw_centre(anatomy: TissueMaps, free: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A point in mm in deep white matter: the first that fits of many, or the one that comes closest."""
+    """A point in mm in deep white matter: the first of many that fits, or else the best."""
     lattice = anatomy.lattice
     points = rng.uniform(-0.5, 0.5, (1000, 3)) * BOX_MM + CENTRE_MM
     voxels = np.round((points - lattice.affine[:3, 3]) / lattice.spacing).astype(int)

@@ -1,4 +1,4 @@
-"""What a scanner sees of an anatomy: signal equations, texture, bias field and Rician noise."""
+"""Simulated acquisition: signal equations, texture, bias field and Rician noise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,14 +30,13 @@ VARIATION = 0.02  # of density and relaxation times between subjects
 TEXTURE = 0.025  # of the signal, within a tissue
 BIAS = 0.05  # of the signal, across the head
 NOISE = 0.025  # of white matter's signal
-GREY_LEVEL = 170  # of the brightest healthy tissue, which leaves room for lesions and the bias field
+GREY_LEVEL = 170  # of the brightest healthy tissue; leaves room for lesions and the bias field
 
 
 def signal(tissue: Relaxation, protocol: Protocol) -> float:
     """Magnitude of a spin echo with or without inversion, 1 for water in full equilibrium.
 
-    `|density (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)|`; without inversion the 2 exp(-TI/T1)
-    falls away and the last sign turns. Relaxation times are Wansapura et al. 1999's,
+    `|density (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)|`; without inversion `|density (1 - exp(-TR/T1)) exp(-TE/T2)|`. Relaxation times are Wansapura et al. 1999's,
     doi:10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L.
     """
     recovered = np.exp(-protocol.repetition / tissue.t1)
@@ -53,8 +52,8 @@ def acquire(anatomy: TissueMaps, layers: Sequence[Layer], seed: np.random.SeedSe
 
     Args:
         layers: of the lesions.
-        seed: gives tissue properties, texture, bias field and noise. Nothing of them depends on
-            `layers`: the same seed gives the same scan of the same subject with and without them.
+        seed: of tissue properties, texture, bias field and noise. None of them depends on `layers`: the same seed gives
+            the same scan of the same subject with and without lesions.
     """
     variations = _subject_variations(seed)
     return {
@@ -64,9 +63,9 @@ def acquire(anatomy: TissueMaps, layers: Sequence[Layer], seed: np.random.SeedSe
 
 
 def lesion_to_white(anatomy: TissueMaps, lesions: Lesions, seed: np.random.SeedSequence) -> list[dict[str, float]]:
-    """For every lesion and sequence its mean signal over that of this subject's white matter.
+    """For every lesion and sequence its mean signal relative to this subject's white matter.
 
-    Of the pure signals: without texture, bias field and noise.
+    Pure signals, without texture, bias field and noise.
     """
     variations = _subject_variations(seed)
     numbers = range(1, len(lesions.table) + 1)
@@ -87,7 +86,7 @@ def _generator(seed: np.random.SeedSequence, number: int) -> np.random.Generator
 
 
 def _subject_variations(seed: np.random.SeedSequence) -> dict[Tissue, Variation]:
-    """Factors of density, T1 and T2 for every healthy tissue, and one for all that is diseased."""
+    """Factors of density, T1 and T2 for each healthy tissue, and one set for all diseased tissues."""
     rng = _generator(seed, 0)
     variations: dict[Tissue, Variation] = {}
     for name in RELAXATION:

@@ -1,4 +1,4 @@
-"""Stroke: infarcts in the territory of an artery, old or weeks old, and lacunes."""
+"""Stroke: chronic or subacute infarcts in the territory of an artery, and lacunes."""
 
 from dataclasses import replace
 
@@ -35,8 +35,8 @@ REGIONS = {1: "cavity", 2: "gliosis or subacute infarct"}
 def draw_stroke(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """One territorial infarct of `SMALLEST_ML` to `LARGEST_ML` and none to three lacunes.
 
-    The infarct is a wedge to the cortex in one hemisphere. A chronic one has a cavity of fluid and a
-    gliotic rim, a subacute one is the same throughout.
+    The infarct is a wedge to the cortex in one hemisphere. A chronic one has a fluid-filled cavity and a gliotic rim, a
+    subacute one is homogeneous.
     """
     where = brain_maps(anatomy)
     volume_ml = spread(index, rng, SMALLEST_ML, LARGEST_ML)
@@ -54,7 +54,7 @@ def draw_stroke(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> Le
 def _draw_wedge(
     anatomy: TissueMaps, where: BrainMaps, territory: str, volume_ml: float, rng: np.random.Generator
 ) -> tuple[Growth, Volume, str]:
-    """A cone whose tip points to the territory's artery and whose base is the cortex."""
+    """A cone with its tip towards the territory's artery and its base at the cortex."""
     lattice, length = anatomy.lattice, 1.7 * radius_mm(volume_ml)
     base = draw_point(_cortex(anatomy, where, territory), lattice, rng)
     base = np.array([50.0, -10.0, 20.0]) if base is None else base
@@ -93,7 +93,7 @@ def _artery(territory: str, sign: int) -> NDArray[np.float64]:
 def _layers(
     anatomy: TissueMaps, wedge: Growth, depth: Volume, volume_ml: float, rng: np.random.Generator
 ) -> tuple[tuple[Layer, ...], NDArray[np.bool_]]:
-    """Tissues, and where the cavity is."""
+    """Tissue layers, and the mask of the cavity."""
     lattice = anatomy.lattice
     patchy = np.clip(0.88 + 0.15 * smooth_field(rng, lattice, 7), 0.5, 1).astype(np.float32)
     if rng.random() > CHRONIC:
@@ -107,7 +107,7 @@ def _layers(
 
 
 def _lacune_sites(anatomy: TissueMaps, where: BrainMaps, rng: np.random.Generator) -> list[Site]:
-    """In basal ganglia and the white matter above them."""
+    """Sites in the basal ganglia and the white matter above them."""
     x, y, z = anatomy.lattice.axes
     central = (np.abs(x) > 8) & (np.abs(x) < 34) & (y > -35) & (y < 25) & (z > -6) & (z < 32)
     fit = where.cerebral & central & (where.under_surface > 18) & (where.from_ventricle > 4) & (anatomy.csf < 0.2)

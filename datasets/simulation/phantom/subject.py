@@ -56,7 +56,7 @@ LESION_SPLITS: tuple[Split, ...] = ("val", "test")
 
 @dataclass(frozen=True)
 class SubjectNumber:
-    """Names a subject of a cohort; `variant` is one of `FAMILIES`."""
+    """Identifies a subject of a cohort; `variant` is one of `FAMILIES`."""
 
     healthy: bool
     index: int
@@ -72,7 +72,7 @@ class SubjectNumber:
 
     @property
     def split(self) -> Split:
-        """By turns, so that it depends on nobody else."""
+        """By index, so that it does not depend on other subjects."""
         splits = HEALTHY_SPLITS if self.healthy else LESION_SPLITS
         return splits[self.index % len(splits)]
 
@@ -83,7 +83,7 @@ class Subject:
 
     Attributes:
         anatomy: as it is scanned.
-        undisplaced: as it was before any lesion pushed at it.
+        undisplaced: as it was before any lesion displaced it.
     """
 
     number: SubjectNumber
@@ -98,11 +98,11 @@ class Subject:
         return acquire(self.anatomy, self.lesions.layers, self.scan_seed)
 
     def lesion_to_white(self) -> list[dict[str, float]]:
-        """For every lesion of the table and sequence its mean signal over that of white matter."""
+        """For every lesion of the table and sequence its mean signal relative to white matter."""
         return lesion_to_white(self.anatomy, self.lesions, self.scan_seed)
 
     def without_lesions(self) -> "Subject":
-        """The same head as if it had never had a lesion: what a perfect reconstruction shows."""
+        """The same head without lesions: what a perfect reconstruction shows."""
         return replace(self, anatomy=self.undisplaced, lesions=no_lesions(self.undisplaced))
 
 
@@ -124,7 +124,7 @@ def draw_subject(number: SubjectNumber, *, spacing: float, seed: int) -> Subject
 
 
 def _person(number: SubjectNumber, rng: np.random.Generator) -> tuple[Person | None, float | None]:
-    """Who it is and how wide the CSF; None, None where the anatomy is drawn first."""
+    """The person and their atrophy; None, None if the anatomy is drawn first."""
     ages = number.family.ages
     if number.healthy or ages is None:
         return None, None

@@ -16,15 +16,15 @@ SMALLEST_ML, LARGEST_ML = 1.0, 40.0
 DEEP_ML = (0.02, 0.5)
 CONFLUENT = Relaxation(0.84, 1220, 140)
 PUNCTATE = Relaxation(0.82, 1150, 132)
-CALLOSUM_MM = 8.0  # |x| up to which white matter between the ventricles is spared
-SMALLEST_PART = 0.02  # ml, of what lies apart beside the ventricles
+CALLOSUM_MM = 8.0  # |x| up to which white matter is spared
+SMALLEST_PART = 0.02  # ml, of separate parts beside the ventricles
 
 
 def draw_wmh(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """A load of `SMALLEST_ML` to `LARGEST_ML`, most of it beside the ventricles, the rest in deep spots.
 
-    Both hemispheres have nearly the same: caps on the horns, bands along the bodies, which grow
-    together and outwards as the load does (Fazekas 1 to 3).
+    Both hemispheres are nearly symmetric: caps on the horns and bands along the bodies, which merge and extend outwards
+    with the load (Fazekas 1 to 3).
     """
     where, lattice = brain_maps(anatomy), anatomy.lattice
     load = spread(index, rng, SMALLEST_ML, LARGEST_ML)
@@ -40,7 +40,7 @@ def draw_wmh(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> Lesio
 
 
 def _depth(where: BrainMaps, anatomy: TissueMaps, rng: np.random.Generator) -> Volume:
-    """Minus the distance to the ventricles in mm, less at the horns, and nearly the same on both sides."""
+    """Minus the distance to the ventricles in mm, less at the horns, and nearly symmetric."""
     lattice = anatomy.lattice
     _, y, z = lattice.axes
     fine, coarse = smooth_field(rng, lattice, 7), smooth_field(rng, lattice, 20)
@@ -74,7 +74,7 @@ def _spot(volume_ml: float, rng: np.random.Generator, point: NDArray[np.float64]
 
 
 def _ages(index: int) -> Ages:
-    """The more load, the older: `spread` follows the same sequence."""
+    """Age rises with the load: `spread` follows the same sequence."""
     return Ages(58 + 24 * ((0.5 + GOLDEN * index) % 1), 5, 45, 94, 0.52)
 
 
