@@ -36,7 +36,8 @@ GREY_LEVEL = 170  # of the brightest healthy tissue; leaves room for lesions and
 def signal(tissue: Relaxation, protocol: Protocol) -> float:
     """Magnitude of a spin echo with or without inversion, 1 for water in full equilibrium.
 
-    `|density (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)|`; without inversion `|density (1 - exp(-TR/T1)) exp(-TE/T2)|`. Relaxation times are Wansapura et al. 1999's,
+    `|density (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)|`; without inversion
+    `|density (1 - exp(-TR/T1)) exp(-TE/T2)|`. Relaxation times are from Wansapura et al. 1999,
     doi:10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L.
     """
     recovered = np.exp(-protocol.repetition / tissue.t1)

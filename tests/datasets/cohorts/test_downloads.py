@@ -1,5 +1,6 @@
 """Readers of original downloads, each on a small tree in its cohort's own naming."""
 
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -313,7 +314,7 @@ def test_the_prepared_archive_is_read_too(
     assert case.brain_mask == tmp_path / "Data" / folder / "mask" / f"{files['mask']}.nii.gz"
     assert (case.lesion_mask is None) == (name == "ixi")
     (problem,) = cohort.problems
-    assert problem.startswith("skipped, without brain mask")
+    assert re.match("skipped, without (image|brain mask)", problem)
 
 
 @pytest.mark.parametrize("name", DOWNLOADED)
