@@ -73,7 +73,7 @@ def make(folder: Path) -> Made:
     claim(made.run, made.study, SCORING, data)
     for cell in cells:
         keep_maps(made, cell)
-    evaluate_study(made.study, made.run, SCORING, lambda line: None)
+    evaluate_study(made.study, made.run, SCORING)
     return made
 
 

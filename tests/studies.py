@@ -1,7 +1,9 @@
 """Studies of the tiny cohorts, run in this process without the command line."""
 
 import csv
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,13 +21,13 @@ SCORING = Scoring(("light", "none"), ("lesion-val", "healthy-fpr-5", "oracle"))
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs requests into one folder and remembers what was said."""
+    """Runs requests into one folder and remembers what was logged."""
 
     data: Path
     out: Path
     scoring: Scoring = SCORING
     inference: Inference = field(default_factory=Inference)
-    said: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
     plugins: tuple[Path, ...] = ()
 
     def run(
@@ -53,8 +55,9 @@ class Runner:
             match=match,
             plugins=self.plugins,
         )
-        job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun, self.said.append)
-        return run_study(job)
+        job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun)
+        with logged(self.log):
+            return run_study(job)
 
     @property
     def folder(self) -> RunFolder:
@@ -62,6 +65,20 @@ class Runner:
 
     def rows(self) -> list[dict[str, str]]:
         return read_table(self.out / "rows.csv")
+
+
+@contextmanager
+def logged(lines: list[str]) -> Iterator[None]:
+    """Append what the benchmark logs of its progress to `lines`."""
+    handler, logger = logging.Handler(), logging.getLogger("benchmark")
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
+        logger.removeHandler(handler)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

@@ -13,6 +13,8 @@ from baselines.slices.augmentation import augmented_slices
 from baselines.slices.seeding import mix_seed, mix_seeds
 from datasets.case import Case
 
+SEED_BYTES = 6  # of a stage's name
+
 
 @dataclass(frozen=True)
 class Volumes:
@@ -42,7 +44,7 @@ class Volumes:
 
 
 def hold_volumes(cases: Sequence[Case], role: str, device: torch.device) -> Volumes:
-    """Read every case once onto `device`; `role` names the cohort in errors.
+    """Read every case once and hold it on `device`; `role` names the cohort in errors.
 
     Raises:
         ValueError: no case, cases of different shapes, or a case without any brain.
@@ -63,14 +65,52 @@ def hold_volumes(cases: Sequence[Case], role: str, device: torch.device) -> Volu
     return Volumes(images, brain_masks, cases[0].spacing[0])
 
 
+class Batches:
+    """The slices of each step of a stage, and the step's randomness: functions of (seed, stage, step) alone.
+
+    So a fit that resumes at step k continues with what it would have drawn. Each of several ranks takes its share of
+    the step's slices and has randomness of its own.
+    """
+
+    def __init__(
+        self,
+        volumes: Volumes,
+        *,
+        steps: int,
+        size: int,
+        stack: int,
+        augment: bool,
+        seed: int,
+        stage: str,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        """Each step takes `size` inputs of `stack` neighbouring slices, over all ranks together."""
+        self.volumes, self.stack, self.augment = volumes, stack, augment
+        self.size, self.share, self.rank = size, size // ranks, rank
+        own = mix_seed(seed, int.from_bytes(blake2b(stage.encode(), digest_size=SEED_BYTES).digest(), "big"))
+        self.step_seed = mix_seed(own, 1)
+        self.plans = RandomSlices(volumes, steps * size, stack=stack, seed=mix_seed(own, 0))
+
+    def slices(self, step: int) -> Tensor:
+        """This rank's share `(B, stack, X, Y)` of a step, on the volumes' device."""
+        first = step * self.size + self.rank * self.share
+        plan = self.plans.plans[first : first + self.share]  # (B, 3)
+        return draw_slices(self.volumes, plan, stack=self.stack, augment=self.augment)
+
+    def seed(self, step: int) -> int:
+        """Seed of torch's generators at a step."""
+        return mix_seed(mix_seed(self.step_seed, step), self.rank)
+
+
 class RandomSlices(Dataset[Tensor]):
-    """Plans of what to draw: endless epochs, cut off at `count`, one random place a volume and epoch.
+    """Plans of which slices to draw: one random place a volume and epoch, over epochs without end, cut off at `count`.
 
     A plan is an int64 tensor `(3,)`: case, first slice along Z, seed of the augmentation. Every epoch
     takes the volumes in another order. Places are uniform over the windows of `first_slices`.
 
-    Item k is a function of `(seed, first + k)` alone, so that neither worker processes nor an
-    interruption change anything. All plans are made at once, 24 bytes each; `drawn` makes slices of them.
+    Item k is a function of `(seed, first + k)` alone, so neither worker processes nor an
+    interruption change it. All plans are made at once, 24 bytes each; `draw_slices` carries them out.
     """
 
     def __init__(self, volumes: Volumes, count: int, *, seed: int, stack: int = 1, first: int = 0) -> None:
@@ -113,12 +153,12 @@ def first_slices(volumes: Volumes, stack: int) -> Tensor:
     return torch.where(allowed.any(dim=1, keepdim=True), allowed, torch.arange(depth - stack + 1) == alone[:, None])
 
 
-def drawn(volumes: Volumes, plan: Tensor, *, stack: int = 1, augment: bool = False) -> Tensor:
+def draw_slices(volumes: Volumes, plan: Tensor, *, stack: int = 1, augment: bool = False) -> Tensor:
     """Carry out plans: `(B, stack, X, Y)` float32 on the volumes' device, in [0, 1] and 0 outside the brain.
 
     Args:
         volumes: those that the plans were made for.
-        plan: `(B, 3)` int64. On the CPU it leaves a GPU unwaited for; augmentation reads it there.
+        plan: `(B, 3)` int64, on the CPU, where augmentation reads it without waiting for a GPU.
         stack: neighbouring slices.
         augment: draw from volumes augmented by the plans' seeds.
     """
@@ -138,7 +178,7 @@ def evenly_spaced_slices(volumes: Volumes, per_case: int, *, stack: int = 1) -> 
         positions = torch.linspace(0, len(places) - 1, min(per_case, len(places))).round().long()
         chosen = places[positions]  # (<= per_case,)
         plans.append(torch.stack([torch.full_like(chosen, case), chosen, torch.zeros_like(chosen)], dim=1))
-    return drawn(volumes, torch.cat(plans), stack=stack)
+    return draw_slices(volumes, torch.cat(plans), stack=stack)
 
 
 def _shuffled(first: int, count: int, volumes: int, seed: int) -> Tensor:
@@ -152,43 +192,3 @@ def _shuffled(first: int, count: int, volumes: int, seed: int) -> Tensor:
 def _below(limits: Tensor, words: Tensor) -> Tensor:
     """Uniform over 0..limit - 1, from the upper 31 bits of random int64 words."""
     return (((words >> 33) & (2**31 - 1)) * limits) >> 31
-
-
-SEED_BYTES = 6
-
-
-class Batches:
-    """A function of (seed, stage, step): a fit that goes on from step k draws what it would have drawn.
-
-    Each of several ranks takes its share of the step's slices and has randomness of its own.
-    """
-
-    def __init__(
-        self,
-        volumes: Volumes,
-        *,
-        steps: int,
-        size: int,
-        stack: int,
-        augment: bool,
-        seed: int,
-        stage: str,
-        rank: int = 0,
-        ranks: int = 1,
-    ) -> None:
-        """`size` inputs of `stack` neighbouring slices each a step, over all ranks together."""
-        self.volumes, self.stack, self.augment = volumes, stack, augment
-        self.size, self.share, self.rank = size, size // ranks, rank
-        own = mix_seed(seed, int.from_bytes(blake2b(stage.encode(), digest_size=SEED_BYTES).digest(), "big"))
-        self.step_seed = mix_seed(own, 1)
-        self.plans = RandomSlices(volumes, steps * size, stack=stack, seed=mix_seed(own, 0))
-
-    def slices(self, step: int) -> Tensor:
-        """This rank's share `(B, stack, X, Y)` of a step, on the volumes' device."""
-        first = step * self.size + self.rank * self.share
-        plan = self.plans.plans[first : first + self.share]  # (B, 3)
-        return drawn(self.volumes, plan, stack=self.stack, augment=self.augment)
-
-    def seed(self, step: int) -> int:
-        """Where torch's generators start at a step."""
-        return mix_seed(mix_seed(self.step_seed, step), self.rank)

@@ -1,4 +1,4 @@
-"""Randomness from seeds: mixing two integers into one, and generators that are put back afterwards."""
+"""Random numbers that depend on seeds alone: mixed seeds, seeded torch generators, and counter-based random words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,18 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+# Philox-4x32-10.
+ROUNDS = 10
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+WEYL = (0x9E3779B9, 0xBB67AE85)
+WORD = 0xFFFFFFFF
+
 
 def mix_seeds(seeds: Tensor, indices: Tensor) -> Tensor:
     """One int64 for each pair of a seed and an index; the two broadcast.
 
-    The seed goes through SplitMix64's finaliser before the index steps it on, so that seed s at
-    index i + 1 and seed s + 1 at index i have nothing in common.
+    The seed goes through SplitMix64's finaliser before the index advances it, so that seed s at
+    index i + 1 and seed s + 1 at index i are unrelated.
 
     References:
         Steele, Lea, Flood: Fast splittable pseudorandom number generators. OOPSLA 2014.
@@ -27,7 +33,7 @@ def mix_seed(seed: int, index: int) -> int:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators of the CPU and of `device` start from `seed`; the caller's are put back after."""
+    """Seed torch's generators of the CPU and of `device` inside the block, and restore the caller's states after it."""
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
         torch.default_generator.manual_seed(seed)
@@ -35,33 +41,6 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
-
-
-def _signed(constant: int) -> int:
-    """An unsigned 64-bit constant as the int64 of the same bits; int64 products wrap alike."""
-    return constant - 2**64 if constant >= 2**63 else constant
-
-
-_GOLDEN = _signed(0x9E3779B97F4A7C15)
-_FIRST = _signed(0xBF58476D1CE4E5B9)
-_SECOND = _signed(0x94D049BB133111EB)
-
-
-def _finalise(state: Tensor) -> Tensor:
-    state = (state ^ _shifted(state, 30)) * _FIRST
-    state = (state ^ _shifted(state, 27)) * _SECOND
-    return state ^ _shifted(state, 31)
-
-
-def _shifted(state: Tensor, bits: int) -> Tensor:
-    """Logical shift to the right; torch's own copies the sign."""
-    return (state >> bits) & ((1 << (64 - bits)) - 1)
-
-
-ROUNDS = 10
-MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-WEYL = (0x9E3779B9, 0xBB67AE85)
-WORD = 0xFFFFFFFF
 
 
 def random_words(seeds: Tensor, count: int, *, stream: int) -> Tensor:
@@ -103,6 +82,27 @@ def philox(counter: Tensor, key: Tensor) -> Tensor:
         c0, c1, c2, c3 = _high(p1) ^ c1 ^ k0, p1 & WORD, _high(p0) ^ c3 ^ k1, p0 & WORD
         k0, k1 = (k0 + WEYL[0]) & WORD, (k1 + WEYL[1]) & WORD
     return torch.stack([c0, c1, c2, c3], dim=-1)
+
+
+def _signed(constant: int) -> int:
+    """An unsigned 64-bit constant as the int64 of the same bits; int64 products wrap alike."""
+    return constant - 2**64 if constant >= 2**63 else constant
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_FIRST = _signed(0xBF58476D1CE4E5B9)
+_SECOND = _signed(0x94D049BB133111EB)
+
+
+def _finalise(state: Tensor) -> Tensor:
+    state = (state ^ _shifted(state, 30)) * _FIRST
+    state = (state ^ _shifted(state, 27)) * _SECOND
+    return state ^ _shifted(state, 31)
+
+
+def _shifted(state: Tensor, bits: int) -> Tensor:
+    """Logical shift to the right; torch's own copies the sign."""
+    return (state >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def _high(product: Tensor) -> Tensor:

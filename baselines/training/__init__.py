@@ -1,1 +1,1 @@
-"""How a SliceReconstruction is trained: `fit.train_on_slices` and what it is made of; knows nothing of methods."""
+"""Training of slice-wise methods: `fit.train_on_slices` and what it is made of; knows no single method."""

@@ -1,4 +1,4 @@
-"""quiet: what the process says while it trains."""
+"""train_on_slices: a fit on one device or on several, from the start or resumed from its checkpoints."""
 
 import json
 import logging
@@ -17,21 +17,148 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from baselines.reconstruction import SliceReconstruction
 from baselines.slices.sampling import Volumes, hold_volumes
 from baselines.slices.seeding import seeded
-from baselines.training.loop import Healthy, train_stages
-from baselines.training.resume import SavedStages
+from baselines.training.loop import HealthyVolumes, train_stages
+from baselines.training.resume import StageCheckpoints
+from baselines.training.stage import TrainableDetector
 from benchmark.methods.exact_float32 import exact_float32
 from datasets.case import Case
 
-ANNOUNCERS = ("lightning.pytorch", "lightning.fabric")
+CHECKPOINT_FORMAT = 2
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
+LIGHTNING_LOGGERS = ("lightning.pytorch", "lightning.fabric")
+# Files through which volumes and weights pass between processes: a container's shared memory is often smaller than a
+# network. No stage's name begins with a dot.
+VOLUMES, WEIGHTS = ".volumes", ".weights"
+
+
+def train_on_slices(
+    detector: TrainableDetector, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path
+) -> None:
+    """Train the stages of a detector whose weights were drawn under `seed`, or resume an interrupted fit.
+
+    Draws from torch's global generators. Logs go to `workdir/log`, speeds to `workdir/training.json`;
+    checkpoints are in `workdir/checkpoints` until the fit is complete.
+
+    Raises:
+        ValueError: slices are not of `config.size`, a cohort is empty, the CPU is to train in fp16, or a batch
+            cannot be shared by the devices.
+        FloatingPointError: a loss is NaN or infinite.
+    """
+    single = detector.devices == 1
+    device = detector.device if single else torch.device("cpu")
+    healthy = HealthyVolumes(hold_volumes(train, "training", device), hold_volumes(val, "validation", device))
+    for volumes in (healthy.train, healthy.val):
+        detector.check(volumes.images.shape[-3:])
+    checkpoints = StageCheckpoints(workdir / "checkpoints")
+    checkpoints.claim(_identity(detector, healthy, seed))
+    with _quiet_lightning(), _deterministic():
+        fabric = _fabric(detector)
+        if single:
+            train_stages(fabric, detector, healthy, seed=seed, workdir=workdir, checkpoints=checkpoints)
+        else:
+            job = _RankJob(type(detector), detector.config, seed, workdir, checkpoints)
+            _train_in_processes(fabric, detector, healthy, job)
+    checkpoints.clear()
+
+
+def _identity(detector: TrainableDetector, healthy: HealthyVolumes, seed: int) -> str:
+    """Digest of all that decides the weights: method, config, seed and data."""
+    method = [CHECKPOINT_FORMAT, type(detector).__qualname__, asdict(detector.config), seed]
+    digest = sha256(json.dumps(method, sort_keys=True, default=str).encode())
+    for volumes in (healthy.train, healthy.val):
+        digest.update(repr(tuple(volumes.images.shape)).encode())
+        for held in (volumes.images, volumes.brain_masks):
+            digest.update(held.cpu().numpy().data)
+    return digest.hexdigest()
+
+
+def _fabric(detector: TrainableDetector) -> Fabric:
+    """Lightning's hardware and precision: the detector's device, or a spawned process for each of `devices`."""
+    device, single = detector.device, detector.devices == 1
+    own = [device.index or 0] if device.type == "cuda" else 1
+    return Fabric(
+        accelerator="gpu" if device.type == "cuda" else device.type,
+        devices=own if single else detector.devices,
+        strategy="auto" if single else "ddp_spawn",
+        precision=PRECISIONS[detector.config.precision],
+        plugins=[_SingleNode()],  # even in a SLURM job of several tasks: each task trains a fit of its own
+    )
+
+
+class _SingleNode(LightningEnvironment):
+    """Silences Lightning in a spawned process, which gets here before any other code of this package."""
+
+    def set_global_rank(self, rank: int) -> None:
+        super().set_global_rank(rank)
+        for name in LIGHTNING_LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class _RankJob:
+    """What a spawned process has to know; `method` and `config` have to be importable by name."""
+
+    method: type[TrainableDetector]
+    config: Any
+    seed: int
+    workdir: Path
+    checkpoints: StageCheckpoints
+
+
+def _train_in_processes(fabric: Fabric, detector: TrainableDetector, healthy: HealthyVolumes, job: _RankJob) -> None:
+    """Train in one process a device and load the result into `detector`.
+
+    Raises:
+        FloatingPointError: a loss is NaN or infinite.
+    """
+    job.checkpoints.write(VOLUMES, {field.name: vars(getattr(healthy, field.name)) for field in fields(healthy)})
+    with _restored_port():
+        failure = fabric.launch(partial(_train_rank, job=job))
+    if failure is not None:
+        raise failure
+    detector.load_state_dict(job.checkpoints.read(WEIGHTS))
+
+
+def _train_rank(fabric: Fabric, job: _RankJob) -> FloatingPointError | None:
+    """Train in a spawned process; all ranks see the same losses, so either all fail or none."""
+    with _quiet_lightning(), _deterministic(), seeded(job.seed, fabric.device):
+        detector = job.method(job.config).to(fabric.device)
+        stored = job.checkpoints.read(VOLUMES)
+        healthy = HealthyVolumes(**{role: _on_device(fabric, held) for role, held in stored.items()})
+        try:
+            train_stages(fabric, detector, healthy, seed=job.seed, workdir=job.workdir, checkpoints=job.checkpoints)
+        except FloatingPointError as error:
+            return error
+        if fabric.is_global_zero:
+            job.checkpoints.write(WEIGHTS, detector.state_dict())
+    return None
+
+
+def _on_device(fabric: Fabric, held: Any) -> Volumes:
+    return Volumes(held["images"].to(fabric.device), held["brain_masks"].to(fabric.device), held["spacing"])
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Lightning's announcements and advice are left out; errors and the detector's own warnings pass."""
-    loggers = [logging.getLogger(name) for name in ANNOUNCERS]
+def _restored_port() -> Iterator[None]:
+    """Restore MASTER_PORT: Lightning leaves the port of its processes there, and the next fit would take it."""
+    before = os.environ.get("MASTER_PORT")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("MASTER_PORT", None)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Suppress Lightning's announcements and advice; errors and the detector's own warnings pass."""
+    loggers = [logging.getLogger(name) for name in LIGHTNING_LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
@@ -45,11 +172,11 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def repeatable() -> Iterator[None]:
-    """Algorithms that add in one order: equal seeds are to give equal weights.
+def _deterministic() -> Iterator[None]:
+    """Use algorithms that add in a fixed order, and exact float32, so that equal seeds give equal weights on a GPU.
 
-    The fast kernels of attention add gradients in no fixed order, and cuDNN's choice of convolutions may change
-    from run to run. float32 is float32.
+    The fast attention kernels add gradients in no fixed order, and cuDNN's choice of convolutions may differ between
+    runs.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
@@ -59,134 +186,3 @@ def repeatable() -> Iterator[None]:
             yield
     finally:
         cudnn.deterministic, cudnn.benchmark = before
-
-
-PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "fp32": "32-true",
-    "bf16": "bf16-mixed",
-    "fp16": "16-mixed",
-}
-
-
-def fabric_for(detector: SliceReconstruction) -> Fabric:
-    """The detector's own device, or the first `detector.devices` of its kind, a spawned process each."""
-    device, alone = detector.device, detector.devices == 1
-    own = [device.index or 0] if device.type == "cuda" else 1
-    return Fabric(
-        accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=own if alone else detector.devices,
-        strategy="auto" if alone else "ddp_spawn",
-        precision=PRECISIONS[detector.config.precision],
-        plugins=[_Environment()],  # who runs several fits on a cluster gives each one process
-    )
-
-
-class _Environment(LightningEnvironment):
-    """Announces no process: a spawned one gets here before anything of ours."""
-
-    def set_global_rank(self, rank: int) -> None:
-        super().set_global_rank(rank)
-        for name in ANNOUNCERS:
-            logging.getLogger(name).setLevel(logging.ERROR)
-
-
-VOLUMES, FITTED = ".volumes", ".fitted"  # no stage's name begins with a dot
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a process has to know; `detector` and `config` have to be importable by name."""
-
-    detector: type[SliceReconstruction]
-    config: Any
-    seed: int
-    workdir: Path
-    saved: SavedStages
-
-
-def train_in_processes(fabric: Fabric, detector: SliceReconstruction, healthy: Healthy, order: Order) -> None:
-    """Leave in `detector` what the processes of `fabric` made of weights drawn under the order's seed.
-
-    Raises:
-        FloatingPointError: a loss is NaN or infinite.
-    """
-    order.saved.write(VOLUMES, {field.name: vars(getattr(healthy, field.name)) for field in fields(healthy)})
-    with _own_port():
-        failure = fabric.launch(partial(_train_rank, order=order))
-    if failure is not None:
-        raise failure
-    detector.load_state_dict(order.saved.read(FITTED))
-
-
-def _train_rank(fabric: Fabric, order: Order) -> FloatingPointError | None:
-    """All ranks see the same losses, so that none waits for one that gave up."""
-    with quiet(), repeatable(), seeded(order.seed, fabric.device):
-        detector = order.detector(order.config).to(fabric.device)
-        healthy = Healthy(**{role: _on_device(fabric, held) for role, held in order.saved.read(VOLUMES).items()})
-        try:
-            train_stages(fabric, detector, healthy, seed=order.seed, workdir=order.workdir, saved=order.saved)
-        except FloatingPointError as error:
-            return error
-        if fabric.is_global_zero:
-            order.saved.write(FITTED, detector.state_dict())
-    return None
-
-
-def _on_device(fabric: Fabric, held: Any) -> Volumes:
-    return Volumes(held["images"].to(fabric.device), held["brain_masks"].to(fabric.device), held["spacing"])
-
-
-@contextmanager
-def _own_port() -> Iterator[None]:
-    """Lightning leaves the port of its processes in the environment, where the next fit would take it."""
-    before = os.environ.get("MASTER_PORT")
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop("MASTER_PORT", None)
-
-
-CHECKPOINT_FORMAT = 2
-
-
-def train_on_slices(
-    detector: SliceReconstruction, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path
-) -> None:
-    """Train the stages of a detector whose weights were drawn under `seed`, or go on where a fit was interrupted.
-
-    Draws from torch's global generators. Logs go to `workdir/log`, speeds to `workdir/training.json`;
-    checkpoints are in `workdir/checkpoints` until the end.
-
-    Raises:
-        ValueError: slices are not of `config.size`, a cohort is empty, the CPU is to train in fp16, or a batch
-            cannot be shared by the devices.
-        FloatingPointError: a loss is NaN or infinite.
-    """
-    alone = detector.devices == 1
-    device = detector.device if alone else torch.device("cpu")
-    healthy = Healthy(hold_volumes(train, "training", device), hold_volumes(val, "validation", device))
-    for volumes in (healthy.train, healthy.val):
-        detector.check(volumes.images.shape[-3:])
-    saved = SavedStages(workdir / "checkpoints")
-    saved.claim(_identity(detector, healthy, seed))
-    with quiet(), repeatable():
-        fabric = fabric_for(detector)
-        if alone:
-            train_stages(fabric, detector, healthy, seed=seed, workdir=workdir, saved=saved)
-        else:
-            order = Order(type(detector), detector.config, seed, workdir, saved)
-            train_in_processes(fabric, detector, healthy, order)
-    saved.clear()
-
-
-def _identity(detector: SliceReconstruction, healthy: Healthy, seed: int) -> str:
-    """Digest of all that decides the weights: method, config, seed and data."""
-    cls = type(detector)
-    said = [CHECKPOINT_FORMAT, cls.__qualname__, asdict(detector.config), seed]
-    digest = sha256(json.dumps(said, sort_keys=True, default=str).encode())
-    for volumes in (healthy.train, healthy.val):
-        digest.update(repr(tuple(volumes.images.shape)).encode())
-        for held in (volumes.images, volumes.brain_masks):
-            digest.update(held.cpu().numpy().data)
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""TrainingLog: a stage's losses as a table, as TensorBoard events where that is installed, and as pictures."""
+"""What a training reports: the log of each stage, its step bar on stderr, and `training.json` with what it took."""
 
 import csv
 import json
@@ -10,25 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from baselines.training.stage import Stage
 from datasets.io.atomic import write_text
 
 TABLE = "metrics.csv"
 MAIN_STAGE = "train"
+REFRESHES_IN_A_FILE, REFRESHES_IN_A_TERMINAL = 20, 500
 
 
 class TrainingLog:
-    """Writes to a stage's folder, row by row: who watches a training sees it, and a killed one loses nothing."""
+    """A stage's losses as a table, as TensorBoard events where that is installed, and as pictures.
+
+    Each row is flushed, so that a running training can be watched and a killed one loses nothing.
+    """
 
     def __init__(self, folder: Path, columns: Sequence[str], *, step: int) -> None:
-        """Goes on after `step`: rows of later steps are of a training that was interrupted, and dropped."""
+        """Continue after `step`: later rows are of a training that was interrupted, and are dropped."""
         folder.mkdir(parents=True, exist_ok=True)
         if step == 0:
-            _forget(folder)
+            _remove_old_log(folder)
         self.folder = folder
         self.columns = ("step", *columns)
         rows = _rows_up_to(folder / TABLE, step)
@@ -36,7 +40,7 @@ class TrainingLog:
         self.table = csv.DictWriter(self.stream, self.columns)
         self.table.writeheader()
         self.table.writerows(rows)
-        self.events = _events(folder, step)
+        self.events = _event_writer(folder, step)
 
     def write(self, step: int, numbers: Mapping[str, float]) -> None:
         """One row; columns without a number stay empty."""
@@ -51,7 +55,7 @@ class TrainingLog:
         # matplotlib takes half a second to import.
         from matplotlib.image import imsave
 
-        picture = beside_each_other(slices, reconstructions)
+        picture = slices_above_reconstructions(slices, reconstructions)
         imsave(self.folder / f"step-{step:06d}.png", picture, cmap="gray", vmin=0, vmax=1)
         if self.events is not None:
             self.events.add_image("reconstructions", picture, step, dataformats="HW")
@@ -62,12 +66,65 @@ class TrainingLog:
             self.events.close()
 
 
+class StepBar:
+    """A stage's steps, losses and time left on one line of stderr; refreshed often in a terminal, seldom in a file."""
+
+    def __init__(self, stage: Stage, first: int) -> None:
+        """Continue from step `first`."""
+        refreshes = REFRESHES_IN_A_TERMINAL if sys.stderr.isatty() else REFRESHES_IN_A_FILE
+        self.interval = max(stage.steps // refreshes, 1)
+        self.last = first
+        self.postfix: dict[str, str] = {}
+        self.bar = tqdm(desc=stage.name, total=stage.steps, initial=first, file=sys.stderr, dynamic_ncols=True)
+
+    def show(self, step: int, losses: Mapping[str, float], *, data: float) -> None:
+        """After `step` steps, of whose time the share `data` was spent on drawing slices; other losses stay."""
+        self.bar.n = step
+        self.postfix |= {name: f"{loss:.3g}" for name, loss in losses.items()} | {"data": f"{data:.0%}"}
+        self.bar.set_postfix(self.postfix, refresh=False)
+        if step - self.last >= self.interval:
+            self.bar.refresh()
+            self.last = step
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What a stage's training took; kept in a fit's `training.json`.
+
+    Attributes:
+        name: of the stage.
+        steps: completed; fewer than planned where patience ran out.
+        seconds: of the steps alone, without validation, logging and checkpoints.
+        steps_per_second: mean over the steps.
+        data_wait_fraction: share of the seconds in which slices were drawn; see Stopwatch.
+        best_step: the step at which the kept weights were reached.
+        best_validation_loss: None where the last weights are kept.
+    """
+
+    name: str
+    steps: int
+    seconds: float
+    steps_per_second: float
+    data_wait_fraction: float
+    best_step: int
+    best_validation_loss: float | None
+
+
+def write_records(records: Sequence[StageRecord], workdir: Path) -> None:
+    """`training.json`: a list, one record a stage in the order of training."""
+    content = json.dumps([asdict(record) for record in records], indent=1)
+    write_text(workdir / "training.json", content + "\n")
+
+
 def log_folder(workdir: Path, stage: str) -> Path:
-    """That of a method's own training is `workdir/log`, those of other stages lie below it."""
+    """`workdir/log` for a method's main stage, a folder below it for any other."""
     return workdir / "log" if stage == MAIN_STAGE else workdir / "log" / stage
 
 
-def beside_each_other(slices: Tensor, reconstructions: Tensor) -> NDArray[np.float32]:
+def slices_above_reconstructions(slices: Tensor, reconstructions: Tensor) -> NDArray[np.float32]:
     """`(2 Y, B X)` in [0, 1]: the middle slice of each `(B, stack, X, Y)` input above its reconstruction."""
     middle = slices.shape[1] // 2
     rows = [images[:, middle].float().clamp(0, 1).cpu() for images in (slices, reconstructions)]
@@ -75,8 +132,8 @@ def beside_each_other(slices: Tensor, reconstructions: Tensor) -> NDArray[np.flo
     return np.concatenate([row.numpy() for row in turned])
 
 
-def _forget(folder: Path) -> None:
-    """Remove what an earlier training left that this one would not write over."""
+def _remove_old_log(folder: Path) -> None:
+    """Remove what an earlier training left and this one would not overwrite."""
     for pattern in ("step-*.png", "events.out.tfevents.*"):
         for path in folder.glob(pattern):
             path.unlink()
@@ -91,65 +148,10 @@ def _rows_up_to(path: Path, step: int) -> list[dict[str, Any]]:
     return [row for row in whole if int(row["step"]) <= step]
 
 
-def _events(folder: Path, step: int) -> Any:
-    """A writer of TensorBoard's events, or None; events after `step` are purged."""
+def _event_writer(folder: Path, step: int) -> Any:
+    """A writer of TensorBoard events, or None without TensorBoard; events after `step` are purged."""
     if not find_spec("tensorboard"):
         return None
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(folder, purge_step=step + 1 if step else None)
-
-
-@dataclass(frozen=True)
-class StageRecord:
-    """Kept in a fit's `training.json`.
-
-    Attributes:
-        name: of the stage.
-        steps: taken; fewer than planned where patience ran out.
-        seconds: of the steps alone, without looks, logs and checkpoints.
-        steps_per_second: their mean.
-        data_wait_fraction: share of the seconds in which slices were drawn; see Stopwatch.
-        best_step: after how many steps the kept weights were reached.
-        best_validation_loss: None where the last weights are kept.
-    """
-
-    name: str
-    steps: int
-    seconds: float
-    steps_per_second: float
-    data_wait_fraction: float
-    best_step: int
-    best_validation_loss: float | None
-
-
-def write_records(records: Sequence[StageRecord], workdir: Path) -> None:
-    """`training.json`: a list, a record a stage in the order of training."""
-    write_text(workdir / "training.json", json.dumps([asdict(record) for record in records], indent=1) + "\n")
-
-
-REDRAWN_IN_A_FILE, REDRAWN_IN_A_TERMINAL = 20, 500
-
-
-class StepBar:
-    """Redrawn often in a terminal, seldom in a file."""
-
-    def __init__(self, stage: Stage, first: int) -> None:
-        """Goes on from step `first`."""
-        redrawn = REDRAWN_IN_A_TERMINAL if sys.stderr.isatty() else REDRAWN_IN_A_FILE
-        self.interval = max(stage.steps // redrawn, 1)
-        self.last = first
-        self.words: dict[str, str] = {}
-        self.bar = Tqdm(desc=stage.name, total=stage.steps, initial=first, file=sys.stderr, dynamic_ncols=True)
-
-    def show(self, step: int, losses: Mapping[str, float], *, data: float) -> None:
-        """After `step` steps, of whose time the share `data` was spent on drawing slices; other losses stay."""
-        self.bar.n = step
-        self.words |= {name: f"{loss:.3g}" for name, loss in losses.items()} | {"data": f"{data:.0%}"}
-        self.bar.set_postfix(self.words, refresh=False)
-        if step - self.last >= self.interval:
-            self.bar.refresh()
-            self.last = step
-
-    def close(self) -> None:
-        self.bar.close()

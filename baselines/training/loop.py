@@ -1,4 +1,4 @@
-"""Surroundings: what all stages of a fit share."""
+"""The training loop: a fit's stages one after the other, each from its first or its saved step to the kept weights."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -9,94 +9,116 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines.reconstruction import SliceReconstruction
 from baselines.slices.sampling import Batches, Volumes, evenly_spaced_slices
 from baselines.slices.seeding import mix_seed, seeded
-from baselines.training.all_reduce import over_ranks, share_buffers
+from baselines.training.all_reduce import broadcast_buffers, reduce_over_ranks
 from baselines.training.log import StageRecord, StepBar, TrainingLog, log_folder, write_records
-from baselines.training.model_selection import KeptWeights, Validation, WeightAverage, check_finite
-from baselines.training.resume import SavedStages
-from baselines.training.stage import Stage
-from baselines.training.timing import Stopwatch, Timetable
-from baselines.training.updates import Turns
+from baselines.training.model_selection import BestWeights, Validation, WeightAverage, check_finite
+from baselines.training.resume import StageCheckpoints
+from baselines.training.stage import Stage, TrainableDetector
+from baselines.training.timing import Schedule, Stopwatch
+from baselines.training.updates import AlternatingUpdates
 from benchmark.methods.termination import Terminated, postponed_termination
+
+VALIDATION_SLICES = 8  # a case: neighbouring slices say nearly the same
+CHECKPOINT_SECONDS = 30.0  # between two checkpoints, at least
+PICTURE_SLICES = 4
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """Of one of the processes that train.
+class HealthyVolumes:
+    """The volumes that a fit learns from and validates on."""
+
+    train: Volumes
+    val: Volumes
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all stages of a fit share, in one of the processes that train.
 
     Attributes:
-        detector: a loss may reach all of its weights.
-        batch: inputs a step, over all ranks.
-        stack: neighbouring slices an input.
-        fixed: `(M, stack, X, Y)` slices of the validation cases.
+        detector: a stage's loss may reach all of its weights.
+        validation_slices: `(M, stack, X, Y)`, fixed.
     """
 
     fabric: Fabric
-    detector: nn.Module
-    config: Any
-    batch: int
-    stack: int
+    detector: TrainableDetector
     volumes: Volumes
-    fixed: Tensor
+    validation_slices: Tensor
     seed: int
     workdir: Path
-    saved: SavedStages
-
-    def batches(self, stage: Stage) -> Batches:
-        """Of a stage; this process takes its share."""
-        return Batches(
-            self.volumes,
-            steps=stage.steps,
-            size=self.batch,
-            stack=self.stack,
-            augment=stage.augment,
-            seed=self.seed,
-            stage=stage.name,
-            rank=self.fabric.global_rank,
-            ranks=self.fabric.world_size,
-        )
+    checkpoints: StageCheckpoints
 
 
-CHECKPOINT_SECONDS = 30.0  # between two of them, at least
-SHOWN = 4  # slices a picture
+def train_stages(
+    fabric: Fabric,
+    detector: TrainableDetector,
+    healthy: HealthyVolumes,
+    *,
+    seed: int,
+    workdir: Path,
+    checkpoints: StageCheckpoints,
+) -> None:
+    """Train the stages of a detector and write their records; the volumes are on the detector's device.
+
+    Raises:
+        ValueError: two stages share a name.
+        FloatingPointError: a loss is NaN or infinite.
+    """
+    detector.eval()
+    slices = evenly_spaced_slices(healthy.val, VALIDATION_SLICES, stack=detector.stack)
+    context = Context(fabric, detector, healthy.train, slices, seed, workdir, checkpoints)
+    records = [train_stage(context, stage) for stage in _stages(detector, seed)]
+    if fabric.is_global_zero:
+        write_records(records, workdir)
 
 
-def train_stage(around: Surroundings, stage: Stage) -> StageRecord:
-    """Leave a stage's kept weights in its network: by training, or from disk where that had ended before.
+def train_stage(context: Context, stage: Stage) -> StageRecord:
+    """Train a stage, or read it from disk where it was completed before; its network holds the kept weights then.
 
     Raises:
         FloatingPointError: the validation loss, or a loss of a stage without one, is NaN or infinite.
     """
-    stage.network.to(around.fabric.device)
-    state = around.saved.read(stage.name)
+    stage.network.to(context.fabric.device)
+    state = context.checkpoints.read(stage.name)
     if "record" not in state:
-        state = StageTraining(around, stage).run(state)
-        if around.fabric.is_global_zero:
-            around.saved.write(stage.name, state)
+        state = StageTraining(context, stage).run(state)
+        if context.fabric.is_global_zero:
+            context.checkpoints.write(stage.name, state)
     stage.network.load_state_dict(state["weights"])
     stage.network.eval()
     return StageRecord(**state["record"])
 
 
 class StageTraining:
-    """A stage under way: its state on disk is all that the steps to come depend on."""
+    """A stage in training; its saved state is all that the remaining steps depend on."""
 
-    def __init__(self, around: Surroundings, stage: Stage) -> None:
-        fabric, config = around.fabric, around.config
-        self.around, self.stage, self.fabric, self.network = around, stage, fabric, stage.network
-        self.batches = around.batches(stage)
-        self.validation = Validation(fabric, around.fixed, size=around.batch)
-        weights = (*stage.network.parameters(), *around.detector.parameters())
-        _forget_scale(fabric)
-        self.turns = Turns(fabric, stage.players, weights, gradient_clip=config.gradient_clip)
-        self.average = WeightAverage(stage.network, config.ema)
-        self.kept = KeptWeights()
-        self.watch = Stopwatch(fabric.device)
-        self.timetable = Timetable(stage.steps, config.validate_every)
+    def __init__(self, context: Context, stage: Stage) -> None:
+        fabric, detector = context.fabric, context.detector
+        self.context, self.stage, self.fabric, self.network = context, stage, fabric, stage.network
+        self.config = detector.config
+        self.batches = Batches(
+            context.volumes,
+            steps=stage.steps,
+            size=detector.inputs_a_step,
+            stack=detector.stack,
+            augment=stage.augment,
+            seed=context.seed,
+            stage=stage.name,
+            rank=fabric.global_rank,
+            ranks=fabric.world_size,
+        )
+        self.validation = Validation(fabric, context.validation_slices, batch_size=detector.inputs_a_step)
+        weights = (*stage.network.parameters(), *detector.parameters())
+        _reset_loss_scale(fabric)
+        self.updates = AlternatingUpdates(fabric, stage.players, weights, gradient_clip=self.config.gradient_clip)
+        self.average = WeightAverage(stage.network, self.config.ema)
+        self.best = BestWeights()
+        self.stopwatch = Stopwatch(fabric.device)
+        self.schedule = Schedule(stage.steps, self.config.validate_every)
         self.step, self.saved_at = 0, time.monotonic()
         self.log: TrainingLog | None = None
         self.bar: StepBar | None = None
@@ -106,92 +128,93 @@ class StageTraining:
         if state:
             self._load(state)
         self.network.train()
-        with self._shown(), postponed_termination() as to_end:
-            self.watch.start()
-            while self.step < self.stage.steps and not self._patience_is_out():
-                if to_end():
-                    self._end_here()
+        with self._logging(), postponed_termination() as termination_requested:
+            self.stopwatch.start()
+            while self.step < self.stage.steps and not self._out_of_patience():
+                if termination_requested():
+                    self._terminate()
                 self._take_step()
-                if self.timetable.pause(self.step):
-                    with self.watch.paused():
+                if self.schedule.any(self.step):
+                    with self.stopwatch.paused():
                         self._pause()
-        self.turns.forget_gradients()
+        self.updates.zero_gradients()
         if self.stage.validation_loss is None:
             with self.average.in_place():
-                self.kept.keep(self.network, self.step)
-        return {"weights": self.kept.weights, "record": asdict(self._record())}
+                self.best.keep(self.network, self.step)
+        return {"weights": self.best.weights, "record": asdict(self._record())}
 
     def _take_step(self) -> None:
-        timed = self.timetable.note(self.step)
-        with self.watch.waiting() if timed else nullcontext():
+        timed = self.schedule.log_row(self.step)
+        with self.stopwatch.waiting() if timed else nullcontext():
             slices = self.batches.slices(self.step)
         with seeded(self.batches.seed(self.step), self.fabric.device):
-            self.turns.take(slices, self.step)
-        share_buffers(self.fabric, self.network)
+            self.updates.step(slices, self.step)
+        broadcast_buffers(self.fabric, self.network)
         self.step += 1
-        self.average.follow(self.step)
+        self.average.update(self.step)
 
-    def _end_here(self) -> None:
-        """Between two steps everything is whole, so that the next fit takes the step that would have come."""
+    def _terminate(self) -> None:
+        """Save and stop between two steps, where the state is complete: the next fit takes the step after."""
         if self.fabric.is_global_zero and self.step:
             self._write()
         raise Terminated
 
-    def _patience_is_out(self) -> bool:
-        patience = self.around.config.patience
-        return patience is not None and self.kept.looks_since >= patience
+    def _out_of_patience(self) -> bool:
+        patience = self.config.patience
+        return patience is not None and self.best.validations_since >= patience
 
     def _pause(self) -> None:
-        """Look, note and save what is due after this step."""
+        """Validate, log and save what is due after this step."""
         numbers = self._losses()
-        with self._evaluating():
-            if self.stage.validation_loss is not None and self.timetable.look(self.step):
+        with self._evaluation_mode():
+            if self.stage.validation_loss is not None and self.schedule.validation(self.step):
                 numbers["val_loss"] = self.validation.loss(self.stage.validation_loss)
-                self.kept.see(self.network, numbers["val_loss"], self.step)
-            if self.timetable.picture(self.step):
-                self._show_slices()
-        self._note(numbers)
-        if self.timetable.checkpoint(self.step):
+                self.best.update(self.network, numbers["val_loss"], self.step)
+            if self.schedule.picture(self.step):
+                self._log_picture()
+        self._log_numbers(numbers)
+        if self.schedule.checkpoint(self.step):
             self._save()
 
     def _losses(self) -> dict[str, float]:
-        """Of each player's latest turn, the mean over the ranks."""
-        latest = torch.stack([loss.float() for loss in self.turns.losses.values()])
-        means = over_ranks(self.fabric, latest, "mean")
-        losses = dict(zip(self.turns.losses, means.tolist(), strict=True))
+        """Of each player's latest update, the mean over the ranks."""
+        latest = torch.stack([loss.float() for loss in self.updates.losses.values()])
+        means = reduce_over_ranks(self.fabric, latest, "mean")
+        losses = dict(zip(self.updates.losses, means.tolist(), strict=True))
         if self.stage.validation_loss is None:
             for name, loss in losses.items():
                 check_finite(loss, f"loss '{name}'", self.step)
         return losses
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """The averaged weights in evaluation mode."""
+    def _evaluation_mode(self) -> Iterator[None]:
+        """Within the block the network is in evaluation mode, with the averaged weights."""
         self.network.eval()
         with self.average.in_place(), torch.no_grad():
             yield
         self.network.train()
 
-    def _show_slices(self) -> None:
+    def _log_picture(self) -> None:
         if self.log is not None and self.stage.reconstruct is not None:
-            positions = torch.linspace(0, len(self.around.fixed) - 1, SHOWN + 2)[1:-1].round().long()
-            slices = self.around.fixed[positions.unique()]
+            fixed = self.context.validation_slices
+            positions = torch.linspace(0, len(fixed) - 1, PICTURE_SLICES + 2)[1:-1].round().long()
+            slices = fixed[positions.unique()]
             with seeded(0, self.fabric.device), self.fabric.autocast():
                 self.log.show(self.step, slices, self.stage.reconstruct(slices))
 
-    def _note(self, numbers: Mapping[str, float]) -> None:
+    def _log_numbers(self, numbers: Mapping[str, float]) -> None:
         if self.log is not None and self.bar is not None:
-            self.log.write(self.step, {**numbers, "steps_per_second": self.watch.recent_rate(self.step)})
-            self.bar.show(self.step, numbers, data=self.watch.data_wait_fraction(self.step))
+            self.log.write(self.step, {**numbers, "steps_per_second": self.stopwatch.recent_rate(self.step)})
+            self.bar.show(self.step, numbers, data=self.stopwatch.data_wait_fraction(self.step))
 
     @contextmanager
-    def _shown(self) -> Iterator[None]:
-        """The first rank keeps a log and draws a bar meanwhile."""
+    def _logging(self) -> Iterator[None]:
+        """Within the block the first rank keeps a log and shows a bar."""
         if not self.fabric.is_global_zero:
             yield
             return
         columns = [*(player.name for player in self.stage.players), "val_loss", "steps_per_second"]
-        self.log = TrainingLog(log_folder(self.around.workdir, self.stage.name), columns, step=self.step)
+        self.log = TrainingLog(log_folder(self.context.workdir, self.stage.name), columns, step=self.step)
         self.bar = StepBar(self.stage, self.step)
         try:
             yield
@@ -203,11 +226,11 @@ class StageTraining:
         return StageRecord(
             name=self.stage.name,
             steps=self.step,
-            seconds=self.watch.seconds,
-            steps_per_second=self.watch.rate(self.step),
-            data_wait_fraction=self.watch.data_wait_fraction(self.step),
-            best_step=self.kept.step,
-            best_validation_loss=self.kept.loss,
+            seconds=self.stopwatch.seconds,
+            steps_per_second=self.stopwatch.rate(self.step),
+            data_wait_fraction=self.stopwatch.data_wait_fraction(self.step),
+            best_step=self.best.step,
+            best_validation_loss=self.best.loss,
         )
 
     def _save(self) -> None:
@@ -218,7 +241,7 @@ class StageTraining:
 
     def _write(self) -> None:
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        self.around.saved.write(self.stage.name, {"step": self.step, **parts})
+        self.context.checkpoints.write(self.stage.name, {"step": self.step, **parts})
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self.step = state["step"]
@@ -229,61 +252,16 @@ class StageTraining:
         """What changes from step to step."""
         return {
             "network": self.network,
-            "turns": self.turns,
+            "updates": self.updates,
             "scaler": self.fabric.strategy.precision,
             "average": self.average,
-            "kept": self.kept,
-            "watch": self.watch,
+            "best": self.best,
+            "stopwatch": self.stopwatch,
         }
 
 
-def _forget_scale(fabric: Fabric) -> None:
-    """Every stage finds the loss scale of fp16 for itself, whether or not the stage before was trained just now."""
-    scaler = getattr(fabric.strategy.precision, "scaler", None)
-    if scaler is not None:
-        scaler.load_state_dict(torch.amp.GradScaler(fabric.device.type).state_dict())
-
-
-VALIDATION_SLICES = 8  # a case: neighbouring slices say nearly the same
-
-
-@dataclass(frozen=True)
-class Healthy:
-    """The volumes of a fit."""
-
-    train: Volumes
-    val: Volumes
-
-
-def train_stages(
-    fabric: Fabric, detector: SliceReconstruction, healthy: Healthy, *, seed: int, workdir: Path, saved: SavedStages
-) -> None:
-    """Train what `detector.stages()` yields, and write what came of it; the volumes are on the detector's device.
-
-    Raises:
-        ValueError: two stages share a name.
-        FloatingPointError: a loss is NaN or infinite.
-    """
-    detector.eval()
-    around = Surroundings(
-        fabric=fabric,
-        detector=detector,
-        config=detector.config,
-        batch=detector.inputs_a_step,
-        stack=detector.stack,
-        volumes=healthy.train,
-        fixed=evenly_spaced_slices(healthy.val, VALIDATION_SLICES, stack=detector.stack),
-        seed=seed,
-        workdir=workdir,
-        saved=saved,
-    )
-    records = [train_stage(around, stage) for stage in _stages(detector, seed)]
-    if fabric.is_global_zero:
-        write_records(records, workdir)
-
-
-def _stages(detector: SliceReconstruction, seed: int) -> Iterator[Stage]:
-    """What a stage draws while it is made depends on the seed and its place alone, not on the stages before."""
+def _stages(detector: TrainableDetector, seed: int) -> Iterator[Stage]:
+    """Seed each stage's construction by its position, so that it does not depend on the stages before."""
     stages, names = detector.stages(), set[str]()
     while True:
         with seeded(mix_seed(seed, len(names)), detector.device):
@@ -291,6 +269,13 @@ def _stages(detector: SliceReconstruction, seed: int) -> Iterator[Stage]:
         if stage is None:
             return
         if stage.name in names:
-            raise ValueError(f"Got a second stage '{stage.name}', wanted names that differ.")
+            raise ValueError(f"Got a second stage '{stage.name}', expected names that differ.")
         names.add(stage.name)
         yield stage
+
+
+def _reset_loss_scale(fabric: Fabric) -> None:
+    """Start the fp16 loss scale anew in every stage, whether or not the stage before was trained in this process."""
+    scaler = getattr(fabric.strategy.precision, "scaler", None)
+    if scaler is not None:
+        scaler.load_state_dict(torch.amp.GradScaler(fabric.device.type).state_dict())

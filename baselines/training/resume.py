@@ -1,4 +1,4 @@
-"""SavedStages: the states of a fit's stages on disk, for the fit that goes on after an interruption."""
+"""StageCheckpoints: the state of a fit's stages on disk, from which an interrupted fit resumes."""
 
 import logging
 import os
@@ -20,8 +20,8 @@ IDENTITY = "identity"
 
 
 @dataclass(frozen=True)
-class SavedStages:
-    """One file a stage, written beside and renamed, read without unpickling anything but tensors and numbers.
+class StageCheckpoints:
+    """One file a stage, replaced atomically; reading unpickles nothing but tensors and numbers.
 
     Attributes:
         folder: holds nothing else.
@@ -30,7 +30,7 @@ class SavedStages:
     folder: Path
 
     def claim(self, identity: str) -> None:
-        """Make the folder this fit's; what a fit of another identity left there is thrown away, aloud."""
+        """Make the folder this fit's; checkpoints of a fit of another identity are deleted with a warning."""
         marker = self.folder / IDENTITY
         if self.folder.exists() and (not marker.exists() or marker.read_text() != identity):
             logger.warning("%s: ignoring the checkpoints of a fit with another config, seed or data.", self.folder)
@@ -39,7 +39,7 @@ class SavedStages:
         marker.write_text(identity)
 
     def write(self, name: str, state: Mapping[str, Any]) -> None:
-        """Replace the state of a stage; there is a whole one at any moment."""
+        """Replace the state of a stage; a crash leaves the old one or the new one, each complete."""
         with written_whole(self._path(name)) as beside, beside.open("wb") as stream:
             torch.save(state, stream)
             stream.flush()

@@ -1,8 +1,10 @@
-"""Stage: one training within a fit, and the players that take turns in it."""
+"""The terms of training: a stage, the players that are optimised in it, and what training uses of a detector."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -11,16 +13,15 @@ Loss = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Player:
-    """Weights that step down one loss; a GAN has two players, everything else one.
+    """Weights with a loss and an optimizer; a GAN has two players, everything else one.
 
     Attributes:
         name: of its loss in logs.
-        loss: mean over `(B, stack, X, Y)` slices in [0, 1]; draws from torch's global generators, which start
-            each step from (seed, stage, step) alone, so that an interrupted fit goes on as if it had not been.
-        optimizer: steps on the player's weights; weights of other players stand still meanwhile.
-        every: takes its turn at every so-manieth step, after the players before it.
-        schedule: from the steps taken before this one to the factor on the optimizer's learning rates; None
-            for a constant 1.
+        loss: mean over `(B, stack, X, Y)` slices in [0, 1]. It may draw from torch's global generators, whose state
+            before each step depends on (seed, stage, step) alone, so that an interrupted fit resumes exactly.
+        optimizer: updates the player's weights; the weights of other players are frozen meanwhile.
+        every: the player is updated at every `every`-th step, after the players before it.
+        schedule: number of completed steps -> factor on the optimizer's learning rates; None for a constant 1.
     """
 
     name: str
@@ -32,20 +33,20 @@ class Player:
 
 @dataclass(frozen=True)
 class Stage:
-    """One training: weights, who moves them, for how long, and which state of them is kept.
+    """One training within a fit: its weights, losses and length, and which weights are kept at its end.
 
-    Batch size, precision, averaging, clipping and patience are those of the detector's `Config`.
+    Batch size, precision, weight averaging, gradient clipping and patience are those of the detector's `Config`.
 
     Attributes:
-        name: of its log folder, and where its randomness starts; no two stages of a fit share one. The log of
-            the stage `train` is the log folder itself.
+        name: unique within a fit; names the log folder and seeds the stage's randomness. The log of the stage
+            `train` is the log folder itself.
         network: holds every weight and buffer that the stage changes; its `state_dict` is what is kept. It is
-            in training mode in steps; the rest of the detector stays in evaluation mode.
-        players: in the order of their turns.
+            in training mode during steps; the rest of the detector stays in evaluation mode.
+        players: in the order of their updates.
         steps: batches of slices.
-        validation_loss: the weights with the smallest one over fixed healthy validation slices under fixed
-            randomness are kept; None keeps the last weights.
-        reconstruct: `(B, stack, X, Y)` validation slices to what the log shows beside them; None shows nothing.
+        validation_loss: the weights with the smallest one, over fixed healthy validation slices under fixed
+            randomness, are kept; None keeps the last weights.
+        reconstruct: `(B, stack, X, Y)` validation slices -> the reconstructions shown in the log; None shows none.
         augment: whether slices come from augmented volumes.
     """
 
@@ -56,3 +57,27 @@ class Stage:
     validation_loss: Loss | None = None
     reconstruct: Callable[[Tensor], Tensor] | None = None
     augment: bool = False
+
+
+class TrainableDetector(Protocol):
+    """What training uses of a detector; `baselines.reconstruction.SliceReconstruction` documents the members."""
+
+    config: Any
+    devices: int
+
+    def __init__(self, config: Any) -> None: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def stack(self) -> int: ...
+    @property
+    def inputs_a_step(self) -> int: ...
+    def check(self, shape: Sequence[int]) -> None: ...
+    def stages(self) -> Iterator[Stage]: ...
+
+    # of nn.Module
+    def to(self, device: torch.device, /) -> Self: ...
+    def eval(self) -> Self: ...
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> Any: ...

@@ -1,4 +1,4 @@
-"""Stopwatch: what a stage's steps cost, and how much of that was waiting for data."""
+"""Time in a stage: after which steps it validates, logs and saves, and how many seconds its steps take."""
 
 import math
 import time
@@ -9,9 +9,47 @@ from typing import Any
 
 import torch
 
+VALIDATIONS = 20
+LOG_ROWS = 500
+CHECKPOINTS = 20
+PICTURES = 4
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is due after which step; steps are counted from 1, and everything is due after the last one.
+
+    Attributes:
+        steps: of the stage.
+        validate_every: steps between two validations; None for twenty validations in all.
+    """
+
+    steps: int
+    validate_every: int | None = None
+
+    def validation(self, step: int) -> bool:
+        return self._due(step, self.validate_every or self.steps // VALIDATIONS)
+
+    def log_row(self, step: int) -> bool:
+        return self._due(step, self.steps // LOG_ROWS)
+
+    def picture(self, step: int) -> bool:
+        return self._due(step, -(-self.steps // PICTURES))
+
+    def checkpoint(self, step: int) -> bool:
+        return self._due(step, self.steps // CHECKPOINTS)
+
+    def any(self, step: int) -> bool:
+        return self.validation(step) or self.log_row(step) or self.picture(step) or self.checkpoint(step)
+
+    def _due(self, step: int, interval: int) -> bool:
+        return step % max(interval, 1) == 0 or step == self.steps
+
 
 class Stopwatch:
-    """Counts the seconds between `paused` blocks; the device has finished its work whenever a time is taken.
+    """Seconds of a stage's steps, and how many of them were spent waiting for data.
+
+    Time in `paused` blocks does not count. The device is synchronised whenever a time is taken.
 
     Attributes:
         seconds: of all steps up to the last pause.
@@ -28,14 +66,14 @@ class Stopwatch:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Looks, logs and checkpoints are no steps."""
+        """Leave out validation, logging and checkpoints."""
         self.seconds += self._now() - self.begin
         yield
         self.start()
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Times how long one step's slices take to be drawn."""
+        """Measure how long one step's slices take to be drawn."""
         begin = self._now()
         yield
         self.waited += self._now() - begin
@@ -46,12 +84,12 @@ class Stopwatch:
         return _quotient(steps, self.seconds)
 
     def recent_rate(self, steps: int) -> float:
-        """Steps a second since it was last asked."""
+        """Steps a second since the last call."""
         (steps_before, seconds_before), self.lap = self.lap, (steps, self.seconds)
         return _quotient(steps - steps_before, self.seconds - seconds_before)
 
     def data_wait_fraction(self, steps: int) -> float:
-        """Share of the time of `steps` steps in which slices were drawn, from those that were timed.
+        """Share of the time of `steps` steps in which slices were drawn, estimated from the steps that were timed.
 
         On a GPU it is an upper bound: there the next step's slices are planned while this one is computed.
         """
@@ -71,43 +109,3 @@ class Stopwatch:
 
 def _quotient(amount: float, of: float) -> float:
     return amount / of if of else math.nan
-
-
-LOOKS = 20
-NOTES = 500
-CHECKPOINTS = 20
-PICTURES = 4
-
-
-@dataclass(frozen=True)
-class Timetable:
-    """Steps are counted from 1; everything is done after the last one too.
-
-    Attributes:
-        steps: of the stage.
-        look_every: steps between two looks; None for twenty looks in all.
-    """
-
-    steps: int
-    look_every: int | None = None
-
-    def look(self, step: int) -> bool:
-        """At the validation slices."""
-        return self._due(step, self.look_every or self.steps // LOOKS)
-
-    def note(self, step: int) -> bool:
-        """Of the losses, in the log."""
-        return self._due(step, self.steps // NOTES)
-
-    def picture(self, step: int) -> bool:
-        return self._due(step, -(-self.steps // PICTURES))
-
-    def checkpoint(self, step: int) -> bool:
-        return self._due(step, self.steps // CHECKPOINTS)
-
-    def pause(self, step: int) -> bool:
-        """Any of them."""
-        return self.look(step) or self.note(step) or self.picture(step) or self.checkpoint(step)
-
-    def _due(self, step: int, interval: int) -> bool:
-        return step % max(interval, 1) == 0 or step == self.steps

@@ -1,4 +1,4 @@
-"""Turns: the players of a stage step one after the other, each on its own weights."""
+"""AlternatingUpdates: optimizer steps of a stage's players, one after the other, each on its own weights."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,58 +11,58 @@ from baselines.training.all_reduce import average_gradients
 from baselines.training.stage import Player
 
 
-class Turns:
-    """Takes one step of all players at a time.
+class AlternatingUpdates:
+    """Updates every player that is due at a step.
 
     Attributes:
-        losses: of each player's latest turn, not read from the device yet.
+        losses: of each player's latest update, still on the device.
     """
 
     def __init__(
         self, fabric: Fabric, players: Sequence[Player], weights: Iterable[nn.Parameter], *, gradient_clip: float | None
     ) -> None:
-        """`weights` are all that a loss may reach, whoever moves them."""
-        everything = list(dict.fromkeys(weights))
-        self.seats = [_Seat(fabric, player, everything, gradient_clip) for player in players]
+        """`weights` are all that any player's loss may reach."""
+        reachable = list(dict.fromkeys(weights))
+        self._updates = [_PlayerUpdate(fabric, player, reachable, gradient_clip) for player in players]
         self.losses: dict[str, Tensor] = {}
 
-    def take(self, slices: Tensor, step: int) -> None:
+    def step(self, slices: Tensor, step: int) -> None:
         """Step number `step`, counted from 0, on `(B, stack, X, Y)` slices."""
-        for seat in self.seats:
-            if (step + 1) % seat.player.every == 0:
-                self.losses[seat.player.name] = seat.turn(slices, step)
+        for update in self._updates:
+            if (step + 1) % update.player.every == 0:
+                self.losses[update.player.name] = update.step(slices, step)
+
+    def zero_gradients(self) -> None:
+        """Free the memory of all gradients."""
+        for update in self._updates:
+            update.optimizer.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
-        return {seat.player.name: seat.optimizer.state_dict() for seat in self.seats}
+        return {update.player.name: update.optimizer.state_dict() for update in self._updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for seat in self.seats:
-            seat.optimizer.load_state_dict(state[seat.player.name])
-
-    def forget_gradients(self) -> None:
-        """Give their memory back."""
-        for seat in self.seats:
-            seat.optimizer.zero_grad()
+        for update in self._updates:
+            update.optimizer.load_state_dict(state[update.player.name])
 
 
-class _Seat:
-    """A player, the weights it moves, and those that stand still in its turn."""
+class _PlayerUpdate:
+    """A player, the weights it updates, and the weights that are frozen during its update."""
 
     def __init__(
-        self, fabric: Fabric, player: Player, everything: Sequence[nn.Parameter], gradient_clip: float | None
+        self, fabric: Fabric, player: Player, reachable: Sequence[nn.Parameter], gradient_clip: float | None
     ) -> None:
         self.fabric, self.player, self.gradient_clip = fabric, player, gradient_clip
         self.optimizer: Any = fabric.setup_optimizers(player.optimizer)
         self.rates = [group["lr"] for group in player.optimizer.param_groups]
         self.own = [weight for group in player.optimizer.param_groups for weight in group["params"]]
         own = set(self.own)
-        self.others = [weight for weight in everything if weight.requires_grad and weight not in own]
+        self.others = [weight for weight in reachable if weight.requires_grad and weight not in own]
 
-    def turn(self, slices: Tensor, step: int) -> Tensor:
-        """Step down the player's loss of these slices; the loss before the step is returned."""
-        self._set_rates(step)
+    def step(self, slices: Tensor, step: int) -> Tensor:
+        """Take one optimizer step on these slices; the loss before it."""
+        self._set_learning_rates(step)
         self.optimizer.zero_grad()
-        with _standing_still(self.others):
+        with _frozen(self.others):
             with self.fabric.autocast():
                 loss = self.player.loss(slices)
             self.fabric.backward(loss)
@@ -71,7 +71,7 @@ class _Seat:
         self.optimizer.step()
         return loss.detach()
 
-    def _set_rates(self, step: int) -> None:
+    def _set_learning_rates(self, step: int) -> None:
         if self.player.schedule is not None:
             factor = self.player.schedule(step)
             for group, rate in zip(self.player.optimizer.param_groups, self.rates, strict=True):
@@ -79,15 +79,15 @@ class _Seat:
 
     def _clip(self) -> None:
         if self.gradient_clip is not None:
-            # Under fp16 an infinite norm is no error: the scaler leaves such a step out.
+            # Under fp16 an infinite norm is no error: the loss scaler skips such a step.
             self.fabric.strategy.clip_gradients_norm(
                 nn.Module(), self.player.optimizer, max_norm=self.gradient_clip, error_if_nonfinite=False
             )
 
 
 @contextmanager
-def _standing_still(weights: Sequence[nn.Parameter]) -> Iterator[None]:
-    """No gradients for `weights`, which had them before and have them again after."""
+def _frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Disable gradients of `weights`, all of which require them outside the block."""
     for weight in weights:
         weight.requires_grad_(False)
     try:

@@ -1,4 +1,4 @@
-"""Commands about what numbers say: `compare`, `multiverse`, `calibrate`."""
+"""Commands that draw conclusions from a run: `compare`, `multiverse`, `calibrate`, `audiogram`."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -181,3 +181,22 @@ def calibrate(
     typer.echo("\n" + fill(split_text(found, name, alpha), WIDTH, break_on_hyphens=False))
     write_calibration(place / "calibration.csv", found, postprocessing)
     typer.echo(f"\nThresholds: {place / 'calibration.csv'}" + (f"\np-maps: {maps}" if maps else ""))
+
+
+@app.command()
+@user_mistakes_in_one_line
+def audiogram(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run with implant[COHORT] among its datasets.")],
+) -> None:
+    """Print the contrast at which half of the implanted lesions of each volume are found."""
+    from benchmark.analysis.implants import AUDIOGRAM
+    from benchmark.storage.folder import open_run
+    from reports.sections.implants import audiogram_text
+
+    run = open_run(folder)
+    if not (run.root / AUDIOGRAM).exists():
+        raise MissingData(
+            f"{folder}: got a run without implanted lesions, looked for {run.root / AUDIOGRAM}. Map some: "
+            'python -m benchmark run --datasets "implant[COHORT]"'
+        )
+    typer.echo(audiogram_text(run))

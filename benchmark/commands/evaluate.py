@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commands.common import RunArgument, check_name, say, user_mistakes_in_one_line
+from benchmark.commands.common import RunArgument, check_name, print_line, progress_lines, user_mistakes_in_one_line
 
 if TYPE_CHECKING:
     from benchmark.storage.run_record import Scoring
@@ -37,6 +37,7 @@ Pictures = Annotated[
 
 @app.command()
 @user_mistakes_in_one_line
+@progress_lines()
 def evaluate(
     folder: RunArgument,
     data: OtherData = None,
@@ -56,10 +57,10 @@ def evaluate(
     if ablation is not None:
         check_name("ablation of", ablation, ("postprocessing",))
         scoring = ablated(scoring)
-    failed = evaluate_study(reopen(run, data), run, scoring, say)
-    say(f"Rows: {run.root / 'rows.csv'}")
+    failed = evaluate_study(reopen(run, data), run, scoring)
+    print_line(f"Rows: {run.root / 'rows.csv'}")
     if ablation is not None:
-        say(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
+        print_line(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
     exit_for(failed)
 
 
@@ -92,7 +93,7 @@ def report(
     changes = None if since is None else changes_since(run, open_run(since))
     document = compose(run, data, pictures=names(pictures), since=changes)
     for name in chosen:
-        say(f"Report: {write(document, name, volumes=volumes)}")
+        print_line(f"Report: {write(document, name, volumes=volumes)}")
 
 
 def exit_for(failed: "Sequence[Cell]") -> None:

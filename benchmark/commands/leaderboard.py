@@ -1,19 +1,55 @@
-"""The commands `leaderboard add`, `build` and `verify`."""
+"""The commands `verify` of a run, and `leaderboard add`, `verify` and `build` of verified runs."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commands.common import user_mistakes_in_one_line
+from benchmark.commands.common import RunArgument, user_mistakes_in_one_line
 from datasets.errors import MissingData
 
-app = typer.Typer(help="A static site of finished and verified runs.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from benchmark.verification.checks import Check
+
+app = typer.Typer()
+leaderboard = typer.Typer(help="A static site of finished and verified runs.", no_args_is_help=True)
+app.add_typer(leaderboard, name="leaderboard")
 
 Board = Annotated[Path, typer.Argument(metavar="BOARD", help="Folder of the leaderboard.")]
 
 
 @app.command()
+@user_mistakes_in_one_line
+def verify(
+    folder: RunArgument,
+    data: Annotated[Path | None, typer.Option(help="Where the cohorts are now; default: where they were.")] = None,
+    maps: Annotated[int, typer.Option(min=0, help="Cases to map again from the weights; 0 for none.")] = 3,
+    seed: Annotated[int, typer.Option(help="What those cases are drawn with.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="The checks as JSON.")] = False,
+) -> None:
+    """Check a finished run: keys, files, data; make its rows again from the maps, and a few maps from the weights."""
+    from benchmark.storage.folder import open_run
+    from benchmark.verification.verify import verify_run, write_verification
+
+    run = open_run(folder)
+    checks: list[Check] = []
+    for check in verify_run(run, data, maps=maps, seed=seed, device=device):
+        checks.append(check)
+        if not as_json:
+            typer.echo("\n".join(check.lines()))
+    if as_json:
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=1))
+    path = write_verification(run, checks)
+    if not as_json:
+        typer.echo(f"Written down: {path}")
+    if not all(check.passed for check in checks):
+        raise typer.Exit(1)
+
+
+@leaderboard.command()
 @user_mistakes_in_one_line
 def add(
     board: Board,
@@ -34,9 +70,9 @@ def add(
     typer.echo(f"Added: {entry.folder} ({len(entry.cells)} cells)")
 
 
-@app.command()
+@leaderboard.command(name="verify")
 @user_mistakes_in_one_line
-def verify(board: Board) -> None:
+def verify_entries(board: Board) -> None:
     """Verify every entry again: digests, keys, version, data manifest, and that no two contradict each other."""
     from benchmark.verification.leaderboard.board import verdicts
 
@@ -49,7 +85,7 @@ def verify(board: Board) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@leaderboard.command()
 @user_mistakes_in_one_line
 def build(
     board: Board,
@@ -57,8 +93,8 @@ def build(
 ) -> None:
     """Write the static site of all entries that verify; one that does not is named and left out."""
     from benchmark.analysis.summaries.make import summarise
+    from benchmark.execution.merge import pool_tables
     from benchmark.verification.leaderboard.board import verdicts
-    from benchmark.verification.leaderboard.pool import pooled
     from benchmark.verification.leaderboard.release import read_release
     from reports.leaderboard.results import Standing
     from reports.leaderboard.site import write_site
@@ -73,7 +109,7 @@ def build(
             f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN"
         )
     release, endpoint = read_release(board)
-    pool = pooled(standing, board / "pool")
+    pool = pool_tables([entry.run for entry in standing], board / "pool")
     summarise(pool, None, endpoint=endpoint)
     typer.echo(f"Site: {write_site(Standing(pool, release, endpoint, standing), out or board / 'site')}")
     if len(standing) < len(found):

@@ -1,4 +1,4 @@
-"""Commands about runs as a whole: `status`, `cancel`, `merge`, `work`; and the options of where a run is computed."""
+"""Commands about runs as a whole: `status`, `cancel`, `merge`, `work`."""
 
 import json
 from collections.abc import Sequence
@@ -8,36 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.commands.common import AsJson, RunArgument, check_name, say, user_mistakes_in_one_line
+from benchmark.commands.common import (
+    AsJson,
+    MemoryLimit,
+    RunArgument,
+    Threads,
+    job_on,
+    print_line,
+    progress_lines,
+    user_mistakes_in_one_line,
+)
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
     from benchmark.execution.job import Job
     from benchmark.execution.progress import CellProgress
-    from benchmark.execution.resources import Execution
-    from benchmark.storage.admission import Admission
     from benchmark.storage.folder import RunFolder
-    from benchmark.storage.run_record import Scoring
-    from benchmark.study.study import Study
-
-Executor = Annotated[
-    str, typer.Option(help="inline: this process; local: workers on this machine; slurm: a job array.")
-]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes, or tasks of the array; default: one a GPU, else by --threads.")
-]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Of each process on the CPU; default: as many as cores, for any --workers.")
-]
-TimeLimit = Annotated[
-    float | None, typer.Option(min=0.001, help="Minutes that a worker may take for one fit, cell or scoring.")
-]
-MemoryLimit = Annotated[float | None, typer.Option(min=0.1, help="GiB of main memory that each process may hold.")]
-SlurmOptions = Annotated[
-    list[str] | None, typer.Option("--slurm", metavar="NAME=VALUE", help="Of sbatch, e.g. gres=gpu:1; repeatable.")
-]
 
 app = typer.Typer()
+
+PROGRESS = ("done", "running", "failed", "missing")
 
 
 @app.command()
@@ -131,8 +121,8 @@ def work(
     how = Execution("inline", None, threads, None, memory_limit, device, devices, slice_batch, compiled)
     set_limits(how)
     rerun = "failed" if mend else "missing"
-    job = job_on(reopen(run, data), run, data or _data_of(run), kept_scoring(run), how, rerun, None, name)
-    with told_apart(run.root):
+    job = job_on(reopen(run, data), run, data or _data_of(run), kept_scoring(run), how, rerun)
+    with told_apart(run.root), progress_lines(name):
         if not only_report:
             todo = [cell for cell in job.study.cells if not _settled(job, cell)]
             work_on(job, todo, ("fit",) if only_fits else ("fit", "map", "score"))
@@ -140,85 +130,7 @@ def work(
             finish(job)
     if only_report:
         summarise(run, data)
-        say(f"Report: {write_report(run, data)}")
-
-
-PROGRESS = ("done", "running", "failed", "missing")
-
-
-def execution(
-    executor: str,
-    workers: int | None,
-    threads: int | None,
-    time_limit: float | None,
-    memory_limit: float | None,
-    slurm: Sequence[str] | None,
-    *,
-    device: str,
-    devices: int,
-    batch: int,
-    compiled: bool,
-) -> "Execution":
-    """What the options say of where a run is computed.
-
-    Raises:
-        BadValue: options that do not go together.
-    """
-    from benchmark.execution.resources import EXECUTORS, Execution
-
-    check_name("value of --executor called", executor, EXECUTORS)
-    if executor == "inline" and (workers is not None or time_limit is not None):
-        option = "--workers" if workers is not None else "--time-limit"
-        raise BadValue(f"{option}: got --executor inline, wanted local or slurm: it is about worker processes.")
-    if slurm and executor != "slurm":
-        raise BadValue(f"--slurm: got --executor {executor}, wanted slurm.")
-    if executor == "slurm" and time_limit is not None:
-        raise BadValue(
-            "--time-limit: got --executor slurm, wanted local; give the jobs' limit as --slurm time=H:MM:SS."
-        )
-    seconds = None if time_limit is None else 60 * time_limit
-    return Execution(executor, workers, threads, seconds, memory_limit, device, devices, batch, compiled)  # type: ignore[arg-type]
-
-
-def job_on(
-    study: "Study",
-    run: "RunFolder",
-    data: Path,
-    scoring: "Scoring",
-    how: "Execution",
-    rerun: str,
-    admission: "Admission | None",
-    prefix: str = "",
-) -> "Job":
-    """A job on this process's device; one whose jobs go elsewhere takes the CPU for its checks."""
-    from benchmark.execution.job import Job
-    from benchmark.inference.predict import pick_device
-    from benchmark.inference.settings import Inference, can_compile
-
-    device = pick_device("cpu" if how.executor == "slurm" else how.device)
-    compiled = how.compiled and how.executor == "inline" and can_compile(device)
-    inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
-
-    def told(line: str) -> None:
-        say(prefix + line)
-
-    return Job(study, run, data, inference, scoring, rerun, told, how.devices, admission)  # type: ignore[arg-type]
-
-
-def submit(job: "Job", how: "Execution", options: Sequence[str]) -> None:
-    """Prepare a study and leave it to SLURM."""
-    from benchmark.execution.job import prepare, tasks_of
-    from benchmark.execution.slurm import submit as submit_jobs
-
-    tasks = tasks_of(job.study, job.run, prepare(job))
-    fits = [task for task in tasks if task.kind == "fit" and not task.done(job.run, job.scoring)]
-    others = [task for task in tasks if task.kind != "fit"]
-    if not tasks:
-        return
-    mend = job.rerun == "failed"
-    for one in submit_jobs(job.run, job.data, how, options, fits=len(fits), cells=len(others), mend=mend):
-        typer.echo(f"Job {one.id}: {one.what}" + (f", {one.tasks} tasks" if one.tasks > 1 else ""))
-    typer.echo(f"See: python -m benchmark status {job.run.root}; end them: python -m benchmark cancel {job.run.root}")
+        print_line(f"Report: {write_report(run, data)}")
 
 
 def _settled(job: "Job", cell: Any) -> bool:

@@ -40,11 +40,11 @@ def predict(
     seed: Annotated[int, typer.Option(help="Of methods that draw random numbers.")] = 0,
 ) -> None:
     """Map anomalies in scans, and write the maps in each scan's own space. Research use only."""
-    from benchmark.inference.predict import pick_device
+    from benchmark.inference.predict import load_detector, pick_device
     from benchmark.inference.scan import Request, output_names, predict_scan
     from benchmark.inference.settings import Inference
     from benchmark.methods.plugin_file import one_line
-    from benchmark.storage.fits import find_fit, load_detector
+    from benchmark.storage.fits import find_fit
 
     folder = find_fit(fit, run)
     if sequence is not None and sequence != folder.sequence:

@@ -1,14 +1,19 @@
 """`python -m benchmark speed`: how fast methods map volumes."""
 
 import json
-import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commands.common import AsJson, Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from benchmark.commands.common import (
+    AsJson,
+    Plugins,
+    check_name,
+    progress_lines,
+    user_mistakes_in_one_line,
+    warn_of_shadowed,
+)
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
@@ -24,6 +29,7 @@ GPU_SWEEP = (*SWEEP, 128, 256)
 
 @app.command()
 @user_mistakes_in_one_line
+@progress_lines(err=True)
 def speed(
     methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
     datasets: Annotated[str, typer.Option(help="Cohorts whose scans are mapped, comma-separated.")] = "phantom",
@@ -60,7 +66,6 @@ def speed(
     from benchmark.study.planning import plan
     from benchmark.study.study import Request
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     precisions = _precisions(precision)
     before: list[Row] = []
     if csv is None and run is not None:  # a run keeps what was measured of its methods one after the other
@@ -71,7 +76,7 @@ def speed(
     study, where = plan(request), pick_device(device)
     inferences = _inferences(where, precisions, slice_batch, sweep=batch_sweep, compiled=compiled)
     timings = []
-    for timing in survey(Ask(study, inferences, volumes, run, lambda line: typer.echo(line, err=True))):
+    for timing in survey(Ask(study, inferences, volumes, run)):
         timings.append(timing)
         if csv is not None:
             write_csv(csv, timings, before)

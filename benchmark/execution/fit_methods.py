@@ -1,9 +1,10 @@
 """fitted: a fit's detector, from its folder where it is kept, else fitted now and kept."""
 
 import json
+import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from benchmark.methods.plugin_file import one_line
 from benchmark.methods.registry import Method, load
 from benchmark.methods.weights import NAME, load_weights, save_weights
 from benchmark.storage.checksums import write_checksums
-from benchmark.storage.fits import DataCard, training_told, write_card
+from benchmark.storage.fits import DataCard, training_stages, write_card
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
 from benchmark.study.study import Study
 from datasets.errors import BadFile, BadValue, UserError
 from datasets.grid import Cases
 from datasets.io.atomic import read_json, write_json
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,12 @@ class Workplace:
     Attributes:
         device: that detectors are on.
         devices: GPUs that one fit may train on, where the method can use several.
-        say: told what goes on, a line at a time.
     """
 
     study: Study
     run: RunFolder
     device: str
     devices: int
-    say: Callable[[str], None]
 
 
 def fitted(place: Workplace, fit: Fit, *, mend: bool) -> Detector:
@@ -59,7 +60,7 @@ def fitted(place: Workplace, fit: Fit, *, mend: bool) -> Detector:
         except BadFile:
             if not mend:
                 raise
-            place.say("  the kept weights cannot be loaded: fitting anew")
+            log.info("  the kept weights cannot be loaded: fitting anew")
             forget(folder)
     folder.mkdir(parents=True, exist_ok=True)
     alike = trained_alike(place.run, fit, detector)
@@ -101,11 +102,11 @@ def _at(place: Workplace, fit: Fit) -> Detector:
 
 def _trained(place: Workplace, fit: Fit, detector: Detector) -> Detector:
     train, val = (Cases(place.study.training_cases(fit, split), fit.grid) for split in ("train", "val"))
-    place.say(f"  fitting on {len(train)} healthy cases of {fit.healthy.dataset} ({len(val)} for validation)")
+    log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.healthy.dataset, len(val))
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=place.run.fit(fit))
     card = _keep(place, fit, detector, seconds=time.perf_counter() - begin)
-    place.say(f"  fitted in {card.seconds:.0f} s" + (f" ({card.speed})" if card.speed else ""))
+    log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
     return detector.eval()
 
 
@@ -113,7 +114,7 @@ def _taken_over(place: Workplace, fit: Fit, detector: Detector, alike: Path) -> 
     """With the weights of a fit that was trained alike."""
     load_weights(detector, alike)
     _keep(place, fit, detector, seconds=read_json(alike / "fit.json")["seconds"], weights_of=alike.name)
-    place.say(f"  takes the weights of {alike.name}, which was trained alike")
+    log.info("  takes the weights of %s, which was trained alike", alike.name)
     return detector.eval()
 
 
@@ -135,7 +136,7 @@ def _keep(place: Workplace, fit: Fit, detector: Detector, *, seconds: float, wei
 def _card(place: Workplace, fit: Fit, detector: Detector, seconds: float, weights_of: str | None) -> DataCard:
     card = getattr(detector, "card", None)
     trained_in = place.run.fit(fit) if weights_of is None else place.run.fit(fit).with_name(weights_of)
-    training, taken = training_told(trained_in), bool(fit.config.get("weights"))
+    training, taken = training_stages(trained_in), bool(fit.config.get("weights"))
     return DataCard(
         card=card if isinstance(card, Card) else None,
         healthy=fit.healthy.dataset,

@@ -1,6 +1,7 @@
 """Job: a study with where and how it is computed; what is entered into the run folder before and after the work."""
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,8 @@ from datasets.case import CaseFiles
 from datasets.errors import BadValue
 from datasets.io.atomic import sweep, write_json
 
+log = logging.getLogger(__name__)
+
 Rerun = Literal["missing", "failed", "all"]
 
 
@@ -29,7 +32,6 @@ class Job:
 
     Attributes:
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
-        say: told what goes on, a line at a time.
         devices: GPUs that one fit trains on, where the method can use several.
         admission: the audit that has read every case already; None to read them before anything is computed.
     """
@@ -40,14 +42,13 @@ class Job:
     inference: Inference
     scoring: Scoring
     rerun: Rerun
-    say: Callable[[str], None]
     devices: int = 1
     admission: Admission | None = None
 
     @property
     def workplace(self) -> Workplace:
         """Where this job's fits are made."""
-        return Workplace(self.study, self.run, self.inference.device, self.devices, self.say)
+        return Workplace(self.study, self.run, self.inference.device, self.devices)
 
     def wanted(self, cell: Cell) -> bool:
         """Whether this cell is to be worked on."""
@@ -71,7 +72,7 @@ def prepare(job: Job) -> list[Cell]:
     for fit in {cell.fit.key: cell.fit for cell in todo if not job.keeps_maps(cell)}.values():
         check_fit(job.workplace, fit)
     if todo and job.admission is None:
-        job.say("Reading every case once, to know now what cannot be used.")
+        log.info("Reading every case once, to know now what cannot be used.")
         check_cases(_needed(job.study, todo), todo[0].fit.grid)
     if todo and job.rerun != "missing":
         _check_alone(job)

@@ -1,5 +1,6 @@
 """The local executor: worker processes that share a run's tasks, and the watch over them."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from benchmark.storage.run_record import has_maps
 from benchmark.storage.storage_errors import told_apart
 from benchmark.study.cells import Cell
 from datasets.errors import UserError
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 120.0  # for a fit to be saved after SIGTERM
@@ -101,7 +104,7 @@ class _Watch:
 
     def start(self, count: int) -> None:
         groups = gpu_groups(self.execution)
-        self.job.say(f"{count} workers" + (f" on GPUs {'; '.join(groups)}" if groups else " on the CPU"))
+        log.info("%d workers on %s", count, f"GPUs {'; '.join(groups)}" if groups else "the CPU")
         for number in range(count):
             self.workers.append(self._started(number))
 
@@ -170,7 +173,7 @@ class _Watch:
                     try:
                         raise WorkerLost(reason) from (WorkerLost(told) if told else None)
                     except WorkerLost:
-                        fail(self.job.run, cell, STAGES[task.kind], self.job.say)
+                        fail(self.job.run, cell, STAGES[task.kind])
 
     def _end_slow(self, most: float) -> None:
         """End workers that are longer at one task than `most` seconds, by a clock that never jumps."""

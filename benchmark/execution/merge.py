@@ -1,4 +1,4 @@
-"""merge_runs: one run of the parts of a study that several machines have made."""
+"""One run out of several: merge_runs with maps and fits, pool_tables with tables and data cards alone."""
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,18 +8,23 @@ from typing import Any
 
 from benchmark.execution.score_cells import collect
 from benchmark.storage.folder import RunFolder
+from benchmark.storage.rows import Row, kept_rows, write_rows
 from benchmark.storage.run_record import cell_state, kept_cells, kept_references, kept_scoring
 from benchmark.study.cells import Cell
 from datasets.errors import BadValue
 from datasets.io.atomic import read_json, write_json
 
-# What a number goes through; other processors and GPUs change it by rounding only.
+# Packages that numbers depend on; other processors and GPUs change them by rounding only.
 SAME_EVERYWHERE = ("uadbench", "torch", "numpy", "scipy")
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merged run holds; `notes` name the cells that two runs had made differently."""
+    """What a merged run holds.
+
+    Attributes:
+        notes: a line for each cell that two runs hold with different rows.
+    """
 
     cells: int
     fits: int
@@ -27,52 +32,110 @@ class Merged:
 
 
 def merge_runs(runs: Sequence[RunFolder], out: RunFolder) -> Merged:
-    """Copy finished and failed cells, fits and references of `runs` into `out`, which is empty, and join their rows.
+    """Copy the finished and failed cells, fits and references of `runs` into the empty folder `out`; join their rows.
 
-    Of a cell that several runs have, the first that is done is taken.
+    If several runs hold a cell, the first in which it is done is copied.
 
     Raises:
-        BadValue: versions, settings, scoring, a method's configuration or a cohort's data differ, or `out` is a run.
+        BadValue: versions, settings, scoring, a method's hyper-parameters or a cohort's data differ, or `out` is a run.
     """
     if out.study.exists():
-        raise BadValue(f"--out {out.root}: got a run, wanted an empty folder.")
+        raise BadValue(f"--out {out.root}: got a run, expected an empty folder.")
     _check_versions(runs)
     for name in ("settings", "scoring"):
         _check_same(name, {run.root: read_json(run.study)[name] for run in runs})
     _check_cells(runs)
-    chosen, notes = _chosen(runs)
+    sources, notes = _sources(runs)
     fits = {path.parent.name: path.parent for run in reversed(runs) for path in run.root.glob("fits/*/fit.json")}
-    references = {one.name: run.cell(one) for run in reversed(runs) for one in kept_references(run)}
+    cells = {name: run.root / "cells" / name for name, run in sources.items()}
+    cells |= {one.name: run.cell(one) for run in reversed(runs) for one in kept_references(run)}
     for name, folder in fits.items():
         _copy(folder, out.root / "fits" / name)
-    for name, folder in {**{cell: run.root / "cells" / cell for cell, run in chosen.items()}, **references}.items():
+    for name, folder in cells.items():
         if folder.exists():
             _copy(folder, out.root / "cells" / name)
-    _write_records(runs, out)
+    _write_origin(runs, out)
+    write_json(out.study, _united_study(runs))
     collect(out)
-    return Merged(len(chosen), len(fits), tuple(notes))
+    return Merged(len(sources), len(fits), tuple(notes))
+
+
+def pool_tables(runs: Sequence[RunFolder], root: Path) -> RunFolder:
+    """Write the studies, tables and data cards of `runs` into the folder `root`, each row once, without maps.
+
+    Whatever compares the methods of a run then compares those of all `runs`.
+
+    Args:
+        runs: at least one; they agree where they overlap.
+        root: emptied first.
+    """
+    shutil.rmtree(root, ignore_errors=True)
+    pool = RunFolder(root)
+    write_json(pool.study, _united_study(runs))
+    for table in ("rows.csv", "timing.csv"):
+        parts = [run.root / table for run in runs if (run.root / table).is_file()]
+        write_rows(root / table, _each_once(row for part in parts for row in kept_rows(part)))
+    for card in (card for run in runs for card in run.root.glob("fits/*/card.json")):
+        folder = root / "fits" / card.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(card, folder / card.name)
+    return pool
+
+
+def _united_study(runs: Sequence[RunFolder]) -> Mapping[str, Any]:
+    """The `study.json` of all `runs`; where they differ in other than cells, the first decides."""
+    studies = [read_json(run.study) for run in runs]
+    cells = {cell.key: cell for run in runs for cell in kept_cells(run)}
+    references = {one.key: one for run in runs for one in kept_references(run)}
+    skipped = {name: cases for study in reversed(studies) for name, cases in study.get("skipped", {}).items()}
+    own = {one["name"]: one for study in reversed(studies) for one in study.get("own", [])}
+    return {
+        **studies[0],
+        "settings": {**studies[0]["settings"], "splits": _union(study["settings"]["splits"] for study in studies)},
+        "scoring": {name: _union(one["scoring"][name] for one in studies) for name in studies[0]["scoring"]},
+        "cells": [asdict(cell) for cell in cells.values()],
+        "references": [asdict(one) for one in references.values()],
+        "skipped": skipped,
+        "own": list(own.values()),
+    }
+
+
+def _union(lists: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in lists for name in names))
+
+
+def _each_once(rows: Iterable[Row]) -> list[Row]:
+    """The first row of each name, in their order."""
+    return list({row.name: row for row in reversed(list(rows))}.values())[::-1]
 
 
 def _check_versions(runs: Sequence[RunFolder]) -> None:
     for package in SAME_EVERYWHERE:
-        _check_same(f"version of {package}", {run.root: _environment(run).get(package, "") for run in runs})
-    made = {run.cell(cell) / "cell.json": run for run in runs for cell in kept_cells(run)}
-    _check_same("version of uadbench", {path: read_json(path)["version"] for path in made if path.exists()})
+        _check_same(f"version of {package}", {run.root: _versions(run).get(package, "") for run in runs})
+    records = [run.cell(cell) / "cell.json" for run in runs for cell in kept_cells(run)]
+    _check_same("version of uadbench", {path: read_json(path)["version"] for path in records if path.exists()})
 
 
-def _environment(run: RunFolder) -> Mapping[str, str]:
-    """Versions without what names a build, such as +cpu."""
+def _versions(run: RunFolder) -> Mapping[str, str]:
+    """Versions by package, without the names of builds such as +cpu."""
+    versions = _environment(run) or {"uadbench": read_json(run.study)["version"]}
+    return {name: str(value).partition("+")[0] for name, value in versions.items()}
+
+
+def _environment(run: RunFolder) -> Mapping[str, Any]:
     path = run.root / "environment.json"
-    found = read_json(path) if path.exists() else {"uadbench": read_json(run.study)["version"]}
-    return {name: str(value).partition("+")[0] for name, value in found.items()}
+    environment: Mapping[str, Any] = read_json(path) if path.exists() else {}
+    return environment
 
 
-def _check_same(what: str, found: Mapping[Path, Any]) -> None:
-    """Refuse a second value, naming it and the first."""
-    first = next(iter(found.items()), None)
-    for path, value in found.items():
+def _check_same(what: str, values: Mapping[Path, Any]) -> None:
+    """Refuse a second value; the message names it and the first."""
+    first = next(iter(values.items()), None)
+    for path, value in values.items():
         if first is not None and value != first[1]:
-            raise BadValue(f"merge: got {what} {first[1]} in {first[0]} and {value} in {path}, wanted the same in all.")
+            raise BadValue(
+                f"merge: got {what} {first[1]} in {first[0]} and {value} in {path}, expected the same in all."
+            )
 
 
 def _check_cells(runs: Sequence[RunFolder]) -> None:
@@ -83,24 +146,24 @@ def _check_cells(runs: Sequence[RunFolder]) -> None:
         for cell in kept_cells(run):
             configs.setdefault(cell.fit.method, {})[run.root] = [dict(cell.fit.config), cell.fit.origin]
             digests.setdefault(cell.cohort.dataset, {})[run.root] = cell.cohort.digest
-    for method, found in configs.items():
-        _check_same(f"hyper-parameters of '{method}'", found)
-    for dataset, marks in digests.items():
-        _check_same(f"data of '{dataset}', by digest,", marks)
+    for method, values in configs.items():
+        _check_same(f"hyper-parameters of '{method}'", values)
+    for dataset, values in digests.items():
+        _check_same(f"data of '{dataset}', by digest,", values)
 
 
-def _chosen(runs: Sequence[RunFolder]) -> tuple[dict[str, RunFolder], list[str]]:
-    """Every cell with the run it is taken from, and where two runs do not agree on it."""
-    chosen: dict[str, RunFolder] = {}
+def _sources(runs: Sequence[RunFolder]) -> tuple[dict[str, RunFolder], list[str]]:
+    """The run that each cell is copied from, by the cell's name, and a note for each cell that two runs differ on."""
+    sources: dict[str, RunFolder] = {}
     notes: list[str] = []
     for run in runs:
         for cell in kept_cells(run):
-            before = chosen.get(cell.name)
-            if before is None or (not _done(before, cell) and _done(run, cell)):
-                chosen[cell.name] = run
-            elif _done(run, cell) and _rows(run, cell) != _rows(before, cell):
-                notes.append(f"{cell.name}: rows of {before.root} taken, those of {run.root} differ (another device?).")
-    return chosen, notes
+            first = sources.get(cell.name)
+            if first is None or (not _done(first, cell) and _done(run, cell)):
+                sources[cell.name] = run
+            elif _done(run, cell) and _rows(run, cell) != _rows(first, cell):
+                notes.append(f"{cell.name}: rows of {first.root} taken, those of {run.root} differ (another device?).")
+    return sources, notes
 
 
 def _done(run: RunFolder, cell: Cell) -> bool:
@@ -115,31 +178,11 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*", "checkpoints"))
 
 
-def _write_records(runs: Sequence[RunFolder], out: RunFolder) -> None:
-    studies = [read_json(run.study) for run in runs]
-    cells = {cell.name: cell for run in runs for cell in kept_cells(run)}
-    references = {one.name: one for run in runs for one in kept_references(run)}
-    first_wins = reversed(studies)
-    skipped = {name: cases for study in first_wins for name, cases in study.get("skipped", {}).items()}
+def _write_origin(runs: Sequence[RunFolder], out: RunFolder) -> None:
+    """What audits have found, and where each run was computed."""
     audits = [read_json(run.root / "audit.json") for run in runs if (run.root / "audit.json").exists()]
     if audits:
-        write_json(out.root / "audit.json", {key: found for audit in audits for key, found in audit.items()})
-    environments = {str(run.root): _kept_environment(run) for run in runs}
+        write_json(out.root / "audit.json", {key: findings for audit in audits for key, findings in audit.items()})
+    environments = {str(run.root): _environment(run) for run in runs}
     write_json(out.root / "environment.json", next(iter(environments.values())))
     write_json(out.root / "merged.json", {"runs": environments})
-    content = {"cells": [asdict(one) for one in cells.values()], "skipped": skipped}
-    content |= {"references": [asdict(one) for one in references.values()], "own": _own(studies)}
-    write_json(out.study, {**studies[0], **content})
-
-
-def _own(studies: Iterable[Mapping[str, Any]]) -> list[Any]:
-    own: dict[str, Any] = {}
-    for study in studies:
-        for one in study.get("own", []):
-            own.setdefault(one["name"], one)
-    return list(own.values())
-
-
-def _kept_environment(run: RunFolder) -> Any:
-    path = run.root / "environment.json"
-    return read_json(path) if path.exists() else {}

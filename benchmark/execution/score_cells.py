@@ -1,8 +1,9 @@
 """Rows for all kept maps of a study; imports no torch."""
 
+import logging
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from benchmark import __version__
@@ -32,25 +33,26 @@ from benchmark.study.study import Study
 from datasets.errors import BadFile
 from datasets.io.atomic import read_json, sweep, write_json
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
+
 JOINED = ("rows.csv", "timing.csv")
 
 
-def evaluate_study(study: Study, run: RunFolder, scoring: Scoring, say: Say) -> list[Cell]:
+def evaluate_study(study: Study, run: RunFolder, scoring: Scoring) -> list[Cell]:
     """Recompute every row from kept maps; the cells that could not be scored are returned."""
     keep_scoring(run, scoring)
     failed = [cell for cell in study.cells if not has_maps(run, cell)]
     for cell in failed:
-        say(f"  no maps of {cell.fit.method} on {cell.where} (seed {cell.fit.seed})")
+        log.info("  no maps of %s on %s (seed %d)", cell.fit.method, cell.where, cell.fit.seed)
     for fit in study.fits:
         kept = [cell for cell in study.cells_of(fit) if cell not in failed]
-        failed += score_fit(study, run, scoring, fit, kept, say)
+        failed += score_fit(study, run, scoring, fit, kept)
     score_references(study, run, scoring)
     collect(run)
     return failed
 
 
-def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: Sequence[Cell], say: Say) -> list[Cell]:
+def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: Sequence[Cell]) -> list[Cell]:
     """Score some cells of one fit; those that failed are returned, their tracebacks left in `cell.json`.
 
     A map that cannot be read counts as a failure of "predict": it has to be made anew.
@@ -59,17 +61,15 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
     for shift in dict.fromkeys(cell.shift for cell in study.cells_of(fit)):  # unshifted ones first
         under = [cell for cell in cells if cell.shift == shift]
         if under:
-            failed += _score_shift(study, run, scoring, study.healthy_cell(fit, shift), under, say)
+            failed += _score_shift(study, run, scoring, study.healthy_cell(fit, shift), under)
     return failed
 
 
-def _score_shift(
-    study: Study, run: RunFolder, scoring: Scoring, reference: Cell, cells: Sequence[Cell], say: Say
-) -> list[Cell]:
+def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell, cells: Sequence[Cell]) -> list[Cell]:
     """Score cells of one fit under one shift; `reference` has the maps of healthy scans under it."""
     fit, failed = reference.fit, list[Cell]()
     if not has_maps(run, reference):
-        say(f"  not scored: no maps of {fit.method} on its healthy cohort {reference.where}")
+        log.info("  not scored: no maps of %s on its healthy cohort %s", fit.method, reference.where)
         return list(cells)
     try:
         # Maps made of lesion labels say nothing of healthy scans: no threshold can be taken from these.
@@ -77,13 +77,13 @@ def _score_shift(
         healthy = healthy_scans(run, reference, healthy_cases, scoring.postprocessing)
         sources = _sources(study, run, scoring, reference)
     except Exception as error:
-        fail(run, reference, _stage(error), say)
+        fail(run, reference, _stage(error))
         return list(cells)
-    _say_what_is_too_little(scoring, fit, healthy, say)
+    _log_too_few_scans(scoring, fit, healthy)
     choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
     for cell in cells:
         if cell != cell.unshifted and cell_state(run, cell.unshifted, scoring) != "done":
-            say(f"  not scored: no threshold to freeze for {fit.method} on {cell.where}")
+            log.info("  not scored: no threshold to freeze for %s on %s", fit.method, cell.where)
             failed.append(cell)
             continue
         try:
@@ -92,9 +92,9 @@ def _score_shift(
             rows = evaluate_cell(run, cell, files, replace(choices, frozen=frozen))
             count = write_rows(run.cell(cell) / "rows.csv", with_trials(run, cell, rows, files))
             record_cell(run, cell, {"status": "mapped", "metrics": scoring.metrics})
-            say(f"  scored {fit.method} on {cell.where}: {count} rows")
+            log.info("  scored %s on %s: %d rows", fit.method, cell.where, count)
         except Exception as error:
-            fail(run, cell, _stage(error), say)
+            fail(run, cell, _stage(error))
             failed.append(cell)
     return failed
 
@@ -142,13 +142,15 @@ def collect(run: RunFolder) -> None:
         summarise(run, finished)
 
 
-def _say_what_is_too_little(scoring: Scoring, fit: Fit, healthy: Mapping[str, Sequence[HealthyScan]], say: Say) -> None:
+def _log_too_few_scans(scoring: Scoring, fit: Fit, healthy: Mapping[str, Sequence[HealthyScan]]) -> None:
     scans = min(map(len, healthy.values()))
     for name in scoring.protocols:
         protocol = protocol_named(name)
         if protocol.rule == "alarm" and protocol.rate and 0 < scans < scans_needed(protocol.rate):
             wanted = scans_needed(protocol.rate)
-            say(f"  no {name} for {fit.method}: got {scans} healthy validation scans, wanted at least {wanted}")
+            log.info(
+                "  no %s for %s: got %d healthy validation scans, wanted at least %d", name, fit.method, scans, wanted
+            )
 
 
 def _sources(study: Study, run: RunFolder, scoring: Scoring, reference: Cell) -> dict[str, Source]:
@@ -168,7 +170,7 @@ def _stage(error: Exception) -> str:
     return "predict" if isinstance(error, BadFile) else "evaluate"
 
 
-def fail(run: RunFolder, cell: Cell, stage: str, say: Say) -> None:
+def fail(run: RunFolder, cell: Cell, stage: str) -> None:
     """Leave the traceback in the cell; called while an exception is handled.
 
     One that says that nothing can be written is passed on: no method is at fault.
@@ -177,4 +179,4 @@ def fail(run: RunFolder, cell: Cell, stage: str, say: Say) -> None:
         raise
     trace = traceback.format_exc()
     record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": trace})
-    say(f"  FAILED {cell.fit.method} on {cell.where} ({stage}): {trace.strip().splitlines()[-1]}")
+    log.error("  FAILED %s on %s (%s): %s", cell.fit.method, cell.where, stage, trace.strip().splitlines()[-1])

@@ -1,5 +1,6 @@
 """Fills a study's grid: keeps what is done, survives what fails, and shares the work with whoever else is at it."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -31,6 +32,8 @@ from datasets.case import CaseFiles
 from datasets.errors import UserError
 from datasets.grid import Cases
 from datasets.io.atomic import sweep
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5  # between two looks at what others are doing
 
@@ -79,7 +82,7 @@ class _Worker:
         """Do a task, unless another process is at it."""
         with taken(self.job.run, task.name) as mine:
             if mine and not task.done(self.job.run, self.job.scoring):
-                self._say_begun(task.fit)
+                self._log_begun(task.fit)
                 {"fit": self._fit, "map": self._map, "score": self._score}[task.kind](task)
         return mine
 
@@ -109,7 +112,7 @@ class _Worker:
         for cell in task.cells:
             sweep(job.run.cell(cell))
         mapped = [cell for cell in task.cells if has_maps(job.run, cell)]
-        score_fit(job.study, job.run, job.scoring, task.fit, mapped, job.say)
+        score_fit(job.study, job.run, job.scoring, task.fit, mapped)
 
     def _detector(self, fit: Fit, *, locked: bool) -> Detector:
         """Fitted, from memory, disk or its cases."""
@@ -123,13 +126,13 @@ class _Worker:
         """Leave the error, which is being handled, in the cells that it costs."""
         for cell in task.cells:
             if not has_maps(self.job.run, cell):
-                fail(self.job.run, cell, stage, self.job.say)
+                fail(self.job.run, cell, stage)
 
-    def _say_begun(self, fit: Fit) -> None:
+    def _log_begun(self, fit: Fit) -> None:
         fits = self.job.study.fits
         if fit.key not in self.begun:
             self.begun.add(fit.key)
-            self.job.say(f"[{fits.index(fit) + 1}/{len(fits)}] {fit.method}, seed {fit.seed}")
+            log.info("[%d/%d] %s, seed %d", fits.index(fit) + 1, len(fits), fit.method, fit.seed)
 
 
 def _score_references(job: Job, *, wait: bool) -> None:
@@ -144,7 +147,7 @@ def _score_references(job: Job, *, wait: bool) -> None:
                 score_missing_references(replace(job.study, references=(reference,)), job.run, job.scoring)
             except UserError as error:  # a file that has gone since the study was prepared costs its cohort only
                 if wait:
-                    job.say(f"  FAILED perfect map on {reference.cohort.dataset}: {error}")
+                    log.error("  FAILED perfect map on %s: %s", reference.cohort.dataset, error)
 
 
 def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
@@ -169,7 +172,7 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     write_checksums(job.run.cell(cell), ("maps", "reconstructions", "seen.csv"))
     record_cell(job.run, cell, {"status": "mapped", "inference": asdict(inference)})
     seconds = sum(row.value for row in rows[:-1])
-    job.say(f"  mapped {len(files)} cases of {cell.where} in {seconds:.1f} s")
+    log.info("  mapped %d cases of %s in %.1f s", len(files), cell.where, seconds)
 
 
 def _keep_volumes(run: RunFolder, cell: Cell, prediction: Prediction) -> None:

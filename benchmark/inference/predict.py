@@ -21,8 +21,11 @@ from benchmark.inference.device_transfer import Clock, OnItsWay, clock, is_gpu, 
 from benchmark.inference.prefetch import ahead
 from benchmark.inference.settings import Inference, prepare
 from benchmark.inference.timing import Stages
-from benchmark.methods.detector import Detector
+from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
+from benchmark.methods.hyperparameters import build
+from benchmark.methods.weights import load_weights
+from benchmark.storage.fits import FitFolder
 from datasets.case import Case
 from datasets.errors import BadValue
 
@@ -62,6 +65,23 @@ def pick_device(asked: str) -> str:
         reason = str(error).splitlines()[0]
         raise BadValue(f"--device: got '{asked}' ({reason}), wanted auto, cpu, cuda or cuda:N.") from error
     return asked
+
+
+def load_detector(folder: FitFolder, device: str) -> Detector:
+    """The detector of a finished fit, on a device.
+
+    Raises:
+        BadFile: its weights cannot be loaded.
+        BadValue: it is a labelled detector, which needs the lesions of other patients.
+    """
+    detector = build(folder.fit.method, folder.fit.target, folder.fit.config).to(device)
+    if isinstance(detector, LabelledDetector):
+        raise BadValue(
+            f"{folder.path.name}: got a method that is told where the lesions of a cohort's other patients lie, "
+            "expected one that maps a scan by itself."
+        )
+    load_weights(detector, folder.path)
+    return detector
 
 
 def predict(

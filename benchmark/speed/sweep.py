@@ -1,7 +1,8 @@
 """survey: every method under every precision and slice batch that was asked for, one Timing each."""
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmark.inference.predict import load_detector
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build
@@ -19,13 +21,15 @@ from benchmark.scoring.postprocessing.chains import remove_small, smooth
 from benchmark.scoring.thresholds.protocols import above, best_dice_threshold
 from benchmark.speed.flops import matrix_rate
 from benchmark.speed.measurement import Measured, measure
-from benchmark.storage.fits import find_fit, load_detector
+from benchmark.storage.fits import find_fit
 from benchmark.study.cells import Cell, Precision
 from benchmark.study.chains import CHAINS
 from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
 from datasets.grid import Cases
+
+log = logging.getLogger(__name__)
 
 TRAINING_CASES = 4  # that a method without training is fitted on
 
@@ -38,14 +42,12 @@ class Ask:
         inferences: ways of computing, in their order; the first in fp32 is what other precisions are compared with.
         volumes: of each cohort, at most.
         run: whose finished fits give the weights; None for weights as they are drawn.
-        say: told what goes on, a line at a time.
     """
 
     study: Study
     inferences: Sequence[Inference]
     volumes: int
     run: Path | None
-    say: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _of_cell(ask: Ask, cell: Cell, files: Sequence[CaseFiles], rates: dict[Preci
     reference: Measured | None = None
     for inference in ask.inferences:
         detector, weights = detector_of(ask, cell, inference.device)
-        ask.say(f"{cell.fit.method}, {inference.precision}, {inference.slice_batch} slices at once")
+        log.info("%s, %s, %d slices at once", cell.fit.method, inference.precision, inference.slice_batch)
         cases = Cases(files, cell.fit.grid)
         told = weights != "drawn" and len(ask.inferences) > 1
         measured = measure(detector, cases, inference, seed=cell.sampling_seed, keep_maps=told)

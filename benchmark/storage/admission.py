@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
 from datasets.io.atomic import read_json, write_json
 
+log = logging.getLogger(__name__)
+
 VERSION = 1  # of the audit: raised when it finds more, so that what was admitted before is looked at again
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,6 @@ def admit(
     allow_leak: bool = False,
     skip_bad: bool = False,
     read: bool = True,
-    say: Say,
 ) -> Admission:
     """Audit the cases that a study reads; what was audited for the run at `root` is not read again.
 
@@ -60,7 +61,7 @@ def admit(
     key, findings = _key(study), _kept(RunFolder(root), _key(study))
     if findings is None and read:
         needed = needed_cases(study)
-        say(f"Auditing {sum(map(len, needed.values()))} cases.")
+        log.info("Auditing %d cases.", sum(map(len, needed.values())))
         findings = _audited(study, needed)
     elif findings is None:
         findings = _of_tables(study)
@@ -71,7 +72,7 @@ def admit(
         study = plan(replace(request, skip_bad=True, without=request.without | named))
         leaks = [one for one in leaks if not named >= {(one.cohort, case) for case in one.cases}]
     for name, cases in study.skipped.items():
-        say(f"Left out of {name}: {', '.join(filter(None, cases)) or 'a row without case_id'} (--skip-bad).")
+        log.info("Left out of %s: %s (--skip-bad).", name, ", ".join(filter(None, cases)) or "a row without case_id")
     flags = tuple(word for word, found in (("leak", leaks), ("partial", study.skipped)) if found)
     return Admission(_flagged(study, flags), key, tuple(findings), tuple(study.files))
 

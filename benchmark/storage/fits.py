@@ -1,20 +1,19 @@
-"""A fit by its folder, outside of any study: found, and its detector loaded from config.json, fit.json and weights."""
+"""What the folder of a fit says: `fit.json`, found by name, and `card.json`, the data card of fit and method."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark.methods.card import Card
-from benchmark.methods.hyperparameters import build
 from benchmark.storage.folder import RunFolder, check_format, open_run
 from benchmark.study.cells import Fit
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json, write_json
 
-if TYPE_CHECKING:
-    from benchmark.methods.detector import Detector
+LABELS = "lesion labels"
+SPEEDS = ("steps_per_second", "data_wait_fraction")
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,11 @@ class FitFolder:
 
 
 def find_fit(named: str, run: Path | None) -> FitFolder:
-    """The fit in the folder `named`; in a run it can be named by its folder's name, or by its method's if that is one.
+    """Find a fit in the folder `named`; within `run`, by the name of its folder, or of a method that has one fit.
 
     Raises:
         MissingData: there is no such folder, or the run is none.
-        UnknownName: the run has no such fit; the message says which it has.
+        UnknownName: the run has no such fit; the message lists those it has.
         BadValue: a method's name stands for several fits.
         BadFile: the fit's record cannot be read.
     """
@@ -44,21 +43,21 @@ def find_fit(named: str, run: Path | None) -> FitFolder:
     fits = {path.parent.name: path.parent for path in sorted(open_run(run).root.glob("fits/*/fit.json"))}
     if named in fits:
         return read_fit(fits[named])
-    meant = [path for name, path in fits.items() if read_fit(path).fit.method == named]
-    if len(meant) > 1:
-        names = ", ".join(path.name for path in meant)
-        raise BadValue(f"Fit '{named}': got {len(meant)} fits of this method in {run}, wanted one of {names}.")
-    if not meant:
+    alike = [path for name, path in fits.items() if read_fit(path).fit.method == named]
+    if len(alike) > 1:
+        names = ", ".join(path.name for path in alike)
+        raise BadValue(f"Fit '{named}': got {len(alike)} fits of this method in {run}, expected one of {names}.")
+    if not alike:
         raise UnknownName(f"finished fit in {run} called", named, fits)
-    return read_fit(meant[0])
+    return read_fit(alike[0])
 
 
 def read_fit(folder: Path) -> FitFolder:
-    """What `fit.json` says of a finished fit.
+    """Read `fit.json` of a finished fit.
 
     Raises:
-        MissingData: there is none in the folder.
-        BadFile: it is not one that this version reads.
+        MissingData: the folder holds none.
+        BadFile: this version cannot read it.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -73,46 +72,23 @@ def read_fit(folder: Path) -> FitFolder:
     try:
         fit = TypeAdapter(Fit).validate_python(content.get("fit"))
     except ValidationError as error:
-        raise BadFile(f"{record}: got no fit of this version ({error.errors()[0]['msg']}), wanted one.") from error
+        reason = error.errors()[0]["msg"]
+        raise BadFile(f"{record}: got a record that this version cannot read ({reason}), expected a fit.") from error
     return FitFolder(folder, fit)
-
-
-def load_detector(folder: FitFolder, device: str) -> "Detector":
-    """The fitted detector on a device.
-
-    Raises:
-        BadFile: its weights cannot be loaded.
-        BadValue: it is one that has to be told where other patients' lesions lie.
-    """
-    from benchmark.methods.detector import LabelledDetector
-    from benchmark.methods.weights import load_weights
-
-    detector = build(folder.fit.method, folder.fit.target, folder.fit.config).to(device)
-    if isinstance(detector, LabelledDetector):
-        raise BadValue(
-            f"{folder.path.name}: got a method that is told where the lesions of a cohort's other patients lie, "
-            "wanted one that maps a scan by itself."
-        )
-    load_weights(detector, folder.path)
-    return detector
-
-
-LABELS = "lesion labels"
-SPEEDS = ("steps_per_second", "data_wait_fraction")
 
 
 @dataclass(frozen=True)
 class DataCard:
-    """What a reader has to know of one fit.
+    """What a reader has to know of one fit: the card of its method, and what it was fitted on.
 
     Attributes:
-        card: None for a plugin without one.
+        card: of the method; None for a plugin without one.
         healthy, sequence: the cohort that it was fitted on.
         grid: as `asdict` of a Grid.
         train, val: healthy cases to train on and to validate on.
         steps: of training in all its stages; None for a method that takes none.
         seconds: of the fit.
-        training: what the training said of itself, a record a stage; empty where nothing was trained in steps.
+        training: one record a stage, written by the training; empty where nothing was trained in steps.
         weights_of: folder of the fit whose weights these are, where this one differs at test time only.
     """
 
@@ -131,7 +107,7 @@ class DataCard:
 
     @property
     def supervision(self) -> str:
-        """What its map has seen; "" where nobody says."""
+        """The most that its maps have seen; "" for a method without a card."""
         return self.card.supervision if self.card is not None else ""
 
     @property
@@ -144,13 +120,13 @@ class DataCard:
         )
 
 
-def training_told(folder: Path) -> tuple[Mapping[str, Any], ...]:
-    """The records of stages in `training.json` of a fit's folder; empty where its training left none."""
+def training_stages(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    """The stages in a fit's `training.json`; empty where the training wrote none."""
     path = folder / "training.json"
     if not path.is_file():
         return ()
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(stage for stage in told if isinstance(stage, dict)) if isinstance(told, list) else ()
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(stage for stage in content if isinstance(stage, dict)) if isinstance(content, list) else ()
 
 
 def write_card(folder: Path, card: DataCard) -> None:
@@ -158,10 +134,10 @@ def write_card(folder: Path, card: DataCard) -> None:
 
 
 def read_card(run: RunFolder, fit: Fit) -> DataCard | None:
-    """The card of a fit; None where it was never written, as in run folders of earlier versions.
+    """The card of a fit; None before the fit is finished.
 
     Raises:
-        BadFile: it is not one of ours.
+        BadFile: the card cannot be read.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -171,10 +147,12 @@ def read_card(run: RunFolder, fit: Fit) -> DataCard | None:
     try:
         return TypeAdapter(DataCard).validate_python(read_json(path))
     except ValidationError as error:
-        raise BadFile(f"{path}: got a data card that cannot be read ({error.errors()[0]['msg']}).") from error
+        raise BadFile(
+            f"{path}: got a data card that cannot be read ({error.errors()[0]['msg']}), expected one of this version."
+        ) from error
 
 
 def sees_labels(run: RunFolder, fit: Fit) -> bool:
-    """Whether a fit's maps are made of lesion labels: of healthy scans they then say nothing."""
+    """Whether a fit's maps are made from lesion labels; they then hold no information about healthy scans."""
     card = read_card(run, fit)
     return card is not None and card.supervision == LABELS

@@ -98,7 +98,7 @@ def check_rows(run: RunFolder, study: Study) -> Check:
     """The rows are what the kept maps give when they are scored now."""
     with TemporaryDirectory(prefix="uadbench-verify-") as place:
         again = _with_maps_of(run, study, Path(place))
-        unscored = evaluate_study(study, again, kept_scoring(run), lambda line: None)
+        unscored = evaluate_study(study, again, kept_scoring(run))
         made = kept_rows(again.root / "rows.csv")
     faults = [f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}: cannot be scored" for cell in unscored]
     faults += differences(kept_rows(run.root / "rows.csv"), made)

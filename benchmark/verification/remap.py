@@ -62,7 +62,7 @@ def _mapped(run: RunFolder, study: Study, cell: Cell, one: CaseFiles, device: st
     """The map, after the 16 bits of a file."""
     if not (run.fit(cell.fit) / "fit.json").is_file():
         raise MissingData(f"no finished fit at {run.fit(cell.fit)}")
-    detector = fitted(Workplace(study, run, device, 1, lambda line: None), cell.fit, mend=False)
+    detector = fitted(Workplace(study, run, device, 1), cell.fit, mend=False)
     inference = replace(_inference(run, cell), device=device, precision=cell.precision)
     files = study.mapped_cases(cell) if isinstance(detector, LabelledDetector) else [one]
     found = next(made for made in predictions(detector, files, cell, inference) if made.case.case_id == one.case_id)

@@ -8,7 +8,7 @@ import torchio
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from baselines.slices.sampling import RandomSlices, Volumes, drawn, hold_volumes
+from baselines.slices.sampling import RandomSlices, Volumes, draw_slices, hold_volumes
 from benchmark.methods.contract.trial import simulated_case
 
 BATCH = 16
@@ -20,7 +20,7 @@ def cohort(shape: tuple[int, int, int]) -> Volumes:
 
 
 def draw_batches(volumes: Volumes, plans: Tensor) -> Tensor:
-    return torch.cat([drawn(volumes, plan, augment=True) for plan in plans.split(BATCH)])
+    return torch.cat([draw_slices(volumes, plan, augment=True) for plan in plans.split(BATCH)])
 
 
 def draw_by_torchio(volumes: Volumes, plans: Tensor, transform: torchio.Transform) -> Tensor:

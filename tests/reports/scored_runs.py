@@ -71,7 +71,7 @@ def make(
             _leave_failed(made.run, cell)
         else:
             _keep_maps(made.run, cell, made.study.mapped_cases(cell))
-    evaluate_study(made.study, made.run, SCORING, lambda line: None)
+    evaluate_study(made.study, made.run, SCORING)
     summarise(made.run, data)
     return made
 
@@ -80,7 +80,7 @@ def _leave_failed(run: RunFolder, cell: Cell) -> None:
     try:
         raise ValueError("got a NaN_map")
     except ValueError:
-        fail(run, cell, "predict", lambda line: None)
+        fail(run, cell, "predict")
 
 
 def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:

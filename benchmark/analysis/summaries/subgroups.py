@@ -123,7 +123,7 @@ def people_of(run: RunFolder, data: Path | None) -> Iterator[Person]:
         try:
             rows = read_table(table, ("case_id", "subject_id")).usable
         except UserError as error:
-            log.info("No results by site, age and sex of %s: %s", name, error)
+            log.debug("No results by site, age and sex of %s: %s", name, error)
             continue
         for row in rows:
             yield Person(

@@ -57,9 +57,8 @@ def smooth_field(rng: np.random.Generator, lattice: Lattice, knots_mm: float) ->
     weights = [_spline_weights(axis.ravel(), knots_mm) for axis in lattice.axes]
     field = rng.standard_normal([matrix.shape[1] for matrix in weights], dtype=np.float32)
     for matrix in weights:
-        field = np.tensordot(
-            field, matrix, axes=(0, 1)
-        )  # the contracted axis goes last; after three turns the order is restored
+        # The contracted axis goes last: after three turns the order is restored.
+        field = np.tensordot(field, matrix, axes=(0, 1))
     return np.asarray(field / _SPREAD, dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Plans are those of one place a volume and epoch, and slices are drawn where the plans say."""
+"""Plans are those of one place a volume and epoch, slices are drawn where they say, and a step decides its batch."""
 
 from collections import Counter
 from dataclasses import replace
@@ -9,7 +9,15 @@ import torch
 from torch.utils.data import DataLoader
 
 from baselines.slices.augmentation import augmented
-from baselines.slices.sampling import RandomSlices, Volumes, drawn, evenly_spaced_slices, first_slices, hold_volumes
+from baselines.slices.sampling import (
+    Batches,
+    RandomSlices,
+    Volumes,
+    draw_slices,
+    evenly_spaced_slices,
+    first_slices,
+    hold_volumes,
+)
 from benchmark.methods.contract.trial import simulated_case
 from datasets.case import Case
 
@@ -106,7 +114,7 @@ def test_every_item_has_its_own_augmentation_seed() -> None:
 def test_slices_are_drawn_where_the_plan_says() -> None:
     volumes = labelled_volumes(4, 6)
     plan = torch.tensor([[3, 0, 5], [0, 4, 6], [2, 3, 7]])
-    slices = drawn(volumes, plan, stack=2)
+    slices = draw_slices(volumes, plan, stack=2)
     assert (slices.shape, slices.dtype) == ((3, 2, 4, 4), torch.float32)
     assert (slices[:, :, 1, 2] * 1000).round().tolist() == [[18, 19], [4, 5], [15, 16]]
 
@@ -116,10 +124,10 @@ def test_augmented_slices_are_those_of_the_augmented_volumes() -> None:
     plan = RandomSlices(volumes, 12, seed=5, stack=2).plans
     cases, first, seeds = plan.unbind(dim=1)
     whole = augmented(volumes.images[cases], volumes.brain_masks[cases], seeds, spacing=2.0)
-    slices = drawn(volumes, plan, stack=2, augment=True)
+    slices = draw_slices(volumes, plan, stack=2, augment=True)
     for k, z in enumerate(first.tolist()):
         assert torch.equal(slices[k].movedim(0, -1), whole[k, 0, ..., z : z + 2])
-    assert not torch.allclose(slices, drawn(volumes, plan, stack=2), atol=1e-3)
+    assert not torch.allclose(slices, draw_slices(volumes, plan, stack=2), atol=1e-3)
 
 
 def test_worker_processes_change_nothing() -> None:
@@ -178,7 +186,56 @@ def test_slices_drawn_on_a_gpu_are_those_of_the_cpu(augment: bool) -> None:
     cases = [simulated_case(index, SHAPE) for index in range(4)]
     plan = RandomSlices(hold_volumes(cases, "training", CPU), 24, seed=5, stack=2).plans
     on_cpu, on_gpu = (
-        drawn(hold_volumes(cases, "training", torch.device(kind)), plan, stack=2, augment=augment)
+        draw_slices(hold_volumes(cases, "training", torch.device(kind)), plan, stack=2, augment=augment)
         for kind in ("cpu", "cuda")
     )
     torch.testing.assert_close(on_gpu.cpu(), on_cpu, atol=2e-5 if augment else 0, rtol=0)
+
+
+def numbered_volumes() -> Volumes:
+    """Every voxel of a slice holds its own number, in 0..34 / 64."""
+    labels = torch.arange(35).view(7, 1, 1, 1, 5) / 64
+    return Volumes(labels.expand(7, 1, 4, 4, 5).half().contiguous(), torch.ones(7, 1, 4, 4, 5, dtype=torch.bool))
+
+
+def batches(**changes: object) -> Batches:
+    settings = {"steps": 10, "size": 4, "stack": 1, "augment": False, "seed": 0, "stage": "train"} | changes
+    return Batches(numbered_volumes(), **settings)  # type: ignore[arg-type]
+
+
+def slices_of_a_batch(**changes: object) -> list[float]:
+    made = batches(**changes)
+    return [float(label) for step in range(10) for label in made.slices(step)[:, 0, 0, 0]]
+
+
+def test_a_step_is_the_same_whatever_was_drawn_before() -> None:
+    first, second = batches(), batches()
+    for step in range(5):
+        first.slices(step)
+    assert torch.equal(first.slices(5), second.slices(5))
+    assert first.seed(5) == second.seed(5)
+
+
+def test_seed_and_stage_decide_the_draw() -> None:
+    assert slices_of_a_batch() == slices_of_a_batch()
+    assert slices_of_a_batch() != slices_of_a_batch(seed=1)
+    assert slices_of_a_batch() != slices_of_a_batch(stage="pretrain")
+
+
+def test_no_two_steps_stages_seeds_or_ranks_have_one_randomness() -> None:
+    variants = ({}, {"seed": 1}, {"stage": "pretrain"}, {"rank": 1, "ranks": 2})
+    seeds = [batches(**changes).seed(step) for changes in variants for step in range(50)]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_ranks_share_the_slices_of_a_step() -> None:
+    whole = batches(size=6)
+    parts = [batches(size=6, rank=rank, ranks=3) for rank in range(3)]
+    for step in range(3):
+        assert torch.equal(torch.cat([part.slices(step) for part in parts]), whole.slices(step))
+
+
+def test_stacks_are_neighbouring_slices() -> None:
+    stacks = batches(stack=3).slices(0)
+    assert stacks.shape == (4, 3, 4, 4)
+    assert (stacks.diff(dim=1) == 1 / 64).all()

@@ -14,7 +14,7 @@ import pytest
 import torch
 from two_players import Contest, Interrupted, cases, fitted, same_weights
 
-from baselines.training import loop as stage_training
+from baselines.training import loop
 from benchmark.methods.termination import Terminated, termination_is_an_exception
 
 PLAIN = Contest.Config()
@@ -27,11 +27,11 @@ VARIANTS = {
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from baselines.training import loop as stage_training
+from baselines.training import loop
 from two_players import Contest, fitted
 
 def main():
-    stage_training.CHECKPOINT_SECONDS = 0.0
+    loop.CHECKPOINT_SECONDS = 0.0
     Contest.at_each_loss = staticmethod(lambda count: count == 20 and os.kill(os.getpid(), signal.SIGKILL))
     fitted(Contest.Config(warm_up=True, judged=True, ema=0.9), Path(sys.argv[1]))
 
@@ -41,7 +41,7 @@ main()
 
 @pytest.fixture(autouse=True)
 def _checkpoint_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
 
 
 def interrupt(config: Contest.Config, workdir: Path, *, at: int, seed: int = 0, device: str = "cpu") -> None:
@@ -92,7 +92,7 @@ def test_sigterm_saves_the_step_it_comes_in_whenever_the_last_checkpoint_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fitted(PLAIN, tmp_path / "whole")
-    monkeypatch.setattr(stage_training, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
     monkeypatch.setattr(Contest, "counter", iter(range(1, 1000)))
     with monkeypatch.context() as patch, termination_is_an_exception():
         patch.setattr(Contest, "at_each_loss", staticmethod(lambda count: count == 7 and signal.raise_signal(SIGTERM)))
@@ -127,7 +127,7 @@ def test_the_log_keeps_its_earlier_part(tmp_path: Path) -> None:
 
 
 def test_rows_after_the_last_checkpoint_are_not_kept_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_training, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
     interrupt(PLAIN, tmp_path, at=7)
     assert log(tmp_path)["step"].tolist() == [1, 2, 3, 4, 5, 6]
     fitted(PLAIN, tmp_path)
@@ -180,7 +180,7 @@ def test_a_finished_fit_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_checkpoints_are_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_training, "CHECKPOINT_SECONDS", 30.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 30.0)
     interrupt(PLAIN, tmp_path, at=9)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["identity"]
 

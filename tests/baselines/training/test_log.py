@@ -9,7 +9,7 @@ import torch
 from matplotlib.image import imread
 
 from baselines.training import log as training_log
-from baselines.training.log import TrainingLog, beside_each_other, log_folder
+from baselines.training.log import TrainingLog, log_folder, slices_above_reconstructions
 
 
 def test_rows_are_readable_while_the_training_goes_on(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_row_torn_by_a_power_cut_is_left_out(tmp_path: Path) -> None:
 
 def test_slices_stand_above_their_reconstructions() -> None:
     slices = torch.rand(4, 3, 5, 6)
-    picture = beside_each_other(slices, slices / 2)
+    picture = slices_above_reconstructions(slices, slices / 2)
     assert picture.shape == (2 * 6, 4 * 5)
     upper, lower = np.split(picture, 2)
     assert np.array_equal(lower, upper / 2)

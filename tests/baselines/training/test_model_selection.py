@@ -13,7 +13,7 @@ def follow(decay: float, values: list[float]) -> tuple[nn.Linear, WeightAverage]
     average = WeightAverage(network, decay)
     for step, value in enumerate(values, start=1):
         nn.init.constant_(network.weight, value)
-        average.follow(step)
+        average.update(step)
     return network, average
 
 
@@ -44,7 +44,7 @@ def test_without_a_decay_the_weights_stand_for_themselves() -> None:
     network = nn.Linear(2, 2)
     average = WeightAverage(network, None)
     before = network.weight.clone()
-    average.follow(1)
+    average.update(1)
     with average.in_place():
         assert torch.equal(network.weight, before)
 
@@ -54,7 +54,7 @@ def test_weights_that_do_not_change_are_their_own_average() -> None:
     average = WeightAverage(network, 0.9)
     before = network.weight.clone()
     for step in range(1, 10):
-        average.follow(step)
+        average.update(step)
     with average.in_place():
         assert torch.equal(network.weight, before)
 
@@ -64,7 +64,7 @@ def test_running_statistics_are_averaged_and_counters_are_not() -> None:
     average = WeightAverage(norm, 0.5)
     norm.running_mean.fill_(4.0)  # type: ignore[union-attr]
     norm.num_batches_tracked.fill_(7)  # type: ignore[union-attr]
-    average.follow(100)
+    average.update(100)
     with average.in_place():
         assert norm.running_mean.item() == 2  # type: ignore[union-attr]
         assert norm.num_batches_tracked.item() == 7  # type: ignore[union-attr]

@@ -11,7 +11,7 @@ import torch
 from test_interruption import interrupt
 from two_players import Contest, fitted
 
-from baselines.training import loop as stage_training
+from baselines.training import loop
 
 CONFIG = Contest.Config(noise=0.0, warm_up=True, judged=True, validate_every=2, ema=0.9)
 
@@ -49,7 +49,7 @@ def test_two_processes_leave_what_one_leaves(shared: tuple[Contest, Path]) -> No
 def test_two_processes_go_on_where_one_was_interrupted(
     alone: Contest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage_training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     interrupt(CONFIG, tmp_path, at=20)
     assert close(fitted(CONFIG, tmp_path, devices=2), alone)
     assert pd.read_csv(tmp_path / "log" / "metrics.csv")["step"].tolist() == list(range(1, 13))

@@ -1,4 +1,4 @@
-"""Players take turns, each on its own weights and in its own time."""
+"""Players take updates, each on its own weights and in its own time."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from baselines.training.stage import Player
-from baselines.training.updates import Turns
+from baselines.training.updates import AlternatingUpdates
 
 FABRIC = Fabric(accelerator="cpu", devices=1)
 SLICES = torch.zeros(2, 1, 4, 4)
@@ -27,36 +27,36 @@ class Pair(nn.Module):
         self.seen.append((self.first.requires_grad, self.second.requires_grad, self.frozen.requires_grad))
         return -(self.first + self.second + self.frozen) + slices.sum()
 
-    def turns(self, **second: object) -> Turns:
+    def updates(self, **second: object) -> AlternatingUpdates:
         players = [
             Player("first", self.loss, SGD([self.first], lr=1)),
             Player("second", self.loss, SGD([self.second], lr=1), **second),  # type: ignore[arg-type]
         ]
-        return Turns(FABRIC, players, self.parameters(), gradient_clip=None)
+        return AlternatingUpdates(FABRIC, players, self.parameters(), gradient_clip=None)
 
 
 def test_each_player_moves_its_own_weights_alone() -> None:
     pair = Pair()
-    pair.turns().take(SLICES, 0)
+    pair.updates().step(SLICES, 0)
     assert (pair.first.item(), pair.second.item()) == (1, 1)
     assert pair.seen == [(True, False, False), (False, True, False)]
 
 
 def test_what_had_gradients_before_has_them_after_even_when_a_loss_fails() -> None:
     pair = Pair()
-    turns = pair.turns()
-    turns.seats[0].player = Player("first", lambda slices: slices.view(-1, 7), SGD([pair.first], lr=1))
+    players = [Player("first", lambda slices: slices.view(-1, 7), SGD([pair.first], lr=1))]
+    updates = AlternatingUpdates(FABRIC, players, pair.parameters(), gradient_clip=None)
     with contextlib.suppress(RuntimeError):
-        turns.take(SLICES, 0)
+        updates.step(SLICES, 0)
     assert [weight.requires_grad for weight in pair.parameters()] == [True, True, False]
 
 
 def test_a_player_waits_for_its_turn() -> None:
     pair = Pair()
-    turns = pair.turns(every=3)
+    updates = pair.updates(every=3)
     seconds = []
     for step in range(7):
-        turns.take(SLICES, step)
+        updates.step(SLICES, step)
         seconds.append(pair.second.item())
     assert seconds == [0, 0, 1, 1, 1, 2, 2]
     assert pair.first == 7
@@ -64,27 +64,27 @@ def test_a_player_waits_for_its_turn() -> None:
 
 def test_a_schedule_scales_the_learning_rate_of_each_step() -> None:
     pair = Pair()
-    turns = pair.turns(schedule=lambda step: 0.5**step)
+    updates = pair.updates(schedule=lambda step: 0.5**step)
     for step in range(4):
-        turns.take(SLICES, step)
+        updates.step(SLICES, step)
     assert pair.second == 1 + 0.5 + 0.25 + 0.125
 
 
 def test_a_schedule_goes_on_from_a_loaded_state() -> None:
     pair = Pair()
-    turns = pair.turns(schedule=lambda step: 0.5**step)
-    turns.take(SLICES, 1)
-    other = pair.turns(schedule=lambda step: 0.5**step)
-    other.load_state_dict(turns.state_dict())
-    other.take(SLICES, 2)
+    updates = pair.updates(schedule=lambda step: 0.5**step)
+    updates.step(SLICES, 1)
+    other = pair.updates(schedule=lambda step: 0.5**step)
+    other.load_state_dict(updates.state_dict())
+    other.step(SLICES, 2)
     assert pair.second == 0.5 + 0.25
 
 
 def test_the_latest_loss_of_each_player_is_remembered() -> None:
     pair = Pair()
-    turns = pair.turns(every=2)
-    turns.take(SLICES, 0)
-    assert turns.losses.keys() == {"first"}
-    turns.take(SLICES, 1)
-    assert {name: float(loss) for name, loss in turns.losses.items()} == {"first": -1, "second": -2}
-    assert not any(loss.requires_grad for loss in turns.losses.values())
+    updates = pair.updates(every=2)
+    updates.step(SLICES, 0)
+    assert updates.losses.keys() == {"first"}
+    updates.step(SLICES, 1)
+    assert {name: float(loss) for name, loss in updates.losses.items()} == {"first": -1, "second": -2}
+    assert not any(loss.requires_grad for loss in updates.losses.values())

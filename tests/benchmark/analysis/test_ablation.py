@@ -34,7 +34,7 @@ def test_what_the_table_needs_is_added_to_what_was_asked_for() -> None:
 def test_the_table_has_the_means_of_the_rows_and_the_perfect_map(data: Path, tmp_path: Path) -> None:
     runner = Runner(data, tmp_path / "run")
     runner.run()
-    assert evaluate_study(reopen(runner.folder, None), runner.folder, ablated(SCORING), runner.said.append) == []
+    assert evaluate_study(reopen(runner.folder, None), runner.folder, ablated(SCORING)) == []
     text = write_ablation(runner.folder)
     table = pd.read_csv(runner.out / "ablation.csv")
     assert "perfect-map" in text

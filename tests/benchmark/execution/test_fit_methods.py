@@ -102,7 +102,7 @@ def test_speeds_that_a_training_left_are_said_and_kept(study: Runner, monkeypatc
     card = read_card(study.folder, kept_cells(study.folder)[0].fit)
     assert card is not None
     assert card.training == tuple(told)
-    assert any(line.endswith("(train at 3.2 steps/s, 50 % waiting for data)") for line in study.said)
+    assert any(line.endswith("(train at 3.2 steps/s, 50 % waiting for data)") for line in study.log)
 
 
 def test_weights_taken_over_bring_the_card_of_their_training(study: Runner) -> None:
@@ -122,7 +122,7 @@ def test_devices_reach_the_detectors_that_know_of_them(
     if known:
         monkeypatch.setattr(MeanDistance, "devices", 1, raising=False)
     study = plan(Request("mean-distance", "patients", data, preset="quick"))
-    job = Job(study, create_run(tmp_path / "run"), data, Inference(), SCORING, "missing", print, devices=2)
+    job = Job(study, create_run(tmp_path / "run"), data, Inference(), SCORING, "missing", devices=2)
     detector = fitted(job.workplace, study.fits[0], mend=False)
     assert getattr(detector, "devices", None) == (2 if known else None)
 
@@ -157,7 +157,7 @@ def test_a_variant_at_test_time_takes_the_weights_of_the_fit_that_trained_alike(
     kept = fits(runner.out)
     assert "weights_of" not in kept["mean-distance"]
     assert str(kept["mean-distance[power=2.0]"]["weights_of"]).startswith("mean-distance-")
-    assert any("weights of" in line for line in runner.said)
+    assert any("weights of" in line for line in runner.log)
     values = {row["method"]: row["value"] for row in runner.rows() if row["metric"] == "threshold"}
     assert values["mean-distance"] != values["mean-distance[power=2.0]"]
 

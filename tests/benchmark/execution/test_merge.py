@@ -83,4 +83,4 @@ def test_other_settings_are_refused(program: Program, parts: list[Runner], tmp_p
 
 def test_runs_are_not_merged_into_one_of_them(program: Program, parts: list[Runner]) -> None:
     line = refused(program("merge", *(part.out for part in parts), "--out", parts[0].out))
-    assert "got a run, wanted an empty folder" in line
+    assert "got a run, expected an empty folder" in line

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from studies import SCORING, Runner
+from studies import SCORING, Runner, logged
 
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring, reopen
@@ -20,7 +20,8 @@ def study(data: Path, tmp_path: Path) -> Runner:
 
 
 def evaluated(study: Runner, scoring: Scoring = SCORING) -> list[Cell]:
-    return evaluate_study(reopen(study.folder, None), study.folder, scoring, study.said.append)
+    with logged(study.log):
+        return evaluate_study(reopen(study.folder, None), study.folder, scoring)
 
 
 def test_scoring_again_gives_the_same_rows(study: Runner) -> None:
@@ -45,9 +46,9 @@ def test_a_torn_map_fails_its_cell_alone_and_is_named(study: Runner) -> None:
     )
     torn = study.folder.anomaly_map(cell, "patients-test-1")
     torn.write_bytes(torn.read_bytes()[:100])
-    study.said.clear()
+    study.log.clear()
     assert evaluated(study) == [cell]
-    assert any("FAILED noisy on patients (predict)" in line and str(torn) in line for line in study.said)
+    assert any("FAILED noisy on patients (predict)" in line and str(torn) in line for line in study.log)
     found = {(row["method"], row["dataset"]) for row in study.rows()}
     assert ("noisy", "patients") not in found
     assert {("noisy", "volunteers"), ("mean-distance", "patients"), ("perfect-map", "patients")} <= found
@@ -57,9 +58,9 @@ def test_a_torn_map_fails_its_cell_alone_and_is_named(study: Runner) -> None:
 def test_a_cell_without_maps_is_said_and_left(study: Runner) -> None:
     cell = kept_cells(study.folder)[-1]
     (study.folder.cell(cell) / "cell.json").unlink()
-    study.said.clear()
+    study.log.clear()
     assert evaluated(study) == [cell]
-    assert "  no maps of noisy on patients (seed 0)" in study.said
+    assert "  no maps of noisy on patients (seed 0)" in study.log
 
 
 def test_timing_is_kept_apart_from_the_rows(study: Runner) -> None:

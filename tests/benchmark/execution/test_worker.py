@@ -61,9 +61,9 @@ def test_a_second_run_of_a_finished_study_fits_maps_and_scores_nothing(study: Ru
     study.run(datasets=COHORTS)
     rows, before = (study.out / "rows.csv").read_bytes(), stamps(study.out / "cells", "*.*")
     fits, mapped = count_calls(MeanDistance, "fit"), count_calls(MeanDistance, "anomaly_map")
-    study.said.clear()
+    study.log.clear()
     assert study.run(datasets=COHORTS) == []
-    assert (len(fits), len(mapped), study.said) == (0, 0, [])
+    assert (len(fits), len(mapped), study.log) == (0, 0, [])
     assert stamps(study.out / "cells", "*.*") == before
     assert (study.out / "rows.csv").read_bytes() == rows
 

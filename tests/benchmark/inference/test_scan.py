@@ -14,10 +14,11 @@ from commandline import Program, refused
 from detectors import MeanDistance
 from skulls import SPACING, Head, draw_head, moved, reoriented, turn, write_template
 
+from benchmark.inference.predict import load_detector
 from benchmark.inference.scan import Request, output_names, predict_scan
 from benchmark.inference.settings import Inference
 from benchmark.methods.weights import save_weights
-from benchmark.storage.fits import FitFolder, find_fit, load_detector
+from benchmark.storage.fits import FitFolder, find_fit
 from benchmark.storage.folder import FORMAT
 from benchmark.study.cells import Cohort, Fit
 from datasets.case import CaseFiles

@@ -7,7 +7,7 @@ import pytest
 from cohorts import TINY
 
 from benchmark.methods.card import Card
-from benchmark.storage.fits import DataCard, read_card, sees_labels, training_told, write_card
+from benchmark.storage.fits import DataCard, read_card, sees_labels, training_stages, write_card
 from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Cohort, Fit
 from datasets.errors import BadFile
@@ -46,15 +46,15 @@ def test_only_lesion_labels_are_lesion_labels(tmp_path: Path, supervision: str, 
 
 def test_speed_names_each_stage_that_told_it(tmp_path: Path) -> None:
     assert DATA_CARD.speed == ""
-    assert training_told(tmp_path) == ()
+    assert training_stages(tmp_path) == ()
     (tmp_path / "training.json").write_text(
         '[{"name": "pretrain", "steps_per_second": 12.34, "data_wait_fraction": 0.021}, {"name": "train", "steps": 3}]'
     )
-    told = replace(DATA_CARD, training=training_told(tmp_path))
+    told = replace(DATA_CARD, training=training_stages(tmp_path))
     assert told.speed == "pretrain at 12.3 steps/s, 2 % waiting for data"
 
 
 @pytest.mark.parametrize("content", ['{"train": 1}', "[1, null]", "3"])
 def test_what_a_plugin_leaves_under_that_name_does_no_harm(tmp_path: Path, content: str) -> None:
     (tmp_path / "training.json").write_text(content)
-    assert training_told(tmp_path) == ()
+    assert training_stages(tmp_path) == ()

@@ -9,7 +9,7 @@ import pytest
 from cohorts import TINY
 from commandline import Program
 from detectors import MeanDistance
-from studies import Runner
+from studies import Runner, logged
 
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.storage.run_record import cell_state, has_maps, kept_cells
@@ -129,11 +129,11 @@ def test_a_second_run_does_nothing_and_evaluate_gives_the_same_rows(study: Runne
     study.run(shifts="gamma=0.5", match=True)
     before = (study.out / "rows.csv").read_bytes()
     mapped = count_calls(MeanDistance, "anomaly_map")
-    study.said.clear()
+    study.log.clear()
     assert study.run(shifts="gamma=0.5", match=True) == []
-    assert (len(mapped), study.said) == (0, [])
+    assert (len(mapped), study.log) == (0, [])
     whole = plan(request(study.data, shifts="gamma=0.5", match=True))
-    assert evaluate_study(whole, study.folder, study.scoring, lambda line: None) == []
+    assert evaluate_study(whole, study.folder, study.scoring) == []
     assert (study.out / "rows.csv").read_bytes() == before
 
 
@@ -161,9 +161,10 @@ def test_without_its_unshifted_cell_a_shifted_one_waits_unscored_and_is_made_up_
     clean, shifted = sorted(of_patients, key=lambda cell: not cell.shift.is_none)
     before = sorted(map(str, study.rows()))
     lose(study, clean)
-    failed = evaluate_study(whole, study.folder, study.scoring, study.said.append)
+    with logged(study.log):
+        failed = evaluate_study(whole, study.folder, study.scoring)
     assert failed == [clean, shifted]
-    assert any("no threshold to freeze for mean-distance on patients under gamma=0.5" in line for line in study.said)
+    assert any("no threshold to freeze for mean-distance on patients under gamma=0.5" in line for line in study.log)
     (study.folder.cell(shifted) / "rows.csv").unlink()
     assert cell_state(study.folder, shifted, study.scoring) == "mapped"
     mapped = count_calls(MeanDistance, "anomaly_map")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from commandline import Program, refused
 
+from benchmark.execution.merge import pool_tables
 from benchmark.storage.checksums import write_checksums
 from benchmark.storage.rows import kept_rows
 from benchmark.storage.run_record import kept_cells
 from benchmark.verification.leaderboard.entry import TABLES, entries
-from benchmark.verification.leaderboard.pool import pooled
 
 pytestmark = pytest.mark.usefixtures("plugin")
 Runs = Callable[..., Path]
@@ -152,7 +152,7 @@ def test_the_pool_has_each_number_once_and_all_seeds(
     board: Path, program: Program, verified: Runs, tmp_path: Path
 ) -> None:
     program("leaderboard", "add", board, verified(seeds="0-1", name="second"))
-    pool = pooled(entries(board), tmp_path / "pool")
+    pool = pool_tables([entry.run for entry in entries(board)], tmp_path / "pool")
     names = [row.name for row in kept_rows(pool.root / "rows.csv")]
     assert len(names) == len(set(names))
     assert sorted({cell.fit.seed for cell in kept_cells(pool)}) == [0, 1]

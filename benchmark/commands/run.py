@@ -1,0 +1,290 @@
+"""The command `run`, and its options of where a study is computed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.common import (
+    MemoryLimit,
+    Plugins,
+    Threads,
+    check_name,
+    job_on,
+    print_line,
+    progress_lines,
+    user_mistakes_in_one_line,
+    warn_of_shadowed,
+)
+from benchmark.commands.evaluate import Chains, Pictures, Protocols, asked_scoring, exit_for, names
+from datasets.errors import BadValue
+
+if TYPE_CHECKING:
+    from benchmark.execution.job import Job
+    from benchmark.execution.resources import Execution
+    from benchmark.storage.admission import Admission
+    from benchmark.storage.folder import RunFolder
+    from benchmark.storage.run_record import Scoring
+    from benchmark.study.study import Request, Study
+
+app = typer.Typer()
+
+Data = Annotated[
+    Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts, each in a folder of its name.")
+]
+
+Executor = Annotated[
+    str, typer.Option(help="inline: this process; local: workers on this machine; slurm: a job array.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes, or tasks of the array; default: one a GPU, else by --threads.")
+]
+TimeLimit = Annotated[
+    float | None, typer.Option(min=0.001, help="Minutes that a worker may take for one fit, cell or scoring.")
+]
+SlurmOptions = Annotated[
+    list[str] | None, typer.Option("--slurm", metavar="NAME=VALUE", help="Of sbatch, e.g. gres=gpu:1; repeatable.")
+]
+
+STANDARD_PROTOCOLS = ("lesion-val", "healthy-fpr-1", "oracle")
+RERUN = ("missing", "failed", "all")
+PRECISION = ("fp32", "bf16", "fp16")
+
+
+@app.command()
+@user_mistakes_in_one_line
+@progress_lines()
+def run(
+    methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
+    datasets: Annotated[
+        str, typer.Option(help="Cohorts to map anomalies in, comma-separated; NAME=FOLDER for one of your own.")
+    ],
+    data: Data = Path("data"),
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None,
+    healthy: Annotated[
+        str | None, typer.Option(help="Healthy cohort to fit on; default: ixi, for phantoms the phantom.")
+    ] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="paper: as published; quick: 4 mm and narrow networks.")] = "paper",
+    seeds: Annotated[str, typer.Option(help="Training seeds, e.g. 0-2; each redraws the validation cases too.")] = "0",
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Fit once a fold: so many parts of the healthy subjects validate in turn.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with a table of hyper-parameters a method.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Map at most so many cases of each split.")] = None,
+    validation_only: Annotated[bool, typer.Option("--validation-only", help="Leave the test split closed.")] = False,
+    precision: Annotated[str, typer.Option(help="Of inference: fp32, bf16 or fp16.")] = "fp32",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="GPUs that one fit trains on; the batch is shared out.")] = 1,
+    slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
+    rerun: Annotated[
+        str, typer.Option(help="missing; failed: what failed before, too; all: everything anew.")
+    ] = "missing",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cells and what is done; compute nothing.")
+    ] = False,
+    postprocessing: Chains = None,
+    protocols: Protocols = None,
+    pictures: Pictures = None,
+    plugins: Plugins = None,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Go on where the audit finds leaks; every row is marked 'leak'.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out cases that cannot be used; every row is marked 'partial'.")
+    ] = False,
+    shifts: Annotated[
+        str, typer.Option(help="Map all under these too: gamma (its five levels), gamma=0.5, transfer[COHORT].")
+    ] = "",
+    match: Annotated[
+        bool, typer.Option("--match", help="Map all again with histograms matched to the training cases.")
+    ] = False,
+    executor: Executor = "inline",
+    workers: Workers = None,
+    threads: Threads = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
+    slurm: SlurmOptions = None,
+) -> None:
+    """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
+    from benchmark.storage.admission import admit
+    from benchmark.storage.folder import create_run
+    from benchmark.study.planning import plan
+    from benchmark.study.study import Request
+
+    check_name("value of --rerun called", rerun, RERUN)
+    check_name("value of --precision called", precision, PRECISION)
+    request = Request(
+        methods=methods,
+        datasets=datasets,
+        data=data,
+        healthy=healthy,
+        sequence=sequence,
+        preset=preset,
+        seeds=seeds,
+        precision=precision,  # type: ignore[arg-type]
+        splits=("val",) if validation_only else ("val", "test"),
+        limit=limit,
+        config=config,
+        simulate=not dry_run,
+        plugins=tuple(plugins or ()),
+        folds=folds,
+        shifts=shifts,
+        match=match,
+    )
+    if devices > 1 and plugins:
+        raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
+    how = _execution(
+        executor, workers, threads, time_limit, memory_limit, slurm,
+        device=device, devices=devices, batch=slice_batch, compiled=compiled,
+    )  # fmt: skip
+    scoring = asked_scoring(postprocessing, protocols, _standard_scoring())
+    warn_of_shadowed()
+    study = plan(replace(request, skip_bad=True))
+    for reason in study.left_out:
+        typer.echo(f"Left out: {reason}", err=True)
+    root = out or _default_out(request, study)
+    if not dry_run:
+        create_run(root)  # a place to write to is known before a long audit
+    admission = admit(request, study, root, allow_leak=allow_leak, skip_bad=skip_bad, read=not dry_run)
+    if dry_run:
+        _show_cells(admission.study, root, scoring)
+    else:
+        _run(admission, create_run(root), data, scoring, rerun, how, slurm or (), names(pictures))
+    if study.left_out:
+        raise typer.Exit(1)
+
+
+def _run(
+    admission: "Admission",
+    run: "RunFolder",
+    data: Path,
+    scoring: "Scoring",
+    rerun: str,
+    how: "Execution",
+    slurm: Sequence[str],
+    pictures: Sequence[str] | None,
+) -> None:
+    from benchmark.analysis.summaries.make import summarise
+    from benchmark.execution.local import run_study_in_workers
+    from benchmark.execution.resources import set_limits
+    from benchmark.execution.worker import run_study
+    from reports.formats.terminal import boards_text
+
+    study = admission.study
+    job = job_on(study, run, data, scoring, how, rerun, admission)
+    idle = not any(job.wanted(cell) for cell in study.cells)
+    if idle:
+        _print_nothing_to_do(job)
+    if how.executor == "slurm":
+        _submit(job, how, slurm)
+        return
+    if how.executor == "inline":
+        set_limits(how)
+    failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
+    path, changed = run.root / "report.md", summarise(run, data)
+    if changed or not idle or pictures is not None or not path.is_file():
+        from reports.formats.markdown import write_report  # draws: the slowest import of all
+
+        path = write_report(run, data, pictures=pictures)
+    print_line(f"\n{boards_text(run)}\n\nReport: {path}")
+    exit_for(failed)
+
+
+def _print_nothing_to_do(job: "Job") -> None:
+    from benchmark.storage.run_record import cell_state
+
+    states = [cell_state(job.run, cell, job.scoring) for cell in job.study.cells]
+    failed = states.count("failed")
+    rest = f", {failed} failed before (--rerun failed tries them again)" if failed else ""
+    print_line(f"Nothing to do: {states.count('done')} of {len(states)} cells are done{rest}.")
+
+
+def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
+    """A line a cell: what it is, how many cases, what is kept of it, and how long mapping it takes."""
+    from benchmark.execution.progress import estimate, hours, measured
+    from benchmark.storage.folder import RunFolder, open_run
+    from benchmark.storage.run_record import cell_state, check_settings
+
+    run = RunFolder(root)
+    if run.study.exists():
+        check_settings(open_run(root), study)
+    states = [cell_state(run, cell, scoring) for cell in study.cells]
+    speeds, left = measured(run, study.cells[0]), estimate(run, study)
+    width = max(len(cell.fit.method) for cell in study.cells)
+    place = max(10, *(len(cell.where) + 1 for cell in study.cells))
+    for cell, state in zip(study.cells, states, strict=True):
+        cases, seed = len(study.mapped_cases(cell)), cell.fit.seed
+        print_line(
+            f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.where:<{place}}{cases:>5} cases  "
+            f"{hours(speeds, cell, cases):>8}  {cell.key}"
+        )
+    print_line(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
+    print_line(left.text())
+
+
+def _default_out(request: "Request", study: "Study") -> Path:
+    healthy = study.cells[0].fit.healthy
+    return Path("runs") / f"{healthy.dataset}-{healthy.sequence}-{request.preset}"
+
+
+def _standard_scoring() -> "Scoring":
+    from benchmark.storage.run_record import Scoring
+    from benchmark.study.chains import STANDARD_CHAINS
+
+    return Scoring(STANDARD_CHAINS, STANDARD_PROTOCOLS)
+
+
+def _execution(
+    executor: str,
+    workers: int | None,
+    threads: int | None,
+    time_limit: float | None,
+    memory_limit: float | None,
+    slurm: Sequence[str] | None,
+    *,
+    device: str,
+    devices: int,
+    batch: int,
+    compiled: bool,
+) -> "Execution":
+    """What the options say of where a run is computed.
+
+    Raises:
+        BadValue: options that do not go together.
+    """
+    from benchmark.execution.resources import EXECUTORS, Execution
+
+    check_name("value of --executor called", executor, EXECUTORS)
+    if executor == "inline" and (workers is not None or time_limit is not None):
+        option = "--workers" if workers is not None else "--time-limit"
+        raise BadValue(f"{option}: got --executor inline, wanted local or slurm: it is about worker processes.")
+    if slurm and executor != "slurm":
+        raise BadValue(f"--slurm: got --executor {executor}, wanted slurm.")
+    if executor == "slurm" and time_limit is not None:
+        raise BadValue(
+            "--time-limit: got --executor slurm, wanted local; give the jobs' limit as --slurm time=H:MM:SS."
+        )
+    seconds = None if time_limit is None else 60 * time_limit
+    return Execution(executor, workers, threads, seconds, memory_limit, device, devices, batch, compiled)  # type: ignore[arg-type]
+
+
+def _submit(job: "Job", how: "Execution", options: Sequence[str]) -> None:
+    """Prepare a study and leave it to SLURM."""
+    from benchmark.execution.job import prepare, tasks_of
+    from benchmark.execution.slurm import submit as submit_jobs
+
+    tasks = tasks_of(job.study, job.run, prepare(job))
+    fits = [task for task in tasks if task.kind == "fit" and not task.done(job.run, job.scoring)]
+    others = [task for task in tasks if task.kind != "fit"]
+    if not tasks:
+        return
+    mend = job.rerun == "failed"
+    for one in submit_jobs(job.run, job.data, how, options, fits=len(fits), cells=len(others), mend=mend):
+        typer.echo(f"Job {one.id}: {one.what}" + (f", {one.tasks} tasks" if one.tasks > 1 else ""))
+    typer.echo(f"See: python -m benchmark status {job.run.root}; end them: python -m benchmark cancel {job.run.root}")

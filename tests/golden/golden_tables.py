@@ -1,0 +1,152 @@
+"""Tables of a run folder against the values committed for them, without keys and times."""
+
+import csv
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from public_names import Line, Names
+
+VALUES = Path(__file__).with_name("values")
+LEFT_OUT = ("key", "flags")  # keys change with what is hashed; flags are empty in these studies
+DIGITS = 12  # of a digest
+CLOSE = 1e-9
+"""Relative. NumPy's and SciPy's logarithms, powers and special functions may round otherwise on another processor."""
+TRANSCENDENTAL = frozenset({
+    "psnr", "histogram_js", "histogram_kl", "histogram_entropy_difference", "ssim",  # metrics
+    "low", "high", "coverage", "p", "p_adjusted", "p_equivalent", "p_equivalent_adjusted", "detectable",
+    "p_false_claim", "p_false_claim_winner", "p_published_unpaired",  # of summaries
+    "contrast", "guess", "lapse", "midpoint", "slope",  # of a curve that is fitted
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table that is compared.
+
+    Attributes:
+        name: of the committed file.
+        path: below the run folder, as recorded.
+        margins: columns to group by where the table is too long to be committed: a digest a group of each.
+        shown: of a long table the lines that are committed as they are.
+    """
+
+    name: str
+    path: str
+    margins: Sequence[Sequence[str]] = ()
+    shown: Callable[[Line], bool] = lambda line: False
+
+    def committed(self, run: Path, names: Names) -> list[Line]:
+        """What is committed of the table as it stands in a run folder."""
+        lines = read_lines(run / names.table(self.path), names)
+        if not self.margins:
+            return sorted(lines, key=_words)
+        groups = [group for columns in self.margins for group in _digests(lines, columns)]
+        return [*groups, *(_shortened(line) for line in sorted(lines, key=_words) if self.shown(line))]
+
+
+def _is_shown(line: Line) -> bool:
+    """One method's rows of one test subject and of all together: threshold-free, and of one pipeline and threshold."""
+    if line["subject_id"] not in ("", "ixi-test-1", "msl-test-1"):
+        return False
+    plain = line["method"] == "stepped" and line["seed"] in ("0", "") and line["shift"] == "none"
+    return plain and line["split"] == "test" and line["postprocessing"] in ("", "light") and (
+        line["protocol"] in ("", "lesion-val", "healthy-fpr-1")
+    )  # fmt: skip
+
+
+CHOICE = ("dataset", "split", "shift", "postprocessing", "protocol")
+ROWS = Table("rows", "rows.csv", (CHOICE, ("method", "seed", "metric")), _is_shown)
+SUMMARIES = tuple(
+    Table(name, f"summaries/{name}.csv") for name in ("standings", "comparisons", "alarms", "groups", "areas")
+)
+TABLES: Mapping[str, Sequence[Table]] = {
+    "patients": (ROWS, *SUMMARIES, Table("multiverse", "multiverse.csv")),
+    "implants": (
+        ROWS,
+        *SUMMARIES,
+        Table("implants", "implants.csv", (("method", "kind", "postprocessing"), ("volume_ml", "contrast", "place"))),
+        Table("controls", "controls.csv"),
+        Table("audiogram", "audiogram.csv"),
+        Table("ablation", "ablation.csv"),
+    ),
+}
+
+
+def read_lines(path: Path, names: Names) -> list[Line]:
+    """Lines of a table in the recorded names, without what is left out."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        lines = names.as_recorded(list(csv.DictReader(stream)))
+    return [{name: value for name, value in line.items() if name not in LEFT_OUT} for line in lines]
+
+
+def write_lines(path: Path, lines: Sequence[Line]) -> None:
+    """As CSV; a column for every name that any line has."""
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def differences(wanted: Sequence[Line], got: Sequence[Line]) -> Iterator[str]:
+    """A line for each cell that differs, empty where both are the same: exactly, or closely where `TRANSCENDENTAL`."""
+    if len(wanted) != len(got):
+        yield f"got {len(got)} lines, expected {len(wanted)}"
+    for number, (old, new) in enumerate(zip(wanted, got, strict=False), start=2):
+        for name in dict.fromkeys((*old, *new)):
+            before, now = old.get(name, ""), new.get(name, "")
+            metric = old.get("group", "").rpartition(" ")[2]
+            close = name in (*TRANSCENDENTAL, "sum") or (name == "value" and metric in TRANSCENDENTAL)
+            if before != now and not (close and _close(before, now)):
+                yield f"line {number}, {name}: got {now!r}, expected {before!r}; {_label(old)}"
+
+
+def _words(line: Line) -> list[str]:
+    """What a line is about, for an order that no number enters."""
+    return [value for value in line.values() if not _is_number(value)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shortened(line: Line) -> Line:
+    told = ("dataset", "postprocessing", "protocol", "case_id", "metric")
+    return {"group": " ".join(line[name] for name in told if line[name]), "value": line["value"]}
+
+
+def _label(line: Line) -> str:
+    return " ".join(value for value in list(line.values())[:9] if value)[:160]
+
+
+def _close(before: str, now: str) -> bool:
+    try:
+        return math.isclose(float(before), float(now), rel_tol=CLOSE)
+    except ValueError:
+        return False
+
+
+def _digests(lines: Sequence[Line], columns: Sequence[str]) -> Iterator[Line]:
+    """Per group: how many lines, a hash of those that are exact, and the sum of the values that are close only."""
+    groups = defaultdict[tuple[str, ...], list[Line]](list)
+    for line in lines:
+        groups[tuple(line[column] for column in columns)].append(line)
+    for key, members in sorted(groups.items()):
+        exact = sorted("\0".join(line.values()) for line in members if line.get("metric") not in TRANSCENDENTAL)
+        close = sorted(float(line["value"]) for line in members if line.get("metric") in TRANSCENDENTAL)
+        digest = hashlib.sha256("\n".join(exact).encode()).hexdigest()[:DIGITS]
+        yield {"group": " ".join(map(str, key)), "lines": str(len(members)), "digest": digest, "sum": _sum(close)}
+
+
+def _sum(values: Sequence[float]) -> str:
+    finite = [value for value in values if math.isfinite(value)]
+    return repr(math.fsum(finite)) if finite else ""

@@ -1,0 +1,99 @@
+"""The two small studies whose numbers are kept, run through the command line of any checkout."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from public_names import Names
+from small_cohorts import write_cohorts
+
+ROOT = Path(__file__).parents[2]
+METHOD = Path(__file__).with_name("stepped_method.py")
+RECIPE = """\
+name = "stepped"
+title = "Distance to the healthy mean, in steps"
+command = ["{python}", "{program}"]
+[card]
+supervision = "healthy scans"
+trained_on = "The mean of the training scans."
+tuned_on = "Nothing."
+[config]
+noise = 16
+[presets.quick]
+"""
+PROTOCOLS = (
+    "lesion-val", "lesion-val-mean", "healthy-fpr-1", "healthy-fpr-0.1", "healthy-fpr-5", "healthy-alarm-10",
+    "oracle", "oracle-case", "oracle-cross",
+)  # fmt: skip
+COMMON = (
+    "--sequence",
+    "t1",
+    "--preset",
+    "quick",
+    "--pictures",
+    "",
+    "--data",
+    "data",
+    "--healthy",
+    "ixi",
+    "--out",
+    "run",
+)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A tree of the project, and how its command line is called.
+
+    Attributes:
+        environment: on top of this process's.
+    """
+
+    tree: Path = ROOT
+    environment: Mapping[str, str] | None = None
+
+    def call(self, folder: Path, *command: str) -> None:
+        """`python -m` in `folder`, with the names that this tree has for what `command` says.
+
+        Raises:
+            RuntimeError: the command failed; what it said.
+        """
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("UADBENCH_")}
+        variables |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.tree), **(self.environment or {})}
+        arguments = [sys.executable, "-m", *Names.of(self.tree).command(command)]
+        result = subprocess.run(arguments, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise RuntimeError(f"{' '.join(arguments)}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}")
+
+
+def patients_study(checkout: Checkout, folder: Path) -> Path:
+    """A simple baseline and a plugin file, two seeds, gamma, every threshold protocol; the run folder."""
+    write_inputs(folder)
+    methods = ("--plugin", "stepped.toml", "--methods", "stepped,stepped[noise=256],thresh")
+    shifted = ("--seeds", "0-1", "--shifts", "gamma=0.5", "--protocols", ",".join(PROTOCOLS))
+    checkout.call(folder, "benchmark", "run", *methods, "--datasets", "msl", *shifted, *COMMON)
+    checkout.call(folder, "benchmark", "multiverse", "run")
+    return folder / "run"
+
+
+def implants_study(checkout: Checkout, folder: Path) -> Path:
+    """A simple baseline and a plugin file on implants, with the ablation of post-processing; the run folder."""
+    write_inputs(folder)
+    design = ("--subjects", "6", "--volumes", "4,24", "--contrasts=-1,1")
+    checkout.call(folder, "datasets", "implant", "ixi", "--data", "data", *design)
+    methods = ("--plugin", "stepped.toml", "--methods", "stepped,thresh", "--datasets", "implant[ixi]")
+    checkout.call(folder, "benchmark", "run", *methods, "--protocols", "healthy-fpr-1", *COMMON)
+    checkout.call(folder, "benchmark", "evaluate", "run", "--ablation", "postprocessing")
+    return folder / "run"
+
+
+STUDIES: Mapping[str, Callable[[Checkout, Path], Path]] = {"patients": patients_study, "implants": implants_study}
+
+
+def write_inputs(folder: Path) -> None:
+    """The cohorts and the plugin file."""
+    write_cohorts(folder / "data")
+    (folder / "stepped.toml").write_text(RECIPE.format(python=sys.executable, program=METHOD), encoding="utf-8")
