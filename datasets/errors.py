@@ -37,9 +37,9 @@ class BadVolume(BadFile):
         code: the kind of defect, e.g. `unreadable-file`.
     """
 
-    def __init__(self, path: Path, code: str, got: str, wanted: str) -> None:
-        super().__init__(f"{path}: got {got}, wanted {wanted}.")
-        self.path, self.code, self.got, self.wanted = path, code, got, wanted
+    def __init__(self, path: Path, code: str, got: str, expected: str) -> None:
+        super().__init__(f"{path}: got {got}, expected {expected}.")
+        self.path, self.code, self.got, self.expected = path, code, got, expected
 
 
 class MissingData(UserError, FileNotFoundError):

@@ -92,7 +92,7 @@ def case_percentiles(files: Sequence[CaseFiles], grid: Grid) -> Mapping[str, NDA
 def _parse_one(part: str) -> list[ShiftRequest]:
     match = REQUEST.fullmatch(part)
     if match is None:
-        raise BadValue(f"--shifts: got '{part}', wanted a name, name=level or name[COHORT]=level.")
+        raise BadValue(f"--shifts: got '{part}', expected a name, name=level or name[COHORT]=level.")
     found = SHIFTS[match["name"].strip()]
     cohort = _cohort(found, part, match["cohort"])
     levels = found.levels if match["level"] is None else (_level(found, part, match["level"]),)
@@ -101,9 +101,9 @@ def _parse_one(part: str) -> list[ShiftRequest]:
 
 def _cohort(found: ShiftKind, part: str, given: str | None) -> str:
     if found.to_cohort and not given:
-        raise BadValue(f"--shifts: got '{part}', wanted the cohort to go to: {found.name}[COHORT].")
+        raise BadValue(f"--shifts: got '{part}', expected the cohort to go to: {found.name}[COHORT].")
     if given is not None and not found.to_cohort:
-        raise BadValue(f"--shifts: got '{part}', wanted no cohort: {found.name} or {found.name}=level.")
+        raise BadValue(f"--shifts: got '{part}', expected no cohort: {found.name} or {found.name}=level.")
     return dataset(given.strip()).name if given else ""
 
 
@@ -115,7 +115,7 @@ def _level(found: ShiftKind, part: str, text: str) -> float:
     if not isfinite(level) or not found.lowest <= level <= found.highest:
         highest = f" to {found.highest:g}" if isfinite(found.highest) else " up"
         raise BadValue(
-            f"--shifts: got '{part}', wanted a level from {found.lowest:g}{highest} ({found.unit}; "
+            f"--shifts: got '{part}', expected a level from {found.lowest:g}{highest} ({found.unit}; "
             f"{found.identity:g} changes nothing)."
         )
     return level

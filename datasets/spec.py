@@ -141,7 +141,7 @@ def _found(spec: DatasetSpec, folder: Path, sequence: str, cases: Table) -> tupl
 def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], table: Path) -> list[CaseProblem]:
     whose, healthy = f"case '{case.case_id}'", row.get("healthy")
     if spec.healthy is None and healthy not in ("yes", "no"):
-        text = f"{table}: {whose} got healthy={healthy!r}, wanted yes or no."
+        text = f"{table}: {whose} got healthy={healthy!r}, expected yes or no."
         return [CaseProblem("bad-row", case.case_id, text)]
     told = {
         path: why_no_file(path)

@@ -60,7 +60,7 @@ def cases_csv_findings(table: Table, spec: DatasetSpec) -> list[Finding]:
     """Findings in `cases.csv` that need no image."""
     told = [
         Finding("error", one.code, spec.name, (one.case_id,) if one.case_id else (), f"{one.got} in row {one.row}",
-                one.wanted, str(table.path), "partial")
+                one.expected, str(table.path), "partial")
         for one in table.problems
     ]  # fmt: skip
     rows = table.usable
@@ -115,8 +115,8 @@ def _table(spec: DatasetSpec, root: Path, findings: list[Finding]) -> Table | No
         return read_table(path, REQUIRED_COLUMNS)
     except BadFile as error:
         got = str(error).removeprefix(f"{path}: got ").rstrip(".")
-        got, _, wanted = got.partition(", wanted ")
-        findings.append(Finding("error", "bad-table", spec.name, (), got, wanted, str(path), "partial"))
+        got, _, expected = got.partition(", expected ")
+        findings.append(Finding("error", "bad-table", spec.name, (), got, expected, str(path), "partial"))
         return None
 
 

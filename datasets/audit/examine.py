@@ -158,6 +158,6 @@ def _content_hash(image: StoredVolume) -> str:
 def _told(case: Candidate, path: Path, told: Iterable[Observation]) -> list[Finding]:
     whose = (case.files.case_id,)
     return [
-        Finding(severity, code, case.cohort, whose, got, wanted, str(path), "partial" if severity == "error" else "")
-        for severity, code, got, wanted in told
+        Finding(severity, code, case.cohort, whose, got, expected, str(path), "partial" if severity == "error" else "")
+        for severity, code, got, expected in told
     ]

@@ -19,7 +19,7 @@ class Finding:
     Attributes:
         code: the kind, e.g. `subject-in-two-splits`.
         cases: those concerned; empty if it concerns the whole cohort.
-        got, wanted: clauses without a full stop.
+        got, expected: clauses without a full stop.
         file: its path; "" if it concerns no single file.
         flag: the word that rows carry if a study continues in spite of it; "" unless it is an error.
     """
@@ -29,7 +29,7 @@ class Finding:
     cohort: str
     cases: tuple[str, ...]
     got: str
-    wanted: str
+    expected: str
     file: str = ""
     flag: Flag = ""
 
@@ -37,13 +37,13 @@ class Finding:
         """One line."""
         named = ", ".join(self.cases[:NAMED]) + (f" and {len(self.cases) - NAMED} more" * (len(self.cases) > NAMED))
         whose = self.file or (f"{self.cohort} ({named})" if named else self.cohort)
-        return f"{whose}: got {self.got}, wanted {self.wanted} [{self.code}]."
+        return f"{whose}: got {self.got}, expected {self.expected} [{self.code}]."
 
 
 def unreadable_file(cohort: str, case_id: str, file: str, error: UserError) -> Finding:
     """The finding for a file that cannot be read; the error says why."""
     if isinstance(error, BadVolume):
-        return Finding("error", error.code, cohort, (case_id,), error.got, error.wanted, file, "partial")
+        return Finding("error", error.code, cohort, (case_id,), error.got, error.expected, file, "partial")
     got = str(error).rstrip(".").replace("\n", "; ")
     return Finding("error", "missing-file", cohort, (case_id,), got, "a file", file, "partial")
 

@@ -25,8 +25,8 @@ def column_findings(rows: Sequence[Row], sequences: Sequence[str], cohort: str) 
     """Licence, sequences, age and sex; cases with the same defect are one finding."""
     unlicensed = tuple(row["case_id"] for row in rows if not row.get("licence", "").strip())
     if unlicensed:
-        got, wanted = f"no licence for {len(unlicensed)} of {len(rows)} cases", "the column licence, filled"
-        yield Finding("warning", "no-licence", cohort, unlicensed, got, wanted)
+        got, expected = f"no licence for {len(unlicensed)} of {len(rows)} cases", "the column licence, filled"
+        yield Finding("warning", "no-licence", cohort, unlicensed, got, expected)
     unknown: dict[str, list[str]] = {}
     for row in rows:
         for name in set(row["sequences"].split()) - set(sequences):

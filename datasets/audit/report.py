@@ -80,13 +80,13 @@ def _group(head: str, group: Sequence[Finding]) -> Iterator[str]:
     yield head + several
     sorts: dict[tuple[str, str], list[Finding]] = {}
     for one in group:
-        sorts.setdefault((one.got, one.wanted), []).append(one)
-    for (got, wanted), similar in list(sorts.items())[:EXAMPLES]:
+        sorts.setdefault((one.got, one.expected), []).append(one)
+    for (got, expected), similar in list(sorts.items())[:EXAMPLES]:
         cases = list(dict.fromkeys(_place(one, case) for one in similar for case in one.cases or ("",)))
         shown = ", ".join(filter(None, cases[:EXAMPLES]))
         more = f" and {len(cases) - EXAMPLES} more" if len(cases) > EXAMPLES else ""
         whose = f" [{shown}{more}]" if shown else ""
-        text = f"got {got}, wanted {wanted}{whose}"
+        text = f"got {got}, expected {expected}{whose}"
         yield fill(text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 10, break_on_hyphens=False)
     if len(sorts) > EXAMPLES:
         yield f"{' ' * 8}... and {len(sorts) - EXAMPLES} more of this kind (--json lists all)"

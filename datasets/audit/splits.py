@@ -50,10 +50,10 @@ def read_folds(path: Path) -> tuple[list[Fold], list[Finding]]:
     table = read_table(path, ("split",), repeats=True)
     known = [column for column in UNITS.values() if column in table.columns]
     if not known:
-        raise BadFile(f"{path}: got columns {', '.join(table.columns)}, wanted also case_id or subject_id.")
+        raise BadFile(f"{path}: got columns {', '.join(table.columns)}, expected also case_id or subject_id.")
     findings = [
         Finding("error", one.code, path.stem, (one.case_id,) if one.case_id else (), f"row {one.row} with {one.got}",
-                one.wanted)
+                one.expected)
         for one in table.problems
     ]  # fmt: skip
     units = [unit for unit, column in UNITS.items() if column in known]

@@ -94,7 +94,7 @@ def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
     if without and len(without) < len(masked):
         raise BadFile(
             f"{home}: got a lesion mask for {len(masked) - len(without)} of {len(masked)} cases (none for "
-            f"'{without[0]}'), wanted one for each or for none, or a column healthy (yes or no) in the table."
+            f"'{without[0]}'), expected one for each or for none, or a column healthy (yes or no) in the table."
         )
     return bool(without) or not masked
 
@@ -138,12 +138,12 @@ def _people(home: Path) -> dict[str, dict[str, str]]:
         return {}
     columns, rows = read_rows(table, delimiter="\t")
     if "participant_id" not in columns:
-        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, wanted also participant_id.")
+        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, expected also participant_id.")
     people: dict[str, dict[str, str]] = {}
     for row in rows:
         subject_id = f"sub-{row['participant_id'].removeprefix('sub-')}"
         if subject_id in people:
-            raise BadFile(f"{table}: got '{subject_id}' twice, wanted every subject once.")
+            raise BadFile(f"{table}: got '{subject_id}' twice, expected every subject once.")
         people[subject_id] = {key: "" if value in UNKNOWN else value for key, value in row.items()}
     return people
 
@@ -169,7 +169,7 @@ def _split(subject_id: str, splits: Mapping[str, str], home: Path) -> Split:
     split = splits[subject_id]
     if split not in SPLITS:
         got = f"split of {subject_id} ({split or 'nothing'})"
-        raise BadFile(f"{home / 'participants.tsv'}: got {got}, wanted one of {', '.join(SPLITS)}.")
+        raise BadFile(f"{home / 'participants.tsv'}: got {got}, expected one of {', '.join(SPLITS)}.")
     return split
 
 
@@ -205,9 +205,9 @@ def _case(
 def _only(scan: _Scan, role: str, name: str, home: Path) -> Path:
     found: Sequence[Path] = scan.files.get(role, [])
     if not found:
-        wanted = {"brain_mask": "*_desc-brain_mask.nii.gz", "lesion_mask": "*_label-lesion_mask.nii.gz"}
-        raise MissingData(f"{home}: no {role} of '{name}': looked for {wanted.get(role, role)} in its anat folder.")
+        expected = {"brain_mask": "*_desc-brain_mask.nii.gz", "lesion_mask": "*_label-lesion_mask.nii.gz"}
+        raise MissingData(f"{home}: no {role} of '{name}': looked for {expected.get(role, role)} in its anat folder.")
     if len(found) > 1:
         names = ", ".join(sorted(str(path.relative_to(home)) for path in found))
-        raise BadFile(f"{home}: got {len(found)} files for {role} of '{name}' ({names}), wanted one.")
+        raise BadFile(f"{home}: got {len(found)} files for {role} of '{name}' ({names}), expected one.")
     return found[0]

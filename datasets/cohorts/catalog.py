@@ -69,7 +69,9 @@ def add_own(own: OwnCohort) -> None:
         BadValue: another cohort has that name.
     """
     if own.name in COHORTS or _by_alias(own.name):
-        raise BadValue(f"dataset '{own.name}={own.home}': got the name of a cohort that there is, wanted another one.")
+        raise BadValue(
+            f"dataset '{own.name}={own.home}': got the name of a cohort that there is, expected another one."
+        )
     _OWN[own.name] = own
 
 

@@ -179,7 +179,7 @@ def files_below(root: Path) -> Iterator[Path]:
         MissingData: `root` is no folder.
     """
     if not root.is_dir():
-        raise MissingData(f"No folder {root}: wanted that of a download.")
+        raise MissingData(f"No folder {root}: expected that of a download.")
     seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)

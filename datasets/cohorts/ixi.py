@@ -125,7 +125,7 @@ def _columns(rows: Sequence[Sequence[str]], starts: Sequence[str], path: Path) -
         ]
         if min(found) >= 0:
             return index, found
-    raise BadFile(f"{path}: got no row with the headings {', '.join(starts)}, wanted the cohort's sheet.")
+    raise BadFile(f"{path}: got no row with the headings {', '.join(starts)}, expected the cohort's sheet.")
 
 
 def _csv(path: Path, number: str) -> list[list[str]]:
@@ -136,7 +136,7 @@ def _csv(path: Path, number: str) -> list[list[str]]:
         delimiter = max(",;\t", key=first.count)
         return list(csv.reader(io.StringIO(text), delimiter=delimiter))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), expected CSV in UTF-8.") from error
 
 
 def _workbook(path: Path) -> list[list[str]]:

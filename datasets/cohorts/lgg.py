@@ -50,8 +50,8 @@ def raw_cases(root: Path) -> RawCohort:
             doubled += [path.name] if role in files else []
             files.setdefault(role, path)
     if not stacks:
-        wanted = "kaggle_3m/TCGA_CS_4941_19960909/TCGA_CS_4941_19960909_1.tif with _mask.tif and the like"
-        raise MissingData(f"No download of TCGA-LGG at {root}: looked for {wanted}. {there(root)}")
+        expected = "kaggle_3m/TCGA_CS_4941_19960909/TCGA_CS_4941_19960909_1.tif with _mask.tif and the like"
+        raise MissingData(f"No download of TCGA-LGG at {root}: looked for {expected}. {there(root)}")
     cases, problems = [], [f"several files for one slice, the first is taken: {few(doubled)}"] if doubled else []
     for name, slices in sorted(stacks.items()):
         try:
@@ -68,7 +68,7 @@ def _raw_case(name: str, slices: Slices) -> RawCase:
     missing = sorted({*range(numbers[0], numbers[-1] + 1)} - {*numbers})
     if single or missing:
         wrong = few([str(number) for number in (*single, *missing)])
-        raise BadFile(f"{name}: got no image or no mask for slices {wrong}, wanted both of each of them.")
+        raise BadFile(f"{name}: got no image or no mask for slices {wrong}, expected both of each of them.")
     pairs = [(slices[number]["image"], slices[number]["mask"]) for number in numbers]
     repeated = repeats_flair(pairs[len(pairs) // 2][0])
     folder = pairs[0][0].parent
@@ -127,14 +127,14 @@ def read_slice(path: Path, *, channels: int) -> "NDArray[np.uint8]":
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:  # a torn file warns, then raises
             pixels = np.asarray(picture.convert("RGB" if channels == 3 else "L"), dtype=np.uint8)
     except (OSError, ValueError, SyntaxError) as error:  # Pillow raises each of these for a torn file
-        raise BadFile(f"{path}: got a slice that cannot be read ({error}), wanted a TIF.") from error
+        raise BadFile(f"{path}: got a slice that cannot be read ({error}), expected a TIF.") from error
     return pixels
 
 
 def _alike(slices: "list[NDArray[np.uint8]]", first: Path) -> "list[NDArray[np.uint8]]":
     shapes = {one.shape for one in slices}
     if len(shapes) > 1:
-        raise BadFile(f"{first.parent}: got slices of sizes {sorted(shapes)}, wanted one size.")
+        raise BadFile(f"{first.parent}: got slices of sizes {sorted(shapes)}, expected one size.")
     return slices
 
 

@@ -59,7 +59,7 @@ def own_cohort(name: str, home: Path) -> OwnCohort:
         BadFile: only some cases have a lesion mask, and no column says who is healthy.
     """
     if not NAME.fullmatch(name):
-        raise BadValue(f"dataset '{name}={home}': got name '{name}', wanted a letter, then letters, digits, - or _.")
+        raise BadValue(f"dataset '{name}={home}': got name '{name}', expected a letter, then letters, digits, - or _.")
     home = home.expanduser().resolve()
     if not home.is_dir():
         raise MissingData(f"dataset '{name}': no folder {home}.")

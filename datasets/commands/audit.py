@@ -19,7 +19,7 @@ def audit(
 ) -> None:
     """Say what is wrong: leaks, duplicates, bad files, geometry, masks, drift. Exit 1 on errors."""
     if splits is not None and names:
-        raise BadValue(f"--splits {splits}: got cohorts ({', '.join(names)}) too, wanted one of the two.")
+        raise BadValue(f"--splits {splits}: got cohorts ({', '.join(names)}) too, expected one of the two.")
     failed = _audit_splits(splits, as_json) if splits is not None else _audit_cohorts(names or [], data, as_json)
     if failed:
         raise typer.Exit(1)

@@ -69,7 +69,7 @@ def _found(spec: "DatasetSpec", raw: Path, data: Path) -> "tuple[Sequence[RawCas
     from datasets.splits import split_of, subjects_of
 
     if spec.raw_cases is None:
-        raise BadValue(f"{spec.name}: got a cohort without a reader of its download, wanted one with raw_cases.")
+        raise BadValue(f"{spec.name}: got a cohort without a reader of its download, expected one with raw_cases.")
     if not raw.is_dir():
         raise MissingData(f"--raw: no folder {raw}. {spec.how_to_get}")
     cohort = spec.raw_cases(raw)

@@ -64,7 +64,7 @@ def doses(
     files = [one for one in dataset(healthy).files(data, sequence) if one.split == "train" and one.healthy]
     files = _spread(files, limit)
     if not files:
-        raise BadValue(f"--healthy {healthy}: got no healthy training case, wanted some to shift.")
+        raise BadValue(f"--healthy {healthy}: got no healthy training case, expected some to shift.")
     requests = _built_in_shifts() if shifts is None else parse_shifts(shifts)
     for one in _calibrated(requests, files, grid) if calibrate else _measured(requests, files, grid, data, sequence):
         typer.echo(json.dumps(_fact(one)) if as_json else _line(one))

@@ -48,7 +48,7 @@ def show(
     files = choose_cases(spec.files(data, sequence), case or (), DEFAULT_CASES)
     requests = parse_shifts(shift or "")
     if shift and not requests:
-        raise BadValue(f"--shift: got '{shift}', wanted one or more names; see: python -m datasets shifts")
+        raise BadValue(f"--shift: got '{shift}', expected one or more names; see: python -m datasets shifts")
     path = out or Path(f"{spec.name}-shifts.png" if requests else f"{spec.name}.png")
     if requests:
         cohorts = dict.fromkeys(one.cohort for one in requests if one.cohort)

@@ -95,7 +95,7 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise BadValue(f"--{option}: got '{text}', wanted numbers such as {_listed(DEFAULT.volumes)}.") from error
+        raise BadValue(f"--{option}: got '{text}', expected numbers such as {_listed(DEFAULT.volumes)}.") from error
 
 
 def _link_cohorts(data: Path, out: Path) -> list[str]:

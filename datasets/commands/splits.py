@@ -37,9 +37,9 @@ def splits(
     folds of `python -m benchmark run --folds`.
     """
     if turn not in ("val", "test"):
-        raise BadValue(f"--turn: got '{turn}', wanted val or test.")
+        raise BadValue(f"--turn: got '{turn}', expected val or test.")
     if subjects is not None and data is not None:
-        raise BadValue("--subjects: got --data too, wanted one of them.")
+        raise BadValue("--subjects: got --data too, expected one of them.")
     spec = dataset_argument(name)
     people, found = _subjects(spec, subjects, data)
     text = _table(people, found, folds, "test" if turn == "test" else "val")
@@ -78,7 +78,7 @@ def _prepared(spec: DatasetSpec, data: Path) -> tuple[list[Subject], dict[str, S
         if found.setdefault(case.subject_id, case.split) != case.split:
             raise BadFile(
                 f"{spec.folder(data)}: got subject '{case.subject_id}' in {found[case.subject_id]} and {case.split}, "
-                "wanted every subject in one split."
+                "expected every subject in one split."
             )
     return subjects_of(cases.values()), found
 
@@ -86,7 +86,7 @@ def _prepared(spec: DatasetSpec, data: Path) -> tuple[list[Subject], dict[str, S
 def _read_subjects(table: Path) -> list[Subject]:
     _, rows = read_rows(table)
     if not rows or any(not row.get("subject_id") for row in rows):
-        raise BadFile(f"--subjects {table}: got rows without a subject_id, wanted one in each of one or more rows.")
+        raise BadFile(f"--subjects {table}: got rows without a subject_id, expected one in each of one or more rows.")
     return [_subject(row, table) for row in rows]
 
 
@@ -94,7 +94,9 @@ def _subject(row: Mapping[str, str], table: Path) -> Subject:
     try:
         band = row.get("age_band") or age_band(float(row.get("age") or "nan"))
     except ValueError as error:
-        raise BadFile(f"--subjects {table}: got age '{row['age']}' of '{row['subject_id']}', wanted years.") from error
+        raise BadFile(
+            f"--subjects {table}: got age '{row['age']}' of '{row['subject_id']}', expected years."
+        ) from error
     healthy = {"yes": True, "no": False}.get(row.get("healthy") or "")
     return Subject(row["subject_id"], row.get("site") or "", band, healthy)
 

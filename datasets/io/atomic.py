@@ -43,9 +43,11 @@ def read_json(path: Path) -> Any:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadFile(f"{path}: got a file that is not JSON ({error}), wanted one written by this program.") from error
+        raise BadFile(
+            f"{path}: got a file that is not JSON ({error}), expected one written by this program."
+        ) from error
     if not isinstance(content, dict):
-        raise BadFile(f"{path}: got {type(content).__name__} as JSON, wanted an object written by this program.")
+        raise BadFile(f"{path}: got {type(content).__name__} as JSON, expected an object written by this program.")
     return content
 
 

@@ -144,15 +144,15 @@ def _content(path: Path) -> tuple[Any, bytes]:
     try:
         start = unpacking.take(HEADER_BYTES) if unpacking else packed[:HEADER_BYTES]
         header = _header(path, start)
-        wanted = _declared_bytes(path, header)
-        content = start + unpacking.take(wanted - len(start) + 1) if unpacking else packed
-        whole = unpacking is None or unpacking.ended or len(content) > wanted
+        expected = _declared_bytes(path, header)
+        content = start + unpacking.take(expected - len(start) + 1) if unpacking else packed
+        whole = unpacking is None or unpacking.ended or len(content) > expected
     except zlib.error as error:
         raise _unreadable(path, str(error)) from error
-    if len(content) != wanted or not whole:
-        amount = "more" if len(content) > wanted else f"{len(content)}"
+    if len(content) != expected or not whole:
+        amount = "more" if len(content) > expected else f"{len(content)}"
         torn = "" if whole else "; the gzip stream is torn"
-        raise _unreadable(path, f"its header declares {wanted} bytes and there are {amount}{torn}")
+        raise _unreadable(path, f"its header declares {expected} bytes and there are {amount}{torn}")
     return header, content
 
 

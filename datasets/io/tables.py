@@ -54,7 +54,7 @@ def read_rows(path: Path, *, delimiter: str = ",") -> tuple[Sequence[str], list[
             reader = csv.DictReader(stream, delimiter=delimiter, restval="")
             return tuple(reader.fieldnames or ()), [{k: v for k, v in row.items() if k} for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), expected CSV in UTF-8.") from error
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class RowProblem:
     code: str
     case_id: str
     got: str
-    wanted: str
+    expected: str
 
     def __str__(self) -> str:
         by_row = not self.case_id or self.code in ("bad-row", "duplicate-row")
         whose = f"row {self.row}" if by_row else f"case '{self.case_id}'"
-        return f"{whose} got {self.got}, wanted {self.wanted}."
+        return f"{whose} got {self.got}, expected {self.expected}."
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) ->
     header, lines = _parsed(path)
     missing = [column for column in required if column not in header]
     if missing:
-        raise BadFile(f"{path}: got columns {', '.join(header) or 'none'}, wanted also {', '.join(missing)}.")
+        raise BadFile(f"{path}: got columns {', '.join(header) or 'none'}, expected also {', '.join(missing)}.")
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
-        raise BadFile(f"{path}: got column {', '.join(twice)} twice, wanted every column once.")
+        raise BadFile(f"{path}: got column {', '.join(twice)} twice, expected every column once.")
     rows = [dict(zip(header, [*line, *[""] * len(header)], strict=False)) for line in lines]
     problems = [
         problem
@@ -153,24 +153,24 @@ def _parsed(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
-        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted CSV with commas.") from error
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), expected CSV with commas.") from error
     header, *rows = [line for line in lines if any(cell.strip() for cell in line)] or [[]]
     for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(header) == 1 and mark in header[0]:
-            raise BadFile(f"{path}: got {name} between columns, wanted commas.")
+            raise BadFile(f"{path}: got {name} between columns, expected commas.")
     return [cell.strip() for cell in header], rows
 
 
 def _decoded(path: Path) -> str:
     content = path.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or content[1:8:2] == b"\0\0\0\0":
-        raise BadFile(f"{path}: got a table that cannot be read (it is UTF-16), wanted CSV in UTF-8.")
+        raise BadFile(f"{path}: got a table that cannot be read (it is UTF-16), expected CSV in UTF-8.")
     if b"\0" in content:
-        raise BadFile(f"{path}: got a table that cannot be read (it holds NUL bytes), wanted CSV in UTF-8.")
+        raise BadFile(f"{path}: got a table that cannot be read (it holds NUL bytes), expected CSV in UTF-8.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), expected CSV in UTF-8.") from error
 
 
 def _row_problems(
@@ -192,7 +192,7 @@ def _row_problems(
         if column != "case_id" and any(not letter.isprintable() for letter in row[column]):
             told.append(("bad-text", f"{NOT_PLAIN} in {column} ({row[column][:40]!r})", "one line of text"))
     named = case_id if case_id and case_id.isprintable() else ""
-    return [RowProblem(number, code, named, got, wanted) for code, got, wanted in told]
+    return [RowProblem(number, code, named, got, expected) for code, got, expected in told]
 
 
 def _why_no_name(case_id: str) -> list[str]:

@@ -144,9 +144,9 @@ def _check_names(cases: Iterable[RawCase]) -> None:
     for raw in cases:
         other = seen.setdefault(raw.case_id.casefold(), raw.case_id)
         if other != raw.case_id or "/" in raw.case_id:
-            raise BadValue(f"Case '{raw.case_id}': got a name like '{other}', wanted names that can be files'.")
+            raise BadValue(f"Case '{raw.case_id}': got a name like '{other}', expected names that can be files'.")
     if len(seen) < len(list(cases)):
-        raise BadValue("Cases: got one name twice, wanted every case once.")
+        raise BadValue("Cases: got one name twice, expected every case once.")
 
 
 def _check_writable(home: Path) -> None:
@@ -161,9 +161,9 @@ def _check_writable(home: Path) -> None:
 
 def _warn_of_space(home: Path, todo: Sequence[RawCase], setup: Setup, say: Callable[[str], None]) -> None:
     volumes = sum(len(raw.images) * IMAGE_MB + MASK_MB * (2 if raw.lesion_mask else 1) for raw in todo)
-    wanted, free = volumes / setup.parameters.spacing**3, shutil.disk_usage(home).free / 1e6
-    if free < wanted:
-        say(f"  warning: {home} has {free:,.0f} MB left, and {len(todo)} cases take about {wanted:,.0f} MB.")
+    expected, free = volumes / setup.parameters.spacing**3, shutil.disk_usage(home).free / 1e6
+    if free < expected:
+        say(f"  warning: {home} has {free:,.0f} MB left, and {len(todo)} cases take about {expected:,.0f} MB.")
 
 
 def _table(

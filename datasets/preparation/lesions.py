@@ -46,7 +46,7 @@ class LesionVolumes:
         if abs(self.resampling_percent) <= WARN_PERCENT or abs(self.after - self.expected) <= WARN_ML:
             return ""
         return (
-            f"lesion volume: got {self.after:.3f} ml, wanted {self.expected:.3f} ml "
+            f"lesion volume: got {self.after:.3f} ml, expected {self.expected:.3f} ml "
             f"({self.before:.3f} ml as drawn, scaled by the registration): {self.resampling_percent:+.1f} %"
         )
 
@@ -61,9 +61,9 @@ def read_lesion_mask(path: Path, labels: tuple[int, ...]) -> Volume:
     half = max(float(volume.data.max()), 0.0) / 2
     lesion = np.isin(np.rint(volume.data), labels) if labels else volume.data > half
     if not lesion.any():
-        wanted = f"voxels of {', '.join(map(str, labels))}" if labels else "some voxels above 0"
+        expected = f"voxels of {', '.join(map(str, labels))}" if labels else "some voxels above 0"
         found = ", ".join(f"{value:g}" for value in np.unique(volume.data)[:6])
-        raise BadFile(f"{path}: got a lesion mask without lesion (values {found}), wanted {wanted}.")
+        raise BadFile(f"{path}: got a lesion mask without lesion (values {found}), expected {expected}.")
     return Volume(lesion, volume.affine)
 
 

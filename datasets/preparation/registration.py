@@ -79,7 +79,7 @@ def _optimised(fixed: Any, moving: Any, transform: Any) -> Any:
         method.Execute(fixed, moving)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise BadValue(f"Registration: got two images that do not overlap ({reason}), wanted one head.") from error
+        raise BadValue(f"Registration: got two images that do not overlap ({reason}), expected one head.") from error
     return transform
 
 

@@ -23,7 +23,7 @@ def read_scan(path: Path) -> Volume:
     volume = read_volume(path, as_stored=True)
     low, high = float(volume.data.min()), float(volume.data.max())
     if low == high:
-        raise BadFile(f"{path}: got one intensity ({low:g}) throughout, wanted an image.")
+        raise BadFile(f"{path}: got one intensity ({low:g}) throughout, expected an image.")
     return Volume(np.asarray(volume.data, dtype=np.float32), volume.affine)
 
 
@@ -34,12 +34,12 @@ def check_same_lattice(path: Path, volume: Volume, image_path: Path, image: Latt
         BadFile: another shape, or an affine more than a hundredth of a voxel away at some corner.
     """
     if volume.data.shape != image.shape:
-        raise BadFile(f"{path}: got shape {volume.data.shape}, wanted {image.shape} as in {image_path}.")
+        raise BadFile(f"{path}: got shape {volume.data.shape}, expected {image.shape} as in {image_path}.")
     corner = np.array([*image.shape, 1.0])
     apart = np.abs((volume.affine - image.affine) @ np.diag(corner)).sum(axis=1)[:3].max()
     if apart > 0.01 * float(image.spacing.min()):
-        got, wanted = volume.affine[:3].round(3).tolist(), image.affine[:3].round(3).tolist()
-        raise BadFile(f"{path}: got affine {got}, wanted {wanted} as in {image_path}.")
+        got, expected = volume.affine[:3].round(3).tolist(), image.affine[:3].round(3).tolist()
+        raise BadFile(f"{path}: got affine {got}, expected {expected} as in {image_path}.")
 
 
 def resample(
@@ -73,7 +73,7 @@ def resample(
         )
     else:
         result = np.zeros(lattice.shape, dtype=source.dtype)
-        places = voxels[:3, :3] @ np.array(np.nonzero(where)) + voxels[:3, 3:]  # (3, wanted)
+        places = voxels[:3, :3] @ np.array(np.nonzero(where)) + voxels[:3, 3:]  # (3, expected)
         result[where] = ndimage.map_coordinates(source, places, order=order, mode="constant", cval=0)
     if order == 3:
         result = np.clip(result, min(float(volume.data.min()), 0), float(volume.data.max()))

@@ -39,7 +39,7 @@ class Parameters:
 
     def __post_init__(self) -> None:
         if not LEAST_MM <= self.spacing <= MOST_MM:
-            raise BadValue(f"--spacing: got {self.spacing:g} mm, wanted {LEAST_MM:g} to {MOST_MM:g}.")
+            raise BadValue(f"--spacing: got {self.spacing:g} mm, expected {LEAST_MM:g} to {MOST_MM:g}.")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Stopwatch:
 
 def _check_lattices(raw: RawCase, scans: Mapping[str, Volume]) -> None:
     if raw.drawn_on not in scans:
-        raise BadValue(f"Case {raw.case_id}: got masks drawn on {raw.drawn_on}, wanted one of {', '.join(scans)}.")
+        raise BadValue(f"Case {raw.case_id}: got masks drawn on {raw.drawn_on}, expected one of {', '.join(scans)}.")
     drawn_on = raw.images[raw.drawn_on]
     if raw.aligned:
         for name, scan in scans.items():
@@ -168,7 +168,7 @@ def _brain(
     if raw.stripped or setup.stripper.name == "none":
         return Volume(brain_of_stripped_scan(scans[first]), scans[first].affine)
     if setup.stripper.name == "mask":
-        raise BadFile(f"{raw.images[first]}: got no brain mask with it, wanted one for --stripper mask.")
+        raise BadFile(f"{raw.images[first]}: got no brain mask with it, expected one for --stripper mask.")
     working = _working(scans[first])
     return Volume(find_brain(working, setup.stripper, threads=setup.threads), working.affine)
 
@@ -213,10 +213,10 @@ def _overlap(brain_mask: NDArray[np.bool_], lattice: Lattice, template: Template
     Raises:
         BadFile: they hardly overlap, so the registration has failed.
     """
-    wanted = resample_mask(Volume(template.image.data > 0, template.image.affine), lattice)
-    dice = 2 * float((brain_mask & wanted).sum()) / max(float(brain_mask.sum() + wanted.sum()), 1.0)
+    expected = resample_mask(Volume(template.image.data > 0, template.image.affine), lattice)
+    dice = 2 * float((brain_mask & expected).sum()) / max(float(brain_mask.sum() + expected.sum()), 1.0)
     if dice < LEAST_OVERLAP:
-        raise BadFile(f"Registration: got a brain that overlaps the template's by Dice {dice:.2f}, wanted "
+        raise BadFile(f"Registration: got a brain that overlaps the template's by Dice {dice:.2f}, expected "
                       f"{LEAST_OVERLAP} or more.")  # fmt: skip
     return dice
 
@@ -224,7 +224,7 @@ def _overlap(brain_mask: NDArray[np.bool_], lattice: Lattice, template: Template
 def _warnings(overlap: float, lesion: LesionVolumes | None) -> tuple[str, ...]:
     found = []
     if overlap < GOOD_OVERLAP:
-        found.append(f"brain overlaps the template's by Dice {overlap:.2f}, wanted {GOOD_OVERLAP} or more")
+        found.append(f"brain overlaps the template's by Dice {overlap:.2f}, expected {GOOD_OVERLAP} or more")
     if lesion is not None and lesion.warning:
         found.append(lesion.warning)
     return tuple(found)

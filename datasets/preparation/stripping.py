@@ -84,7 +84,9 @@ def find_brain(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.
         _call([word.format(**files) for word in stripper.command], threads)
         path = Path(files["mask"])
         if not path.is_file():
-            raise BadFile(f"Stripper {stripper.name}: got no file from '{' '.join(stripper.command)}', wanted a mask.")
+            raise BadFile(
+                f"Stripper {stripper.name}: got no file from '{' '.join(stripper.command)}', expected a mask."
+            )
         mask = read_volume(path, as_stored=True)
         check_same_lattice(Path(f"mask of {stripper.name}"), mask, Path("the scan"), head.lattice)
     return np.asarray(mask.data > 0.5)
@@ -109,7 +111,7 @@ def check_brain(mask: Volume, origin: str) -> float:
     ml = float(mask.data.sum()) * mask.lattice.voxel_ml
     low, high = BRAIN_ML
     if not low <= ml <= high:
-        raise BadFile(f"Brain mask ({origin}): got {ml:.0f} ml, wanted a brain of {low:.0f} to {high:.0f} ml.")
+        raise BadFile(f"Brain mask ({origin}): got {ml:.0f} ml, expected a brain of {low:.0f} to {high:.0f} ml.")
     return ml
 
 
@@ -117,10 +119,10 @@ def _own(command: str) -> Stripper:
     words = tuple(shlex.split(command))
     missing = [place for place in ("{image}", "{mask}") if not any(place in word for word in words)]
     if missing:
-        raise BadValue(f"--stripper-command: got '{command}', wanted {' and '.join(missing)} in it too.")
+        raise BadValue(f"--stripper-command: got '{command}', expected {' and '.join(missing)} in it too.")
     program = shutil.which(words[0])
     if program is None:
-        raise MissingData(f"--stripper-command: no program '{words[0]}', wanted one on PATH or a path to it.")
+        raise MissingData(f"--stripper-command: no program '{words[0]}', expected one on PATH or a path to it.")
     return Stripper("command", (program, *words[1:]))
 
 
@@ -156,9 +158,9 @@ def _call(words: list[str], threads: int) -> None:
             stdin=subprocess.DEVNULL, env=environment | limits,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise BadValue(f"Stripper '{words[0]}': got no answer in {PATIENCE_S} s, wanted a mask.") from error
+        raise BadValue(f"Stripper '{words[0]}': got no answer in {PATIENCE_S} s, expected a mask.") from error
     except OSError as error:
         raise BadValue(f"Stripper '{words[0]}' cannot be started: {error.strerror}.") from error
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it said nothing"]
-        raise BadValue(f"Stripper '{words[0]}': got exit code {done.returncode} ({last[0]}), wanted a mask.")
+        raise BadValue(f"Stripper '{words[0]}': got exit code {done.returncode} ({last[0]}), expected a mask.")

@@ -81,11 +81,11 @@ def load_template(path: Path) -> Template:
     filled = float((image.data > 0).mean())
     if filled > MOST_FILLED:
         raise BadValue(
-            f"{path}: got a template of which {filled:.0%} of the voxels are above 0, wanted a skull-stripped one "
+            f"{path}: got a template of which {filled:.0%} of the voxels are above 0, expected a skull-stripped one "
             f"(at most {MOST_FILLED:.0%}). {HOW_TO_GET}"
         )
     spacing = image.lattice.spacing
     if np.ptp(spacing) > 0.01 * spacing.min():
-        raise BadFile(f"{path}: got voxels of {spacing.round(3).tolist()} mm, wanted cubic ones.")
+        raise BadFile(f"{path}: got voxels of {spacing.round(3).tolist()} mm, expected cubic ones.")
     standing = upright_lattice(image.lattice, float(spacing[0]))
     return Template(path, sha256(path), Volume(resample(image, standing, order=1), standing.affine))

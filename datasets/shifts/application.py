@@ -61,7 +61,7 @@ class CaseShift:
         if changed.shape != view.image.shape or not np.isfinite(changed[view.brain_mask]).all():
             raise ValueError(
                 f"Shift '{found.name}' of case '{self.case_id}': got shape {changed.shape} or values that are not "
-                f"finite, wanted finite ones of shape {view.image.shape}."
+                f"finite, expected finite ones of shape {view.image.shape}."
             )
         return changed
 

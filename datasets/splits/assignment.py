@@ -138,5 +138,5 @@ def _check_once(subjects: Sequence[Subject]) -> None:
     seen: set[str] = set()
     for one in subjects:
         if one.subject_id in seen:
-            raise BadValue(f"subjects: got '{one.subject_id}' twice, wanted every subject once.")
+            raise BadValue(f"subjects: got '{one.subject_id}' twice, expected every subject once.")
         seen.add(one.subject_id)

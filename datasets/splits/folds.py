@@ -37,12 +37,12 @@ def redraw(files: Sequence[CaseFiles], seed: int) -> list[CaseFiles]:
     pool = [case for case in files if case.healthy and case.split != "test"]
     if seed == 0 or not pool:
         return list(files)
-    wanted = sum(case.split == "val" for case in pool)
+    expected = sum(case.split == "val" for case in pool)
     subjects = sorted({case.subject_id for case in pool})
     random.Random(seed).shuffle(subjects)
     val: set[str] = set()
     for subject in subjects:
-        if sum(case.subject_id in val for case in pool) >= wanted:
+        if sum(case.subject_id in val for case in pool) >= expected:
             break
         val.add(subject)
     moved: dict[str, Split] = {case.case_id: "val" if case.subject_id in val else "train" for case in pool}
@@ -77,7 +77,7 @@ def fold_table(
     moving = [one for one in subjects if turn == "test" or not trains or splits[one.subject_id] != "test"]
     if trains and turn == "test" and folds < 3:
         raise BadValue(
-            f"--folds: got {folds} with --turn test, wanted 3 or more: validation and test take a part each."
+            f"--folds: got {folds} with --turn test, expected 3 or more: validation and test take a part each."
         )
     part = parts(moving, folds)
     placed = []
@@ -100,9 +100,11 @@ def parts(subjects: Iterable[Subject], folds: int) -> dict[str, int]:
     """
     subjects = list(subjects)
     if not 2 <= folds <= MOST_FOLDS:
-        raise BadValue(f"--folds: got {folds}, wanted 2 to {MOST_FOLDS}.")
+        raise BadValue(f"--folds: got {folds}, expected 2 to {MOST_FOLDS}.")
     if len(subjects) < folds:
-        raise BadValue(f"--folds: got {folds}, wanted at most {len(subjects)}, as many as there are subjects to share.")
+        raise BadValue(
+            f"--folds: got {folds}, expected at most {len(subjects)}, as many as there are subjects to share."
+        )
     sizes = scale_sizes({str(part): 1 for part in range(folds)}, len(subjects))
     dealt = deal({one.subject_id: one.site for one in subjects}, sizes, salt=f"uadbench {folds} folds")
     return {subject: int(part) for subject, part in dealt.items()}

@@ -22,7 +22,7 @@ def deal(strata: Mapping[str, str], sizes: Mapping[Part, int], *, salt: str) -> 
         sizes: places of each part; they must add up to the number of subjects.
     """
     if sum(sizes.values()) != len(strata):
-        raise ValueError(f"sizes: got {sum(sizes.values())} places, wanted {len(strata)}, one a subject.")
+        raise ValueError(f"sizes: got {sum(sizes.values())} places, expected {len(strata)}, one a subject.")
     lines = defaultdict[str, list[str]](list)
     for subject in sorted(strata, key=lambda one: rank(one, salt)):
         lines[strata[subject]].append(subject)
@@ -42,7 +42,7 @@ def draw(subject: str, sizes: Mapping[Part, int], *, salt: str) -> Part:
         if place < size:
             return part
         place -= size
-    raise ValueError("sizes: got no place, wanted some.")
+    raise ValueError("sizes: got no place, expected some.")
 
 
 def rank(subject: str, salt: str) -> int:

@@ -55,6 +55,6 @@ def age_band(age: float | None) -> str:
     if age is None or age != age:
         return ""
     if age < 0 or age > 120:
-        raise BadFile(f"age: got {age:g}, wanted years between 0 and 120.")
+        raise BadFile(f"age: got {age:g}, expected years between 0 and 120.")
     low = int(age // 10) * 10
     return "<20" if low < 20 else f"{OLDEST_BAND}+" if low >= OLDEST_BAND else f"{low}-{low + 9}"

@@ -23,9 +23,9 @@ def implant_spec(base: DatasetSpec) -> DatasetSpec:
         BadValue: `base` is itself a cohort of implants, or has no healthy case.
     """
     if PATTERN.fullmatch(base.name):
-        raise BadValue(f"implant[{base.name}]: got implants as hosts, wanted a cohort of healthy scans.")
+        raise BadValue(f"implant[{base.name}]: got implants as hosts, expected a cohort of healthy scans.")
     if base.healthy is False:
-        raise BadValue(f"implant[{base.name}]: got a cohort of lesions as hosts, wanted one with healthy scans.")
+        raise BadValue(f"implant[{base.name}]: got a cohort of lesions as hosts, expected one with healthy scans.")
     return DatasetSpec(
         name=f"implant[{base.name}]",
         title=f"Implants in {base.title}",

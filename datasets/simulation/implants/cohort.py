@@ -108,7 +108,9 @@ def find_hosts(base: DatasetSpec, data: Path) -> list[Host]:
     if not by_case and trouble is not None:
         raise trouble
     if not by_case:
-        raise BadValue(f"implant[{base.name}]: got no healthy test scan in {base.folder(data)}, wanted some as hosts.")
+        raise BadValue(
+            f"implant[{base.name}]: got no healthy test scan in {base.folder(data)}, expected some as hosts."
+        )
     order = sorted(subjects, key=lambda subject: sha256(subject.encode()).digest())
     return [Host(by_case[subjects[subject]]) for subject in order]
 
@@ -154,7 +156,7 @@ def _read_head(host: Host) -> HostVoxels:
     for sequence, image in images.items():
         if image.shape != brain_mask.shape:
             path = host.files[sequence].image
-            raise BadFile(f"{path}: got shape {image.shape}, wanted {brain_mask.shape} as of the brain mask.")
+            raise BadFile(f"{path}: got shape {image.shape}, expected {brain_mask.shape} as of the brain mask.")
     x, y, z = mask.spacing.tolist()
     try:
         tissues = segment_tissues(images, brain_mask, (x, y, z))

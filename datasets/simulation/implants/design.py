@@ -68,9 +68,9 @@ class Design:
 
     def __post_init__(self) -> None:
         if self.subjects < 1:
-            raise BadValue(f"Implants: got {self.subjects} subjects, wanted at least one.")
+            raise BadValue(f"Implants: got {self.subjects} subjects, expected at least one.")
         if self.seed < 0:
-            raise BadValue(f"Implants: got seed {self.seed}, wanted 0 or more.")
+            raise BadValue(f"Implants: got seed {self.seed}, expected 0 or more.")
         _check("volumes", self.volumes, "ml above 0 and at most 100", lambda one: 0 < one <= 100)
         _check("contrasts", self.contrasts, "-4 to 4 and not 0", lambda one: 0 < abs(one) <= 4)
 
@@ -99,12 +99,12 @@ class Design:
                 yield Treatment("seam", volume, 0, "replaced", place)
 
 
-def _check(what: str, values: Sequence[float], wanted: str, fits: Callable[[float], bool]) -> None:
+def _check(what: str, values: Sequence[float], expected: str, fits: Callable[[float], bool]) -> None:
     wrong = [value for value in values if not (isfinite(value) and fits(value))]
     if wrong or not values:
-        raise BadValue(f"Implants: got {what} {_listed(wrong) or 'none'}, wanted {wanted}.")
+        raise BadValue(f"Implants: got {what} {_listed(wrong) or 'none'}, expected {expected}.")
     if len(set(values)) < len(values):
-        raise BadValue(f"Implants: got {what} {_listed(values)}, wanted each once.")
+        raise BadValue(f"Implants: got {what} {_listed(values)}, expected each once.")
 
 
 def _listed(values: Sequence[float]) -> str:

@@ -58,18 +58,18 @@ def place_lesion(
     Raises:
         BadFile: the brain has no tissue at that place.
     """
-    wanted = max(1, round(volume_ml / tissues.voxel_ml))
+    expected = max(1, round(volume_ml / tissues.voxel_ml))
     best: LesionPlacement | None = None
     error = np.inf
     for _ in range(TRIES):
-        tried = _attempt(tissues, family, _draw_centre(tissues, volume_ml, place, rng), wanted, edge_mm, rng)
-        off = abs(int(tried.lesion_mask.sum()) - wanted)
+        tried = _attempt(tissues, family, _draw_centre(tissues, volume_ml, place, rng), expected, edge_mm, rng)
+        off = abs(int(tried.lesion_mask.sum()) - expected)
         if off < error:
             best, error = tried, off
-        if error <= max(TOLERANCE * wanted, 0.5):
+        if error <= max(TOLERANCE * expected, 0.5):
             break
     if best is None or not best.lesion_mask.any():
-        raise BadFile(f"Got a brain without room for {volume_ml:g} ml in {place}, wanted a larger one.")
+        raise BadFile(f"Got a brain without room for {volume_ml:g} ml in {place}, expected a larger one.")
     return best
 
 
@@ -82,7 +82,7 @@ def _draw_centre(tissues: Tissues, volume_ml: float, place: Place, rng: np.rando
     fit = fit & _covered(tissues, _radius(volume_ml))
     found = np.argwhere(fit)
     if not len(found):
-        raise BadFile(f"Got a brain without a voxel of {place} for a lesion's centre, wanted some.")
+        raise BadFile(f"Got a brain without a voxel of {place} for a lesion's centre, expected some.")
     return np.asarray(found[rng.integers(len(found))])
 
 
@@ -99,9 +99,9 @@ def _covered(tissues: Tissues, margin_mm: float) -> Mask:
 
 
 def _attempt(
-    tissues: Tissues, family: Shape, centre: NDArray[np.intp], wanted: int, edge_mm: float, rng: np.random.Generator
+    tissues: Tissues, family: Shape, centre: NDArray[np.intp], expected: int, edge_mm: float, rng: np.random.Generator
 ) -> LesionPlacement:
-    radius = _radius(wanted * tissues.voxel_ml)
+    radius = _radius(expected * tissues.voxel_ml)
     window = _window(centre, tissues, 2.5 * radius + 10.0)
     indices = np.indices([part.stop - part.start for part in window]).astype(np.float32)
     first = np.array([part.start for part in window])
@@ -109,7 +109,7 @@ def _attempt(
     around = Neighbourhood(offset.astype(np.float32), tissues.csf_mm[window], radius, tissues.spacing)
     depth = family(around, rng)
     solid = tissues.solid[window]
-    level, mask = _cut(depth, solid, tuple((centre - first).tolist()), wanted)
+    level, mask = _cut(depth, solid, tuple((centre - first).tolist()), expected)
     filled = np.clip(0.5 + (depth - level) / edge_mm, 0, 1)
     near = ndimage.binary_dilation(mask, TOUCHING, max(1, round(edge_mm / min(tissues.spacing))))
     far_part = solid & (depth > level) & ~mask
@@ -119,19 +119,19 @@ def _attempt(
     return whole
 
 
-def _cut(depth: Volume, solid: Mask, centre: tuple[int, ...], wanted: int) -> tuple[float, Mask]:
-    """The level at which the part around the centre has `wanted` voxels, by bisection over voxel ranks."""
+def _cut(depth: Volume, solid: Mask, centre: tuple[int, ...], expected: int) -> tuple[float, Mask]:
+    """The level at which the part around the centre has `expected` voxels, by bisection over voxel ranks."""
     ranked = np.sort(depth[solid])[::-1]
-    low, high = min(wanted, ranked.size) - 1, ranked.size - 1
+    low, high = min(expected, ranked.size) - 1, ranked.size - 1
     best = _part(depth, solid, centre, float(ranked[low]))
-    while low < high and best[1].sum() < wanted:
+    while low < high and best[1].sum() < expected:
         middle = (low + high) // 2
         tried = _part(depth, solid, centre, float(ranked[middle]))
-        if tried[1].sum() < wanted:
+        if tried[1].sum() < expected:
             low = middle + 1
         else:
             high = middle
-        if abs(int(tried[1].sum()) - wanted) <= abs(int(best[1].sum()) - wanted):
+        if abs(int(tried[1].sum()) - expected) <= abs(int(best[1].sum()) - expected):
             best = tried
     return best
 

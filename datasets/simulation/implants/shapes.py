@@ -130,10 +130,10 @@ def read_library(path: Path) -> Library:
     if path.is_dir():
         found = sorted([*path.glob("*.nii.gz"), *path.glob("*.nii")])
         if not found:
-            raise MissingData(f"--shapes {path}: got a folder without NIfTI files, wanted lesion masks (*.nii.gz).")
+            raise MissingData(f"--shapes {path}: got a folder without NIfTI files, expected lesion masks (*.nii.gz).")
         return _sorted([(_ml(one := _read_nifti(file)), lambda one=one: one) for file in found])  # type: ignore[misc]
     if not path.is_file():
-        raise MissingData(f"--shapes {path}: no such file, wanted an .npz or a folder of NIfTI masks.")
+        raise MissingData(f"--shapes {path}: no such file, expected an .npz or a folder of NIfTI masks.")
     return _read_packed(path)
 
 
@@ -156,16 +156,16 @@ def _read_packed(path: Path) -> Library:
         with np.load(path, allow_pickle=False) as arrays:
             missing = [name for name in PACKED if name not in arrays.files]
             if missing:
-                raise BadFile(f"{path}: got arrays {', '.join(arrays.files)}, wanted also {', '.join(missing)}.")
+                raise BadFile(f"{path}: got arrays {', '.join(arrays.files)}, expected also {', '.join(missing)}.")
             packed, shape, affine, ids = (arrays[name] for name in PACKED)
     except (ValueError, OSError) as error:
         if isinstance(error, BadFile):
             raise
-        raise BadFile(f"{path}: got a file that cannot be read ({error}), wanted an .npz of masks.") from error
+        raise BadFile(f"{path}: got a file that cannot be read ({error}), expected an .npz of masks.") from error
     size = tuple(int(length) for length in shape)
     if packed.ndim != 2 or packed.shape[1] * 8 < np.prod(size) or len(ids) != len(packed):
         raise BadFile(
-            f"{path}: got packed {packed.shape} for {len(ids)} ids of shape {size}, wanted a row of bits each."
+            f"{path}: got packed {packed.shape} for {len(ids)} ids of shape {size}, expected a row of bits each."
         )
     voxel_ml = float(abs(np.linalg.det(affine[:3, :3]))) / 1000
     volumes = [float(BITS_SET[row].sum()) * voxel_ml for row in packed]
@@ -180,7 +180,7 @@ def _read_packed(path: Path) -> Library:
 def _cut(name: str, mask: NDArray[np.bool_], affine: NDArray[np.float64], path: Path) -> LesionMask:
     if mask.ndim != 3 or not mask.any():
         raise BadFile(
-            f"{path}: got {'an empty mask' if mask.ndim == 3 else f'{mask.ndim}-D data'} ({name}), wanted one."
+            f"{path}: got {'an empty mask' if mask.ndim == 3 else f'{mask.ndim}-D data'} ({name}), expected one."
         )
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     x, y, z = (float(edge) for edge in np.linalg.norm(affine[:3, :3], axis=0))

@@ -60,7 +60,7 @@ class Tissues:
         inside = [image[ndimage.binary_erosion(mask) if deep else mask] for mask, deep in self._samples()]
         grey, white = (float(np.median(values)) if values.size else np.nan for values in inside)
         if not abs(white - grey) > 0:
-            raise BadFile(f"Got grey matter of {grey:g} and white matter of {white:g}, wanted a difference.")
+            raise BadFile(f"Got grey matter of {grey:g} and white matter of {white:g}, expected a difference.")
         return abs(white - grey)
 
     def _samples(self) -> Sequence[tuple[Mask, bool]]:
@@ -84,7 +84,7 @@ def segment_tissues(
     """
     sequence = next((name for name in BEST_FIRST if name in images), None)
     if sequence is None:
-        raise BadFile(f"Got sequences {', '.join(images)}, wanted one of {', '.join(ORDER)} to tell tissues by.")
+        raise BadFile(f"Got sequences {', '.join(images)}, expected one of {', '.join(ORDER)} to tell tissues by.")
     image, order = images[sequence].astype(np.float32), ORDER[sequence]
     levels = _three_levels(image[brain_mask])
     nearest = np.argmin(np.abs(image[..., None] - levels.astype(np.float32)), axis=-1)
@@ -116,7 +116,7 @@ def _three_levels(values: Volume) -> NDArray[np.float64]:
         bounds = np.array([0, *cuts, ordered.size])
         counts = np.diff(bounds)
         if not counts.all():
-            raise BadFile("Got a brain of fewer than three intensities, wanted one with tissues.")
+            raise BadFile("Got a brain of fewer than three intensities, expected one with tissues.")
         moved = np.diff(sums[bounds]) / counts
         if np.allclose(moved, levels, rtol=1e-6):
             break

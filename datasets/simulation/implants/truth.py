@@ -55,7 +55,7 @@ def truths_of(files: Sequence[CaseFiles]) -> dict[str, Truth]:
     unknown = [one.case_id for one in implanted if one.case_id not in known]
     if unknown:
         raise BadFile(
-            f"{implanted[0].image.parents[1] / 'lesions.csv'}: got no row for case '{unknown[0]}', wanted one."
+            f"{implanted[0].image.parents[1] / 'lesions.csv'}: got no row for case '{unknown[0]}', expected one."
         )
     return {one.case_id: known[one.case_id] for one in implanted}
 
@@ -73,9 +73,9 @@ def read_truths(table: Path) -> dict[str, Truth]:
     columns, rows = read_rows(table)
     missing = [name for name in names if name not in columns]
     if missing:
-        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, wanted also {', '.join(missing)}.")
+        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, expected also {', '.join(missing)}.")
     try:
         found = [Truth(**{name: row[name] if name in TEXT else float(row[name]) for name in names}) for row in rows]  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
-        raise BadFile(f"{table}: got a value that is no number ({error}), wanted one.") from error
+        raise BadFile(f"{table}: got a value that is no number ({error}), expected one.") from error
     return {one.case_id: one for one in found}

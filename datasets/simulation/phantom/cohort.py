@@ -76,9 +76,11 @@ def _numbers(variant: str, healthy: int | None, lesion: int | None) -> list[Subj
     healthy = (HEALTHY_CASES if plain else 0) if healthy is None else healthy
     lesion = FAMILIES[variant].cases if lesion is None else lesion
     if healthy and not plain:
-        raise BadValue(f"{cohort_name(variant)}: got {healthy} healthy cases, wanted 0: healthy ones are in phantom.")
+        raise BadValue(f"{cohort_name(variant)}: got {healthy} healthy cases, expected 0: healthy ones are in phantom.")
     if healthy < 0 or lesion < 0 or healthy + lesion == 0:
-        raise BadValue(f"Phantom: got {healthy} healthy and {lesion} lesion cases, wanted at least one, none negative.")
+        raise BadValue(
+            f"Phantom: got {healthy} healthy and {lesion} lesion cases, expected at least one, none negative."
+        )
     return [SubjectNumber(True, index) for index in range(healthy)] + [
         SubjectNumber(False, index, variant) for index in range(lesion)
     ]
@@ -86,9 +88,9 @@ def _numbers(variant: str, healthy: int | None, lesion: int | None) -> list[Subj
 
 def _check(spacing: float, seed: int) -> None:
     if not 1 <= spacing <= 8:
-        raise BadValue(f"Phantom: got spacing {spacing:g} mm, wanted 1 to 8.")
+        raise BadValue(f"Phantom: got spacing {spacing:g} mm, expected 1 to 8.")
     if seed < 0:
-        raise BadValue(f"Phantom: got seed {seed}, wanted 0 or more.")
+        raise BadValue(f"Phantom: got seed {seed}, expected 0 or more.")
 
 
 def _write_cohort(

@@ -233,8 +233,8 @@ def undefined(path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "damage", "reason"),
     [
-        ("lesion_mask", shape_of_another, "got shape (16, 16, 11), wanted (16, 16, 12) as in"),
-        ("brain_mask", shape_of_another, "got shape (16, 16, 11), wanted (16, 16, 12) as in"),
+        ("lesion_mask", shape_of_another, "got shape (16, 16, 11), expected (16, 16, 12) as in"),
+        ("brain_mask", shape_of_another, "got shape (16, 16, 11), expected (16, 16, 12) as in"),
         ("lesion_mask", affine_of_another, "got affine"),
         ("t1", torn, "got a file that cannot be read"),
         ("t1", undefined, "got 1 voxels that are NaN or infinite"),

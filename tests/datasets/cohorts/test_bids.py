@@ -73,7 +73,7 @@ def test_a_lesion_mask_may_have_any_of_the_usual_names(home: Path, lesion: str) 
 
 def test_several_files_for_one_thing_are_named(home: Path) -> None:
     scan(home, "sub-01", ("T1w", "desc-preproc_T1w", "space-MNI_T1w", *MASKS))
-    with pytest.raises(BadFile, match=r"got 3 files for t1 of 'sub-01' \(.*desc-preproc_T1w.*, .*wanted one"):
+    with pytest.raises(BadFile, match=r"got 3 files for t1 of 'sub-01' \(.*desc-preproc_T1w.*, .*expected one"):
         own_cohort("mine", home).spec.files(home, "t1")
 
 
@@ -115,7 +115,7 @@ def test_a_subject_without_a_split_is_named(home: Path) -> None:
     scan(home, "sub-01")
     scan(home, "sub-02")
     people(home, "participant_id,split", "sub-01,val", "sub-02,held-out")
-    with pytest.raises(BadFile, match=r"got split of sub-02 \(held-out\), wanted one of train, val, test"):
+    with pytest.raises(BadFile, match=r"got split of sub-02 \(held-out\), expected one of train, val, test"):
         own_cohort("mine", home).spec.files(home, "t1")
 
 

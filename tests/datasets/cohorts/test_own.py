@@ -57,7 +57,7 @@ def test_a_folder_without_lesion_masks_is_healthy(tmp_path: Path) -> None:
 
 def test_some_masks_and_no_column_that_says_so_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "clinic", [row("a"), row("b"), row("c")], masked=("b",))
-    with pytest.raises(BadFile, match=r"for 1 of 3 cases \(none for 'a'\), wanted one for each or for none"):
+    with pytest.raises(BadFile, match=r"for 1 of 3 cases \(none for 'a'\), expected one for each or for none"):
         own_cohort("mine", folder)
 
 
@@ -88,7 +88,7 @@ def test_a_name_that_is_taken_is_refused(mine: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "../up", "1st", "implant[ixi]", "x" * 41])
 def test_a_name_that_is_none_is_refused(mine: Path, name: str) -> None:
-    with pytest.raises(BadValue, match="wanted a letter, then letters, digits"):
+    with pytest.raises(BadValue, match="expected a letter, then letters, digits"):
         dataset_argument(f"{name}={mine}")
 
 

@@ -88,7 +88,7 @@ def _orange(picture: np.ndarray) -> int:  # type: ignore[type-arg]
         (("--shift", "gama"), "Did you mean 'gamma'"),
         (("--case", "patients-val-9"), "No case 'patients-val-9'. Did you mean"),
         (("--preset", "papper"), "No preset"),
-        (("--shift", "none"), "wanted one or more names"),
+        (("--shift", "none"), "expected one or more names"),
     ],
 )
 def test_slips_are_refused(data: Path, arguments: tuple[str, ...], told: str) -> None:

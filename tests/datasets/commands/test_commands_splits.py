@@ -100,7 +100,7 @@ def test_a_cohort_whose_subjects_are_not_listed_asks_for_them(tmp_path: Path) ->
 def test_options_that_do_not_go_together_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(BadValue, match="--subjects: got --data too"):
         printed("ixi", "--subjects", tmp_path / "x.csv", "--data", data)
-    with pytest.raises(BadValue, match="--turn: got 'train', wanted val or test"):
+    with pytest.raises(BadValue, match="--turn: got 'train', expected val or test"):
         printed("ixi", "--folds", 3, "--turn", "train")
     with pytest.raises(MissingData, match="no file that can be read"):
         printed("ixi", "--subjects", tmp_path / "x.csv")

@@ -69,5 +69,5 @@ def test_a_mask_without_lesion_is_named_with_the_values_that_it_holds(tmp_path: 
     data = np.zeros((4, 4, 4), np.float32)
     data[0, 0, 0] = 2
     write_volume(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)), np.float32)
-    with pytest.raises(BadFile, match=r"without lesion \(values 0, 2\), wanted voxels of 1"):
+    with pytest.raises(BadFile, match=r"without lesion \(values 0, 2\), expected voxels of 1"):
         read_lesion_mask(tmp_path / "mask.nii.gz", (1,))

@@ -68,7 +68,7 @@ def test_a_scan_without_a_skull_needs_no_tool(setup: Setup, tmp_path: Path) -> N
 def test_what_is_too_small_for_a_brain_is_refused(setup: Setup, tmp_path: Path) -> None:
     head = draw_head()
     small = replace(head, brain_mask=Volume(head.lesion_mask.data, head.stripped.affine))
-    with pytest.raises(BadFile, match="wanted a brain of 300 to 2600 ml"):
+    with pytest.raises(BadFile, match="expected a brain of 300 to 2600 ml"):
         prepare_scan(write_raw(tmp_path, "one", small, TURN), setup)
 
 
@@ -100,5 +100,5 @@ def test_n4_flattens_a_known_bias_field() -> None:
 
 
 def test_spacings_that_no_grid_can_use_are_refused() -> None:
-    with pytest.raises(BadValue, match=r"got 9 mm, wanted 0\.5 to 4"):
+    with pytest.raises(BadValue, match=r"got 9 mm, expected 0\.5 to 4"):
         Parameters(spacing=9)

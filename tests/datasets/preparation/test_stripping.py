@@ -67,7 +67,7 @@ def test_a_tool_is_found_in_the_environment_named_for_it(tmp_path: Path, monkeyp
 def test_names_and_commands_that_cannot_work_are_refused() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'deepbet'"):
         find_stripper("deepbat")
-    with pytest.raises(BadValue, match=r"wanted \{mask\} in it too"):
+    with pytest.raises(BadValue, match=r"expected \{mask\} in it too"):
         find_stripper("none", "prog {image}")
 
 

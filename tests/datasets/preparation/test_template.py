@@ -25,7 +25,7 @@ def test_the_box_lies_on_the_templates_voxels_at_its_own_spacing_and_about_one_c
 def test_a_template_with_a_skull_is_refused(tmp_path: Path) -> None:
     head = draw_head().head
     write_volume(tmp_path / "head.nii.gz", Volume(head.data + 1, head.affine), np.float32)
-    with pytest.raises(BadValue, match="wanted a skull-stripped one"):
+    with pytest.raises(BadValue, match="expected a skull-stripped one"):
         load_template(tmp_path / "head.nii.gz")
 
 

@@ -152,7 +152,7 @@ def test_strata_are_dealt_exactly_and_in_proportion() -> None:
 
 
 def test_sizes_that_do_not_add_up_are_refused() -> None:
-    with pytest.raises(ValueError, match="got 3 places, wanted 4"):
+    with pytest.raises(ValueError, match="got 3 places, expected 4"):
         deal(dict.fromkeys("abcd", ""), {"x": 3}, salt="s")
 
 
@@ -186,5 +186,5 @@ def test_ages_are_told_in_decades(age: float | None, band: str) -> None:
 
 
 def test_an_impossible_age_is_refused() -> None:
-    with pytest.raises(BadFile, match="got 390, wanted years"):
+    with pytest.raises(BadFile, match="got 390, expected years"):
         age_band(390)

@@ -81,9 +81,9 @@ def test_implants_take_their_shapes_and_say_which(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"ids": None}, "wanted also ids"),
-        ({"ids": np.array(["one"])}, "wanted a row of bits each"),
-        ({"shape": np.array((200, 200, 200))}, "wanted a row of bits each"),
+        ({"ids": None}, "expected also ids"),
+        ({"ids": np.array(["one"])}, "expected a row of bits each"),
+        ({"shape": np.array((200, 200, 200))}, "expected a row of bits each"),
     ],
 )
 def test_a_packed_file_that_is_not_as_wanted_is_refused(tmp_path: Path, changed: dict[str, object], told: str) -> None:

@@ -299,10 +299,10 @@ def test_a_run_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"healthy": 0, "lesion": 0}, "wanted at least one"),
+        ({"healthy": 0, "lesion": 0}, "expected at least one"),
         ({"lesion": -1}, "none negative"),
-        ({"spacing": 0.5}, "wanted 1 to 8"),
-        ({"seed": -1}, "wanted 0 or more"),
+        ({"spacing": 0.5}, "expected 1 to 8"),
+        ({"seed": -1}, "expected 0 or more"),
     ],
 )
 def test_numbers_out_of_range_are_refused(tmp_path: Path, wrong: dict[str, int], message: str) -> None:
