@@ -1,33 +1,15 @@
 """Document: a report's sections as Markdown, made once and written in whatever formats are asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.analysis.changes import Since
 from benchmark.storage.folder import RunFolder
 from datasets.cohorts.catalog import dataset
-from reports.model.run_results import Findings, read_findings
-from reports.sections.at_a_glance import glance
-from reports.sections.changes import changed
-from reports.sections.cohort_tables import (
-    dice_matrices,
-    false_alarms,
-    field_of_view,
-    leaderboards,
-    noted,
-    reconstructions,
-)
-from reports.sections.data_cards import data_cards
-from reports.sections.detection import detection
-from reports.sections.efficiency import quality_and_cost
-from reports.sections.gallery import Scans, find_scans, gallery
-from reports.sections.implants import implanted_lesions
-from reports.sections.pairwise_tests import separation
-from reports.sections.paper_text import methods_section
-from reports.sections.run_setup import configurations, facts, opening
-from reports.sections.shifts import under_shift
-from reports.sections.subgroups import by_group
+from reports.model.run_results import RunResults, find_scans, read_results
+from reports.sections.registry import in_reading_order
+from reports.sections.run_setup import opening
 
 
 @dataclass(frozen=True)
@@ -36,55 +18,39 @@ class Document:
 
     Attributes:
         sections: Markdown, in reading order, none empty; pictures lie below the run's `figures/`.
-        shown: cohorts whose scans may be shown; None for all.
+        volumes: whether a format that can hold scans and maps does; only of cohorts whose scans may be shown.
     """
 
-    findings: Findings
-    scans: Scans
-    shown: Sequence[str] | None
+    results: RunResults
     sections: Sequence[str]
+    volumes: bool = True
 
     @property
     def run(self) -> RunFolder:
-        return self.findings.run
+        return self.results.run
 
 
 def compose(
-    run: RunFolder, data: Path | None, *, pictures: Sequence[str] | None = None, since: Since | None = None
+    run: RunFolder,
+    data: Path | None,
+    *,
+    pictures: Sequence[str] | None = None,
+    since: Since | None = None,
+    volumes: bool = True,
 ) -> Document:
-    """Read a run's rows and draw its pictures into `figures/`.
+    """Read a run's rows and summaries, and draw its pictures into `figures/`.
 
     Args:
         data: where the scans are now, for the pictures; None for where they were.
         pictures: cohorts whose scans may be shown; None for all. Earlier pictures of others are removed.
         since: what changed since an earlier run; None where none was named.
+        volumes: see `Document`.
 
     Raises:
         MissingData: nothing has been scored yet.
         UnknownName: `pictures` names a cohort that does not exist.
     """
     shown = None if pictures is None else [dataset(name).name for name in pictures]
-    findings, scans = read_findings(run), find_scans(run, data)
-    sections = [
-        opening(findings),
-        glance(findings),
-        changed(findings, since),
-        facts(findings, scans.study),
-        separation(findings),
-        leaderboards(findings),
-        dice_matrices(findings),
-        detection(findings),
-        false_alarms(findings),
-        by_group(findings),
-        quality_and_cost(findings),
-        reconstructions(findings),
-        under_shift(findings),
-        implanted_lesions(findings),
-        field_of_view(findings),
-        noted(findings),
-        gallery(findings, scans, shown),
-        data_cards(findings),
-        methods_section(findings),
-        configurations(findings),
-    ]
-    return Document(findings, scans, shown, [section for section in sections if section])
+    results = replace(read_results(run), scans=find_scans(run, data), shown=shown, changes=since)
+    sections = [opening(results), *(section.write(results) for section in in_reading_order())]
+    return Document(results, [section for section in sections if section], volumes)

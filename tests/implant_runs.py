@@ -12,7 +12,7 @@ from scipy import ndimage
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
-from benchmark.storage.run_record import Scoring, claim, record_cell
+from benchmark.storage.run_record import Scoring, add_study, record_cell
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.case import Case
@@ -70,7 +70,7 @@ def make(folder: Path) -> Made:
     cells = tuple(Cell(fit, cohort) for fit in fits for cohort in cohorts.values())
     references = (Reference(cohorts["implant[heads]"], GRID, ("val", "test"), None),)
     made = Made(create_run(folder / "run"), Study(cells, references, files), data)
-    claim(made.run, made.study, SCORING, data)
+    add_study(made.run, made.study, SCORING, data)
     for cell in cells:
         keep_maps(made, cell)
     evaluate_study(made.study, made.run, SCORING)

@@ -10,7 +10,7 @@ from cohorts import TINY
 
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.rows import Row, blank_row, write_rows
-from benchmark.storage.run_record import Scoring, claim
+from benchmark.storage.run_record import Scoring, add_study
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.shifts import Shift
@@ -29,7 +29,7 @@ def write_run(root: Path, *, seeds: Sequence[int] = (0, 1, 2), means: Mapping[st
     cells = tuple(Cell(fit, Cohort(name, "t1", "d"), shift) for fit in fits for shift in shifts for name in SIZES)
     run = create_run(root)
     references = tuple(Reference(Cohort(name, "t1", "d"), TINY, ("val", "test"), None) for name in LESIONS)
-    claim(run, Study(cells, references, {}), Scoring(("light",), ("lesion-val", "healthy-fpr-1", "oracle")), root)
+    add_study(run, Study(cells, references, {}), Scoring(("light",), ("lesion-val", "healthy-fpr-1", "oracle")), root)
     rows = [row for cell in cells for row in _rows(cell, means[cell.fit.method])]
     write_rows(run.root / "rows.csv", [row for row in rows if row.metric not in ("seconds", "peak_bytes")])
     write_rows(run.root / "timing.csv", [row for row in rows if row.metric in ("seconds", "peak_bytes")])

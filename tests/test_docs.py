@@ -52,3 +52,26 @@ def test_the_readme_names_every_built_in() -> None:
 def test_links_within_the_repository_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_decision_says_when_it_was_taken_and_whether_it_holds() -> None:
+    records = sorted((ROOT / "docs/decisions").glob("*.md"))
+    numbers = {int(path.name[:3]) for path in records}
+    assert len(numbers) == len(records), "two decisions have one number"
+    head = re.compile(
+        r"# (\d+)\. .+\n\nDate: 20\d\d-\d\d-\d\d · Status: (accepted|superseded) · Superseded by: (none|\d+)\n\n"
+    )
+    for path in records:
+        match = head.match(path.read_text(encoding="utf-8"))
+        assert match, f"{path.name}: no line 'Date: ... · Status: ... · Superseded by: ...' below the title"
+        assert int(match[1]) == int(path.name[:3])
+        assert (match[2] == "superseded") == (match[3] != "none"), path.name
+        assert match[3] == "none" or int(match[3]) in numbers, path.name
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md"])
+def test_every_place_that_a_newcomer_is_sent_to_exists(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    places = re.findall(r"`((?:baselines|benchmark|cddpm|datasets|docs|reports|tests)/[\w/.-]*)`", text)
+    assert places
+    assert [place for place in places if not (ROOT / place).exists()] == []

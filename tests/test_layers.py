@@ -1,10 +1,15 @@
 """What is imported when: torch only where maps are made, and our `datasets` under that name."""
 
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from implant_runs import Made
+from runs_by_hand import write_run
 
 import datasets
 
@@ -23,8 +28,10 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
-def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+def python(*arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,6 +60,33 @@ def test_what_runs_no_network_imports_no_torch(arguments: tuple[str, ...]) -> No
     assert result.stdout
 
 
+@pytest.mark.parametrize(
+    "arguments", [("report", "--pictures="), ("compare", "good", "bad"), ("multiverse",)], ids=lambda words: words[0]
+)
+def test_reading_a_finished_run_imports_no_torch(
+    arguments: tuple[str, ...], tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    command, *rest = arguments
+    run = write_run(tmp_path / "run").root
+    result = python("-c", GUARDED, "benchmark", command, str(run), *rest, environment=elsewhere)
+    assert result.returncode == 0, result.stderr
+
+
+def test_scoring_kept_maps_anew_imports_no_torch(
+    made_of_implants: Made, tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(made_of_implants.run.root, run)
+    metadata = tmp_path / "heads-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Name: heads\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[uadbench.datasets]\nheads = heads:HEADS\n")
+    environment = {**elsewhere, "PYTHONPATH": os.pathsep.join((str(tmp_path), elsewhere["PYTHONPATH"]))}
+    data = str(made_of_implants.data)
+    result = python("-c", GUARDED, "benchmark", "evaluate", str(run), "--data", data, environment=environment)
+    assert result.returncode == 0, result.stderr
+
+
 def test_an_audit_imports_no_torch(tmp_path: Path) -> None:
     table = tmp_path / "splits.csv"
     table.write_text("split,case_id\ntrain,a\ntest,b\n")
@@ -66,7 +100,7 @@ def test_an_audit_imports_no_torch(tmp_path: Path) -> None:
     [
         "benchmark, benchmark.commands.main, datasets.cohorts.catalog",
         "benchmark.execution.score_cells, benchmark.scoring.evaluation, benchmark.storage.rows",
-        "reports.formats.markdown, reports.figures.map_gallery, reports.figures.paired_differences",
+        "reports.api",
         "benchmark.storage.admission, datasets.audit.cohorts, datasets.commands.audit",
         "benchmark.analysis.compare_methods, benchmark.analysis.multiverse, benchmark.analysis.calibration",
     ],

@@ -37,7 +37,7 @@ def compare(
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.comparisons import write_comparisons
     from benchmark.storage.folder import open_run
-    from reports.sections.paper_text import pooled_text
+    from reports.api import pooled_text
 
     comparable = Comparable(open_run(folder), read_endpoint())
     standings = _standings(comparable, dataset, metric, postprocessing, protocol)
@@ -74,7 +74,7 @@ def _texts(standing: "Standing", comparable: "Comparable", a: str, b: str) -> It
     """A cohort's paragraph, each method's parts of variance, and the ranks that are open."""
     from benchmark.statistics.intervals.crossed_effects import variance_parts
     from benchmark.statistics.panel import QUESTIONS
-    from reports.sections.paper_text import paragraph, parts_text, ranks_text
+    from reports.api import paragraph, parts_text, ranks_text
 
     weights, recipe = (standing.of(question, a, b) for question in QUESTIONS)
     one = standing.pair(a, b)
@@ -91,10 +91,10 @@ def _texts(standing: "Standing", comparable: "Comparable", a: str, b: str) -> It
 
 def _draw(standings: "Sequence[Standing]", a: str, b: str, folder: Path) -> Path:
     from benchmark.statistics.panel import QUESTIONS
-    from reports.figures.paired_differences import Shown, write_differences
+    from reports.api import PairDifferences, write_differences
 
     shown = [
-        Shown(standing.pair(a, b).differences, [standing.of(question, a, b) for question in QUESTIONS])
+        PairDifferences(standing.pair(a, b).differences, [standing.of(question, a, b) for question in QUESTIONS])
         for standing in standings
         if standing.pair(a, b).n
     ]
@@ -191,7 +191,7 @@ def audiogram(
     """Print the contrast at which half of the implanted lesions of each volume are found."""
     from benchmark.analysis.implants import AUDIOGRAM
     from benchmark.storage.folder import open_run
-    from reports.sections.implants import audiogram_text
+    from reports.api import audiogram_text
 
     run = open_run(folder)
     if not (run.root / AUDIOGRAM).exists():

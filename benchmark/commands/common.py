@@ -1,4 +1,4 @@
-"""What the commands share: options, lines of progress, and how a user's mistake is told."""
+"""What the commands share: options, lines of progress, mistakes of the user in one line, and the job of a study."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 import typer
 
 from benchmark.methods.termination import EXIT_CODE, Terminated, termination_is_an_exception
-from benchmark.storage.storage_errors import storage_trouble
+from benchmark.storage.storage_errors import storage_problem
 from datasets.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ MemoryLimit = Annotated[float | None, typer.Option(min=0.1, help="GiB of main me
 
 
 def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
-    """Exit code 2 and the message alone where the user can mend it; a traceback where only we can."""
+    """Turn errors that the user can mend into one line and exit code 2; let others raise a traceback."""
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -56,7 +56,7 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(2) from None
         except OSError as error:
-            if error.filename is None and not storage_trouble(error):
+            if error.filename is None and not storage_problem(error):
                 raise
             typer.echo(f"Error: {error.filename or 'writing'}: {error.strerror}.", err=True)
             raise typer.Exit(2) from None
@@ -106,7 +106,7 @@ def print_line(line: str, *, err: bool = False) -> None:
 
 
 def warn_of_shadowed() -> None:
-    """A line on stderr for each installed method that is refused, since a built-in one has its name."""
+    """Print a line on stderr for each installed method that is refused because a built-in method has its name."""
     from benchmark.methods.built_in import shadowed
 
     for line in shadowed():
@@ -127,7 +127,7 @@ def job_on(
     rerun: str,
     admission: "Admission | None" = None,
 ) -> "Job":
-    """A job on this process's device; one whose jobs go elsewhere takes the CPU for its checks."""
+    """A job on the device of this process; on the CPU if SLURM computes it elsewhere."""
     from benchmark.execution.job import Job
     from benchmark.inference.predict import pick_device
     from benchmark.inference.settings import Inference, can_compile
@@ -135,5 +135,4 @@ def job_on(
     device = pick_device("cpu" if how.executor == "slurm" else how.device)
     compiled = how.compiled and how.executor == "inline" and can_compile(device)
     inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
-
     return Job(study, run, data, inference, scoring, rerun, how.devices, admission)  # type: ignore[arg-type]

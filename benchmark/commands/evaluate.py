@@ -82,8 +82,7 @@ def report(
     from benchmark.analysis.changes import changes_since
     from benchmark.analysis.summaries.make import summarise
     from benchmark.storage.folder import open_run
-    from reports.document import compose
-    from reports.formats.registry import FORMATS, write
+    from reports.api import FORMATS, write_report
 
     chosen = names(formats) or ("md",)
     for name in chosen:
@@ -91,9 +90,9 @@ def report(
     run = open_run(folder)
     summarise(run, data)
     changes = None if since is None else changes_since(run, open_run(since))
-    document = compose(run, data, pictures=names(pictures), since=changes)
-    for name in chosen:
-        print_line(f"Report: {write(document, name, volumes=volumes)}")
+    paths = write_report(run, data, formats=chosen, pictures=names(pictures), since=changes, volumes=volumes)
+    for path in paths:
+        print_line(f"Report: {path}")
 
 
 def exit_for(failed: "Sequence[Cell]") -> None:

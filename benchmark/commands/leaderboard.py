@@ -11,7 +11,7 @@ from benchmark.commands.common import RunArgument, user_mistakes_in_one_line
 from datasets.errors import MissingData
 
 if TYPE_CHECKING:
-    from benchmark.verification.checks import Check
+    from benchmark.verification.verify import Check
 
 app = typer.Typer()
 leaderboard = typer.Typer(help="A static site of finished and verified runs.", no_args_is_help=True)
@@ -96,8 +96,7 @@ def build(
     from benchmark.execution.merge import pool_tables
     from benchmark.verification.leaderboard.board import verdicts
     from benchmark.verification.leaderboard.release import read_release
-    from reports.leaderboard.results import Standing
-    from reports.leaderboard.site import write_site
+    from reports.api import LeaderboardResults, write_site
 
     found = list(verdicts(board))
     for one in found:
@@ -111,6 +110,6 @@ def build(
     release, endpoint = read_release(board)
     pool = pool_tables([entry.run for entry in standing], board / "pool")
     summarise(pool, None, endpoint=endpoint)
-    typer.echo(f"Site: {write_site(Standing(pool, release, endpoint, standing), out or board / 'site')}")
+    typer.echo(f"Site: {write_site(LeaderboardResults(pool, release, endpoint, standing), out or board / 'site')}")
     if len(standing) < len(found):
         raise typer.Exit(1)

@@ -107,39 +107,40 @@ def work(
     """Work on what a run has left, beside any other process that does; on any machine that sees the folder."""
     from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.job import finish
-    from benchmark.execution.local import stay_with
+    from benchmark.execution.local import end_with_parent
     from benchmark.execution.resources import Execution, set_limits
     from benchmark.execution.worker import work as work_on
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import kept_scoring, reopen
-    from benchmark.storage.storage_errors import told_apart
-    from reports.formats.markdown import write_report
+    from benchmark.storage.storage_errors import as_storage_error
+    from reports.api import write_report
 
-    if parent is not None and not stay_with(parent):
+    if parent is not None and not end_with_parent(parent):
         return
     run = open_run(folder)
     how = Execution("inline", None, threads, None, memory_limit, device, devices, slice_batch, compiled)
     set_limits(how)
     rerun = "failed" if mend else "missing"
-    job = job_on(reopen(run, data), run, data or _data_of(run), kept_scoring(run), how, rerun)
-    with told_apart(run.root), progress_lines(name):
+    job = job_on(reopen(run, data), run, data or _data_folder(run), kept_scoring(run), how, rerun)
+    with as_storage_error(run.root), progress_lines(name):
         if not only_report:
-            todo = [cell for cell in job.study.cells if not _settled(job, cell)]
+            todo = [cell for cell in job.study.cells if not _is_settled(job, cell)]
             work_on(job, todo, ("fit",) if only_fits else ("fit", "map", "score"))
         if parent is None:
             finish(job)
     if only_report:
         summarise(run, data)
-        print_line(f"Report: {write_report(run, data)}")
+        (path,) = write_report(run, data)
+        print_line(f"Report: {path}")
 
 
-def _settled(job: "Job", cell: Any) -> bool:
+def _is_settled(job: "Job", cell: Any) -> bool:
     from benchmark.storage.run_record import cell_state
 
     return cell_state(job.run, cell, job.scoring) in ("done", "failed")
 
 
-def _data_of(run: "RunFolder") -> Path:
+def _data_folder(run: "RunFolder") -> Path:
     from datasets.io.atomic import read_json
 
     return Path(read_json(run.study)["data"])
@@ -154,9 +155,17 @@ def _line(one: "CellProgress") -> str:
 
 def _jsonable(one: "CellProgress") -> dict[str, Any]:
     cell = one.cell
-    told = {"method": cell.fit.method, "seed": cell.fit.seed, "dataset": cell.cohort.dataset, "cell": cell.name}
-    told |= {"shift": cell.shift.label, "severity": cell.shift.severity}
-    return told | {"progress": one.progress, "what": one.what, "owner": one.owner and asdict(one.owner)}
+    return {
+        "method": cell.fit.method,
+        "seed": cell.fit.seed,
+        "dataset": cell.cohort.dataset,
+        "cell": cell.name,
+        "shift": cell.shift.label,
+        "severity": cell.shift.severity,
+        "progress": one.progress,
+        "what": one.what,
+        "owner": one.owner and asdict(one.owner),
+    }
 
 
 def _job_lines(run: "RunFolder") -> Sequence[str]:

@@ -174,11 +174,11 @@ def _run(
     from benchmark.execution.local import run_study_in_workers
     from benchmark.execution.resources import set_limits
     from benchmark.execution.worker import run_study
-    from reports.formats.terminal import boards_text
+    from reports.api import terminal_text, write_report
 
     study = admission.study
     job = job_on(study, run, data, scoring, how, rerun, admission)
-    idle = not any(job.wanted(cell) for cell in study.cells)
+    idle = not any(job.includes(cell) for cell in study.cells)
     if idle:
         _print_nothing_to_do(job)
     if how.executor == "slurm":
@@ -189,10 +189,8 @@ def _run(
     failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
     path, changed = run.root / "report.md", summarise(run, data)
     if changed or not idle or pictures is not None or not path.is_file():
-        from reports.formats.markdown import write_report  # draws: the slowest import of all
-
-        path = write_report(run, data, pictures=pictures)
-    print_line(f"\n{boards_text(run)}\n\nReport: {path}")
+        (path,) = write_report(run, data, pictures=pictures)
+    print_line(f"\n{terminal_text(run)}\n\nReport: {path}")
     exit_for(failed)
 
 

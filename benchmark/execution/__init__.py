@@ -1,1 +1,1 @@
-"""Who does which task where: jobs, worker processes, SLURM, progress, united runs."""
+"""Which process does which task where: jobs, worker processes, SLURM, progress, merged runs."""

@@ -1,4 +1,4 @@
-"""Job: a study with where and how it is computed; what is entered into the run folder before and after the work."""
+"""Job: a study with where and how it is computed, what a run folder holds before and after it, and its tasks."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -6,14 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmark.execution.fit_methods import Workplace, check_fit, forget, training_mark
+from benchmark.execution.fit_methods import FitContext, check_fit, delete_fit, training_key
 from benchmark.execution.score_cells import collect
 from benchmark.inference.settings import Inference
 from benchmark.storage.admission import Admission, keep
 from benchmark.storage.environment import environment
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.locks import owners, waited_for
-from benchmark.storage.run_record import Scoring, cell_state, check_settings, claim, has_failed, has_maps, record_cell
+from benchmark.storage.locks import lock, owners
+from benchmark.storage.run_record import (
+    Scoring,
+    add_study,
+    cell_state,
+    check_settings,
+    has_failed,
+    has_maps,
+    record_cell,
+)
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.planning import check_cases
 from benchmark.study.study import Study
@@ -24,6 +32,7 @@ from datasets.io.atomic import sweep, write_json
 log = logging.getLogger(__name__)
 
 Rerun = Literal["missing", "failed", "all"]
+TaskKind = Literal["fit", "map", "score"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,9 @@ class Job:
     """A study, where its data are and where it is kept, and how it is computed and scored.
 
     Attributes:
+        data: folder of the cohorts.
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
-        devices: GPUs that one fit trains on, where the method can use several.
+        devices: how many GPUs one fit trains on, if the method can use several.
         admission: the audit that has read every case already; None to read them before anything is computed.
     """
 
@@ -46,70 +56,120 @@ class Job:
     admission: Admission | None = None
 
     @property
-    def workplace(self) -> Workplace:
-        """Where this job's fits are made."""
-        return Workplace(self.study, self.run, self.inference.device, self.devices)
+    def fit_context(self) -> FitContext:
+        """What fitting a method of this job needs."""
+        return FitContext(self.study, self.run, self.inference.device, self.devices)
 
-    def wanted(self, cell: Cell) -> bool:
-        """Whether this cell is to be worked on."""
+    def includes(self, cell: Cell) -> bool:
+        """Whether there is anything to do for this cell."""
         state = cell_state(self.run, cell, self.scoring)
         return self.rerun == "all" or state in ("missing", "mapped") or state == self.rerun
 
-    def keeps_maps(self, cell: Cell) -> bool:
-        """Whether this cell needs no inference."""
+    def reuses_maps(self, cell: Cell) -> bool:
+        """Whether this cell is only scored, from the maps it has."""
         return self.rerun != "all" and has_maps(self.run, cell)
 
 
 def prepare(job: Job) -> list[Cell]:
-    """Enter the study into its run folder and take back what is to be made anew; the cells that are to be worked on.
+    """Add the study to its run folder, delete what is to be computed again, and return the cells to work on.
 
     Raises:
-        UserError: before anything is changed, where a file cannot be used, the run folder holds a study under other
-            settings, or other processes are at work on what is to be made anew.
+        UserError: a file cannot be used, the run folder holds a study under other settings, or other processes work
+            on what is to be computed again; nothing has been changed then.
     """
     check_settings(job.run, job.study)
-    todo = [cell for cell in job.study.cells if job.wanted(cell)]
-    for fit in {cell.fit.key: cell.fit for cell in todo if not job.keeps_maps(cell)}.values():
-        check_fit(job.workplace, fit)
+    todo = [cell for cell in job.study.cells if job.includes(cell)]
+    for fit in {cell.fit.key: cell.fit for cell in todo if not job.reuses_maps(cell)}.values():
+        check_fit(job.fit_context, fit)
     if todo and job.admission is None:
         log.info("Reading every case once, to know now what cannot be used.")
         check_cases(_needed(job.study, todo), todo[0].fit.grid)
     if todo and job.rerun != "missing":
         _check_alone(job)
-    with waited_for(job.run, "study"):
+    with lock(job.run, "study"):
         sweep(job.run.root, "study.json", "audit.json", "environment.json")
         check_settings(job.run, job.study)
-        claim(job.run, job.study, job.scoring, job.data)
+        add_study(job.run, job.study, job.scoring, job.data)
         if job.admission is not None:
             keep(job.run, job.admission)
         if todo:
             write_json(job.run.root / "environment.json", environment(job.inference.device))
-        _forget(job, todo)
+        _discard(job, todo)
     return todo
 
 
 def finish(job: Job) -> list[Cell]:
-    """Join the cells' rows into the run's tables; the cells that are not done are returned."""
+    """Join the rows of all cells into the tables of the run, and return the cells that are not done."""
     collect(job.run)
     return [cell for cell in job.study.cells if cell_state(job.run, cell, job.scoring) != "done"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One method to fit, one cell to map, or the cells of one fit under one shift to score.
+
+    Attributes:
+        name: of its lock; the same in every process.
+        cells: those that fail if the task fails.
+        after: for scoring, the cells that must be scored or failed before: healthy scans, and the unshifted cells.
+        training: for fitting, the `training_key`: one of the fits that share it is trained, the others copy it.
+    """
+
+    kind: TaskKind
+    name: str
+    fit: Fit
+    cells: tuple[Cell, ...]
+    after: tuple[Cell, ...] = ()
+    training: str = ""
+
+    def done(self, run: RunFolder, scoring: Scoring) -> bool:
+        """Whether it is finished or has failed."""
+        if self.kind == "fit":
+            return _is_fitted(run, self.fit) or not any(_lacks_maps(run, cell) for cell in self.cells)
+        if self.kind == "map":
+            return not _lacks_maps(run, self.cells[0])
+        return all(cell_state(run, cell, scoring) in ("done", "failed") for cell in self.cells)
+
+    def ready(self, run: RunFolder, others: Sequence["Task"]) -> bool:
+        """Whether what it builds on is finished; `others` are the unfinished tasks before it."""
+        if self.kind == "fit":
+            return self.training not in {task.training for task in others if task.kind == "fit"}
+        if self.kind == "map":
+            return _is_fitted(run, self.fit)
+        unmapped = _names(cell for task in others if task.kind == "map" for cell in task.cells)
+        unscored = _names(cell for task in others if task.kind == "score" for cell in task.cells)
+        return not (_names((*self.cells, *self.after)) & unmapped or _names(self.after) & unscored)
+
+
+def tasks_of(study: Study, run: RunFolder, cells: Sequence[Cell]) -> list[Task]:
+    """The tasks of some cells, in an order in which a single process can do them all."""
+    tasks: list[Task] = []
+    for fit in study.fits:
+        own = [cell for cell in cells if cell.fit == fit]
+        to_map = [cell for cell in own if not has_maps(run, cell)]
+        if to_map:
+            tasks.append(Task("fit", fit.name, fit, tuple(to_map), training=training_key(fit)))
+        tasks += [Task("map", cell.name, fit, (cell,)) for cell in to_map]
+        tasks += _scoring_tasks(study, fit, own)
+    return tasks
 
 
 def _check_alone(job: Job) -> None:
     for name, owner in owners(job.run).items():
         raise BadValue(
             f"--rerun {job.rerun}: process {owner.pid} on {owner.host} is at work on {name} in {job.run.root}, "
-            "wanted nobody: what they make must not be taken back. Wait for them, or end them first."
+            "expected no other process: what it computes would be deleted. Wait for it, or end it first."
         )
 
 
-def _forget(job: Job, cells: Iterable[Cell]) -> None:
-    """Take back what is to be made anew, so that a run killed meanwhile goes on with it later."""
+def _discard(job: Job, cells: Iterable[Cell]) -> None:
+    """Delete what is to be computed again, at once for all cells: if the run is killed, the next computes the rest."""
     if job.rerun == "missing":
         return
     for cell in cells:
         if job.rerun == "all":
-            forget(job.run.fit(cell.fit))
-        if not job.keeps_maps(cell):
+            delete_fit(job.run.fit(cell.fit))
+        if not job.reuses_maps(cell):
             (job.run.cell(cell) / "cell.json").unlink(missing_ok=True)
             (job.run.cell(cell) / "rows.csv").unlink(missing_ok=True)
         elif cell_state(job.run, cell, job.scoring) == "failed":
@@ -117,7 +177,7 @@ def _forget(job: Job, cells: Iterable[Cell]) -> None:
 
 
 def _needed(study: Study, cells: Iterable[Cell]) -> Sequence[CaseFiles]:
-    """Every file that working on these cells reads, once."""
+    """Every case that working on these cells reads, once."""
     needed: dict[Path, CaseFiles] = {}
     for cell in cells:
         training = [*study.training_cases(cell.fit, "train"), *study.training_cases(cell.fit, "val")]
@@ -125,60 +185,7 @@ def _needed(study: Study, cells: Iterable[Cell]) -> Sequence[CaseFiles]:
     return list(needed.values())
 
 
-Kind = Literal["fit", "map", "score"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A fit to be made, a cell to be mapped, or a fit's cells under one shift to be scored.
-
-    Attributes:
-        name: of its lock; the same in every process.
-        cells: those that it costs if it fails.
-        after: of a scoring, all that has to be settled before: the cell of healthy scans, and those without the shift.
-        mark: of a fit, the same for fits that are trained alike: the first is trained, the others take its weights.
-    """
-
-    kind: Kind
-    name: str
-    fit: Fit
-    cells: tuple[Cell, ...]
-    after: tuple[Cell, ...] = ()
-    mark: str = ""
-
-    def done(self, run: RunFolder, scoring: Scoring) -> bool:
-        """Whether nothing of it is left, be it that it has failed."""
-        if self.kind == "fit":
-            return _fitted(run, self.fit) or not any(_unmapped(run, cell) for cell in self.cells)
-        if self.kind == "map":
-            return not _unmapped(run, self.cells[0])
-        return all(cell_state(run, cell, scoring) in ("done", "failed") for cell in self.cells)
-
-    def ready(self, run: RunFolder, others: Sequence["Task"]) -> bool:
-        """Whether what it builds on is there; `others` are the unfinished tasks before it."""
-        if self.kind == "fit":
-            return self.mark not in {task.mark for task in others if task.kind == "fit"}
-        if self.kind == "map":
-            return _fitted(run, self.fit)
-        unmapped = _names(cell for task in others if task.kind == "map" for cell in task.cells)
-        unscored = _names(cell for task in others if task.kind == "score" for cell in task.cells)
-        return not (_names((*self.cells, *self.after)) & unmapped or _names(self.after) & unscored)
-
-
-def tasks_of(study: Study, run: RunFolder, cells: Sequence[Cell]) -> list[Task]:
-    """What there is to do for some cells of a study, in an order in which one process can do it all."""
-    tasks: list[Task] = []
-    for fit in study.fits:
-        own = [cell for cell in cells if cell.fit == fit]
-        to_map = [cell for cell in own if not has_maps(run, cell)]
-        if to_map:
-            tasks.append(Task("fit", fit.name, fit, tuple(to_map), mark=training_mark(fit)))
-        tasks += [Task("map", cell.name, fit, (cell,)) for cell in to_map]
-        tasks += _scorings(study, fit, own)
-    return tasks
-
-
-def _scorings(study: Study, fit: Fit, cells: Sequence[Cell]) -> list[Task]:
+def _scoring_tasks(study: Study, fit: Fit, cells: Sequence[Cell]) -> list[Task]:
     tasks = []
     for shift in dict.fromkeys(cell.shift for cell in study.cells_of(fit)):  # unshifted ones first
         under = tuple(cell for cell in cells if cell.shift == shift)
@@ -193,9 +200,9 @@ def _names(cells: Iterable[Cell]) -> set[str]:
     return {cell.name for cell in cells}
 
 
-def _fitted(run: RunFolder, fit: Fit) -> bool:
+def _is_fitted(run: RunFolder, fit: Fit) -> bool:
     return (run.fit(fit) / "fit.json").exists()
 
 
-def _unmapped(run: RunFolder, cell: Cell) -> bool:
+def _lacks_maps(run: RunFolder, cell: Cell) -> bool:
     return not has_maps(run, cell) and not has_failed(run, cell)

@@ -1,4 +1,4 @@
-"""The local executor: worker processes that share a run's tasks, and the watch over them."""
+"""The local executor: worker processes that share the tasks of a run, and the supervisor that replaces them."""
 
 import logging
 import os
@@ -11,57 +11,58 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO
 
-from benchmark.execution.job import Job, Kind, Task, finish, prepare, tasks_of
+from benchmark.execution.job import Job, Task, TaskKind, finish, prepare, tasks_of
 from benchmark.execution.resources import Execution, worker_command, worker_environment
-from benchmark.execution.score_cells import fail
-from benchmark.storage.locks import last_owner, owner, taken
+from benchmark.execution.score_cells import record_failure
+from benchmark.storage.locks import last_owner, owner, try_lock
 from benchmark.storage.run_record import has_maps
-from benchmark.storage.storage_errors import told_apart
+from benchmark.storage.storage_errors import as_storage_error
 from benchmark.study.cells import Cell
 from datasets.errors import UserError
 
 log = logging.getLogger(__name__)
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_SECONDS = 0.2
-GRACE_SECONDS = 120.0  # for a fit to be saved after SIGTERM
-STAGES: Mapping[Kind, str] = {"fit": "fit", "map": "predict", "score": "evaluate"}
+GRACE_SECONDS = 120.0  # for a fit to save its state after SIGTERM
+STAGES: Mapping[TaskKind, str] = {"fit": "fit", "map": "predict", "score": "evaluate"}
 
 
-class WorkerLost(Exception):
-    """A process ended while it was at work on a task."""
+class WorkerDeath(Exception):
+    """A process ended in the middle of a task."""
 
 
-class WorkerStopped(UserError):
-    """A worker gave up for a reason that its message tells."""
+class WorkerFailure(UserError):
+    """A worker ended for a reason that no task is to blame for."""
 
 
 def run_study_in_workers(job: Job, execution: Execution) -> list[Cell]:
-    """As `run_study`, in worker processes; see there and below for what is raised."""
-    with told_apart(job.run.root):
+    """As `run_study`, in worker processes; raises what that and `run_workers` raise."""
+    with as_storage_error(job.run.root):
         run_workers(job, prepare(job), execution)
         return finish(job)
 
 
 def run_workers(job: Job, cells: Sequence[Cell], execution: Execution) -> None:
-    """Have worker processes do what is left of some cells; a worker that dies or hangs costs the task it was at.
+    """Have worker processes do what is left of some cells; if a worker dies or hangs, its task fails.
 
     Raises:
-        WorkerStopped: nothing can be written, or a worker ends before it has begun a task.
+        WorkerFailure: nothing can be written, or a worker ends before its first task.
     """
     if not cells and not job.study.references:
         return
-    watch = _Watch(job, execution, tasks_of(job.study, job.run, cells))
+    supervisor = _Supervisor(job, execution, tasks_of(job.study, job.run, cells))
     try:
-        watch.start(worker_count(execution))
-        while watch.workers:
+        supervisor.start(worker_count(execution))
+        while supervisor.workers:
             time.sleep(POLL_SECONDS)
-            watch.look()
+            supervisor.check()
     finally:
-        watch.stop()
+        supervisor.stop()
 
 
 def worker_count(execution: Execution) -> int:
-    """As asked; else one for each GPU, or for each group that a fit trains on; else as the cores have room for."""
+    """`--workers`; by default one per GPU, or per group of GPUs that a fit trains on, else cores / threads."""
     if execution.workers is not None:
         return execution.workers
     gpus = gpu_groups(execution)
@@ -69,13 +70,13 @@ def worker_count(execution: Execution) -> int:
 
 
 def gpu_groups(execution: Execution) -> list[str]:
-    """What each worker sees as its GPUs, as CUDA_VISIBLE_DEVICES has it; none where the CPU is to be used."""
+    """CUDA_VISIBLE_DEVICES of each worker; empty on the CPU."""
     import torch
 
     if execution.device not in ("auto", "cuda") or not torch.cuda.is_available():
         return []
-    told = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = told.split(",") if told else [str(index) for index in range(torch.cuda.device_count())]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
     size = execution.devices
     return [",".join(names[first : first + size]) for first in range(0, len(names) - size + 1, size)]
 
@@ -86,16 +87,15 @@ class _Worker:
     process: "subprocess.Popen[bytes]"
     errors: IO[bytes]
     slow: Task | None = None
-    """What it took too long at, where the watch has ended it."""
+    """The task that it was killed for, having been over the time limit."""
 
-    def told(self) -> str:
-        """What it wrote to stderr."""
+    def stderr_text(self) -> str:
         self.errors.seek(0)
         return self.errors.read().decode(errors="replace").strip()
 
 
 @dataclass
-class _Watch:
+class _Supervisor:
     job: Job
     execution: Execution
     tasks: Sequence[Task]
@@ -106,18 +106,18 @@ class _Watch:
         groups = gpu_groups(self.execution)
         log.info("%d workers on %s", count, f"GPUs {'; '.join(groups)}" if groups else "the CPU")
         for number in range(count):
-            self.workers.append(self._started(number))
+            self.workers.append(self._start_worker(number))
 
-    def look(self) -> None:
-        """Take leave of workers that have ended, and end those that take too long."""
+    def check(self) -> None:
+        """Reap finished workers; kill those over the time limit."""
         if self.execution.task_seconds is not None:
-            self._end_slow(self.execution.task_seconds)
+            self._kill_slow(self.execution.task_seconds)
         for worker in [one for one in self.workers if one.process.poll() is not None]:
             self.workers.remove(worker)
-            self._part_from(worker)
+            self._reap(worker)
 
     def stop(self) -> None:
-        """End all workers, fits having time to be saved."""
+        """End all workers; fits have `GRACE_SECONDS` to save their state."""
         for worker in self.workers:
             worker.process.terminate()
         end = time.monotonic() + GRACE_SECONDS
@@ -128,7 +128,7 @@ class _Watch:
                 worker.process.kill()
                 worker.process.wait()
 
-    def _started(self, number: int) -> _Worker:
+    def _start_worker(self, number: int) -> _Worker:
         groups = gpu_groups(self.execution)
         environment = dict(worker_environment(self.execution))
         if groups:
@@ -138,45 +138,46 @@ class _Watch:
         errors = TemporaryFile()  # noqa: SIM115
         return _Worker(number, subprocess.Popen(command, env=environment, stderr=errors), errors)
 
-    def _part_from(self, worker: _Worker) -> None:
-        code, told = worker.process.returncode, worker.told()
+    def _reap(self, worker: _Worker) -> None:
+        code, stderr = worker.process.returncode, worker.stderr_text()
         worker.errors.close()
         if code == 0:
-            if told:
-                print(told, file=sys.stderr)
+            if stderr:
+                print(stderr, file=sys.stderr)
             return
         if code == 2:
-            raise WorkerStopped(told.splitlines()[-1].removeprefix("Error: ") if told else "a worker was refused.")
-        lost = [task for task in self.tasks if self._was_at(worker.process.pid, task)]
-        if worker.slow is not None:  # it may have come to the end of it just before it was ended, and gone on
+            raise WorkerFailure(stderr.splitlines()[-1].removeprefix("Error: ") if stderr else "A worker was refused.")
+        lost = [task for task in self.tasks if self._held(worker.process.pid, task)]
+        if worker.slow is not None:  # it may have finished that task just before it was killed, and begun another
             lost = [task for task in lost if task == worker.slow]
         elif not lost:
-            last = told.splitlines()[-1] if told else "nothing said"
-            raise WorkerStopped(f"Worker {worker.number + 1} ended with {code} before it had begun a task: {last}")
+            last = stderr.splitlines()[-1] if stderr else "no message"
+            raise WorkerFailure(f"Worker {worker.number + 1} ended with {code} before its first task: {last}")
         for task in lost:
-            reason = f"The process that was at it ended with {_meaning(code)}."
+            reason = f"Its worker ended with {_exit_text(code)}."
             if worker.slow is not None:
-                reason = f"No end of it within {self.execution.task_seconds:g} s; its process was ended."
-            self._blame(task, reason, told)
-        self.workers.append(self._started(worker.number))
+                reason = f"Not finished within {self.execution.task_seconds:g} s; its worker was killed."
+            self._blame(task, reason, stderr)
+        self.workers.append(self._start_worker(worker.number))
 
-    def _was_at(self, pid: int, task: Task) -> bool:
+    def _held(self, pid: int, task: Task) -> bool:
+        """Whether a process holds, or died holding, the lock of an unfinished task."""
         last = last_owner(self.job.run, task.name)
         mine = last is not None and (last.host, last.pid) == (socket.gethostname(), pid)
         return mine and not task.done(self.job.run, self.job.scoring)
 
-    def _blame(self, task: Task, reason: str, told: str) -> None:
-        """Leave in a task's cells that they cost a worker."""
-        with taken(self.job.run, task.name) as free:
+    def _blame(self, task: Task, reason: str, stderr: str) -> None:
+        """Record in the cells of a task that their worker ended."""
+        with try_lock(self.job.run, task.name) as free:
             for cell in task.cells:
                 if free and (task.kind == "score" or not has_maps(self.job.run, cell)):
                     try:
-                        raise WorkerLost(reason) from (WorkerLost(told) if told else None)
-                    except WorkerLost:
-                        fail(self.job.run, cell, STAGES[task.kind])
+                        raise WorkerDeath(reason) from (WorkerDeath(stderr) if stderr else None)
+                    except WorkerDeath:
+                        record_failure(self.job.run, cell, STAGES[task.kind])
 
-    def _end_slow(self, most: float) -> None:
-        """End workers that are longer at one task than `most` seconds, by a clock that never jumps."""
+    def _kill_slow(self, limit: float) -> None:
+        """Kill workers that have been at one task for more than `limit` seconds, by a clock that never jumps."""
         workers, now = {one.process.pid: one for one in self.workers}, time.monotonic()
         for task in self.tasks:
             last = last_owner(self.job.run, task.name)
@@ -184,23 +185,20 @@ class _Watch:
                 continue
             if owner(self.job.run, task.name) is None:
                 continue
-            if now - self.seen.setdefault((last.pid, task.name), now) > most:
+            if now - self.seen.setdefault((last.pid, task.name), now) > limit:
                 workers[last.pid].slow = task
                 workers[last.pid].process.kill()
 
 
-def _meaning(code: int) -> str:
+def _exit_text(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def stay_with(parent: int) -> bool:
-    """Have the system end this process when its parent dies, where it can; whether the parent is still there."""
+def end_with_parent(parent: int) -> bool:
+    """Have the system end this process when its parent dies (Linux only); False if the parent has died already."""
     if sys.platform.startswith("linux"):
         import ctypes
         import signal
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     return os.getppid() == parent
-
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h

@@ -1,4 +1,4 @@
-"""How far a run is, cell by cell, and what the rest of it will take by what has been measured."""
+"""The progress of a run, cell by cell, and an estimate of the time and space the rest takes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,11 +22,11 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class CellProgress:
-    """What has become of a cell.
+    """The progress of one cell.
 
     Attributes:
-        what: in a word or two, of a running cell what is done with it, of a missing one what is there.
-        owner: the process that is at work on it.
+        what: a word or two: what is being done with a running cell, or what a missing one has already.
+        owner: the process that works on it.
     """
 
     cell: Cell
@@ -36,7 +36,7 @@ class CellProgress:
 
 
 def progress_of(run: RunFolder, scoring: Scoring) -> list[CellProgress]:
-    """Of every cell of a run's study; a cell is running while a living process holds a lock that it needs."""
+    """The progress of every cell; a cell is running while a living process holds a lock that it needs."""
     cells, held = kept_cells(run), owners(run)
     scorings = {name.removeprefix("score-"): one for name, one in held.items() if name.startswith("score-")}
     healthy = {_group(cell): cell.name for cell in cells if cell.cohort == cell.fit.healthy}
@@ -58,13 +58,13 @@ def _progress(
 
 
 def _group(cell: Cell) -> tuple[str, object]:
-    """Cells that are scored together."""
+    """Equal for cells that are scored together."""
     return cell.fit.key, cell.shift
 
 
 @dataclass(frozen=True)
 class Speeds:
-    """Measured means by method: seconds of a fit, seconds and bytes of a mapped case, bytes of weights."""
+    """Means by method: seconds of a fit, seconds and bytes of a mapped case, bytes of weights."""
 
     fit_seconds: Mapping[str, float]
     case_seconds: Mapping[str, float]
@@ -74,13 +74,13 @@ class Speeds:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is left of a study, as far as it has been measured.
+    """What is left of a study, and the time and space it takes.
 
     Attributes:
-        fits, cases: to be made, and to be mapped.
-        seconds: of those with a measured method, on one process of the machine that was measured.
+        fits, cases: numbers of fits to make, and of cases to map.
+        seconds: in one process of the machine that was measured; methods that are `unknown` excluded.
         size: bytes, likewise.
-        unknown: methods that were never measured here.
+        unknown: methods without measurements.
     """
 
     fits: int
@@ -93,12 +93,12 @@ class Estimate:
         known = f"{self.seconds / HOUR:.2f} h and {self.size / 1e9:.2f} GB"
         what = f"To do: {self.fits} fits and maps of {self.cases} cases"
         if not self.unknown:
-            return f"{what}, about {known} by what was measured."
-        return f"{what}; unknown for {', '.join(self.unknown)}, never measured here; about {known} for the others."
+            return f"{what}, about {known} by earlier measurements."
+        return f"{what}; unknown for {', '.join(self.unknown)}, not measured yet; about {known} for the others."
 
 
 def measured(run: RunFolder, cell: Cell) -> Speeds:
-    """From this run and those beside it that are on the grid and in the precision of `cell`."""
+    """Measurements of this run and of those beside it on the grid and in the precision of `cell`."""
     fits, cases, maps, weights = _Notes(), _Notes(), _Notes(), _Notes()
     for other in _comparable(run, cell):
         for done in other.cells:
@@ -109,14 +109,14 @@ def measured(run: RunFolder, cell: Cell) -> Speeds:
 
 
 class _Notes(defaultdict[str, list[float]]):
-    """What was measured, by method."""
+    """Measurements by method."""
 
     def __init__(self) -> None:
         super().__init__(list)
 
 
 def estimate(run: RunFolder, study: Study) -> Estimate:
-    """What is left of a study for a run."""
+    """Estimate what is left of a study in a run."""
     speeds = measured(run, study.cells[0])
     cells = [cell for cell in study.cells if not has_maps(run, cell)]
     fits = {cell.fit.key: cell.fit for cell in cells if not (run.fit(cell.fit) / "fit.json").exists()}.values()
@@ -131,7 +131,7 @@ def estimate(run: RunFolder, study: Study) -> Estimate:
 
 
 def hours(speeds: Speeds, cell: Cell, cases: int) -> str:
-    """Of mapping a cell, as text."""
+    """The hours of mapping a cell, as text."""
     seconds = speeds.case_seconds.get(cell.fit.method)
     return "unknown" if seconds is None else f"{seconds * cases / HOUR:.2f} h"
 
@@ -147,7 +147,7 @@ def _comparable(run: RunFolder, cell: Cell) -> Iterable[_Measured]:
         other = RunFolder(record.parent)
         try:
             cells = kept_cells(other) if read_json(record).get("format") == FORMAT else []
-        except (UserError, ValueError):  # of another program, or damaged: it tells nothing of speed
+        except (UserError, ValueError):  # damaged, or of another program
             continue
         yield _Measured(
             other, [one for one in cells if (one.fit.grid, one.precision) == (cell.fit.grid, cell.precision)]

@@ -1,4 +1,4 @@
-"""Execution: where a study's tasks run and what a worker process may use."""
+"""Execution: where the tasks of a study run, and what a worker process may use."""
 
 import os
 import resource
@@ -16,14 +16,14 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Execution:
-    """None of it changes a number, but for rounding where `threads` differ.
+    """Where and with what to compute; changes no number, except by rounding if `threads` differ.
 
     Attributes:
-        executor: inline: this process; local: workers on this machine; slurm: a job array.
-        workers: processes; None for as many as there are GPUs, or as the cores have room for.
-        threads: of a process, for arithmetic on the CPU; None for as many as there are cores, whatever `workers` is.
-        task_seconds: a worker that takes longer for a fit, a cell or a scoring is ended; None for any time.
-        memory_gib: of data that a worker may hold; None for any amount.
+        executor: inline: this process; local: worker processes on this machine; slurm: a job array.
+        workers: number of processes; None for one per GPU, or else cores / threads.
+        threads: CPU threads of each process; None for the number of cores.
+        task_seconds: time limit for one task (fit, map or score); the worker is killed after it. None for no limit.
+        memory_gib: memory limit of each process; None for no limit.
         device, devices, slice_batch, compiled: as in `Inference` and `Job`.
     """
 
@@ -41,7 +41,7 @@ class Execution:
 def worker_command(
     execution: Execution, root: Path, data: Path, *, mend: bool = False, only_fits: bool = False
 ) -> list[str]:
-    """The command of a process that works on the run at `root`, without those that watch over it."""
+    """The command line of a worker on the run at `root`, without the options that its supervisor adds."""
     command = [sys.executable, "-m", "benchmark", "work", str(root.resolve()), "--data", str(data.resolve())]
     command += ["--device", execution.device, "--devices", str(execution.devices)]
     command += ["--slice-batch", str(execution.slice_batch)]
@@ -51,7 +51,7 @@ def worker_command(
 
 
 def set_limits(execution: Execution) -> None:
-    """Hold this process to its threads and memory; before anything large is computed."""
+    """Apply the limits on threads and memory to this process, before anything large is computed."""
     if execution.threads is not None:
         import torch
 
@@ -62,6 +62,6 @@ def set_limits(execution: Execution) -> None:
 
 
 def worker_environment(execution: Execution) -> Mapping[str, str]:
-    """The environment of a worker; libraries read their numbers of threads from it."""
+    """The environment variables of a worker; libraries read their number of threads from them."""
     threads = {} if execution.threads is None else dict.fromkeys(THREADS, str(execution.threads))
     return {**os.environ, **threads}

@@ -1,4 +1,4 @@
-"""Rows for all kept maps of a study; imports no torch."""
+"""Scoring the maps of a run: rows of each cell, then the tables of the run; imports no torch."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ from benchmark.scoring.healthy_scans import HealthyScan
 from benchmark.scoring.settings import Choices, Source
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.locks import waited_for
+from benchmark.storage.locks import lock
 from benchmark.storage.rows import join_rows, write_rows
 from benchmark.storage.run_record import (
     Scoring,
@@ -26,7 +26,7 @@ from benchmark.storage.run_record import (
     record_cell,
     thresholds_of,
 )
-from benchmark.storage.storage_errors import storage_trouble
+from benchmark.storage.storage_errors import storage_problem
 from benchmark.study.cells import Cell, Fit, Reference
 from benchmark.study.protocols import protocol_named, scans_needed
 from benchmark.study.study import Study
@@ -39,7 +39,7 @@ JOINED = ("rows.csv", "timing.csv")
 
 
 def evaluate_study(study: Study, run: RunFolder, scoring: Scoring) -> list[Cell]:
-    """Recompute every row from kept maps; the cells that could not be scored are returned."""
+    """Recompute all rows from stored maps; the cells that could not be scored are returned."""
     keep_scoring(run, scoring)
     failed = [cell for cell in study.cells if not has_maps(run, cell)]
     for cell in failed:
@@ -53,9 +53,9 @@ def evaluate_study(study: Study, run: RunFolder, scoring: Scoring) -> list[Cell]
 
 
 def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: Sequence[Cell]) -> list[Cell]:
-    """Score some cells of one fit; those that failed are returned, their tracebacks left in `cell.json`.
+    """Score some cells of one fit; those that failed are returned, with their tracebacks in `cell.json`.
 
-    A map that cannot be read counts as a failure of "predict": it has to be made anew.
+    If a map cannot be read the cell failed in "predict", so that the map is computed again.
     """
     failed = list[Cell]()
     for shift in dict.fromkeys(cell.shift for cell in study.cells_of(fit)):  # unshifted ones first
@@ -66,18 +66,18 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
 
 
 def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell, cells: Sequence[Cell]) -> list[Cell]:
-    """Score cells of one fit under one shift; `reference` has the maps of healthy scans under it."""
+    """Score cells of one fit under one shift; `reference` is the cell of healthy scans under that shift."""
     fit, failed = reference.fit, list[Cell]()
     if not has_maps(run, reference):
         log.info("  not scored: no maps of %s on its healthy cohort %s", fit.method, reference.where)
         return list(cells)
     try:
-        # Maps made of lesion labels say nothing of healthy scans: no threshold can be taken from these.
+        # Maps made from lesion labels hold no information about healthy scans: they give no threshold.
         healthy_cases = [] if sees_labels(run, fit) else study.mapped_cases(reference)
         healthy = healthy_scans(run, reference, healthy_cases, scoring.postprocessing)
         sources = _sources(study, run, scoring, reference)
     except Exception as error:
-        fail(run, reference, _stage(error))
+        record_failure(run, reference, _stage(error))
         return list(cells)
     _log_too_few_scans(scoring, fit, healthy)
     choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
@@ -94,13 +94,13 @@ def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell
             record_cell(run, cell, {"status": "mapped", "metrics": scoring.metrics})
             log.info("  scored %s on %s: %d rows", fit.method, cell.where, count)
         except Exception as error:
-            fail(run, cell, _stage(error))
+            record_failure(run, cell, _stage(error))
             failed.append(cell)
     return failed
 
 
 def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
-    """What the truth itself scores; it is the same for all methods."""
+    """Score perfect maps (ground truth sent through the post-processing); the same for all methods."""
     for reference in study.references:
         rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing, scoring.metrics)
         write_rows(run.cell(reference) / "rows.csv", rows)
@@ -108,7 +108,7 @@ def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
 
 
 def score_missing_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
-    """The same where it is not kept yet under just this scoring."""
+    """Score those perfect maps that have no rows for this scoring yet."""
     missing = [one for one in study.references if not _is_scored(run, one, scoring)]
     score_references(replace(study, references=tuple(missing)), run, scoring)
 
@@ -119,7 +119,7 @@ def _is_scored(run: RunFolder, reference: Reference, scoring: Scoring) -> bool:
 
 
 def _scored_under(scoring: Scoring) -> dict[str, object]:
-    """What a reference's rows depend on beside its key; protocols do not enter them."""
+    """What the rows of a perfect map depend on beside its key; protocols are not part of it."""
     return {
         "version": __version__,
         "postprocessing": list(scoring.postprocessing),
@@ -128,11 +128,13 @@ def _scored_under(scoring: Scoring) -> dict[str, object]:
 
 
 def collect(run: RunFolder) -> None:
-    """Join the rows of a run's finished cells into its `rows.csv` and `timing.csv`, and sum implants up.
+    """Join the rows of finished cells into `rows.csv` and `timing.csv` of the run, and summarise implants.
 
-    What a failed cell has left of an earlier success stays in its folder and out of the tables.
+    Rows that a failed cell has from an earlier success are not joined.
     """
-    with waited_for(run, "tables"):  # who reads first writes first, so that no later table is replaced by an earlier
+    with lock(
+        run, "tables"
+    ):  # reading inside the lock, so that no process overwrites a later table with an earlier one
         sweep(run.root, *JOINED, *TABLES)
         finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
         folders = [run.cell(cell) for cell in finished]
@@ -154,7 +156,7 @@ def _log_too_few_scans(scoring: Scoring, fit: Fit, healthy: Mapping[str, Sequenc
 
 
 def _sources(study: Study, run: RunFolder, scoring: Scoring, reference: Cell) -> dict[str, Source]:
-    """Thresholds of the cohorts that a protocol transfers from, as far as the fit has maps of them under this shift."""
+    """Thresholds of the cohorts that protocols transfer from, if the fit has maps of them under this shift."""
     wanted = {protocol_named(name).cohort for name in scoring.protocols} - {""}
     cells = [cell for cell in study.cells_of(reference.fit) if cell.shift == reference.shift and has_maps(run, cell)]
     return {
@@ -170,12 +172,12 @@ def _stage(error: Exception) -> str:
     return "predict" if isinstance(error, BadFile) else "evaluate"
 
 
-def fail(run: RunFolder, cell: Cell, stage: str) -> None:
-    """Leave the traceback in the cell; called while an exception is handled.
+def record_failure(run: RunFolder, cell: Cell, stage: str) -> None:
+    """Write the traceback of the exception being handled into `cell.json`.
 
-    One that says that nothing can be written is passed on: no method is at fault.
+    A storage error is raised again instead: the method is not at fault.
     """
-    if storage_trouble(sys.exception()):
+    if storage_problem(sys.exception()):
         raise
     trace = traceback.format_exc()
     record_cell(run, cell, {"status": "failed", "stage": stage, "traceback": trace})

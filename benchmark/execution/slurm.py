@@ -1,7 +1,7 @@
-"""The slurm executor: two job arrays, fits before cells, and a report after them; asked and cancelled later.
+"""The slurm executor: job arrays for fits, then for cells, then a job for the report; their states and cancellation.
 
-Plain sbatch, squeue and scancel: a job is the worker's command, nothing passes through a pickle, and what has become
-of it is read from the run folder.
+Plain sbatch, squeue and scancel: each job is the command line of a worker, nothing is pickled, and results are read
+from the run folder.
 """
 
 import shlex
@@ -38,11 +38,11 @@ class SlurmJob:
 def submit(
     run: RunFolder, data: Path, execution: Execution, options: Sequence[str], *, fits: int, cells: int, mend: bool
 ) -> list[SlurmJob]:
-    """Submit what is left of a run: an array that fits, one that does all the rest once it has ended, and a report.
+    """Submit what is left of a run: an array of fits, an array of the rest that starts after it, and a report.
 
     Args:
         options: of sbatch, each `name=value`, e.g. `partition=gpu` or `gres=gpu:1`.
-        fits, cells: how many there are to be made; an array has no more tasks than that, nor than `workers`.
+        fits, cells: how many are left; an array has no more tasks than that, nor than `workers`.
 
     Raises:
         BadValue: an option is not of this form, or sbatch refuses it.
@@ -65,13 +65,13 @@ def submit(
 
 
 def submitted(run: RunFolder) -> list[SlurmJob]:
-    """Every job of a run that was ever submitted, the latest last."""
+    """All jobs ever submitted for a run, the latest last."""
     path = run.root / FOLDER / JOBS
     return [SlurmJob(**one) for one in read_json(path)["jobs"]] if path.exists() else []
 
 
 def states(jobs: Sequence[SlurmJob]) -> Mapping[str, str]:
-    """How many tasks of each job are in which state, as text, e.g. `2 RUNNING, 1 PENDING`; ended jobs are not named.
+    """The states of the tasks of each job, as text, e.g. `2 RUNNING, 1 PENDING`; without jobs that have ended.
 
     Raises:
         MissingData: there is no squeue here.
@@ -87,12 +87,12 @@ def states(jobs: Sequence[SlurmJob]) -> Mapping[str, str]:
 
 
 def cancel(jobs: Sequence[SlurmJob]) -> None:
-    """End jobs that have not ended; a fit that is under way is saved.
+    """Cancel jobs that have not ended; running fits are saved.
 
     Raises:
         MissingData: there is no scancel here.
     """
-    # SIGTERM to the worker itself first: scancel alone would kill it a few seconds later, saved or not.
+    # SIGTERM to the worker itself first: scancel alone would kill it seconds later, before it has saved its fit.
     ids = [job.id for job in jobs]
     _called(["scancel", "--quiet", "--state=PENDING", *ids], refusal=None)
     _called(["scancel", "--quiet", "--batch", "--signal=TERM", *ids], refusal=None)
@@ -106,14 +106,14 @@ def _option(text: str) -> str:
 
 
 def _modest(resources: Sequence[str]) -> list[str]:
-    """Without the GPUs: a report needs none."""
+    """Without the GPUs, which a report does not need."""
     return [one for one in resources if not one.startswith(("--gres", "--gpus"))]
 
 
 def _sbatch(
     run: RunFolder, what: str, command: Sequence[str], directives: Sequence[str], before: Sequence[SlurmJob]
 ) -> str:
-    """The id of a job that begins when those `before` have ended, however that was."""
+    """Submit a job that starts when those `before` have ended in any way; returns its id."""
     folder = run.root.resolve() / FOLDER
     folder.mkdir(exist_ok=True)
     after = [f"--dependency=afterany:{':'.join(job.id for job in before)}"] if before else []
@@ -130,11 +130,11 @@ def _keep(run: RunFolder, jobs: Sequence[SlurmJob]) -> None:
 
 
 def _called(command: Sequence[str], *, refusal: str | None) -> str:
-    """What a command of SLURM prints.
+    """The output of a command of SLURM.
 
     Raises:
-        MissingData: it is not installed here.
-        BadValue: it refuses, and `refusal` says what it was asked for by.
+        MissingData: the command is not installed here.
+        BadValue: it failed, and `refusal` names the option to blame.
     """
     if shutil.which(command[0]) is None:
         raise MissingData(f"No {command[0]} on this machine, wanted SLURM's: call this where jobs are submitted.")

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.inference.device_transfer import Clock, OnItsWay, clock, is_gpu, on, to_device
+from benchmark.inference.lesion_frequency import LesionFrequency
 from benchmark.inference.prefetch import ahead
 from benchmark.inference.settings import Inference, prepare
 from benchmark.inference.timing import Stages
@@ -26,8 +27,10 @@ from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.hyperparameters import build
 from benchmark.methods.weights import load_weights
 from benchmark.storage.fits import FitFolder
-from datasets.case import Case
+from benchmark.study.cells import Cell
+from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
+from datasets.grid import Cases
 
 log = logging.getLogger(__name__)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -116,6 +119,19 @@ def predict(
             yield from _handed_on(waiting, stages, left=int(is_gpu(inference.device)))
             batch = batch[len(now) :]
     yield from _handed_on(waiting, stages, left=0)
+
+
+def predict_cell(
+    detector: Detector, files: Sequence[CaseFiles], cell: Cell, inference: Inference
+) -> Iterator[Prediction]:
+    """Map cases of one cell in their order; a labelled detector first sees where other patients' lesions lie."""
+    if not isinstance(detector, LabelledDetector):
+        yield from predict(detector, Cases(files, cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
+        return
+    frequency = LesionFrequency(files, cell.fit.grid)
+    for subject_id, own in groupby(files, key=lambda one: one.subject_id):
+        detector.see_locations(torch.from_numpy(frequency.of_others(subject_id))[None])  # (1, X, Y, Z)
+        yield from predict(detector, Cases(list(own), cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
 
 
 def case_seed(seed: int, case_id: str) -> int:

@@ -1,4 +1,4 @@
-"""admit: a study's data are audited before anything is computed; with errors it is refused, or its rows are marked."""
+"""admit: audit the data of a study before anything is computed; errors refuse it, or flag its rows if allowed."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from datasets.io.atomic import read_json, write_json
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the audit: raised when it finds more, so that what was admitted before is looked at again
+VERSION = 1  # of the audit: raised when it finds more, so that data admitted before are audited again
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Admission:
     """A study that may be run.
 
     Attributes:
-        study: its cells carry the flags of what it goes on in spite of.
-        key: of the cases that were read and the audit's version.
-        findings: of these cases.
-        datasets: those concerned.
+        study: its cells carry a flag for each kind of error that was allowed.
+        key: of the audited cases and the version of the audit.
+        findings: about these cases.
+        datasets: whose cases these are.
     """
 
     study: Study
@@ -48,15 +48,15 @@ def admit(
     skip_bad: bool = False,
     read: bool = True,
 ) -> Admission:
-    """Audit the cases that a study reads; what was audited for the run at `root` is not read again.
+    """Audit the cases that a study reads; findings stored in the run at `root` are used again.
 
     Args:
-        request, study: what was asked for, and what `plan` made of it with `skip_bad`.
-        read: whether scans are opened; without, only what the tables tell is judged.
+        request, study: the request, and its `plan` with `skip_bad`.
+        read: whether scans are opened; otherwise only the tables of the cohorts are audited.
 
     Raises:
-        BadFile: cases cannot be used or leak from one split into another, a line each, and no option allows it.
-        UserError: whatever `plan` refuses.
+        BadFile: cases cannot be used, or leak from one split into another, and no option allows it; one line each.
+        UserError: as `plan`.
     """
     key, findings = _key(study), _kept(RunFolder(root), _key(study))
     if findings is None and read:
@@ -78,7 +78,7 @@ def admit(
 
 
 def keep(run: RunFolder, admission: Admission) -> None:
-    """Remember in `audit.json` what was found, so that the same cases are not read again."""
+    """Store the findings in `audit.json`, so that the same cases are not audited again."""
     path = run.root / "audit.json"
     kept = read_json(path) if path.exists() else {}
     if admission.key not in kept:
@@ -87,7 +87,7 @@ def keep(run: RunFolder, admission: Admission) -> None:
 
 
 def leaks_of(run: RunFolder, datasets: Iterable[str]) -> list[Finding]:
-    """The leaks among the cohorts of a run, as its audits have found them."""
+    """The leaks that the audits of a run found among `datasets`."""
     path = run.root / "audit.json"
     kept = read_json(path) if path.exists() else {}
     there = set(datasets)
@@ -96,19 +96,19 @@ def leaks_of(run: RunFolder, datasets: Iterable[str]) -> list[Finding]:
 
 
 def needed_cases(study: Study) -> dict[str, list[CaseFiles]]:
-    """Of each dataset the cases that any of a study's cells reads, once."""
+    """The cases that any cell of a study reads, by data set, each once."""
     needed: dict[str, dict[Path, CaseFiles]] = {}
     for fit in study.fits:
         training = [*study.training_cases(fit, "train"), *study.training_cases(fit, "val")]
         needed.setdefault(fit.healthy.dataset, {}).update({one.image: one for one in training})
     for cell in {(cell.fit.seed, cell.cohort, cell.splits, cell.limit): cell for cell in study.cells}.values():
         needed.setdefault(cell.cohort.dataset, {}).update({one.image: one for one in study.mapped_cases(cell)})
-    # In the split of `cases.csv`, whatever a seed has redrawn.
+    # With the split of `cases.csv`, even if a seed draws another.
     return {name: [one for one in study.files[name] if one.image in images] for name, images in needed.items()}
 
 
 def _key(study: Study) -> str:
-    """Changes with every case that is read, and with the grid it is cut to."""
+    """Digest of the cases that are read and of the grid they are resampled to."""
     cohorts = {cell.cohort.dataset: cell.cohort.digest for cell in study.cells}
     cases = {name: [one.case_id for one in files] for name, files in needed_cases(study).items()}
     whole = json.dumps([VERSION, asdict(study.cells[0].fit.grid), cohorts, cases], sort_keys=True)
@@ -132,7 +132,7 @@ def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Fi
 
 
 def _of_tables(study: Study) -> list[Finding]:
-    """What the splits alone give away."""
+    """Findings that need the tables of the cohorts alone."""
     from datasets.audit.splits import table_findings
 
     return [
@@ -145,7 +145,7 @@ def _of_tables(study: Study) -> list[Finding]:
 
 
 def _is_real(name: str) -> bool:
-    """Simulated brains share one anatomy: that they are alike says nothing."""
+    """False for simulated brains: they share one anatomy, so being alike is no sign of a duplicate."""
     try:
         return dataset(name).simulate is None
     except UserError:

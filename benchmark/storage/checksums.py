@@ -1,4 +1,4 @@
-"""SHA256SUMS: the digests of a folder's files, in the form that `sha256sum --check` reads."""
+"""SHA256SUMS: the digests of the files of a folder, in the format of `sha256sum --check`."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,16 +11,16 @@ NAME = "SHA256SUMS"
 
 
 def write_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Write down the digests of those files and folders of `folder` that exist; the sums replace earlier ones."""
+    """Write the digests of those of `names`, files or folders, that exist in `folder`; they replace earlier ones."""
     lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder, names)]
     write_text(folder / NAME, "".join(lines))
 
 
 def broken(folder: Path) -> list[str]:
-    """A line for each file that is missing or no longer what its digest says; nothing where there are no sums.
+    """A line for each file that is missing or does not match its digest; empty if the folder has no SHA256SUMS.
 
     Raises:
-        BadFile: the sums are not a table of digests and names inside of `folder`.
+        BadFile: SHA256SUMS is malformed, or names a file outside of `folder`.
     """
     return [fault for name, wanted in _read(folder) if (fault := _fault(folder / name, wanted))]
 

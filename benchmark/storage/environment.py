@@ -1,4 +1,4 @@
-"""What a run was computed with."""
+"""Software versions, processor and GPU that a run was computed with."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "lightning", "torchio", "nibabel", "numpy", "scipy", "panda
 
 
 def environment(device: str) -> dict[str, str]:
-    """Versions of Python and of what the numbers come through, the processor and, where used, the GPU."""
+    """Versions of Python and of the packages that numbers depend on, the processor and, if used, the GPU."""
     found = {
         "uadbench": __version__,
         "python": platform.python_version(),

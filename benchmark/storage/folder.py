@@ -1,4 +1,4 @@
-"""RunFolder: where a study keeps fits, maps and rows; what is present is complete."""
+"""RunFolder: the paths of a run, its creation and opening; a file that exists there is complete."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FORMAT = 4
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths below a run's root; see docs/architecture.md for the whole layout."""
+    """Paths below the root of a run; docs/architecture.md shows the whole layout."""
 
     root: Path
 
@@ -34,7 +34,7 @@ class RunFolder:
         return self.cell(cell) / "reconstructions" / f"{case_id}.nii.gz"
 
     def seen(self, cell: Cell) -> Path:
-        """Rows that need the image as the detector saw it, of a cell under a shift."""
+        """Rows that need the image after the shift, as the detector saw it."""
         return self.cell(cell) / "seen.csv"
 
     @property
@@ -43,16 +43,16 @@ class RunFolder:
 
     @property
     def speed(self) -> Path:
-        """What `speed --run` measures of this run's methods."""
+        """Table of what `speed --run` measures of the methods of this run."""
         return self.root / "speed.csv"
 
 
 def open_run(root: Path) -> RunFolder:
-    """An existing run folder; cohorts of the user's own are known by their names from now on.
+    """Open an existing run folder, and register the user's own cohorts that it names.
 
     Raises:
-        MissingData: there is none.
-        BadFile: it was written by a version with another layout.
+        MissingData: there is no run at `root`.
+        BadFile: a version with another run format wrote it.
     """
     run = RunFolder(root)
     if not run.study.is_file():
@@ -66,7 +66,7 @@ def open_run(root: Path) -> RunFolder:
 
 
 def check_format(record: Path, content: Mapping[str, Any]) -> None:
-    """Refuse a record of a run or a fit that a version with another layout has written; raises BadFile."""
+    """Raise BadFile if a version with another run format wrote the record of a run or fit."""
     found = content.get("format")
     if found != FORMAT:
         raise BadFile(
@@ -75,30 +75,30 @@ def check_format(record: Path, content: Mapping[str, Any]) -> None:
 
 
 def own_cohorts(run: RunFolder) -> list[OwnCohort]:
-    """The cohorts of the user's own that the folder's study names."""
+    """The user's own cohorts in the study of a run."""
     stored = read_json(run.study).get("own", []) if run.study.exists() else []
     return [OwnCohort(one["name"], Path(one["home"]), tuple(one["sequences"]), one["healthy"]) for one in stored]
 
 
 def create_run(root: Path) -> RunFolder:
-    """The run folder at `root`, made where there is none yet; it holds no study until one is claimed.
+    """The run folder at `root`, created if there is none; it holds no study before `add_study`.
 
     Raises:
-        BadValue: `root` holds other things, or cannot be written.
-        BadFile: it was written by a version with another layout.
+        BadValue: `root` holds other files, or cannot be written.
+        BadFile: a version with another run format wrote it.
     """
     if (root / "study.json").exists():
         return open_run(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
         strangers = [path.name for path in root.iterdir() if not path.name.startswith(".")]
-        if strangers and (root / "study.json").exists():  # written meanwhile by another process
+        if strangers and (root / "study.json").exists():  # another process has just written it
             return open_run(root)
         if strangers:
             raise BadValue(
                 f"--out {root}: got a folder that holds {strangers[0]}, wanted an empty one or a run of ours."
             )
-        with TemporaryFile(dir=root):  # a place to write to, or an OSError now
+        with TemporaryFile(dir=root):  # fails now if nothing can be written here
             pass
     except OSError as error:
         raise BadValue(f"--out {root} cannot be written: {error.strerror}.") from error

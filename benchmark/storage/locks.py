@@ -1,6 +1,6 @@
-"""Locks that processes on one run folder take turns by; the system lets go of them when their owner dies.
+"""Locks by which processes share a run folder; the system releases them when their owner dies.
 
-They save work and keep tables in order. No file is torn without them: each is written beside and renamed.
+They avoid duplicate work and keep tables in order. Files stay whole without them: each is written beside and renamed.
 """
 
 import errno
@@ -27,7 +27,7 @@ class Owner:
     """The process that holds a lock, or held it last.
 
     Attributes:
-        since: seconds since 1970, by that machine's clock; to be shown, never compared.
+        since: seconds since 1970 by the clock of that machine; for display, never compared.
     """
 
     host: str
@@ -36,54 +36,54 @@ class Owner:
 
 
 @contextmanager
-def taken(run: RunFolder, name: str) -> Iterator[bool]:
-    """Whether the lock was free; if so it is held within the block.
+def try_lock(run: RunFolder, name: str) -> Iterator[bool]:
+    """Take a lock for the block if it is free; yields whether it was.
 
     Raises:
-        BadValue: the run's file system has no locks.
+        BadValue: the file system of the run has no locks.
     """
-    with _opened(run, name) as stream:
-        free = _locked(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with _signed_by_us(stream) if free else nullcontext():
+    with _open(run, name) as stream:
+        free = _flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _signed(stream) if free else nullcontext():
             yield free
 
 
 @contextmanager
-def waited_for(run: RunFolder, name: str) -> Iterator[None]:
-    """The lock, once whoever holds it has let go."""
-    with _opened(run, name) as stream:
-        _locked(stream, fcntl.LOCK_EX)
-        with _signed_by_us(stream):
+def lock(run: RunFolder, name: str) -> Iterator[None]:
+    """Take a lock for the block, waiting until it is free."""
+    with _open(run, name) as stream:
+        _flock(stream, fcntl.LOCK_EX)
+        with _signed(stream):
             yield
 
 
 def owner(run: RunFolder, name: str) -> Owner | None:
-    """Who holds a lock now; None where nobody does."""
+    """The process that holds a lock now; None if it is free."""
     path = _path(run, name)
     if not path.exists():
         return None
     with path.open(encoding="utf-8") as stream:
-        if _locked(stream, fcntl.LOCK_SH | fcntl.LOCK_NB):
+        if _flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB):
             return None
         return _owner_in(stream.read()) or Owner("unknown", 0, 0.0)
 
 
 def last_owner(run: RunFolder, name: str) -> Owner | None:
-    """Who holds a lock or has died holding it; None where it was let go."""
+    """The process that holds a lock, or died holding it; None if the lock was released."""
     path = _path(run, name)
     return _owner_in(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def owners(run: RunFolder) -> dict[str, Owner]:
-    """Every lock that is held now."""
+    """The owner of each lock that is held now, by name."""
     names = [path.stem for path in sorted((run.root / FOLDER).glob("*.lock"))]
     found = {name: owner(run, name) for name in names}
     return {name: one for name, one in found.items() if one is not None}
 
 
 @contextmanager
-def _opened(run: RunFolder, name: str) -> Iterator[TextIO]:
-    """The file of a lock; it stays when the lock is let go, since one that waits may have it open."""
+def _open(run: RunFolder, name: str) -> Iterator[TextIO]:
+    """The file of a lock; it is never deleted, since a process that waits may have it open."""
     path = _path(run, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as stream:
@@ -94,7 +94,7 @@ def _path(run: RunFolder, name: str) -> Path:
     return run.root / FOLDER / f"{name}.lock"
 
 
-def _locked(stream: TextIO, how: int) -> bool:
+def _flock(stream: TextIO, how: int) -> bool:
     try:
         fcntl.flock(stream, how)
     except BlockingIOError:
@@ -110,8 +110,8 @@ def _locked(stream: TextIO, how: int) -> bool:
 
 
 @contextmanager
-def _signed_by_us(stream: TextIO) -> Iterator[None]:
-    """Our name is in the lock meanwhile, and stays in it only if we are killed."""
+def _signed(stream: TextIO) -> Iterator[None]:
+    """Write this process into the lock file; the entry remains after the block only if the process is killed."""
     stream.truncate(0)
     json.dump(asdict(Owner(socket.gethostname(), os.getpid(), time.time())), stream)
     stream.flush()

@@ -1,4 +1,4 @@
-"""Anomaly maps and reconstructions on disk: NIfTI that every viewer opens, 16 bits a voxel."""
+"""Anomaly maps and reconstructions on disk: NIfTI for any viewer, 16 bits per voxel."""
 
 import gzip
 from pathlib import Path

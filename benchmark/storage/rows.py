@@ -1,4 +1,4 @@
-"""Row: one number of one case under one choice of everything; read and written as CSV."""
+"""Row: one number of one case, with all that it depends on; tables of rows as CSV."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One number. Pooled metrics have an empty `case_id`; metrics without threshold an empty `protocol`.
+    """One number. Pooled metrics have an empty `case_id`, threshold-free metrics an empty `protocol`.
 
     Attributes:
         seed, sampling_seed: None for the perfect map, which has neither.
-        value: NaN where the metric is undefined, by decision.
-        key: of the evaluation (or of the cell, for what no protocol enters).
-        flags: what qualifies the number, words apart by blanks: `leak`, `partial`; "" for most.
+        value: NaN where the metric is undefined by definition.
+        key: of the evaluation; of the cell, for threshold-free metrics.
+        flags: reservations about the number, separated by blanks: `leak`, `partial`; mostly empty.
     """
 
     method: str
@@ -48,7 +48,7 @@ class Row:
 
     @property
     def name(self) -> tuple[object, ...]:
-        """All that it says but the number."""
+        """All fields but the value: what the number is of."""
         return tuple(value for field, value in vars(self).items() if field != "value")
 
 
@@ -57,7 +57,7 @@ _NUMBERS = ("severity", "seed", "sampling_seed", "value")
 
 
 def blank_row(cell: Cell) -> Row:
-    """A row of this cell with everything but the case and the number."""
+    """A row of `cell` in which only case, metric and value are missing."""
     return Row(
         method=cell.fit.method,
         dataset=cell.cohort.dataset,
@@ -79,13 +79,13 @@ def blank_row(cell: Cell) -> Row:
 
 
 def decision_row(evaluation: Evaluation, protocol: str) -> Row:
-    """The same of one evaluation: what a threshold enters."""
+    """The same for a metric of an evaluation, which depends on a threshold."""
     blank = replace(blank_row(evaluation.cell), postprocessing=evaluation.postprocessing)
     return replace(blank, protocol=protocol, key=evaluation.key)
 
 
 def rows_of(blank: Row, files: CaseFiles, values: Mapping[str, float]) -> Iterator[Row]:
-    """A case's numbers as rows."""
+    """The metrics of one case as rows."""
     blank = replace(blank, split=files.split, case_id=files.case_id, subject_id=files.subject_id)
     for metric, value in values.items():
         yield replace(blank, metric=metric, value=float(value))
@@ -98,12 +98,12 @@ def _from_text(row: Mapping[str, str]) -> Row:
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    """Write rows as CSV, one at a time; numbers keep every digit. Returns how many there were."""
+    """Write rows as CSV, one at a time, with every digit; returns how many there were."""
     return write_table(path, COLUMNS, map(vars, rows), undefined="nan")
 
 
 def join_rows(parts: Iterable[Path], whole: Path) -> None:
-    """One table of the rows of many files, in the order given."""
+    """Join tables of rows into one, in the order given."""
     with written_whole(whole) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         stream.write(",".join(COLUMNS) + "\n")
         for part in parts:
@@ -113,7 +113,7 @@ def join_rows(parts: Iterable[Path], whole: Path) -> None:
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
-    """A table whose columns are those of its lines; removed where there is no line."""
+    """Write a table with the columns of its first line; delete it if there is no line."""
     remaining = iter(lines)
     first = next(remaining, None)
     if first is None:
@@ -123,10 +123,10 @@ def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
 
 
 def kept_rows(path: Path) -> list[Row]:
-    """The rows of a file, without pandas.
+    """Read the rows of a file, without pandas.
 
     Raises:
-        BadFile: it is missing or was not written by `write_rows`.
+        BadFile: it is missing, or `write_rows` did not write it.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -136,7 +136,7 @@ def kept_rows(path: Path) -> list[Row]:
 
 
 def read_rows(path: Path) -> "pd.DataFrame":
-    """A table with the fields of Row as columns; strings are never NaN.
+    """Read a table of rows as a frame; text columns are never NaN.
 
     Raises:
         BadFile: the columns are not those of Row.

@@ -1,4 +1,4 @@
-"""What a run folder says about itself: `study.json` and each cell's `cell.json`."""
+"""The records of a run folder: `study.json`, and the `cell.json` of each cell with its state."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ State = Literal["missing", "mapped", "failed", "done"]
 
 @dataclass(frozen=True)
 class Scoring:
-    """Names of the post-processing chains, threshold protocols and metrics that make rows."""
+    """Names of the post-processing pipelines, threshold protocols and metrics to score with."""
 
     postprocessing: tuple[str, ...]
     protocols: tuple[str, ...]
@@ -31,28 +31,28 @@ class Scoring:
 
 
 def check_settings(run: RunFolder, study: Study) -> None:
-    """Refuse to mix in one run folder what no table may compare.
+    """Refuse to add a study to a run folder if one table must not compare the two.
 
-    A study debugged on validation cases may open its test split in the same folder, but not close it.
+    A study on validation cases may later add its test split to the same folder; the reverse is refused.
 
     Raises:
-        BadValue: the folder holds a study on another grid, healthy cohort, sequence, limit or data.
+        BadValue: the folder holds a study on another grid, healthy cohort, sequence or limit, or on other data.
     """
     settings = _settings(study.cells[0])
     for name, value in _kept(run).get("settings", settings).items():
         fits = set(value) <= set(settings[name]) if name == "splits" else value == settings[name]
         if not fits:
             raise BadValue(
-                f"--out {run.root}: got a run with {name} {value}, wanted {settings[name]} as asked for now. "
+                f"--out {run.root}: got a run with {name} {value}, wanted {settings[name]} as in this command. "
                 "Choose another --out, so that one table compares like with like."
             )
 
 
-def claim(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
-    """Enter a study into a run folder, beside what the folder holds already.
+def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
+    """Add a study to a run folder, keeping its existing cells.
 
-    Kept cells that one table could not hold beside the new ones go out of the study (their files stay):
-    namesakes, a method's cells under other hyper-parameters, and those of a cohort whose files have changed.
+    Existing cells that one table must not hold beside the new ones leave the study, though their files remain:
+    cells with the label of a new one, of a method with other hyper-parameters, or of a cohort whose files changed.
     """
     cells = [*(cell for cell in kept_cells(run) if not _rivals(cell, study)), *study.cells]
     datasets = {reference.cohort.dataset for reference in study.references}
@@ -87,16 +87,16 @@ def kept_scoring(run: RunFolder) -> Scoring:
 
 
 def keep_scoring(run: RunFolder, scoring: Scoring) -> None:
-    """Enter what a run is scored under from now on."""
+    """Record what a run is scored with from now on."""
     write_json(run.study, {**_kept(run), "scoring": asdict(scoring)})
 
 
 def reopen(run: RunFolder, data: Path | None) -> Study:
-    """The whole study of a run folder, its files found again below `data` (default: where they were).
+    """The whole study of a run folder, with its cases below `data` (default: the data folder it was run with).
 
     Raises:
         MissingData: the cohorts are not there.
-        BadFile: they are not those the maps were made of.
+        BadFile: their files differ from those that were mapped.
     """
     root = data or Path(read_json(run.study)["data"])
     cells = kept_cells(run)
@@ -117,7 +117,7 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
 
 
 def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
-    """Write a cell's `cell.json`, which says what has become of it; how its maps were made stays in it."""
+    """Write the `cell.json` of a cell: its outcome, and how its maps were computed if that is recorded already."""
     path = run.cell(cell) / "cell.json"
     kept = {"inference": read_json(path).get("inference")} if path.exists() else {}
     content = {"cell": asdict(cell), "format": FORMAT, "version": __version__, **kept, **outcome}
@@ -125,7 +125,7 @@ def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
 
 
 def cell_state(run: RunFolder, cell: Cell, scoring: Scoring) -> State:
-    """What is kept of a cell: nothing, its maps, a failure, or its rows under all of `scoring` too."""
+    """`missing`; `failed`; `mapped`: it has maps; `done`: it has rows for all of `scoring`, too."""
     record = run.cell(cell) / "cell.json"
     if not record.exists():
         return "missing"
@@ -138,19 +138,19 @@ def cell_state(run: RunFolder, cell: Cell, scoring: Scoring) -> State:
 
 
 def has_failed(run: RunFolder, cell: Cell) -> bool:
-    """Whether the last attempt at a cell ended in an exception."""
+    """Whether the last attempt at a cell raised an exception."""
     record = run.cell(cell) / "cell.json"
     return record.exists() and read_json(record)["status"] == "failed"
 
 
 def has_maps(run: RunFolder, cell: Cell) -> bool:
-    """Whether all maps of a cell are kept, even if scoring them failed."""
+    """Whether a cell has all its maps, even if scoring them failed."""
     record = run.cell(cell) / "cell.json"
     return record.exists() and read_json(record).get("stage") not in ("fit", "predict")
 
 
 def _files(name: str, root: Path, sequence: str, skipped: Sequence[str] | None) -> Sequence[CaseFiles]:
-    """A cohort's cases without those that the run has left out."""
+    """The cases of a cohort without those that the run skips."""
     if skipped is None:
         return dataset(name).files(root, sequence)
     usable, _ = usable_files(dataset(name), root, sequence)
@@ -158,12 +158,12 @@ def _files(name: str, root: Path, sequence: str, skipped: Sequence[str] | None) 
 
 
 def _skipped(run: RunFolder, replaced: Collection[str]) -> dict[str, Sequence[str]]:
-    """The cases that the folder's study leaves out of each dataset but those `replaced`."""
+    """The cases that the stored study skips, by data set, except in those that are `replaced`."""
     return {name: cases for name, cases in _kept(run).get("skipped", {}).items() if name not in replaced}
 
 
 def _rivals(kept: Cell, study: Study) -> bool:
-    """Whether a kept cell would say something else under the name of one of the study's."""
+    """Whether a stored cell contradicts the new study: one label, method or cohort with two meanings."""
     configs = {cell.fit.method: cell.fit.config for cell in study.cells}
     cohorts = {cell.cohort.dataset: cell.cohort for cell in study.cells}
     return (
@@ -174,19 +174,19 @@ def _rivals(kept: Cell, study: Study) -> bool:
 
 
 def _kept(run: RunFolder) -> Mapping[str, Any]:
-    """The folder's study; empty where none has been claimed yet."""
+    """The stored `study.json`; empty before the first `add_study`."""
     return read_json(run.study) if run.study.exists() else {}
 
 
 def _move_own(names: Iterable[str], data: Path) -> None:
-    """Look for cohorts of the user's own in `data` where it holds a folder of their name."""
+    """Use the copies in `data` of the user's own cohorts, if it has folders of their names."""
     for own in map(find_own, names):
         if own is not None and (data / own.name).is_dir():
             add_own(replace(own, home=(data / own.name).resolve()))
 
 
 def _own(cells: Iterable[Cell]) -> list[dict[str, Any]]:
-    """The cohorts of the user's own among the cells', so that the run knows them by their names later."""
+    """The user's own cohorts among those of `cells`, as `study.json` stores them."""
     names = sorted({name for cell in cells for name in (cell.cohort.dataset, cell.fit.healthy.dataset)})
     return [asdict(own) | {"home": str(own.home)} for own in map(find_own, names) if own is not None]
 
@@ -204,7 +204,7 @@ def _settings(cell: Cell) -> dict[str, Any]:
 
 
 def thresholds_of(run: RunFolder, cell: Cell) -> dict[tuple[str, str], float]:
-    """A scored cell's threshold for each chain and protocol; each evaluation leaves one, if only NaN."""
+    """The threshold of a scored cell for each pipeline and protocol; NaN where it is undefined."""
     rows = run.cell(cell) / "rows.csv"
     if not rows.exists():
         return {}

@@ -1,4 +1,4 @@
-"""Trouble with the place where a run is kept, which no method can be blamed for."""
+"""Storage errors (disk full, read-only): stop the run; do not mark the method as failed."""
 
 import errno
 import os
@@ -9,42 +9,42 @@ from pathlib import Path
 
 from datasets.errors import UserError
 
-TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
-# Where a library has made a text of the system's error: safetensors writes "(os error 28)".
-TOLD = re.compile(r"os error (\d+)")
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
+# Some libraries turn the error of the system into text: safetensors writes "(os error 28)".
+OS_ERROR = re.compile(r"os error (\d+)")
 WRITER_FAILED = "PytorchStreamWriter failed"
 
 
-class StorageTrouble(UserError):
-    """Nothing more can be written; what is kept stays whole."""
+class StorageError(UserError):
+    """Nothing more can be written; what has been written is intact."""
 
 
 @contextmanager
-def told_apart(root: Path) -> Iterator[None]:
-    """Errors that say that nothing can be written below `root` become StorageTrouble.
+def as_storage_error(root: Path) -> Iterator[None]:
+    """Turn errors of the disk into StorageError; pass on any other error.
 
     Raises:
-        StorageTrouble: for these; any other error as it is.
+        StorageError: nothing can be written below `root`.
     """
     try:
         yield
     except Exception as error:
-        reason = storage_trouble(error)
+        reason = storage_problem(error)
         if reason is None:
             raise
-        raise StorageTrouble(
+        raise StorageError(
             f"{root} cannot be written: {reason}. What is done is kept; the same command goes on with the rest."
         ) from error
 
 
-def storage_trouble(error: BaseException | None) -> str | None:
-    """What the system said of the disk, if that is what an error comes from."""
+def storage_problem(error: BaseException | None) -> str | None:
+    """What the system says about the disk, if a disk error is behind `error`; else None."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in TROUBLES:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             return os.strerror(error.errno)
-        told = TOLD.search(str(error))
-        if told and int(told[1]) in TROUBLES:
-            return os.strerror(int(told[1]))
+        found = OS_ERROR.search(str(error))
+        if found and int(found[1]) in DISK_ERRORS:
+            return os.strerror(int(found[1]))
         if WRITER_FAILED in str(error):
             return "a checkpoint could not be written whole"
         error = error.__cause__ or error.__context__

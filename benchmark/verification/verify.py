@@ -1,23 +1,63 @@
-"""verify_run: all checks of a finished run, one after the other, and what they found written down."""
+"""verify_run: does a finished run hold what it says? Keys, files, data, and rows and maps computed again.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+Only the check of maps imports torch.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmark import __version__
+from benchmark.execution.score_cells import evaluate_study
+from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.run_record import reopen
-from benchmark.verification.checks import Check, check_files, check_keys, check_rows, check_table
+from benchmark.storage.rows import Row, blank_row, kept_rows
+from benchmark.storage.run_record import has_failed, has_maps, kept_cells, kept_references, kept_scoring, reopen
+from benchmark.study.cells import Cell, Evaluation, Fit, Reference
+from benchmark.study.protocols import in_key
+from benchmark.study.study import Study
 from datasets.errors import UserError
-from datasets.io.atomic import write_json
+from datasets.io.atomic import read_json, write_json
 from datasets.io.files import sha256
+
+SHOWN = 5  # faults of one check that are printed; the rest are counted
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check.
+
+    Attributes:
+        name: what was checked.
+        looked_at: how much of it, in words.
+        faults: what does not verify, one line each.
+    """
+
+    name: str
+    looked_at: str
+    faults: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.faults
+
+    def lines(self) -> Iterator[str]:
+        yield f"{'ok' if self.passed else 'FAILED':<8}{self.name:<10}{self.looked_at}"
+        yield from (f"          {fault}" for fault in self.faults[:SHOWN])
+        if len(self.faults) > SHOWN:
+            yield f"          and {len(self.faults) - SHOWN} more"
 
 
 def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, device: str) -> Iterator[Check]:
-    """Look at keys, files, table and data; with the data at hand make the rows again, and `maps` maps.
+    """Check keys, files, table and data; if the data are there, also compute all rows and `maps` maps again.
 
     Args:
-        data: where the cohorts are now; None for where they were.
+        data: folder of the cohorts; None for the one that the run was made with.
+        maps: how many cases to map again; 0 for none.
+        seed: that these cases are drawn with.
     """
     yield check_keys(run)
     yield check_files(run)
@@ -31,14 +71,124 @@ def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, devic
     yield check_rows(run, study)
     if maps:
         from benchmark.inference.predict import pick_device
-        from benchmark.verification.remap import check_maps
+        from benchmark.verification.remap import map_again
 
-        yield check_maps(run, study, sample=maps, seed=seed, device=pick_device(device))
+        yield Check("maps", *map_again(run, study, sample=maps, seed=seed, device=pick_device(device)))
 
 
 def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:
-    """Write `verification.json`, which holds for the table with the digest that it names and for no other."""
+    """Write `verification.json`: the results, and the digest of the table that they hold for."""
     path = run.root / "verification.json"
     content = {"version": __version__, "rows": sha256(run.root / "rows.csv"), "checks": list(map(asdict, checks))}
     write_json(path, content)
     return path
+
+
+def check_keys(run: RunFolder) -> Check:
+    """Each row has the key of its cell or evaluation, and each `cell.json` holds the cell of the study."""
+    cells, rows = kept_cells(run), kept_rows(run.root / "rows.csv")
+    faults = [*_strange_records(run, cells), *strange_rows(rows, cells, kept_references(run))]
+    return Check("keys", f"{len(rows)} rows of {len(cells)} cells", tuple(faults))
+
+
+def strange_rows(rows: Iterable[Row], cells: Sequence[Cell], references: Sequence[Reference]) -> Iterator[str]:
+    """A line for each group of rows whose key is not the hash of the cell, pipeline and protocol that they name."""
+    of_label = {cell.label: cell for cell in cells}
+    digests = {cell.cohort.dataset: cell.cohort.digest for cell in cells}
+    of_cohort = {reference.cohort.dataset: reference.key for reference in references}
+
+    def is_known(row: Row) -> bool:
+        if row.seed is None:
+            return row.key == of_cohort.get(row.dataset)
+        cell = of_label.get((row.method, row.dataset, row.shift, row.severity, row.seed, row.sampling_seed or 0))
+        if cell is None or (row.flags, row.sequence) != (blank_row(cell).flags, cell.cohort.sequence):
+            return False
+        named = in_key(row.protocol, digests)
+        return row.key == (Evaluation(cell, row.postprocessing, named).key if named else cell.key)
+
+    alike = Counter(replace(row, case_id="", subject_id="", split="", metric="", value=0.0) for row in rows)
+    for row, count in alike.items():
+        if not is_known(row):
+            what = " / ".join(filter(None, (row.method, row.dataset, row.shift, row.postprocessing, row.protocol)))
+            yield f"{count} rows of {what}, seed {row.seed}: key {row.key} is not that of the study"
+
+
+def check_files(run: RunFolder) -> Check:
+    """Weights, maps and reconstructions match the digests that were written with them."""
+    cells = kept_cells(run)
+    fits: dict[str, Fit] = {cell.fit.key: cell.fit for cell in cells}
+    folders = [*map(run.fit, fits.values()), *map(run.cell, cells)]
+    faults = [fault for folder in folders for fault in broken(folder)]
+    faults += [f"{folder}: no {NAME}" for folder in folders if folder.is_dir() and not (folder / NAME).is_file()]
+    return Check("files", f"weights and maps in {len(folders)} folders", tuple(faults))
+
+
+def check_table(run: RunFolder) -> Check:
+    """The table of the run holds the rows of its finished cells, unchanged, and no others."""
+    finished = [run.cell(cell) for cell in kept_cells(run) if not has_failed(run, cell)]
+    finished += [run.cell(reference) for reference in kept_references(run)]
+    parts = [row for folder in finished if (folder / "rows.csv").exists() for row in kept_rows(folder / "rows.csv")]
+    return Check(
+        "table", f"{len(parts)} rows of the cells", tuple(differences(kept_rows(run.root / "rows.csv"), parts))
+    )
+
+
+def check_rows(run: RunFolder, study: Study) -> Check:
+    """Scoring the stored maps again gives the same rows."""
+    with TemporaryDirectory(prefix="uadbench-verify-") as place:
+        again = _with_maps_of(run, study, Path(place))
+        unscored = evaluate_study(study, again, kept_scoring(run))
+        made = kept_rows(again.root / "rows.csv")
+    faults = [f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}: cannot be scored" for cell in unscored]
+    faults += differences(kept_rows(run.root / "rows.csv"), made)
+    return Check("rows", f"{len(made)} rows made again from the maps", tuple(faults))
+
+
+def differences(kept: Iterable[Row], made: Iterable[Row]) -> Iterator[str]:
+    """A line for each row in which two tables differ; NaN equals NaN."""
+    ours, theirs = _by_name(kept), _by_name(made)
+    for name in [*ours, *(name for name in theirs if name not in ours)]:
+        before, after = ours.get(name), theirs.get(name)
+        if before != after:
+            yield f"{' '.join(str(part) for part in name if part not in ('', None))}: kept {before}, wanted {after}"
+
+
+def _by_name(rows: Iterable[Row]) -> dict[tuple[object, ...], str]:
+    """Values as text with every digit, by the other fields of their rows."""
+    return {row.name: repr(row.value) for row in rows}
+
+
+def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
+    for cell in cells:
+        path = run.cell(cell) / "cell.json"
+        if not path.exists():
+            yield f"{run.cell(cell).name}: missing"
+            continue
+        record = read_json(path)
+        if record.get("status") == "failed":
+            yield f"{run.cell(cell).name}: failed"
+        elif _as_stored(cell) != record.get("cell"):
+            yield f"{path}: got another cell than {cell.key} of the study"
+
+
+def _as_stored(cell: Cell) -> object:
+    return json.loads(json.dumps(asdict(cell)))
+
+
+def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:
+    """A run folder without rows, linked to the maps and data cards of `run`."""
+    again = RunFolder(place)
+    again.study.write_bytes(run.study.read_bytes())
+    (place / "fits").symlink_to((run.root / "fits").resolve())
+    for cell in study.cells:
+        if not has_maps(run, cell):
+            continue
+        here, there = run.cell(cell).resolve(), again.cell(cell)
+        there.mkdir(parents=True)
+        for name in ("maps", "reconstructions"):
+            if (here / name).is_dir():
+                (there / name).symlink_to(here / name)
+        for name in ("cell.json", "seen.csv"):
+            if (here / name).is_file():
+                (there / name).write_bytes((here / name).read_bytes())
+    return again

@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.storage.fits import sees_labels
@@ -20,6 +19,10 @@ from datasets.case import Case, CaseFiles, Split, shown_slice
 from datasets.errors import MissingData
 from datasets.grid import load_case
 from datasets.io.atomic import written_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Volume = NDArray[np.float32]
 PANEL, GAP, MARGIN = 1.3, 0.05, 0.4  # inches
@@ -119,7 +122,7 @@ def columns(
     return made
 
 
-def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[Column]) -> Figure:
+def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[Column]) -> "Figure":
     """Axial slices through the most lesion (without lesion the brain's middle): anterior up, left on the left."""
     box = _brain_box(cases)
     figure, grid = _empty_panels(2 * len(cases), len(columns), box)
@@ -186,8 +189,10 @@ def _brain_box(cases: Sequence[Case]) -> tuple[slice, slice]:
     return slice(max(x[0] - 2, 0), x[-1] + 3), slice(max(y[0] - 2, 0), y[-1] + 3)
 
 
-def _empty_panels(rows: int, columns: int, box: tuple[slice, slice]) -> tuple[Figure, NDArray[np.object_]]:
+def _empty_panels(rows: int, columns: int, box: tuple[slice, slice]) -> "tuple[Figure, NDArray[np.object_]]":
     """A figure and its axes `(rows, columns)`, each of the box's proportions."""
+    from matplotlib.figure import Figure
+
     width, height = (part.stop - part.start for part in box)
     tall = PANEL * height / width
     figure = Figure(figsize=(columns * (PANEL + GAP) + 2 * MARGIN, rows * (tall + GAP) + 2 * MARGIN), facecolor="white")
@@ -199,7 +204,7 @@ def _empty_panels(rows: int, columns: int, box: tuple[slice, slice]) -> tuple[Fi
 
 
 def _panel(
-    axes: Axes, strip: Strip | None, volume: Volume | None, case: Case, box: tuple[slice, slice], z: int
+    axes: "Axes", strip: Strip | None, volume: Volume | None, case: Case, box: tuple[slice, slice], z: int
 ) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
@@ -227,11 +232,11 @@ def _wrapped(title: str, width: int = 17) -> str:
     return re.sub(r"(?<=[\[,])| (?=\()", "\n", title) if max(map(len, title.split("\n"))) > width else title
 
 
-def _note(axes: Axes, text: str) -> None:
+def _note(axes: "Axes", text: str) -> None:
     axes.text(0.03, 0.97, text, ha="left", va="top", fontsize=7, color="white", transform=axes.transAxes)
 
 
-def _mark_sides(axes: Axes) -> None:
+def _mark_sides(axes: "Axes") -> None:
     for place, side in ((0.03, "L"), (0.97, "R")):
         align = "left" if side == "L" else "right"
         axes.text(place, 0.02, side, ha=align, va="bottom", fontsize=7, color="white", transform=axes.transAxes)

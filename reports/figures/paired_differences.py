@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.pairwise.paired_difference import Comparison
 from datasets.io.atomic import written_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Values = NDArray[np.float64]
 ABOVE, BELOW, NEITHER = "#0072B2", "#D55E00", "#555555"  # told apart by every kind of colour vision, and by shape
@@ -21,7 +23,7 @@ WIDTH, HEIGHT = 9.0, 3.6  # inches, a cohort
 
 
 @dataclass(frozen=True)
-class Shown:
+class PairDifferences:
     """One cohort's line of the picture.
 
     Attributes:
@@ -33,8 +35,10 @@ class Shown:
     comparisons: Sequence[Comparison]
 
 
-def write_differences(path: Path, shown: Sequence[Shown]) -> None:
+def write_differences(path: Path, shown: Sequence[PairDifferences]) -> None:
     """Draw one PNG with a line a cohort; `shown` is not empty."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(WIDTH, HEIGHT * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), 3, squeeze=False, width_ratios=[6, 1.3, 2.0], sharey="row")
     for axes, one in zip(grid, shown, strict=True):
@@ -45,7 +49,7 @@ def write_differences(path: Path, shown: Sequence[Shown]) -> None:
         figure.savefig(beside, format="png", dpi=150, facecolor="white")
 
 
-def _patients(axes: Axes, one: Shown) -> None:
+def _patients(axes: "Axes", one: PairDifferences) -> None:
     """Sorted by the mean over training seeds; a line reaches from the lowest seed to the highest."""
     first = one.comparisons[0]
     order = np.argsort(one.differences.mean(axis=1))
@@ -74,7 +78,7 @@ def _patients(axes: Axes, one: Shown) -> None:
     axes.tick_params(labelsize=8)
 
 
-def _spread(axes: Axes, one: Shown) -> None:
+def _spread(axes: "Axes", one: PairDifferences) -> None:
     """How many patients have which difference, on the same axis."""
     means = one.differences.mean(axis=1)
     axes.hist(
@@ -85,7 +89,7 @@ def _spread(axes: Axes, one: Shown) -> None:
     axes.tick_params(labelsize=8, labelleft=False)
 
 
-def _intervals(axes: Axes, one: Shown) -> None:
+def _intervals(axes: "Axes", one: PairDifferences) -> None:
     """The mean with its interval for each question."""
     _ground(axes, one.comparisons[0])
     for place, (comparison, marker) in enumerate(zip(one.comparisons, "sD", strict=False)):
@@ -112,7 +116,7 @@ def _short(one: Comparison) -> str:
     )
 
 
-def _ground(axes: Axes, one: Comparison) -> None:
+def _ground(axes: "Axes", one: Comparison) -> None:
     """Zero and the margin of equivalence, below everything else."""
     if one.margin is not None:
         axes.axhspan(-one.margin, one.margin, color=MARGIN_SHADE, zorder=0)

@@ -23,19 +23,12 @@ from reports.markup.markdown import MISSING, UNDEFINED, plain
 from reports.sections.columns import SIGNS
 
 
-def write_html(document: Document, *, volumes: bool = True) -> Path:
-    """Write `report.html` into the run folder; its path is returned.
-
-    Args:
-        volumes: whether scans and maps of a few cases are put into the file, to be scrolled through. Only cohorts
-            whose scans may be shown are.
-    """
+def write_html(document: Document, path: Path) -> None:
+    """Write the sections as one page, with volumes of a few cases to be scrolled through where they are wanted."""
     title, _, badges = document.sections[0].partition("\n\n")
     body = "\n\n".join([badges, *document.sections[1:]])
-    content = viewer_content(document) if volumes else None
-    path = document.run.root / "report.html"
+    content = viewer_content(document) if document.volumes else None
     write_text(path, page_html(title.lstrip("# "), body, document.run.root, viewer=content))
-    return path
 
 
 def page_html(title: str, body: str, folder: Path, *, viewer: dict[str, Any] | None = None, home: str = "") -> str:

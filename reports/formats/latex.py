@@ -9,9 +9,9 @@ from tabulate import tabulate
 from datasets.io.atomic import write_text
 from reports.document import Document
 from reports.markup.markdown import alignment, plain
-from reports.model.cohort_results import Board
-from reports.model.ranking import Headline, choice_told, decided, headlines
-from reports.model.run_results import Findings, cohort_title
+from reports.model.cohort_results import CohortResults
+from reports.model.ranking import Headline, choice_told, headlines, ranking_of
+from reports.model.run_results import RunResults, cohort_title
 from reports.sections.at_a_glance import LEGEND as GLANCE
 from reports.sections.at_a_glance import short_columns, short_lead, standing_columns, standing_lead, standing_order
 from reports.sections.cohort_tables import ranked
@@ -36,23 +36,21 @@ SPECIAL = {
 }
 
 
-def write_latex(document: Document) -> Path:
-    r"""Write `report.tex` into the run folder; its path is returned.
+def write_latex(document: Document, path: Path) -> None:
+    r"""Write a run's tables and methods text.
 
     A fragment to be `\input`: tables stand in `table` environments and need `\usepackage{booktabs}`; the best of a
     column is bold, what is not separable from the best carries a dagger, what is missing is shown as missing.
     """
-    findings = document.findings
+    results = document.results
     parts = ["% Needs \\usepackage{booktabs}, and T1 fonts for what is not ASCII in names."]
-    parts += [f"% {plain(badge)}" for badge in badges(findings)]
-    for name, board in findings.lesion.items():
-        parts += [*_standing(findings, name, board), *_pairs(findings, name)]
-        parts += [_table(findings, name, board, first) for first in headlines(findings, board)]
-    parts += _alarms(findings)
-    parts += ["% Methods, made from what the run keeps.", *map(escape, methods_paragraphs(findings))]
-    path = document.run.root / "report.tex"
+    parts += [f"% {plain(badge)}" for badge in badges(results)]
+    for name, cohort in results.lesion.items():
+        parts += [*_standing(results, name, cohort), *_pairs(results, name)]
+        parts += [_table(results, name, cohort, first) for first in headlines(results, cohort)]
+    parts += _alarms(results)
+    parts += ["% Methods, made from what the run keeps.", *map(escape, methods_paragraphs(results))]
     write_text(path, "\n\n".join(parts) + "\n")
-    return path
 
 
 def latex(markdown: str) -> str:
@@ -69,41 +67,41 @@ def escape(text: str) -> str:
     return re.sub(r"[\\~^&%$#_{}<>\u2020\u2021\u25b2\u25bc]", lambda found: SPECIAL[found[0]], text)
 
 
-def _standing(findings: Findings, name: str, board: Board) -> list[str]:
+def _standing(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
     """The choice that decides, with intervals and rank sets."""
-    found = decided(findings, name)
-    if found is None:
+    ranking = ranking_of(results, name)
+    if ranking is None:
         return []
-    lead, columns = standing_lead(board, found), standing_columns(board, found)
-    caption = f"{plain(cohort_title(name))}: {plain(choice_told(found))}. {plain(GLANCE)} {board.caution}".strip()
-    body = cells(standing_order(board, found), lead, columns)
-    return [_tabular(headings(lead, columns), body, len(lead), findings.titled(caption), f"{name}-standing")]
+    lead, columns = standing_lead(cohort, ranking), standing_columns(cohort, ranking)
+    caption = f"{plain(cohort_title(name))}: {plain(choice_told(ranking))}. {plain(GLANCE)} {cohort.caution}".strip()
+    body = cells(standing_order(cohort, ranking), lead, columns)
+    return [_tabular(headings(lead, columns), body, len(lead), results.titled(caption), f"{name}-standing")]
 
 
-def _pairs(findings: Findings, name: str) -> list[str]:
-    found = decided(findings, name)
-    if found is None or not found.ranks:
+def _pairs(results: RunResults, name: str) -> list[str]:
+    ranking = ranking_of(results, name)
+    if ranking is None or not ranking.ranks:
         return []
-    headers, body = matrix_cells(found, found.question)
-    caption = f"{plain(cohort_title(name))}: {plain(choice_told(found))}. {plain(PAIRS)}"
-    return [_tabular(headers, body, 1, findings.titled(caption), f"{name}-pairs")]
+    headers, body = matrix_cells(ranking, ranking.question)
+    caption = f"{plain(cohort_title(name))}: {plain(choice_told(ranking))}. {plain(PAIRS)}"
+    return [_tabular(headers, body, 1, results.titled(caption), f"{name}-pairs")]
 
 
-def _alarms(findings: Findings) -> list[str]:
+def _alarms(results: RunResults) -> list[str]:
     """What is raised in healthy scans, a table a number."""
     return [
         _tabular(
-            headers, body, 1, findings.titled(f"False alarms in healthy scans: {title}. {told}"), f"alarms-{metric}"
+            headers, body, 1, results.titled(f"False alarms in healthy scans: {title}. {told}"), f"alarms-{metric}"
         )
-        for metric, title, told, headers, body in alarm_cells(findings)
+        for metric, title, told, headers, body in alarm_cells(results)
     ]
 
 
-def _table(findings: Findings, name: str, board: Board, first: Headline) -> str:
-    lead, columns = short_lead(board), short_columns(board, first)
-    body = cells(ranked(board, first.chain), lead, columns)
+def _table(results: RunResults, name: str, cohort: CohortResults, first: Headline) -> str:
+    lead, columns = short_lead(cohort), short_columns(cohort, first)
+    body = cells(ranked(cohort, first.chain), lead, columns)
     return _tabular(
-        headings(lead, columns), body, len(lead), _caption(findings, name, board, first), f"{name}-{first.chain}"
+        headings(lead, columns), body, len(lead), _caption(results, name, cohort, first), f"{name}-{first.chain}"
     )
 
 
@@ -130,7 +128,7 @@ def _tabular(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int, 
     )
 
 
-def _caption(findings: Findings, name: str, board: Board, first: Headline) -> str:
+def _caption(results: RunResults, name: str, cohort: CohortResults, first: Headline) -> str:
     threshold = f"threshold {first.protocol}" if first.protocol else "no threshold"
     said = f"{plain(cohort_title(name))}: post-processing {first.chain}, {threshold}. Means over patients."
-    return " ".join(filter(None, (findings.titled(said), board.caution)))
+    return " ".join(filter(None, (results.titled(said), cohort.caution)))

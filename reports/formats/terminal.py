@@ -1,4 +1,4 @@
-"""boards_text: a run's boards as plain text, for the terminal in which it ends."""
+"""terminal_text: a run's cohorts as plain text, for the terminal in which it ends."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import fill
@@ -9,9 +9,9 @@ from tabulate import tabulate
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from reports.markup.markdown import alignment, plain
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 from reports.model.ranking import Headline, domain, headline_chains, headlines, healthy_protocol
-from reports.model.run_results import Findings, cohort_title, read_findings
+from reports.model.run_results import RunResults, cohort_title, read_results
 from reports.sections.at_a_glance import short_columns, short_lead
 from reports.sections.cohort_tables import ranked
 from reports.sections.columns import Column, cells, headings
@@ -27,39 +27,39 @@ LEGEND = (
 )
 
 
-def boards_text(run: RunFolder) -> str:
+def terminal_text(run: RunFolder) -> str:
     """Each lesion cohort's leaderboard, the alarms in healthy cohorts, and the notes, in at most 100 columns.
 
     Raises:
         MissingData: nothing has been scored yet.
     """
-    findings = read_findings(run)
+    results = read_results(run)
     parts = [
-        _board(findings, name, board, first)
-        for name, board in findings.lesion.items()
-        for first in headlines(findings, board)
+        _board(results, name, cohort, first)
+        for name, cohort in results.lesion.items()
+        for first in headlines(results, cohort)
     ]
     parts += [_wrapped(LEGEND)] if parts else []
-    parts.append("\n".join(_wrapped(line) for line in _healthy_lines(findings)))
-    parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(findings)))
-    said = [plain(note) for note in (*badges(findings), *notes(findings))]
+    parts.append("\n".join(_wrapped(line) for line in _healthy_lines(results)))
+    parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(results)))
+    said = [plain(note) for note in (*badges(results), *notes(results))]
     parts.append("\n".join(_wrapped(f"- {note}") for note in said))
     return "\n\n".join(part for part in parts if part)
 
 
-def _board(findings: Findings, name: str, board: Board, first: Headline) -> str:
-    lines = [_wrapped(_title(findings, name, first)), *([_wrapped(board.caution)] if board.caution else [])]
-    return "\n".join([*lines, _table(board, first)])
+def _board(results: RunResults, name: str, cohort: CohortResults, first: Headline) -> str:
+    lines = [_wrapped(_title(results, name, first)), *([_wrapped(cohort.caution)] if cohort.caution else [])]
+    return "\n".join([*lines, _table(cohort, first)])
 
 
-def _title(findings: Findings, name: str, first: Headline) -> str:
+def _title(results: RunResults, name: str, first: Headline) -> str:
     threshold = f"threshold {first.protocol}" if first.protocol else "no threshold"
-    return findings.titled(f"{plain(cohort_title(name))}: post-processing {first.chain}, {threshold}")
+    return results.titled(f"{plain(cohort_title(name))}: post-processing {first.chain}, {threshold}")
 
 
-def _table(board: Board, first: Headline) -> str:
-    lead, columns = short_lead(board), short_columns(board, first)
-    body = [[plain(cell) for cell in line] for line in cells(ranked(board, first.chain), lead, columns)]
+def _table(cohort: CohortResults, first: Headline) -> str:
+    lead, columns = short_lead(cohort), short_columns(cohort, first)
+    body = [[plain(cell) for cell in line] for line in cells(ranked(cohort, first.chain), lead, columns)]
     return _narrow(headings(lead, columns), body, len(lead))
 
 
@@ -77,23 +77,23 @@ def _narrow(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int) -
     )
 
 
-def _healthy_lines(findings: Findings) -> Iterator[str]:
+def _healthy_lines(results: RunResults) -> Iterator[str]:
     """The share of the brain that is alarmed, as in the report's table of alarms."""
-    chain, protocol = headline_chains(findings)[0], healthy_protocol(findings)
+    chain, protocol = headline_chains(results)[0], healthy_protocol(results)
     if not protocol:
         return
-    for name, board in findings.scanned.items():
-        shares = [_share(board, method, chain, protocol).replace(" ", STUCK) for method in board.seeds]
-        title = f"{plain(cohort_title(name))}, healthy, {domain(findings, name)}"
+    for name, cohort in results.scanned.items():
+        shares = [_share(cohort, method, chain, protocol).replace(" ", STUCK) for method in cohort.seeds]
+        title = f"{plain(cohort_title(name))}, healthy, {domain(results, name)}"
         line = f"{title}: median share of the brain alarmed ({chain}, {protocol}): {', '.join(shares)}"
-        yield findings.titled(f"{line}. {board.caution}".rstrip(". "))
+        yield results.titled(f"{line}. {cohort.caution}".rstrip(". "))
 
 
-def _share(board: Board, method: str, chain: str, protocol: str) -> str:
+def _share(cohort: CohortResults, method: str, chain: str, protocol: str) -> str:
     """A method, marked where it uses lesion labels, and its number."""
-    number = board.scan_number(method, "alarm_fraction", chain, protocol, pd.Series.median)
+    number = cohort.scan_number(method, "alarm_fraction", chain, protocol, pd.Series.median)
     shown = plain(Column("", {method: number}, show=lambda one: f"{one.value:.2%}").text(method))
-    return f"{method} (uses {LABELS}) {shown}" if method in board.labelled else f"{method} {shown}"
+    return f"{method} (uses {LABELS}) {shown}" if method in cohort.labelled else f"{method} {shown}"
 
 
 def _wrapped(line: str) -> str:

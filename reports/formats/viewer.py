@@ -30,12 +30,12 @@ def viewer_content(document: Document) -> dict[str, Any] | None:
     Returns:
         None where no scan may be shown or none is there.
     """
-    if document.scans.study is None:
+    if document.results.scans.study is None:
         return None
     cases: list[dict[str, Any]] = []
-    healthy_last = sorted(document.findings.cohorts, key=lambda name: name not in document.findings.lesion)
+    healthy_last = sorted(document.results.cohorts, key=lambda name: name not in document.results.lesion)
     for name in healthy_last:
-        if name not in document.findings.empty and (document.shown is None or name in document.shown):
+        if name not in document.results.empty and document.results.may_show(name):
             try:
                 cases += _of_cohort(document, name)
             except UserError:  # a torn scan or map costs its cohort; the gallery says why
@@ -44,12 +44,12 @@ def viewer_content(document: Document) -> dict[str, Any] | None:
 
 
 def _of_cohort(document: Document, name: str) -> list[dict[str, Any]]:
-    findings, study = document.findings, document.scans.study
+    results, study = document.results, document.results.scans.study
     cells = shown_cells(document.run, study, name) if study is not None else []
     if study is None or not cells:
         return []
-    files = [one for one in study.mapped_cases(cells[0]) if one.split == findings.split]
-    named = named_cases(document.findings, name)
+    files = [one for one in study.mapped_cases(cells[0]) if one.split == results.split]
+    named = named_cases(document.results, name)
     chosen = [one for one in files if one.case_id in named] or choose_cases(files, {})[:1]
     cases = [load_case(one, cells[0].fit.grid) for one in chosen]
     methods = [_of_method(document, cell, cases) for cell in cells]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmark.study.protocols import protocol_named
 from datasets.io.atomic import read_json
-from reports.leaderboard.results import RANKED_SEEDS, RECIPE, WEIGHTS, Standing
+from reports.leaderboard.results import RANKED_SEEDS, RECIPE, WEIGHTS, LeaderboardResults
 from reports.markup.markdown import MISSING, escape, folded, github_table
 from reports.model.numbers import PERFECT_MAP
 from reports.model.run_results import cohort_title
@@ -29,59 +29,59 @@ LEGEND = (
 )
 
 
-def index_page(standing: Standing, pages: Mapping[str, str]) -> tuple[str, str]:
+def index_page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, str]:
     """Title and body.
 
     Args:
         pages: by method, where its page lies.
     """
-    endpoint = standing.endpoint
+    endpoint = leaderboard.endpoint
     title = f"Leaderboard, release {endpoint.release}"
-    parts = [folded("What decides, and on which data", "\n".join(_facts(standing))), LEGEND]
-    for dataset in standing.cohorts:
-        parts += [f"## {cohort_title(dataset)}", *_cohort(standing, dataset, pages)]
-    parts += [*_side_by_side(standing, pages), *_upper_bounds(standing), *_badges(), *_entries(standing)]
+    parts = [folded("What decides, and on which data", "\n".join(_facts(leaderboard))), LEGEND]
+    for dataset in leaderboard.cohorts:
+        parts += [f"## {cohort_title(dataset)}", *_cohort(leaderboard, dataset, pages)]
+    parts += [*_side_by_side(leaderboard, pages), *_upper_bounds(leaderboard), *_badges(), *_entries(leaderboard)]
     return title, "\n\n".join(part for part in parts if part)
 
 
-def _facts(standing: Standing) -> Iterator[str]:
-    endpoint, grid = standing.endpoint, standing.release.settings["grid"]
+def _facts(leaderboard: LeaderboardResults) -> Iterator[str]:
+    endpoint, grid = leaderboard.endpoint, leaderboard.release.settings["grid"]
     yield (
-        f"- Decided by {escape(endpoint.metric)}, post-processing `{endpoint.postprocessing}`, threshold "
+        f"- Ranking by {escape(endpoint.metric)}, post-processing `{endpoint.postprocessing}`, threshold "
         f"`{endpoint.protocol}`, unshifted, split `{endpoint.split}`; fixed with the release."
     )
     yield f"- Grid {' x '.join(map(str, grid['shape']))} at {grid['spacing']:g} mm."
-    for name, digest in standing.release.cohorts.items():
+    for name, digest in leaderboard.release.cohorts.items():
         yield f"- Data: {escape(name)}, `{digest[:12]}`"
-    yield f"- {len(standing.entries)} entries, {len(standing.methods)} methods."
+    yield f"- {len(leaderboard.entries)} entries, {len(leaderboard.methods)} methods."
 
 
-def _cohort(standing: Standing, dataset: str, pages: Mapping[str, str]) -> Iterator[str]:
-    board = standing.findings.lesion[dataset]
-    if board.caution:
-        yield f"> {board.caution}"
-    weights, recipe = (standing.primary(dataset, question) for question in (WEIGHTS, RECIPE))
+def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, str]) -> Iterator[str]:
+    cohort = leaderboard.results.lesion[dataset]
+    if cohort.caution:
+        yield f"> {cohort.caution}"
+    weights, recipe = (leaderboard.primary(dataset, question) for question in (WEIGHTS, RECIPE))
     body = [
         [
-            _linked(standing, method, pages),
+            _linked(leaderboard, method, pages),
             ranks_text(recipe.get(method)) if line["seeds"] >= RANKED_SEEDS else MISSING,
             ranks_text(line),
             with_interval(line),
-            _area(standing, dataset, method),
-            *_alarms(standing, method),
-            _seconds(standing, dataset, method),
+            _area(leaderboard, dataset, method),
+            *_alarms(leaderboard, method),
+            _seconds(leaderboard, dataset, method),
             f"{int(line['n'])} x {int(line['seeds'])}",
-            _as_badges(standing.badges(method, dataset)),
+            _as_badges(leaderboard.badges(method, dataset)),
         ]
-        for method, line in _ordered(standing, weights)
+        for method, line in _ordered(leaderboard, weights)
     ]
     body += [
-        [_linked(standing, method, pages), MISSING, MISSING, "missing", *[MISSING] * 5, "`partial`"]
-        for method in standing.methods
+        [_linked(leaderboard, method, pages), MISSING, MISSING, "missing", *[MISSING] * 5, "`partial`"]
+        for method in leaderboard.methods
         if method not in weights
     ]
-    endpoint = standing.endpoint
-    perfect = board.numbers(endpoint.metric, endpoint.postprocessing, endpoint.protocol)[PERFECT_MAP]
+    endpoint = leaderboard.endpoint
+    perfect = cohort.numbers(endpoint.metric, endpoint.postprocessing, endpoint.protocol)[PERFECT_MAP]
     if perfect.defined:
         body.append(["*perfect map*", "", "", f"{perfect.value:.3f}", *[""] * 6])
     headings = [
@@ -91,14 +91,14 @@ def _cohort(standing: Standing, dataset: str, pages: Mapping[str, str]) -> Itera
     yield github_table(headings, body, 1)
 
 
-def _ordered(standing: Standing, lines: Mapping[str, pd.Series]) -> list[tuple[str, pd.Series]]:
+def _ordered(leaderboard: LeaderboardResults, lines: Mapping[str, pd.Series]) -> list[tuple[str, pd.Series]]:
     """Best mean first, to be read more easily; what uses labels last."""
-    labelled = standing.findings.whole.labelled
+    labelled = leaderboard.results.whole.labelled
     return sorted(lines.items(), key=lambda pair: (pair[0] in labelled, -pair[1]["mean"]))
 
 
-def _linked(standing: Standing, method: str, pages: Mapping[str, str]) -> str:
-    floor = " (floor)" if method in standing.findings.whole.floors else ""
+def _linked(leaderboard: LeaderboardResults, method: str, pages: Mapping[str, str]) -> str:
+    floor = " (floor)" if method in leaderboard.results.whole.floors else ""
     return f"[{escape(method)}]({pages[method]}){floor}"
 
 
@@ -114,15 +114,15 @@ def with_interval(line: pd.Series) -> str:
     return f"{line['mean']:.3f}{interval}"
 
 
-def _area(standing: Standing, dataset: str, method: str) -> str:
-    chain = standing.endpoint.postprocessing
-    number = standing.findings.lesion[dataset].numbers("auprc", chain)[method]
+def _area(leaderboard: LeaderboardResults, dataset: str, method: str) -> str:
+    chain = leaderboard.endpoint.postprocessing
+    number = leaderboard.results.lesion[dataset].numbers("auprc", chain)[method]
     return f"{number.value:.3f}" if number.defined else MISSING
 
 
-def _alarms(standing: Standing, method: str) -> list[str]:
+def _alarms(leaderboard: LeaderboardResults, method: str) -> list[str]:
     """Share of healthy people with any alarm, in the cohort that was fitted on and in the others."""
-    own = standing.alarms[(standing.alarms["method"] == method) & (standing.alarms["metric"] == "alarm")]
+    own = leaderboard.alarms[(leaderboard.alarms["method"] == method) & (leaderboard.alarms["metric"] == "alarm")]
     return [_shares(own[own["domain"] == domain]) for domain in ("in-domain", "out-of-domain")]
 
 
@@ -131,8 +131,8 @@ def _shares(lines: pd.DataFrame) -> str:
     return ", ".join(shown) or MISSING
 
 
-def _seconds(standing: Standing, dataset: str, method: str) -> str:
-    own = standing.efficiency
+def _seconds(leaderboard: LeaderboardResults, dataset: str, method: str) -> str:
+    own = leaderboard.efficiency
     found = own[(own["dataset"] == dataset) & (own["method"] == method)]["seconds"].dropna()
     return f"{found.iloc[0]:.2f}" if len(found) else MISSING
 
@@ -141,33 +141,33 @@ def _as_badges(names: Sequence[str]) -> str:
     return " ".join(f"`{name}`" for name in names)
 
 
-def _side_by_side(standing: Standing, pages: Mapping[str, str]) -> Iterator[str]:
+def _side_by_side(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> Iterator[str]:
     """No mean over cohorts: a method that lacks one would be compared on other patients."""
-    if len(standing.cohorts) < 2:
+    if len(leaderboard.cohorts) < 2:
         return
     yield "## All cohorts"
     yield "Each cohort's own number; nothing is averaged over cohorts, and what was not run is missing."
-    columns = [standing.primary(dataset, WEIGHTS) for dataset in standing.cohorts]
+    columns = [leaderboard.primary(dataset, WEIGHTS) for dataset in leaderboard.cohorts]
     body = [
         [
-            _linked(standing, method, pages),
+            _linked(leaderboard, method, pages),
             *(with_interval(column[method]) if method in column else "missing" for column in columns),
-            _as_badges(standing.badges(method)),
+            _as_badges(leaderboard.badges(method)),
         ]
-        for method in standing.methods
+        for method in leaderboard.methods
     ]
-    yield github_table(["Method", *map(escape, standing.cohorts), "Badges"], body, 1)
+    yield github_table(["Method", *map(escape, leaderboard.cohorts), "Badges"], body, 1)
 
 
-def _upper_bounds(standing: Standing) -> Iterator[str]:
-    seen = [name for name in standing.findings.scoring.protocols if protocol_named(name).sees_test_labels]
+def _upper_bounds(leaderboard: LeaderboardResults) -> Iterator[str]:
+    seen = [name for name in leaderboard.results.scoring.protocols if protocol_named(name).sees_test_labels]
     if not seen:
         return
     yield "## Upper bounds"
     yield "`oracle` These thresholds have seen the test labels: shown apart, ranked nowhere."
-    for dataset, board in standing.findings.lesion.items():
+    for dataset, cohort in leaderboard.results.lesion.items():
         yield f"### {cohort_title(dataset)}: upper bounds"
-        yield dice_table(board, [standing.endpoint.postprocessing], seen, marked=False)
+        yield dice_table(cohort, [leaderboard.endpoint.postprocessing], seen, marked=False)
 
 
 def _badges() -> Iterator[str]:
@@ -175,7 +175,7 @@ def _badges() -> Iterator[str]:
     yield "\n".join(f"- `{name}`: {what}." for name, what in BADGES.items())
 
 
-def _entries(standing: Standing) -> Iterator[str]:
+def _entries(leaderboard: LeaderboardResults) -> Iterator[str]:
     yield "## Entries"
     body = [
         [
@@ -185,7 +185,7 @@ def _entries(standing: Standing) -> Iterator[str]:
             "rows and a sample of maps" if entry.maps_verified else "rows",
             escape(_computed_on(entry.folder)),
         ]
-        for entry in standing.entries
+        for entry in leaderboard.entries
     ]
     yield github_table(["Entry", "Cells", "Methods", "Verified", "Computed on"], body, 5)
 

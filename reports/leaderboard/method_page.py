@@ -5,25 +5,25 @@ from collections.abc import Iterator
 import pandas as pd
 
 from reports.leaderboard.index_page import BADGES, ranks_text, with_interval
-from reports.leaderboard.results import Standing
+from reports.leaderboard.results import LeaderboardResults
 from reports.markup.markdown import MISSING, escape, folded, github_table
 from reports.model.run_results import cohort_title
 
 
-def method_page(standing: Standing, method: str) -> tuple[str, str]:
+def method_page(leaderboard: LeaderboardResults, method: str) -> tuple[str, str]:
     """Title and body."""
     parts = [
-        folded("Its data card", "\n".join(_card(standing, method))),
-        *_badges(standing, method),
-        *_numbers(standing, method),
-        *_compared(standing, method),
+        folded("Its data card", "\n".join(_card(leaderboard, method))),
+        *_badges(leaderboard, method),
+        *_numbers(leaderboard, method),
+        *_compared(leaderboard, method),
     ]
-    parts += _configuration(standing, method)
+    parts += _configuration(leaderboard, method)
     return method, "\n\n".join(parts)
 
 
-def _card(standing: Standing, method: str) -> Iterator[str]:
-    kept = standing.findings.cards.get(method)
+def _card(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
+    kept = leaderboard.results.cards.get(method)
     if kept is None:
         yield "- No data card is kept."
         return
@@ -37,16 +37,16 @@ def _card(standing: Standing, method: str) -> Iterator[str]:
     yield f"- Parameters: {kept.parameters:,}; steps: {MISSING if kept.steps is None else f'{kept.steps:,}'}"
 
 
-def _badges(standing: Standing, method: str) -> Iterator[str]:
-    lines = [f"- `{name}`: {BADGES.get(name, BADGES['single seed'])}." for name in standing.badges(method)]
+def _badges(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
+    lines = [f"- `{name}`: {BADGES.get(name, BADGES['single seed'])}." for name in leaderboard.badges(method)]
     if lines:
         yield "\n".join(lines)
 
 
-def _numbers(standing: Standing, method: str) -> Iterator[str]:
+def _numbers(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
     """Every choice that the pool was summed up under; the primary endpoint is named."""
-    lines = standing.lines[standing.lines["method"] == method]
-    for dataset in standing.cohorts:
+    lines = leaderboard.lines[leaderboard.lines["method"] == method]
+    for dataset in leaderboard.cohorts:
         yield f"## {cohort_title(dataset)}"
         own = lines[(lines["dataset"] == dataset) & lines["mean"].notna()]
         body = [
@@ -61,9 +61,9 @@ def _numbers(standing: Standing, method: str) -> Iterator[str]:
         yield github_table(headings, body, 3) or "Missing: not run on this cohort."
 
 
-def _compared(standing: Standing, method: str) -> Iterator[str]:
+def _compared(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
     """The primary endpoint against every other method, as this method minus the other."""
-    found = standing.comparisons
+    found = leaderboard.comparisons
     found = found[(found["endpoint"] == "primary") & ((found["a"] == method) | (found["b"] == method))]
     if found.empty:
         return
@@ -89,8 +89,8 @@ def _comparison(line: pd.Series, method: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _configuration(standing: Standing, method: str) -> Iterator[str]:
-    cells = [cell for cell in standing.findings.cells if cell.fit.method == method]
+def _configuration(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
+    cells = [cell for cell in leaderboard.results.cells if cell.fit.method == method]
     fit = cells[0].fit
     yield "## Configuration"
     yield (

@@ -1,4 +1,4 @@
-"""Standing: what a board's pages are written from, all of it read from the pool of its entries."""
+"""LeaderboardResults: what a board's pages are written from, all of it read from the pool of its entries."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from benchmark.storage.folder import RunFolder
 from benchmark.storage.tables import read_summary, table_path
 from benchmark.verification.leaderboard.entry import Entry
 from benchmark.verification.leaderboard.release import Release
-from reports.model.run_results import Findings, read_findings
+from reports.model.run_results import RunResults, read_results
 
 WEIGHTS, RECIPE = QUESTIONS
 RANKED_SEEDS = 3
@@ -24,7 +24,7 @@ RANKED_SEEDS = 3
 
 
 @dataclass(frozen=True)
-class Standing:
+class LeaderboardResults:
     """A board's pool with its summaries, and where it comes from."""
 
     run: RunFolder
@@ -33,8 +33,8 @@ class Standing:
     entries: Sequence[Entry]
 
     @cached_property
-    def findings(self) -> Findings:
-        return read_findings(self.run)
+    def results(self) -> RunResults:
+        return read_results(self.run)
 
     @cached_property
     def lines(self) -> pd.DataFrame:
@@ -54,12 +54,12 @@ class Standing:
 
     @property
     def methods(self) -> list[str]:
-        return list(self.findings.whole.seeds)
+        return list(self.results.whole.seeds)
 
     @property
     def cohorts(self) -> list[str]:
         """Those of lesions, in which methods are ranked."""
-        return list(self.findings.lesion)
+        return list(self.results.lesion)
 
     def primary(self, dataset: str, question: str) -> Mapping[str, pd.Series]:
         """The line of each method under the frozen endpoint; none of a method without a number."""
@@ -89,13 +89,13 @@ class Standing:
             yield "partial"
         if "leak" in flags:
             yield "leaked"
-        if self.findings.whole.supervision.get(method) == LABELS:
+        if self.results.whole.supervision.get(method) == LABELS:
             yield "labels used"
         if method not in self._remade:
             yield "maps not remade"
 
     def _flags(self, method: str, dataset: str | None) -> set[str]:
-        rows = self.findings.whole.of(method)
+        rows = self.results.whole.of(method)
         own = rows if dataset is None else rows[rows["dataset"] == dataset]
         return {word for flags in own["flags"].unique() for word in flags.split()}
 

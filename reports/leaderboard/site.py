@@ -9,20 +9,20 @@ from datasets.io.atomic import write_text
 from reports.formats.html import page_html
 from reports.leaderboard.index_page import index_page
 from reports.leaderboard.method_page import method_page
-from reports.leaderboard.results import Standing
+from reports.leaderboard.results import LeaderboardResults
 
 
-def write_site(standing: Standing, out: Path) -> Path:
+def write_site(leaderboard: LeaderboardResults, out: Path) -> Path:
     """Write `index.html`, a page a method and the tables that they are made of; the first page's path is returned."""
-    files = _file_names(standing.methods)
+    files = _file_names(leaderboard.methods)
     shutil.rmtree(out / "methods", ignore_errors=True)
     for method, name in files.items():
-        write_text(out / "methods" / name, page_html(*method_page(standing, method), out, home="../index.html"))
+        write_text(out / "methods" / name, page_html(*method_page(leaderboard, method), out, home="../index.html"))
     pages = {method: f"methods/{name}" for method, name in files.items()}
     path = out / "index.html"
-    write_text(path, page_html(*index_page(standing, pages), out))
+    write_text(path, page_html(*index_page(leaderboard, pages), out))
     for table in ("standings", "comparisons", "alarms", "efficiency"):
-        source = standing.run.root / "summaries" / f"{table}.csv"
+        source = leaderboard.run.root / "summaries" / f"{table}.csv"
         if source.is_file():
             shutil.copyfile(source, out / f"{table}.csv")
     return path

@@ -1,4 +1,4 @@
-"""Board: the rows of one cohort, and the numbers of every method in them."""
+"""CohortResults: the rows of one cohort, and the numbers of every method in them."""
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ TESTABLE = 6
 
 
 @dataclass(frozen=True)
-class Board:
+class CohortResults:
     """What the tables of one cohort are made of.
 
     Attributes:
@@ -52,6 +52,11 @@ class Board:
             return ""
         noun = "patient" if self.patients == 1 else "patients"
         return f"{self.patients} {noun}: examples, not testable; nothing here ranks methods."
+
+    @property
+    def caution_lines(self) -> list[str]:
+        """The caution as a paragraph of Markdown; [] without one."""
+        return [f"**{self.caution}**"] if self.caution else []
 
     def of(self, method: Hashable) -> pd.DataFrame:
         return self._by_method.get(method, self.rows[:0])

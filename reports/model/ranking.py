@@ -1,4 +1,4 @@
-"""Decided: one cohort's methods under the choice that they are ranked by, and what the tests say of every pair."""
+"""Ranking: one cohort's methods under the choice that they are ranked by, and what the tests say of every pair."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from benchmark.statistics.intervals.coverage import is_short
 from benchmark.study.protocols import protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 from reports.model.numbers import select
-from reports.model.run_results import Findings
+from reports.model.run_results import RunResults
 
 RECIPE, WEIGHTS = "this recipe", "these weights"
 OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
@@ -22,7 +22,7 @@ OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
 
 
 @dataclass(frozen=True)
-class Decided:
+class Ranking:
     """Lines of `standings.csv` of one cohort, and of `comparisons.csv` under the same choice.
 
     Attributes:
@@ -111,28 +111,28 @@ class Decided:
         return self.state(self.leader, method) in ("not separable", "equivalent", "not testable")
 
 
-def decided(findings: Findings, cohort: str) -> Decided | None:
+def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
     """None where no method has a Dice under a threshold that could be deployed, or nothing is summarised."""
-    lines = findings.standings
+    lines = results.standings
     lines = lines[(lines["dataset"] == cohort) & (lines["decides"] == 1)]
-    return None if lines.empty else _decided(findings, lines)
+    return None if lines.empty else _ranking(results, lines)
 
 
-def under(findings: Findings, cohort: str, metric: str, chain: str, protocol: str) -> Decided | None:
+def ranking_under(results: RunResults, cohort: str, metric: str, chain: str, protocol: str) -> Ranking | None:
     """The same under another choice that is summarised."""
-    lines = findings.standings
+    lines = results.standings
     chosen = (lines["dataset"] == cohort) & (lines["metric"] == metric)
     lines = lines[chosen & (lines["postprocessing"] == chain) & (lines["protocol"] == protocol)]
-    return None if lines.empty else _decided(findings, lines)
+    return None if lines.empty else _ranking(results, lines)
 
 
-def _decided(findings: Findings, lines: pd.DataFrame) -> Decided:
-    first, pairs = lines.iloc[0], findings.comparisons
+def _ranking(results: RunResults, lines: pd.DataFrame) -> Ranking:
+    first, pairs = lines.iloc[0], results.comparisons
     for column in ("dataset", "metric", "postprocessing", "protocol", "split"):
         pairs = pairs[pairs[column] == first[column]]
     ranked = lines[lines["rank_low"].notna()]
     recipe = (ranked["question"] == RECIPE).any()
-    return Decided(lines, pairs, RECIPE if recipe else WEIGHTS)
+    return Ranking(lines, pairs, RECIPE if recipe else WEIGHTS)
 
 
 ABSENT = {
@@ -157,42 +157,42 @@ class Headline:
     why: str
 
 
-def headlines(findings: Findings, board: Board) -> list[Headline]:
+def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
     """One a chain of `headline_chains`."""
-    return [_headline(findings, board, chain) for chain in headline_chains(findings)]
+    return [_headline(results, cohort, chain) for chain in headline_chains(results)]
 
 
-def headline_chains(findings: Findings) -> list[str]:
+def headline_chains(results: RunResults) -> list[str]:
     """`paper`, to stand beside published numbers, and `light`, what one would deploy; else the first there is."""
-    chains = findings.scoring.postprocessing
+    chains = results.scoring.postprocessing
     return [chain for chain in ("paper", "light") if chain in chains] or [chains[0]]
 
 
-def _headline(findings: Findings, board: Board, chain: str) -> Headline:
+def _headline(results: RunResults, cohort: CohortResults, chain: str) -> Headline:
     """The published threshold where it is there, else the next best."""
-    deployable = [name for name in findings.scoring.protocols if not sees_test(name)]
+    deployable = [name for name in results.scoring.protocols if not sees_test(name)]
     wanted = [name for name in ("lesion-val", "healthy-fpr-1", *deployable) if name in deployable]
-    defined = [name for name in wanted if select(board.rows, "threshold", chain, name)["value"].notna().any()]
+    defined = [name for name in wanted if select(cohort.rows, "threshold", chain, name)["value"].notna().any()]
     protocol = next(iter([*defined, *wanted]), "")
     if not protocol:
         return Headline(chain, "", f"Post-processing `{chain}`; no threshold that could be deployed was asked for.")
     why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
     if protocol != "lesion-val" and "lesion-val" in deployable:
-        missing = select(board.rows, "threshold", chain, "lesion-val").empty
+        missing = select(cohort.rows, "threshold", chain, "lesion-val").empty
         reason = "not computed yet" if missing else f"undefined here: {ABSENT['lesion-val']}"
         why += f" The first choice, `lesion-val`, is {reason}."
     return Headline(chain, protocol, why)
 
 
-def healthy_protocol(findings: Findings) -> str:
+def healthy_protocol(results: RunResults) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    chosen = [name for name in findings.scoring.protocols if protocol_named(name).uses == "healthy-val"]
+    chosen = [name for name in results.scoring.protocols if protocol_named(name).uses == "healthy-val"]
     return "healthy-fpr-1" if "healthy-fpr-1" in chosen else next(iter(chosen), "")
 
 
-def domain(findings: Findings, cohort: str) -> str:
+def domain(results: RunResults, cohort: str) -> str:
     """Whether a healthy cohort is the one that the methods know."""
-    return "in-domain" if host_cohort(cohort) == findings.fits[0].healthy.dataset else "out-of-domain"
+    return "in-domain" if host_cohort(cohort) == results.fits[0].healthy.dataset else "out-of-domain"
 
 
 def sees_test(protocol: str) -> bool:
@@ -202,26 +202,26 @@ def sees_test(protocol: str) -> bool:
 MOST_NAMED = 4
 
 
-def answer(board: Board, found: Decided) -> str:
+def answer(cohort: CohortResults, ranking: Ranking) -> str:
     """Who may be first, and whether anything is shown to beat the floors."""
-    if not found.ranks:
-        return "" if board.caution else f"No pair can be tested: {escape(_why_none(found))}."
-    return " ".join(filter(None, (_first(found), _floors(board, found))))
+    if not ranking.ranks:
+        return "" if cohort.caution else f"No pair can be tested: {escape(_why_none(ranking))}."
+    return " ".join(filter(None, (_first(ranking), _floors(cohort, ranking))))
 
 
-def choice_told(found: Decided) -> str:
+def choice_told(ranking: Ranking) -> str:
     """What the numbers are of, and whether it was fixed beforehand."""
-    one = found.first
+    one = ranking.first
     parts = [METRICS[one["metric"]].title]
     parts += [f"post-processing `{one['postprocessing']}`"] if one["postprocessing"] else []
     parts += [f"threshold `{escape(one['protocol'])}`"] if one["protocol"] else []
-    standing = "primary endpoint" if found.primary else "exploratory"
-    return f"{', '.join(parts)} ({standing})" + (f"; ranks of *{found.question}*" if found.ranks else "")
+    standing = "primary endpoint" if ranking.primary else "exploratory"
+    return f"{', '.join(parts)} ({standing})" + (f"; ranks of *{ranking.question}*" if ranking.ranks else "")
 
 
-def _first(found: Decided) -> str:
-    may_lead = [method for method, (low, _) in found.ranks.items() if low == 1]
-    count = len(found.ranks)
+def _first(ranking: Ranking) -> str:
+    may_lead = [method for method, (low, _) in ranking.ranks.items() if low == 1]
+    count = len(ranking.ranks)
     if len(may_lead) == 1:
         return f"**{escape(may_lead[0])}** is shown to be better than each of the {count - 1} others."
     if len(may_lead) == count:
@@ -229,13 +229,13 @@ def _first(found: Decided) -> str:
     return f"{_listed(may_lead)} may each be first; the other {count - len(may_lead)} may not."
 
 
-def _floors(board: Board, found: Decided) -> str:
+def _floors(cohort: CohortResults, ranking: Ranking) -> str:
     """Which methods are shown to beat every floor; "" where there are no floors or nothing else."""
-    floors = [method for method in found.ranks if method in board.floors]
-    others = [method for method in found.ranks if method not in board.floors]
+    floors = [method for method in ranking.ranks if method in cohort.floors]
+    others = [method for method in ranking.ranks if method not in cohort.floors]
     if not floors or not others:
         return ""
-    winners = [one for one in others if all(found.state(one, floor) == "better" for floor in floors)]
+    winners = [one for one in others if all(ranking.state(one, floor) == "better" for floor in floors)]
     if winners:
         return f"Shown to beat every floor: {_listed(winners)}."
     return f"None of the {len(others)} methods is shown to beat every floor."
@@ -250,6 +250,6 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
-def _why_none(found: Decided) -> str:
-    known = found.lines[found.lines["question"] != RECIPE]["why_none"]
+def _why_none(ranking: Ranking) -> str:
+    known = ranking.lines[ranking.lines["question"] != RECIPE]["why_none"]
     return next((why for why in known if why), "fewer than two methods have numbers")

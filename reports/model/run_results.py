@@ -1,12 +1,15 @@
-"""Findings: what a run's rows hold, sorted into the boards that reports are written from."""
+"""RunResults: what a run's rows hold, sorted into the cohorts that reports are written from."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmark.analysis.changes import Since as Changes
 from benchmark.analysis.summaries.efficiency import EfficiencyLine
 from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
 from benchmark.analysis.summaries.shift_areas import AreaLine
@@ -17,21 +20,32 @@ from benchmark.storage.comparisons import read_comparisons
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
-from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring
+from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring, reopen
 from benchmark.storage.tables import read_summary, table_path
 from benchmark.study.cells import Cell, Fit
+from benchmark.study.study import Study
 from datasets.case import Split
 from datasets.cohorts.catalog import dataset
-from datasets.errors import MissingData
+from datasets.errors import BadFile, MissingData, UserError
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 from reports.model.numbers import healthy_cases, lesion_cases, of_cases
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What reports are written from; shifted cells stay out of all boards.
+class Scans:
+    """The study with the files that its maps were made of; None where they are not, for the reason `why_none`."""
+
+    study: Study | None
+    why_none: str = ""
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """What reports are written from; shifted cells stay out of all cohorts.
 
     Attributes:
         cells: the unshifted ones of the study, in its order, those of methods that use lesion labels last.
@@ -39,9 +53,12 @@ class Findings:
         shifted_rows: of the others, for the split that is reported.
         split: the one that is reported.
         whole: all cohorts and splits together.
-        lesion, healthy: a cohort's board of its cases with and of those without lesion.
+        lesion, healthy: a cohort's cohort of its cases with and of those without lesion.
         empty: cohorts that have been scored and have no case in the split.
         cards: of each method's first fit that has one.
+        scans: what pictures are made of.
+        shown: cohorts whose scans may be shown; None for all.
+        changes: since an earlier run; None where none was named.
     """
 
     run: RunFolder
@@ -51,11 +68,14 @@ class Findings:
     scoring: Scoring
     settings: Mapping[str, Any]
     split: Split
-    whole: Board
-    lesion: Mapping[str, Board]
-    healthy: Mapping[str, Board]
+    whole: CohortResults
+    lesion: Mapping[str, CohortResults]
+    healthy: Mapping[str, CohortResults]
     empty: Sequence[str]
     cards: Mapping[str, DataCard]
+    scans: Scans = Scans(None, "nobody has looked for the scans")
+    shown: Sequence[str] | None = None
+    changes: Changes | None = None
 
     @property
     def fits(self) -> list[Fit]:
@@ -66,9 +86,9 @@ class Findings:
         return list(dict.fromkeys(cell.cohort.dataset for cell in self.cells))
 
     @property
-    def scanned(self) -> Mapping[str, Board]:
-        """The boards of `healthy` that hold any case."""
-        return {name: board for name, board in self.healthy.items() if board.patients}
+    def scanned(self) -> Mapping[str, CohortResults]:
+        """The cohorts of `healthy` that hold any case."""
+        return {name: cohort for name, cohort in self.healthy.items() if cohort.patients}
 
     @cached_property
     def standings(self) -> pd.DataFrame:
@@ -105,6 +125,9 @@ class Findings:
         """Whether the test split is closed."""
         return self.split == "val"
 
+    def may_show(self, cohort: str) -> bool:
+        return self.shown is None or cohort in self.shown
+
     def titled(self, title: str) -> str:
         return f"VALIDATION: {title}" if self.validation else title
 
@@ -112,7 +135,7 @@ class Findings:
         return f"{'#' * level} {self.titled(title)}"
 
 
-def read_findings(run: RunFolder) -> Findings:
+def read_results(run: RunFolder) -> RunResults:
     """Sort a run's `rows.csv` and `timing.csv` by cohort.
 
     Raises:
@@ -127,13 +150,13 @@ def read_findings(run: RunFolder) -> Findings:
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
-    whole = Board(rows, timing, seeds, _floors(seeds), supervision)
-    boards = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
-    empty = [name for name, board in boards.items() if _is_empty(board)]
+    whole = CohortResults(rows, timing, seeds, _floors(seeds), supervision)
+    cohorts = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
+    empty = [name for name, cohort in cohorts.items() if _is_empty(cohort)]
     with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
-    shown = {name: board for name, board in boards.items() if name not in empty}
-    healthy = {name: _only(board, healthy_cases(board.rows)) for name, board in shown.items()}
-    return Findings(
+    shown = {name: cohort for name, cohort in cohorts.items() if name not in empty}
+    healthy = {name: _only(cohort, healthy_cases(cohort.rows)) for name, cohort in shown.items()}
+    return RunResults(
         run=run,
         cells=cells,
         shifted=[cell for cell in ordered if not cell.shift.is_none],
@@ -142,11 +165,23 @@ def read_findings(run: RunFolder) -> Findings:
         settings=settings,
         split=split,
         whole=whole,
-        lesion={name: _only(board, lesion_cases(board.rows)) for name, board in shown.items() if name in with_lesions},
-        healthy={name: board for name, board in healthy.items() if name not in with_lesions or board.patients},
+        lesion={
+            name: _only(cohort, lesion_cases(cohort.rows)) for name, cohort in shown.items() if name in with_lesions
+        },
+        healthy={name: cohort for name, cohort in healthy.items() if name not in with_lesions or cohort.patients},
         empty=empty,
         cards=cards,
     )
+
+
+def find_scans(run: RunFolder, data: Path | None) -> Scans:
+    """Look below `data` (default: where they were); the log has the details, which name local folders."""
+    try:
+        return Scans(reopen(run, data))
+    except UserError as error:
+        log.warning("No pictures: %s", error)
+        changed = "have changed since" if isinstance(error, BadFile) else "are not there any more"
+        return Scans(None, f"the scans that the maps were made of {changed}")
 
 
 def cohort_title(name: str) -> str:
@@ -191,19 +226,19 @@ def _floors(names: Iterable[str]) -> list[str]:
     return [name for name in names if (base := name.split("[")[0]) in known and "(floor)" in known[base].title]
 
 
-def _of_cohort(whole: Board, cohort: str, split: Split) -> Board:
+def _of_cohort(whole: CohortResults, cohort: str, split: Split) -> CohortResults:
     def part(rows: pd.DataFrame) -> pd.DataFrame:
         return rows[(rows["dataset"] == cohort) & rows["split"].isin([split, ""])]
 
     return replace(whole, rows=part(whole.rows), timing=part(whole.timing))
 
 
-def _only(board: Board, rows: pd.DataFrame) -> Board:
-    """The board of some of its cases, which the times follow."""
-    return replace(board, rows=rows, timing=board.timing[board.timing["case_id"].isin(rows["case_id"])])
+def _only(cohort: CohortResults, rows: pd.DataFrame) -> CohortResults:
+    """The cohort of some of its cases, which the times follow."""
+    return replace(cohort, rows=rows, timing=cohort.timing[cohort.timing["case_id"].isin(rows["case_id"])])
 
 
-def _is_empty(board: Board) -> bool:
+def _is_empty(cohort: CohortResults) -> bool:
     """Whether a cohort went through scoring, which leaves a threshold, without any case."""
-    scored = any(board.rows["metric"] == "threshold")
-    return scored and of_cases(board.rows).empty and of_cases(board.timing).empty
+    scored = any(cohort.rows["metric"] == "threshold")
+    return scored and of_cases(cohort.rows).empty and of_cases(cohort.timing).empty

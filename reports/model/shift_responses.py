@@ -10,7 +10,7 @@ from benchmark.study.protocols import on_shifted
 from datasets.shifts.shift import Shift
 from reports.model.numbers import Number, Statistic, healthy_cases, lesion_cases, number, of_cases
 from reports.model.ranking import headline_chains, healthy_protocol, sees_test
-from reports.model.run_results import Findings
+from reports.model.run_results import RunResults
 
 NOTHING = "none"
 MATCHED = "+match"
@@ -98,37 +98,39 @@ class Response:
         return dict(iter(grouped))  # type: ignore[arg-type]
 
 
-def lesion_responses(findings: Findings) -> list[Response]:
+def lesion_responses(results: RunResults) -> list[Response]:
     """A cohort each, in which a threshold that could be deployed is defined."""
-    deployable = [name for name in findings.scoring.protocols if not sees_test(name)]
+    deployable = [name for name in results.scoring.protocols if not sees_test(name)]
     first = next((name for name in ("lesion-val", *deployable) if name in deployable), "")
     found = []
-    for name, board in findings.lesion.items():
-        rows = lesion_cases(_rows(findings, name))
+    for name, cohort in results.lesion.items():
+        rows = lesion_cases(_rows(results, name))
         defined = rows[(rows["metric"] == "threshold") & (rows["protocol"] == first)]["value"].notna().any()
-        protocol = first if defined or not healthy_protocol(findings) else healthy_protocol(findings)
-        found.append(_response(findings, name, rows, protocol, board.seeds))
+        protocol = first if defined or not healthy_protocol(results) else healthy_protocol(results)
+        found.append(_response(results, name, rows, protocol, cohort.seeds))
     return [one for one in found if one.methods and one.kinds]
 
 
-def healthy_responses(findings: Findings) -> list[Response]:
-    protocol = healthy_protocol(findings)
+def healthy_responses(results: RunResults) -> list[Response]:
+    protocol = healthy_protocol(results)
     if not protocol:
         return []
     found = [
-        _response(findings, name, healthy_cases(_rows(findings, name)), protocol, board.seeds)
-        for name, board in findings.scanned.items()
+        _response(results, name, healthy_cases(_rows(results, name)), protocol, cohort.seeds)
+        for name, cohort in results.scanned.items()
     ]
     return [one for one in found if one.methods and one.kinds and not of_cases(one.rows).empty]
 
 
-def _response(findings: Findings, cohort: str, rows: pd.DataFrame, protocol: str, seeds: Mapping[str, int]) -> Response:
-    shifts = list(dict.fromkeys(cell.shift for cell in findings.shifted if cell.cohort.dataset == cohort))
-    return Response(cohort, rows, headline_chains(findings)[-1], protocol, seeds, shifts)
+def _response(
+    results: RunResults, cohort: str, rows: pd.DataFrame, protocol: str, seeds: Mapping[str, int]
+) -> Response:
+    shifts = list(dict.fromkeys(cell.shift for cell in results.shifted if cell.cohort.dataset == cohort))
+    return Response(cohort, rows, headline_chains(results)[-1], protocol, seeds, shifts)
 
 
-def _rows(findings: Findings, cohort: str) -> pd.DataFrame:
-    clean = findings.whole.rows
-    clean = clean[(clean["dataset"] == cohort) & clean["split"].isin([findings.split, ""])]
-    shifted = findings.shifted_rows
+def _rows(results: RunResults, cohort: str) -> pd.DataFrame:
+    clean = results.whole.rows
+    clean = clean[(clean["dataset"] == cohort) & clean["split"].isin([results.split, ""])]
+    shifted = results.shifted_rows
     return pd.concat([clean, shifted[shifted["dataset"] == cohort]])

@@ -5,12 +5,22 @@ from dataclasses import replace
 
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 from reports.model.numbers import PERFECT_MAP
-from reports.model.ranking import ONLY_WEIGHTS, OPEN, SHORT, Decided, Headline, answer, choice_told, decided, headlines
-from reports.model.run_results import Findings, cohort_title
-from reports.sections.cohort_tables import metric_column, ranked, seconds_column
-from reports.sections.columns import Column, Lead, markdown_table
+from reports.model.ranking import (
+    ONLY_WEIGHTS,
+    OPEN,
+    SHORT,
+    Headline,
+    Ranking,
+    answer,
+    choice_told,
+    headlines,
+    ranking_of,
+)
+from reports.model.run_results import RunResults, cohort_title
+from reports.sections.cohort_tables import ranked
+from reports.sections.columns import Column, Lead, markdown_table, metric_column, seconds_column
 
 LEGEND = (
     "Rank: those that the tests leave open, all at once at 95 %; `-`: nothing of it can be tested. **Bold**: the best; "
@@ -20,84 +30,88 @@ LEGEND = (
 )
 
 
-def glance(findings: Findings) -> str:
+def glance(results: RunResults) -> str:
     """Markdown; cohorts with patients enough to rank by first; "" where there is no lesion cohort."""
-    if not findings.lesion:
+    if not results.lesion:
         return ""
-    ordered = sorted(findings.lesion.items(), key=lambda item: not item[1].testable)
-    parts = [part for name, board in ordered for part in _cohort(findings, name, board)]
-    legend = [LEGEND] if any(decided(findings, name) is not None for name in findings.lesion) else []
-    return "\n\n".join([findings.heading("At a glance"), *parts, *legend])
+    ordered = sorted(results.lesion.items(), key=lambda item: not item[1].testable)
+    parts = [part for name, cohort in ordered for part in _cohort(results, name, cohort)]
+    legend = [LEGEND] if any(ranking_of(results, name) is not None for name in results.lesion) else []
+    return "\n\n".join([results.heading("At a glance"), *parts, *legend])
 
 
-def _cohort(findings: Findings, name: str, board: Board) -> list[str]:
-    found = decided(findings, name)
-    caution = f" **{board.caution}**" if board.caution else ""
-    if found is None:
-        first = headlines(findings, board)[0]
+def _cohort(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
+    ranking = ranking_of(results, name)
+    caution = f" **{cohort.caution}**" if cohort.caution else ""
+    if ranking is None:
+        first = headlines(results, cohort)[0]
         threshold = f"threshold `{escape(first.protocol)}`" if first.protocol else "no threshold"
         told = f"**{cohort_title(name)}**: post-processing `{first.chain}`, {threshold}.{caution}"
-        return [told, markdown_table(ranked(board, first.chain), short_lead(board), short_columns(board, first))]
-    said = answer(board, found)
-    told = f"**{cohort_title(name)}**, {_patients(board)}. {said}".rstrip() + caution
-    return [f"{told} {choice_told(found)}.", standing_table(board, found)]
+        return [told, markdown_table(ranked(cohort, first.chain), short_lead(cohort), short_columns(cohort, first))]
+    said = answer(cohort, ranking)
+    told = f"**{cohort_title(name)}**, {_patients(cohort)}. {said}".rstrip() + caution
+    return [f"{told} {choice_told(ranking)}.", standing_table(cohort, ranking)]
 
 
-def standing_table(board: Board, found: Decided) -> str:
+def standing_table(cohort: CohortResults, ranking: Ranking) -> str:
     """A line a method by its ranks, and below them what has no rank and the perfect map."""
-    return markdown_table(standing_order(board, found), standing_lead(board, found), standing_columns(board, found))
+    return markdown_table(
+        standing_order(cohort, ranking), standing_lead(cohort, ranking), standing_columns(cohort, ranking)
+    )
 
 
-def standing_order(board: Board, found: Decided) -> list[Hashable]:
+def standing_order(cohort: CohortResults, ranking: Ranking) -> list[Hashable]:
     """By rank sets, ties by the mean; where nothing is ranked in the study's order; the perfect map last."""
-    rest = [method for method in board.seeds if method not in found.ranks and method not in board.labelled]
-    return [*found.ranks, *rest, *board.labelled, PERFECT_MAP]
+    rest = [method for method in cohort.seeds if method not in ranking.ranks and method not in cohort.labelled]
+    return [*ranking.ranks, *rest, *cohort.labelled, PERFECT_MAP]
 
 
-def standing_lead(board: Board, found: Decided) -> Lead[Hashable]:
+def standing_lead(cohort: CohortResults, ranking: Ranking) -> Lead[Hashable]:
     lead: dict[str, Callable[[Hashable], str]] = {
-        "Method": board.label,
-        "Rank": lambda method: "" if method == PERFECT_MAP else found.rank_text(str(method)),
+        "Method": cohort.label,
+        "Rank": lambda method: "" if method == PERFECT_MAP else ranking.rank_text(str(method)),
     }
-    if found.ranks:
+    if ranking.ranks:
         return lead
-    return {"Method": board.label, "n": board.patients_of}
+    return {"Method": cohort.label, "n": cohort.patients_of}
 
 
-def standing_columns(board: Board, found: Decided) -> list[Column]:
+def standing_columns(cohort: CohortResults, ranking: Ranking) -> list[Column]:
     """The metric that decides with its interval, then what qualifies it."""
-    one = found.first
+    one = ranking.first
     metric, chain, protocol = one["metric"], one["postprocessing"], one["protocol"]
-    first = metric_column(board, METRICS[metric].title, metric, chain, protocol)
+    first = metric_column(cohort, METRICS[metric].title, metric, chain, protocol)
     return [
-        replace(first, marks={method: OPEN for method in found.ranks if found.open_to(method)}),
-        interval_column(first, found),
-        metric_column(board, "AUPRC", "auprc", chain),
-        metric_column(board, "Far alarms", "alarm_fraction_far", chain, protocol),
-        seconds_column(board, "s/volume"),
+        replace(first, marks={method: OPEN for method in ranking.ranks if ranking.open_to(method)}),
+        interval_column(first, ranking),
+        metric_column(cohort, "AUPRC", "auprc", chain),
+        metric_column(cohort, "Far alarms", "alarm_fraction_far", chain, protocol),
+        seconds_column(cohort, "s/volume"),
     ]
 
 
-def interval_column(of: Column, found: Decided) -> Column:
-    texts = {method: found.interval_text(str(method)) if method in found.methods else MISSING for method in of.numbers}
-    return Column(f"{100 * found.first['level']:.0f} % interval", of.numbers, texts={**texts, PERFECT_MAP: ""})
+def interval_column(of: Column, ranking: Ranking) -> Column:
+    texts = {
+        method: ranking.interval_text(str(method)) if method in ranking.methods else MISSING for method in of.numbers
+    }
+    return Column(f"{100 * ranking.first['level']:.0f} % interval", of.numbers, texts={**texts, PERFECT_MAP: ""})
 
 
-def _patients(board: Board) -> str:
-    return f"{board.patients} patient{'s' * (board.patients != 1)}"
+def _patients(cohort: CohortResults) -> str:
+    return f"{cohort.patients} patient{'s' * (cohort.patients != 1)}"
 
 
-def short_columns(board: Board, first: Headline) -> list[Column]:
+def short_columns(cohort: CohortResults, first: Headline) -> list[Column]:
     chain, protocol = first.chain, first.protocol
     return [
-        metric_column(board, "Dice", "dice", chain, protocol),
-        metric_column(board, "AUPRC", "auprc", chain),
-        metric_column(board, "AUROC", "auroc", chain),
-        metric_column(board, "Far alarms", "alarm_fraction_far", chain, protocol),
-        seconds_column(board, "s/volume"),
+        metric_column(cohort, "Dice", "dice", chain, protocol),
+        metric_column(cohort, "AUPRC", "auprc", chain),
+        metric_column(cohort, "AUROC", "auroc", chain),
+        metric_column(cohort, "Far alarms", "alarm_fraction_far", chain, protocol),
+        seconds_column(cohort, "s/volume"),
     ]
 
 
-def short_lead(board: Board) -> Lead[Hashable]:
-    lead: dict[str, Callable[[Hashable], str]] = {"Method": board.label, "n": board.patients_of}
+def short_lead(cohort: CohortResults) -> Lead[Hashable]:
+    lead: dict[str, Callable[[Hashable], str]] = {"Method": cohort.label, "n": cohort.patients_of}
     return lead

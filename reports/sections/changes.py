@@ -7,7 +7,7 @@ from benchmark.analysis.changes import Moved, Since
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import Choice
 from reports.markup.markdown import MISSING, escape, github_table
-from reports.model.run_results import Findings, cohort_title
+from reports.model.run_results import RunResults, cohort_title
 
 EXPLAINED = (
     "Now less before, paired by patient over the seeds that both runs have, with the 95 % interval over patients "
@@ -16,15 +16,16 @@ EXPLAINED = (
 )
 
 
-def changed(findings: Findings, since: Since | None) -> str:
+def changed(results: RunResults) -> str:
     """Markdown; "" where no earlier run was named."""
+    since = results.changes
     if since is None:
         return ""
     facts = [[escape(one.what), _shown(one.before), _shown(one.now)] for one in since.facts]
     table = github_table(["What", "before", "now"], facts, 3)
-    numbers = "\n\n".join(_numbers(findings, since))
+    numbers = "\n\n".join(_numbers(results, since))
     parts = [
-        findings.heading(f"Since {escape(since.name)}"),
+        results.heading(f"Since {escape(since.name)}"),
         table or "Settings, versions, data and hyper-parameters are the same.",
         f"{EXPLAINED}\n\n{numbers}" if numbers else "No method has numbers of the same choice in both runs.",
     ]
@@ -35,10 +36,10 @@ def _shown(text: str) -> str:
     return escape(text) if text else "(none)"
 
 
-def _numbers(findings: Findings, since: Since) -> Iterator[str]:
+def _numbers(results: RunResults, since: Since) -> Iterator[str]:
     for choice in dict.fromkeys(one.choice for one in since.moved):
         own = [one for one in since.moved if one.choice == choice]
-        body = [[findings.whole.label(one.method), *_cells(one)] for one in own]
+        body = [[results.whole.label(one.method), *_cells(one)] for one in own]
         headers = ["Method", "Fits", "n", "Seeds", "before", "now", "difference"]
         yield f"{_told(choice)}\n\n{github_table(headers, body, 2)}"
 

@@ -1,22 +1,17 @@
-"""The report's sections of numbers; each is Markdown, "" where it has nothing to show."""
+"""Sections of each lesion cohort's numbers: leaderboards, Dice by choice, and loss by field of view."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from math import isnan, nan
+from math import isnan
 
 import numpy as np
-import pandas as pd
 
-from benchmark.metrics import METRICS
-from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
-from reports.model.cohort_results import Board
-from reports.model.numbers import PERFECT_MAP, Number, Statistic, geometric_mean, of_cases, select, select_chain
-from reports.model.ranking import Decided, domain, headlines, healthy_protocol, sees_test, under
-from reports.model.run_results import Findings, cohort_title
-from reports.sections.columns import Column, markdown_table
-from reports.sections.healthy_false_positives import alarms_compared
-from reports.sections.notes import notes
+from reports.model.cohort_results import CohortResults
+from reports.model.numbers import PERFECT_MAP, Number, geometric_mean, select, select_chain
+from reports.model.ranking import Ranking, headlines, ranking_under, sees_test
+from reports.model.run_results import RunResults, cohort_title
+from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
 
 LEGEND = (
     "Numbers are means over patients (a patient's scans first), then over training seeds; (sd) is the spread over "
@@ -34,208 +29,118 @@ UPPER = (
 )
 
 
-def leaderboards(findings: Findings) -> str:
-    if not findings.lesion:
+def leaderboards(results: RunResults) -> str:
+    if not results.lesion:
         return ""
-    parts = [findings.heading("Leaderboards"), LEGEND]
-    for name, board in findings.lesion.items():
-        order = "Sorted by AUPRC." if board.testable else "In the order of the study."
-        parts += [findings.heading(cohort_title(name), 3), *_caution(board)]
-        for first in headlines(findings, board):
-            found = under(findings, name, "dice", first.chain, first.protocol)
-            parts += [f"{first.why} {order}", leaderboard(board, first.chain, first.protocol, found)]
-            parts += filter(None, [lesion_table(board, first.chain, first.protocol)])
+    parts = [results.heading("Leaderboards"), LEGEND]
+    for name, cohort in results.lesion.items():
+        order = "Sorted by AUPRC." if cohort.testable else "In the order of the study."
+        parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
+        for first in headlines(results, cohort):
+            ranking = ranking_under(results, name, "dice", first.chain, first.protocol)
+            parts += [f"{first.why} {order}", leaderboard(cohort, first.chain, first.protocol, ranking)]
+            parts += filter(None, [lesion_table(cohort, first.chain, first.protocol)])
     return "\n\n".join(parts)
 
 
-def dice_matrices(findings: Findings) -> str:
+def dice_matrices(results: RunResults) -> str:
     """Thresholds that see test labels stand apart, and nowhere while the test split is closed."""
-    if not findings.lesion:
+    if not results.lesion:
         return ""
-    parts = [findings.heading("Mean Dice by post-processing and threshold")]
-    chains, protocols = findings.scoring.postprocessing, findings.scoring.protocols
+    parts = [results.heading("Mean Dice by post-processing and threshold")]
+    chains, protocols = results.scoring.postprocessing, results.scoring.protocols
     deployable, upper = ([name for name in protocols if sees_test(name) is seen] for seen in (False, True))
-    for name, board in findings.lesion.items():
-        parts += [findings.heading(cohort_title(name), 3), *_caution(board)]
+    for name, cohort in results.lesion.items():
+        parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         if deployable:
-            parts.append(dice_table(board, chains, deployable, marked=True))
-        if upper and not findings.validation:
-            parts += [UPPER, dice_table(board, chains, upper, marked=False)]
+            parts.append(dice_table(cohort, chains, deployable, marked=True))
+        if upper and not results.validation:
+            parts += [UPPER, dice_table(cohort, chains, upper, marked=False)]
     return "\n\n".join(parts)
 
 
-def false_alarms(findings: Findings) -> str:
-    protocol = healthy_protocol(findings)
-    if not protocol or not findings.scanned:
-        return ""
-    parts = [
-        findings.heading("False alarms in healthy scans"),
-        f"Threshold `{protocol}`: {protocol_named(protocol).what}. Everything raised is false.",
-        *filter(None, [alarms_compared(findings)]),
-    ]
-    explained = {
-        "in-domain": "in-domain: the cohort that the methods were fitted on",
-        "out-of-domain": "out-of-domain: another cohort",
-    }
-    for name, board in findings.scanned.items():
-        where = domain(findings, name)
-        parts += [findings.heading(f"{cohort_title(name)}, {explained[where]}", 3), *_caution(board)]
-        if findings.validation and where == "in-domain":
-            parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
-        table = alarm_table(board, findings.scoring.postprocessing, protocol)
-        parts += ["<details><summary>By chain, the unit is the scan</summary>", table, "</details>"]
-    return "\n\n".join(parts)
-
-
-def reconstructions(findings: Findings) -> str:
-    tables = {name: closeness_table(board) for name, board in findings.healthy.items()}
-    parts = [
-        part
-        for name, table in tables.items()
-        if table
-        for part in (findings.heading(cohort_title(name), 3), *_caution(findings.healthy[name]), table)
-    ]
-    told = "Over the brain, intensities in [0, 1]. Close is no merit by itself: a copy of the input has an l1 of 0."
-    return "\n\n".join([findings.heading("Reconstruction of healthy scans"), told, *parts]) if parts else ""
-
-
-def field_of_view(findings: Findings) -> str:
-    if not findings.lesion:
+def field_of_view(results: RunResults) -> str:
+    if not results.lesion:
         return ""
     return "\n\n".join(
         [
-            findings.heading("Loss by field of view"),
+            results.heading("Loss by field of view"),
             "Lesion outside the grid's box cannot be found and counts as missed in every number above.",
-            cut_off_table(findings.lesion),
+            cut_off_table(results.lesion),
         ]
     )
 
 
-def noted(findings: Findings) -> str:
-    undefined = nan_table({**findings.healthy, **findings.lesion})
-    return "\n\n".join(
-        [
-            findings.heading("Notes"),
-            "\n".join(f"- {note}" for note in notes(findings)) or "- Every cell is done, every threshold defined.",
-            f"Undefined by decision, over all methods, chains and thresholds:\n\n{undefined}" if undefined else "",
-        ]
-    ).strip()
-
-
-def _caution(board: Board) -> list[str]:
-    return [f"**{board.caution}**"] if board.caution else []
-
-
-def leaderboard(board: Board, chain: str, protocol: str, found: Decided | None = None) -> str:
+def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranking | None = None) -> str:
     """A line a method in the order of `ranked`, the perfect map below all; numbers of lesion cases.
 
     Args:
-        found: the Dice under the same choice with intervals and ranks; None where it is not summarised.
+        ranking: the Dice under the same choice with intervals and ranks; None where it is not summarised.
     """
-    dice = metric_column(board, "Dice (sd)", "dice", chain, protocol)
+    dice = metric_column(cohort, "Dice (sd)", "dice", chain, protocol)
     columns = [
         replace(dice, show=_with_sd),
-        *_interval_and_rank(dice, found),
-        metric_column(board, "AUPRC", "auprc", chain),
-        metric_column(board, "AUROC", "auroc", chain),
-        metric_column(board, "Precision", "precision", chain, protocol),
-        metric_column(board, "Recall", "recall", chain, protocol),
-        metric_column(board, "False alarms > 10 mm", "alarm_fraction_far", chain, protocol),
-        metric_column(board, "AUPRC pooled", "auprc_pooled", chain),
-        metric_column(board, "l1 ratio", "l1_ratio", statistic=geometric_mean),
-        seconds_column(board, "s a volume"),
+        *_interval_and_rank(dice, ranking),
+        metric_column(cohort, "AUPRC", "auprc", chain),
+        metric_column(cohort, "AUROC", "auroc", chain),
+        metric_column(cohort, "Precision", "precision", chain, protocol),
+        metric_column(cohort, "Recall", "recall", chain, protocol),
+        metric_column(cohort, "False alarms > 10 mm", "alarm_fraction_far", chain, protocol),
+        metric_column(cohort, "AUPRC pooled", "auprc_pooled", chain),
+        metric_column(cohort, "l1 ratio", "l1_ratio", statistic=geometric_mean),
+        seconds_column(cohort, "s a volume"),
     ]
-    lead: dict[str, Callable[[Hashable], str]] = {"Method": board.label}
-    if board.supervision:
-        lead["Supervision"] = board.supervision_of
-    lead["Patients"] = board.patients_of
-    if max(board.seeds.values()) > 1:
-        lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(board, str(method))
+    lead: dict[str, Callable[[Hashable], str]] = {"Method": cohort.label}
+    if cohort.supervision:
+        lead["Supervision"] = cohort.supervision_of
+    lead["Patients"] = cohort.patients_of
+    if max(cohort.seeds.values()) > 1:
+        lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(cohort, str(method))
         lead["Dice over seeds"] = lambda method: _range(dice.numbers[method].seeds)
-    return markdown_table(ranked(board, chain), lead, columns)
+    return markdown_table(ranked(cohort, chain), lead, columns)
 
 
-def _interval_and_rank(dice: Column, found: Decided | None) -> list[Column]:
-    if found is None:
+def _interval_and_rank(dice: Column, ranking: Ranking | None) -> list[Column]:
+    if ranking is None:
         return []
-    known = set(found.methods)
+    known = set(ranking.methods)
     lines = [line for line in dice.numbers if line in known]
     blank: dict[Hashable, str] = {line: "" if line == PERFECT_MAP else MISSING for line in dice.numbers}
-    intervals = {line: found.interval_text(str(line)) for line in lines}
-    ranks = {line: found.rank_text(str(line)) for line in lines}
-    title = f"{100 * found.first['level']:.0f} % interval"
+    intervals = {line: ranking.interval_text(str(line)) for line in lines}
+    ranks = {line: ranking.rank_text(str(line)) for line in lines}
+    title = f"{100 * ranking.first['level']:.0f} % interval"
     return [Column(title, dice.numbers, texts=blank | intervals), Column("Rank", dice.numbers, texts=blank | ranks)]
 
 
-def metric_column(
-    board: Board, title: str, metric: str, chain: str = "", protocol: str = "", statistic: Statistic = pd.Series.mean
-) -> Column:
-    """A metric of all methods; the best is marked where there are patients enough to tell."""
-    numbers = board.numbers(metric, chain, protocol, statistic)
-    higher_is_better = METRICS[metric].higher_is_better if board.testable else None
-    return Column(title, numbers, higher_is_better, unranked=board.labelled)
-
-
-def seconds_column(board: Board, title: str) -> Column:
-    lower_is_better = False if board.testable else None
-    return Column(title, board.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", board.labelled)
-
-
-def ranked(board: Board, chain: str) -> list[Hashable]:
+def ranked(cohort: CohortResults, chain: str) -> list[Hashable]:
     """The methods, best AUPRC first and those without one last; below them what uses labels, then the perfect map.
 
     Where there are too few patients to rank them by, methods stand in the order of the study.
     """
-    areas, labelled = board.numbers("auprc", chain), board.labelled
-    methods: list[Hashable] = [method for method in board.seeds if method not in labelled]
-    if board.testable:
+    areas, labelled = cohort.numbers("auprc", chain), cohort.labelled
+    methods: list[Hashable] = [method for method in cohort.seeds if method not in labelled]
+    if cohort.testable:
         methods.sort(key=lambda method: -areas[method].value if areas[method].defined else np.inf)
     return [*methods, *labelled, PERFECT_MAP]
 
 
-def dice_table(board: Board, chains: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
+def dice_table(cohort: CohortResults, chains: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
     """Mean Dice of every method under every choice; the best is bold only where it is to be `marked`."""
     columns = [
-        metric_column(board, f"{chain}, {protocol}", "dice", chain, protocol)
+        metric_column(cohort, f"{chain}, {protocol}", "dice", chain, protocol)
         for chain in chains
         for protocol in protocols
     ]
     if not marked:
         columns = [replace(column, higher_is_better=None) for column in columns]
-    return markdown_table([*board.seeds, PERFECT_MAP], {"Method": board.label}, columns)
+    return markdown_table([*cohort.seeds, PERFECT_MAP], {"Method": cohort.label}, columns)
 
 
-def alarm_table(board: Board, chains: Sequence[str], protocol: str) -> str:
-    """What is raised in healthy scans, a line a method and chain; the scan is the unit."""
-    lines = [(method, chain) for method in board.seeds for chain in ([MISSING] if board.of(method).empty else chains)]
-
-    def column(title: str, metric: str, digits: int, statistic: Statistic = pd.Series.mean) -> Column:
-        numbers: dict[Hashable, Number] = {
-            (method, chain): board.scan_number(method, metric, chain, protocol, statistic) for method, chain in lines
-        }
-        return Column(title, numbers, show=lambda one: f"{one.value:.{digits}f}")
-
-    columns = [
-        column("Scans with any alarm", "alarm", 2),
-        column("Alarms a scan", "alarms", 1),
-        column("ml a scan", "alarm_ml", 1),
-        column("Alarmed fraction: median", "alarm_fraction", 4, pd.Series.median),
-        column("lower quartile", "alarm_fraction", 4, lambda values: float(values.quantile(0.25))),
-        column("upper quartile", "alarm_fraction", 4, lambda values: float(values.quantile(0.75))),
-    ]
-    lead: dict[str, Callable[[tuple[str, str]], str]] = {
-        "Method": lambda line: board.label(line[0]),
-        "Chain": lambda line: line[1],
-        "Scans": lambda line: str(board.of(line[0])["case_id"].replace("", nan).nunique() or MISSING),
-    }
-    return markdown_table(lines, lead, columns)
-
-
-def cut_off_table(boards: Mapping[str, Board]) -> str:
+def cut_off_table(cohorts: Mapping[str, CohortResults]) -> str:
     """How much of the lesions lies outside the grid's box, a line a cohort; the same for all methods."""
 
     def cells(title: str) -> Sequence[str]:
-        rows = boards[title].rows.drop_duplicates(["case_id", "metric"])
+        rows = cohorts[title].rows.drop_duplicates(["case_id", "metric"])
         whole, lost = (select(rows, name)["value"] for name in ("lesion_ml", "lesion_outside_grid_ml"))
         if lost.empty:
             return [MISSING] * 5
@@ -243,18 +148,7 @@ def cut_off_table(boards: Mapping[str, Board]) -> str:
         return [str(len(lost)), *(f"{ml:.2f}" for ml in numbers), f"{int((lost > 0).sum())} of {len(lost)}"]
 
     headers = ["Cohort", "Cases", "Lesion ml, mean", "Cut off ml, mean", "Cut off ml, most", "Cases that lose any"]
-    return github_table(headers, [[escape(title), *cells(title)] for title in boards], 1)
-
-
-def nan_table(boards: Mapping[str, Board]) -> str:
-    """How often each metric of a case is undefined, over all methods and choices; "" where nothing is."""
-    lines = []
-    for title, board in boards.items():
-        for metric, values in of_cases(board.rows).groupby("metric")["value"]:
-            if values.isna().any():
-                rule = METRICS[str(metric)].undefined if metric in METRICS else ""
-                lines.append([escape(title), escape(str(metric)), f"{values.isna().sum()} of {len(values)}", rule])
-    return github_table(["Cohort", "Metric", "Undefined rows", "Undefined where"], lines, 4)
+    return github_table(headers, [[escape(title), *cells(title)] for title in cohorts], 1)
 
 
 def _with_sd(number: Number) -> str:
@@ -262,8 +156,8 @@ def _with_sd(number: Number) -> str:
     return f"{number.value:.3f} ({sd})"
 
 
-def _seed_count(board: Board, method: str) -> str:
-    there, planned = board.of(method)["seed"].nunique(), board.seeds[method]
+def _seed_count(cohort: CohortResults, method: str) -> str:
+    there, planned = cohort.of(method)["seed"].nunique(), cohort.seeds[method]
     return str(there) if there == planned else f"{there} of {planned}"
 
 
@@ -271,35 +165,13 @@ def _range(values: Sequence[float]) -> str:
     return f"{min(values):.3f} to {max(values):.3f}" if len(values) > 1 else MISSING
 
 
-NEVER_RANKED = ", never ranked"
-
-
-def lesion_table(board: Board, chain: str, protocol: str) -> str:
+def lesion_table(cohort: CohortResults, chain: str, protocol: str) -> str:
     """Lesions and surfaces instead of voxels; "" where none of it is computed."""
     wanted = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms", "hd95", "surface_dice", "regret")
-    there = set(select_chain(board.rows, chain)["metric"])
+    there = set(select_chain(cohort.rows, chain)["metric"])
     known = [name for name in wanted if name in there]
-    columns = [metric_column(board, _titled(name), name, chain, protocol) for name in known]
+    columns = [metric_column(cohort, metric_title(name), name, chain, protocol) for name in known]
     whole = [name for name in ("froc", "froc_at_1", "oracle_dice") if name in there]
-    columns += [metric_column(board, _titled(name), name, chain) for name in whole]
+    columns += [metric_column(cohort, metric_title(name), name, chain) for name in whole]
     columns = [replace(one, higher_is_better=None) if one.title.endswith(NEVER_RANKED) else one for one in columns]
-    return markdown_table(ranked(board, chain), {"Method": board.label}, columns) if columns else ""
-
-
-def _titled(name: str) -> str:
-    """With its unit; what has seen the test labels says so."""
-    unit = METRICS[name].unit
-    return METRICS[name].title + (f" ({unit})" if unit else "") + (NEVER_RANKED if name == "oracle_dice" else "")
-
-
-def closeness_table(board: Board) -> str:
-    """How close reconstructions are to healthy images, a column a metric; "" where nothing reconstructs."""
-    wanted = ("l1", "ssim", "psnr", "wasserstein_1", "histogram_js", "histogram_kl", "histogram_entropy_difference")
-    there = set(board.rows["metric"])
-    columns = [
-        Column(_titled(name), board.numbers(name), METRICS[name].higher_is_better if board.testable else None)
-        for name in wanted
-        if name in there
-    ]
-    methods = [method for method in board.seeds if "l1" in set(board.of(method)["metric"])]
-    return markdown_table(methods, {"Method": board.label}, columns) if methods else ""
+    return markdown_table(ranked(cohort, chain), {"Method": cohort.label}, columns) if columns else ""

@@ -1,11 +1,15 @@
-"""Column: one number a line below one heading, the best of them marked; and tables made of columns."""
+"""Column: one number a line below one heading, the best of them marked; and the tables made of columns."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import pandas as pd
+
+from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, UNDEFINED, github_table
-from reports.model.numbers import PERFECT_MAP, Number
+from reports.model.cohort_results import CohortResults
+from reports.model.numbers import PERFECT_MAP, Number, Statistic
 
 Line = TypeVar("Line", bound=Hashable)
 Lead = Mapping[str, Callable[[Line], str]]
@@ -76,3 +80,31 @@ SIGNS = {
     "not separable": "?",
     "not testable": MISSING,
 }
+
+
+def metric_column(
+    cohort: CohortResults,
+    title: str,
+    metric: str,
+    chain: str = "",
+    protocol: str = "",
+    statistic: Statistic = pd.Series.mean,
+) -> Column:
+    """A metric of all methods; the best is marked where there are patients enough to tell."""
+    numbers = cohort.numbers(metric, chain, protocol, statistic)
+    higher_is_better = METRICS[metric].higher_is_better if cohort.testable else None
+    return Column(title, numbers, higher_is_better, unranked=cohort.labelled)
+
+
+def seconds_column(cohort: CohortResults, title: str) -> Column:
+    lower_is_better = False if cohort.testable else None
+    return Column(title, cohort.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", cohort.labelled)
+
+
+NEVER_RANKED = ", never ranked"
+
+
+def metric_title(name: str) -> str:
+    """With its unit; what has seen the test labels says so."""
+    unit = METRICS[name].unit
+    return METRICS[name].title + (f" ({unit})" if unit else "") + (NEVER_RANKED if name == "oracle_dice" else "")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from benchmark.storage.fits import SPEEDS, DataCard
 from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
-from reports.model.run_results import Findings
+from reports.model.run_results import RunResults
 
 USES: Mapping[str, str] = {
     "healthy-val": "healthy validation scans, no label",
@@ -16,22 +16,22 @@ USES: Mapping[str, str] = {
 HEADINGS = ["Method", "Its map has seen", "Trained on", "Hyper-parameters", "Healthy cases", "Steps", "Parameters"]
 
 
-def data_cards(findings: Findings) -> str:
+def data_cards(results: RunResults) -> str:
     """A line a method and a line a threshold; supervision of a number is the most of both."""
     parts = [
-        findings.heading("Data cards"),
+        results.heading("Data cards"),
         "A Dice has seen what its map and its threshold have seen; AUPRC and AUROC know no threshold.",
-        _methods(findings) or "No data card is kept: this run was fitted by an earlier version.",
-        _thresholds(findings),
-        _said(findings),
+        _methods(results) or "No data card is kept: this run was fitted by an earlier version.",
+        _thresholds(results),
+        _said(results),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _methods(findings: Findings) -> str:
-    if not findings.cards:
+def _methods(results: RunResults) -> str:
+    if not results.cards:
         return ""
-    body = [[findings.whole.label(method), *_cells(findings.cards.get(method))] for method in findings.whole.seeds]
+    body = [[results.whole.label(method), *_cells(results.cards.get(method))] for method in results.whole.seeds]
     return github_table(HEADINGS, body, 5)
 
 
@@ -45,15 +45,15 @@ def _cells(kept: DataCard | None) -> list[str]:
     return [*map(escape, stated), escape(cases), steps, f"{kept.parameters:,}"]
 
 
-def _thresholds(findings: Findings) -> str:
-    chosen = [protocol_named(name) for name in findings.scoring.protocols]
+def _thresholds(results: RunResults) -> str:
+    chosen = [protocol_named(name) for name in results.scoring.protocols]
     body = [[f"`{one.name}`", USES.get(one.uses, escape(one.uses))] for one in chosen]
     return github_table(["Threshold", "Chosen on"], body, 2)
 
 
-def _said(findings: Findings) -> str:
+def _said(results: RunResults) -> str:
     """How fast methods trained, and where they differ from their papers."""
-    items = [_item(method, findings.cards[method]) for method in findings.whole.seeds if method in findings.cards]
+    items = [_item(method, results.cards[method]) for method in results.whole.seeds if method in results.cards]
     return "\n".join(item for item in items if item)
 
 

@@ -1,6 +1,6 @@
-"""The report's section of detection: precision against recall, lesions found against false alarms, and by size."""
+"""Section of detection: precision against recall, lesions found against false positives, Dice by lesion size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from benchmark.metrics import METRICS
 from benchmark.metrics.lesionwise import froc_point
-from reports.figures.style import figure_at, legend_below, places, style_of, tidy
+from benchmark.metrics.strata import STRATA
+from benchmark.storage.folder import RunFolder
+from benchmark.study.cells import Cell
+from reports.figures.style import figure_at, legend_below, log_axis, places, style_of, tidy
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.example_cases import shown_chain
-from reports.model.kept_curves import kept_lines
-from reports.model.run_results import Findings, cohort_title
-from reports.sections.lesion_size import by_size
+from reports.model.numbers import select
+from reports.model.ranking import ranking_of
+from reports.model.run_results import RunResults, cohort_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,31 +29,44 @@ EXPLAINED = (
     "is allowed: alarms that grow together do not count as few. A line a training seed. Recall ends below 1 where "
     "lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
 )
-STRATUM_ALL = "all"
+ALL_SIZES = "all"
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
+SHOWN = (("case", "dice"), ("case", "auprc"), ("lesion", "lesion_recall"))
+TITLES = {"case": "by the case's whole lesion volume", "lesion": "by the volume of each lesion"}
+NUMBERS = (
+    "mean",
+    "cases",
+    "patients",
+    "recall",
+    "precision",
+    "lesion_recall",
+    "false_alarms_a_scan",
+    "lesions",
+    "scans",
+)
+TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
 
 
-def detection(findings: Findings) -> str:
+def detection(results: RunResults) -> str:
     """Markdown; "" where no cell has curves. Draws a figure a cohort."""
-    figures, parts, drawn = findings.run.root / "figures", [], set()
-    for name, board in findings.lesion.items():
-        chain = shown_chain(findings, name)
-        pr, froc = (_of_chain(kept_lines(findings, name, file), chain) for file in ("pr", "froc"))
-        sizes = by_size(findings, name, chain)
+    figures, parts, drawn = results.run.root / "figures", [], set()
+    for name, cohort in results.lesion.items():
+        chain = shown_chain(results, name)
+        pr, froc = (_of_chain(kept_lines(results, name, file), chain) for file in ("pr", "froc"))
+        sizes = by_size(results, name, chain)
         if pr.empty and froc.empty and not sizes:
             continue
-        caution = [f"**{board.caution}**"] if board.caution else []
-        parts += [findings.heading(cohort_title(name), 3), *caution, f"Post-processing `{chain}`."]
+        parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines, f"Post-processing `{chain}`."]
         if not (pr.empty and froc.empty):
             path = figures / f"curves-{name}.svg"
-            draw_curves(pr, froc, list(findings.whole.seeds), path)
+            draw_curves(pr, froc, list(results.whole.seeds), path)
             drawn.add(path)
             parts.append(f"![Precision-recall and FROC curves, {escape(name)}](figures/{path.name})")
-            parts += _table(findings, froc)
+            parts += _froc_table(results, froc)
         parts += sizes
     for stale in {*figures.glob("curves-*.svg")} - drawn:
         stale.unlink()
-    return "\n\n".join([findings.heading("Detection curves, and by lesion size"), EXPLAINED, *parts]) if parts else ""
+    return "\n\n".join([results.heading("Detection curves, and by lesion size"), EXPLAINED, *parts]) if parts else ""
 
 
 def _of_chain(lines: pd.DataFrame, chain: str) -> pd.DataFrame:
@@ -75,7 +92,7 @@ def _draw_pr(panel: "Axes", lines: pd.DataFrame, methods: Sequence[str]) -> None
 
 
 def _draw_froc(panel: "Axes", lines: pd.DataFrame, methods: Sequence[str]) -> None:
-    for style, own in _styled(lines[lines["stratum"] == STRATUM_ALL], methods):
+    for style, own in _styled(lines[lines["stratum"] == ALL_SIZES], methods):
         # Alarms that have grown together are not few again: what was allowed once stays allowed.
         alarms, found = own["false_alarms_a_scan"].cummax(), own["lesion_recall"].cummax()
         panel.step(alarms, found, where="post", markevery=max(len(own) // 4, 1), **style)
@@ -98,17 +115,17 @@ def _styled(lines: pd.DataFrame, methods: Sequence[str]) -> list[tuple[dict[str,
     return made
 
 
-def _table(findings: Findings, froc: pd.DataFrame) -> list[str]:
+def _froc_table(results: RunResults, froc: pd.DataFrame) -> list[str]:
     """Share of lesions found at a few rates of false alarms, for whoever cannot see the curves."""
-    whole = froc[froc["stratum"] == STRATUM_ALL]
+    whole = froc[froc["stratum"] == ALL_SIZES]
     if whole.empty:
         return []
     body = []
-    for method in (name for name in findings.whole.seeds if name in set(whole["method"])):
+    for method in (name for name in results.whole.seeds if name in set(whole["method"])):
         seeds = [own for _, own in whole[whole["method"] == method].groupby("seed")]
         lesions, scans = (int(seeds[0][name].max()) for name in ("lesions", "scans"))
         cells = [_share(seeds, rate) for rate in RATES]
-        body.append([findings.whole.label(method), f"{lesions} in {scans}", *cells])
+        body.append([results.whole.label(method), f"{lesions} in {scans}", *cells])
     headers = ["Lesions found at", "Lesions in scans", *(f"{rate:g} a scan" for rate in RATES)]
     return [github_table(headers, body, 1)]
 
@@ -120,3 +137,107 @@ def _share(seeds: Sequence[pd.DataFrame], allowed: float) -> str:
     ]
     mean = float(np.mean(known))
     return MISSING if isnan(mean) else f"{mean:.2f}"
+
+
+def by_size(results: RunResults, cohort: str, chain: str) -> list[str]:
+    """A picture of Dice against volume, then a table a metric; [] where there is neither."""
+    ranking = ranking_of(results, cohort)
+    protocol = ranking.first["protocol"] if ranking is not None else ""
+    lines = kept_lines(results, cohort, "strata")
+    lines = lines[(lines["postprocessing"] == chain) & lines["protocol"].isin(["", protocol])]
+    means = lines[(lines["of"] == "case") & (lines["metric"] == "dice")]
+    tables = [_stratum_table(*one, lines, results) for one in SHOWN]
+    return [*_size_figure(results, cohort, chain, protocol, means), *filter(None, tables)]
+
+
+def _stratum_table(of: str, metric: str, lines: pd.DataFrame, results: RunResults) -> str:
+    own = lines[(lines["of"] == of) & (lines["metric"] == metric)]
+    if own.empty:
+        return ""
+    unit = "patients" if of == "case" else "lesions"
+    title = METRICS[metric].title if metric in METRICS else metric
+    told = f"**{title}** {TITLES[of]}; in brackets n of {unit}, means over training seeds."
+    return f"{told}\n\n{_means_by_stratum(results, own, of)}"
+
+
+def _means_by_stratum(results: RunResults, own: pd.DataFrame, of: str) -> str:
+    strata = [name for name in STRATA if name in set(own["stratum"])]
+    counted = "patients" if of == "case" else "cases"
+    sizes = own.groupby("stratum")[counted].max()
+    means = own.groupby(["method", "stratum"])["mean"].mean()
+    body = [
+        [results.whole.label(method), *(_mean_text(means.get((method, stratum), float("nan"))) for stratum in strata)]
+        for method in results.whole.seeds
+        if method in set(own["method"])
+    ]
+    return github_table(["Method", *(f"{escape(one)} [{sizes[one]:.0f}]" for one in strata)], body, 1)
+
+
+def _mean_text(value: float) -> str:
+    return MISSING if isnan(value) else f"{value:.3f}"
+
+
+def _size_figure(results: RunResults, cohort: str, chain: str, protocol: str, means: pd.DataFrame) -> list[str]:
+    rows = results.lesion[cohort].rows
+    sizes = select(rows, "lesion_ml").groupby("case_id")["value"].mean()
+    own = select(rows, "dice", chain, protocol)
+    own = own[own["method"].isin(list(results.whole.seeds))]
+    dice = own.pivot_table(index="case_id", columns="method", values="value", aggfunc="mean")
+    path = results.run.root / "figures" / f"sizes-{cohort}.svg"
+    if not protocol or dice.empty or sizes[sizes > 0].empty:
+        path.unlink(missing_ok=True)
+        return []
+    by_stratum = means.pivot_table(index="stratum", columns="method", values="mean", aggfunc="mean")
+    draw_sizes(dice, sizes, by_stratum, list(results.whole.seeds), path)
+    told = "*A mark a case, seeds averaged; lines: each method's mean over a stratum's patients.*"
+    return [f"![Dice of each case against its lesion volume, {escape(cohort)}](figures/{path.name})\n\n{told}"]
+
+
+def draw_sizes(
+    dice: pd.DataFrame, sizes: "pd.Series[float]", means: pd.DataFrame, methods: Sequence[str], path: Path
+) -> None:
+    """Write an SVG: a mark a case and method, and a line at a method's mean of each stratum.
+
+    Args:
+        dice: a line a case, a column a method.
+        sizes: ml by case.
+        means: a line a stratum, a column a method.
+    """
+    place = places(methods)
+    with figure_at(path, 6.4, 3.6) as figure:
+        axes = figure.subplots()
+        for method in (name for name in methods if name in dice.columns):
+            colour, marker, dash = style_of(place[method])
+            own = pd.DataFrame({"dice": dice[method], "ml": sizes}).dropna()
+            own = own[own["ml"] > 0]
+            axes.plot(own["ml"], own["dice"], marker, color=colour, markersize=3.5, alpha=0.6, label=method)
+            for stratum in (name for name in means.index if method in means.columns and name != ALL_SIZES):
+                low, high = STRATA[stratum]
+                ends = max(low, sizes[sizes > 0].min()), min(high, sizes.max())
+                axes.hlines(means.loc[stratum, method], *ends, color=colour, lw=1.8, linestyle=dash)
+        axes.set(xscale="log", xlabel="lesion volume of the case (ml)", ylabel="Dice", ylim=(-0.02, 1))
+        log_axis(axes.xaxis)
+        tidy(axes)
+        legend_below(figure, axes)
+
+
+def kept_lines(results: RunResults, cohort: str, name: str) -> pd.DataFrame:
+    """The lines of `NAME.csv` of every unshifted cell of a cohort, in the split that is reported.
+
+    Returns:
+        A frame with `method` and `seed` beside the file's columns; empty where no cell has the file.
+    """
+    frames = list(_frames(results.run, [cell for cell in results.cells if cell.cohort.dataset == cohort], name))
+    if not frames:
+        return pd.DataFrame(columns=["method", "seed", *TEXT, *NUMBERS])
+    whole = pd.concat(frames, ignore_index=True)
+    return whole[whole["split"] == results.split]
+
+
+def _frames(run: RunFolder, cells: list[Cell], name: str) -> Iterator[pd.DataFrame]:
+    for cell in cells:
+        path = run.cell(cell) / f"{name}.csv"
+        if path.is_file():
+            text = dict.fromkeys(TEXT, str)
+            frame = pd.read_csv(path, dtype=text, na_values=["nan"], keep_default_na=False)
+            yield frame.assign(method=cell.fit.method, seed=cell.fit.seed)

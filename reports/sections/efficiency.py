@@ -9,8 +9,8 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from reports.figures.style import figure_at, log_axis, places, style_of, tidy
 from reports.markup.markdown import MISSING, escape, github_table
-from reports.model.ranking import decided
-from reports.model.run_results import Findings, cohort_title
+from reports.model.ranking import ranking_of
+from reports.model.run_results import RunResults, cohort_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,42 +24,41 @@ EXPLAINED = (
 AXES = {"seconds": ("s a volume", "first_in_time"), "bytes": ("GB at most", "first_in_memory")}
 
 
-def quality_and_cost(findings: Findings) -> str:
+def quality_and_cost(results: RunResults) -> str:
     """Markdown; "" where nothing is summarised. Draws a figure a cohort."""
-    figures, lines = findings.run.root / "figures", findings.efficiency
+    figures, lines = results.run.root / "figures", results.efficiency
     parts, drawn = [], set()
-    for name in findings.lesion:
+    for name in results.lesion:
         own = lines[(lines["dataset"] == name) & lines["quality"].notna()]
         if own.empty or own["seconds"].isna().all():
             continue
         path = figures / f"cost-{name}.svg"
-        draw_cost(own, list(findings.whole.seeds), path)
+        draw_cost(own, list(results.whole.seeds), path)
         drawn.add(path)
-        parts += [findings.heading(cohort_title(name), 3), *_told(findings, name),
+        parts += [results.heading(cohort_title(name), 3), *_told(results, name),
                   f"![Quality against seconds a volume and memory, {escape(name)}](figures/{path.name})",
-                  _table(findings, own)]  # fmt: skip
+                  _table(results, own)]  # fmt: skip
     for stale in {*figures.glob("cost-*.svg")} - drawn:
         stale.unlink()
-    return "\n\n".join([findings.heading("Quality against time and memory"), EXPLAINED, *parts]) if parts else ""
+    return "\n\n".join([results.heading("Quality against time and memory"), EXPLAINED, *parts]) if parts else ""
 
 
-def _told(findings: Findings, name: str) -> list[str]:
-    board, found = findings.lesion[name], decided(findings, name)
-    caution = [f"**{board.caution}**"] if board.caution else []
-    if found is None:
-        return caution
-    one = found.first
+def _told(results: RunResults, name: str) -> list[str]:
+    cohort, ranking = results.lesion[name], ranking_of(results, name)
+    if ranking is None:
+        return cohort.caution_lines
+    one = ranking.first
     choice = [f"`{escape(one[part])}`" for part in ("postprocessing", "protocol") if one[part]]
-    return [*caution, f"{METRICS[one['metric']].title} under {', '.join(choice)}."]
+    return [*cohort.caution_lines, f"{METRICS[one['metric']].title} under {', '.join(choice)}."]
 
 
-def _table(findings: Findings, own: pd.DataFrame) -> str:
+def _table(results: RunResults, own: pd.DataFrame) -> str:
     title = METRICS[own["metric"].iloc[0]].title
-    labelled = own["method"].isin(findings.whole.labelled)
+    labelled = own["method"].isin(results.whole.labelled)
     ordered = own.assign(labelled=labelled).sort_values(["labelled", "quality"], ascending=[True, False], kind="stable")
     body = [
         [
-            findings.whole.label(line["method"]), f"{line['quality']:.3f}",
+            results.whole.label(line["method"]), f"{line['quality']:.3f}",
             MISSING if isnan(line["seconds"]) else f"{line['seconds']:.3f}", _yes(line["first_in_time"]),
             MISSING if isnan(line["bytes"]) else f"{line['bytes'] / 1e9:.2f}", _yes(line["first_in_memory"]),
             escape(line["measured"]),

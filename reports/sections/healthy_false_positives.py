@@ -1,12 +1,17 @@
-"""The report's table of false alarms in healthy scans, cohorts in and out of domain side by side."""
+"""Section of false positives in healthy scans: cohorts in and out of domain side by side, then each by chain."""
 
-from collections.abc import Iterator
-from math import isnan
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from math import isnan, nan
 
 import pandas as pd
 
+from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
-from reports.model.run_results import Findings, cohort_title
+from reports.model.cohort_results import CohortResults
+from reports.model.numbers import Number, Statistic
+from reports.model.ranking import domain, healthy_protocol
+from reports.model.run_results import RunResults, cohort_title
+from reports.sections.columns import Column, markdown_table
 
 EXPLAINED = (
     "People are the unit, a person's scans and the training seeds averaged. Any alarm: share of people's scans in "
@@ -17,32 +22,55 @@ COLUMNS = {"alarm": ("any alarm", 2), "alarms": ("alarms a scan", 1), "alarm_ml"
            "alarm_fraction": ("alarmed share of the brain", 4)}  # fmt: skip
 
 
-def alarms_compared(findings: Findings) -> str:
+def false_positives(results: RunResults) -> str:
+    protocol = healthy_protocol(results)
+    if not protocol or not results.scanned:
+        return ""
+    parts = [
+        results.heading("False alarms in healthy scans"),
+        f"Threshold `{protocol}`: {protocol_named(protocol).what}. Everything raised is false.",
+        *filter(None, [alarms_compared(results)]),
+    ]
+    explained = {
+        "in-domain": "in-domain: the cohort that the methods were fitted on",
+        "out-of-domain": "out-of-domain: another cohort",
+    }
+    for name, cohort in results.scanned.items():
+        where = domain(results, name)
+        parts += [results.heading(f"{cohort_title(name)}, {explained[where]}", 3), *cohort.caution_lines]
+        if results.validation and where == "in-domain":
+            parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
+        table = alarm_table(cohort, results.scoring.postprocessing, protocol)
+        parts += ["<details><summary>By chain, the unit is the scan</summary>", table, "</details>"]
+    return "\n\n".join(parts)
+
+
+def alarms_compared(results: RunResults) -> str:
     """A table a number, a line a method, a column a cohort; "" where nothing is summarised."""
     tables = [f"**{title[0].upper()}{title[1:]}**\n\n{github_table(headers, body, 1)}"
-              for _, title, _, headers, body in alarm_cells(findings)]  # fmt: skip
-    told = next((told for _, _, told, _, _ in alarm_cells(findings)), "")
+              for _, title, _, headers, body in alarm_cells(results)]  # fmt: skip
+    told = next((told for _, _, told, _, _ in alarm_cells(results)), "")
     return "\n\n".join([f"{told} {EXPLAINED}", *tables]) if tables else ""
 
 
-def alarm_cells(findings: Findings) -> Iterator[tuple[str, str, str, list[str], list[list[str]]]]:
+def alarm_cells(results: RunResults) -> Iterator[tuple[str, str, str, list[str], list[list[str]]]]:
     """Of each number its metric, its title, under what it is, headings and cells."""
-    lines = findings.alarms
+    lines = results.alarms
     for metric, (title, digits) in COLUMNS.items():
         own = lines[lines["metric"] == metric]
         if not own.empty:
             first = own.iloc[0]
             told = f"Post-processing `{first['postprocessing']}`, threshold `{escape(first['protocol'])}`."
-            yield metric, title, told, *_cells(findings, own, digits)
+            yield metric, title, told, *_cells(results, own, digits)
 
 
-def _cells(findings: Findings, own: pd.DataFrame, digits: int) -> tuple[list[str], list[list[str]]]:
+def _cells(results: RunResults, own: pd.DataFrame, digits: int) -> tuple[list[str], list[list[str]]]:
     cohorts = list(dict.fromkeys(zip(own["dataset"], own["domain"], strict=True)))
     cohorts.sort(key=lambda one: one[1] != "in-domain")
     headers = [f"{cohort_title(name)}, {domain}" for name, domain in cohorts]
     by = {(line["method"], line["dataset"]): line for _, line in own.iterrows()}
     body = [
-        [findings.whole.label(method), *(_cell(by.get((method, name)), digits) for name, _ in cohorts)]
+        [results.whole.label(method), *(_cell(by.get((method, name)), digits) for name, _ in cohorts)]
         for method in dict.fromkeys(own["method"])
     ]
     return ["Method", *headers], body
@@ -54,3 +82,29 @@ def _cell(line: "pd.Series[float] | None", digits: int) -> str:
         return MISSING
     interval = "" if isnan(line["low"]) else f" ({line['low']:.{digits}f} to {line['high']:.{digits}f})"
     return f"{line['mean']:.{digits}f}{interval}, n {line['n']:.0f}"
+
+
+def alarm_table(cohort: CohortResults, chains: Sequence[str], protocol: str) -> str:
+    """What is raised in healthy scans, a line a method and chain; the scan is the unit."""
+    lines = [(method, chain) for method in cohort.seeds for chain in ([MISSING] if cohort.of(method).empty else chains)]
+
+    def column(title: str, metric: str, digits: int, statistic: Statistic = pd.Series.mean) -> Column:
+        numbers: dict[Hashable, Number] = {
+            (method, chain): cohort.scan_number(method, metric, chain, protocol, statistic) for method, chain in lines
+        }
+        return Column(title, numbers, show=lambda one: f"{one.value:.{digits}f}")
+
+    columns = [
+        column("Scans with any alarm", "alarm", 2),
+        column("Alarms a scan", "alarms", 1),
+        column("ml a scan", "alarm_ml", 1),
+        column("Alarmed fraction: median", "alarm_fraction", 4, pd.Series.median),
+        column("lower quartile", "alarm_fraction", 4, lambda values: float(values.quantile(0.25))),
+        column("upper quartile", "alarm_fraction", 4, lambda values: float(values.quantile(0.75))),
+    ]
+    lead: dict[str, Callable[[tuple[str, str]], str]] = {
+        "Method": lambda line: cohort.label(line[0]),
+        "Chain": lambda line: line[1],
+        "Scans": lambda line: str(cohort.of(line[0])["case_id"].replace("", nan).nunique() or MISSING),
+    }
+    return markdown_table(lines, lead, columns)

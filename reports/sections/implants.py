@@ -17,9 +17,8 @@ from datasets.io.atomic import written_whole
 from datasets.spec import folder_name
 from reports.markup.markdown import escape, github_table, plain
 from reports.model.ranking import headline_chains
-from reports.model.run_results import Findings, cohort_title
-from reports.sections.cohort_tables import metric_column
-from reports.sections.columns import markdown_table
+from reports.model.run_results import RunResults, cohort_title
+from reports.sections.columns import markdown_table, metric_column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,20 +53,20 @@ RESTORED_EXPLAINED = (
 )
 
 
-def implanted_lesions(findings: Findings) -> str:
+def implanted_lesions(results: RunResults) -> str:
     """Markdown; "" for a run without implants. Draws a figure for each cohort of implants and chain."""
-    if findings.validation or not (findings.run.root / AUDIOGRAM).exists():
+    if results.validation or not (results.run.root / AUDIOGRAM).exists():
         return ""
-    points = _unshifted(findings.run, AUDIOGRAM)
-    chains = [name for name in headline_chains(findings) if name in set(points["postprocessing"])]
-    parts = [findings.heading("Lesion audiogram"), EXPLAINED]
+    points = _unshifted(results.run, AUDIOGRAM)
+    chains = [name for name in headline_chains(results) if name in set(points["postprocessing"])]
+    parts = [results.heading("Lesion audiogram"), EXPLAINED]
     for name in dict.fromkeys(points["dataset"]):
-        parts.append(findings.heading(cohort_title(name), 3))
+        parts.append(results.heading(cohort_title(name), 3))
         for chain in chains:
             own = points[(points["dataset"] == name) & (points["postprocessing"] == chain)]
-            parts += _of_chain(findings.run, name, chain, own)
-        parts += _restored(findings, name)
-    return "\n\n".join([*parts, *_more(findings.run)])
+            parts += _of_chain(results.run, name, chain, own)
+        parts += _restored(results, name)
+    return "\n\n".join([*parts, *_more(results.run)])
 
 
 def _of_chain(run: RunFolder, name: str, chain: str, points: pd.DataFrame) -> list[str]:
@@ -125,15 +124,15 @@ def _table(points: pd.DataFrame, written: Written) -> str:
     return github_table(["Method", "Contrast", *(f"{volume:g} ml" for volume in volumes)], body, 2)
 
 
-def _restored(findings: Findings, name: str) -> list[str]:
+def _restored(results: RunResults, name: str) -> list[str]:
     """What reconstructions make of the lesions; nothing where no method reconstructs."""
-    board = findings.lesion.get(name)
-    if board is None or not any(board.rows["metric"] == "restoration_l1"):
+    cohort = results.lesion.get(name)
+    if cohort is None or not any(cohort.rows["metric"] == "restoration_l1"):
         return []
     known = ("restoration_l1", "lesion_l1", "restoration_l1_outside")
-    columns = [replace(metric_column(board, METRICS[metric].title, metric), higher_is_better=None) for metric in known]
-    methods = [method for method in board.seeds if any(board.of(method)["metric"] == "restoration_l1")]
-    return [RESTORED_EXPLAINED, markdown_table(methods, {"Method": board.label}, columns)]
+    columns = [replace(metric_column(cohort, METRICS[metric].title, metric), higher_is_better=None) for metric in known]
+    methods = [method for method in cohort.seeds if any(cohort.of(method)["metric"] == "restoration_l1")]
+    return [RESTORED_EXPLAINED, markdown_table(methods, {"Method": cohort.label}, columns)]
 
 
 def _more(run: RunFolder, written: Written = escape) -> list[str]:

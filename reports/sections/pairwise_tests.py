@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from benchmark.metrics import METRICS
 from reports.figures.style import COLOURS, figure_at, tidy
 from reports.markup.markdown import escape, folded, github_table
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 from reports.model.numbers import PERFECT_MAP
-from reports.model.ranking import RECIPE, WEIGHTS, Decided, choice_told, decided
-from reports.model.run_results import Findings, cohort_title
+from reports.model.ranking import RECIPE, WEIGHTS, Ranking, choice_told, ranking_of
+from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import SIGNS
 
 if TYPE_CHECKING:
@@ -25,62 +25,62 @@ LEGEND = (
 )
 
 
-def separation(findings: Findings) -> str:
+def separation(results: RunResults) -> str:
     """Markdown; "" where no cohort has a pair that can be tested. Draws each such cohort's intervals."""
-    figures = findings.run.root / "figures"
+    figures = results.run.root / "figures"
     parts, drawn = [], set()
-    for name, board in findings.lesion.items():
-        found = decided(findings, name)
-        if found is None or not found.ranks:
+    for name, cohort in results.lesion.items():
+        ranking = ranking_of(results, name)
+        if ranking is None or not ranking.ranks:
             continue
         path = figures / f"standing-{name}.svg"
-        draw_forest(found, board, path)
+        draw_forest(ranking, cohort, path)
         drawn.add(path)
-        parts += _cohort(findings, name, found, path.name)
+        parts += _cohort(results, name, ranking, path.name)
     for stale in {*figures.glob("standing-*.svg")} - drawn:
         stale.unlink()
-    return "\n\n".join([findings.heading("Better, equivalent or not separable"), LEGEND, *parts]) if parts else ""
+    return "\n\n".join([results.heading("Better, equivalent or not separable"), LEGEND, *parts]) if parts else ""
 
 
-def _cohort(findings: Findings, name: str, found: Decided, figure: str) -> list[str]:
-    margin = found.pairs["margin"].dropna()
+def _cohort(results: RunResults, name: str, ranking: Ranking, figure: str) -> list[str]:
+    margin = ranking.pairs["margin"].dropna()
     told = (
         f"Margin of equivalence: {margin.iloc[0]:g}."
         if not margin.empty
         else "No margin was fixed, so nothing is called equivalent."
     )
-    title = METRICS[found.first["metric"]].title
+    title = METRICS[ranking.first["metric"]].title
     parts = [
-        findings.heading(cohort_title(name), 3),
-        f"{choice_told(found)}. {told}",
+        results.heading(cohort_title(name), 3),
+        f"{choice_told(ranking)}. {told}",
         f"![Mean {title} of each method with its interval, {escape(name)}](figures/{figure})",
-        matrix(found, found.question),
+        matrix(ranking, ranking.question),
     ]
-    if found.question == RECIPE:
+    if ranking.question == RECIPE:
         parts.append(
-            folded(f"The same of {WEIGHTS}: patients drawn anew, the fits as they are", matrix(found, WEIGHTS))
+            folded(f"The same of {WEIGHTS}: patients drawn anew, the fits as they are", matrix(ranking, WEIGHTS))
         )
     return parts
 
 
-def matrix(found: Decided, question: str) -> str:
-    headers, body = matrix_cells(found, question)
+def matrix(ranking: Ranking, question: str) -> str:
+    headers, body = matrix_cells(ranking, question)
     return github_table(headers, body, 1)
 
 
-def matrix_cells(found: Decided, question: str) -> tuple[list[str], list[list[str]]]:
+def matrix_cells(ranking: Ranking, question: str) -> tuple[list[str], list[list[str]]]:
     """Headings and cells, a line and a column a method, in the order of the rank sets."""
-    pairs = found.pairs[found.pairs["question"] == question]
+    pairs = ranking.pairs[ranking.pairs["question"] == question]
     known = {*pairs["a"], *pairs["b"]}
-    methods = list(dict.fromkeys(method for method in [*found.ranks, *found.methods] if method in known))
-    body = [[escape(a), *(_cell(found, a, b, question) for b in methods)] for a in methods]
+    methods = list(dict.fromkeys(method for method in [*ranking.ranks, *ranking.methods] if method in known))
+    body = [[escape(a), *(_cell(ranking, a, b, question) for b in methods)] for a in methods]
     return ["Line less column", *map(escape, methods)], body
 
 
-def _cell(found: Decided, a: str, b: str, question: str) -> str:
+def _cell(ranking: Ranking, a: str, b: str, question: str) -> str:
     if a == b:
         return ""
-    state, effect = found.state(a, b, question), found.effect(a, b, question)
+    state, effect = ranking.state(a, b, question), ranking.effect(a, b, question)
     if state == "not testable" or isnan(effect):
         return SIGNS["not testable"]
     return f"{SIGNS[state]} {effect:+.3f}"
@@ -90,20 +90,20 @@ WIDTH, LINE, REST = 6.4, 0.3, 0.9  # inches: the figure, a method, axis and lege
 SHAPES = {WEIGHTS: ("s", COLOURS[5], 0.14), RECIPE: ("o", COLOURS[0], -0.14)}
 
 
-def draw_forest(found: Decided, board: Board, path: Path) -> None:
+def draw_forest(ranking: Ranking, cohort: CohortResults, path: Path) -> None:
     """Write an SVG: circles are of the recipe, squares of the weights; hollow ones have no interval."""
-    methods = [*found.ranks, *(method for method in found.methods if method not in found.ranks)]
+    methods = [*ranking.ranks, *(method for method in ranking.methods if method not in ranking.ranks)]
     with figure_at(path, WIDTH, LINE * len(methods) + REST) as figure:
         axes = figure.subplots()
         for place, method in enumerate(methods):
             for question, (marker, colour, aside) in SHAPES.items():
-                _draw(axes, found.line(method, question), place + aside, marker, colour)
-        labels = [f"{_plain(board, method)}, {found.rank_text(method)}" for method in methods]
+                _draw(axes, ranking.line(method, question), place + aside, marker, colour)
+        labels = [f"{_plain(cohort, method)}, {ranking.rank_text(method)}" for method in methods]
         axes.set_yticks(range(len(methods)), labels, parse_math=False)
         axes.set_ylim(len(methods) - 0.5, -0.5)
-        axes.set_xlabel(f"{METRICS[found.first['metric']].title}, {100 * found.first['level']:.0f} % interval")
+        axes.set_xlabel(f"{METRICS[ranking.first['metric']].title}, {100 * ranking.first['level']:.0f} % interval")
         axes.set_title("method, rank set", loc="left", fontsize=8, color="0.35", x=-0.02, ha="right")
-        _perfect(axes, board, found)
+        _perfect(axes, cohort, ranking)
         tidy(axes)
         for question, (marker, colour, _) in SHAPES.items():
             axes.plot([], [], marker, color=colour, label=question)
@@ -120,12 +120,12 @@ def _draw(axes: "Axes", line: "object", place: float, marker: str, colour: str) 
     axes.plot([mean], [place], marker, color=colour, markersize=5, markerfacecolor=colour if with_interval else "none")
 
 
-def _perfect(axes: "Axes", board: Board, found: Decided) -> None:
+def _perfect(axes: "Axes", cohort: CohortResults, ranking: Ranking) -> None:
     """Where the truth itself comes out after the same chain."""
-    number = board.numbers(found.first["metric"], found.first["postprocessing"])[PERFECT_MAP]
+    number = cohort.numbers(ranking.first["metric"], ranking.first["postprocessing"])[PERFECT_MAP]
     if number.defined:
         axes.axvline(number.value, color="black", linestyle=":", linewidth=1, label="perfect map")
 
 
-def _plain(board: Board, method: str) -> str:
-    return f"{method} (floor)" if method in board.floors else method
+def _plain(cohort: CohortResults, method: str) -> str:
+    return f"{method} (floor)" if method in cohort.floors else method

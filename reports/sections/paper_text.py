@@ -16,34 +16,34 @@ from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
-from reports.model.run_results import Findings
+from reports.model.run_results import RunResults
 
 PACKAGES = ("python", "torch", "numpy", "scipy")
 
 
-def methods_section(findings: Findings) -> str:
+def methods_section(results: RunResults) -> str:
     """The paragraphs as Markdown, to be copied."""
     intro = "Made from what the run itself keeps; nothing in it was typed. Check it, cite the cohorts, and paste it."
-    paragraphs = [escape(one) for one in methods_paragraphs(findings)]
-    return "\n\n".join([findings.heading("Methods, as text for a paper"), intro, *paragraphs])
+    paragraphs = [escape(one) for one in methods_paragraphs(results)]
+    return "\n\n".join([results.heading("Methods, as text for a paper"), intro, *paragraphs])
 
 
-def methods_paragraphs(findings: Findings) -> list[str]:
+def methods_paragraphs(results: RunResults) -> list[str]:
     """Plain text: data, detectors, scoring, statistics and computation."""
     endpoint = read_endpoint()
-    parts = (_data(findings), _detectors(findings), _scoring(findings), _statistics(endpoint), _computation(findings))
+    parts = (_data(results), _detectors(results), _scoring(results), _statistics(endpoint), _computation(results))
     return [" ".join(part) for part in parts]
 
 
-def _data(findings: Findings) -> Iterator[str]:
-    fit, settings = findings.fits[0], findings.settings
+def _data(results: RunResults) -> Iterator[str]:
+    fit, settings = results.fits[0], results.settings
     sequence, healthy = fit.healthy.sequence.upper(), dataset(fit.healthy.dataset)
-    counts = {(card.train, card.val) for card in findings.cards.values() if card.healthy == healthy.name}
+    counts = {(card.train, card.val) for card in results.cards.values() if card.healthy == healthy.name}
     sizes = " or ".join(f"{train} to train on and {val} to validate on" for train, val in sorted(counts))
     told = f": {sizes}" if sizes else ""
     yield f"Detectors saw healthy {sequence} scans of {healthy.title} ({healthy.reference}){told}."
-    scored = [_cohort(findings, name) for name in findings.cohorts if name not in findings.empty]
-    where = "validation cases, the test split being closed" if findings.validation else "test split"
+    scored = [_cohort(results, name) for name in results.cohorts if name not in results.empty]
+    where = "validation cases, the test split being closed" if results.validation else "test split"
     yield f"Anomaly maps were made and scored ({where}) in {'; '.join(scored)}."
     grid = fit.grid
     low, high = grid.percentiles
@@ -54,31 +54,31 @@ def _data(findings: Findings) -> Iterator[str]:
     )
     if settings["limit"] is not None:
         yield f"At most {settings['limit']} healthy and as many lesion cases of each split were used."
-    flags = sorted({flag for cell in findings.cells for flag in cell.flags})
+    flags = sorted({flag for cell in results.cells for flag in cell.flags})
     if flags:
         yield f"All numbers are flagged: {', '.join(flags)}."
 
 
-def _cohort(findings: Findings, name: str) -> str:
+def _cohort(results: RunResults, name: str) -> str:
     """A cohort with how many patients and healthy people were scored, and its reference."""
     spec = dataset(name)
     counts = []
-    for boards, noun in ((findings.lesion, "patient"), (findings.scanned, "healthy person")):
-        board = boards.get(name)
-        if board is not None and board.patients:
+    for cohorts, noun in ((results.lesion, "patient"), (results.scanned, "healthy person")):
+        cohort = cohorts.get(name)
+        if cohort is not None and cohort.patients:
             plural = {"patient": "patients", "healthy person": "healthy people"}[noun]
-            counts.append(f"{board.patients} {noun if board.patients == 1 else plural}")
+            counts.append(f"{cohort.patients} {noun if cohort.patients == 1 else plural}")
     return f"{spec.title} ({', '.join([*counts, spec.reference])})"
 
 
-def _detectors(findings: Findings) -> Iterator[str]:
-    whole = findings.whole
+def _detectors(results: RunResults) -> Iterator[str]:
+    whole = results.whole
     rivals = [name for name in whole.seeds if name not in whole.floors]
     named = ", ".join(rivals) or "none"
     floors = ", ".join(name for name in whole.seeds if name in whole.floors)
     yield f"Methods: {named}." + (f" Floors, which any method has to beat: {floors}." if floors else "")
     counts = sorted(set(whole.seeds.values()))
-    folds = findings.fits[0].folds
+    folds = results.fits[0].folds
     if folds:
         yield f"Each was fitted on {folds} folds of the healthy subjects."
     else:
@@ -90,12 +90,12 @@ def _detectors(findings: Findings) -> Iterator[str]:
     yield "All hyper-parameters are listed in the resolved configuration."
 
 
-def _scoring(findings: Findings) -> Iterator[str]:
-    chains = [f"{name} ({_chain(CHAINS[name])})" for name in findings.scoring.postprocessing if name in CHAINS]
+def _scoring(results: RunResults) -> Iterator[str]:
+    chains = [f"{name} ({_chain(CHAINS[name])})" for name in results.scoring.postprocessing if name in CHAINS]
     yield f"Post-processing: {'; '.join(chains)}."
-    protocols = [f"{name}: {protocol_named(name).what}" for name in findings.scoring.protocols]
+    protocols = [f"{name}: {protocol_named(name).what}" for name in results.scoring.protocols]
     yield f"Thresholds: {'; '.join(protocols)}."
-    oracles = [name for name in findings.scoring.protocols if protocol_named(name).sees_test_labels]
+    oracles = [name for name in results.scoring.protocols if protocol_named(name).sees_test_labels]
     if oracles:
         yield f"Thresholds that see test labels ({', '.join(oracles)}) are upper bounds and never ranked."
     yield (
@@ -136,17 +136,17 @@ def _statistics(endpoint: Endpoint) -> Iterator[str]:
     )
 
 
-def _computation(findings: Findings) -> Iterator[str]:
-    stored = read_json(findings.run.study)
-    path = findings.run.root / "environment.json"
+def _computation(results: RunResults) -> Iterator[str]:
+    stored = read_json(results.run.study)
+    path = results.run.root / "environment.json"
     known = read_json(path) if path.is_file() else {}
     versions = ", ".join(f"{name} {known[name]}" for name in PACKAGES if name in known)
     where = ", ".join(filter(None, [known.get("processor"), known.get("gpu")]))
     yield (
         f"Computed with uadbench {stored['version']}{f' ({versions})' if versions else ''}"
-        f"{f' on {where}' if where else ''}, inference in {findings.settings['precision']}."
+        f"{f' on {where}' if where else ''}, inference in {results.settings['precision']}."
     )
-    digests = {cell.cohort.dataset: cell.cohort.digest for cell in findings.cells}
+    digests = {cell.cohort.dataset: cell.cohort.digest for cell in results.cells}
     yield f"Data digests: {', '.join(f'{name} {digest[:12]}' for name, digest in digests.items())}."
 
 

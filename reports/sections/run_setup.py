@@ -7,67 +7,64 @@ from typing import Any
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
 from benchmark.study.cells import Fit
-from benchmark.study.study import Study
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
-from reports.model.run_results import Findings, cohort_title
+from reports.model.run_results import RunResults, cohort_title
 from reports.sections.notes import badges
 
 
-def opening(findings: Findings) -> str:
+def opening(results: RunResults) -> str:
     """The title and the badges."""
-    title = findings.heading(f"Run {escape(findings.run.root.resolve().name)}", 1)
-    return "\n\n".join([title, *(f"> {badge}" for badge in badges(findings))])
+    title = results.heading(f"Run {escape(results.run.root.resolve().name)}", 1)
+    return "\n\n".join([title, *(f"> {badge}" for badge in badges(results))])
 
 
-def facts(findings: Findings, study: Study | None) -> str:
-    """A list of what was run, on what, with what.
-
-    Args:
-        study: None where the data are not there any more; then nothing is said of their number.
-    """
-    lines = [f"- **{name}**: {text}" for name, text in _facts(findings, study)]
-    return "\n".join([findings.heading("What was run"), "", *lines])
+def facts(results: RunResults) -> str:
+    """A list of what was run, on what, with what."""
+    lines = [f"- **{name}**: {text}" for name, text in _facts(results)]
+    return "\n".join([results.heading("What was run"), "", *lines])
 
 
-def _facts(findings: Findings, study: Study | None) -> Iterator[tuple[str, str]]:
-    fit, settings, whole = findings.fits[0], findings.settings, findings.whole
+def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
+    fit, settings, whole = results.fits[0], results.settings, results.whole
     yield "Methods", ", ".join(whole.label(method) for method in whole.seeds)
-    yield "Fitted on", f"{cohort_title(fit.healthy.dataset)}, {fit.healthy.sequence}{_sizes(findings, study)}"
-    yield "Scored on", ", ".join(cohort_title(name) for name in findings.cohorts if name not in findings.empty)
-    yield "Grid", _grid(findings)
-    yield _fits_told(findings)
-    version = read_json(findings.run.study)["version"]
-    yield "Computed", f"by uadbench {version} on {_devices(findings)}, inference in {settings['precision']}"
-    yield from _environment(findings)
+    yield "Fitted on", f"{cohort_title(fit.healthy.dataset)}, {fit.healthy.sequence}{_sizes(results)}"
+    yield "Scored on", ", ".join(cohort_title(name) for name in results.cohorts if name not in results.empty)
+    yield "Grid", _grid(results)
+    yield _fits_told(results)
+    version = read_json(results.run.study)["version"]
+    yield "Computed", f"by uadbench {version} on {_devices(results)}, inference in {settings['precision']}"
+    yield from _environment(results)
     if settings["limit"] is not None:
         yield "Limit", f"at most {settings['limit']} healthy and as many lesion cases of each split"
     if sorted(settings["splits"]) != ["test", "val"]:
         yield "Splits", ", ".join(settings["splits"])
-    done = sum(cell_state(findings.run, cell, findings.scoring) == "done" for cell in findings.cells)
-    yield "Cells", f"{done} of {len(findings.cells)} done"
-    if findings.shifted:
-        names = ", ".join(f"`{name}`" for name in dict.fromkeys(cell.shift.label for cell in findings.shifted))
-        yield "Shifts", f"{names}: {len(findings.shifted)} more cells, under Under shift"
+    done = sum(cell_state(results.run, cell, results.scoring) == "done" for cell in results.cells)
+    yield "Cells", f"{done} of {len(results.cells)} done"
+    if results.shifted:
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(cell.shift.label for cell in results.shifted))
+        yield "Shifts", f"{names}: {len(results.shifted)} more cells, under Under shift"
 
 
-def _fits_told(findings: Findings) -> tuple[str, str]:
-    seeds = ", ".join(map(str, sorted({one.seed for one in findings.fits})))
-    folds = findings.fits[0].folds
+def _fits_told(results: RunResults) -> tuple[str, str]:
+    seeds = ", ".join(map(str, sorted({one.seed for one in results.fits})))
+    folds = results.fits[0].folds
     if not folds:
         return "Training seeds", seeds
     return "Folds", f"{seeds} of {folds}, each validated on in turn and trained with its number as seed"
 
 
-def _sizes(findings: Findings, study: Study | None) -> str:
+def _sizes(results: RunResults) -> str:
+    """How many cases were fitted on; nothing where the data are not there any more."""
+    study = results.scans.study
     if study is None:
         return ""
-    train, val = (len(study.training_cases(findings.fits[0], split)) for split in ("train", "val"))
+    train, val = (len(study.training_cases(results.fits[0], split)) for split in ("train", "val"))
     return f": {train} healthy cases to train on, {val} to validate on"
 
 
-def _grid(findings: Findings) -> str:
-    grid = findings.fits[0].grid
+def _grid(results: RunResults) -> str:
+    grid = results.fits[0].grid
     lowest, highest = grid.percentiles
     return (
         f"{' x '.join(map(str, grid.shape))} voxels of {grid.spacing:g} mm; "
@@ -75,29 +72,29 @@ def _grid(findings: Findings) -> str:
     )
 
 
-def _devices(findings: Findings) -> str:
-    records = [findings.run.cell(cell) / "cell.json" for cell in findings.cells]
+def _devices(results: RunResults) -> str:
+    records = [results.run.cell(cell) / "cell.json" for cell in results.cells]
     inferences = [read_json(path).get("inference") for path in records if path.exists()]
     return ", ".join(sorted({inference["device"] for inference in inferences if inference})) or "an unknown device"
 
 
-def _environment(findings: Findings) -> Iterator[tuple[str, str]]:
-    path = findings.run.root / "environment.json"
+def _environment(results: RunResults) -> Iterator[tuple[str, str]]:
+    path = results.run.root / "environment.json"
     if path.is_file():
         yield "Environment", "; ".join(escape(f"{name} {value}") for name, value in read_json(path).items())
 
 
-def configurations(findings: Findings) -> str:
+def configurations(results: RunResults) -> str:
     """TOML tables of what each method was run with, then where each fit's keys."""
     fence = "```"
-    tables = "\n\n".join(_tables(findings))
-    keys = "\n".join(_keys(findings))
+    tables = "\n\n".join(_tables(results))
+    keys = "\n".join(_keys(results))
     return "\n\n".join(
         [
-            findings.heading("Resolved configuration"),
+            results.heading("Resolved configuration"),
             "Defaults, preset, TOML file and command line resolved; equal for all seeds of a method.",
             f"{fence}toml\n{tables}\n{fence}",
-            f"<details><summary>Keys of {len(findings.fits)} fits and {len(findings.cells)} cells</summary>",
+            f"<details><summary>Keys of {len(results.fits)} fits and {len(results.cells)} cells</summary>",
             keys,
             "</details>",
         ]
@@ -115,13 +112,13 @@ def toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _tables(findings: Findings) -> Iterator[str]:
-    settings = {"precision": findings.settings["precision"], "splits": findings.settings["splits"],
-                "postprocessing": list(findings.scoring.postprocessing),
-                "protocols": list(findings.scoring.protocols)}  # fmt: skip
+def _tables(results: RunResults) -> Iterator[str]:
+    settings = {"precision": results.settings["precision"], "splits": results.settings["splits"],
+                "postprocessing": list(results.scoring.postprocessing),
+                "protocols": list(results.scoring.protocols)}  # fmt: skip
     yield _table("run", settings)
-    yield _table("grid", findings.settings["grid"])
-    for fit in {fit.method: fit for fit in findings.fits}.values():
+    yield _table("grid", results.settings["grid"])
+    for fit in {fit.method: fit for fit in results.fits}.values():
         yield _table(fit.method, fit.config)
 
 
@@ -131,11 +128,11 @@ def _table(name: str, fields: Mapping[str, Any]) -> str:
     )
 
 
-def _keys(findings: Findings) -> Iterator[str]:
-    for fit in findings.fits:
-        keys = [f"{cell.cohort.dataset} `{cell.key}`" for cell in findings.cells if cell.fit == fit]
+def _keys(results: RunResults) -> Iterator[str]:
+    for fit in results.fits:
+        keys = [f"{cell.cohort.dataset} `{cell.key}`" for cell in results.cells if cell.fit == fit]
         yield (
-            f"- **{escape(fit.method)}**, seed {fit.seed}{_training(findings.run, fit)}: fit `{fit.key}`; cells "
+            f"- **{escape(fit.method)}**, seed {fit.seed}{_training(results.run, fit)}: fit `{fit.key}`; cells "
             f"{', '.join(keys)}"
         )
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmark.analysis.summaries.shift_areas import IDENTITY
+from benchmark.metrics import METRICS
 from reports.figures.style import COLOURS, MARKERS, figure_at, legend_below, tidy
 from reports.markup.markdown import MISSING, UNDEFINED, escape, folded, github_table
 from reports.model.numbers import Number
 from reports.model.ranking import domain
-from reports.model.run_results import Findings, cohort_title
+from reports.model.run_results import RunResults, cohort_title
 from reports.model.shift_responses import Line, Response, healthy_responses, lesion_responses
-from reports.sections.shift_areas import area_tables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,26 +30,31 @@ LEGEND = (
     "|shifted - unshifted image| over healthy tissue, of intensities in [0, 1], before any matching. The dose is "
     "what severities of different shifts have in common; that of gamma and transfer is as it comes."
 )
+AREAS = (
+    "Area under the dose-response curve, trapezoid, divided by the highest dose: the mean over all doses up to it, in "
+    "the metric's own unit, as its change from the unshifted one with the 95 % interval over people (bootstrap-t, "
+    "these weights). In brackets behind a shift its highest dose: shifts with other doses are not comparable."
+)
 
 
-def under_shift(findings: Findings) -> str:
+def under_shift(results: RunResults) -> str:
     """Per cohort a summary, curves, and foldable tables of every level; "" without shifted cells."""
-    lesion, healthy = lesion_responses(findings), healthy_responses(findings)
-    figures = findings.run.root / "figures"
+    lesion, healthy = lesion_responses(results), healthy_responses(results)
+    figures = results.run.root / "figures"
     drawn = set()
-    parts = [findings.heading("Under shift"), LEGEND]
+    parts = [results.heading("Under shift"), LEGEND]
     for one in (*lesion, *healthy):
         is_lesion = one in lesion
         path = figures / f"shift-{'lesion' if is_lesion else 'healthy'}-{one.cohort}.svg"
-        what = "Dice, AUPRC" if is_lesion else f"healthy alarms, {domain(findings, one.cohort)}"
+        what = "Dice, AUPRC" if is_lesion else f"healthy alarms, {domain(results, one.cohort)}"
         parts += [
-            findings.heading(f"{cohort_title(one.cohort)}: {what}", 3),
+            results.heading(f"{cohort_title(one.cohort)}: {what}", 3),
             f"Post-processing `{one.chain}`, threshold `{one.protocol}`. {_summary_said(one, is_lesion)}",
-            summary_table(one, findings.whole.label, lesion=is_lesion),
+            summary_table(one, results.whole.label, lesion=is_lesion),
             _figure(one, path, lesion=is_lesion),
-            *area_tables(findings, one.cohort, lesion=is_lesion),
+            *area_tables(results, one.cohort, lesion=is_lesion),
             *(
-                folded(f"{escape(kind)}, every level", detail_table(one, kind, findings.whole.label, lesion=is_lesion))
+                folded(f"{escape(kind)}, every level", detail_table(one, kind, results.whole.label, lesion=is_lesion))
                 for kind in one.kinds
             ),
         ]
@@ -58,9 +64,9 @@ def under_shift(findings: Findings) -> str:
     return "\n\n".join(parts) if lesion or healthy else ""
 
 
-def worst_shifts(findings: Findings) -> Iterator[str]:
+def worst_shifts(results: RunResults) -> Iterator[str]:
     """For each lesion cohort the shift that costs each method the most Dice; a line a cohort."""
-    for one in lesion_responses(findings):
+    for one in lesion_responses(results):
         said = []
         for method in one.methods:
             lines = [line for kind in one.kinds for line in one.lines(kind) if line.method == method]
@@ -70,7 +76,7 @@ def worst_shifts(findings: Findings) -> Iterator[str]:
                 worst = min(known, key=lambda line: known[line])
                 said.append(f"{method} {known[worst]:+.3f} ({worst.shift}={worst.severity:g})")
         if said:
-            title = findings.titled(f"{cohort_title(one.cohort)}: largest loss of Dice under a shift")
+            title = results.titled(f"{cohort_title(one.cohort)}: largest loss of Dice under a shift")
             yield f"{title} ({one.chain}, {one.protocol} frozen): {', '.join(said)}"
 
 
@@ -250,3 +256,41 @@ def _draw_panel(axes: "Axes", response: Response, panel: Panel, metric: str) -> 
     axes.set_xlabel("dose", fontsize=7)
     axes.set_xlim(left=0)
     tidy(axes)
+
+
+def area_tables(results: RunResults, cohort: str, *, lesion: bool) -> list[str]:
+    """Markdown, a table a metric and arm; [] where nothing is summarised."""
+    lines = results.areas
+    metrics = ("dice", "auprc") if lesion else ("alarm_fraction",)
+    own = lines[(lines["dataset"] == cohort) & lines["metric"].isin(metrics) & (lines["split"] == results.split)]
+    if own.empty:
+        return []
+    groups = own.groupby(["metric", "arm"], sort=False)
+    return [AREAS, *(f"{_area_choice(table)}\n\n{_area_table(results, table)}" for _, table in groups)]
+
+
+def _area_choice(table: pd.DataFrame) -> str:
+    one = table.iloc[0]
+    choice = ", ".join(f"`{escape(one[name])}`" for name in ("postprocessing", "protocol") if one[name])
+    return f"**{METRICS[one['metric']].title}**, threshold {one['arm']} ({choice}):"
+
+
+def _area_table(results: RunResults, table: pd.DataFrame) -> str:
+    curves = list(dict.fromkeys(zip(table["shift"], table["side"], strict=True)))
+    doses = table.groupby(["shift", "side"])["dose"].max()
+    by = {(line["method"], line["shift"], line["side"]): line for _, line in table.iterrows()}
+    heads = [escape(" ".join(filter(None, one))) + f" ({doses[one]:.3f})" for one in curves]
+    body = []
+    for method in dict.fromkeys(table["method"]):
+        own = [by.get((method, *one)) for one in curves]
+        unshifted = next((line["unshifted"] for line in own if line is not None), float("nan"))
+        shown = MISSING if isnan(unshifted) else f"{unshifted:.3f}"
+        body.append([results.whole.label(method), shown, *map(_area_cell, own)])
+    return github_table(["Method", "unshifted", *heads], body, 1)
+
+
+def _area_cell(line: "pd.Series[float] | None") -> str:
+    if line is None or isnan(line["change"]):
+        return MISSING
+    interval = "" if isnan(line["low"]) else f" ({line['low']:+.3f} to {line['high']:+.3f})"
+    return f"{line['change']:+.3f}{interval}"

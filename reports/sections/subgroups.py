@@ -7,7 +7,7 @@ import pandas as pd
 from benchmark.analysis.summaries.subgroups import UNKNOWN
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, escape, github_table
-from reports.model.run_results import Findings, cohort_title
+from reports.model.run_results import RunResults, cohort_title
 
 TITLES = {"site": "Site", "age_band": "Age", "sex": "Sex"}
 EXPLAINED = (
@@ -17,15 +17,15 @@ EXPLAINED = (
 )
 
 
-def by_group(findings: Findings) -> str:
+def by_group(results: RunResults) -> str:
     """Per cohort a table an attribute that tells any of its people apart; "" without one."""
-    lines = findings.groups
-    lines = lines[lines["split"] == findings.split]
-    parts = [part for name in dict.fromkeys(lines["dataset"]) for part in _cohort(findings, name, lines)]
-    return "\n\n".join([findings.heading("By site, age and sex"), EXPLAINED, *parts]) if parts else ""
+    lines = results.groups
+    lines = lines[lines["split"] == results.split]
+    parts = [part for name in dict.fromkeys(lines["dataset"]) for part in _cohort(results, name, lines)]
+    return "\n\n".join([results.heading("By site, age and sex"), EXPLAINED, *parts]) if parts else ""
 
 
-def _cohort(findings: Findings, name: str, lines: pd.DataFrame) -> list[str]:
+def _cohort(results: RunResults, name: str, lines: pd.DataFrame) -> list[str]:
     own, parts, alike = lines[lines["dataset"] == name], [], []
     for attribute, title in TITLES.items():
         of = own[own["attribute"] == attribute]
@@ -33,13 +33,13 @@ def _cohort(findings: Findings, name: str, lines: pd.DataFrame) -> list[str]:
         known = [group for group in groups if group != UNKNOWN]
         if len(groups) > 1 and known:
             for _, table in of.groupby(["metric", "postprocessing", "protocol"], sort=False):
-                parts += [_told(title, table), _table(findings, table, groups)]
+                parts += [_told(title, table), _table(results, table, groups)]
         else:
             alike.append(f"{title.lower()}: {escape(groups[0]) if known else 'unknown'}" if groups else "")
     if not parts:
         return []
     same = f"Of all its people: {', '.join(filter(None, alike))}." if any(alike) else ""
-    return list(filter(None, [findings.heading(cohort_title(name), 3), same, *parts]))
+    return list(filter(None, [results.heading(cohort_title(name), 3), same, *parts]))
 
 
 def _told(title: str, table: pd.DataFrame) -> str:
@@ -48,12 +48,12 @@ def _told(title: str, table: pd.DataFrame) -> str:
     return f"**{title}**: {METRICS[one['metric']].title} ({', '.join(choice)})"
 
 
-def _table(findings: Findings, table: pd.DataFrame, groups: list[str]) -> str:
+def _table(results: RunResults, table: pd.DataFrame, groups: list[str]) -> str:
     sizes = table.groupby("group")["n"].max()
     by = {(line["method"], line["group"]): line for _, line in table.iterrows()}
     digits = 4 if table["metric"].iloc[0] == "alarm_fraction" else 3
     body = [
-        [findings.whole.label(method), *(_cell(by.get((method, group)), sizes[group], digits) for group in groups)]
+        [results.whole.label(method), *(_cell(by.get((method, group)), sizes[group], digits) for group in groups)]
         for method in dict.fromkeys(table["method"])
     ]
     return github_table(["Method", *(f"{escape(group)} (n {sizes[group]:.0f})" for group in groups)], body, 1)

@@ -100,7 +100,7 @@ def _run(pipe: Connection, study: Disturbed, out: Path, disturb: Disturbance | N
     stage.CHECKPOINT_SECONDS = 0.0
     runner.POLL_SECONDS = 0.02
     _note_when_done(runner, "_map_cell", study.log, lambda job, cell, detector: cell.name)
-    _note_when_done(fitting, "_trained", study.log, lambda place, fit, detector: fit.name)
+    _note_when_done(fitting, "_train", study.log, lambda context, fit, detector: fit.name)
     if disturb is not None:
         disturb()
     pipe.send("ready")

@@ -75,7 +75,7 @@ METHODS = {
 }
 '''
 SAID = {
-    "hangs": ("predict", "No end of it within 9 s"),
+    "hangs": ("predict", "Not finished within 9 s"),
     "crashes": ("fit", "ended with signal 11"),
     "eats": ("predict", "can't allocate memory"),
     "raises": ("predict", "no such number"),

@@ -1,6 +1,7 @@
 """Names of columns, metrics, protocols and options that have changed since the values were recorded: `renames.csv`."""
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,9 +33,9 @@ class Names:
         return cls(found)
 
     def command(self, words: Sequence[str]) -> list[str]:
-        """A command in the checkout's words; protocols and the like stand between commas."""
+        """A command in the checkout's words; protocols and the like stand between commas, options before "="."""
         everywhere = {old: new for kind in self.new_by_old.values() for old, new in kind.items()}
-        return [",".join(everywhere.get(part, part) for part in word.split(",")) for word in words]
+        return [re.sub("[^,=]+", lambda part: everywhere.get(part[0], part[0]), word) for word in words]
 
     def table(self, name: str) -> str:
         """Where the checkout keeps a table of this name, as recorded."""

@@ -1,5 +1,6 @@
 """Write the committed values anew, for a change of numbers that is meant: `python tests/golden/record.py`."""
 
+import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +10,12 @@ from small_study import ROOT, STUDIES, Checkout
 
 
 def main() -> None:
-    for study, run_study in STUDIES.items():
+    parser = argparse.ArgumentParser(description="Write the committed values of the small studies anew.")
+    parser.add_argument("study", nargs="?", choices=list(STUDIES), help="default: all")
+    only = parser.parse_args().study
+    for study in [only] if only else STUDIES:
         with TemporaryDirectory() as folder:
-            run = run_study(Checkout(), Path(folder))
+            run = STUDIES[study](Checkout(), Path(folder))
             for table in TABLES[study]:
                 write_lines(VALUES / study / f"{table.name}.csv", table.committed(run, Names.of(ROOT)))
 

@@ -1,4 +1,4 @@
-"""Two small simulated cohorts, called `ixi` and `msl`, made of whole numbers: every machine writes the same voxels."""
+"""Small simulated cohorts under the names of real ones, of whole numbers: every machine writes the same voxels."""
 
 import csv
 from pathlib import Path
@@ -11,13 +11,13 @@ SHAPE = (34, 38, 25)
 SPACING = 4  # mm, that of the preset `quick`: no scan is resampled
 TISSUE = {"csf": 60, "grey": 130, "white": 185}
 LESION = 55  # brighter than what it lies in
-SPLITS = {"ixi": {"train": 4, "val": 10, "test": 8}, "msl": {"val": 5, "test": 8}}
+SPLITS = {"ixi": {"train": 4, "val": 10, "test": 8}, "msl": {"val": 5, "test": 8}, "oasis": {"test": 22}}
 COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex")
 Counts = NDArray[np.int64]
 
 
 def write_cohorts(data: Path) -> None:
-    """`ixi`, healthy, and `msl`, with lesions; in each split the last subject was scanned twice."""
+    """`ixi` and `oasis`, healthy, and `msl`, with lesions; in each split the last subject was scanned twice."""
     for cohort, splits in SPLITS.items():
         rows = []
         for split, scans in splits.items():

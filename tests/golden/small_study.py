@@ -1,4 +1,4 @@
-"""The two small studies whose numbers are kept, run through the command line of any checkout."""
+"""The small studies whose numbers are kept, run through the command line of any checkout."""
 
 import os
 import subprocess
@@ -28,20 +28,18 @@ PROTOCOLS = (
     "lesion-val", "lesion-val-mean", "healthy-fpr-1", "healthy-fpr-0.1", "healthy-fpr-5", "healthy-alarm-10",
     "oracle", "oracle-case", "oracle-cross",
 )  # fmt: skip
-COMMON = (
-    "--sequence",
-    "t1",
-    "--preset",
-    "quick",
-    "--pictures",
-    "",
-    "--data",
-    "data",
-    "--healthy",
-    "ixi",
-    "--out",
-    "run",
-)
+COMMON = ("--healthy=ixi", "--sequence=t1", "--preset=quick", "--pictures=", "--data=data", "--out=run")
+FEW_STEPS = """\
+[ae]
+steps = 4
+augment = true
+[dae]
+steps = 4
+[ddpm]
+steps = 3
+[cddpm]
+steps = 3
+"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,32 @@ def implants_study(checkout: Checkout, folder: Path) -> Path:
     return folder / "run"
 
 
-STUDIES: Mapping[str, Callable[[Checkout, Path], Path]] = {"patients": patients_study, "implants": implants_study}
+def calibration_study(checkout: Checkout, folder: Path) -> Path:
+    """A simple baseline and a plugin file, calibrated on the healthy scans of another site; the run folder."""
+    write_inputs(folder)
+    methods = ("--plugin", "stepped.toml", "--methods", "stepped,thresh", "--datasets", "oasis,msl")
+    scored = ("--protocols", "healthy-fpr-1", "--postprocessing", "light")
+    checkout.call(folder, "benchmark", "run", *methods, *scored, *COMMON)
+    checkout.call(folder, "benchmark", "calibrate", "run", "--healthy", "oasis", "--alpha", "0.2")
+    return folder / "run"
+
+
+def networks_study(checkout: Checkout, folder: Path) -> Path:
+    """Networks of a few steps, and simple baselines whose sums torch makes, two scans a split; the run folder."""
+    write_inputs(folder)
+    (folder / "few_steps.toml").write_text(FEW_STEPS, encoding="utf-8")
+    methods = ("--methods", "zscore,smooth,prior,edge,ae,dae,ddpm,cddpm", "--config", "few_steps.toml")
+    scored = ("--protocols", "lesion-val,healthy-fpr-1,oracle", "--postprocessing", "light")
+    checkout.call(folder, "benchmark", "run", *methods, "--datasets", "msl", "--limit", "2", *scored, *COMMON)
+    return folder / "run"
+
+
+STUDIES: Mapping[str, Callable[[Checkout, Path], Path]] = {
+    "patients": patients_study,
+    "implants": implants_study,
+    "calibration": calibration_study,
+    "networks": networks_study,
+}
 
 
 def write_inputs(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rows written by hand, and boards made of them."""
+"""Rows written by hand, and cohorts made of them."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, replace
@@ -7,7 +7,7 @@ from math import nan
 import pandas as pd
 
 from benchmark.storage.rows import COLUMNS, Row
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 
 BLANK = Row("ae", "lgg", "t1", "none", 0.0, 0, 0, "test", "", "", "", "", "", nan, "key")
 
@@ -53,5 +53,5 @@ def perfect_rows(patients: int = 2) -> list[Row]:
     ]
 
 
-def board(rows: Sequence[Row], timing: Sequence[Row] = (), **seeds: int) -> Board:
-    return Board(frame(rows), frame(timing), seeds, ["thresh"])
+def cohort(rows: Sequence[Row], timing: Sequence[Row] = (), **seeds: int) -> CohortResults:
+    return CohortResults(frame(rows), frame(timing), seeds, ["thresh"])

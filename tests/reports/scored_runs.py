@@ -9,12 +9,12 @@ from cohorts import TINY
 from scipy import ndimage
 
 from benchmark.analysis.summaries.make import summarise
-from benchmark.execution.score_cells import evaluate_study, fail
+from benchmark.execution.score_cells import evaluate_study, record_failure
 from benchmark.scoring.ranking_pass import as_seen
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import blank_row, write_rows
-from benchmark.storage.run_record import Scoring, claim, record_cell
+from benchmark.storage.run_record import Scoring, add_study, record_cell
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.case import CaseFiles, Split
@@ -22,7 +22,7 @@ from datasets.cohorts.catalog import dataset
 from datasets.grid import load_case
 from datasets.shifts import Shift
 from datasets.spec import digest
-from reports.formats.markdown import write_report
+from reports.api import write_report
 
 SCORING = Scoring(("paper", "none"), ("lesion-val", "healthy-fpr-1", "oracle"))
 COHORTS = ("volunteers", "patients", "inpatients")
@@ -38,7 +38,8 @@ class Made:
 
     def report(self, data: Path | None = None, *, pictures: Sequence[str] | None = None) -> str:
         summarise(self.run, data)
-        return write_report(self.run, data, pictures=pictures).read_text(encoding="utf-8")
+        (path,) = write_report(self.run, data, pictures=pictures)
+        return path.read_text(encoding="utf-8")
 
 
 def make(
@@ -65,7 +66,7 @@ def make(
     )
     references = tuple(Reference(cohorts[name], TINY, splits, None) for name in COHORTS[1:])
     made = Made(create_run(root), Study(cells, references, files))
-    claim(made.run, made.study, SCORING, data)
+    add_study(made.run, made.study, SCORING, data)
     for cell in cells:
         if (cell.fit.method, cell.cohort.dataset) in failing:
             _leave_failed(made.run, cell)
@@ -80,7 +81,7 @@ def _leave_failed(run: RunFolder, cell: Cell) -> None:
     try:
         raise ValueError("got a NaN_map")
     except ValueError:
-        fail(run, cell, "predict")
+        record_failure(run, cell, "predict")
 
 
 def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:

@@ -1,1 +1,1 @@
-"""A board of finished runs: a release that says what may stand on it, entries without maps, and one pool of both."""
+"""Leaderboards: a release that fixes data and endpoint, and entries of verified runs without their maps."""

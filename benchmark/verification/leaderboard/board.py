@@ -1,4 +1,4 @@
-"""A board as a folder: a run is added where it verifies, and what stands there is verified again."""
+"""A leaderboard is a folder: add a verified run, and verify every entry again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from datasets.errors import BadValue
 
 @dataclass(frozen=True)
 class Verdict:
-    """One entry, and why it may not stand on its board: nothing where it may."""
+    """One entry, and the faults for which it is refused; none if it stands."""
 
     entry: Entry
     faults: tuple[str, ...]
 
 
 def add(board: Path, run: RunFolder, name: str) -> Entry:
-    """Enter a verified run; where there is no board its data make the release of a new one.
+    """Add a verified run to a board; the first run creates the board, with a release for its data.
 
     Raises:
-        BadValue: the run does not verify, or its numbers may not stand beside those of the board.
+        BadValue: the run does not verify, or contradicts the release or an entry.
     """
     release = read_release(board)[0] if has_release(board) else release_of(run)
     candidate = Entry(run.root)
-    doubts = faults(candidate, release) or list(clashes(candidate, entries(board)))
-    if doubts:
-        raise BadValue(f"{run.root} cannot stand on {board}: {'; '.join(doubts)}.")
+    problems = faults(candidate, release) or list(clashes(candidate, entries(board)))
+    if problems:
+        raise BadValue(f"{run.root} cannot stand on {board}: {'; '.join(problems)}.")
     board.mkdir(parents=True, exist_ok=True)
     entry = take(run, board, name)
     write_release(board, release.with_cohorts_of(run))
@@ -36,10 +36,10 @@ def add(board: Path, run: RunFolder, name: str) -> Entry:
 
 
 def verdicts(board: Path) -> Iterator[Verdict]:
-    """Every entry verified from the files that the board keeps, in the order of their names.
+    """Verify every entry from the files of the board, in the order of their names.
 
     Raises:
-        MissingData: the folder is no board.
+        MissingData: the folder holds no board.
     """
     release, standing = read_release(board)[0], list[Entry]()
     for entry in entries(board):

@@ -1,4 +1,4 @@
-"""Entry: what a board keeps of a run, which is all but its maps and weights, and whether it still verifies."""
+"""Entry: the tables and data cards of a run on a board, and whether they verify."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,8 @@ from benchmark.storage.folder import RunFolder, open_run
 from benchmark.storage.rows import Row, kept_rows
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
 from benchmark.study.cells import Cell
-from benchmark.verification.checks import strange_rows
 from benchmark.verification.leaderboard.release import Release
+from benchmark.verification.verify import strange_rows
 from datasets.errors import BadValue, UserError
 from datasets.io.atomic import new_folder, read_json, write_json
 from datasets.io.files import sha256
@@ -43,7 +43,7 @@ class Entry:
 
     @property
     def maps_verified(self) -> bool:
-        """Whether maps were made again from the weights, too."""
+        """Whether the verification also mapped cases again."""
         return any(check["name"] == "maps" for check in read_json(self.folder / "verification.json")["checks"])
 
 
@@ -52,10 +52,10 @@ def entries(board: Path) -> list[Entry]:
 
 
 def take(run: RunFolder, board: Path, name: str) -> Entry:
-    """Copy a run's tables and data cards into a board; where its data lie stays behind.
+    """Copy the tables and data cards of a run into a board, without the paths of its data.
 
     Raises:
-        BadValue: the board has an entry of this name.
+        BadValue: the board has an entry with this name.
     """
     folder = board / "entries" / name
     if folder.exists():
@@ -74,7 +74,7 @@ def take(run: RunFolder, board: Path, name: str) -> Entry:
 
 
 def faults(entry: Entry, release: Release) -> list[str]:
-    """Why an entry may not stand on its board, a line each; nothing where all verifies."""
+    """Reasons to refuse an entry, one line each; empty if it verifies."""
     try:
         return list(_faults(entry, release))
     except (UserError, KeyError, TypeError) as error:
@@ -87,12 +87,12 @@ def _faults(entry: Entry, release: Release) -> Iterator[str]:
     wrong = list(release.faults(entry.run))
     yield from wrong
     if not wrong:
-        open_run(entry.folder)  # cohorts of somebody's own are known by name from now on
+        open_run(entry.folder)  # registers the cohorts that only its authors have
         yield from strange_rows(entry.rows(), entry.cells, kept_references(entry.run))
 
 
 def unverified(run: RunFolder) -> Iterator[str]:
-    """What keeps a run's `verification.json` from vouching for its table."""
+    """Reasons why `verification.json` does not vouch for the table of a run."""
     path = run.root / "verification.json"
     if not path.is_file():
         yield f"never verified; do it with: python -m benchmark verify {run.root}"
@@ -106,7 +106,7 @@ def unverified(run: RunFolder) -> Iterator[str]:
 
 
 def clashes(entry: Entry, others: Sequence[Entry]) -> Iterator[str]:
-    """Where an entry says something else under a name that another entry has."""
+    """Contradictions between an entry and `others`: one method, cell or row with two meanings."""
     for other in others:
         kept, configs = {cell.label: cell for cell in other.cells}, {cell.fit.method: cell.fit for cell in other.cells}
         for method, fit in {cell.fit.method: cell.fit for cell in entry.cells}.items():
@@ -123,5 +123,5 @@ def clashes(entry: Entry, others: Sequence[Entry]) -> Iterator[str]:
 
 
 def _without_places(study: dict[str, Any]) -> dict[str, Any]:
-    """A study without the folders of whoever ran it."""
+    """A study without the paths of the machine that ran it."""
     return {**study, "data": "", "own": [{**own, "home": own["name"]} for own in study["own"]]}

@@ -1,4 +1,4 @@
-"""Release: what a board decides on and over which data, fixed with its first entry."""
+"""Release: the data, settings and endpoint of a board, fixed with its first entry."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,18 @@ from datasets.errors import BadFile, MissingData
 from datasets.io.atomic import read_json, write_json, write_text
 
 SETTINGS = ("grid", "healthy", "limit", "folds")
-"""What one table cannot hold two of, as a run's `study.json` names it."""
+"""Settings in `study.json` that all rows of one table must share."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """What every entry of a board has in common.
+    """What all entries of a board have in common.
 
     Attributes:
         format: of the run folders.
-        version: of the program, without its last number.
+        version: of the program, as major.minor.
         settings: grid, healthy cohort, limit and folds.
-        cohorts: by `dataset, sequence`, the digest of splits and voxels.
+        cohorts: digest of splits and voxels by `dataset, sequence`.
     """
 
     format: int
@@ -34,7 +34,7 @@ class Release:
     cohorts: Mapping[str, str]
 
     def faults(self, run: RunFolder) -> Iterator[str]:
-        """Why a run's numbers may not stand beside those of the release, a line each."""
+        """Reasons why the numbers of a run are not comparable with those of the release, one line each."""
         study = read_json(run.study)
         if study.get("format") != self.format:
             yield f"run format {study.get('format')!r}, wanted {self.format}"
@@ -51,12 +51,12 @@ class Release:
                 yield f"{name}: data with digest {digest[:12]}, wanted {self.cohorts[name][:12]}"
 
     def with_cohorts_of(self, run: RunFolder) -> "Release":
-        """With those of a run, so that a later run has to have them alike."""
+        """The release with the cohorts of a run added, which later runs have to share."""
         return Release(self.format, self.version, self.settings, {**cohorts_of(run), **self.cohorts})
 
 
 def release_of(run: RunFolder) -> Release:
-    """The release that a board's first run makes."""
+    """The release of a board whose first entry is `run`."""
     settings = read_json(run.study)["settings"]
     return Release(FORMAT, minor(__version__), {name: settings[name] for name in SETTINGS}, cohorts_of(run))
 
@@ -66,7 +66,7 @@ def cohorts_of(run: RunFolder) -> dict[str, str]:
 
 
 def minor(version: str) -> str:
-    """A version without its last number, which stands for changes that no reported number sees."""
+    """A version as major.minor; changes of the last number affect no reported number."""
     return ".".join(version.split(".")[:2])
 
 
@@ -75,18 +75,18 @@ def has_release(board: Path) -> bool:
 
 
 def write_release(board: Path, release: Release) -> None:
-    """Write the data manifest, and the endpoint where there is none yet."""
+    """Write `release.json`, and `endpoint.toml` if there is none yet."""
     if not (board / "endpoint.toml").is_file():
         write_text(board / "endpoint.toml", RELEASE.read_text(encoding="utf-8"))
     write_json(board / "release.json", asdict(release))
 
 
 def read_release(board: Path) -> tuple[Release, Endpoint]:
-    """A board's release and its frozen endpoint.
+    """The release of a board, and its endpoint.
 
     Raises:
-        MissingData: the folder is no board.
-        BadFile: it is one of another version, or not readable.
+        MissingData: the folder holds no board.
+        BadFile: another version wrote it, or it cannot be read.
     """
     if not has_release(board):
         raise MissingData(

@@ -12,7 +12,7 @@ from commandline import Program, refused
 
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.rows import Row, blank_row, write_rows
-from benchmark.storage.run_record import Scoring, claim
+from benchmark.storage.run_record import Scoring, add_study
 from benchmark.study.cells import Cell, Cohort, Fit
 from benchmark.study.study import Study
 
@@ -32,7 +32,7 @@ def write_run(root: Path, *, n: int = 30, seeds: Sequence[int] = (0, 1, 2), spli
         for name in ("patients", "inpatients")
     )
     run = create_run(root)
-    claim(run, Study(cells, (), {}), Scoring(("light", "none"), ("lesion-val", "oracle")), root)
+    add_study(run, Study(cells, (), {}), Scoring(("light", "none"), ("lesion-val", "oracle")), root)
     write_rows(run.root / "rows.csv", [row for cell in cells for row in _rows(cell, n, split)])
     return run
 

@@ -76,7 +76,10 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
             ("--methods", "broken"),
             "Method 'broken' (package_that_is_not_installed:Detector, uadbench-tests 1.0) cannot",
         ),
-        (("--datasets", "broken"), "Dataset 'broken' (package_that_is_not_installed:COHORT, uadbench-tests 1.0) cannot be imported"),
+        (
+            ("--datasets", "broken"),
+            "Dataset 'broken' (package_that_is_not_installed:COHORT, uadbench-tests 1.0) cannot be imported",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(

@@ -9,7 +9,7 @@ import pytest
 from detectors import MeanDistance
 from studies import SCORING, Runner, stamps
 
-from benchmark.execution.fit_methods import fitted
+from benchmark.execution.fit_methods import load_or_fit
 from benchmark.execution.job import Job
 from benchmark.inference.settings import Inference
 from benchmark.storage.fits import read_card
@@ -123,7 +123,7 @@ def test_devices_reach_the_detectors_that_know_of_them(
         monkeypatch.setattr(MeanDistance, "devices", 1, raising=False)
     study = plan(Request("mean-distance", "patients", data, preset="quick"))
     job = Job(study, create_run(tmp_path / "run"), data, Inference(), SCORING, "missing", devices=2)
-    detector = fitted(job.workplace, study.fits[0], mend=False)
+    detector = load_or_fit(job.workplace, study.fits[0], mend=False)
     assert getattr(detector, "devices", None) == (2 if known else None)
 
 

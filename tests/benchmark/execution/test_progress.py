@@ -9,7 +9,7 @@ from studies import Runner
 
 from benchmark.execution.progress import estimate, progress_of
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.locks import taken
+from benchmark.storage.locks import try_lock
 from benchmark.storage.run_record import kept_cells
 from benchmark.study.planning import plan
 from benchmark.study.study import Request
@@ -45,10 +45,10 @@ def test_a_cell_runs_while_a_living_process_holds_what_it_needs(study: Runner) -
     for path in study.out.glob("cells/mean-distance-*/cell.json"):
         path.unlink()
     cells = {cell.cohort.dataset: cell for cell in kept_cells(study.folder)}
-    with taken(study.folder, cells["patients"].name):
+    with try_lock(study.folder, cells["patients"].name):
         assert told(study)["mean-distance patients"] == ("running", "mapping")
         assert told(study)["mean-distance volunteers"] == ("missing", "")
-    with taken(study.folder, cells["patients"].fit.name):
+    with try_lock(study.folder, cells["patients"].fit.name):
         assert set(told(study).values()) == {("running", "fitting")}
     assert set(told(study).values()) == {("missing", "")}
 
@@ -59,7 +59,7 @@ def test_mapped_cells_that_lack_rows_are_missing_until_they_are_scored(study: Ru
         path.unlink()
     assert set(told(study).values()) == {("missing", "mapped, not scored")}
     healthy = next(cell for cell in kept_cells(study.folder) if cell.cohort.dataset == "volunteers")
-    with taken(study.folder, f"score-{healthy.name}"):
+    with try_lock(study.folder, f"score-{healthy.name}"):
         assert set(told(study).values()) == {("running", "scoring")}
 
 
@@ -118,4 +118,4 @@ def test_runs_beside_this_one_lend_their_speeds(study: Runner, tmp_path: Path) -
 def test_a_dry_run_says_what_is_not_known(program: Program, data: Path) -> None:
     text = program("run", *STUDY, "--data", data, "--dry-run").stdout
     assert "unknown  " in text
-    assert "To do: 1 fits and maps of 11 cases; unknown for mean-distance, never measured here" in text
+    assert "To do: 1 fits and maps of 11 cases; unknown for mean-distance, not measured yet" in text

@@ -1,4 +1,4 @@
-"""The runner fills the grid once, keeps what is done and survives what fails."""
+"""A worker fills the grid once, keeps what is done and survives what fails."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from detectors import MeanDistance, Unmappable
 from studies import Runner, read_table, stamps, without_order
 
 from benchmark.execution import score_cells as scoring
-from benchmark.execution import worker as runner
+from benchmark.execution import worker
 from benchmark.inference import predict as inference
 from benchmark.inference.predict import Prediction
 from benchmark.storage import maps
@@ -83,7 +83,7 @@ def test_interrupting_between_two_cases_loses_the_cell_in_flight_at_most(
     undisturbed = replace(study, out=tmp_path / "undisturbed")
     undisturbed.run(datasets=COHORTS)
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "predict", interrupted_after(8))
+        patch.setattr(worker, "predict_cell", interrupted_after(8))
         with pytest.raises(KeyboardInterrupt):
             study.run(datasets=COHORTS)
     assert has_maps(study.folder, cell_on(study, "volunteers"))
@@ -97,17 +97,17 @@ def test_interrupting_between_two_cases_loses_the_cell_in_flight_at_most(
 
 
 def interrupted_after(count: int) -> Callable[..., Iterator[Prediction]]:
-    """`predict` that is interrupted, as by Ctrl-C, once `count` maps are out."""
+    """`predict_cell` that is interrupted, as by Ctrl-C, once `count` maps are out."""
     done: list[str] = []
 
-    def predict(*args: object, **kwargs: object) -> Iterator[Prediction]:
-        for prediction in inference.predict(*args, **kwargs):  # type: ignore[arg-type]
+    def predict_cell(*args: object, **kwargs: object) -> Iterator[Prediction]:
+        for prediction in inference.predict_cell(*args, **kwargs):  # type: ignore[arg-type]
             if len(done) == count:
                 raise KeyboardInterrupt
             done.append(prediction.case.case_id)
             yield prediction
 
-    return predict
+    return predict_cell
 
 
 @pytest.mark.timeout(300)
@@ -166,7 +166,7 @@ def test_a_cell_that_fails_on_one_cohort_leaves_the_same_fit_on_another(
     study: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "write_volume", refusing("patients-test"))
+        patch.setattr(worker, "write_volume", refusing("patients-test"))
         failed = study.run(datasets=COHORTS)
     assert [cell.cohort.dataset for cell in failed] == ["patients"]
     assert record_of(study, failed[0])["stage"] == "predict"
@@ -185,7 +185,7 @@ def refusing(case: str) -> Callable[..., None]:
 
 def test_cells_whose_healthy_cell_failed_are_mended_with_it(study: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "write_volume", refusing("volunteers-val"))
+        patch.setattr(worker, "write_volume", refusing("volunteers-val"))
         failed = study.run()
     assert {cell.cohort.dataset: record_of(study, cell)["status"] for cell in failed} == {
         "volunteers": "failed",
@@ -239,7 +239,7 @@ def test_what_was_to_be_made_anew_is_made_by_the_next_run_after_an_interruption(
 ) -> None:
     study.run(methods="mean-distance,noisy")
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "predict", interrupted_after(8))
+        patch.setattr(worker, "predict_cell", interrupted_after(8))
         with pytest.raises(KeyboardInterrupt):
             study.run(methods="mean-distance,noisy", rerun="all")
     fits, mapped = count_calls(MeanDistance, "fit"), count_calls(MeanDistance, "anomaly_map")

@@ -11,9 +11,9 @@ from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.rows import blank_row, write_rows
 from benchmark.storage.run_record import (
     Scoring,
+    add_study,
     cell_state,
     check_settings,
-    claim,
     has_failed,
     has_maps,
     kept_cells,
@@ -47,7 +47,7 @@ def planned(data: Path) -> Planner:
 
 def test_a_claimed_study_is_found_again(run: RunFolder, planned: Planner, data: Path) -> None:
     study = planned("mean-distance[sides=['a','b']],noisy")
-    claim(run, study, SCORING, data)
+    add_study(run, study, SCORING, data)
     again = reopen(run, None)
     assert again.cells == study.cells
     assert again.references == study.references
@@ -57,8 +57,8 @@ def test_a_claimed_study_is_found_again(run: RunFolder, planned: Planner, data: 
 
 
 def test_studies_in_one_folder_add_up(run: RunFolder, planned: Planner, data: Path) -> None:
-    claim(run, planned("mean-distance"), SCORING, data)
-    claim(run, planned("noisy", "inpatients", seeds="1"), SCORING, data)
+    add_study(run, planned("mean-distance"), SCORING, data)
+    add_study(run, planned("noisy", "inpatients", seeds="1"), SCORING, data)
     labels = {cell.label[:2] for cell in kept_cells(run)}
     assert labels == {
         ("mean-distance", "volunteers"),
@@ -70,9 +70,9 @@ def test_studies_in_one_folder_add_up(run: RunFolder, planned: Planner, data: Pa
 
 
 def test_claiming_the_same_twice_changes_nothing(run: RunFolder, planned: Planner, data: Path) -> None:
-    claim(run, planned(), SCORING, data)
+    add_study(run, planned(), SCORING, data)
     first = run.study.read_bytes()
-    claim(run, planned(), SCORING, data)
+    add_study(run, planned(), SCORING, data)
     assert run.study.read_bytes() == first
 
 
@@ -83,7 +83,7 @@ def test_claiming_the_same_twice_changes_nothing(run: RunFolder, planned: Planne
 def test_other_settings_are_refused(
     run: RunFolder, planned: Planner, data: Path, asked: dict[str, object], setting: str
 ) -> None:
-    claim(run, planned(), SCORING, data)
+    add_study(run, planned(), SCORING, data)
     check_settings(run, planned("noisy"))
     with pytest.raises(BadValue, match=f"got a run with {setting} .*, wanted .* Choose another --out"):
         check_settings(run, planned(**asked))
@@ -91,7 +91,7 @@ def test_other_settings_are_refused(
 
 def test_another_healthy_cohort_is_refused(run: RunFolder, planned: Planner, data: Path) -> None:
     study = planned()
-    claim(run, study, SCORING, data)
+    add_study(run, study, SCORING, data)
     fit = replace(study.cells[0].fit, healthy=replace(study.cells[0].fit.healthy, digest="other"))
     with pytest.raises(BadValue, match="got a run with healthy"):
         check_settings(run, replace(study, cells=tuple(replace(cell, fit=fit) for cell in study.cells)))
@@ -100,7 +100,7 @@ def test_another_healthy_cohort_is_refused(run: RunFolder, planned: Planner, dat
 def test_a_run_whose_scans_changed_is_not_reopened(
     run: RunFolder, own_data: Path, planned: Planner, data: Path
 ) -> None:
-    claim(run, planned(), SCORING, data)
+    add_study(run, planned(), SCORING, data)
     assert reopen(run, own_data).files["patients"][0].image.is_relative_to(own_data)
     table = own_data / "patients" / "cases.csv"
     table.write_text(table.read_text().replace("patients-test-0,patients-test-1,test", "patients-test-0,x,val"))

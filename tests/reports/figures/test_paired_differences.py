@@ -10,10 +10,10 @@ from benchmark.statistics.pairwise.paired_difference import compare_all
 from benchmark.statistics.panel import QUESTIONS, Choice, Panel
 from benchmark.statistics.primary_endpoint import read_endpoint
 from reports.figures import paired_differences as differences
-from reports.figures.paired_differences import Shown, write_differences
+from reports.figures.paired_differences import PairDifferences, write_differences
 
 
-def shown(n: int, dataset: str = "lgg") -> Shown:
+def shown(n: int, dataset: str = "lgg") -> PairDifferences:
     rng = np.random.default_rng(n)
     base = rng.uniform(0, 1, (n, 1))
     values = {"a": base + rng.normal(0.05, 0.05, (n, 3)), "b": np.repeat(base, 3, axis=1)}
@@ -21,7 +21,7 @@ def shown(n: int, dataset: str = "lgg") -> Shown:
     panels = {name: Panel(name, patients, (0, 1, 2), one, one[:, :, None]) for name, one in values.items()}
     choice = Choice(dataset, "dice", "light", "lesion-val")
     pairs = [compare_all(panels, choice, question, read_endpoint())[0] for question in QUESTIONS]
-    return Shown(values["a"] - values["b"], pairs)
+    return PairDifferences(values["a"] - values["b"], pairs)
 
 
 @pytest.mark.parametrize("n", [1, 4, 54])

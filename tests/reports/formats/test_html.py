@@ -13,8 +13,8 @@ import pytest
 from scored_runs import Made, make
 
 from reports.document import compose
-from reports.formats.html import render, script_json, write_html
-from reports.formats.registry import FORMATS, write
+from reports.formats.html import render, script_json
+from reports.formats.registry import FORMATS, write_document
 
 
 class Reader(HTMLParser):
@@ -46,7 +46,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_folder: Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(plugin_folder)
         made = make(tmp_path_factory.mktemp("page"), data)
-        return write_html(compose(made.run, data)).read_text(encoding="utf-8")
+        return write_document(compose(made.run, data), "html").read_text(encoding="utf-8")
 
 
 def content(page: str) -> dict[str, list[dict[str, object]]]:
@@ -124,8 +124,8 @@ def test_the_viewer_holds_image_truth_and_maps_of_every_method(page: str) -> Non
 
 
 def test_a_page_without_volumes_has_neither_scans_nor_viewer(tmp_path: Path, data: Path, plugin: None) -> None:
-    document = compose(make(tmp_path, data).run, data)
-    page = write(document, "html", volumes=False).read_text(encoding="utf-8")
+    document = compose(make(tmp_path, data).run, data, volumes=False)
+    page = write_document(document, "html").read_text(encoding="utf-8")
     assert "viewer-content" not in page
     assert "niivue" not in page
     assert len(page) < 2_000_000
@@ -133,13 +133,13 @@ def test_a_page_without_volumes_has_neither_scans_nor_viewer(tmp_path: Path, dat
 
 def test_cohorts_that_may_not_be_shown_are_not_in_the_viewer(tmp_path: Path, data: Path, plugin: None) -> None:
     document = compose(make(tmp_path, data).run, data, pictures=["volunteers"])
-    page = write(document, "html").read_text(encoding="utf-8")
+    page = write_document(document, "html").read_text(encoding="utf-8")
     assert {str(one["name"]).split(":")[0] for one in content(page)["cases"]} == {"Volunteers"}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", list(FORMATS))
 def test_every_format_names_every_method(tmp_path: Path, data: Path, plugin: None, name: str) -> None:
     made: Made = make(tmp_path, data)
-    text = write(compose(made.run, data), name).read_text(encoding="utf-8")
+    text = write_document(compose(made.run, data), name).read_text(encoding="utf-8")
     assert "thresh" in text
     assert "48" in text

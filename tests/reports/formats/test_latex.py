@@ -6,7 +6,8 @@ import pytest
 from scored_runs import make
 
 from reports.document import compose
-from reports.formats.latex import latex, write_latex
+from reports.formats.latex import latex
+from reports.formats.registry import write_document
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_a_cell_keeps_its_emphasis_and_is_text_otherwise(markdown: str, wanted: 
 def test_a_table_has_the_three_rules_of_booktabs_and_as_many_cells_as_columns(
     tmp_path: Path, data: Path, plugin: None
 ) -> None:
-    text = write_latex(compose(make(tmp_path, data).run, data)).read_text(encoding="utf-8")
+    text = write_document(compose(make(tmp_path, data).run, data), "latex").read_text(encoding="utf-8")
     tables = text.split(r"\begin{table}")[1:]
     assert tables
     for table in tables:
@@ -38,5 +39,5 @@ def test_a_table_has_the_three_rules_of_booktabs_and_as_many_cells_as_columns(
 
 
 def test_the_single_seed_badge_stands_in_the_file(tmp_path: Path, data: Path, plugin: None) -> None:
-    text = write_latex(compose(make(tmp_path, data).run, data)).read_text(encoding="utf-8")
+    text = write_document(compose(make(tmp_path, data).run, data), "latex").read_text(encoding="utf-8")
     assert "% Single seed" in text

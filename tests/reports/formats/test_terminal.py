@@ -7,7 +7,7 @@ from cohorts import INPATIENTS, PATIENTS, VOLUNTEERS, write_cohort
 from scored_runs import Made, cells_of, make, section
 
 from datasets.errors import MissingData
-from reports.formats.terminal import WIDTH, boards_text
+from reports.formats.terminal import WIDTH, terminal_text
 
 
 def block(text: str, start: str) -> list[str]:
@@ -19,17 +19,17 @@ def block(text: str, start: str) -> list[str]:
 def test_a_board_names_its_choice_and_holds_the_numbers_of_the_report(
     finished: Made, report: str, plugin: None
 ) -> None:
-    lines = block(boards_text(finished.run), "Patients (patients): post-processing paper, threshold lesion-val")
+    lines = block(terminal_text(finished.run), "Patients (patients): post-processing paper, threshold lesion-val")
     assert lines[1] == "2 patients: examples, not testable; nothing here ranks methods."
     assert lines[2].split("  ")[0] == "Method"
     assert [line.split()[0] for line in lines[4:]] == ["thresh", "ae[size=48]", "perfect"]
-    board = cells_of(section(report, "### Patients (`patients`)"), "thresh")
-    dice, auprc, auroc, far, seconds = board[2].split()[0], board[5], board[6], board[9], board[12]
+    cohort = cells_of(section(report, "### Patients (`patients`)"), "thresh")
+    dice, auprc, auroc, far, seconds = cohort[2].split()[0], cohort[5], cohort[6], cohort[9], cohort[12]
     assert lines[4].split() == ["thresh", "(floor)", "2", "(3", "scans)", dice, auprc, auroc, far, seconds]
 
 
 def test_healthy_cohorts_give_the_alarmed_share_of_each_method(finished: Made, report: str, plugin: None) -> None:
-    lines = block(boards_text(finished.run), "Volunteers (volunteers), healthy, in-domain: median share")
+    lines = block(terminal_text(finished.run), "Volunteers (volunteers), healthy, in-domain: median share")
     alarms = section(report, "### Volunteers (`volunteers`), in-domain: the cohort that the methods were fitted on")
     shares = {name: float(cells_of(alarms, name)[6]) for name in ("thresh", "ae")}
     text = " ".join(line.strip() for line in lines)
@@ -43,7 +43,7 @@ def test_healthy_cohorts_give_the_alarmed_share_of_each_method(finished: Made, r
 
 
 def test_notes_stand_last_without_markup(finished: Made, plugin: None) -> None:
-    text = boards_text(finished.run)
+    text = terminal_text(finished.run)
     notes = block(text, "- Single seed: these numbers describe these weights, not the recipe.")
     assert any(line.startswith("- Inpatients (inpatients): no threshold lesion-val, since") for line in notes)
     assert text.endswith("\n".join(notes))
@@ -51,7 +51,7 @@ def test_notes_stand_last_without_markup(finished: Made, plugin: None) -> None:
 
 
 def test_validation_is_said_at_each_title_and_empty_cohorts_once(validation: Made, plugin: None) -> None:
-    text = boards_text(validation.run)
+    text = terminal_text(validation.run)
     assert block(text, "VALIDATION: Patients (patients)")
     assert block(text, "VALIDATION: Volunteers (volunteers), healthy, in-domain")
     assert text.count("npatients (inpatients)") == 1
@@ -61,11 +61,11 @@ def test_validation_is_said_at_each_title_and_empty_cohorts_once(validation: Mad
 def test_no_line_is_wider_than_the_terminal(tmp_path: Path, data: Path, plugin: None) -> None:
     long = "ae[size=48,steps=1000,batch_size=8,learning_rate=0.001,augment=False,precision=bf16,validate_every=10]"
     made = make(tmp_path / "run", data, methods=(long, "thresh"), failing=[("thresh", "patients")])
-    lines = boards_text(made.run).splitlines()
+    lines = terminal_text(made.run).splitlines()
     assert max(map(len, lines)) <= WIDTH
     (table,) = (
         "".join(line.split()[0] for line in part.splitlines()[4:])
-        for part in boards_text(made.run).split("\n\n")
+        for part in terminal_text(made.run).split("\n\n")
         if part.startswith("Patients")
     )
     assert table.startswith("ae[size=48,steps=1000")
@@ -77,7 +77,7 @@ def test_the_best_method_stands_first_where_there_are_patients_enough(tmp_path: 
     write_cohort(tmp_path, PATIENTS, {"val": 2, "test": 7})
     write_cohort(tmp_path, INPATIENTS, {"test": 2})
     run = make(tmp_path / "run", tmp_path, methods=("ae", "thresh", "dae")).run
-    lines = block(boards_text(run), "Patients (patients)")[3:]
+    lines = block(terminal_text(run), "Patients (patients)")[3:]
     areas = [float(line.split()[-4]) for line in lines[:-1]]
     assert areas == sorted(areas, reverse=True)
     assert lines[-1].startswith("perfect map")
@@ -87,4 +87,4 @@ def test_the_best_method_stands_first_where_there_are_patients_enough(tmp_path: 
 def test_a_run_that_is_not_scored_says_so(made: Made) -> None:
     (made.run.root / "timing.csv").unlink()
     with pytest.raises(MissingData, match="python -m benchmark evaluate"):
-        boards_text(made.run)
+        terminal_text(made.run)

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from reports.model.cohort_results import Board
+from reports.model.cohort_results import CohortResults
 from reports.model.example_cases import exemplars
 
 
-def board(scores: dict[str, dict[str, float]], **facts: object) -> Board:
+def cohort(scores: dict[str, dict[str, float]], **facts: object) -> CohortResults:
     """`{method: {case: auprc}}`."""
     rows = [
         {"method": method, "case_id": case, "metric": "auprc", "postprocessing": "none", "protocol": "", "value": value}
@@ -15,23 +15,23 @@ def board(scores: dict[str, dict[str, float]], **facts: object) -> Board:
         for case, value in cases.items()
     ]
     frame = pd.DataFrame(rows, columns=["method", "case_id", "metric", "postprocessing", "protocol", "value"])
-    return Board(frame, frame, dict.fromkeys(scores, 1), **facts)  # type: ignore[arg-type]
+    return CohortResults(frame, frame, dict.fromkeys(scores, 1), **facts)  # type: ignore[arg-type]
 
 
 def test_cases_are_ordered_by_the_mean_over_methods() -> None:
     one = {"a": 0.9, "b": 0.5, "c": 0.1, "d": 0.55, "e": 0.4}
     other = {"a": 0.9, "b": 0.5, "c": 0.1, "d": 0.05, "e": 0.4}
-    found = exemplars(board({"ae": one, "ddpm": other}), "none")
+    found = exemplars(cohort({"ae": one, "ddpm": other}), "none")
     assert found == {"best": "a", "median": "e", "worst": "c", "most disagreed": "d"}
 
 
 def test_floors_and_labels_do_not_decide() -> None:
     scores = {"ae": {"a": 0.9, "b": 0.1}, "thresh": {"a": 0.0, "b": 1.0}, "prior": {"a": 0.0, "b": 1.0}}
-    found = exemplars(board(scores, floors=["thresh"], supervision={"prior": "lesion labels"}), "none")
+    found = exemplars(cohort(scores, floors=["thresh"], supervision={"prior": "lesion labels"}), "none")
     assert found["best"] == "a"
 
 
 def test_a_case_stands_once_and_nothing_without_scores() -> None:
-    assert exemplars(board({"ae": {"a": 0.5}}), "none") == {"best": "a"}
-    assert exemplars(board({"ae": {"a": np.nan}}), "none") == {}
-    assert exemplars(board({}), "none") == {}
+    assert exemplars(cohort({"ae": {"a": 0.5}}), "none") == {"best": "a"}
+    assert exemplars(cohort({"ae": {"a": np.nan}}), "none") == {}
+    assert exemplars(cohort({}), "none") == {}

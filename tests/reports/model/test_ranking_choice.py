@@ -6,7 +6,7 @@ from scored_runs import Made, section
 
 from benchmark.storage.run_record import Scoring
 from reports.model.ranking import domain, headlines, healthy_protocol
-from reports.model.run_results import read_findings
+from reports.model.run_results import read_results
 
 
 def test_a_cohort_without_validation_lesions_gets_the_healthy_threshold_and_says_so(report: str) -> None:
@@ -17,29 +17,29 @@ def test_a_cohort_without_validation_lesions_gets_the_healthy_threshold_and_says
 
 
 def test_without_a_deployable_threshold_there_is_none(finished: Made, plugin: None) -> None:
-    findings = replace(read_findings(finished.run), scoring=Scoring(("none",), ("oracle",)))
-    first = headlines(findings, findings.lesion["patients"])
+    results = replace(read_results(finished.run), scoring=Scoring(("none",), ("oracle",)))
+    first = headlines(results, results.lesion["patients"])
     assert [(one.chain, one.protocol) for one in first] == [("none", "")]
-    assert healthy_protocol(findings) == ""
+    assert healthy_protocol(results) == ""
 
 
 def test_the_published_chain_stands_before_the_one_to_deploy(finished: Made, plugin: None) -> None:
-    findings = replace(read_findings(finished.run), scoring=Scoring(("none", "light", "paper"), ("healthy-fpr-1",)))
-    found = headlines(findings, findings.lesion["patients"])
+    results = replace(read_results(finished.run), scoring=Scoring(("none", "light", "paper"), ("healthy-fpr-1",)))
+    found = headlines(results, results.lesion["patients"])
     assert [one.chain for one in found] == ["paper", "light"]
 
 
 def test_healthy_scans_are_looked_at_under_one_per_cent_first(finished: Made, plugin: None) -> None:
-    findings = read_findings(finished.run)
-    many = replace(findings, scoring=Scoring(("none",), ("healthy-fpr-5", "healthy-fpr-1")))
+    results = read_results(finished.run)
+    many = replace(results, scoring=Scoring(("none",), ("healthy-fpr-5", "healthy-fpr-1")))
     assert healthy_protocol(many) == "healthy-fpr-1"
     assert (
-        healthy_protocol(replace(findings, scoring=Scoring(("none",), ("lesion-val", "healthy-fpr-5"))))
+        healthy_protocol(replace(results, scoring=Scoring(("none",), ("lesion-val", "healthy-fpr-5"))))
         == "healthy-fpr-5"
     )
 
 
 def test_in_domain_is_the_cohort_fitted_on(finished: Made, plugin: None) -> None:
-    findings = read_findings(finished.run)
-    assert domain(findings, "volunteers") == "in-domain"
-    assert domain(findings, "inpatients") == "out-of-domain"
+    results = read_results(finished.run)
+    assert domain(results, "volunteers") == "in-domain"
+    assert domain(results, "inpatients") == "out-of-domain"

@@ -1,4 +1,4 @@
-"""Which rows enter which board."""
+"""Which rows enter which cohort."""
 
 import pytest
 from scored_runs import Made
@@ -6,22 +6,22 @@ from scored_runs import Made
 from benchmark.execution.score_cells import collect
 from benchmark.storage.rows import read_rows
 from datasets.errors import MissingData
-from reports.model.run_results import read_findings
+from reports.model.run_results import read_results
 
 
 def test_cases_with_and_without_lesion_are_on_boards_of_their_own(finished: Made, plugin: None) -> None:
-    findings = read_findings(finished.run)
-    assert [*findings.lesion] == ["patients", "inpatients"]
-    assert [*findings.healthy] == [*findings.scanned] == ["volunteers"]
-    assert findings.empty == []
-    assert findings.split == "test"
+    results = read_results(finished.run)
+    assert [*results.lesion] == ["patients", "inpatients"]
+    assert [*results.healthy] == [*results.scanned] == ["volunteers"]
+    assert results.empty == []
+    assert results.split == "test"
 
 
 def test_a_cohort_that_was_scored_without_any_case_is_empty(validation: Made, plugin: None) -> None:
-    findings = read_findings(validation.run)
-    assert findings.empty == ["inpatients"]
-    assert [*findings.lesion] == ["patients"]
-    assert findings.cohorts == ["volunteers", "patients", "inpatients"]
+    results = read_results(validation.run)
+    assert results.empty == ["inpatients"]
+    assert [*results.lesion] == ["patients"]
+    assert results.cohorts == ["volunteers", "patients", "inpatients"]
 
 
 def test_a_cohort_whose_cells_are_still_missing_is_not_empty(made: Made) -> None:
@@ -30,14 +30,14 @@ def test_a_cohort_whose_cells_are_still_missing_is_not_empty(made: Made) -> None
             (made.run.cell(cell) / "rows.csv").unlink()
             (made.run.cell(cell) / "timing.csv").unlink()
     collect(made.run)
-    findings = read_findings(made.run)
-    assert findings.empty == []
-    assert "volunteers" in findings.healthy
-    assert not findings.scanned
+    results = read_results(made.run)
+    assert results.empty == []
+    assert "volunteers" in results.healthy
+    assert not results.scanned
 
 
 def test_seeds_are_counted_and_floors_known(finished: Made, plugin: None) -> None:
-    whole = read_findings(finished.run).whole
+    whole = read_results(finished.run).whole
     assert whole.seeds == {"thresh": 1, "ae[size=48]": 1}
     assert whole.floors == ["thresh"]
 

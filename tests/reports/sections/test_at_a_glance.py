@@ -1,6 +1,7 @@
 """What a report opens with, and the sections that are drawn from summaries, of a run written by hand."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,7 @@ from benchmark.analysis.summaries.make import summarise
 from benchmark.storage.folder import RunFolder
 from datasets.io.atomic import write_json
 from reports.document import Document, compose
-from reports.formats.html import write_html
-from reports.formats.latex import write_latex
+from reports.formats.registry import write_document
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +141,14 @@ def test_the_figures_of_all_sections_are_drawn_and_hold_no_name_as_markup(docume
 
 
 def test_states_are_told_apart_in_the_page_without_colour_too(document: Document, plugin: None) -> None:
-    page = write_html(document, volumes=False).read_text(encoding="utf-8")
+    page = write_document(replace(document, volumes=False), "html").read_text(encoding="utf-8")
     assert 'data-sort="+0.150" class="number better">▲ +0.150</td>' in page
     assert '"number worse">▼ -0.150</td>' in page
     assert '<td class="number">-</td>' in page
 
 
 def test_latex_marks_the_best_and_what_is_not_separable_from_it(document: Document, plugin: None) -> None:
-    tex = write_latex(document).read_text(encoding="utf-8")
+    tex = write_document(document, "latex").read_text(encoding="utf-8")
     standing = tex[tex.index(r"\begin{table}") : tex.index(r"\end{table}")]
     assert r"\label{tab:patients-standing}" in standing
     assert standing.count(r"\textbf{") >= 1
@@ -164,11 +164,11 @@ def test_names_are_text_everywhere(tmp_path: Path, plugin: None) -> None:
     write_json(run.root / "environment.json", {"processor": "<i>", "python": "3"})
     summarise(run, None)
     document = compose(run, None, pictures=[])
-    page = write_html(document, volumes=False).read_text(encoding="utf-8")
+    page = write_document(replace(document, volumes=False), "html").read_text(encoding="utf-8")
     assert "<b>" not in page
     assert "<i>" not in page
     assert "&lt;b&gt;x|$y_1$&lt;/b&gt;" in page
-    tex = write_latex(document).read_text(encoding="utf-8")
+    tex = write_document(document, "latex").read_text(encoding="utf-8")
     assert r"\textless{}b\textgreater{}x|\$y\_1\$" in tex
     figure = (run.root / "figures" / "standing-patients.svg").read_text(encoding="utf-8")
     assert "<b>" not in figure

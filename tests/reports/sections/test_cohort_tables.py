@@ -4,13 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from cohort_rows import board, lesion_rows, perfect_rows, row
+from cohort_rows import cohort, lesion_rows, perfect_rows, row
 from cohorts import INPATIENTS, PATIENTS, VOLUNTEERS, write_cohort
 from scored_runs import Made, cells_of, make, section
 
 from benchmark.storage.rows import read_rows
-from reports.model.cohort_results import Board
-from reports.sections.cohort_tables import alarm_table, cut_off_table, dice_table, leaderboard, nan_table
+from reports.model.cohort_results import CohortResults
+from reports.sections.cohort_tables import cut_off_table, dice_table, leaderboard
+from reports.sections.healthy_false_positives import alarm_table
+from reports.sections.notes import nan_table
 
 
 def test_a_board_gives_the_mean_of_its_rows_over_patients(finished: Made, report: str) -> None:
@@ -27,8 +29,8 @@ def test_a_board_gives_the_mean_of_its_rows_over_patients(finished: Made, report
 
 
 def test_the_perfect_map_stands_on_every_board_of_lesions(report: str) -> None:
-    for cohort in ("Patients (`patients`)", "Inpatients (`inpatients`)"):
-        for part in report.split(f"### {cohort}\n")[1:3]:
+    for name in ("Patients (`patients`)", "Inpatients (`inpatients`)"):
+        for part in report.split(f"### {name}\n")[1:3]:
             assert "*perfect map*" in part.split("\n#")[0]
 
 
@@ -58,11 +60,11 @@ def test_with_patients_enough_the_board_is_sorted_and_its_best_is_bold(tmp_path:
     write_cohort(tmp_path, PATIENTS, {"val": 2, "test": 7})  # the first two are of one patient
     write_cohort(tmp_path, INPATIENTS, {"test": 2})
     report = make(tmp_path / "run", tmp_path).report(pictures=[])
-    boards = report.split("## Leaderboards")[1]
-    board = section(boards, "### Patients (`patients`)")
-    assert "Sorted by AUPRC." in board
-    assert "**" in board
-    assert "In the order of the study." in section(boards, "### Inpatients (`inpatients`)")
+    cohorts = report.split("## Leaderboards")[1]
+    cohort = section(cohorts, "### Patients (`patients`)")
+    assert "Sorted by AUPRC." in cohort
+    assert "**" in cohort
+    assert "In the order of the study." in section(cohorts, "### Inpatients (`inpatients`)")
 
 
 def test_while_the_test_split_is_closed_only_cohorts_and_thresholds_that_have_numbers_are_shown(
@@ -101,8 +103,8 @@ GOLDEN = """
 """.strip()  # noqa: E501
 
 
-def five_lines(repeats: int) -> Board:
-    """Two patients with everything a board can hold, as often as that."""
+def five_lines(repeats: int) -> CohortResults:
+    """Two patients with everything a cohort can hold, as often as that."""
     rows = [
         *lesion_rows("thresh", [0.4, 0.0] * repeats, [0.2, 0.4] * repeats),
         *lesion_rows("ae", [0.4, 0.4] * repeats, [0.1, 0.3] * repeats),
@@ -113,7 +115,7 @@ def five_lines(repeats: int) -> Board:
     ]
     timing = [row("thresh", f"p{index}", "seconds", 0.5) for index in range(2 * repeats)]
     timing += [row("x_[a|b]", f"p{index}", "seconds", 4.0) for index in range(2 * repeats)]
-    return board(rows, timing, **{"thresh": 1, "ae": 1, "gone": 1, "x_[a|b]": 1})
+    return cohort(rows, timing, **{"thresh": 1, "ae": 1, "gone": 1, "x_[a|b]": 1})
 
 
 def test_leaderboard_of_five_lines_is_this_text() -> None:
@@ -144,7 +146,7 @@ def test_several_seeds_are_averaged_and_their_range_and_number_shown() -> None:
         *lesion_rows("ae", [0.6, 0.8], [0.5, 0.5], seed=1),
         *lesion_rows("vae", [0.1, 0.1], [0.1, 0.1], seed=0),
     ]
-    lines = leaderboard(board(rows, ae=2, vae=2), "paper", "lesion-val").splitlines()
+    lines = leaderboard(cohort(rows, ae=2, vae=2), "paper", "lesion-val").splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:6]] for line in lines]
     assert cells[0] == ["Method", "Patients", "Seeds", "Dice over seeds", "Dice (sd)"]
     assert cells[2] == ["ae", "2", "2", "0.300 to 0.700", "0.500 (0.141)"]
@@ -153,14 +155,14 @@ def test_several_seeds_are_averaged_and_their_range_and_number_shown() -> None:
 
 def test_dice_table_gives_the_perfect_map_of_each_chain_whatever_the_protocol() -> None:
     rows = [*lesion_rows("ae", [0.2, 0.4], [0.5, 0.5]), *perfect_rows()]
-    lines = dice_table(board(rows, ae=1), ["paper", "light"], ["lesion-val"], marked=True).splitlines()
+    lines = dice_table(cohort(rows, ae=1), ["paper", "light"], ["lesion-val"], marked=True).splitlines()
     assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["ae", "0.300", "-"]
     assert [cell.strip() for cell in lines[3].split("|")[1:-1]] == ["*perfect map*", "0.900", ""]
 
 
 def test_the_best_dice_is_bold_only_where_asked_for_and_over_patients_enough() -> None:
     rows = {
-        size: board(
+        size: cohort(
             [*lesion_rows("ae", [0.3] * size, [0.5] * size), *lesion_rows("vae", [0.1] * size, [0.5] * size)],
             ae=1,
             vae=1,
@@ -177,7 +179,7 @@ def test_alarm_table_counts_scans_and_gives_quartiles() -> None:
     for index, fraction in enumerate((0.0, 0.1, 0.2, 0.3, 0.4)):
         values = {"alarm": float(fraction > 0), "alarms": index, "alarm_ml": 2 * index, "alarm_fraction": fraction}
         rows += [row("ae", f"p0{index}", name, value, "paper healthy-fpr-1") for name, value in values.items()]
-    line = alarm_table(board(rows, ae=1), ["paper"], "healthy-fpr-1").splitlines()[2]
+    line = alarm_table(cohort(rows, ae=1), ["paper"], "healthy-fpr-1").splitlines()[2]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells == ["ae", "paper", "5", "0.80", "2.0", "4.0", "0.2000", "0.1000", "0.3000"]
 
@@ -187,21 +189,21 @@ def test_a_method_without_rows_has_one_line_of_alarms() -> None:
         row("ae", "", "threshold", 0.5, "paper healthy-fpr-1"),
         row("ae", "p0", "alarm", 1.0, "paper healthy-fpr-1"),
     ]
-    lines = alarm_table(board(rows, ae=1, gone=1), ["paper", "light"], "healthy-fpr-1").splitlines()[2:]
+    lines = alarm_table(cohort(rows, ae=1, gone=1), ["paper", "light"], "healthy-fpr-1").splitlines()[2:]
     assert [line.split("|")[1].strip() for line in lines] == ["ae", "ae", "gone"]
     assert {cell.strip() for cell in lines[2].split("|")[2:-1]} == {"-"}
 
 
 def test_cut_off_table_counts_a_case_once_however_many_methods_there_are() -> None:
     rows = [*lesion_rows("ae", [0.2, 0.4], [0.5, 0.5]), *lesion_rows("vae", [0.1, 0.1], [0.5, 0.5])]
-    line = cut_off_table({"lgg": board(rows, ae=1, vae=1), "msl": board([], ae=1)}).splitlines()
+    line = cut_off_table({"lgg": cohort(rows, ae=1, vae=1), "msl": cohort([], ae=1)}).splitlines()
     assert [cell.strip() for cell in line[2].split("|")[1:-1]] == ["lgg", "2", "15.00", "0.50", "1.00", "1 of 2"]
     assert [cell.strip() for cell in line[3].split("|")[1:-1]] == ["msl", *["-"] * 5]
 
 
 def test_nan_table_lists_what_is_undefined_and_nothing_else() -> None:
-    lines = nan_table({"lgg": board(lesion_rows("ae", [0.0, 0.4], [0.5, 0.5]), ae=1)}).splitlines()
+    lines = nan_table({"lgg": cohort(lesion_rows("ae", [0.0, 0.4], [0.5, 0.5]), ae=1)}).splitlines()
     assert len(lines) == 3
     assert "precision" in lines[2]
     assert "1 of 2" in lines[2]
-    assert nan_table({"lgg": board(lesion_rows("ae", [0.3, 0.4], [0.5, 0.5]), ae=1)}) == ""
+    assert nan_table({"lgg": cohort(lesion_rows("ae", [0.3, 0.4], [0.5, 0.5]), ae=1)}) == ""

@@ -10,7 +10,7 @@ from scored_runs import Made, cells_of, make, section
 from benchmark.methods.card import Card
 from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.rows import Row, read_rows, write_rows
-from reports.formats.terminal import boards_text
+from reports.formats.terminal import terminal_text
 
 AE = Card("healthy scans", "healthy slices", "the paper's", departures=("One.", "two"))
 TOLD = Card("lesion labels", "nothing", "nothing")
@@ -48,9 +48,9 @@ def test_each_method_has_a_line_and_each_threshold_says_what_chose_it(made: Made
     assert cells_of(part, "`healthy-fpr-1`") == ["`healthy-fpr-1`", "healthy validation scans, no label"]
     assert cells_of(part, "`lesion-val`") == ["`lesion-val`", "lesion labels of the validation cases"]
     assert "\n- **ae\\[size=48\\]**. Departures from its papers:\n  - One.\n  - two." in part
-    board = section(report, "### Patients (`patients`)")
-    assert cells_of(board, "Method")[:2] == ["Method", "Supervision"]
-    assert [cells_of(board, name)[1] for name in ("thresh", "ae")] == ["-", "healthy scans"]
+    cohort = section(report, "### Patients (`patients`)")
+    assert cells_of(cohort, "Method")[:2] == ["Method", "Supervision"]
+    assert [cells_of(cohort, name)[1] for name in ("thresh", "ae")] == ["-", "healthy scans"]
 
 
 def test_a_plugin_without_a_card_and_speeds_are_shown_as_far_as_known(made: Made) -> None:
@@ -117,7 +117,7 @@ def test_what_uses_labels_stands_last_wherever_methods_are_listed(tmp_path: Path
     for heading in ("## Data cards", "## Resolved configuration"):
         items = [line for line in section(report, heading).splitlines() if line.startswith("- **")]
         assert items[-1].startswith("- **ae\\[size=48\\]**")
-    alarmed = next(part for part in boards_text(made.run).split("\n\n") if "alarmed (" in part)
+    alarmed = next(part for part in terminal_text(made.run).split("\n\n") if "alarmed (" in part)
     assert alarmed.index("thresh ") < alarmed.index("dae ") < alarmed.index("ae[size=48] (uses")
 
 
@@ -130,7 +130,7 @@ def test_its_undefined_thresholds_are_shown_as_such_and_blamed_on_no_cohort(told
     assert "- ae\\[size=48\\]: no threshold `healthy-fpr-1`, undefined by decision: of healthy scans" in said
     assert "healthy-fpr-1`, since" not in said
     assert "every threshold defined" not in said
-    text = " ".join(line.strip() for line in boards_text(told.run).splitlines())
+    text = " ".join(line.strip() for line in terminal_text(told.run).splitlines())
     assert "ae[size=48] (uses lesion labels) n/a" in text
     assert "Uses lesion labels" in text
 

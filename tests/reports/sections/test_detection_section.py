@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from scored_runs import Made, make
 
-from reports.model.run_results import read_findings
+from reports.model.run_results import read_results
 from reports.sections.detection import detection
 
 
@@ -35,7 +35,7 @@ def test_lesions_found_are_read_off_at_a_few_rates_and_averaged_over_seeds(two_s
              1: ["paper,test,all,0.9,0.5,0.4,10,3", "paper,test,all,0.5,2.0,0.8,10,3"]}  # fmt: skip
     write(two_seeds, "froc", FROC, found)
     write(two_seeds, "pr", PR, {seed: ["paper,test,0.5,0.5,0.25,3"] for seed in (0, 1)})
-    text = detection(read_findings(two_seeds.run))
+    text = detection(read_results(two_seeds.run))
     line = next(line for line in text.splitlines() if line.startswith("| thresh") and "10 in 3" in line)
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1:] == ["10 in 3", "0.30", "0.30", "0.50", "0.90", "0.90"]
@@ -46,7 +46,7 @@ def test_strata_stand_in_the_order_of_their_sizes_with_n(two_seeds: Made, plugin
              for protocol, stratum, mean, n in (("lesion-val", ">=10 ml", 0.5, 1), ("lesion-val", "1-10 ml", 0.3, 2),
                                                 ("lesion-val", "all", 0.4, 2), ("oracle", "all", 0.9, 2))]  # fmt: skip
     write(two_seeds, "strata", STRATA, {0: lines, 1: lines})
-    text = detection(read_findings(two_seeds.run))
+    text = detection(read_results(two_seeds.run))
     part = text[text.index("**Dice** by the case's whole lesion volume") :]
     header = next(line for line in part.splitlines() if line.startswith("| Method"))
     cells = [cell.strip() for cell in header.strip("|").split("|")]
@@ -58,6 +58,6 @@ def test_without_curves_there_is_no_section(two_seeds: Made, plugin: None) -> No
     for cell in two_seeds.study.cells:
         for name in ("pr", "froc", "strata"):
             (two_seeds.run.cell(cell) / f"{name}.csv").unlink(missing_ok=True)
-    text = detection(read_findings(two_seeds.run))
+    text = detection(read_results(two_seeds.run))
     assert "Lesions found at" not in text
     assert "curves-" not in text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.model.run_results import read_findings
+from reports.model.run_results import read_results
 from reports.sections.implants import audiogram_text, draw_audiogram, half_text
 
 POINT = {"state": "reached", "contrast": 0.8, "low": 0.5, "high": 1.25, "lowest": 0.25, "highest": 2.0, "off_grid": 0}
@@ -49,7 +49,7 @@ def test_every_state_is_drawn(tmp_path: Path) -> None:
 def test_the_report_has_the_audiogram_its_figure_the_controls_and_the_restoration(made_of_implants) -> None:  # type: ignore[no-untyped-def]
     from reports.sections.implants import implanted_lesions
 
-    text = implanted_lesions(read_findings(made_of_implants.run))
+    text = implanted_lesions(read_results(made_of_implants.run))
     assert text.startswith("## Lesion audiogram")
     assert "### Implants in Heads (`implant[heads]`)" in text
     assert "![Lesion audiogram, light](figures/audiogram-implant-heads-light.png)" in text

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scored_runs import COHORTS, Made, cells_of, make, section
 
-from reports.model.run_results import read_findings
+from reports.model.run_results import read_results
 from reports.sections.notes import notes
 
 
@@ -28,14 +28,14 @@ def test_a_run_in_which_all_failed_still_has_a_report(tmp_path: Path, data: Path
 
 
 def test_undefined_thresholds_are_named_with_their_reason_once(finished: Made, plugin: None) -> None:
-    assert notes(read_findings(finished.run)) == [
+    assert notes(read_results(finished.run)) == [
         "Inpatients (`inpatients`): no threshold `lesion-val`, since the cohort has no lesion validation cases.",
         "Volunteers (`volunteers`): no threshold `lesion-val`, `oracle`, since a healthy cohort has no lesions.",
     ]
 
 
 def test_while_the_test_split_is_closed_the_notes_say_what_is_left_out(validation: Made, plugin: None) -> None:
-    assert notes(read_findings(validation.run)) == [
+    assert notes(read_results(validation.run)) == [
         "Inpatients (`inpatients`): no validation case, nothing to show while the test split is closed.",
         "Volunteers (`volunteers`): no threshold `lesion-val`, since a healthy cohort has no lesions.",
         "No numbers under `oracle`: that needs the labels of the test split, which is closed.",
@@ -46,5 +46,5 @@ def test_cells_that_are_not_computed_yet_share_a_line(made: Made) -> None:
     for cell in made.study.cells[3:]:
         (made.run.cell(cell) / "cell.json").unlink()
     assert "ae\\[size=48\\] on `volunteers`, `patients`, `inpatients`, seed 0: missing, not computed yet." in notes(
-        read_findings(made.run)
+        read_results(made.run)
     )

@@ -10,8 +10,8 @@ from scored_runs import Made, make, section
 
 from benchmark.storage.rows import Row
 from datasets.shifts import Shift
-from reports.formats.terminal import boards_text
-from reports.model.run_results import read_findings
+from reports.formats.terminal import terminal_text
+from reports.model.run_results import read_results
 from reports.model.shift_responses import Response
 from reports.sections.shifts import detail_table, panels_of, summary_table, under_shift, worst_shifts
 
@@ -131,22 +131,22 @@ def test_the_boards_are_those_of_a_run_without_shifts(shifted: Made, tmp_path: P
 
 
 def test_the_terminal_says_each_methods_worst_shift_in_a_line_a_cohort(shifted: Made, plugin: None) -> None:
-    lines = list(worst_shifts(read_findings(shifted.run)))
+    lines = list(worst_shifts(read_results(shifted.run)))
     assert len(lines) == 2
     assert lines[0].startswith(
         "Patients (`patients`): largest loss of Dice under a shift (paper, lesion-val frozen): thresh "
     )
-    assert "largest loss of Dice under a shift" in boards_text(shifted.run)
+    assert "largest loss of Dice under a shift" in terminal_text(shifted.run)
 
 
 def test_curves_of_what_is_not_shifted_any_more_are_removed(shifted: Made, plugin: None) -> None:
     stale = shifted.run.root / "figures" / "shift-lesion-nobody.svg"
     stale.write_text("")
-    under_shift(read_findings(shifted.run))
+    under_shift(read_results(shifted.run))
     assert not stale.exists()
     assert (shifted.run.root / "figures" / "shift-lesion-patients.svg").exists()
 
 
 def test_without_shifts_there_is_no_section(finished: Made, plugin: None) -> None:
-    assert under_shift(read_findings(finished.run)) == ""
-    assert list(worst_shifts(read_findings(finished.run))) == []
+    assert under_shift(read_results(finished.run)) == ""
+    assert list(worst_shifts(read_results(finished.run))) == []

@@ -1,35 +1,35 @@
-"""Whom the watch over workers blames when one has ended."""
+"""Which task the supervisor of workers blames when one has ended."""
 
 from tempfile import TemporaryFile
 from types import SimpleNamespace
 
 import pytest
 
-from benchmark.execution.local import WorkerStopped, _Watch, _Worker
+from benchmark.execution.local import WorkerFailure, _Supervisor, _Worker
 
 
 @pytest.fixture
 def blamed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Filled with the tasks that are blamed, and why; a new worker takes the place of each that has ended."""
     found: dict[str, str] = {}
-    monkeypatch.setattr(_Watch, "_blame", lambda self, task, reason, told: found.update({task.name: reason}))
-    monkeypatch.setattr(_Watch, "_started", lambda self, number: "new")
+    monkeypatch.setattr(_Supervisor, "_blame", lambda self, task, reason, stderr: found.update({task.name: reason}))
+    monkeypatch.setattr(_Supervisor, "_start_worker", lambda self, number: "new")
     return found
 
 
 def part(monkeypatch: pytest.MonkeyPatch, at: str, slow: str | None) -> list[object]:
     """The workers after one was killed that was at a task, and had been too slow at one."""
     tasks = {name: SimpleNamespace(name=name) for name in ("first", "second")}
-    monkeypatch.setattr(_Watch, "_was_at", lambda self, pid, task: task.name == at)
-    watch = _Watch(None, SimpleNamespace(task_seconds=9.0), list(tasks.values()))  # type: ignore[arg-type]
+    monkeypatch.setattr(_Supervisor, "_held", lambda self, pid, task: task.name == at)
+    supervisor = _Supervisor(None, SimpleNamespace(task_seconds=9.0), list(tasks.values()))  # type: ignore[arg-type]
     process = SimpleNamespace(returncode=-9, pid=1)
-    watch._part_from(_Worker(0, process, TemporaryFile(), tasks.get(slow or "")))  # type: ignore[arg-type]  # noqa: SIM115
-    return list(watch.workers)
+    supervisor._reap(_Worker(0, process, TemporaryFile(), tasks.get(slow or "")))  # type: ignore[arg-type]  # noqa: SIM115
+    return list(supervisor.workers)
 
 
 def test_a_task_that_is_too_slow_is_blamed_for_it(monkeypatch: pytest.MonkeyPatch, blamed: dict[str, str]) -> None:
     assert part(monkeypatch, at="first", slow="first") == ["new"]
-    assert blamed == {"first": "No end of it within 9 s; its process was ended."}
+    assert blamed == {"first": "Not finished within 9 s; its worker was killed."}
 
 
 @pytest.mark.parametrize("at", ["second", "none"])
@@ -42,11 +42,11 @@ def test_a_task_that_ended_just_in_time_costs_neither_the_next_nor_the_run(
 
 def test_a_task_whose_process_was_killed_is_blamed(monkeypatch: pytest.MonkeyPatch, blamed: dict[str, str]) -> None:
     assert part(monkeypatch, at="second", slow=None) == ["new"]
-    assert blamed == {"second": "The process that was at it ended with signal 9."}
+    assert blamed == {"second": "Its worker ended with signal 9."}
 
 
 def test_a_worker_that_ended_before_any_task_ends_the_run(
     monkeypatch: pytest.MonkeyPatch, blamed: dict[str, str]
 ) -> None:
-    with pytest.raises(WorkerStopped, match="before it had begun a task"):
+    with pytest.raises(WorkerFailure, match="before its first task"):
         part(monkeypatch, at="none", slow=None)

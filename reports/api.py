@@ -1,0 +1,52 @@
+"""What the command line asks of reports: a run's report, texts for the terminal, a picture of a pair, a leaderboard."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.analysis.changes import Since
+from benchmark.storage.folder import RunFolder
+from reports.document import compose
+from reports.figures.paired_differences import PairDifferences, write_differences
+from reports.formats.registry import FORMATS, write_document
+from reports.formats.terminal import terminal_text
+from reports.leaderboard.results import LeaderboardResults
+from reports.leaderboard.site import write_site
+from reports.sections.implants import audiogram_text
+from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text
+
+__all__ = [
+    "FORMATS",
+    "LeaderboardResults",
+    "PairDifferences",
+    "audiogram_text",
+    "paragraph",
+    "parts_text",
+    "pooled_text",
+    "ranks_text",
+    "terminal_text",
+    "write_differences",
+    "write_report",
+    "write_site",
+]
+
+
+def write_report(
+    run: RunFolder,
+    data: Path | None,
+    *,
+    formats: Sequence[str] = ("md",),
+    pictures: Sequence[str] | None = None,
+    since: Since | None = None,
+    volumes: bool = True,
+) -> list[Path]:
+    """Write a run's report and its `figures/`; the paths of its files are returned. See `compose` for the arguments.
+
+    Args:
+        formats: names of `FORMATS`.
+
+    Raises:
+        MissingData: nothing has been scored yet.
+        UnknownName: a format or a cohort that does not exist.
+    """
+    document = compose(run, data, pictures=pictures, since=since, volumes=volumes)
+    return [write_document(document, name) for name in formats]

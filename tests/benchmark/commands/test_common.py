@@ -1,0 +1,65 @@
+"""Progress of the library as lines of the command line."""
+
+import logging
+import sys
+from io import StringIO
+
+import pytest
+
+from benchmark.commands.common import print_line, progress_lines
+
+LOG = logging.getLogger("benchmark.execution.worker")
+
+
+def test_progress_goes_to_stdout_with_its_prefix_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_lines("1| "):
+        LOG.info("  mapped %d cases", 3)
+        LOG.error("  FAILED")
+        LOG.warning("Out of memory")
+        LOG.debug("not shown")
+    out, err = capsys.readouterr()
+    assert out == "1|   mapped 3 cases\n1|   FAILED\n"
+    assert err == "WARNING benchmark.execution.worker: Out of memory\n"
+
+
+def test_progress_of_a_command_with_a_table_on_stdout_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_lines(err=True):
+        LOG.info("zscore, fp32")
+    assert capsys.readouterr() == ("", "zscore, fp32\n")
+
+
+def test_of_other_libraries_only_warnings_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_lines():
+        other = logging.getLogger("benchmarkable")
+        other.error("broken")
+        other.info("fine")
+    assert capsys.readouterr() == ("", "ERROR benchmarkable: broken\n")
+
+
+def test_nothing_is_printed_outside_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_lines():
+        pass
+    LOG.info("mapped")
+    assert capsys.readouterr() == ("", "")
+
+
+class ClosedPipe(StringIO):
+    """What `| head` leaves of stdout."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+
+def test_a_closed_pipe_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with (tmp_path_factory.mktemp("pipe") / "out").open("w") as stream:
+        monkeypatch.setattr(sys, "stdout", ClosedPipe(stream.fileno()))
+        print_line("Report: report.md")
+        stream.write("nowhere")
+    assert not (tmp_path_factory.getbasetemp() / "pipe0" / "out").read_text()
