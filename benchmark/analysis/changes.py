@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.analysis.compare_methods import Comparable
-from benchmark.analysis.endpoints import area_choices, overlap_choices
+from benchmark.analysis.endpoints import endpoint_choices
 from benchmark.statistics.intervals.mean import interval
 from benchmark.statistics.panel import Choice, Panel, Question, panels
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
@@ -125,7 +125,7 @@ def _configs(run: RunFolder) -> dict[str, dict[str, str]]:
 def _moved(before: Comparable, now: Comparable, endpoint: Endpoint) -> Iterator[Moved]:
     old_fits, new_fits = _fit_keys(before.run), _fit_keys(now.run)
     for dataset, planned in now.seeds.items():
-        for choice in (*overlap_choices(now, dataset), *area_choices(now, dataset)):
+        for choice in endpoint_choices(now, dataset):
             try:
                 old = panels(before.rows, choice, before.seeds.get(dataset, {}))
             except MissingData:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
 from benchmark.statistics.pairwise.paired_difference import Comparison, compare_all, rank_sets
-from benchmark.statistics.panel import QUESTIONS, Choice, Pair, Panel, Question, pair, panels
+from benchmark.statistics.panel import QUESTIONS, Choice, Pair, Panel, Question, Rows, pair
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
@@ -19,6 +19,9 @@ from datasets.io.atomic import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PERFECT_MAP = "perfect-map"
+REFERENCE_SEEDS = {PERFECT_MAP: (0,)}
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,14 @@ class Standing:
         return rank_sets(list(self.panels), self.comparisons[question])
 
 
+class Facts(NamedTuple):
+    """What a cohort's numbers have in common: the sequence, the cohort that methods were fitted on, and the grid."""
+
+    sequence: str
+    healthy: str
+    grid: str
+
+
 @dataclass(frozen=True)
 class Comparable:
     """A run's rows and what was planned."""
@@ -70,17 +81,39 @@ class Comparable:
         return read_rows(path)
 
     @cached_property
-    def unshifted(self) -> "pd.DataFrame":
-        """The rows that methods are ranked by: of no shift, in the split that is reported or of no single split."""
-        return self.rows[(self.rows["shift"] == "none") & self.rows["split"].isin([self.split, ""])]
+    def grouped(self) -> Rows:
+        """The rows of methods, by choice."""
+        return Rows(self.rows)
 
     @cached_property
-    def numbered(self) -> frozenset[tuple[str, ...]]:
-        """Cohort, metric, chain and threshold of every defined number of any method's cases."""
-        rows = self.unshifted
-        rows = rows[(rows["case_id"] != "") & rows["seed"].notna() & rows["value"].notna()]
-        places = rows[["dataset", "metric", "postprocessing", "protocol"]].drop_duplicates()
-        return frozenset(places.itertuples(index=False, name=None))
+    def reference(self) -> Rows:
+        """The rows of the perfect map as of a method with the seed 0."""
+        rows = self.rows[self.rows["method"] == PERFECT_MAP]
+        return Rows(rows.assign(seed=0.0, sampling_seed=0.0))
+
+    @cached_property
+    def facts(self) -> dict[str, Facts]:
+        """Of each cohort."""
+        scaled = normalisation_of(self.run)
+        return {
+            cell.cohort.dataset: Facts(
+                cell.cohort.sequence,
+                cell.fit.healthy.dataset,
+                f"{' x '.join(map(str, cell.fit.grid.shape))} at {cell.fit.grid.spacing:g} mm, {scaled}",
+            )
+            for cell in kept_cells(self.run)
+        }
+
+    def lesion_ml(self, dataset: str) -> "pd.Series[float]":
+        """Lesion volume by case id, of the cohort's cases with lesion."""
+        rows = self.rows[(self.rows["dataset"] == dataset) & (self.rows["metric"] == "lesion_ml")]
+        return rows.groupby("case_id")["value"].mean()
+
+    @cached_property
+    def lesion_cases(self) -> dict[str, frozenset[str]]:
+        """Of each cohort the ids of the cases with lesion, which alone have a volume or a Dice."""
+        rows = self.rows[self.rows["metric"].isin(["lesion_ml", "dice"]) & (self.rows["case_id"] != "")]
+        return {name: frozenset(rows.loc[rows["dataset"] == name, "case_id"]) for name in self.facts}
 
     @property
     def split(self) -> str:
@@ -145,8 +178,8 @@ class Comparable:
         Raises:
             MissingData: there are no such rows.
         """
-        made = panels(self.unshifted, choice, self.seeds[choice.dataset])
-        known = {method: panel for method, panel in made.items() if panel.missing < panel.values.size}
+        made = self.grouped.panels(choice, self.seeds[choice.dataset])
+        known = {method: panel for method, panel in made.items() if not panel.is_empty}
         compared = {one: compare_all(known, choice, one, self.endpoint) for one in questions}
         return Standing(choice, known, compared)
 
@@ -166,3 +199,9 @@ def pooled(standings: Sequence[Standing], question: Question, a: str, b: str) ->
     """One pair's meta-analysis over the cohorts that can be tested."""
     both = [one for one in standings if a in one.panels and b in one.panels]
     return pool([one.of(question, a, b) for one in both])
+
+
+def normalisation_of(run: RunFolder) -> str:
+    """The name of a run's intensity scaling, as its settings tell it."""
+    grid = read_json(run.study)["settings"]["grid"]
+    return str(grid.get("normalisation") or "-".join(f"{one:g}" for one in grid["percentiles"]) + " %")

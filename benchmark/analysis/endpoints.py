@@ -1,4 +1,8 @@
-"""Which post-processing and threshold a run's tables are of, cohort by cohort."""
+"""Endpoints of a run: which choice ranks each cohort's methods, and which others are given intervals.
+
+Nothing else decides which post-processing and threshold stand first: reports, leaderboards and the command line read it
+from `summary.csv`, where this module has put it (column `order`).
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,77 +12,79 @@ from benchmark.statistics.panel import Choice
 from benchmark.storage.run_record import kept_scoring
 from benchmark.study.protocols import protocol_named
 
-CHAINS = ("light", "paper")
-"""What one would deploy, and what stands beside published numbers; of a run without either, its first."""
-FIRST = ("lesion-val", "healthy-fpr-1")
+RANKING_METRIC = "auprc"
+"""What the other endpoints are of: it needs no threshold."""
+FAR_FALSE_POSITIVES = "alarm_fraction_far"
+SHARE = "alarm_fraction"
+HEALTHY = ("alarm", "alarms", "alarm_ml", SHARE)
+"""False positives on healthy scans that are given intervals."""
 
 
-def chains(comparable: Comparable) -> list[str]:
+def pipelines(comparable: Comparable) -> list[str]:
+    """The pipelines that tables are of, the endpoint's first; of a run without any of them its first."""
     kept = kept_scoring(comparable.run).postprocessing
-    return [name for name in CHAINS if name in kept] or [kept[0]]
+    return [name for name in comparable.endpoint.pipelines if name in kept] or [kept[0]]
 
 
-def deciding_choice(comparable: Comparable, dataset: str) -> Choice | None:
-    """The primary endpoint, or where a cohort has no number of it the next threshold and chain that it has.
+def ranking_choice(comparable: Comparable, dataset: str) -> Choice | None:
+    """The primary endpoint, or where a cohort has no number of it the next threshold and pipeline that it has.
 
-    None where no method has a Dice under a threshold that could be deployed.
+    None where no method has a number of the endpoint's metric under a threshold that could be deployed.
     """
-    return next(overlap_choices(comparable, dataset), None)
+    return next(_thresholded(comparable, dataset), None)
 
 
-def overlap_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
-    """Dice under the first threshold that each chain has numbers of, the deciding one first."""
-    endpoint, names = comparable.endpoint, chains(comparable)
-    ordered = sorted(names, key=lambda chain: chain != endpoint.postprocessing)
-    for chain in ordered:
-        for protocol in _deployable(comparable):
-            choice = Choice(dataset, endpoint.metric, chain, protocol, comparable.split)
-            if has_numbers(comparable, choice):
-                yield choice
-                break
-
-
-def area_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
-    """AUPRC after each chain."""
-    for chain in chains(comparable):
-        choice = Choice(dataset, "auprc", chain, "", comparable.split)
-        if has_numbers(comparable, choice):
+def endpoint_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
+    """The choice that ranks first, the same after each other pipeline, and AUPRC after each."""
+    yield from _thresholded(comparable, dataset)
+    for pipeline in pipelines(comparable):
+        choice = Choice(dataset, RANKING_METRIC, pipeline, "", comparable.split)
+        if _has_numbers(comparable, choice):
             yield choice
 
 
-def alarm_choice(comparable: Comparable, dataset: str) -> Choice | None:
-    """Alarms in healthy scans at a threshold taken from healthy scans; None where there is none."""
-    kept = kept_scoring(comparable.run).protocols
-    healthy = [name for name in kept if protocol_named(name).uses == "healthy-val"]
-    for protocol in sorted(healthy, key=lambda name: name != FIRST[1]):
-        choice = Choice(dataset, "alarm", chains(comparable)[0], protocol, comparable.split)
-        if has_numbers(comparable, choice):
+def healthy_choice(comparable: Comparable, dataset: str) -> Choice | None:
+    """Healthy scans with any false positive, at a threshold that is taken from healthy scans; None without one."""
+    kept = [name for name in kept_scoring(comparable.run).protocols if protocol_named(name).uses == "healthy-val"]
+    for protocol in sorted(kept, key=lambda name: name != comparable.endpoint.healthy_protocol):
+        choice = Choice(dataset, HEALTHY[0], pipelines(comparable)[0], protocol, comparable.split)
+        if _has_numbers(comparable, choice):
             return choice
     return None
 
 
-def people_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
-    """What is given by groups of people and by doses: Dice and AUPRC of lesions, the alarmed share of healthy scans."""
-    choice = deciding_choice(comparable, dataset)
+def subgroup_choices(comparable: Comparable, dataset: str) -> Iterator[tuple[Choice, str]]:
+    """What is given by groups of people, and by doses with an interval; each with the cases that it is of."""
+    choice, healthy = ranking_choice(comparable, dataset), healthy_choice(comparable, dataset)
     if choice is not None:
-        yield choice
-        yield of_metric(choice, "auprc", protocol="")
-    alarms = alarm_choice(comparable, dataset)
-    if alarms is not None:
-        yield of_metric(alarms, "alarm_fraction")
+        yield choice, "lesion"
+        yield replace(choice, metric=RANKING_METRIC, protocol=""), "lesion"
+    if healthy is not None:
+        yield replace(healthy, metric=SHARE), "healthy"
 
 
-def has_numbers(comparable: Comparable, choice: Choice) -> bool:
-    """Whether any method has a defined number of it."""
-    place = (choice.dataset, choice.metric, choice.postprocessing, choice.protocol)
-    return choice.split == comparable.split and place in comparable.numbered
+def shift_choices(comparable: Comparable, dataset: str) -> Iterator[tuple[Choice, str]]:
+    """What is given for each level of a shift."""
+    yield from subgroup_choices(comparable, dataset)
+    choice, healthy = ranking_choice(comparable, dataset), healthy_choice(comparable, dataset)
+    if choice is not None:
+        yield replace(choice, metric=FAR_FALSE_POSITIVES), "lesion"
+    if healthy is not None:
+        yield from ((replace(healthy, metric=metric), "healthy") for metric in HEALTHY if metric != SHARE)
 
 
-def of_metric(choice: Choice, metric: str, *, protocol: str | None = None) -> Choice:
-    return replace(choice, metric=metric, protocol=choice.protocol if protocol is None else protocol)
-
-
-def _deployable(comparable: Comparable) -> list[str]:
+def _thresholded(comparable: Comparable, dataset: str) -> Iterator[Choice]:
+    """The endpoint's metric after each pipeline, under the first threshold that it has numbers of."""
     kept = [name for name in kept_scoring(comparable.run).protocols if not protocol_named(name).sees_test_labels]
-    wanted = [comparable.endpoint.protocol, *FIRST, *kept]
-    return [name for name in dict.fromkeys(wanted) if name in kept]
+    wanted = [name for name in comparable.endpoint.protocols if name in kept]
+    for pipeline in pipelines(comparable):
+        for protocol in dict.fromkeys([*wanted, *kept]):
+            choice = Choice(dataset, comparable.endpoint.metric, pipeline, protocol, comparable.split)
+            if _has_numbers(comparable, choice):
+                yield choice
+                break
+
+
+def _has_numbers(comparable: Comparable, choice: Choice) -> bool:
+    """Whether any method has a defined number of it."""
+    return choice in comparable.grouped.defined

@@ -13,7 +13,6 @@ from benchmark.statistics.panel import LOGGED, Choice, Panel, panels
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.rank_stability import Choices, Described, Universe, Values, by_axis, describe
 from datasets.errors import BadValue, MissingData
-from datasets.io.atomic import read_json
 from datasets.io.tables import write_table
 
 
@@ -47,12 +46,6 @@ def multiverses(runs: Mapping[str, Comparable], choices: Choices) -> list[Multiv
     if not found:
         raise MissingData(f"{first.run.root}: no cohort in which two methods have a number of the list.")
     return found
-
-
-def normalisation_of(run: Comparable) -> str:
-    """The name of a run's intensity scaling, as its settings tell it."""
-    grid = read_json(run.run.study)["settings"]["grid"]
-    return str(grid.get("normalisation") or "-".join(f"{one:g}" for one in grid["percentiles"]) + " %")
 
 
 def multiverse_text(one: Multiverse) -> Iterator[str]:

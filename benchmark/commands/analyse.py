@@ -33,9 +33,9 @@ def compare(
 ) -> None:
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
     from benchmark.analysis.compare_methods import Comparable, pooled
+    from benchmark.analysis.summaries.make import add_standings
     from benchmark.statistics.panel import QUESTIONS
     from benchmark.statistics.primary_endpoint import read_endpoint
-    from benchmark.storage.comparisons import write_comparisons
     from benchmark.storage.folder import open_run
     from reports.api import pooled_text
 
@@ -51,8 +51,7 @@ def compare(
         found = pooled(standings, question, a, b)
         if found is not None:
             typer.echo(fill(pooled_text(found, question), WIDTH, break_on_hyphens=False) + "\n")
-    table = (out or folder) / "comparisons.csv"
-    write_comparisons(table, [one for standing in standings for q in QUESTIONS for one in standing.comparisons[q]])
+    table = add_standings(comparable, standings, out or folder)
     typer.echo(f"All pairs: {table}\nPicture: {_draw(standings, a, b, out or folder)}")
 
 
@@ -78,8 +77,7 @@ def _texts(standing: "Standing", comparable: "Comparable", a: str, b: str) -> It
 
     weights, recipe = (standing.of(question, a, b) for question in QUESTIONS)
     one = standing.pair(a, b)
-    means = (float(one.a.mean()), float(one.b.mean())) if one.n else (float("nan"), float("nan"))
-    yield paragraph(weights, recipe, means, standing.panels[a].scans, comparable.endpoint)
+    yield paragraph(weights, recipe, one.means, standing.panels[a].scans, comparable.endpoint)
     level = 1 - comparable.endpoint.alpha
     for method in (a, b):
         parts = variance_parts(standing.panels[method], alpha=comparable.endpoint.alpha)
@@ -118,8 +116,8 @@ def multiverse(
     out: Annotated[Path | None, typer.Option(help="Where the table goes; default: RUN/multiverse.csv.")] = None,
 ) -> None:
     """Rank the methods under every choice of a fixed list; describe how far the rankings agree, test nothing."""
-    from benchmark.analysis.compare_methods import Comparable
-    from benchmark.analysis.multiverse import multiverse_text, multiverses, normalisation_of, write_universes
+    from benchmark.analysis.compare_methods import Comparable, normalisation_of
+    from benchmark.analysis.multiverse import multiverse_text, multiverses, write_universes
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.statistics.rank_stability import read_choices
     from benchmark.storage.folder import open_run
@@ -127,7 +125,7 @@ def multiverse(
     runs: dict[str, Comparable] = {}
     for folder in folders:
         one = Comparable(open_run(folder), read_endpoint())
-        name = normalisation_of(one)
+        name = normalisation_of(one.run)
         if name in runs:
             raise BadValue(f"{folder}: got normalisation {name} twice, wanted runs that differ in it.")
         runs[name] = one

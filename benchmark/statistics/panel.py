@@ -1,8 +1,12 @@
-"""Panel: one number of one method as patients x training seeds, and how it comes from rows."""
+"""Panels: one number of one method as patients x training seeds, how rows become it, its mean, and pairs of panels.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+This is the only place that averages: the scans of a patient, then sampling seeds, then patients and training seeds.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import nan
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +16,25 @@ from datasets.errors import MissingData
 if TYPE_CHECKING:
     import pandas as pd
 
-
 Values = NDArray[np.float64]
+Question = Literal["these weights", "this recipe"]
+QUESTIONS: tuple[Question, ...] = ("these weights", "this recipe")
+FEWEST_PATIENTS = 6
+"""Of five patients, the smallest exact two-sided p-value is 2 / 32."""
+FEWEST_SEEDS = 3
+SEEDS_FOR_A_CLAIM = 5
 LOGGED = ("l1_ratio",)
-"""Metrics whose patients are averaged geometrically: compared as logarithms."""
+"""Metrics that are compared as logarithms, and whose mean is the geometric one."""
+KEY = ["dataset", "metric", "postprocessing", "protocol", "split", "shift", "severity"]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is compared, and where.
+    """What is averaged or compared, and where.
 
     Attributes:
-        postprocessing, protocol: "" for what no chain or no threshold enters.
+        postprocessing, protocol: "" where no pipeline or no threshold enters the metric.
+        shift: the label of the acquisition shift; "none" without one.
     """
 
     dataset: str
@@ -31,22 +42,44 @@ class Choice:
     postprocessing: str
     protocol: str
     split: str = "test"
+    shift: str = "none"
+    severity: float = 0.0
 
     @property
     def label(self) -> str:
         parts = (self.metric, self.postprocessing, self.protocol)
-        return f"{' / '.join(part for part in parts if part)} on {self.dataset} ({self.split})"
+        shift = "" if self.shift == "none" else f" under {self.shift}={self.severity:g}"
+        return f"{' / '.join(part for part in parts if part)} on {self.dataset} ({self.split}){shift}"
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A method's mean, over the patients that have a number under every training seed that has any.
+
+    Attributes:
+        value: the geometric mean where the panel holds logarithms; NaN without such a patient.
+        sd: standard deviation over patients, mean over seeds; NaN below two patients.
+        n, left_out: patients averaged, and patients without a number under some seed.
+        by_seed: each seed's mean over the same patients.
+    """
+
+    value: float
+    sd: float
+    n: int
+    left_out: int
+    by_seed: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One number of one method; scans of a patient are averaged, and so are sampling seeds.
+    """One number of one method; the scans of a patient are averaged, and so are sampling seeds.
 
     Attributes:
         values: `(patients, seeds)`; NaN where the number is missing or undefined.
-        seeds: the training seeds that there were to be.
+        seeds: the planned training seeds.
         repeats: `(patients, seeds, sampling seeds)`, the same before sampling seeds are averaged.
-        scans: how many the patients have in all; a patient's scans are one cluster.
+        scans: how many scans the patients have in all; a patient's scans are one cluster.
+        logged: whether values are logarithms.
     """
 
     method: str
@@ -55,6 +88,7 @@ class Panel:
     values: Values
     repeats: Values
     scans: int = 0
+    logged: bool = False
 
     @property
     def missing(self) -> int:
@@ -62,76 +96,143 @@ class Panel:
         return int(np.isnan(self.values).sum())
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no patient has a number."""
+        return self.missing == self.values.size
+
+    @property
     def absent_seeds(self) -> tuple[int, ...]:
-        """Seeds of which no patient has a number."""
+        """Seeds under which no patient has a number."""
         empty = np.asarray(np.isnan(self.values).all(axis=0))
         return tuple(seed for seed, none in zip(self.seeds, empty, strict=True) if none)
 
+    @property
+    def complete(self) -> Values:
+        """`(n, s)` the patients that have a number under every seed that has any."""
+        with_any = self.values[:, ~np.isnan(self.values).all(axis=0)]
+        return with_any[~np.isnan(with_any).any(axis=1)] if with_any.shape[1] else np.zeros((0, 0))
 
-def panels(rows: "pd.DataFrame", choice: Choice, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
-    """A panel for each method of `seeds`, all over the same patients in the same order.
+    @property
+    def mean(self) -> Mean:
+        """Over the patients of `complete`, each seed weighing the same."""
+        kept = self.complete
+        n, seeds = kept.shape
+        left_out = len(self.patients) - n
+        if not n:
+            return Mean(nan, nan, 0, left_out, ())
+        shown = np.exp(kept) if self.logged else kept
+        back = np.exp if self.logged else float
+        return Mean(
+            value=float(back(kept.mean())),
+            sd=float(shown.std(axis=0, ddof=1).mean()) if n > 1 else nan,
+            n=n,
+            left_out=left_out,
+            by_seed=tuple(float(back(kept[:, column].mean())) for column in range(seeds)),
+        )
+
+    def quantile(self, level: float) -> float:
+        """Over the patients of `complete`, mean over seeds; NaN without a patient."""
+        kept = self.complete
+        return float(np.quantile(kept, level, axis=0).mean()) if len(kept) else nan
+
+    def of(self, patients: NDArray[np.bool_]) -> "Panel":
+        """The panel of some of its patients; `patients` is `(patients,)`."""
+        names = tuple(name for name, kept in zip(self.patients, patients, strict=True) if kept)
+        return replace(self, patients=names, values=self.values[patients], repeats=self.repeats[patients])
+
+
+class Rows:
+    """A run's rows grouped by choice, so that a panel reads its own rows alone.
 
     Args:
-        rows: as `read_rows` gives them; shifted ones are left out.
-        seeds: of each method the training seeds that were planned.
+        rows: as `read_rows` gives them; those without a training seed are left out.
+    """
+
+    def __init__(self, rows: "pd.DataFrame") -> None:
+        self.frame = rows[rows["seed"].notna()].reset_index(drop=True)
+        of_cases = (self.frame["case_id"] != "").to_numpy()
+        groups: Mapping[Any, Any] = self.frame.groupby(KEY, sort=False).indices
+        kept = {Choice(*key): np.asarray(places) for key, places in groups.items()}
+        self._cases = {choice: places[of_cases[places]] for choice, places in kept.items()}
+        self._cohorts = {choice: places[~of_cases[places]] for choice, places in kept.items()}
+
+    @property
+    def choices(self) -> list[Choice]:
+        """Every choice of which there are rows of single cases, in the order of the rows."""
+        return [choice for choice, places in self._cases.items() if places.size]
+
+    @property
+    def cohort_choices(self) -> list[Choice]:
+        """Every choice of which there are numbers of a whole cohort."""
+        return [choice for choice, places in self._cohorts.items() if places.size]
+
+    @property
+    def defined(self) -> frozenset[Choice]:
+        """The choices of which any case has a number."""
+        known = self.frame["value"].notna().to_numpy()
+        return frozenset(choice for choice, places in self._cases.items() if known[places].any())
+
+    def of_cohort(self, choice: Choice) -> "pd.DataFrame":
+        """The rows of one choice that belong to a whole cohort."""
+        return self.frame.iloc[self._cohorts.get(choice, np.empty(0, dtype=np.intp))]
+
+    def of(self, choice: Choice, cases: Collection[str] | None = None) -> "pd.DataFrame":
+        """The rows of one choice that belong to single cases, or to some of them."""
+        found = self.frame.iloc[self._cases.get(choice, np.empty(0, dtype=np.intp))]
+        return found if cases is None else found[found["case_id"].isin(cases)]
+
+    def panels(
+        self, choice: Choice, seeds: Mapping[str, Sequence[int]], cases: Collection[str] | None = None
+    ) -> dict[str, Panel]:
+        """A panel for each method of `seeds`, all over the same patients in the same order.
+
+        Args:
+            seeds: the planned training seeds of each method.
+            cases: ids of those that count; None for all.
+
+        Raises:
+            MissingData: no row is of this choice.
+        """
+        found = self.of(choice, cases)
+        if found.empty:
+            raise MissingData(f"No rows of {choice.label}. {_available(self.frame, choice)}")
+        return _panels(found, choice.metric, seeds)
+
+    def cohort_panels(self, choice: Choice, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
+        """The same of a number of the whole cohort, which counts as one patient; empty without a row."""
+        return _panels(self.of_cohort(choice), choice.metric, seeds)
+
+
+def panels(rows: "pd.DataFrame", choice: Choice, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
+    """`Rows.panels` of a table that is read once.
 
     Raises:
         MissingData: no row is of this choice.
     """
-    found = _chosen(rows, choice)
-    if found.empty:
-        raise MissingData(f"No rows of {choice.label}. {_available(rows, choice)}")
-    patients = tuple(sorted(found["subject_id"].unique()))
-    return {method: _panel(found, method, patients, tuple(planned)) for method, planned in seeds.items()}
+    return Rows(rows).panels(choice, seeds)
 
 
-def _chosen(rows: "pd.DataFrame", choice: Choice) -> "pd.DataFrame":
-    wanted = {
-        "dataset": choice.dataset,
-        "metric": choice.metric,
-        "postprocessing": choice.postprocessing,
-        "protocol": choice.protocol,
-        "split": choice.split,
-        "shift": "none",
-    }
-    kept = rows["case_id"] != ""
-    for column, value in wanted.items():
-        kept &= rows[column] == value
-    return rows[kept & rows["seed"].notna()]
+def aligned(panels: Sequence[Panel]) -> list[Panel]:
+    """The panels over the patients and seeds that all of them name, in the order of the first."""
+    shared = set[str].intersection(*(set(one.patients) for one in panels))
+    patients = [name for name in panels[0].patients if name in shared]
+    seeds = [seed for seed in panels[0].seeds if all(seed in one.seeds for one in panels)]
+    return [_part(one, patients, seeds) for one in panels]
 
 
-def _panel(found: "pd.DataFrame", method: str, patients: tuple[str, ...], seeds: tuple[int, ...]) -> Panel:
-    rows = found[found["method"] == method]
-    sampling = sorted(rows["sampling_seed"].dropna().unique()) or [0.0]
-    repeats = np.full((len(patients), len(seeds), len(sampling)), np.nan)
-    lines = {name: index for index, name in enumerate(patients)}
-    # A patient's scans: the mean of those that are defined.
-    means = rows.groupby(["subject_id", "seed", "sampling_seed"])["value"].mean()
-    for patient, seed, drawn, value in means.reset_index().itertuples(index=False):
-        if seed in seeds:
-            repeats[lines[patient], seeds.index(int(seed)), sampling.index(drawn)] = value
-    if not rows.empty and rows["metric"].iloc[0] in LOGGED:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            repeats = np.where(repeats > 0, np.log(repeats), np.nan)
-    return Panel(method, patients, seeds, mean_of_known(repeats, axis=2), repeats, found["case_id"].nunique())
+def difference(a: Panel, b: Panel) -> Panel:
+    """`a - b` over the patients and seeds that both name; NaN where either has no number."""
+    first, second = aligned([a, b])
+    values = first.values - second.values
+    return replace(first, values=values, repeats=values[..., None])
 
 
-def mean_of_known(values: Values, axis: int) -> Values:
-    """The mean over what is not NaN; NaN where nothing is, without a warning."""
-    known = ~np.isnan(values)
-    counts = known.sum(axis=axis)
-    total = np.where(known, values, 0).sum(axis=axis)
-    return np.where(counts, total / np.maximum(counts, 1), np.nan)
-
-
-def _available(rows: "pd.DataFrame", choice: Choice) -> str:
-    """What there is of this metric in this cohort, for whoever asked for something else."""
-    there = rows[(rows["dataset"] == choice.dataset) & (rows["metric"] == choice.metric) & (rows["case_id"] != "")]
-    if there.empty:
-        metrics = sorted(rows.loc[(rows["dataset"] == choice.dataset) & (rows["case_id"] != ""), "metric"].unique())
-        return f"Available metrics: {', '.join(metrics) or 'none'}."
-    kept = there[["postprocessing", "protocol", "split"]].drop_duplicates().itertuples(index=False)
-    return f"Available: {', '.join(' / '.join(part for part in one if part) for one in kept)}."
+def _part(panel: Panel, patients: Sequence[str], seeds: Sequence[int]) -> Panel:
+    rows = {name: place for place, name in enumerate(panel.patients)}
+    places = np.ix_([rows[name] for name in patients], [panel.seeds.index(seed) for seed in seeds])
+    return replace(
+        panel, patients=tuple(patients), seeds=tuple(seeds), values=panel.values[places], repeats=panel.repeats[places]
+    )
 
 
 @dataclass(frozen=True)
@@ -139,10 +240,10 @@ class Pair:
     """What two panels share.
 
     Attributes:
-        a, b: `(n, s)`, complete; a line a patient of `kept`.
+        a, b: `(n, s)`, complete; one line for each patient of `kept`.
         kept: `(all patients,)` of the panels, True for those that are in.
-        seeds: that both methods have; a seed redraws the healthy cases of both alike, so they are paired too.
-        left_out_seeds: that one of the methods lacks.
+        seeds: of both methods; a seed redraws the healthy cases of both alike, so they are paired too.
+        left_out_seeds: those that one of the methods lacks.
     """
 
     name_a: str
@@ -173,8 +274,13 @@ class Pair:
         return int((~self.kept).sum())
 
     @property
+    def means(self) -> tuple[float, float]:
+        """Of `a` and of `b`; NaN without a patient."""
+        return (float(self.a.mean()), float(self.b.mean())) if self.n else (nan, nan)
+
+    @property
     def sd(self) -> float:
-        return float(self.by_patient.std(ddof=1)) if self.n > 1 else float("nan")
+        return float(self.by_patient.std(ddof=1)) if self.n > 1 else nan
 
 
 def pair(a: Panel, b: Panel) -> Pair:
@@ -184,7 +290,7 @@ def pair(a: Panel, b: Panel) -> Pair:
         ValueError: the panels are not of the same patients.
     """
     if a.patients != b.patients:
-        raise ValueError(f"Got panels of {len(a.patients)} and {len(b.patients)} patients, wanted the same ones.")
+        raise ValueError(f"Got panels of {len(a.patients)} and {len(b.patients)} patients, expected the same ones.")
     absent = {*a.absent_seeds, *b.absent_seeds}
     seeds = tuple(seed for seed in a.seeds if seed in b.seeds and seed not in absent)
     columns_a, columns_b = ([panel.seeds.index(seed) for seed in seeds] for panel in (a, b))
@@ -196,9 +302,49 @@ def pair(a: Panel, b: Panel) -> Pair:
     return Pair(a.method, b.method, values_a[kept], values_b[kept], kept, seeds, left_out)
 
 
-Question = Literal["these weights", "this recipe"]
-QUESTIONS: tuple[Question, ...] = ("these weights", "this recipe")
-FEWEST_PATIENTS = 6
-"""Of five patients, the smallest exact two-sided p-value is 2 / 32."""
-FEWEST_SEEDS = 3
-SEEDS_FOR_A_CLAIM = 5
+def mean_of_known(values: Values, axis: int) -> Values:
+    """The mean over what is not NaN; NaN where nothing is, without a warning."""
+    known = ~np.isnan(values)
+    counts = known.sum(axis=axis)
+    total = np.where(known, values, 0).sum(axis=axis)
+    return np.where(counts, total / np.maximum(counts, 1), np.nan)
+
+
+def _panels(found: "pd.DataFrame", metric: str, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
+    patients = tuple(sorted(found["subject_id"].unique()))
+    scans = found["case_id"].nunique()
+    by_method = dict(iter(found.groupby("method", sort=False)))
+    nothing = found[:0]
+    return {
+        method: _panel(by_method.get(method, nothing), method, patients, tuple(planned), scans, logged=metric in LOGGED)
+        for method, planned in seeds.items()
+    }
+
+
+def _panel(
+    rows: "pd.DataFrame", method: str, patients: tuple[str, ...], seeds: tuple[int, ...], scans: int, *, logged: bool
+) -> Panel:
+    import pandas as pd
+
+    rows = rows[rows["seed"].isin(seeds)]
+    sampling = sorted(rows["sampling_seed"].dropna().unique()) or [0.0]
+    repeats = np.full((len(patients), len(seeds), len(sampling)), np.nan)
+    # A patient's scans: the mean of those that are defined.
+    means = rows.groupby(["subject_id", "seed", "sampling_seed"])["value"].mean()
+    places = (patients, seeds, sampling)
+    found = [pd.Index(names).get_indexer(means.index.get_level_values(at)) for at, names in enumerate(places)]
+    repeats[tuple(found)] = means.to_numpy()
+    if logged:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            repeats = np.where(repeats > 0, np.log(repeats), np.nan)
+    return Panel(method, patients, seeds, mean_of_known(repeats, axis=2), repeats, scans, logged)
+
+
+def _available(rows: "pd.DataFrame", choice: Choice) -> str:
+    """What the cohort has of this metric, for a user who named something else."""
+    there = rows[(rows["dataset"] == choice.dataset) & (rows["metric"] == choice.metric) & (rows["case_id"] != "")]
+    if there.empty:
+        metrics = sorted(rows.loc[(rows["dataset"] == choice.dataset) & (rows["case_id"] != ""), "metric"].unique())
+        return f"Available metrics: {', '.join(metrics) or 'none'}."
+    kept = there[["postprocessing", "protocol", "split"]].drop_duplicates().itertuples(index=False)
+    return f"Available: {', '.join(' / '.join(part for part in one if part) for one in kept)}."

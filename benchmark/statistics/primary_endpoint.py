@@ -18,6 +18,9 @@ class Endpoint:
 
     Attributes:
         margins: by metric, how large a difference still counts as none.
+        further_postprocessing: pipelines that stand beside the endpoint's, in this order.
+        further_protocols: thresholds that decide where a cohort has no number under the endpoint's, in this order.
+        healthy_protocol: the threshold that healthy scans are looked at under first.
     """
 
     release: str
@@ -29,10 +32,21 @@ class Endpoint:
     alpha: float
     power: float
     margins: Mapping[str, float]
+    further_postprocessing: tuple[str, ...] = ()
+    further_protocols: tuple[str, ...] = ()
+    healthy_protocol: str = ""
+
+    @property
+    def pipelines(self) -> tuple[str, ...]:
+        return (self.postprocessing, *self.further_postprocessing)
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        return (self.protocol, *self.further_protocols)
 
     def is_primary(self, choice: Choice) -> bool:
-        mine = (self.metric, self.postprocessing, self.protocol, self.split)
-        return mine == (choice.metric, choice.postprocessing, choice.protocol, choice.split)
+        mine = (self.metric, self.postprocessing, self.protocol, self.split, self.shift)
+        return mine == (choice.metric, choice.postprocessing, choice.protocol, choice.split, choice.shift)
 
     def rank_of(self, choice: Choice) -> str:
         return "primary" if self.is_primary(choice) else "exploratory"

@@ -6,14 +6,10 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.analysis.summaries.efficiency import EfficiencyLine
-from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
-from benchmark.analysis.summaries.standings import Line
 from benchmark.statistics.panel import QUESTIONS
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.tables import read_summary, table_path
 from benchmark.verification.leaderboard.entry import Entry
 from benchmark.verification.leaderboard.release import Release
 from reports.model.run_results import RunResults, read_results
@@ -36,21 +32,21 @@ class LeaderboardResults:
     def results(self) -> RunResults:
         return read_results(self.run)
 
-    @cached_property
+    @property
     def lines(self) -> pd.DataFrame:
-        return read_summary(self.run, "standings", Line)
+        return self.results.summary.standings
 
-    @cached_property
+    @property
     def alarms(self) -> pd.DataFrame:
-        return read_summary(self.run, "alarms", AlarmLine)
+        return self.results.summary.healthy
 
-    @cached_property
+    @property
     def efficiency(self) -> pd.DataFrame:
-        return read_summary(self.run, "efficiency", EfficiencyLine)
+        return self.results.summary.costs
 
-    @cached_property
+    @property
     def comparisons(self) -> pd.DataFrame:
-        return pd.read_csv(table_path(self.run, "comparisons"), dtype={"seeds": str}, keep_default_na=False)
+        return self.results.summary.comparisons
 
     @property
     def methods(self) -> list[str]:

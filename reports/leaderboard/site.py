@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmark.storage.summary_tables import comparisons_path, summary_path
 from datasets.io.atomic import write_text
 from reports.formats.html import page_html
 from reports.leaderboard.index_page import index_page
@@ -21,10 +22,9 @@ def write_site(leaderboard: LeaderboardResults, out: Path) -> Path:
     pages = {method: f"methods/{name}" for method, name in files.items()}
     path = out / "index.html"
     write_text(path, page_html(*index_page(leaderboard, pages), out))
-    for table in ("standings", "comparisons", "alarms", "efficiency"):
-        source = leaderboard.run.root / "summaries" / f"{table}.csv"
-        if source.is_file():
-            shutil.copyfile(source, out / f"{table}.csv")
+    for table in (summary_path(leaderboard.run.root), comparisons_path(leaderboard.run.root)):
+        if table.is_file():
+            shutil.copyfile(table, out / table.name)
     return path
 
 

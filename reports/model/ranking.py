@@ -113,21 +113,21 @@ class Ranking:
 
 def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
     """None where no method has a Dice under a threshold that could be deployed, or nothing is summarised."""
-    lines = results.standings
+    lines = results.summary.standings
     lines = lines[(lines["dataset"] == cohort) & (lines["decides"] == 1)]
     return None if lines.empty else _ranking(results, lines)
 
 
 def ranking_under(results: RunResults, cohort: str, metric: str, chain: str, protocol: str) -> Ranking | None:
     """The same under another choice that is summarised."""
-    lines = results.standings
+    lines = results.summary.standings
     chosen = (lines["dataset"] == cohort) & (lines["metric"] == metric)
     lines = lines[chosen & (lines["postprocessing"] == chain) & (lines["protocol"] == protocol)]
     return None if lines.empty else _ranking(results, lines)
 
 
 def _ranking(results: RunResults, lines: pd.DataFrame) -> Ranking:
-    first, pairs = lines.iloc[0], results.comparisons
+    first, pairs = lines.iloc[0], results.summary.comparisons
     for column in ("dataset", "metric", "postprocessing", "protocol", "split"):
         pairs = pairs[pairs[column] == first[column]]
     ranked = lines[lines["rank_low"].notna()]

@@ -10,18 +10,11 @@ from typing import Any
 import pandas as pd
 
 from benchmark.analysis.changes import Since as Changes
-from benchmark.analysis.summaries.efficiency import EfficiencyLine
-from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
-from benchmark.analysis.summaries.shift_areas import AreaLine
-from benchmark.analysis.summaries.standings import Line
-from benchmark.analysis.summaries.subgroups import GroupLine
 from benchmark.methods.built_in import methods
-from benchmark.storage.comparisons import read_comparisons
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring, reopen
-from benchmark.storage.tables import read_summary, table_path
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from datasets.case import Split
@@ -31,6 +24,7 @@ from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
 from reports.model.cohort_results import CohortResults
 from reports.model.numbers import healthy_cases, lesion_cases, of_cases
+from reports.model.summary import Summary
 
 log = logging.getLogger(__name__)
 
@@ -91,34 +85,9 @@ class RunResults:
         return {name: cohort for name, cohort in self.healthy.items() if cohort.patients}
 
     @cached_property
-    def standings(self) -> pd.DataFrame:
-        """Means with intervals and ranks; without a line where the run is not summarised."""
-        return read_summary(self.run, "standings", Line)
-
-    @cached_property
-    def comparisons(self) -> pd.DataFrame:
-        """All pairs under the choices of `standings`."""
-        return read_comparisons(table_path(self.run, "comparisons"))
-
-    @cached_property
-    def alarms(self) -> pd.DataFrame:
-        """What is raised in healthy scans, with intervals."""
-        return read_summary(self.run, "alarms", AlarmLine)
-
-    @cached_property
-    def groups(self) -> pd.DataFrame:
-        """Means by site, age band and sex."""
-        return read_summary(self.run, "groups", GroupLine)
-
-    @cached_property
-    def areas(self) -> pd.DataFrame:
-        """Areas under shift dose-response curves."""
-        return read_summary(self.run, "areas", AreaLine)
-
-    @cached_property
-    def efficiency(self) -> pd.DataFrame:
-        """Quality beside seconds and memory."""
-        return read_summary(self.run, "efficiency", EfficiencyLine)
+    def summary(self) -> Summary:
+        """The tables that all numbers are read from."""
+        return Summary(self.run.root)
 
     @property
     def validation(self) -> bool:

@@ -26,7 +26,7 @@ AXES = {"seconds": ("s a volume", "first_in_time"), "bytes": ("GB at most", "fir
 
 def quality_and_cost(results: RunResults) -> str:
     """Markdown; "" where nothing is summarised. Draws a figure a cohort."""
-    figures, lines = results.run.root / "figures", results.efficiency
+    figures, lines = results.run.root / "figures", results.summary.costs
     parts, drawn = [], set()
     for name in results.lesion:
         own = lines[(lines["dataset"] == name) & lines["quality"].notna()]

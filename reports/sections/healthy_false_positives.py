@@ -55,7 +55,7 @@ def alarms_compared(results: RunResults) -> str:
 
 def alarm_cells(results: RunResults) -> Iterator[tuple[str, str, str, list[str], list[list[str]]]]:
     """Of each number its metric, its title, under what it is, headings and cells."""
-    lines = results.alarms
+    lines = results.summary.healthy
     for metric, (title, digits) in COLUMNS.items():
         own = lines[lines["metric"] == metric]
         if not own.empty:

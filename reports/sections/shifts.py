@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.summaries.shift_areas import IDENTITY
+from benchmark.analysis.summaries.shift_responses import IDENTITY
 from benchmark.metrics import METRICS
 from reports.figures.style import COLOURS, MARKERS, figure_at, legend_below, tidy
 from reports.markup.markdown import MISSING, UNDEFINED, escape, folded, github_table
@@ -260,7 +260,7 @@ def _draw_panel(axes: "Axes", response: Response, panel: Panel, metric: str) -> 
 
 def area_tables(results: RunResults, cohort: str, *, lesion: bool) -> list[str]:
     """Markdown, a table a metric and arm; [] where nothing is summarised."""
-    lines = results.areas
+    lines = results.summary.areas
     metrics = ("dice", "auprc") if lesion else ("alarm_fraction",)
     own = lines[(lines["dataset"] == cohort) & lines["metric"].isin(metrics) & (lines["split"] == results.split)]
     if own.empty:

@@ -19,7 +19,7 @@ EXPLAINED = (
 
 def by_group(results: RunResults) -> str:
     """Per cohort a table an attribute that tells any of its people apart; "" without one."""
-    lines = results.groups
+    lines = results.summary.subgroups
     lines = lines[lines["split"] == results.split]
     parts = [part for name in dict.fromkeys(lines["dataset"]) for part in _cohort(results, name, lines)]
     return "\n\n".join([results.heading("By site, age and sex"), EXPLAINED, *parts]) if parts else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from public_names import Line, Names
+from summary_views import VIEWS
 
 VALUES = Path(__file__).with_name("values")
 LEFT_OUT = ("key", "flags")  # keys change with what is hashed; flags are empty in these studies
@@ -57,6 +58,7 @@ class Table:
         margins: columns to group by where the table is too long to be committed: a digest a group of each.
         shown: of a long table the lines that are committed as they are.
         tolerance: of the committed values.
+        view: makes recorded lines of those that stand at `path` now.
     """
 
     name: str
@@ -64,10 +66,11 @@ class Table:
     margins: Sequence[Sequence[str]] = ()
     shown: Callable[[Line], bool] | None = None
     tolerance: Tolerance = rounded
+    view: Callable[[Sequence[Line]], Iterator[Line]] = iter
 
     def committed(self, run: Path, names: Names) -> list[Line]:
         """What is committed of the table as it stands in a run folder."""
-        lines = sorted(read_lines(run / names.table(self.path), names), key=_words)
+        lines = sorted(self.view(read_lines(run / names.table(self.path), names)), key=_words)
         if not self.margins and self.shown is None:
             return lines
         groups = [group for columns in self.margins for group in _digests(lines, columns)]
@@ -91,8 +94,9 @@ def _is_of_a_map(line: Line) -> bool:
 
 CHOICE = ("dataset", "split", "shift", "postprocessing", "protocol")
 ROWS = Table("rows", "rows.csv", (CHOICE, ("method", "seed", "metric")), _is_shown)
-SUMMARIES = tuple(
-    Table(name, f"summaries/{name}.csv") for name in ("standings", "comparisons", "alarms", "groups", "areas")
+SUMMARIES = (
+    Table("comparisons", "comparisons.csv"),
+    *(Table(name, "summary.csv", view=view) for name, view in VIEWS.items()),
 )
 TABLES: Mapping[str, Sequence[Table]] = {
     "patients": (ROWS, *SUMMARIES, Table("multiverse", "multiverse.csv")),

@@ -1,73 +1,43 @@
-"""False alarms in healthy scans with intervals, a line a method and cohort."""
+"""False positives on healthy scans, with intervals."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from math import nan
 
 import numpy as np
 
 from benchmark.analysis.compare_methods import Comparable
-from benchmark.analysis.endpoints import alarm_choice, of_metric
-from benchmark.analysis.summaries.standings import mean_of
-from benchmark.statistics.intervals.mean import exact_interval
-from benchmark.statistics.panel import Panel, Question, panels
+from benchmark.analysis.endpoints import HEALTHY, healthy_choice
+from benchmark.analysis.summaries.lines import line
+from benchmark.statistics.intervals.mean import Interval, exact_interval
+from benchmark.statistics.panel import Panel, Question
+from benchmark.storage.summary_tables import SummaryLine
 from datasets.errors import MissingData
-from datasets.simulation.implants import host_cohort
 
-METRICS = ("alarm", "alarms", "alarm_ml", "alarm_fraction")
 QUESTION: Question = "these weights"
 
 
-@dataclass(frozen=True)
-class AlarmLine:
-    """What one method raises in one cohort's healthy scans.
-
-    Attributes:
-        domain: "in-domain" for the cohort that the methods were fitted on, else "out-of-domain".
-        metric: `alarm` is the share of people with any alarm; the others are means over people.
-        n: people; the scans of one are averaged, and so are training seeds.
-        low, high: exact (Clopper-Pearson) for `alarm`, bootstrap-t else; NaN without one.
-    """
-
-    dataset: str
-    split: str
-    domain: str
-    postprocessing: str
-    protocol: str
-    metric: str
-    method: str
-    n: int
-    scans: int
-    seeds: int
-    mean: float
-    low: float
-    high: float
-    level: float
-
-
-def alarm_lines(comparable: Comparable, fitted_on: str) -> Iterator[AlarmLine]:
+def healthy_lines(comparable: Comparable) -> Iterator[SummaryLine]:
+    """Means over people: the share with any false positive has the exact interval, the others bootstrap-t."""
     for dataset in comparable.seeds:
-        choice = alarm_choice(comparable, dataset)
-        if choice is None:
-            continue
-        domain = "in-domain" if host_cohort(dataset) == fitted_on else "out-of-domain"
-        for metric in METRICS:
+        choice = healthy_choice(comparable, dataset)
+        for metric in HEALTHY if choice is not None else ():
+            assert choice is not None
+            own = replace(choice, metric=metric)
             try:
-                found = panels(comparable.unshifted, of_metric(choice, metric), comparable.all_seeds(dataset))
+                found = comparable.grouped.panels(own, comparable.all_seeds(dataset))
             except MissingData:
                 continue
-            for method, panel in found.items():
-                n, s, mean, low, high = _mean(panel, metric, comparable.endpoint.alpha)
-                yield AlarmLine(
-                    dataset, choice.split, domain, choice.postprocessing, choice.protocol, metric, method,
-                    n, panel.scans, s, mean, low, high, 1 - comparable.endpoint.alpha,
-                )  # fmt: skip
+            for panel in found.values():
+                interval = _exact(panel, comparable.endpoint.alpha) if metric == "alarm" else None
+                yield line(comparable, own, panel, "healthy", question=QUESTION, found=interval)
 
 
-def _mean(panel: Panel, metric: str, alpha: float) -> tuple[int, int, float, float, float]:
-    """People, seeds, mean, low and high."""
-    kept, found = mean_of(panel, QUESTION, alpha)
-    n, s = kept.shape
-    if metric != "alarm" or not n:
-        return n, s, found.mean, found.low, found.high
+def _exact(panel: Panel, alpha: float) -> Interval | None:
+    """Clopper and Pearson's; None without a patient."""
+    kept = panel.complete
+    n, seeds = kept.shape
+    if not n:
+        return None
     low, high = exact_interval(float(np.sum(kept.mean(axis=1))), n, alpha=alpha)
-    return n, s, found.mean, low, high
+    return Interval(float(kept.mean()), low, high, 1 - alpha, QUESTION, "exact (Clopper-Pearson)", n, seeds, nan)

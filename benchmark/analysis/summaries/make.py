@@ -1,62 +1,98 @@
-"""summarise: every table that a report draws, made anew where rows, endpoint or program have changed."""
+"""Make a run's `summary.csv` and `comparisons.csv`, anew where rows, endpoint, participants or program changed."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark import __version__
-from benchmark.analysis.compare_methods import Comparable
-from benchmark.analysis.summaries.efficiency import EfficiencyLine, efficiency_lines
-from benchmark.analysis.summaries.healthy_false_positives import AlarmLine, alarm_lines
-from benchmark.analysis.summaries.shift_areas import AreaLine, area_lines
-from benchmark.analysis.summaries.standings import Line, lines_of, standings_of
-from benchmark.analysis.summaries.subgroups import GroupLine, Person, group_lines, people_of
+from benchmark.analysis.compare_methods import Comparable, Standing
+from benchmark.analysis.endpoints import endpoint_choices
+from benchmark.analysis.summaries.costs import cost_lines
+from benchmark.analysis.summaries.healthy_false_positives import healthy_lines
+from benchmark.analysis.summaries.means import mean_lines, stratum_lines
+from benchmark.analysis.summaries.shift_responses import shift_lines
+from benchmark.analysis.summaries.standings import lines_of, standing_lines, standings_of
+from benchmark.analysis.summaries.subgroups import Participant, participants_of, subgroup_lines
 from benchmark.statistics.panel import QUESTIONS
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
-from benchmark.storage.comparisons import write_comparisons
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import kept_cells
-from benchmark.storage.tables import read_summary, table_path, write_table
+from benchmark.storage.summary_tables import (
+    ComparisonLine,
+    SummaryLine,
+    add_lines,
+    comparison_line,
+    comparisons_path,
+    read_lines,
+    summary_path,
+    write_lines,
+)
 from datasets.io.atomic import read_json, write_json
 
-LAYOUT = 3
+CHOICE = ("dataset", "split", "metric", "postprocessing", "protocol")
+PLACE = ("cases", "group", "stratum", "shift", "kind", "method")
+"""Columns that tell lines apart beside those of the choice; of one place a new line replaces the old one."""
+LAYOUT = 4
 """To be raised with what the tables hold."""
 
 
 def summarise(run: RunFolder, data: Path | None, *, endpoint: Endpoint | None = None) -> bool:
-    """Write a run's `summaries/`; whether they had to be made.
+    """Write a run's summary and comparisons; whether they had to be made.
 
     Args:
-        data: where the cohorts are now; None for where they were. Where they are not, who was scanned stays as known.
+        data: where the cohorts are now; None for where they were. Where they are not, the participants stay as known.
 
     Raises:
         MissingData: nothing has been scored yet.
     """
     comparable = Comparable(run, endpoint or read_endpoint())
-    people = list(people_of(run, data)) or _known_people(run)
-    made, record = table_path(run, "made").with_suffix(".json"), _record(comparable, people)
+    kept = run.root / "participants.csv"
+    participants = list(participants_of(run, data)) or [
+        Participant(*line) for line in read_lines(kept, Participant).itertuples(index=False)
+    ]
+    made, record = run.root / "summary.json", _record(comparable, participants)
     if made.is_file() and read_json(made) == record:
         return False
     made.unlink(missing_ok=True)
-    write_table(run, "people", Person, people)
+    write_lines(kept, Participant, participants)
     standings = list(standings_of(comparable))
-    lines = list(lines_of(comparable, standings))
-    write_table(run, "standings", Line, lines)
-    write_comparisons(
-        table_path(run, "comparisons"),
-        [pair for one in standings for name in QUESTIONS for pair in one.comparisons[name]],
-    )
-    write_table(run, "alarms", AlarmLine, alarm_lines(comparable, kept_cells(run)[0].fit.healthy.dataset))
-    write_table(run, "groups", GroupLine, group_lines(comparable, read_summary(run, "people", Person)))
-    write_table(run, "areas", AreaLine, area_lines(comparable))
-    timing = run.root / "timing.csv"
-    if timing.is_file():
-        costs = efficiency_lines(comparable, read_rows(timing), lines, _measured_alone(run))
-        write_table(run, "efficiency", EfficiencyLine, costs)
+    pairs = [pair for one in standings for question in QUESTIONS for pair in one.comparisons[question]]
+    write_lines(comparisons_path(run.root), ComparisonLine, map(comparison_line, pairs))
+    write_lines(summary_path(run.root), SummaryLine, _lines(comparable, standings, participants))
     write_json(made, record)
     return True
+
+
+def add_standings(comparable: Comparable, standings: Sequence[Standing], folder: Path) -> Path:
+    """Add pairs that were asked for, and their methods' intervals, to the tables of a folder; the pairs' is returned.
+
+    Lines of the same choices give way, but those of endpoints.
+    """
+    pairs = [comparison_line(pair) for one in standings for question in QUESTIONS for pair in one.comparisons[question]]
+    add_lines(comparisons_path(folder), ComparisonLine, pairs, CHOICE)
+    endpoints = {choice for dataset in comparable.seeds for choice in endpoint_choices(comparable, dataset)}
+    lines = [line for one in standings if one.choice not in endpoints for line in lines_of(comparable, one)]
+    add_lines(summary_path(folder), SummaryLine, lines, (*CHOICE, *PLACE))
+    return comparisons_path(folder)
+
+
+def _lines(
+    comparable: Comparable, standings: Sequence[Standing], participants: Sequence[Participant]
+) -> Iterator[SummaryLine]:
+    endpoints = list(standing_lines(comparable, standings))
+    healthy = list(healthy_lines(comparable))
+    yield from endpoints
+    yield from healthy
+    yield from mean_lines(comparable, [*endpoints, *healthy])
+    yield from stratum_lines(comparable, [one.choice for one in standings])
+    yield from subgroup_lines(comparable, participants)
+    yield from shift_lines(comparable)
+    timing = comparable.run.root / "timing.csv"
+    if timing.is_file():
+        yield from cost_lines(comparable, read_rows(timing), endpoints, _measured_alone(comparable.run))
 
 
 def _measured_alone(run: RunFolder) -> pd.DataFrame | None:
@@ -67,13 +103,9 @@ def _measured_alone(run: RunFolder) -> pd.DataFrame | None:
     return rows[rows["flags"].str.split().str[0] == kept_cells(run)[0].precision]
 
 
-def _known_people(run: RunFolder) -> list[Person]:
-    return [Person(*line) for line in read_summary(run, "people", Person).itertuples(index=False)]
-
-
-def _record(comparable: Comparable, people: list[Person]) -> dict[str, object]:
+def _record(comparable: Comparable, participants: Sequence[Participant]) -> dict[str, object]:
     """What the tables are made of: equal records mean equal tables."""
-    whole = hashlib.sha256(repr((comparable.endpoint, comparable.labelled_seeds, people)).encode())
+    whole = hashlib.sha256(repr((comparable.endpoint, comparable.labelled_seeds, participants)).encode())
     for name in ("rows.csv", "timing.csv", "study.json", "speed.csv"):
         path = comparable.run.root / name
         whole.update(path.read_bytes() if path.is_file() else b"")

@@ -9,20 +9,16 @@ import pytest
 from runs_by_hand import MEANS, SIZES, write_people, write_run
 
 from benchmark.analysis.compare_methods import Comparable
-from benchmark.analysis.summaries.efficiency import EfficiencyLine, pareto
-from benchmark.analysis.summaries.healthy_false_positives import AlarmLine
+from benchmark.analysis.summaries.costs import pareto
 from benchmark.analysis.summaries.make import summarise
-from benchmark.analysis.summaries.shift_areas import AreaLine
-from benchmark.analysis.summaries.standings import Line
-from benchmark.analysis.summaries.subgroups import GroupLine, Person, age_band_of
+from benchmark.analysis.summaries.subgroups import Participant, age_band_of
 from benchmark.methods.card import Card
 from benchmark.statistics.primary_endpoint import read_endpoint
-from benchmark.storage.comparisons import read_comparisons
 from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import blank_row, kept_rows, write_rows
 from benchmark.storage.run_record import kept_cells
-from benchmark.storage.tables import read_summary, table_path
+from benchmark.storage.summary_tables import ComparisonLine, SummaryLine, comparisons_path, read_lines, summary_path
 from datasets.errors import MissingData
 
 
@@ -37,94 +33,133 @@ def run(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> RunFol
     return run
 
 
-def standings(run: RunFolder, **wanted: object) -> pd.DataFrame:
-    lines = read_summary(run, "standings", Line)
-    for column, value in wanted.items():
+def lines_of(run: RunFolder, **wanted: object) -> pd.DataFrame:
+    """Lines of the summary with these values, by default of all patients, unshifted."""
+    lines = read_lines(summary_path(run.root), SummaryLine)
+    for column, value in {"group": "", "stratum": "", "shift": "none", **wanted}.items():
         lines = lines[lines[column] == value]
     return lines
 
 
 def test_the_first_choice_decides_and_is_the_primary_endpoint(run: RunFolder) -> None:
-    decides = standings(run, decides=1)
+    decides = lines_of(run, order=1)
     assert set(decides["dataset"]) == {"patients", "inpatients"}
     assert set(decides["endpoint"]) == {"primary"}
     assert set(decides["metric"]) == {"dice"}
-    assert set(standings(run, decides=0)["metric"]) == {"auprc"}
+    assert set(lines_of(run, order=2)["metric"]) == {"auprc"}
 
 
 def test_means_and_intervals_are_those_of_compare(run: RunFolder) -> None:
     comparable = Comparable(run, read_endpoint())
     panel = comparable.standing(comparable.choice("patients")).panels["good"]
-    (line,) = standings(run, dataset="patients", decides=1, method="good", question="this recipe").itertuples()
+    (line,) = lines_of(run, dataset="patients", order=1, method="good", question="this recipe").itertuples()
     assert line.mean == pytest.approx(panel.values.mean())
     assert line.low < MEANS["good"] < line.high
     assert (line.n, line.seeds, line.planned, line.left_out) == (30, 3, 3, 0)
 
 
 def test_rank_sets_separate_the_worst_and_leave_the_equal_ones_open(run: RunFolder) -> None:
-    lines = standings(run, dataset="patients", decides=1, question="this recipe").set_index("method")
+    lines = lines_of(run, dataset="patients", order=1, question="this recipe").set_index("method")
     assert lines.loc["bad", ["rank_low", "rank_high"]].tolist() == [3, 3]
     for name in ("good", "equal"):
         assert lines.loc[name, ["rank_low", "rank_high"]].tolist() == [1, 2]
 
 
 def test_too_few_patients_have_means_and_neither_interval_nor_rank(run: RunFolder) -> None:
-    lines = standings(run, dataset="inpatients", decides=1)
+    lines = lines_of(run, dataset="inpatients", order=1)
     assert lines["mean"].notna().all()
     assert lines[["low", "high", "rank_low", "rank_high"]].isna().all(axis=None)
-    assert set(lines["why_none"]) == {"4 patients, an interval needs 6"}
+    assert set(lines["interval"]) == {"no interval: 4 patients, an interval needs 6"}
 
 
 def test_pairs_are_those_of_the_standings(run: RunFolder) -> None:
-    pairs = read_comparisons(table_path(run, "comparisons"))
+    pairs = read_lines(comparisons_path(run.root), ComparisonLine)
     own = pairs[(pairs["dataset"] == "patients") & (pairs["metric"] == "dice") & (pairs["question"] == "this recipe")]
     states = {(one.a, one.b): (one.state, one.better) for one in own.itertuples()}
     assert states["good", "bad"] == ("better", "good")
     assert states["good", "equal"] == ("equivalent", "")
 
 
-def test_alarms_have_an_exact_interval_and_say_the_domain(run: RunFolder) -> None:
-    lines = read_summary(run, "alarms", AlarmLine)
-    assert set(lines["domain"]) == {"in-domain"}
-    (share,) = lines[(lines["metric"] == "alarm") & (lines["method"] == "good")].itertuples()
+def test_the_share_with_false_positives_has_an_exact_interval(run: RunFolder) -> None:
+    (share,) = lines_of(run, metric="alarm", method="good").itertuples()
+    assert (share.dataset, share.healthy, share.cases) == ("volunteers", "volunteers", "healthy")
     assert (share.mean, share.n) == (0.25, 20)
     assert (share.low, share.high) == pytest.approx((0.0866, 0.4910), abs=1e-4)
 
 
-def test_groups_part_the_people_by_what_is_known(run: RunFolder) -> None:
-    lines = read_summary(run, "groups", GroupLine)
+def test_subgroups_part_the_people_by_what_is_known(run: RunFolder) -> None:
+    lines = read_lines(summary_path(run.root), SummaryLine)
+    lines = lines[lines["group"].str.contains("=")]
     own = lines[(lines["dataset"] == "patients") & (lines["metric"] == "dice") & (lines["method"] == "good")]
-    sizes = {(one.attribute, one.group): one.n for one in own.itertuples()}
-    assert sizes == {
-        ("site", "A"): 15, ("site", "B"): 15, ("sex", "female"): 15, ("sex", "male"): 15,
-        ("age_band", "under 40"): 6, ("age_band", "40 to 59"): 7, ("age_band", "60 and over"): 16,
-        ("age_band", "unknown"): 1,
+    assert {one.group: one.n for one in own.itertuples()} == {
+        "site=A": 15, "site=B": 15, "sex=female": 15, "sex=male": 15, "age_band=under 40": 6, "age_band=40 to 59": 7,
+        "age_band=60 and over": 16, "age_band=unknown": 1,
     }  # fmt: skip
-    parts = own[own["attribute"] == "site"]
-    whole = standings(run, dataset="patients", decides=1, method="good")["mean"].iloc[0]
+    parts = own[own["group"].str.startswith("site")]
+    whole = lines_of(run, dataset="patients", order=1, method="good")["mean"].iloc[0]
     assert np.average(parts["mean"], weights=parts["n"]) == pytest.approx(whole)
     assert "inpatients" not in set(lines["dataset"])
 
 
 def test_areas_are_the_mean_over_doses(run: RunFolder) -> None:
-    lines = read_summary(run, "areas", AreaLine)
-    (dice,) = lines[
-        (lines["dataset"] == "patients") & (lines["metric"] == "dice") & (lines["method"] == "bad")
-    ].itertuples()
-    assert (dice.shift, dice.arm, dice.levels, dice.n) == ("blur", "frozen", 2, 30)
-    assert dice.dose == pytest.approx(0.2)
-    assert dice.change == pytest.approx(-0.1 * dice.unshifted)  # the middle of the way from 0 to a fifth
-    assert dice.low < dice.change < dice.high
-    assert dice.mean == pytest.approx(dice.unshifted + dice.change)
+    place = {"shift": "blur", "dataset": "patients", "metric": "dice", "method": "bad"}
+    (area,), (change,) = (lines_of(run, kind=kind, **place).itertuples() for kind in ("area", "area change"))
+    (unshifted,) = lines_of(run, dataset="patients", order=1, method="bad", question="these weights")["mean"]
+    assert (change.protocol, change.n) == ("lesion-val", 30)
+    assert change.dose == pytest.approx(0.2)
+    assert change.mean == pytest.approx(-0.1 * unshifted)  # the middle of the way from 0 to a fifth
+    assert change.low < change.mean < change.high
+    assert area.mean == pytest.approx(unshifted + change.mean)
+
+
+def test_each_level_of_a_shift_has_its_mean_and_its_paired_change(run: RunFolder) -> None:
+    place = {"shift": "blur", "severity": 2.0, "dataset": "patients", "metric": "dice", "method": "good"}
+    (level,), (change,) = (lines_of(run, kind=kind, **place).itertuples() for kind in ("mean", "change"))
+    (unshifted,) = lines_of(run, dataset="patients", order=1, method="good", question="these weights")["mean"]
+    assert level.mean == pytest.approx(0.8 * unshifted)
+    assert change.mean == pytest.approx(-0.2 * unshifted)
+    assert (level.dose, level.interval, level.endpoint) == (0.2, "no interval", "exploratory")
+
+
+def test_what_nobody_asked_an_interval_for_has_a_mean_and_says_so(run: RunFolder) -> None:
+    (oracle,) = lines_of(run, dataset="patients", protocol="oracle", method="good").itertuples()
+    (primary,) = lines_of(run, dataset="patients", order=1, method="good", question="these weights").itertuples()
+    assert oracle.mean == pytest.approx(primary.mean + 0.1)
+    assert oracle.sd == pytest.approx(primary.sd)
+    assert (oracle.n, oracle.interval, oracle.order) == (30, "no interval", 0)
+    assert np.isnan(oracle.low)
+
+
+def test_lesion_sizes_part_the_patients(run: RunFolder) -> None:
+    lines = read_lines(summary_path(run.root), SummaryLine)
+    own = lines[(lines["dataset"] == "patients") & (lines["metric"] == "dice") & (lines["method"] == "good")]
+    sizes = {one.stratum: one.n for one in own[own["stratum"] != ""].itertuples()}
+    assert sizes == {"all": 30, "1-10 ml": 9, ">=10 ml": 21}
+
+
+def test_every_choice_of_a_method_has_one_line(run: RunFolder) -> None:
+    lines = read_lines(summary_path(run.root), SummaryLine)
+    named = [column for column in lines.columns[: list(lines.columns).index("endpoint")] if column != "dose"]
+    assert not lines.duplicated(named).any()
+
+
+def costs_of(run: RunFolder) -> dict[str, dict[str, tuple[float, bool, str]]]:
+    """By metric and method: the number, whether nothing beats it, and how it was measured."""
+    return {
+        metric: {
+            one.method: (one.mean, one.rank_low == 1, one.interval)
+            for one in lines_of(run, dataset="patients", metric=metric).itertuples()
+        }
+        for metric in ("seconds", "peak_bytes")
+    }
 
 
 def test_cost_stands_beside_quality(run: RunFolder) -> None:
-    lines = read_summary(run, "efficiency", EfficiencyLine)
-    own = lines[lines["dataset"] == "patients"].set_index("method")
-    assert own["seconds"].to_dict() == {"good": 1.0, "equal": 1.0, "bad": 0.5}
-    assert own.loc["bad", "first_in_time"] == 1
-    assert own.loc["bad", "first_in_memory"] == 0  # as much memory as the better ones
-    assert own["bytes"].eq(2e9).all()
+    costs = costs_of(run)
+    assert {name: one[0] for name, one in costs["seconds"].items()} == {"good": 1.0, "equal": 1.0, "bad": 0.5}
+    assert costs["seconds"]["bad"] == (0.5, True, "run")
+    assert not costs["peak_bytes"]["bad"][1]  # as much memory as the better ones
+    assert {one[0] for one in costs["peak_bytes"].values()} == {2e9}
 
 
 def test_what_speed_has_measured_alone_goes_before_the_runs_own_timing(tmp_path: Path, plugin: None) -> None:
@@ -135,15 +170,16 @@ def test_what_speed_has_measured_alone_goes_before_the_runs_own_timing(tmp_path:
     blank = replace(blank_row(cell), dataset="elsewhere")
     ways = {"fp32 cpu batch=8": (0.4, 1e9), "fp32 cpu batch=16": (0.2, 3e9), "bf16 cpu batch=16": (0.1, 1e9)}
     write_rows(run.speed, [
-        replace(blank, metric=metric, flags=flags, value=value)
-        for flags, values in ways.items() for metric, value in zip(("seconds", "peak_bytes"), values, strict=True)
+        replace(blank, metric=metric, case_id=case_id, flags=flags, value=value)
+        for flags, values in ways.items()
+        for metric, case_id, value in zip(("seconds", "peak_bytes"), ("p00", ""), values, strict=True)
     ])  # fmt: skip
     assert summarise(run, None), "made anew"
-    lines = read_summary(run, "efficiency", EfficiencyLine)
-    own = lines[lines["dataset"] == "patients"].set_index("method")
-    assert own.loc["good", ["seconds", "bytes", "measured"]].tolist() == [0.2, 3e9, "fp32 cpu batch=16"]
-    assert own.loc["bad", ["seconds", "bytes", "measured"]].tolist() == [0.5, 2e9, "run"]
-    assert own.loc["good", "first_in_time"] == 1
+    costs = costs_of(run)
+    assert costs["seconds"]["good"] == (0.2, True, "fp32 cpu batch=16")
+    assert costs["peak_bytes"]["good"][0] == 3e9
+    assert costs["seconds"]["bad"] == (0.5, False, "run")
+    assert costs["peak_bytes"]["bad"][0] == 2e9
 
 
 def test_what_uses_labels_is_no_rival_in_cost(tmp_path: Path, plugin: None) -> None:
@@ -153,10 +189,10 @@ def test_what_uses_labels_is_no_rival_in_cost(tmp_path: Path, plugin: None) -> N
         if fit.method == "good":
             write_card(run.fit(fit), DataCard(told, "volunteers", "t1", {}, 1, 1, 0, None, 0, 0.0))
     summarise(run, None)
-    lines = read_summary(run, "efficiency", EfficiencyLine)
-    own = lines[lines["dataset"] == "patients"].set_index("method")
-    assert own.loc["good", ["first_in_time", "first_in_memory"]].tolist() == [0, 0]
-    assert own.loc["equal", "first_in_memory"] == 1
+    costs = costs_of(run)
+    assert not costs["seconds"]["good"][1]
+    assert not costs["peak_bytes"]["good"][1]
+    assert costs["peak_bytes"]["equal"][1]
 
 
 def test_nobody_who_is_worse_and_dearer_is_first_and_a_missing_cost_neither() -> None:
@@ -188,7 +224,7 @@ def test_where_the_data_are_gone_the_people_stay_as_known(tmp_path: Path, plugin
     run = write_run(tmp_path / "run", seeds=(0,), means={"good": 0.4, "bad": 0.2})
     summarise(run, tmp_path / "data")
     summarise(run, tmp_path / "nowhere")
-    assert len(read_summary(run, "people", Person)) == SIZES["volunteers"] + SIZES["patients"]
+    assert len(read_lines(run.root / "participants.csv", Participant)) == SIZES["volunteers"] + SIZES["patients"]
 
 
 def test_a_run_without_rows_is_refused(tmp_path: Path, plugin: None) -> None:

@@ -126,5 +126,5 @@ def test_the_same_pair_the_other_way_round_has_its_signs_turned() -> None:
 
 
 def test_panels_of_different_patients_are_no_pair() -> None:
-    with pytest.raises(ValueError, match="wanted the same ones"):
+    with pytest.raises(ValueError, match="expected the same ones"):
         compare_all({"a": panel("a", BASE), "b": panel("b", BASE[:50])}, CHOICE, "these weights", ENDPOINT)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.analysis.summaries.shift_areas import mean_over_dose
+from benchmark.analysis.summaries.shift_responses import mean_over_dose
 
 
 def test_the_mean_over_doses_is_the_integral_of_the_broken_line() -> None:

@@ -1,0 +1,50 @@
+"""Lines of `summary.csv`: a panel under a choice, with its mean and, where one is made, its interval."""
+
+from math import exp, nan
+
+from benchmark.analysis.compare_methods import Comparable
+from benchmark.statistics.intervals.mean import Interval, Of, interval
+from benchmark.statistics.panel import Choice, Panel, Question
+from benchmark.storage.summary_tables import NO_INTERVAL, SummaryLine
+
+
+def line(
+    comparable: Comparable,
+    choice: Choice,
+    panel: Panel,
+    cases: str,
+    *,
+    question: Question | None = None,
+    of: Of = "mean",
+    found: Interval | None = None,
+) -> SummaryLine:
+    """One method's mean under a choice.
+
+    Args:
+        cases: "lesion", "healthy" or "".
+        question: what an interval is made for; None for none.
+        of: whether the panel holds numbers of a method ("mean") or differences ("difference").
+        found: an interval that was made otherwise.
+    """
+    mean = panel.mean
+    if question is not None and found is None:
+        found = interval(panel.complete, question, of, alpha=comparable.endpoint.alpha)
+    ends = (nan, nan) if found is None else (found.low, found.high)
+    low, high = map(exp, ends) if panel.logged else ends
+    facts = comparable.facts[choice.dataset]
+    return SummaryLine(
+        dataset=choice.dataset, sequence=facts.sequence, healthy=facts.healthy, grid=facts.grid, split=choice.split,
+        cases=cases, metric=choice.metric, postprocessing=choice.postprocessing, protocol=choice.protocol,
+        shift=choice.shift, severity=choice.severity, question=question or "", method=panel.method,
+        endpoint=comparable.endpoint.rank_of(choice), n=mean.n, left_out=mean.left_out, scans=panel.scans,
+        seeds=len(mean.by_seed), planned=len(panel.seeds), mean=mean.value, sd=mean.sd,
+        lowest_seed=min(mean.by_seed, default=nan), highest_seed=max(mean.by_seed, default=nan),
+        low=low, high=high, level=1 - comparable.endpoint.alpha, interval=_interval_text(found),
+        coverage=nan if found is None else found.coverage,
+    )  # fmt: skip
+
+
+def _interval_text(found: Interval | None) -> str:
+    if found is None:
+        return NO_INTERVAL
+    return f"{NO_INTERVAL}: {found.why_none}" if found.why_none else found.method

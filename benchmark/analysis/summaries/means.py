@@ -1,0 +1,99 @@
+"""Means without an interval: every metric, pipeline and threshold, by lesion size too, and pooled metrics."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import nan
+
+from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
+from benchmark.analysis.summaries.lines import line
+from benchmark.metrics.strata import STRATA
+from benchmark.statistics.panel import Choice, Rows
+from benchmark.storage.summary_tables import SummaryLine
+
+QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
+SKEWED = ("alarm_fraction",)
+"""Metrics whose quartiles are given too."""
+RECONSTRUCTION = ("l1", "l1_ratio")
+"""Metrics that are undefined, not missing, for a method that reconstructs nothing."""
+Seeds = Mapping[str, Sequence[int]]
+
+
+def mean_lines(comparable: Comparable, known: Collection[SummaryLine]) -> Iterator[SummaryLine]:
+    """Of unshifted scans, under every choice that is not among the `known` lines."""
+    told = {(*_place(one), one.method) for one in known}
+    lines = list[SummaryLine]()
+    for dataset in comparable.seeds:
+        lines += _of_dataset(comparable, comparable.grouped, dataset, comparable.all_seeds(dataset))
+        lines += _of_dataset(comparable, comparable.reference, dataset, REFERENCE_SEEDS)
+    yield from (one for one in lines if one.kind != "mean" or (*_place(one), one.method) not in told)
+    yield from _undefined(lines)
+
+
+def stratum_lines(comparable: Comparable, choices: Iterable[Choice]) -> Iterator[SummaryLine]:
+    """Means over the patients whose scans hold so much lesion, under each of the choices."""
+    for choice in choices:
+        volumes, seeds = comparable.lesion_ml(choice.dataset), comparable.all_seeds(choice.dataset)
+        for stratum, (low, high) in STRATA.items():
+            cases = volumes.index[(volumes >= low) & (volumes < high)]
+            if comparable.grouped.of(choice, cases).empty:
+                continue
+            for panel in comparable.grouped.panels(choice, seeds, cases).values():
+                if not panel.is_empty:
+                    yield replace(line(comparable, choice, panel, "lesion"), stratum=stratum)
+
+
+def _of_dataset(comparable: Comparable, rows: Rows, dataset: str, seeds: Seeds) -> Iterator[SummaryLine]:
+    for choice in rows.choices:
+        if (choice.dataset, choice.shift, choice.split) == (dataset, "none", comparable.split):
+            yield from _of_cases(comparable, rows, choice, seeds)
+    for choice in rows.cohort_choices:
+        if (choice.dataset, choice.shift) == (dataset, "none") and choice.split in ("", comparable.split):
+            placed = replace(choice, split=comparable.split)
+            named = set(rows.of_cohort(choice)["method"])
+            for method, panel in rows.cohort_panels(choice, seeds).items():
+                if method in named:
+                    yield replace(line(comparable, placed, panel, ""), kind="cohort", scans=0)
+
+
+def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) -> Iterator[SummaryLine]:
+    """Of the cases with lesion and of the healthy ones, where a cohort has both."""
+    own = rows.of(choice)
+    with_lesion = own["case_id"].isin(comparable.lesion_cases[choice.dataset])
+    for cases, part in (("lesion", own[with_lesion]), ("healthy", own[~with_lesion])):
+        if part.empty:
+            continue
+        named = set(part["method"])
+        found = rows.panels(choice, seeds, None if len(part) == len(own) else set(part["case_id"]))
+        for method, panel in found.items():
+            if method not in named:
+                continue
+            one = line(comparable, choice, panel, cases)
+            yield one
+            for kind, level in QUARTILES.items() if choice.metric in SKEWED else ():
+                yield replace(one, kind=kind, mean=panel.quantile(level), sd=nan, lowest_seed=nan, highest_seed=nan)
+
+
+def _undefined(lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
+    """Lines without a number, of methods that have no threshold or reconstruct nothing: no row can say so."""
+    told = {(one.dataset, one.cases, one.method, one.metric, one.postprocessing, one.protocol) for one in lines}
+    of_cases = [one for one in lines if one.cases and one.kind == "mean"]
+    blank = {(one.dataset, one.cases, one.method): one for one in of_cases}
+    thresholded = {cases: {one.metric for one in of_cases if one.cases == cases and one.protocol} or {first}
+                   for cases, first in (("lesion", "dice"), ("healthy", "alarm"))}  # fmt: skip
+    without = [one for one in lines if one.metric == "threshold" and not one.n]
+    for (dataset, cases, method), example in blank.items():
+        pairs = [
+            (one.postprocessing, one.protocol) for one in without if (one.dataset, one.method) == (dataset, method)
+        ]
+        missing = [(metric, *pair) for pair in pairs for metric in sorted(thresholded[cases])]
+        missing += [(metric, "", "") for metric in RECONSTRUCTION if any(one.metric == metric for one in of_cases)]
+        for metric, pipeline, protocol in missing:
+            if (dataset, cases, method, metric, pipeline, protocol) not in told:
+                yield replace(
+                    example, metric=metric, postprocessing=pipeline, protocol=protocol, endpoint="exploratory", order=0,
+                    n=0, left_out=example.n + example.left_out, mean=nan, sd=nan, lowest_seed=nan, highest_seed=nan,
+                )  # fmt: skip
+
+
+def _place(one: SummaryLine) -> tuple[str, ...]:
+    return (one.dataset, one.cases, one.metric, one.postprocessing, one.protocol)

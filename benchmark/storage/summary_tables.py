@@ -1,0 +1,189 @@
+"""The long tables of a run: `summary.csv`, one method a line, and `comparisons.csv`, two methods a line.
+
+With `rows.csv` they are all that reports, the terminal and leaderboards read. What is undefined is an empty cell.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from math import nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.statistics.pairwise.paired_difference import Comparison
+from datasets.io.tables import write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_INTERVAL = "no interval"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryLine:
+    """One number of one method.
+
+    Attributes:
+        sequence, healthy: of the scans, and the cohort that the method was fitted on.
+        cases: "lesion" or "healthy", which of the cohort's cases are averaged; "" for numbers of a whole cohort.
+        score: which anomaly score of the maps; "map" for the one that the method gives.
+        group: "site=...", "age_band=..." or "sex=..." for a part of the patients; which side of the identity for the
+            area under a curve; "seed ..." for a number of one training seed.
+        stratum: a range of lesion sizes.
+        shift: label of the acquisition shift, "none" without one; `severity` its level and `dose` what that level
+            moves healthy tissue by (for areas the highest).
+        kind: what is told: "mean" over patients, "cohort" for a number of all voxels or lesions together (mean over
+            seeds), "median", "lower quartile", "upper quartile", "maximum", "change" (paired, from unshifted), "area"
+            and "area change" (means over doses), "universe", "universe tau", "calibration" or "ablation".
+        question: "these weights" or "this recipe"; "" where there is no interval.
+        endpoint: "primary" or "exploratory".
+        order: 1 for the choice that the cohort's methods are ranked by, 2 and up for its further endpoints, else 0.
+        n, left_out: patients with a number under every seed, and those without.
+        scans: of all the patients.
+        seeds, planned: training seeds with numbers, and how many were planned.
+        sd: over patients, mean over seeds.
+        lowest_seed, highest_seed: of the means of single training seeds.
+        interval: how it was made or the cost was measured; "no interval", and why if one was tried.
+        coverage: how often its like held the truth in simulations; NaN if unknown.
+        rank_low, rank_high: NaN where nothing is tested. Of costs: 1 where no ranked method is at least as good in both
+            cost and quality and better in one.
+        rivals: methods that were ranked together.
+    """
+
+    dataset: str
+    sequence: str
+    healthy: str
+    grid: str
+    split: str
+    cases: str
+    metric: str
+    postprocessing: str
+    score: str = "map"
+    protocol: str
+    group: str = ""
+    stratum: str = ""
+    shift: str = "none"
+    severity: float = 0.0
+    dose: float = nan
+    kind: str = "mean"
+    question: str = ""
+    method: str
+    endpoint: str = "exploratory"
+    order: int = 0
+    n: int
+    left_out: int = 0
+    scans: int = 0
+    seeds: int
+    planned: int
+    mean: float
+    sd: float = nan
+    lowest_seed: float = nan
+    highest_seed: float = nan
+    low: float = nan
+    high: float = nan
+    level: float = nan
+    interval: str = NO_INTERVAL
+    coverage: float = nan
+    rank_low: float = nan
+    rank_high: float = nan
+    rivals: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonLine:
+    """One pair of methods under one choice and question; see `Comparison` for what each number is.
+
+    Attributes:
+        seeds: the common training seeds, apart by blanks.
+        interval: how it was made, or why there is none.
+        margin: NaN where none was fixed in advance.
+    """
+
+    dataset: str
+    split: str
+    metric: str
+    postprocessing: str
+    protocol: str
+    endpoint: str
+    question: str
+    a: str
+    b: str
+    state: str
+    better: str
+    n: int
+    left_out: int
+    seeds: str
+    difference: float
+    low: float
+    high: float
+    level: float
+    interval: str
+    coverage: float
+    se: float
+    sd: float
+    test: str
+    p: float
+    p_adjusted: float
+    correction: str
+    comparisons: int
+    margin: float
+    p_equivalent: float
+    p_equivalent_adjusted: float
+    detectable: float
+    power: float
+    p_false_claim: float
+    p_false_claim_winner: float
+    methods: int
+    p_published_unpaired: float
+
+
+def summary_path(folder: Path) -> Path:
+    return folder / "summary.csv"
+
+
+def comparisons_path(folder: Path) -> Path:
+    return folder / "comparisons.csv"
+
+
+def comparison_line(one: Comparison) -> ComparisonLine:
+    choice, effect = one.choice, one.effect
+    return ComparisonLine(
+        dataset=choice.dataset, split=choice.split, metric=choice.metric, postprocessing=choice.postprocessing,
+        protocol=choice.protocol, endpoint=one.endpoint, question=one.question, a=one.a, b=one.b,
+        state=one.state, better=one.better, n=one.n, left_out=one.left_out, seeds=" ".join(map(str, one.seeds)),
+        difference=effect.mean, low=effect.low, high=effect.high, level=effect.level,
+        interval=effect.method or effect.why_none, coverage=effect.coverage, se=one.se, sd=one.sd,
+        test=one.test, p=one.p, p_adjusted=one.p_adjusted, correction=one.correction, comparisons=one.comparisons,
+        margin=nan if one.margin is None else one.margin, p_equivalent=one.p_equivalent,
+        p_equivalent_adjusted=one.p_equivalent_adjusted, detectable=one.detectable, power=one.power,
+        p_false_claim=one.p_false_claim, p_false_claim_winner=one.p_false_claim_winner, methods=one.methods,
+        p_published_unpaired=one.p_published,
+    )  # fmt: skip
+
+
+def write_lines(path: Path, kind: type[Any], lines: Iterable[Any]) -> None:
+    """Write lines of one dataclass, every digit kept; without a line only the header is there."""
+    columns = [field.name for field in fields(kind)]
+    write_table(path, columns, (list(vars(line).values()) for line in lines))
+
+
+def add_lines(path: Path, kind: type[Any], lines: Sequence[Any], same: Sequence[str]) -> None:
+    """Add lines to a table; those of it that have the `same` columns as one of them give way."""
+    told, kept = {tuple(getattr(line, name) for name in same) for line in lines}, list[Any]()
+    types = {field.name: field.type for field in fields(kind)}
+    for stored in read_lines(path, kind).to_dict("records"):
+        line = kind(**{str(name): int(value) if types[str(name)] is int else value for name, value in stored.items()})
+        kept += [line] if tuple(getattr(line, name) for name in same) not in told else []
+    write_lines(path, kind, [*kept, *lines])
+
+
+def read_lines(path: Path, kind: type[Any]) -> "pd.DataFrame":
+    """The columns of `kind`: text is never NaN, numbers are where undefined; no line where there is no file."""
+    import pandas as pd
+
+    columns = [field.name for field in fields(kind)]
+    text = {field.name: str for field in fields(kind) if field.type is str}
+    if not path.is_file():
+        return pd.DataFrame({column: pd.Series(dtype=text.get(column, float)) for column in columns})
+    types = {column: text.get(column, float) for column in columns}
+    numbers = {column: ["", "nan"] for column in columns if column not in text}
+    return pd.read_csv(path, dtype=types, na_values=numbers, keep_default_na=False)

@@ -1,0 +1,84 @@
+"""Lines of `summary.csv` as the tables that the values were recorded from, when each kind of line had its own."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from public_names import Line
+
+from datasets.simulation.implants import host_cohort
+
+MATCHED, RETUNED, NO_INTERVAL = "+match", "@shifted", "no interval"
+STANDINGS = (
+    "dataset", "split", "metric", "postprocessing", "protocol", "endpoint", "decides", "question", "method", "n",
+    "left_out", "scans", "seeds", "planned", "mean", "low", "high", "level", "interval", "why_none", "coverage",
+    "rank_low", "rank_high", "rivals",
+)  # fmt: skip
+HEALTHY = (
+    "dataset", "split", "domain", "postprocessing", "protocol", "metric", "method", "n", "scans", "seeds", "mean",
+    "low", "high", "level",
+)  # fmt: skip
+SUBGROUPS = (
+    "dataset", "split", "attribute", "group", "metric", "postprocessing", "protocol", "method", "n", "seeds", "mean",
+    "low", "high", "level",
+)  # fmt: skip
+AREAS = (
+    "dataset", "split", "shift", "side", "arm", "metric", "postprocessing", "protocol", "method", "n", "seeds",
+    "levels", "dose", "mean", "unshifted", "change", "low", "high", "level",
+)  # fmt: skip
+
+
+def standings(lines: Sequence[Line]) -> Iterator[Line]:
+    for line in lines:
+        if line["order"] != "0":
+            failed = line["interval"].startswith(NO_INTERVAL)
+            why = line["interval"].removeprefix(NO_INTERVAL).removeprefix(": ") if failed else ""
+            yield _recorded(STANDINGS, line, decides=str(int(line["order"] == "1")), why_none=why,
+                            interval="" if failed else line["interval"])  # fmt: skip
+
+
+def healthy(lines: Sequence[Line]) -> Iterator[Line]:
+    for line in lines:
+        if line["cases"] == "healthy" and line["question"] and not line["group"]:
+            home = host_cohort(line["dataset"]) == line["healthy"]
+            yield _recorded(HEALTHY, line, domain="in-domain" if home else "out-of-domain")
+
+
+def subgroups(lines: Sequence[Line]) -> Iterator[Line]:
+    for line in lines:
+        attribute, found, group = line["group"].partition("=")
+        if line["kind"] == "mean" and found:
+            yield _recorded(SUBGROUPS, line, attribute=attribute, group=group)
+
+
+def areas(lines: Sequence[Line]) -> Iterator[Line]:
+    key = ("dataset", "metric", "postprocessing", "protocol", "shift", "group", "method")
+    found = {tuple(line[name] for name in key): line["mean"] for line in lines if line["kind"] == "area"}
+    for line in lines:
+        if line["kind"] == "area change":
+            mean = found[tuple(line[name] for name in key)]
+            arm = "matched" if line["shift"].endswith(MATCHED) else "frozen"
+            yield _recorded(
+                AREAS, line, arm="re-tuned" if line["protocol"].endswith(RETUNED) else arm,
+                shift=line["shift"].removesuffix(MATCHED), protocol=line["protocol"].removesuffix(RETUNED),
+                side=line["group"], levels=str(_levels(lines, line)), mean=mean, change=line["mean"],
+                unshifted=repr(float(mean) - float(line["mean"])),
+            )  # fmt: skip
+
+
+VIEWS: Mapping[str, Callable[[Sequence[Line]], Iterator[Line]]] = {
+    "standings": standings, "alarms": healthy, "groups": subgroups, "areas": areas,
+}  # fmt: skip
+
+
+def _levels(lines: Sequence[Line], area: Line) -> int:
+    """How many levels of a shift lie on the side of an area."""
+    where = ("dataset", "metric", "postprocessing", "protocol", "shift", "method")
+    levels = [
+        float(line["severity"]) for line in lines
+        if line["kind"] == "mean" and line["severity"] and all(line[name] == area[name] for name in where)
+    ]  # fmt: skip
+    sides = {"": levels, "below": [one for one in levels if one < 1], "above": [one for one in levels if one > 1]}
+    return len(sides[area["group"]])
+
+
+def _recorded(columns: Sequence[str], line: Line, **changed: str) -> Line:
+    return {name: {**line, **changed}[name] for name in columns}
