@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SEQUENCES = ("t1", "t1ce", "t2", "flair")  # in the order in which they are listed
 Space = Literal["scanner", "mni", "sri24"]
 
 

@@ -143,7 +143,7 @@ class _Source:
 
     @property
     def inside(self) -> tuple[slice, ...]:
-        return covered(self.image.shape, self.spacing, self.grid)
+        return box_slices(self.image.shape, self.spacing, self.grid)
 
     def on_grid(
         self, magnitudes: Array, new_brain: NDArray[np.bool_], percentiles: tuple[float, float] | None = None
@@ -215,7 +215,7 @@ def load_host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
         return None
     source, host = _source(files, grid), read_volume(files.host)
     check_same_grid(host, source.volume)
-    low, high = window(source.image, source.brain, source.inside, grid.percentiles, files)
+    low, high = intensity_window(source.image, source.brain, source.inside, grid.percentiles, files)
     new_brain = _resample(source.brain, source.to_source, grid.shape, order=0)
     scaled = _scaled(host.data, source.brain, low, high)
     new_host = np.clip(_resample(scaled, source.to_source, grid.shape, order=3), 0, 1)
@@ -250,7 +250,7 @@ def _box(shape: Sequence[int], spacing: Array, grid: Grid) -> NDArray[np.float64
     return to_source
 
 
-def covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ...]:
+def box_slices(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ...]:
     """The source voxels that lie inside the grid's box."""
     to_source = _box(shape, spacing, grid)
     first = to_source[:3, 3] + np.diag(to_source)[:3] * -0.5 + 0.5
@@ -260,7 +260,7 @@ def covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ..
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True))
 
 
-def window(
+def intensity_window(
     image: Array,
     brain: NDArray[np.bool_],
     inside: tuple[slice, ...],
@@ -289,7 +289,7 @@ def _scale(
     files: CaseFiles,
 ) -> NDArray[np.float32]:
     """Clip to the brain's percentiles and scale to [0, 1]; background 0."""
-    return _scaled(image, brain, *window(image, brain, inside, percentiles, files))
+    return _scaled(image, brain, *intensity_window(image, brain, inside, percentiles, files))
 
 
 def _scaled(image: Array, brain: NDArray[np.bool_], low: float, high: float) -> NDArray[np.float32]:

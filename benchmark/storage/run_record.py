@@ -13,7 +13,7 @@ from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Cell, Reference, cell_from_json, reference_from_json
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
-from datasets.cohorts.catalog import add_own, dataset, find_own
+from datasets.cohorts.catalog import add_user_cohort, dataset, find_user_cohort
 from datasets.errors import BadFile, BadValue
 from datasets.io.atomic import read_json, write_json
 from datasets.spec import digest, usable_files
@@ -180,15 +180,15 @@ def _kept(run: RunFolder) -> Mapping[str, Any]:
 
 def _move_own(names: Iterable[str], data: Path) -> None:
     """Use the copies in `data` of the user's own cohorts, if it has folders of their names."""
-    for own in map(find_own, names):
+    for own in map(find_user_cohort, names):
         if own is not None and (data / own.name).is_dir():
-            add_own(replace(own, home=(data / own.name).resolve()))
+            add_user_cohort(replace(own, home=(data / own.name).resolve()))
 
 
 def _own(cells: Iterable[Cell]) -> list[dict[str, Any]]:
     """The user's own cohorts among those of `cells`, as `study.json` stores them."""
     names = sorted({name for cell in cells for name in (cell.cohort.dataset, cell.fit.healthy.dataset)})
-    return [asdict(own) | {"home": str(own.home)} for own in map(find_own, names) if own is not None]
+    return [asdict(own) | {"home": str(own.home)} for own in map(find_user_cohort, names) if own is not None]
 
 
 def _settings(cell: Cell) -> dict[str, Any]:

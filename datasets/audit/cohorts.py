@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from datasets.audit.duplicates import Scan, duplicate_findings
+from datasets.audit.duplicates import Fingerprint, duplicate_findings
 from datasets.audit.examine import Candidate, CaseAudit, examine
 from datasets.audit.finding import Finding, by_severity
 from datasets.audit.metadata import column_findings, drift_findings
@@ -28,7 +28,7 @@ def audit(specs: Sequence[DatasetSpec], root: Path, say: Say = lambda line: None
     Raises:
         MissingData: a cohort does not exist.
     """
-    findings, scans = list[Finding](), list[Scan]()
+    findings, scans = list[Finding](), list[Fingerprint]()
     for spec in specs:
         table = _table(spec, root, findings)
         if table is None:
@@ -93,7 +93,7 @@ def unnamed_files(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> list[Fi
     return found
 
 
-def same_names(scans: Sequence[Scan]) -> list[Finding]:
+def same_names(scans: Sequence[Fingerprint]) -> list[Finding]:
     """Cases with one name in two cohorts: the same scan, or an ambiguous name."""
     cohorts: dict[str, list[str]] = {}
     for scan in scans:

@@ -37,7 +37,7 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class Scan:
+class Fingerprint:
     """What is compared of one image.
 
     Attributes:
@@ -54,7 +54,7 @@ class Scan:
     signature: Signature | None
 
 
-def duplicate_findings(scans: Sequence[Scan]) -> list[Finding]:
+def duplicate_findings(scans: Sequence[Fingerprint]) -> list[Finding]:
     """Pairs with equal voxels, and pairs that show one brain."""
     found = [_finding(one, other, None) for one, other in _equal_pairs(scans)]
     for sequence in sorted({scan.sequence for scan in scans}):
@@ -68,7 +68,7 @@ def duplicate_findings(scans: Sequence[Scan]) -> list[Finding]:
     return found
 
 
-def _equal_pairs(scans: Sequence[Scan]) -> Iterator[tuple[Scan, Scan]]:
+def _equal_pairs(scans: Sequence[Fingerprint]) -> Iterator[tuple[Fingerprint, Fingerprint]]:
     """Each scan of a group paired with its first, so that n copies give n - 1 pairs."""
     groups = defaultdict(list)
     for scan in scans:
@@ -82,7 +82,7 @@ def _equal_pairs(scans: Sequence[Scan]) -> Iterator[tuple[Scan, Scan]]:
             leads.setdefault(other.split, other)
 
 
-def _finding(one: Scan, other: Scan, likeness: float | None) -> Finding:
+def _finding(one: Fingerprint, other: Fingerprint, likeness: float | None) -> Finding:
     code = "duplicate-scan" if likeness is None else "near-duplicate-scan"
     severity = _severity(one, other, exact=likeness is None)
     alike_by = "equal voxels" if likeness is None else f"one brain (likeness {likeness:.2f})"
@@ -93,7 +93,7 @@ def _finding(one: Scan, other: Scan, likeness: float | None) -> Finding:
     return Finding(severity, code, cohort, cases, got, _wanted(one, other), flag=flag)
 
 
-def _severity(one: Scan, other: Scan, *, exact: bool) -> Severity:
+def _severity(one: Fingerprint, other: Fingerprint, *, exact: bool) -> Severity:
     """A copy across splits is a leak; several scans of one subject within a split are only a note."""
     if one.split != other.split or _of_one_case(one, other):
         return "error"
@@ -102,18 +102,18 @@ def _severity(one: Scan, other: Scan, *, exact: bool) -> Severity:
     return "error" if exact and one.cohort == other.cohort else "warning"
 
 
-def _of_one_case(one: Scan, other: Scan) -> bool:
+def _of_one_case(one: Fingerprint, other: Fingerprint) -> bool:
     """Whether both are sequences of the same case."""
     return (one.cohort, one.case_id) == (other.cohort, other.case_id)
 
 
-def _wanted(one: Scan, other: Scan) -> str:
+def _wanted(one: Fingerprint, other: Fingerprint) -> str:
     if _of_one_case(one, other):
         return "another image for each sequence"
     return "scans of two people" if one.subject_id != other.subject_id else "the scans of a person in one split"
 
 
-def _place(scan: Scan, beside: Scan) -> str:
+def _place(scan: Fingerprint, beside: Fingerprint) -> str:
     parts = [scan.cohort] if scan.cohort != beside.cohort else []
     parts += [scan.split, scan.sequence] if scan.sequence != beside.sequence else [scan.split]
     return f"{scan.case_id} ({' '.join(parts)})"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.audit.duplicates import Scan, signature
+from datasets.audit.duplicates import Fingerprint, signature
 from datasets.audit.finding import Finding, unreadable_file
 from datasets.audit.volumes import (
     Observation,
@@ -21,7 +21,7 @@ from datasets.audit.volumes import (
 )
 from datasets.case import CaseFiles
 from datasets.errors import UserError
-from datasets.grid import INSIDE_ABOVE, Grid, covered, window
+from datasets.grid import INSIDE_ABOVE, Grid, box_slices, intensity_window
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
 
 Mask = NDArray[np.bool_]
@@ -57,7 +57,7 @@ class CaseAudit:
 
     case_id: str
     findings: tuple[Finding, ...]
-    scans: tuple[Scan, ...]
+    scans: tuple[Fingerprint, ...]
     grid: tuple[object, ...] | None
 
 
@@ -72,15 +72,15 @@ def examine(case: Candidate) -> CaseAudit:
     _same_grids(case, there, first, findings)
     if brain is not None and first is not None:
         ml = float(np.prod(first.spacing)) / 1000
-        findings += _told(case, case.files.brain_mask, brain_findings(brain, first.data, ml))
+        findings += _findings(case, case.files.brain_mask, brain_findings(brain, first.data, ml))
         if lesion is not None and case.files.lesion_mask is not None:
-            findings += _told(case, case.files.lesion_mask, lesion_findings(lesion, brain, ml))
-    scans = list[Scan]()
+            findings += _findings(case, case.files.lesion_mask, lesion_findings(lesion, brain, ml))
+    scans = list[Fingerprint]()
     for name, image in there.items():
-        findings += _told(case, image.path, geometry_findings(image))
+        findings += _findings(case, image.path, geometry_findings(image))
         whole = brain if brain is not None and brain.shape == image.data.shape else None
         told = list(intensity_findings(image.data, np.ones(image.data.shape, bool) if whole is None else whole))
-        findings += _told(case, image.path, told)
+        findings += _findings(case, image.path, told)
         if whole is not None and not any(severity == "error" for severity, *_ in told):
             findings += _in_box(case, name, image, whole)
         if np.ptp(image.data) > 0:  # constant ones are no copies of each other
@@ -101,7 +101,7 @@ def _mask(case: Candidate, path: Path | None, image: StoredVolume | None, findin
     mask = None if path is None else _read(case, path, findings)
     if path is None or mask is None:
         return None
-    findings += _told(case, path, value_findings(mask))
+    findings += _findings(case, path, value_findings(mask))
     try:
         if image is not None:
             check_same_grid(mask, image)
@@ -126,18 +126,18 @@ def _in_box(case: Candidate, name: str, image: StoredVolume, brain: Mask) -> lis
     """Defects that show only on the grid of a study."""
     if case.grid is None or not brain.any():
         return []
-    inside = covered(image.data.shape, image.spacing, case.grid)
+    inside = box_slices(image.data.shape, image.spacing, case.grid)
     try:
-        window(image.data, brain, inside, case.grid.percentiles, case.images[name])
+        intensity_window(image.data, brain, inside, case.grid.percentiles, case.images[name])
     except UserError as error:
         return [unreadable_file(case.cohort, case.files.case_id, str(image.path), error)]
     return []
 
 
-def _scan(case: Candidate, sequence: str, image: StoredVolume, brain: Mask | None) -> Scan:
+def _scan(case: Candidate, sequence: str, image: StoredVolume, brain: Mask | None) -> Fingerprint:
     files = case.files
     comparable = case.compared and brain is not None and bool(brain.any())
-    return Scan(
+    return Fingerprint(
         cohort=case.cohort,
         case_id=files.case_id,
         subject_id=files.subject_id,
@@ -155,7 +155,7 @@ def _content_hash(image: StoredVolume) -> str:
     return whole.hexdigest()
 
 
-def _told(case: Candidate, path: Path, told: Iterable[Observation]) -> list[Finding]:
+def _findings(case: Candidate, path: Path, told: Iterable[Observation]) -> list[Finding]:
     whose = (case.files.case_id,)
     return [
         Finding(severity, code, case.cohort, whose, got, expected, str(path), "partial" if severity == "error" else "")

@@ -11,7 +11,7 @@ from datasets.audit.finding import Finding
 from datasets.case import SPLITS
 
 Row = Mapping[str, str]
-Known = Callable[[str], bool]
+Predicate = Callable[[str], bool]
 Compare = Callable[[Sequence[str], Sequence[str]], tuple[str, float]]
 OLDEST = 120.0  # years
 SEXES = {"", "F", "M"}
@@ -70,7 +70,7 @@ def _is_age(text: str) -> bool:
 
 def _tests(subjects: Sequence[Row]) -> Iterator[tuple[str, str, float]]:
     """The column, a description of the comparison, and its p value."""
-    kinds: tuple[tuple[str, Known, Compare], ...] = (
+    kinds: tuple[tuple[str, Predicate, Compare], ...] = (
         ("site", _is_text, _of_names),
         ("sex", _is_text, _of_names),
         ("age", _is_age, _of_ages),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import SPLITS, CaseFiles, Split
+from datasets.case import SEQUENCES, SPLITS, CaseFiles, Split
 from datasets.errors import BadFile, CaseProblem, MissingData, refusal
 from datasets.io.tables import read_rows
 from datasets.spec import DatasetSpec
@@ -19,7 +19,7 @@ from datasets.splits.subjects import Subject, age_band
 
 DESCRIPTION = "dataset_description.json"
 ENDINGS = (".nii.gz", ".nii")
-SEQUENCES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair"}
+SUFFIXES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair"}
 UNKNOWN = ("", "n/a")
 CONTROLS = ("control", "controls", "healthy", "hc", "cn")
 
@@ -45,7 +45,7 @@ def bids_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
     """
     scans = _scans(home)
     there = {role for scan in scans.values() for role in scan.files}
-    sequences = tuple(name for name in ("t1", "t1ce", "t2", "flair") if name in there)
+    sequences = tuple(name for name in SEQUENCES if name in there)
     if not sequences:
         raise MissingData(f"{home}: looked for sub-*/[ses-*/]anat/*_T1w.nii.gz, *_T2w.nii.gz or *_FLAIR.nii.gz.")
     people = _people(home)
@@ -123,8 +123,8 @@ def _ending(path: Path) -> str:
 
 def _role(entities: Mapping[str, str], suffix: str) -> str | None:
     """The role of a file; of the entities only `desc`, `label` and `ce` (contrast agent) matter."""
-    if suffix in SEQUENCES:
-        return "t1ce" if suffix == "T1w" and "ce" in entities else SEQUENCES[suffix]
+    if suffix in SUFFIXES:
+        return "t1ce" if suffix == "T1w" and "ce" in entities else SUFFIXES[suffix]
     described = f"{entities.get('desc', '')} {entities.get('label', '')}".casefold()
     if suffix == "roi" or (suffix == "mask" and "lesion" in described):
         return "lesion_mask"

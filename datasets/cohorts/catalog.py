@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datasets.cohorts.own import OwnCohort, own_cohort
+from datasets.cohorts.user_folder import UserCohort, user_cohort
 from datasets.errors import BadValue, UnknownName
 from datasets.registry import Registry
 from datasets.simulation.implants import PATTERN, implant_spec
@@ -27,7 +27,7 @@ COHORTS = Registry(
         "phantom-wmh": "datasets.simulation.phantom:WMH",
     },
 )
-_OWN: dict[str, OwnCohort] = {}  # named in this process, by --datasets NAME=FOLDER or a run folder
+_USER_COHORTS: dict[str, UserCohort] = {}  # named in this process, by --datasets NAME=FOLDER or a run folder
 
 
 def dataset(name: str) -> DatasetSpec:
@@ -37,8 +37,8 @@ def dataset(name: str) -> DatasetSpec:
         UnknownName: no data set has that name.
         BadValue: a plugin's entry point does not lead to a DatasetSpec.
     """
-    if name in _OWN:
-        return _OWN[name].spec
+    if name in _USER_COHORTS:
+        return _USER_COHORTS[name].spec
     implanted = PATTERN.fullmatch(name)
     if implanted:
         return implant_spec(dataset(implanted[1]))
@@ -46,7 +46,7 @@ def dataset(name: str) -> DatasetSpec:
         return COHORTS[name]
     found = _by_alias(name)
     if found is None:
-        raise UnknownName(COHORTS.kind, name, [*COHORTS, *_OWN])
+        raise UnknownName(COHORTS.kind, name, [*COHORTS, *_USER_COHORTS])
     return found
 
 
@@ -54,15 +54,15 @@ def dataset_argument(text: str) -> DatasetSpec:
     """The spec that a command line names: a known one, or a folder of the user's own as `NAME=FOLDER`.
 
     Raises:
-        UserError: as `dataset` and `own_cohort`.
+        UserError: as `dataset` and `user_cohort`.
     """
     name, given, folder = text.partition("=")
     if given:
-        add_own(own_cohort(name.strip(), Path(folder.strip())))
+        add_user_cohort(user_cohort(name.strip(), Path(folder.strip())))
     return dataset(name.strip())
 
 
-def add_own(own: OwnCohort) -> None:
+def add_user_cohort(own: UserCohort) -> None:
     """Make a cohort of the user's own known by its name in this process.
 
     Raises:
@@ -72,12 +72,12 @@ def add_own(own: OwnCohort) -> None:
         raise BadValue(
             f"dataset '{own.name}={own.home}': got the name of a cohort that there is, expected another one."
         )
-    _OWN[own.name] = own
+    _USER_COHORTS[own.name] = own
 
 
-def find_own(name: str) -> OwnCohort | None:
+def find_user_cohort(name: str) -> UserCohort | None:
     """The cohort of the user's own with that name in this process."""
-    return _OWN.get(name)
+    return _USER_COHORTS.get(name)
 
 
 def _by_alias(name: str) -> DatasetSpec | None:

@@ -48,7 +48,7 @@ def raw_cases(root: Path) -> RawCohort:
 
 
 @dataclass(frozen=True)
-class Person:
+class Demographics:
     """Age in years, None where unknown; sex "M", "F" or "" where unknown."""
 
     age: float | None = None
@@ -59,7 +59,7 @@ class Person:
 class Sheet:
     """People by the number in their subject's name, and a line for each thing that could not be used."""
 
-    people: Mapping[int, Person]
+    people: Mapping[int, Demographics]
     problems: tuple[str, ...] = ()
 
 
@@ -74,13 +74,13 @@ def read_sheet(path: Path, *, number: str, sex: str, age: str) -> Sheet:
     """
     rows = _workbook(path) if path.suffix.casefold() in WORKBOOKS else _csv(path, number)
     heading, columns = _columns(rows, (number, sex, age), path)
-    people: dict[int, Person] = {}
+    people: dict[int, Demographics] = {}
     disagreeing: list[str] = []
     for row in rows[heading + 1 :]:
         key = _number(row[columns[0]] if len(row) > columns[0] else "")
         if key is None:
             continue
-        person = Person(_age(row, columns[2]), SEX.get(_cell(row, columns[1]).removesuffix(".0"), ""))
+        person = Demographics(_age(row, columns[2]), SEX.get(_cell(row, columns[1]).removesuffix(".0"), ""))
         merged = _merged(people.get(key, person), person)
         if key in people and (people[key].age, people[key].sex) != (merged.age, merged.sex):
             disagreeing.append(f"{path.name}: rows of number {key} disagree, so its age or sex is left unknown")
@@ -89,7 +89,7 @@ def read_sheet(path: Path, *, number: str, sex: str, age: str) -> Sheet:
 
 
 def _with_person(case: RawCase, sheet: Sheet) -> RawCase:
-    person = sheet.people.get(int(case.subject_id.removeprefix("IXI")), Person())
+    person = sheet.people.get(int(case.subject_id.removeprefix("IXI")), Demographics())
     return replace(case, age=person.age, sex=person.sex)
 
 
@@ -112,8 +112,8 @@ def _tables(root: Path) -> Iterator[Path]:
     yield from sorted(tables, key=lambda path: (path.suffix.casefold() != ".csv", path))
 
 
-def _merged(one: Person, other: Person) -> Person:
-    return Person(one.age if one.age == other.age else None, one.sex if one.sex == other.sex else "")
+def _merged(one: Demographics, other: Demographics) -> Demographics:
+    return Demographics(one.age if one.age == other.age else None, one.sex if one.sex == other.sex else "")
 
 
 def _columns(rows: Sequence[Sequence[str]], starts: Sequence[str], path: Path) -> tuple[int, list[int]]:

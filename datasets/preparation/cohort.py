@@ -70,7 +70,7 @@ def prepare_cohort(
         (home / "cases.csv").unlink(missing_ok=True)
         _warn_of_space(home, todo, setup, say)
     try:
-        done = _worked_through(todo, home, setup, workers, say)
+        done = _prepare_all(todo, home, setup, workers, say)
     finally:
         remove_scratch(home)
     records = kept | {one.case_id: one for one in done if isinstance(one, CaseRecord)}
@@ -116,19 +116,19 @@ class Progress:
         return f" ({timedelta(seconds=round(seconds))} left)"
 
 
-def _worked_through(
+def _prepare_all(
     todo: Sequence[RawCase], home: Path, setup: Setup, workers: int, say: Callable[[str], None]
 ) -> list[Outcome]:
     progress, done = Progress(len(todo), say), []
     for outcome in prepare_cases(todo, home, setup, workers=workers):
-        progress.finished(_told(outcome))
+        progress.finished(_outcome_line(outcome))
         for warning in outcome.warnings if isinstance(outcome, CaseRecord) else ():
             say(f"  warning, {outcome.case_id}: {warning}")
         done.append(outcome)
     return done
 
 
-def _told(outcome: Outcome) -> str:
+def _outcome_line(outcome: Outcome) -> str:
     if isinstance(outcome, Failure):
         return f"{outcome.case_id} FAILED: {outcome.reason}"
     lesion = outcome.lesion

@@ -107,7 +107,7 @@ def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
         brain_mask = resample_mask(brain, lattice, to_first)
         images = {name: resample(scans[name], lattice, to_scan[name], order=3, where=brain_mask) for name in scans}
     with clock.step("bias"):
-        images = {name: _finished(raw, images[name], brain_mask, setup.parameters) for name in images}
+        images = {name: _correct_and_mask(raw, images[name], brain_mask, setup.parameters) for name in images}
     with clock.step("lesion"):
         lesion_mask, lesion = _lesion(raw, scans[raw.drawn_on].lattice, lattice, to_scan, brain_mask)
     overlap = _overlap(brain_mask, lattice, setup.template)
@@ -187,7 +187,7 @@ def _to_scan(raw: RawCase, scan: Volume, brain: Volume, setup: Setup) -> Matrix:
     return register(setup.template.image, stripped, kind="affine")
 
 
-def _finished(
+def _correct_and_mask(
     raw: RawCase, image: NDArray[np.float32], brain_mask: NDArray[np.bool_], parameters: Parameters
 ) -> NDArray[np.float32]:
     """Correct the bias field if required, and set everything outside the brain to 0."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.shifts.shift import View, Volume
+from datasets.shifts.shift import FloatArray, View
 
 FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian of standard deviation 1
 ORDER = 3  # of the bias field's polynomial
@@ -17,7 +17,7 @@ BRIGHT = 99  # percentile of the brain that stands for white matter on T1
 MOVES = 4
 
 
-def bias(view: View, level: float) -> Volume:
+def bias(view: View, level: float) -> FloatArray:
     """Times a smooth positive field, the exponential of a random cubic polynomial, at most e ** +-level."""
     coefficients = view.rng.standard_normal((ORDER + 1,) * 3)
     coefficients[np.indices(coefficients.shape).sum(axis=0) > ORDER] = 0
@@ -30,7 +30,7 @@ def bias(view: View, level: float) -> Volume:
     return np.asarray(view.image * np.exp(field * (level / farthest)), dtype=np.float32)
 
 
-def noise(view: View, level: float) -> Volume:
+def noise(view: View, level: float) -> FloatArray:
     """Rician: the magnitude after normal noise in the real and the imaginary part.
 
     References:
@@ -42,7 +42,7 @@ def noise(view: View, level: float) -> Volume:
     return _inside(view.brain_mask, np.hypot(values + real, imaginary))
 
 
-def blur(view: View, level: float) -> Volume:
+def blur(view: View, level: float) -> FloatArray:
     """A Gaussian filter of `level` mm full width at half maximum."""
     deviations = [level / FWHM / spacing for spacing in view.spacing]
     box = _box(view.brain_mask)
@@ -52,7 +52,7 @@ def blur(view: View, level: float) -> Volume:
     return _averaged(view, box, sums, weights)
 
 
-def thickness(view: View, level: float) -> Volume:
+def thickness(view: View, level: float) -> FloatArray:
     """Adjacent axial slices of `level` mm from a random offset, interpolated linearly back to the scan's slices."""
     box = _box(view.brain_mask)
     brain = view.brain_mask[box].astype(np.float32)
@@ -61,7 +61,7 @@ def thickness(view: View, level: float) -> Volume:
     return _averaged(view, box, (view.image[box] * brain) @ through.T, brain @ through.T)
 
 
-def motion(view: View, level: float) -> Volume:
+def motion(view: View, level: float) -> FloatArray:
     """Parts of k-space acquired in other head positions, as in TorchIO.
 
     The head moves four times, each time by rotations and translations of up to `level` degrees and mm along each
@@ -74,7 +74,7 @@ def motion(view: View, level: float) -> Volume:
     return _by_torchio(view, Motion(degrees, translation, times, "linear"))
 
 
-def ghosting(view: View, level: float) -> Volume:
+def ghosting(view: View, level: float) -> FloatArray:
     """Every n-th line of k-space, except the centre, weakened by `level`, as in TorchIO: n in-plane ghosts."""
     from torchio import Ghosting
 
@@ -82,7 +82,7 @@ def ghosting(view: View, level: float) -> Volume:
     return _by_torchio(view, Ghosting(ghosts, axis, level, 0.02))
 
 
-def _by_torchio(view: View, transform: Any) -> Volume:
+def _by_torchio(view: View, transform: Any) -> FloatArray:
     import torch
     from torchio import ScalarImage, Subject
 
@@ -105,13 +105,13 @@ def _box(brain: NDArray[np.bool_]) -> tuple[slice, ...]:
     return ndimage.find_objects(brain.astype(np.uint8))[0]
 
 
-def _inside(brain: NDArray[np.bool_], values: NDArray[np.float32]) -> Volume:
+def _inside(brain: NDArray[np.bool_], values: NDArray[np.float32]) -> FloatArray:
     whole = np.zeros(brain.shape, dtype=np.float32)
     whole[brain] = values
     return whole
 
 
-def _averaged(view: View, box: tuple[slice, ...], sums: NDArray[Any], weights: NDArray[Any]) -> Volume:
+def _averaged(view: View, box: tuple[slice, ...], sums: NDArray[Any], weights: NDArray[Any]) -> FloatArray:
     inside = view.brain_mask[box]
     whole = np.zeros(view.image.shape, dtype=np.float32)
     whole[box][inside] = sums[inside] / weights[inside]

@@ -3,23 +3,23 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.shifts.shift import View, Volume
+from datasets.shifts.shift import FloatArray, View
 
 PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 DIGITS = 5  # of a landmark; further digits differ between machines
 
 
-def gamma(view: View, level: float) -> Volume:
+def gamma(view: View, level: float) -> FloatArray:
     """x ** level."""
     return np.asarray(view.image**level, dtype=np.float32)
 
 
-def inversion(view: View, level: float) -> Volume:
+def inversion(view: View, level: float) -> FloatArray:
     """`level` of the way from x to 1 - x."""
     return np.asarray(view.image + np.float32(level) * (1 - 2 * view.image), dtype=np.float32)
 
 
-def window(view: View, level: float) -> Volume:
+def window(view: View, level: float) -> FloatArray:
     """Scaled by percentiles `level` of the way to 0 and 100, so that outliers compress all other intensities."""
     if view.rescaled is None:
         raise ValueError("Got a view that cannot be scaled anew, expected one of the stage representation.")
@@ -27,7 +27,7 @@ def window(view: View, level: float) -> Volume:
     return view.rescaled((low * (1 - level), high + (100 - high) * level))
 
 
-def transfer(view: View, level: float) -> Volume:
+def transfer(view: View, level: float) -> FloatArray:
     """`level` of the way from x to the histogram of another cohort."""
     there = match_histogram(view.image, view.brain_mask, view.landmarks)
     return np.asarray(view.image + np.float32(level) * (there - view.image), dtype=np.float32)

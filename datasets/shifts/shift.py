@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Stage = Literal["acquisition", "representation"]
-Volume = NDArray[np.float32]
+FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class View:
         rescaled: from other percentiles to the image on the grid scaled by them; in `representation` only.
     """
 
-    image: Volume
+    image: FloatArray
     brain_mask: NDArray[np.bool_]
     spacing: tuple[float, float, float]
     rng: np.random.Generator
     landmarks: tuple[float, ...] = ()
     percentiles: tuple[float, float] = (1.0, 99.0)
-    rescaled: Callable[[tuple[float, float]], Volume] | None = None
+    rescaled: Callable[[tuple[float, float]], FloatArray] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from datasets.simulation.implants.design import Texture
 from datasets.simulation.implants.placement import LesionPlacement
-from datasets.simulation.implants.shapes import smooth_field
-from datasets.simulation.implants.tissue import Mask, Tissues, Volume
+from datasets.simulation.implants.shapes import smooth_noise
+from datasets.simulation.implants.tissue import FloatArray, Mask, Tissues
 
 COARSE_MM = 6.0  # s.d.; wider structure is the local level, finer structure is texture
 DEEPER = 1.6  # difference between a lesion's strength at its deepest and at its border, in units of its mean
@@ -32,8 +32,8 @@ class HostImage:
         rough: s.d. of the texture of deep white matter.
     """
 
-    image: Volume
-    coarse: Volume
+    image: FloatArray
+    coarse: FloatArray
     step: float
     rough: float
     tissues: Tissues
@@ -47,7 +47,7 @@ def host_image(image: NDArray[Any], tissues: Tissues) -> HostImage:
     return HostImage(image, coarse, tissues.step(image), float(inside.std()), tissues)
 
 
-def add_lesion(host: HostImage, placed: LesionPlacement, *, contrast: float, texture: Texture, seed: int) -> Volume:
+def add_lesion(host: HostImage, placed: LesionPlacement, *, contrast: float, texture: Texture, seed: int) -> FloatArray:
     """The image `(X, Y, Z)` with the lesion; bit-identical where the lesion's share is 0.
 
     `kept` adds to every voxel, so that noise, vessels and gyri show through. `replaced` brings tissue of one level with
@@ -68,17 +68,17 @@ def add_lesion(host: HostImage, placed: LesionPlacement, *, contrast: float, tex
 
 def _strength(
     placed: LesionPlacement, filled: Mask, spacing: tuple[float, float, float], rng: np.random.Generator
-) -> Volume:
+) -> FloatArray:
     """Relative strength `(X, Y, Z)`: at least 0.1, with mean 1 over the filled voxels."""
     depth = ndimage.distance_transform_edt(np.pad(placed.lesion_mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     depth = depth / depth.max()
-    patches = smooth_field(rng, filled.shape, spacing, PATCHY_MM)
+    patches = smooth_noise(rng, filled.shape, spacing, PATCHY_MM)
     strength = 1 + DEEPER * (depth - depth[filled].mean()) + PATCHY * patches
     strength = np.maximum(strength / strength[filled].mean(), 0.1)
     return np.asarray(strength / strength[filled].mean(), dtype=np.float32)
 
 
-def add_seam(host: HostImage, placed: LesionPlacement, *, seed: int) -> Volume:
+def add_seam(host: HostImage, placed: LesionPlacement, *, seed: int) -> FloatArray:
     """The image with tissue from elsewhere in the same brain at the lesion's place, blended in like a lesion.
 
     Of many candidate places, also mirrored, the one most similar to the covered tissue is used. Its level over
@@ -94,7 +94,9 @@ def add_seam(host: HostImage, placed: LesionPlacement, *, seed: int) -> Volume:
     return image
 
 
-def _patches(host: HostImage, share: Volume, window: tuple[slice, ...], rng: np.random.Generator) -> Iterator[Volume]:
+def _patches(
+    host: HostImage, share: FloatArray, window: tuple[slice, ...], rng: np.random.Generator
+) -> Iterator[FloatArray]:
     """Texture of candidate windows away from the lesion, with tissue wherever the lesion has some."""
     texture, solid = host.image - host.coarse, host.tissues.solid
     size = np.array(share.shape)
@@ -109,12 +111,12 @@ def _patches(host: HostImage, share: Volume, window: tuple[slice, ...], rng: np.
             yield texture[place][turn]
 
 
-def _texture(host: HostImage, rng: np.random.Generator) -> Volume:
-    finer, coarser = (smooth_field(rng, host.image.shape, host.tissues.spacing, width) for width in TEXTURE_MM)
+def _texture(host: HostImage, rng: np.random.Generator) -> FloatArray:
+    finer, coarser = (smooth_noise(rng, host.image.shape, host.tissues.spacing, width) for width in TEXTURE_MM)
     return np.asarray(host.rough * (np.sqrt(1 - COARSER**2) * finer + COARSER * coarser), dtype=np.float32)
 
 
-def _local_mean(image: Volume, brain_mask: Mask, spacing: tuple[float, float, float]) -> Volume:
+def _local_mean(image: FloatArray, brain_mask: Mask, spacing: tuple[float, float, float]) -> FloatArray:
     """Gaussian mean over brain voxels only."""
     widths = [COARSE_MM / edge for edge in spacing]
     weight = ndimage.gaussian_filter(brain_mask.astype(np.float32), widths)

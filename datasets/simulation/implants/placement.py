@@ -10,7 +10,7 @@ from datasets.errors import BadFile
 from datasets.grid import GRIDS
 from datasets.simulation.implants.design import Place
 from datasets.simulation.implants.shapes import Neighbourhood, Shape
-from datasets.simulation.implants.tissue import Mask, Tissues, Volume
+from datasets.simulation.implants.tissue import FloatArray, Mask, Tissues
 
 DEEP_MM = 12.0  # minimum depth of a centre in white matter under the brain's surface
 RIBBON_MM = 10.0  # from the brain's surface: grey matter within it is cortex
@@ -30,7 +30,7 @@ class LesionPlacement:
         centre: of its mask, in voxels.
     """
 
-    share: Volume
+    share: FloatArray
     lesion_mask: Mask
 
     @property
@@ -119,7 +119,7 @@ def _attempt(
     return whole
 
 
-def _cut(depth: Volume, solid: Mask, centre: tuple[int, ...], expected: int) -> tuple[float, Mask]:
+def _cut(depth: FloatArray, solid: Mask, centre: tuple[int, ...], expected: int) -> tuple[float, Mask]:
     """The level at which the part around the centre has `expected` voxels, by bisection over voxel ranks."""
     ranked = np.sort(depth[solid])[::-1]
     low, high = min(expected, ranked.size) - 1, ranked.size - 1
@@ -136,7 +136,7 @@ def _cut(depth: Volume, solid: Mask, centre: tuple[int, ...], expected: int) -> 
     return best
 
 
-def _part(depth: Volume, solid: Mask, centre: tuple[int, ...], level: float) -> tuple[float, Mask]:
+def _part(depth: FloatArray, solid: Mask, centre: tuple[int, ...], level: float) -> tuple[float, Mask]:
     """The mask above the level that is connected to the centre; a shape of several pieces keeps them."""
     shape, tissue = depth >= level, (depth >= level) & solid
     pieces, _ = ndimage.label(shape, TOUCHING)

@@ -12,7 +12,7 @@ from scipy import ndimage
 from datasets.errors import BadFile, MissingData
 from datasets.io.nifti import read_volume
 
-Volume = NDArray[np.float32]
+FloatArray = NDArray[np.float32]
 Vector = NDArray[np.float64]
 NEAREST = 20  # masks nearest in volume to draw from, since a lesion's shape depends on its size
 MARGIN = 4  # voxels around a mask in which distances to it are computed
@@ -31,13 +31,13 @@ class Neighbourhood:
         spacing: voxel edges in mm.
     """
 
-    offset: Volume
-    csf_mm: Volume
+    offset: FloatArray
+    csf_mm: FloatArray
     radius: float
     spacing: tuple[float, float, float]
 
     @property
-    def distance(self) -> Volume:
+    def distance(self) -> FloatArray:
         """From the centre in mm."""
         return np.asarray(np.sqrt((self.offset**2).sum(axis=0)))
 
@@ -45,22 +45,22 @@ class Neighbourhood:
 class Shape(Protocol):
     """Depth `(X, Y, Z)` in mm, rising inwards by about 1 per mm from an arbitrary zero; its level sets are lesions."""
 
-    def __call__(self, around: Neighbourhood, rng: np.random.Generator) -> Volume: ...
+    def __call__(self, around: Neighbourhood, rng: np.random.Generator) -> FloatArray: ...
 
 
-def ellipsoid(around: Neighbourhood, rng: np.random.Generator) -> Volume:
+def ellipsoid(around: Neighbourhood, rng: np.random.Generator) -> FloatArray:
     axes = np.exp(rng.normal(0, 0.25, 3))
     turned = np.tensordot(rotation(rng) / (axes / np.cbrt(axes.prod()))[:, None], around.offset, axes=1)
     return np.asarray(-np.sqrt((turned**2).sum(axis=0)), dtype=np.float32)
 
 
-def rough_ball(around: Neighbourhood, rng: np.random.Generator) -> Volume:
+def rough_ball(around: Neighbourhood, rng: np.random.Generator) -> FloatArray:
     """A ball whose surface is moved by a smooth field of 0.35 radii (s.d.)."""
-    field = smooth_field(rng, around.offset.shape[1:], around.spacing, max(0.5 * around.radius, 2.0))
+    field = smooth_noise(rng, around.offset.shape[1:], around.spacing, max(0.5 * around.radius, 2.0))
     return np.asarray(0.35 * around.radius * field - around.distance, dtype=np.float32)
 
 
-def cluster(around: Neighbourhood, rng: np.random.Generator) -> Volume:
+def cluster(around: Neighbourhood, rng: np.random.Generator) -> FloatArray:
     """Three to six balls of different sizes."""
     count = int(rng.integers(3, 7))
     centres = rng.normal(0, 1.1 * around.radius, (count, 3))
@@ -70,7 +70,7 @@ def cluster(around: Neighbourhood, rng: np.random.Generator) -> Volume:
     return np.asarray(np.max(balls, axis=0), dtype=np.float32)
 
 
-def plate(around: Neighbourhood, rng: np.random.Generator) -> Volume:
+def plate(around: Neighbourhood, rng: np.random.Generator) -> FloatArray:
     """A sheet along the nearest CSF, in a ventricle or a sulcus."""
     flatness = rng.uniform(1.0, 2.0)
     return np.asarray(-np.hypot(0.7 * around.distance, flatness * around.csf_mm), dtype=np.float32)
@@ -87,7 +87,7 @@ class LesionMask:
     mask: NDArray[np.bool_]
     spacing: tuple[float, float, float]
 
-    def depth(self, around: Neighbourhood, rng: np.random.Generator) -> Volume:
+    def depth(self, around: Neighbourhood, rng: np.random.Generator) -> FloatArray:
         """The mask as a Shape: its signed distance, rotated, mirrored and scaled to the lesion's volume."""
         inside = ndimage.distance_transform_edt(self.mask, sampling=self.spacing)
         signed = inside - ndimage.distance_transform_edt(~self.mask, sampling=self.spacing)
@@ -194,15 +194,15 @@ def rotation(rng: np.random.Generator) -> Vector:
     return np.asarray(q * np.sign(np.linalg.det(q)))
 
 
-def smooth_field(
+def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, ...], spacing: tuple[float, float, float], width_mm: float
-) -> Volume:
+) -> FloatArray:
     """Gaussian noise `(X, Y, Z)` of mean 0 and s.d. 1, smoothed by `width_mm` (s.d.)."""
     noise = rng.standard_normal(shape, dtype=np.float32)
     smooth = ndimage.gaussian_filter(noise, [width_mm / edge for edge in spacing], mode="wrap")
     return np.asarray((smooth - smooth.mean()) / max(float(smooth.std()), 1e-6), dtype=np.float32)
 
 
-def _distance(around: Neighbourhood, centre: Vector) -> Volume:
+def _distance(around: Neighbourhood, centre: Vector) -> FloatArray:
     moved = around.offset - centre[:, None, None, None].astype(np.float32)
     return np.asarray(np.sqrt((moved**2).sum(axis=0)))

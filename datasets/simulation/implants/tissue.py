@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from datasets.errors import BadFile
 
-Volume = NDArray[np.float32]
+FloatArray = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Tissue = Literal["csf", "grey", "white"]
 
@@ -37,9 +37,9 @@ class Tissues:
     brain_mask: Mask
     grey: Mask
     white: Mask
-    csf: Volume
-    csf_mm: Volume
-    edge_mm: Volume
+    csf: FloatArray
+    csf_mm: FloatArray
+    edge_mm: FloatArray
     spacing: tuple[float, float, float]
 
     @property
@@ -102,11 +102,11 @@ def segment_tissues(
     )
 
 
-def _distance(inside: Mask, spacing: tuple[float, float, float]) -> Volume:
+def _distance(inside: Mask, spacing: tuple[float, float, float]) -> FloatArray:
     return np.asarray(ndimage.distance_transform_edt(inside, sampling=spacing), dtype=np.float32)
 
 
-def _three_levels(values: Volume) -> NDArray[np.float64]:
+def _three_levels(values: FloatArray) -> NDArray[np.float64]:
     """Three class means, ascending; Lloyd's algorithm on one dimension."""
     levels = np.quantile(values.astype(np.float64), (0.05, 0.45, 0.85))
     ordered = np.sort(values.astype(np.float64))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from datasets.simulation.phantom.lattice import CENTRE_MM, Lattice, Volume, largest_component, smooth_field
+from datasets.simulation.phantom.lattice import CENTRE_MM, FloatArray, SamplingLattice, largest_component, smooth_field
 
 BRAIN_ON_T1 = 0.1  # of the template's maximum
 GREY_ON_T1, CSF_ON_T1 = 0.66, 0.22
@@ -40,7 +40,7 @@ RELAXATION: Mapping[Tissue, Relaxation] = {
 
 
 @dataclass(frozen=True)
-class Template:
+class TissueTemplate:
     """Tissue maps of the MNI152 average brain.
 
     Attributes:
@@ -48,7 +48,7 @@ class Template:
         to_voxel: `(4, 4)`, mm to voxel index; no rotation.
     """
 
-    tissues: Volume
+    tissues: FloatArray
     to_voxel: NDArray[np.float64]
 
 
@@ -61,11 +61,11 @@ class TissueMaps:
         atrophy: width of sulci and ventricles, in standard deviations from the mean adult.
     """
 
-    grey: Volume
-    white: Volume
-    csf: Volume
+    grey: FloatArray
+    white: FloatArray
+    csf: FloatArray
     brain_mask: NDArray[np.bool_]
-    lattice: Lattice
+    lattice: SamplingLattice
     atrophy: float = 0.0
 
 
@@ -79,9 +79,9 @@ class BrainMaps:
         infratentorial, cerebral: cerebellum and brain stem; cerebrum.
     """
 
-    lattice: Lattice
-    under_surface: Volume
-    from_ventricle: Volume
+    lattice: SamplingLattice
+    under_surface: FloatArray
+    from_ventricle: FloatArray
     infratentorial: NDArray[np.bool_]
     cerebral: NDArray[np.bool_]
 
@@ -93,7 +93,7 @@ class BrainMaps:
         return np.asarray(slopes / max(np.linalg.norm(slopes), 1e-6))
 
 
-def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float | None = None) -> TissueMaps:
+def draw_anatomy(lattice: SamplingLattice, rng: np.random.Generator, *, atrophy: float | None = None) -> TissueMaps:
     """Draw one subject: the template deformed, with tissue borders of its own.
 
     An average brain's maps give the frequency of a tissue in a voxel. Sharpened (squared) and with odds shifted by
@@ -102,7 +102,7 @@ def draw_anatomy(lattice: Lattice, rng: np.random.Generator, *, atrophy: float |
     Args:
         atrophy: drawn if None; everything else is the same either way.
     """
-    maps = _sample(load_template(lattice.spacing), _deformed_points(lattice, rng))
+    maps = _sample(load_tissue_template(lattice.spacing), _deformed_points(lattice, rng))
     brain_mask = largest_component(maps.sum(axis=0) > 0.5)
     white_odds = rng.normal(0, 0.2) + 0.3 * smooth_field(rng, lattice, 24) + 0.5 * smooth_field(rng, lattice, 7)
     csf_level = rng.normal(*CSF_ODDS)
@@ -129,7 +129,7 @@ def brain_maps(anatomy: TissueMaps) -> BrainMaps:
     return BrainMaps(lattice, under_surface, from_ventricle.astype("f4"), infratentorial, cerebral)
 
 
-def draw_point(weights: Volume, lattice: Lattice, rng: np.random.Generator) -> NDArray[np.float64] | None:
+def draw_point(weights: FloatArray, lattice: SamplingLattice, rng: np.random.Generator) -> NDArray[np.float64] | None:
     """A random point in mm, its voxel drawn with `weights`, `(X, Y, Z)`; None if all weights are 0."""
     cumulative = np.cumsum(weights.ravel(), dtype=np.float64)
     if cumulative[-1] <= 0:
@@ -140,7 +140,7 @@ def draw_point(weights: Volume, lattice: Lattice, rng: np.random.Generator) -> N
 
 
 @lru_cache(maxsize=1)
-def load_template(spacing: float) -> Template:
+def load_tissue_template(spacing: float) -> TissueTemplate:
     """The MNI152 average brain from nilearn, smoothed for voxels of `spacing` mm.
 
     The average's own tissue maps do not resolve sulci: there the T1 average gives the share of CSF.
@@ -158,12 +158,12 @@ def load_template(spacing: float) -> Template:
     csf = np.maximum(1 - grey - white, (GREY_ON_T1 - t1) / (GREY_ON_T1 - CSF_ON_T1)).clip(0, 1)
     solid = brain * (1 - csf) / np.maximum(grey + white, 1e-6)
     maps = (grey * solid, white * solid, brain * csf)
-    return Template(
+    return TissueTemplate(
         np.stack([ndimage.gaussian_filter(tissue, 0.3 * spacing) for tissue in maps]), np.linalg.inv(image.affine)
     )
 
 
-def _deformed_points(lattice: Lattice, rng: np.random.Generator) -> Volume:
+def _deformed_points(lattice: SamplingLattice, rng: np.random.Generator) -> FloatArray:
     """The point of the template, `(3, X, Y, Z)` in mm, from which each voxel's tissue comes.
 
     An affine map varies size, proportions and posture by as little as registration leaves; displacements of a few
@@ -179,14 +179,14 @@ def _deformed_points(lattice: Lattice, rng: np.random.Generator) -> Volume:
     return points
 
 
-def _sample(template: Template, points: Volume) -> Volume:
+def _sample(template: TissueTemplate, points: FloatArray) -> FloatArray:
     """The tissue maps at `points` in mm, `(3, X, Y, Z)`; 0 beyond the template."""
     scale, shift = np.diag(template.to_voxel)[:3], template.to_voxel[:3, 3]
     voxels = points * scale.astype("f4")[:, None, None, None] + shift.astype("f4")[:, None, None, None]
     return np.stack([ndimage.map_coordinates(tissue, voxels, order=1) for tissue in template.tissues])
 
 
-def _ventricles(anatomy: TissueMaps, under_surface: Volume) -> NDArray[np.bool_]:
+def _ventricles(anatomy: TissueMaps, under_surface: FloatArray) -> NDArray[np.bool_]:
     """The lateral ventricles: deep fluid away from the midline and the cisterns around the brain stem."""
     x, y, z = anatomy.lattice.axes
     lateral = (np.abs(x) > 3) & (np.abs(x) < 45) & (np.abs(y + 20) < 65) & (z > -12) & (z < 40)

@@ -12,7 +12,7 @@ from datasets.io.nifti import Volume, write_volume
 from datasets.io.tables import write_table
 from datasets.simulation.phantom.lesions import Lesion
 from datasets.simulation.phantom.signals import PROTOCOLS
-from datasets.simulation.phantom.subject import FAMILIES, PLAIN, Subject, SubjectNumber, draw_subject
+from datasets.simulation.phantom.subject import FAMILIES, PLAIN, PhantomSubject, SubjectNumber, draw_subject
 
 LICENCE = (
     "MNI ICBM 152 template licence (free to use, copy, modify and distribute with this notice: Copyright (C) 1993-2004 "
@@ -110,7 +110,7 @@ def _write_cohort(
     write_table(folder / "cases.csv", CASE_COLUMNS, case_rows)
 
 
-def _write_case(folder: Path, subject: Subject) -> None:
+def _write_case(folder: Path, subject: PhantomSubject) -> None:
     volumes: dict[str, NDArray[np.generic]] = {**subject.scan(), "brain_mask": subject.anatomy.brain_mask}
     if not subject.number.healthy:
         volumes["lesion_mask"] = subject.lesions.lesion_mask
@@ -119,13 +119,13 @@ def _write_case(folder: Path, subject: Subject) -> None:
     _write_volumes(folder, subject, volumes)
 
 
-def _write_volumes(folder: Path, subject: Subject, volumes: Mapping[str, NDArray[np.generic]]) -> None:
+def _write_volumes(folder: Path, subject: PhantomSubject, volumes: Mapping[str, NDArray[np.generic]]) -> None:
     for kind, volume in volumes.items():
         path = folder / kind / f"{subject.number.case_id}.nii.gz"
         write_volume(path, Volume(volume, subject.anatomy.lattice.affine), np.uint8)
 
 
-def _case_row(subject: Subject) -> Row:
+def _case_row(subject: PhantomSubject) -> Row:
     number = subject.number
     return {
         "case_id": number.case_id,
@@ -140,7 +140,7 @@ def _case_row(subject: Subject) -> Row:
     }
 
 
-def _lesion_rows(subject: Subject) -> list[Row]:
+def _lesion_rows(subject: PhantomSubject) -> list[Row]:
     signals = subject.lesion_to_white()
     return [
         _lesion_row(subject.number.case_id, count, lesion)

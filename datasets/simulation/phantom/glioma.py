@@ -9,7 +9,7 @@ from scipy import ndimage
 from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps, brain_maps, draw_point
 from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
 from datasets.simulation.phantom.growth import Growth, grow, offsets, radius_mm, spread, voxel_count
-from datasets.simulation.phantom.lattice import Lattice, Volume, smooth_field
+from datasets.simulation.phantom.lattice import FloatArray, SamplingLattice, smooth_field
 from datasets.simulation.phantom.lesions import Layer, LesionDraft, combine_lesions
 
 REACH_MM = 65.0  # from the mass to where nothing moves
@@ -33,10 +33,10 @@ class Displacement:
     """
 
     anatomy: TissueMaps
-    vectors: Volume
+    vectors: FloatArray
 
     @property
-    def moved_mm(self) -> Volume:
+    def moved_mm(self) -> FloatArray:
         return np.asarray(np.sqrt((self.vectors**2).sum(axis=0)), dtype=np.float32)
 
 
@@ -174,7 +174,7 @@ def displace(anatomy: TissueMaps, centre: NDArray[np.float64], radius: float, gr
     return Displacement(_pushed(anatomy, vectors, filled.astype(np.float32)), vectors)
 
 
-def _held(anatomy: TissueMaps) -> Volume:
+def _held(anatomy: TissueMaps) -> FloatArray:
     """`(X, Y, Z)`, 0 at the brain's surface and 1 deep below."""
     spacing = anatomy.lattice.spacing
     under_surface = ndimage.distance_transform_edt(anatomy.brain_mask, sampling=spacing)
@@ -182,7 +182,7 @@ def _held(anatomy: TissueMaps) -> Volume:
     return np.asarray(share**2 * (3 - 2 * share), dtype=np.float32)
 
 
-def _pushed(anatomy: TissueMaps, vectors: Volume, filled: Volume) -> TissueMaps:
+def _pushed(anatomy: TissueMaps, vectors: FloatArray, filled: FloatArray) -> TissueMaps:
     """Tissue moved by `vectors`, at least as much as `filled`, `(X, Y, Z)` in [0, 1]."""
     voxels = np.indices(anatomy.lattice.shape, dtype=np.float32) - vectors / anatomy.lattice.spacing
     still = ~vectors.any(axis=0)
@@ -200,7 +200,7 @@ def _pushed(anatomy: TissueMaps, vectors: Volume, filled: Volume) -> TissueMaps:
     return replace(anatomy, grey=grey, white=white, csf=csf)
 
 
-def _volume_ratio(vectors: Volume, lattice: Lattice) -> Volume:
+def _volume_ratio(vectors: FloatArray, lattice: SamplingLattice) -> FloatArray:
     """Volume before over volume after displacement, `(X, Y, Z)`: the Jacobian of the backward map."""
     matrix = np.stack([np.stack(np.gradient(-vector, lattice.spacing)) for vector in vectors])  # (3, 3, X, Y, Z)
     for axis in range(3):

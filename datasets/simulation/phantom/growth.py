@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps, draw_point
-from datasets.simulation.phantom.lattice import Lattice, Volume, largest_component
+from datasets.simulation.phantom.lattice import FloatArray, SamplingLattice, largest_component
 from datasets.simulation.phantom.lesions import EVERYWHERE, Layer, LesionDraft, Window
 
 GOLDEN = 0.6180339887498949
@@ -20,7 +20,7 @@ APART = 2  # minimum voxels between lesions
 class Growth:
     """A lesion's share of each voxel's tissue, `(X, Y, Z)` in [0, 1], and the mask where it fills more than half."""
 
-    share: Volume
+    share: FloatArray
     lesion_mask: NDArray[np.bool_]
 
 
@@ -47,12 +47,18 @@ class Ovoid:
 class Site:
     """Weights `(X, Y, Z)` of where a lesion may lie, and the ovoid for the point in mm that is drawn."""
 
-    weights: Volume
+    weights: FloatArray
     ovoid_at: Callable[[NDArray[np.float64]], Ovoid]
 
 
 def grow(
-    depth: Volume, free: NDArray[np.bool_], csf: Volume, voxels: int, *, whole: bool = True, edge_mm: float = EDGE_MM
+    depth: FloatArray,
+    free: NDArray[np.bool_],
+    csf: FloatArray,
+    voxels: int,
+    *,
+    whole: bool = True,
+    edge_mm: float = EDGE_MM,
 ) -> Growth:
     """The lesion of about `voxels` voxels whose border lies at one depth.
 
@@ -102,7 +108,7 @@ def draw_ovoid(ovoid: Ovoid, anatomy: TissueMaps, free: NDArray[np.bool_], rng: 
     return LesionDraft(tuple(layers), grown.lesion_mask, ovoid.contrast, ovoid.place, window)
 
 
-def voxel_count(volume_ml: float, lattice: Lattice) -> int:
+def voxel_count(volume_ml: float, lattice: SamplingLattice) -> int:
     return max(1, round(volume_ml / lattice.voxel_ml))
 
 
@@ -120,7 +126,7 @@ def spread(index: int, rng: np.random.Generator, low: float, high: float) -> flo
     return float(low * (high / low) ** place)
 
 
-def window_about(centre: NDArray[np.float64], half_mm: float, lattice: Lattice) -> Window:
+def window_about(centre: NDArray[np.float64], half_mm: float, lattice: SamplingLattice) -> Window:
     """The voxels within `half_mm` of `centre` along each axis, clipped to the volume."""
     middle = (centre - lattice.affine[:3, 3]) / lattice.spacing
     low = np.clip(np.floor(middle - half_mm / lattice.spacing), 0, np.array(lattice.shape) - 1).astype(int)
@@ -130,8 +136,8 @@ def window_about(centre: NDArray[np.float64], half_mm: float, lattice: Lattice) 
 
 
 def offsets(
-    centre: NDArray[np.float64], lattice: Lattice, window: Window = EVERYWHERE
-) -> tuple[Volume, Volume, Volume]:
+    centre: NDArray[np.float64], lattice: SamplingLattice, window: Window = EVERYWHERE
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Offsets in mm of the voxels of `window` from `centre` along x, y and z, shaped to broadcast."""
     x, y, z = (
         np.take(axis, range(*part.indices(axis.shape[number])), axis=number) - middle
@@ -140,7 +146,7 @@ def offsets(
     return x, y, z
 
 
-def _depth(ovoid: Ovoid, window: Window, lattice: Lattice, rng: np.random.Generator) -> Volume:
+def _depth(ovoid: Ovoid, window: Window, lattice: SamplingLattice, rng: np.random.Generator) -> FloatArray:
     """Minus the distance from the centre in mm, scaled along the long axis, with slightly uneven sides."""
     x, y, z = offsets(ovoid.centre, lattice, window)
     along = x * ovoid.axis[0] + y * ovoid.axis[1] + z * ovoid.axis[2]

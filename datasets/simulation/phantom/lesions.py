@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps
-from datasets.simulation.phantom.lattice import Lattice, Volume
+from datasets.simulation.phantom.lattice import FloatArray, SamplingLattice
 
 Window = tuple[slice, slice, slice]
 EVERYWHERE: Window = (slice(None), slice(None), slice(None))
@@ -19,7 +19,7 @@ class Layer:
     """A diseased tissue, and the share of grey and white matter it replaces in each voxel, `(X, Y, Z)` in [0, 1]."""
 
     tissue: Relaxation
-    share: Volume
+    share: FloatArray
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def no_lesions(anatomy: TissueMaps) -> Lesions:
     return Lesions((), (), np.zeros(anatomy.lattice.shape, dtype=np.uint16))
 
 
-def combine_lesions(lattice: Lattice, drawn: Sequence[LesionDraft], tissues: Sequence[Relaxation]) -> Lesions:
+def combine_lesions(lattice: SamplingLattice, drawn: Sequence[LesionDraft], tissues: Sequence[Relaxation]) -> Lesions:
     """Combine the lesions of a case; those of `drawn` must not touch each other.
 
     Args:
@@ -102,7 +102,7 @@ def combine_lesions(lattice: Lattice, drawn: Sequence[LesionDraft], tissues: Seq
     return Lesions(tuple(table), tuple(layer for layer in layers if layer.share.any()), labels)
 
 
-def _share(lattice: Lattice, drawn: Sequence[LesionDraft], tissue: Relaxation) -> Volume:
+def _share(lattice: SamplingLattice, drawn: Sequence[LesionDraft], tissue: Relaxation) -> FloatArray:
     share = np.zeros(lattice.shape, dtype=np.float32)
     for one in drawn:
         for layer in one.layers:
@@ -111,7 +111,7 @@ def _share(lattice: Lattice, drawn: Sequence[LesionDraft], tissue: Relaxation) -
     return share
 
 
-def _describe(part: NDArray[np.bool_], drawn: LesionDraft, lattice: Lattice) -> Lesion:
+def _describe(part: NDArray[np.bool_], drawn: LesionDraft, lattice: SamplingLattice) -> Lesion:
     first = np.array([window.start or 0 for window in drawn.window])
     x, y, z = lattice.affine[:3, :3] @ (np.argwhere(part).mean(axis=0) + first) + lattice.affine[:3, 3]
     volume_ml = float(np.count_nonzero(part) * lattice.voxel_ml)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from datasets.simulation.phantom.anatomy import BrainMaps, Relaxation, TissueMaps, brain_maps
 from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
 from datasets.simulation.phantom.growth import Ovoid, Site, radius_mm, scatter, spread
-from datasets.simulation.phantom.lattice import Volume
+from datasets.simulation.phantom.lattice import FloatArray
 from datasets.simulation.phantom.lesions import combine_lesions
 
 FEWEST, MOST = 5, 50
@@ -41,7 +41,7 @@ def _site(place: str, volume_ml: float, where: BrainMaps, anatomy: TissueMaps, r
     return Site(_weights(place, volume_ml, where, anatomy), partial(_ovoid, place, volume_ml, where, rng))
 
 
-def _weights(place: str, volume_ml: float, where: BrainMaps, anatomy: TissueMaps) -> Volume:
+def _weights(place: str, volume_ml: float, where: BrainMaps, anatomy: TissueMaps) -> FloatArray:
     spacing, radius = anatomy.lattice.spacing, radius_mm(volume_ml)
     white = np.where(where.cerebral, anatomy.white**2, 0)
     if place == "periventricular":

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import RELAXATION, Relaxation, Tissue, TissueMaps
-from datasets.simulation.phantom.lattice import Volume, smooth_field
+from datasets.simulation.phantom.lattice import FloatArray, smooth_field
 from datasets.simulation.phantom.lesions import Layer, Lesions
 
 
@@ -103,7 +103,7 @@ def _varied(tissue: Relaxation, variation: Variation) -> Relaxation:
 
 def _clean(
     anatomy: TissueMaps, layers: Sequence[Layer], variations: Mapping[Tissue, Variation], protocol: Protocol
-) -> Volume:
+) -> FloatArray:
     """The signal of every voxel's mixture of tissues, `(X, Y, Z)`."""
     signals = {name: signal(_varied(tissue, variations[name]), protocol) for name, tissue in RELAXATION.items()}
     solid = anatomy.grey + anatomy.white
@@ -130,7 +130,7 @@ def _image(
     return np.asarray(np.where(anatomy.brain_mask, levels, 0), dtype=np.uint8)
 
 
-def _rician(clean: Volume, deviation: float, rng: np.random.Generator) -> Volume:
+def _rician(clean: FloatArray, deviation: float, rng: np.random.Generator) -> FloatArray:
     """Magnitude of the signal with Gaussian noise in both channels."""
     real, imaginary = deviation * rng.standard_normal((2, *clean.shape), dtype=np.float32)
     return np.asarray(np.hypot(clean + real, imaginary), dtype=np.float32)

@@ -18,7 +18,7 @@ from datasets.simulation.phantom.growth import (
     spread,
     voxel_count,
 )
-from datasets.simulation.phantom.lattice import Volume, smooth_field
+from datasets.simulation.phantom.lattice import FloatArray, smooth_field
 from datasets.simulation.phantom.lesions import Layer, LesionDraft, combine_lesions
 
 SMALLEST_ML, LARGEST_ML = 0.1, 150.0
@@ -53,7 +53,7 @@ def draw_stroke(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> Le
 
 def _draw_wedge(
     anatomy: TissueMaps, where: BrainMaps, territory: str, volume_ml: float, rng: np.random.Generator
-) -> tuple[Growth, Volume, str]:
+) -> tuple[Growth, FloatArray, str]:
     """A cone with its tip towards the territory's artery and its base at the cortex."""
     lattice, length = anatomy.lattice, 1.7 * radius_mm(volume_ml)
     base = draw_point(_cortex(anatomy, where, territory), lattice, rng)
@@ -72,7 +72,7 @@ def _draw_wedge(
     return grow(depth, free, anatomy.csf, voxel_count(volume_ml, lattice)), depth, "right" if sign > 0 else "left"
 
 
-def _cortex(anatomy: TissueMaps, where: BrainMaps, territory: str) -> Volume:
+def _cortex(anatomy: TissueMaps, where: BrainMaps, territory: str) -> FloatArray:
     """Weights of the wedge's base."""
     x, y, z = anatomy.lattice.axes
     across = np.abs(x)
@@ -91,7 +91,7 @@ def _artery(territory: str, sign: int) -> NDArray[np.float64]:
 
 
 def _layers(
-    anatomy: TissueMaps, wedge: Growth, depth: Volume, volume_ml: float, rng: np.random.Generator
+    anatomy: TissueMaps, wedge: Growth, depth: FloatArray, volume_ml: float, rng: np.random.Generator
 ) -> tuple[tuple[Layer, ...], NDArray[np.bool_]]:
     """Tissue layers, and the mask of the cavity."""
     lattice = anatomy.lattice

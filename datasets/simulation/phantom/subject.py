@@ -17,7 +17,7 @@ from datasets.simulation.phantom.family import (
     person_with_atrophy,
 )
 from datasets.simulation.phantom.glioma import GLIOMA
-from datasets.simulation.phantom.lattice import Lattice
+from datasets.simulation.phantom.lattice import SamplingLattice
 from datasets.simulation.phantom.lesions import Lesions, no_lesions
 from datasets.simulation.phantom.ms import MS
 from datasets.simulation.phantom.plain import draw_lesions
@@ -78,7 +78,7 @@ class SubjectNumber:
 
 
 @dataclass(frozen=True)
-class Subject:
+class PhantomSubject:
     """A head that can be scanned; equal seeds give equal scans, with and without lesions.
 
     Attributes:
@@ -101,12 +101,12 @@ class Subject:
         """For every lesion of the table and sequence its mean signal relative to white matter."""
         return lesion_to_white(self.anatomy, self.lesions, self.scan_seed)
 
-    def without_lesions(self) -> "Subject":
+    def without_lesions(self) -> "PhantomSubject":
         """The same head without lesions: what a perfect reconstruction shows."""
         return replace(self, anatomy=self.undisplaced, lesions=no_lesions(self.undisplaced))
 
 
-def draw_subject(number: SubjectNumber, *, spacing: float, seed: int) -> Subject:
+def draw_subject(number: SubjectNumber, *, spacing: float, seed: int) -> PhantomSubject:
     """The subject `number` of the cohort `seed`, on voxels of `spacing` mm."""
     family = number.family
     stream = 1 if number.healthy else family.stream
@@ -114,13 +114,13 @@ def draw_subject(number: SubjectNumber, *, spacing: float, seed: int) -> Subject
         seed, spawn_key=(stream, number.index)
     ).spawn(4)
     person, atrophy = _person(number, np.random.default_rng(person_seed))
-    anatomy = draw_anatomy(Lattice(spacing), np.random.default_rng(anatomy_seed), atrophy=atrophy)
+    anatomy = draw_anatomy(SamplingLattice(spacing), np.random.default_rng(anatomy_seed), atrophy=atrophy)
     if person is None:
         person = person_with_atrophy(anatomy.atrophy, np.random.default_rng(person_seed))
     affected = LesionedBrain(anatomy, no_lesions(anatomy))
     if not number.healthy:
         affected = family.draw(anatomy, number.index, np.random.default_rng(lesion_seed))
-    return Subject(number, person, affected.anatomy, anatomy, affected.lesions, scan_seed)
+    return PhantomSubject(number, person, affected.anatomy, anatomy, affected.lesions, scan_seed)
 
 
 def _person(number: SubjectNumber, rng: np.random.Generator) -> tuple[Person | None, float | None]:

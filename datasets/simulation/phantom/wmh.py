@@ -9,7 +9,7 @@ from scipy import ndimage
 from datasets.simulation.phantom.anatomy import BrainMaps, Relaxation, TissueMaps, brain_maps
 from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
 from datasets.simulation.phantom.growth import GOLDEN, Ovoid, Site, grow, scatter, spread, voxel_count
-from datasets.simulation.phantom.lattice import Volume, smooth_field
+from datasets.simulation.phantom.lattice import FloatArray, smooth_field
 from datasets.simulation.phantom.lesions import Layer, LesionDraft, combine_lesions
 
 SMALLEST_ML, LARGEST_ML = 1.0, 40.0
@@ -39,7 +39,7 @@ def draw_wmh(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> Lesio
     return LesionedBrain(anatomy, combine_lesions(lattice, [beside, *spots], (CONFLUENT, PUNCTATE)))
 
 
-def _depth(where: BrainMaps, anatomy: TissueMaps, rng: np.random.Generator) -> Volume:
+def _depth(where: BrainMaps, anatomy: TissueMaps, rng: np.random.Generator) -> FloatArray:
     """Minus the distance to the ventricles in mm, less at the horns, and nearly symmetric."""
     lattice = anatomy.lattice
     _, y, z = lattice.axes

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.audit.duplicates import LIKE, Scan, duplicate_findings, signature, similar_pairs
+from datasets.audit.duplicates import LIKE, Fingerprint, duplicate_findings, signature, similar_pairs
 from datasets.io.tables import read_table
 from datasets.spec import REQUIRED_COLUMNS
 
@@ -80,9 +80,9 @@ def test_people_scanned_twice_are_found_among_real_scans_and_nobody_else() -> No
     assert found == again
 
 
-def one(case: str, subject: str, split: str, *, seed: int, cohort: str = "mine", content: str = "") -> Scan:
+def one(case: str, subject: str, split: str, *, seed: int, cohort: str = "mine", content: str = "") -> Fingerprint:
     sign = signature(scan_of(seed), brain(), SPACING)
-    return Scan(cohort, case, subject, split, "t1", content or f"{cohort}-{case}", sign)
+    return Fingerprint(cohort, case, subject, split, "t1", content or f"{cohort}-{case}", sign)
 
 
 @pytest.mark.parametrize(

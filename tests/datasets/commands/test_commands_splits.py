@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("plugin")
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "_OWN", {})
+    monkeypatch.setattr(catalog, "_USER_COHORTS", {})
 
 
 def printed(*arguments: object) -> Table:

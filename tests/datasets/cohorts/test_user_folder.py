@@ -8,8 +8,8 @@ import pytest
 from cohorts import write_case
 
 from datasets.cohorts import catalog
-from datasets.cohorts.catalog import add_own, dataset, dataset_argument, find_own
-from datasets.cohorts.own import OwnCohort, own_cohort
+from datasets.cohorts.catalog import add_user_cohort, dataset, dataset_argument, find_user_cohort
+from datasets.cohorts.user_folder import UserCohort, user_cohort
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.spec import digest
 
@@ -17,7 +17,7 @@ from datasets.spec import digest
 @pytest.fixture(autouse=True)
 def unknown_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test adopts is forgotten after it."""
-    monkeypatch.setattr(catalog, "_OWN", {})
+    monkeypatch.setattr(catalog, "_USER_COHORTS", {})
 
 
 def write(folder: Path, rows: Sequence[Mapping[str, str]], masked: Sequence[str] = ()) -> Path:
@@ -58,7 +58,7 @@ def test_a_folder_without_lesion_masks_is_healthy(tmp_path: Path) -> None:
 def test_some_masks_and_no_column_that_says_so_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "clinic", [row("a"), row("b"), row("c")], masked=("b",))
     with pytest.raises(BadFile, match=r"for 1 of 3 cases \(none for 'a'\), expected one for each or for none"):
-        own_cohort("mine", folder)
+        user_cohort("mine", folder)
 
 
 def test_the_column_says_who_is_healthy(tmp_path: Path) -> None:
@@ -71,19 +71,19 @@ def test_the_column_says_who_is_healthy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("told", "healthy"), [("yes", True), ("no", False)])
 def test_a_column_of_one_value_makes_the_cohort_of_one_kind(tmp_path: Path, told: str, healthy: bool) -> None:
     folder = write(tmp_path / "clinic", [row("a", healthy=told), row("b", healthy=told)])
-    assert own_cohort("mine", folder).healthy is healthy
+    assert user_cohort("mine", folder).healthy is healthy
 
 
 def test_sequences_are_those_of_the_table(tmp_path: Path) -> None:
     folder = write(tmp_path / "clinic", [row("a") | {"sequences": "flair t1"}, row("b") | {"sequences": "adc t1"}])
-    assert own_cohort("mine", folder).sequences == ("t1", "flair", "adc")
+    assert user_cohort("mine", folder).sequences == ("t1", "flair", "adc")
 
 
 @pytest.mark.parametrize("name", ["ixi", "brats21", "phantom"])
 def test_a_name_that_is_taken_is_refused(mine: Path, name: str) -> None:
     with pytest.raises(BadValue, match=f"dataset '{name}=.*got the name of a cohort that there is"):
         dataset_argument(f"{name}={mine}")
-    assert find_own(name) is None
+    assert find_user_cohort(name) is None
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../up", "1st", "implant[ixi]", "x" * 41])
@@ -113,7 +113,7 @@ def test_home_is_absolute_whatever_was_given(mine: Path, monkeypatch: pytest.Mon
 
 
 def test_an_adopted_cohort_needs_no_folder_to_have_a_title(tmp_path: Path) -> None:
-    add_own(OwnCohort("mine", tmp_path / "gone", ("t1",), True))
+    add_user_cohort(UserCohort("mine", tmp_path / "gone", ("t1",), True))
     assert dataset("mine").title == "mine"
     with pytest.raises(MissingData, match="gone"):
         dataset("mine").files(tmp_path, "t1")

@@ -1,22 +1,21 @@
-"""OwnCohort: a folder of the user's own as a cohort, in the prepared layout or as BIDS derivatives."""
+"""UserCohort: a folder of the user's own as a cohort, in the prepared layout or as BIDS derivatives."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.case import CaseFiles
+from datasets.case import SEQUENCES, CaseFiles
 from datasets.cohorts.bids import bids_facts, bids_files, healthy_by_masks, is_bids
 from datasets.errors import BadValue, MissingData
 from datasets.io.tables import read_rows
 from datasets.spec import DatasetSpec, prepared_files
 
 NAME = re.compile(r"[A-Za-z][\w-]{0,39}")
-SEQUENCES = ("t1", "t1ce", "t2", "flair")
 
 
 @dataclass(frozen=True)
-class OwnCohort:
+class UserCohort:
     """What a run records of a folder, so that later commands know it by its name.
 
     Attributes:
@@ -50,7 +49,7 @@ class OwnCohort:
         return read(self.spec, root, sequence)
 
 
-def own_cohort(name: str, home: Path) -> OwnCohort:
+def user_cohort(name: str, home: Path) -> UserCohort:
     """Inspect a folder: its layout, its sequences, and whether it is healthy.
 
     Raises:
@@ -72,7 +71,7 @@ def own_cohort(name: str, home: Path) -> OwnCohort:
             f"dataset '{name}': looked for cases.csv (the prepared layout) and dataset_description.json (BIDS) in "
             f"{home}."
         )
-    return OwnCohort(name, home, sequences, healthy)
+    return UserCohort(name, home, sequences, healthy)
 
 
 def _prepared_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
