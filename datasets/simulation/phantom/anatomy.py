@@ -1,4 +1,4 @@
-"""One simulated head: tissue maps drawn from the MNI152 templates, its landmarks, and its tissues' MR properties."""
+"""One simulated head: tissue maps drawn from the MNI152 templates, landmarks, and MR properties of tissues."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Lattice, where the voxels of a simulated scan lie; smooth random fields on it; connected components."""
+"""SamplingLattice, where the voxels of a simulated scan lie; smooth random fields on it; connected components."""
 
 from dataclasses import dataclass
 

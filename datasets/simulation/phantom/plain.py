@@ -5,16 +5,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import RELAXATION, TissueMaps
+from datasets.simulation.phantom.family import Family, LesionedBrain
 from datasets.simulation.phantom.growth import Growth, grow, offsets, radius_mm, spread, voxel_count
 from datasets.simulation.phantom.lattice import BOX_MM, CENTRE_MM, smooth_field
-from datasets.simulation.phantom.lesions import Layer, LesionDraft, Lesions, combine_lesions
+from datasets.simulation.phantom.lesions import Layer, LesionDraft, combine_lesions
 
 SMALLEST_ML, LARGEST_ML = 0.5, 40.0
 SHALLOWEST_MM = 10.0  # of a lesion's centre under the brain's surface
 LOWEST_MM = -25.0  # z of a lesion's centre: above brain stem and cerebellum
 
 
-def draw_lesions(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> Lesions:
+def draw_plain(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """One to three lesions in and around white matter, largest first.
 
     They displace nothing and spare the CSF of a voxel.
@@ -30,7 +31,7 @@ def draw_lesions(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> L
         contrast = float(rng.uniform(0.6, 1.0))
         drawn.append(LesionDraft((Layer(tissue, contrast * blob.share),), blob.lesion_mask, contrast, "white matter"))
         taken = taken | blob.lesion_mask
-    return combine_lesions(anatomy.lattice, drawn, [tissue])
+    return LesionedBrain(anatomy, combine_lesions(anatomy.lattice, drawn, [tissue]))
 
 
 def draw_volumes(index: int, rng: np.random.Generator) -> list[float]:
@@ -64,3 +65,15 @@ def _draw_centre(anatomy: TissueMaps, free: NDArray[np.bool_], rng: np.random.Ge
     fit = anatomy.white[at] * np.minimum(under_surface / SHALLOWEST_MM, 1) * (points[:, 2] > LOWEST_MM)
     fits = fit > 0.6
     return np.asarray(points[np.argmax(fits) if fits.any() else np.argmax(fit)])
+
+
+PLAIN = Family(
+    title="Phantom",
+    prefix="lesion",
+    stream=0,
+    ages=None,
+    draw=draw_plain,
+    reference="Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033",
+    regions={},
+    cases=8,
+)

@@ -1,4 +1,4 @@
-"""All families of simulated lesions by the name of their variant."""
+"""PhantomSubject: one simulated head with its lesions, determined by family, number and the cohort's seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.case import Split
+from datasets.simulation.phantom import plain
 from datasets.simulation.phantom.anatomy import TissueMaps, draw_anatomy
 from datasets.simulation.phantom.family import (
     Family,
@@ -20,29 +21,13 @@ from datasets.simulation.phantom.glioma import GLIOMA
 from datasets.simulation.phantom.lattice import SamplingLattice
 from datasets.simulation.phantom.lesions import Lesions, no_lesions
 from datasets.simulation.phantom.ms import MS
-from datasets.simulation.phantom.plain import draw_lesions
 from datasets.simulation.phantom.signals import acquire, lesion_to_white
 from datasets.simulation.phantom.stroke import STROKE
 from datasets.simulation.phantom.wmh import WMH
 
 PLAIN = "plain"
-
-
-def _draw_plain(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
-    return LesionedBrain(anatomy, draw_lesions(anatomy, index, rng))
-
-
 FAMILIES: Mapping[str, Family] = {
-    PLAIN: Family(
-        title="Phantom",
-        prefix="lesion",
-        stream=0,
-        ages=None,
-        draw=_draw_plain,
-        reference="Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033",
-        regions={},
-        cases=8,
-    ),
+    PLAIN: plain.PLAIN,
     "glioma": GLIOMA,
     "ms": MS,
     "stroke": STROKE,

@@ -1,3 +1,5 @@
+"""A preparation keeps what is done, survives cases that fail, and is stopped by a full disk."""
+
 import errno
 import json
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+"""Lesion masks: which voxels are lesion, and how their volume survives resampling."""
+
 from pathlib import Path
 
 import numpy as np

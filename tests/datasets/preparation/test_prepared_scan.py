@@ -1,3 +1,5 @@
+"""One scan through all steps: moved onto the template, stripped and corrected."""
+
 from dataclasses import replace
 from pathlib import Path
 

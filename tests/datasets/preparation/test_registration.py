@@ -1,3 +1,5 @@
+"""Registration finds the transform that moved a head."""
+
 import numpy as np
 import pytest
 from skulls import draw_head, moved, turn

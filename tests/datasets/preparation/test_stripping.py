@@ -1,3 +1,5 @@
+"""Skull strippers: found or asked for, called, and their masks checked."""
+
 import sys
 from pathlib import Path
 

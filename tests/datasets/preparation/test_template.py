@@ -1,3 +1,5 @@
+"""The template: found, checked, and the box around its brain."""
+
 from pathlib import Path
 
 import numpy as np
