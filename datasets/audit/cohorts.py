@@ -1,7 +1,8 @@
 """audit: all defects of cohorts in the prepared layout."""
 
+import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,12 +18,12 @@ from datasets.io.tables import Table, read_table
 from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files
 
 Row = Mapping[str, str]
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 HEALTHY = ("yes", "no")
 MASKS = ("brain_mask", "lesion_mask")
 
 
-def audit(specs: Sequence[DatasetSpec], root: Path, say: Say = lambda line: None) -> list[Finding]:
+def audit(specs: Sequence[DatasetSpec], root: Path) -> list[Finding]:
     """Read the table and every file of each cohort, and compare the scans of all.
 
     Raises:
@@ -37,7 +38,7 @@ def audit(specs: Sequence[DatasetSpec], root: Path, say: Say = lambda line: None
         findings += cases_csv_findings(table, spec)
         findings += unnamed_files(spec, root, table.rows)
         candidates = list(_candidates(spec, root, rows))
-        say(f"{spec.name}: reading {len(candidates)} cases.")
+        log.info("%s: reading %d cases.", spec.name, len(candidates))
         examined = examine_cases(candidates)
         findings += cohort_findings(examined, spec.name)
         scans += [scan for one in examined for scan in one.scans]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from datasets.commands.common import Data
+from datasets.commands.common import Data, progress_lines
 from datasets.errors import BadValue, MissingData
 
 
@@ -46,7 +46,8 @@ def _audit_cohorts(names: list[str], data: Path, as_json: bool) -> bool:
     from datasets.cohorts.catalog import dataset
 
     specs = [dataset(name) for name in dict.fromkeys(names or _there(data))]
-    findings = audit_cohorts(specs, data, lambda line: typer.echo(line, err=True))
+    with progress_lines(err=True):
+        findings = audit_cohorts(specs, data)
     typer.echo(printing.as_json(findings) if as_json else printing.findings_text(findings))
     return bool(errors_of(findings))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datasets.cohorts.catalog import dataset
-from datasets.commands.common import Data
+from datasets.commands.common import Data, progress_lines
 from datasets.errors import BadValue, MissingData
 
 if TYPE_CHECKING:
@@ -55,9 +55,8 @@ def prepare(
     setup = Setup(load_template(find_template(template, data)), tool, parameters, threads)
     typer.echo(f"{len(cases)} cases of {spec.title} in {raw}; {workers} at once, {threads} threads each.")
     try:
-        summary = prepare_cohort(
-            spec, cases, splits, setup, spec.folder(data), workers=workers, say=lambda line: typer.echo(line)
-        )
+        with progress_lines():
+            summary = prepare_cohort(spec, cases, splits, setup, spec.folder(data), workers=workers)
     except KeyboardInterrupt:
         typer.echo("Interrupted: what is prepared stays. The same command goes on from there.", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from datasets.cohorts.catalog import dataset
-from datasets.commands.common import Data
+from datasets.commands.common import Data, progress_lines
 from datasets.errors import BadValue, MissingData
 from datasets.simulation.implants.design import Design
 from datasets.simulation.phantom import write_phantom
@@ -79,7 +79,8 @@ def implant(
     library = None if shapes is None else read_library(shapes)
     target = out or data
     try:
-        folder = write_implants(target, dataset(cohort), data, design=design, library=library, say=typer.echo)
+        with progress_lines():
+            folder = write_implants(target, dataset(cohort), data, design=design, library=library)
         linked = _link_cohorts(data, target)
     except (BadValue, MissingData):
         raise

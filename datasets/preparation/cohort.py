@@ -1,6 +1,7 @@
 """prepare_cohort: a download to the prepared layout; prepared cases are kept, and a failing case stops no other."""
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from datasets.preparation.scan import PIPELINE, Setup
 from datasets.preparation.workers import Failure, Outcome, prepare_cases, remove_scratch
 from datasets.spec import DatasetSpec
 
+log = logging.getLogger(__name__)
 COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex", "licence")
 PACKAGES = ("uadbench", "numpy", "scipy", "nibabel", "SimpleITK")
 IMAGE_MB, MASK_MB = 3.5, 0.15
@@ -47,7 +49,6 @@ def prepare_cohort(
     home: Path,
     *,
     workers: int,
-    say: Callable[[str], None],
 ) -> Summary:
     """Prepare the cases not yet prepared with these parameters, and write the cohort's table, record and pictures.
 
@@ -65,12 +66,12 @@ def prepare_cohort(
     kept = {raw.case_id: record for raw in cases if (record := find_record(home, raw, setup))}
     todo = [raw for raw in cases if raw.case_id not in kept]
     if kept:
-        say(f"{len(kept)} of {len(cases)} cases are prepared already.")
+        log.info("%d of %d cases are prepared already.", len(kept), len(cases))
     if todo:
         (home / "cases.csv").unlink(missing_ok=True)
-        _warn_of_space(home, todo, setup, say)
+        _warn_of_space(home, todo, setup)
     try:
-        done = _prepare_all(todo, home, setup, workers, say)
+        done = _prepare_all(todo, home, setup, workers)
     finally:
         remove_scratch(home)
     records = kept | {one.case_id: one for one in done if isinstance(one, CaseRecord)}
@@ -90,12 +91,10 @@ class Progress:
     """Counts finished cases out of `total`.
 
     Attributes:
-        say: receives a line for each case.
         clock: seconds since an arbitrary start.
     """
 
     total: int
-    say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     done: int = 0
     begun: float = field(init=False)
@@ -103,10 +102,10 @@ class Progress:
     def __post_init__(self) -> None:
         self.begun = self.clock()
 
-    def finished(self, what: str) -> None:
-        """Count one more; `what` is its name and outcome."""
+    def count(self, what: str) -> str:
+        """Count one more; returns a line with `what`, its name and outcome, and the remaining time."""
         self.done += 1
-        self.say(f"[{self.done}/{self.total}] {what}{self._left()}")
+        return f"[{self.done}/{self.total}] {what}{self._left()}"
 
     def _left(self) -> str:
         left = self.total - self.done
@@ -116,14 +115,12 @@ class Progress:
         return f" ({timedelta(seconds=round(seconds))} left)"
 
 
-def _prepare_all(
-    todo: Sequence[RawCase], home: Path, setup: Setup, workers: int, say: Callable[[str], None]
-) -> list[Outcome]:
-    progress, done = Progress(len(todo), say), []
+def _prepare_all(todo: Sequence[RawCase], home: Path, setup: Setup, workers: int) -> list[Outcome]:
+    progress, done = Progress(len(todo)), []
     for outcome in prepare_cases(todo, home, setup, workers=workers):
-        progress.finished(_outcome_line(outcome))
+        log.info("%s", progress.count(_outcome_line(outcome)))
         for warning in outcome.warnings if isinstance(outcome, CaseRecord) else ():
-            say(f"  warning, {outcome.case_id}: {warning}")
+            log.warning("  warning, %s: %s", outcome.case_id, warning)
         done.append(outcome)
     return done
 
@@ -159,11 +156,14 @@ def _check_writable(home: Path) -> None:
         raise BadValue(f"--data: {home} cannot be written: {error.strerror}.") from error
 
 
-def _warn_of_space(home: Path, todo: Sequence[RawCase], setup: Setup, say: Callable[[str], None]) -> None:
+def _warn_of_space(home: Path, todo: Sequence[RawCase], setup: Setup) -> None:
     volumes = sum(len(raw.images) * IMAGE_MB + MASK_MB * (2 if raw.lesion_mask else 1) for raw in todo)
     expected, free = volumes / setup.parameters.spacing**3, shutil.disk_usage(home).free / 1e6
     if free < expected:
-        say(f"  warning: {home} has {free:,.0f} MB left, and {len(todo)} cases take about {expected:,.0f} MB.")
+        log.warning(
+            "  warning: %s has %s MB left, and %d cases take about %s MB.",
+            home, f"{free:,.0f}", len(todo), f"{expected:,.0f}",
+        )  # fmt: skip
 
 
 def _table(

@@ -1,9 +1,10 @@
 """write_implants: a cohort of known lesions in healthy scans, in the prepared layout."""
 
+import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
@@ -25,8 +26,8 @@ from datasets.simulation.implants.truth import Truth
 from datasets.spec import DatasetSpec, folder_name
 
 SHARPEST_MM, SOFTEST_MM = 2.0, 12.0  # width of a lesion's edge; never more than its radius
+log = logging.getLogger(__name__)
 CASE_COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "healthy", "host", "licence")
-Say = Callable[[str], None]
 Row = Mapping[str, object]
 
 
@@ -48,7 +49,6 @@ def write_implants(
     *,
     design: Design | None = None,
     library: Library | None = None,
-    say: Say = lambda line: None,
 ) -> Path:
     """Write `implant[<base>]` below `out`, from the healthy test scans of `base` below `data`.
 
@@ -58,7 +58,6 @@ def write_implants(
 
     Args:
         library: lesion masks instead of parametric shapes.
-        say: receives a line of progress per subject.
 
     Returns:
         The cohort's folder.
@@ -78,7 +77,7 @@ def write_implants(
             new_rows, new_truths = _write_subject(cohort, base, host, design.treatments(number), design.seed, library)
             rows += new_rows
             truths += new_truths
-            say(f"[{number + 1}/{len(hosts)}] {host.first.case_id}: {len(new_truths)} cases")
+            log.info("[%d/%d] %s: %d cases", number + 1, len(hosts), host.first.case_id, len(new_truths))
         write_table(cohort / "cases.csv", CASE_COLUMNS, rows)
         write_table(cohort / "lesions.csv", [field.name for field in fields(Truth)], (vars(one) for one in truths))
     return folder
