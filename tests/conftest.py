@@ -30,11 +30,11 @@ broken = package_that_is_not_installed:COHORT
 not-a-spec = cohorts:NOT_A_SPEC
 
 [uadbench.shifts]
-halved = shiftkinds:HALVED
-gamma = shiftkinds:HALVED
+halved = shift_plugins:HALVED
+gamma = shift_plugins:HALVED
 broken = package_that_is_not_installed:KIND
-not-a-kind = shiftkinds:NOT_A_KIND
-misnamed = shiftkinds:HALVED
+not-a-kind = shift_plugins:NOT_A_KIND
+misnamed = shift_plugins:HALVED
 """
 
 

@@ -9,6 +9,7 @@ import typer
 from datasets.case import SPLITS, CaseFiles, Split
 from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import BadFile, BadValue, MissingData
+from datasets.io.atomic import write_text
 from datasets.io.tables import read_rows, table_text
 from datasets.spec import DatasetSpec
 from datasets.splits import Subject, fold_table, split_of, subjects_of
@@ -46,7 +47,7 @@ def splits(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
         typer.echo(f"Wrote {len(people)} subjects to {out}: {_counts(found)}.")
 
 

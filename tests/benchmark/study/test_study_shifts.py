@@ -174,12 +174,12 @@ def test_without_its_unshifted_cell_a_shifted_one_waits_unscored_and_is_made_up_
 
 
 def test_a_failed_shift_costs_its_own_cells(study: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shiftkinds import HALVED
+    from shift_plugins import HALVED
 
     def broken(view: object, level: float) -> object:
         raise ArithmeticError("the field is nowhere")
 
-    monkeypatch.setattr("shiftkinds.HALVED", replace(HALVED, change=broken))  # type: ignore[arg-type]
+    monkeypatch.setattr("shift_plugins.HALVED", replace(HALVED, change=broken))  # type: ignore[arg-type]
     failed = study.run(shifts="halved=1,gamma=0.5")
     assert {(cell.shift.text, cell.cohort.dataset) for cell in failed} == {
         ("halved=1", "volunteers"),
