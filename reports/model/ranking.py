@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
-from benchmark.study.protocols import protocol_named
+from benchmark.study.protocols import USES, protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import CohortResults
@@ -135,14 +135,6 @@ def _ranking(results: RunResults, lines: pd.DataFrame) -> Ranking:
     return Ranking(lines, pairs, RECIPE if recipe else WEIGHTS)
 
 
-ABSENT = {
-    "healthy-val": "the healthy cohort has no validation scans",
-    "lesion-val": "the cohort has no lesion validation cases",
-    "lesion-test": "no lesion case of its test split was scored",
-}
-"""Why a threshold is undefined, by the cases that it uses."""
-
-
 @dataclass(frozen=True)
 class Headline:
     """Of one of a cohort's first tables.
@@ -179,7 +171,7 @@ def _headline(results: RunResults, cohort: CohortResults, chain: str) -> Headlin
     why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
     if protocol != "lesion-val" and "lesion-val" in deployable:
         missing = select(cohort.rows, "threshold", chain, "lesion-val").empty
-        reason = "not computed yet" if missing else f"undefined here: {ABSENT['lesion-val']}"
+        reason = "not computed yet" if missing else f"undefined here: {USES['lesion-val'][1]}"
         why += f" The first choice, `lesion-val`, is {reason}."
     return Headline(chain, protocol, why)
 
