@@ -140,7 +140,7 @@ def test_a_run_by_folds_tells_them_in_rows_report_and_table(program: Program, ma
     ("options", "message"),
     [
         (("--folds", "3", "--seeds", "0-2"), "--folds 3: got --seeds 0-2 too, wanted one of them."),
-        (("--folds", "7"), "--folds: got 7, wanted at most 6, as many as there are subjects to share."),
+        (("--folds", "7"), "--folds: got 7, expected at most 6, as many as there are subjects to share."),
     ],
 )
 def test_folds_that_cannot_be_are_refused(program: Program, many: Path, options: tuple[str, ...], message: str) -> None:

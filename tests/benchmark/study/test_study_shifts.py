@@ -220,7 +220,7 @@ def test_the_command_line_shows_the_cells_and_refuses_slips(program: Program, da
     assert "8 cells of 1 fits" in shown.stdout
     refused = program(*common, "--shifts", "gamma=-1")
     assert refused.exit_code == 2
-    assert "wanted a level from 0.01 to 100" in refused.stderr
+    assert "expected a level from 0.01 to 100" in refused.stderr
     listed = program("list", "shifts")
     assert "transfer" in listed.stdout
     assert "BROKEN" in listed.stdout
