@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.hyperparameters import Choice, named, parse_choices, resolve_config
+from benchmark.methods.hyperparameters import Variant, method_names, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
@@ -108,8 +108,8 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     """Every method that can be used with its hyper-parameters, and why others cannot."""
     files, left_out = usable_plugin_files(request.plugins)
     known = methods(files)
-    known |= _perhaps_broken(set(named(request.methods)) - known.keys(), left_out)
-    choices = parse_choices(request.methods, known)
+    known |= _perhaps_broken(set(method_names(request.methods)) - known.keys(), left_out)
+    choices = parse_variants(request.methods, known)
     tuned = _read_config(request.config, known)
     usable = list[Resolved]()
     for choice in choices:
@@ -133,7 +133,7 @@ def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Me
     """Refuse a slip in a file's table even of a method that was not asked for."""
     for name, table in tuned.items():
         with suppress(UnusableMethod):
-            resolve_config(Choice(known[name], {}), preset, table)
+            resolve_config(Variant(known[name], {}), preset, table)
 
 
 def _files(
