@@ -11,7 +11,7 @@ from benchmark.analysis.endpoints import deployable_protocols, healthy_protocols
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
 from benchmark.statistics.primary_endpoint import read_endpoint
-from benchmark.study.protocols import protocol_named
+from benchmark.study.protocols import USES, protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import CohortResults
@@ -137,14 +137,6 @@ def _ranking(results: RunResults, lines: pd.DataFrame) -> Ranking:
     return Ranking(lines, pairs, RECIPE if recipe else WEIGHTS)
 
 
-ABSENT = {
-    "healthy-val": "the healthy cohort has no validation scans",
-    "lesion-val": "the cohort has no lesion validation cases",
-    "lesion-test": "no lesion case of its test split was scored",
-}
-"""Why a threshold is undefined, by the cases that it uses."""
-
-
 @dataclass(frozen=True)
 class Headline:
     """Of one of a cohort's first tables.
@@ -183,7 +175,7 @@ def _headline(cohort: CohortResults, chain: str, protocol: str, wanted: str) -> 
     why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
     if wanted not in ("", protocol):
         missing = select(cohort.rows, "threshold", chain, wanted).empty
-        reason = "not computed yet" if missing else f"undefined here: {ABSENT[protocol_named(wanted).uses]}"
+        reason = "not computed yet" if missing else f"undefined here: {USES[protocol_named(wanted).uses][1]}"
         why += f" The first choice, `{wanted}`, is {reason}."
     return Headline(chain, protocol, why)
 

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.metrics.lesionwise import froc_point
-from benchmark.metrics.strata import STRATA
+from benchmark.metrics.lesionwise import STRATA, froc_point
 from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Cell
 from reports.figures.style import figure_at, legend_below, log_axis, places, style_of, tidy

@@ -6,7 +6,7 @@ from math import nan
 
 from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
 from benchmark.analysis.summaries.lines import line
-from benchmark.metrics.strata import STRATA
+from benchmark.metrics.lesionwise import STRATA
 from benchmark.statistics.panel import Choice, Rows
 from benchmark.storage.summary_tables import SummaryLine
 
