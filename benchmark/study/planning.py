@@ -2,19 +2,18 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.hyperparameters import Choice, named, parse_choices, resolve_config
+from benchmark.methods.hyperparameters import Variant, method_names, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
-from datasets.grid import GRIDS, Grid, load_case
+from datasets.grid import GRIDS, Grid
 from datasets.shift_requests import ShiftRequest, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
@@ -65,18 +64,6 @@ def plan(request: Request) -> Study:
     return Study(cells, references, files, left_out, skipped, problems)
 
 
-def check_cases(files: Iterable[CaseFiles], grid: Grid) -> None:
-    """Read every case once, before hours are spent on the others.
-
-    Raises:
-        BadFile: naming every file that cannot be used, a line each.
-    """
-    with ThreadPoolExecutor() as readers:
-        problems = [problem for problem in readers.map(lambda one: _problem(one, grid), files) if problem]
-    if problems:
-        raise BadFile("\n".join(problems))
-
-
 def parse_seeds(text: str) -> list[int]:
     """`"0-2"` or `"0,3,5"` to seeds.
 
@@ -108,8 +95,8 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     """Every method that can be used with its hyper-parameters, and why others cannot."""
     files, left_out = usable_plugin_files(request.plugins)
     known = methods(files)
-    known |= _perhaps_broken(set(named(request.methods)) - known.keys(), left_out)
-    choices = parse_choices(request.methods, known)
+    known |= _perhaps_broken(set(method_names(request.methods)) - known.keys(), left_out)
+    choices = parse_variants(request.methods, known)
     tuned = _read_config(request.config, known)
     usable = list[Resolved]()
     for choice in choices:
@@ -133,7 +120,7 @@ def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Me
     """Refuse a slip in a file's table even of a method that was not asked for."""
     for name, table in tuned.items():
         with suppress(UnusableMethod):
-            resolve_config(Choice(known[name], {}), preset, table)
+            resolve_config(Variant(known[name], {}), preset, table)
 
 
 def _files(
@@ -225,14 +212,6 @@ def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequ
         for choice, config in resolved
         for seed in seeds
     ]
-
-
-def _problem(files: CaseFiles, grid: Grid) -> str | None:
-    try:
-        load_case(files, grid)
-    except UserError as error:
-        return str(error)
-    return None
 
 
 def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:

@@ -10,7 +10,7 @@ from baselines.diffusion.pddpm import PDDPM
 from benchmark.inference import predict as module
 from benchmark.inference.predict import predict
 from benchmark.inference.settings import Inference
-from benchmark.methods.contract.check import simulated_case
+from benchmark.methods.contract.trial import simulated_case
 from benchmark.methods.detector import Detector
 
 SHAPE = (16, 16, 7)
@@ -39,8 +39,8 @@ def test_neighbours_order_and_readers_change_no_bit(detector: Detector, monkeypa
     for order, volumes in (([4, 2, 0, 3, 1], 2), ([3], 1), ([1, 4], 16)):
         for case_id, one in maps(detector, order, Inference(slice_batch=8, volumes=volumes)).items():
             np.testing.assert_array_equal(one, together[case_id])
-    threaded = module.ahead
-    monkeypatch.setattr(module, "ahead", lambda items, depth, workers: threaded(items, depth, workers=4))
+    threaded = module.read_ahead
+    monkeypatch.setattr(module, "read_ahead", lambda items, depth, workers: threaded(items, depth, workers=4))
     for case_id, one in maps(detector, [2, 1], Inference(slice_batch=8, volumes=1)).items():
         np.testing.assert_array_equal(one, together[case_id])
 
