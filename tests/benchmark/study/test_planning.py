@@ -7,7 +7,7 @@ from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
 from plugincode import write_plugin
 
 from benchmark.methods.registry import UnusableMethod
-from benchmark.study.planning import check_cases, parse_seeds, plan
+from benchmark.study.planning import parse_seeds, plan
 from benchmark.study.study import Request, Study
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 
@@ -179,17 +179,6 @@ def test_a_healthy_cohort_without_validation_cases_is_refused(tmp_path: Path) ->
     write_cohort(tmp_path, VOLUNTEERS, {"train": 2})
     with pytest.raises(BadValue, match="--healthy volunteers: got no healthy val case"):
         planned(tmp_path, datasets="volunteers")
-
-
-def test_all_files_that_cannot_be_used_are_named_at_once(own_data: Path) -> None:
-    for name in ("patients/t1/patients-val-1", "patients/brain_mask/patients-test-0"):
-        (own_data / f"{name}.nii.gz").write_bytes(b"torn")
-    study = planned(own_data)
-    with pytest.raises(BadFile) as caught:
-        check_cases(study.mapped_cases(study.cells[1]), TINY)
-    first, second = str(caught.value).splitlines()
-    assert "t1/patients-val-1.nii.gz" in first
-    assert "brain_mask/patients-test-0.nii.gz" in second
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("0", [0]), ("0-2", [0, 1, 2]), ("5, 0-1,7", [5, 0, 1, 7]), ("3-3", [3])])
