@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from textwrap import fill
 
-import pandas as pd
 from tabulate import tabulate
 
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from reports.markup.markdown import alignment, plain
 from reports.model.cohort_results import CohortResults
+from reports.model.numbers import Place
 from reports.model.ranking import Headline, domain, headline_chains, headlines, healthy_protocol
 from reports.model.run_results import RunResults, cohort_title, read_results
 from reports.sections.at_a_glance import short_columns, short_lead
@@ -91,7 +91,7 @@ def _healthy_lines(results: RunResults) -> Iterator[str]:
 
 def _share(cohort: CohortResults, method: str, chain: str, protocol: str) -> str:
     """A method, marked where it uses lesion labels, and its number."""
-    number = cohort.scan_number(method, "alarm_fraction", chain, protocol, pd.Series.median)
+    number = cohort.number(Place(method, "alarm_fraction", chain, protocol, "median"))
     shown = plain(Column("", {method: number}, show=lambda one: f"{one.value:.2%}").text(method))
     return f"{method} (uses {LABELS}) {shown}" if method in cohort.labelled else f"{method} {shown}"
 

@@ -6,9 +6,10 @@ from functools import cached_property
 
 import pandas as pd
 
+from benchmark.metrics import METRICS
 from benchmark.storage.fits import LABELS
 from reports.markup.markdown import MISSING, escape
-from reports.model.numbers import PERFECT_MAP, Number, Statistic, number, of_cases
+from reports.model.numbers import MISSING_NUMBER, PERFECT_MAP, Number, Place, numbers_by_place, of_cases
 
 TESTABLE = 6
 """Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
@@ -19,14 +20,15 @@ class CohortResults:
     """What the tables of one cohort are made of.
 
     Attributes:
-        rows, timing: of one cohort and one split, as `read_rows` gives them.
+        rows: of one cohort and one split, as `read_rows` gives them.
+        lines: of `summary.csv`, of the same cases.
         seeds: how many training seeds each method was to have, in the order of the study.
         floors: the methods that any other has to beat.
         supervision: what each method's map has seen, of its data card; nothing of a method without one.
     """
 
     rows: pd.DataFrame
-    timing: pd.DataFrame
+    lines: pd.DataFrame
     seeds: Mapping[str, int]
     floors: Collection[str] = ()
     supervision: Mapping[str, str] = field(default_factory=dict)
@@ -75,29 +77,38 @@ class CohortResults:
         return {method: " ".join(rows["flags"].unique()) for method, rows in self._by_method.items()}
 
     def numbers(
-        self, metric: str, chain: str = "", protocol: str = "", statistic: Statistic = pd.Series.mean
+        self, metric: str, chain: str = "", protocol: str = "", kind: str | None = None
     ) -> dict[Hashable, Number]:
-        """A metric of every method and, last, of the perfect map, which knows no protocol."""
-        numbers: dict[Hashable, Number] = {
-            method: number(self.of(method), metric, chain, protocol, statistic=statistic, seeds=self.seeds[method])
-            for method in self.seeds
-        }
-        return numbers | {PERFECT_MAP: number(self.of(PERFECT_MAP), metric, chain, statistic=statistic)}
+        """A number of every method and, last, of the perfect map, which knows no protocol.
 
-    def scan_number(
-        self, method: str, metric: str, chain: str, protocol: str, statistic: Statistic = pd.Series.mean
-    ) -> Number:
-        """The same of one method, the scan being the unit."""
-        rows, seeds = self.of(method), self.seeds[method]
-        return number(rows, metric, chain, protocol, statistic=statistic, unit="case_id", seeds=seeds)
+        Args:
+            kind: as in `summary.csv`; by default the mean over patients, or the number of the whole cohort.
+        """
+        of = kind or ("mean" if metric not in METRICS or METRICS[metric].per == "case" else "cohort")
+        found: dict[Hashable, Number] = {
+            method: self.number(Place(method, metric, chain, protocol, of)) for method in self.seeds
+        }
+        return found | {PERFECT_MAP: self.number(Place(PERFECT_MAP, metric, chain, "", of))}
+
+    def number(self, place: Place) -> Number:
+        return self._numbers.get(place, MISSING_NUMBER)
+
+    @property
+    def means(self) -> Mapping[Place, Number]:
+        """Of unshifted scans, over patients or of the whole cohort."""
+        return {
+            place: one
+            for place, one in self._numbers.items()
+            if place.shift == "none" and place.kind in ("mean", "cohort")
+        }
+
+    @cached_property
+    def _numbers(self) -> Mapping[Place, Number]:
+        return numbers_by_place(self.lines)
 
     def seconds(self) -> dict[Hashable, Number]:
         """Medians, since the first volumes warm the device up; the perfect map takes no time."""
-        times: dict[Hashable, Number] = {}
-        for method, seeds in {**self.seeds, PERFECT_MAP: 1}.items():
-            rows = self.timing[self.timing["method"] == method]
-            times[method] = number(rows, "seconds", statistic=pd.Series.median, unit="case_id", seeds=seeds)
-        return times
+        return self.numbers("seconds", kind="median")
 
     def label(self, method: Hashable) -> str:
         """The name as Markdown with its badges: floor, single seed, missing seeds, leak and the like."""

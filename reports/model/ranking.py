@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.analysis.endpoints import deployable_protocols, healthy_protocols, pipelines
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
+from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.study.protocols import USES, protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
@@ -150,36 +152,38 @@ class Headline:
 
 
 def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
-    """One a chain of `headline_chains`."""
-    return [_headline(results, cohort, chain) for chain in headline_chains(results)]
+    """The choice that the cohort's methods are ranked by, then the same after each other pipeline."""
+    endpoint = read_endpoint()
+    own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["metric"] == endpoint.metric)].sort_values("order")
+    defined = dict(zip(own["postprocessing"], own["protocol"], strict=True))
+    deployable = deployable_protocols(results.scoring, endpoint)
+    found = []
+    for chain in headline_chains(results):
+        protocol = defined.get(chain) or next(iter(deployable), "")
+        found.append(_headline(cohort, chain, protocol, endpoint.protocol if endpoint.protocol in deployable else ""))
+    return found
 
 
 def headline_chains(results: RunResults) -> list[str]:
-    """`paper`, to stand beside published numbers, and `light`, what one would deploy; else the first there is."""
-    chains = results.scoring.postprocessing
-    return [chain for chain in ("paper", "light") if chain in chains] or [chains[0]]
+    """What one would deploy first, then what stands beside published numbers; else the first pipeline of the run."""
+    return pipelines(results.scoring, read_endpoint())
 
 
-def _headline(results: RunResults, cohort: CohortResults, chain: str) -> Headline:
-    """The published threshold where it is there, else the next best."""
-    deployable = [name for name in results.scoring.protocols if not sees_test(name)]
-    wanted = [name for name in ("lesion-val", "healthy-fpr-1", *deployable) if name in deployable]
-    defined = [name for name in wanted if select(cohort.rows, "threshold", chain, name)["value"].notna().any()]
-    protocol = next(iter([*defined, *wanted]), "")
+def _headline(cohort: CohortResults, chain: str, protocol: str, wanted: str) -> Headline:
     if not protocol:
         return Headline(chain, "", f"Post-processing `{chain}`; no threshold that could be deployed was asked for.")
     why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
-    if protocol != "lesion-val" and "lesion-val" in deployable:
-        missing = select(cohort.rows, "threshold", chain, "lesion-val").empty
-        reason = "not computed yet" if missing else f"undefined here: {USES['lesion-val'][1]}"
-        why += f" The first choice, `lesion-val`, is {reason}."
+    if wanted not in ("", protocol):
+        missing = select(cohort.rows, "threshold", chain, wanted).empty
+        reason = "not computed yet" if missing else f"undefined here: {USES[protocol_named(wanted).uses][1]}"
+        why += f" The first choice, `{wanted}`, is {reason}."
     return Headline(chain, protocol, why)
 
 
 def healthy_protocol(results: RunResults) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    chosen = [name for name in results.scoring.protocols if protocol_named(name).uses == "healthy-val"]
-    return "healthy-fpr-1" if "healthy-fpr-1" in chosen else next(iter(chosen), "")
+    given, named = set(results.summary.healthy["protocol"]), healthy_protocols(results.scoring, read_endpoint())
+    return next(iter([*(name for name in named if name in given), *named]), "")
 
 
 def domain(results: RunResults, cohort: str) -> str:

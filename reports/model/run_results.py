@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring, reopen
+from benchmark.storage.summary_tables import summary_path
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from datasets.case import Split
@@ -44,6 +44,7 @@ class RunResults:
         cells: the unshifted ones of the study, in its order, those of methods that use lesion labels last.
         shifted: the others, likewise; cells whose histograms are matched are among them.
         shifted_rows: of the others, for the split that is reported.
+        summary: the tables that all numbers are read from.
         split: the one that is reported.
         whole: all cohorts and splits together.
         lesion, healthy: a cohort's cohort of its cases with and of those without lesion.
@@ -58,6 +59,7 @@ class RunResults:
     cells: Sequence[Cell]
     shifted: Sequence[Cell]
     shifted_rows: pd.DataFrame
+    summary: Summary
     scoring: Scoring
     settings: Mapping[str, Any]
     split: Split
@@ -83,11 +85,6 @@ class RunResults:
         """The cohorts of `healthy` that hold any case."""
         return {name: cohort for name, cohort in self.healthy.items() if cohort.patients}
 
-    @cached_property
-    def summary(self) -> Summary:
-        """The tables that all numbers are read from."""
-        return Summary(self.run.root)
-
     @property
     def validation(self) -> bool:
         """Whether the test split is closed."""
@@ -104,13 +101,14 @@ class RunResults:
 
 
 def read_results(run: RunFolder) -> RunResults:
-    """Sort a run's `rows.csv` and `timing.csv` by cohort.
+    """Sort a run's rows and the lines of its summary by cohort.
 
     Raises:
-        MissingData: nothing has been scored yet.
+        MissingData: nothing has been scored or summarised yet.
     """
-    tables = (_table(run, name) for name in ("rows.csv", "timing.csv"))
-    (rows, others), (timing, _) = ((table[clean], table[~clean]) for table in tables for clean in [_unshifted(table)])
+    rows, summary = read_rows(_table(run.root / "rows.csv")), Summary(_table(summary_path(run.root)).parent)
+    clean = rows["shift"] == "none"
+    rows, others = rows[clean], rows[~clean]
     kept, settings = kept_cells(run), read_json(run.study)["settings"]
     cards = _cards(run, kept)
     ordered = _labelled_last(kept, cards)
@@ -118,23 +116,26 @@ def read_results(run: RunFolder) -> RunResults:
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
-    whole = CohortResults(rows, timing, seeds, _simple_baselines(seeds, cards), supervision)
+    whole = CohortResults(rows, summary.lines, seeds, _simple_baselines(seeds, cards), supervision)
     cohorts = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
     empty = [name for name, cohort in cohorts.items() if _is_empty(cohort)]
     with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
     shown = {name: cohort for name, cohort in cohorts.items() if name not in empty}
-    healthy = {name: _only(cohort, healthy_cases(cohort.rows)) for name, cohort in shown.items()}
+    healthy = {name: _only(cohort, "healthy", healthy_cases(cohort.rows)) for name, cohort in shown.items()}
     return RunResults(
         run=run,
         cells=cells,
         shifted=[cell for cell in ordered if not cell.shift.is_none],
         shifted_rows=others[others["split"].isin([split, ""])],
+        summary=summary,
         scoring=kept_scoring(run),
         settings=settings,
         split=split,
         whole=whole,
         lesion={
-            name: _only(cohort, lesion_cases(cohort.rows)) for name, cohort in shown.items() if name in with_lesions
+            name: _only(cohort, "lesion", lesion_cases(cohort.rows))
+            for name, cohort in shown.items()
+            if name in with_lesions
         },
         healthy={name: cohort for name, cohort in healthy.items() if name not in with_lesions or cohort.patients},
         empty=empty,
@@ -157,15 +158,10 @@ def cohort_title(name: str) -> str:
     return f"{escape(dataset(name).title)} (`{name}`)"
 
 
-def _table(run: RunFolder, name: str) -> pd.DataFrame:
-    path = run.root / name
+def _table(path: Path) -> Path:
     if not path.is_file():
-        raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {run.root}")
-    return read_rows(path)
-
-
-def _unshifted(table: pd.DataFrame) -> "pd.Series[bool]":
-    return table["shift"] == "none"
+        raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {path.parent}")
+    return path
 
 
 def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
@@ -194,18 +190,18 @@ def _simple_baselines(names: Iterable[str], cards: Mapping[str, DataCard]) -> li
 
 
 def _of_cohort(whole: CohortResults, cohort: str, split: Split) -> CohortResults:
-    def part(rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[(rows["dataset"] == cohort) & rows["split"].isin([split, ""])]
+    def part(table: pd.DataFrame) -> pd.DataFrame:
+        return table[(table["dataset"] == cohort) & table["split"].isin([split, ""])]
 
-    return replace(whole, rows=part(whole.rows), timing=part(whole.timing))
+    return replace(whole, rows=part(whole.rows), lines=part(whole.lines))
 
 
-def _only(cohort: CohortResults, rows: pd.DataFrame) -> CohortResults:
-    """The cohort of some of its cases, which the times follow."""
-    return replace(cohort, rows=rows, timing=cohort.timing[cohort.timing["case_id"].isin(rows["case_id"])])
+def _only(cohort: CohortResults, cases: str, rows: pd.DataFrame) -> CohortResults:
+    """The results on some of the cases, and those of the whole cohort."""
+    return replace(cohort, rows=rows, lines=cohort.lines[cohort.lines["cases"].isin([cases, ""])])
 
 
 def _is_empty(cohort: CohortResults) -> bool:
     """Whether a cohort went through scoring, which leaves a threshold, without any case."""
     scored = any(cohort.rows["metric"] == "threshold")
-    return scored and of_cases(cohort.rows).empty and of_cases(cohort.timing).empty
+    return scored and of_cases(cohort.rows).empty and not (cohort.lines["metric"] == "seconds").any()

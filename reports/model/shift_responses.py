@@ -1,4 +1,4 @@
-"""Numbers under shifts: Line, a method at one severity, and what is said of it frozen, re-tuned and matched."""
+"""Numbers under shifts: a method at one level, with its threshold frozen or re-tuned and its histograms matched."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.study.protocols import on_shifted
+from benchmark.study.protocols import SHIFTED, on_shifted
 from datasets.shifts.shift import Shift
-from reports.model.numbers import Number, Statistic, healthy_cases, lesion_cases, number, of_cases
-from reports.model.ranking import headline_chains, healthy_protocol, sees_test
+from reports.model.numbers import MISSING_NUMBER, Number, Place, numbers_by_place
 from reports.model.run_results import RunResults
 
 NOTHING = "none"
@@ -27,20 +26,20 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """The rows of one cohort under all shifts, of its cases with or of those without lesion.
+    """The numbers of one cohort under all shifts, of its cases with or of those without lesion.
 
     Attributes:
-        rows: shifted and unshifted.
+        summary_lines: of `summary.csv`, shifted and unshifted.
         chain: the post-processing that all numbers are of.
         protocol: that thresholds are frozen and re-tuned by.
-        seeds: how many training seeds each method was to have.
+        ordered: all methods of the run, in the order of the study.
     """
 
     cohort: str
-    rows: pd.DataFrame
+    summary_lines: pd.DataFrame
     chain: str
     protocol: str
-    seeds: Mapping[str, int]
+    ordered: Sequence[str]
     shifts: Sequence[Shift]
 
     @property
@@ -54,9 +53,10 @@ class Response:
 
     @property
     def methods(self) -> list[str]:
-        """Those that have any row under a shift."""
-        shifted = self.rows[self.rows["shift"] != NOTHING]
-        return [method for method in self.seeds if (shifted["method"] == method).any()]
+        """Those that have any number under a shift."""
+        lines = self.summary_lines
+        shifted = set(lines.loc[lines["shift"] != NOTHING, "method"])
+        return [method for method in self.ordered if method in shifted]
 
     def severities(self, kind: str) -> list[float]:
         return sorted({shift.severity for shift in self.shifts if shift.name == kind})
@@ -64,73 +64,75 @@ class Response:
     def lines(self, kind: str) -> list[Line]:
         return [Line(method, kind, severity) for method in self.methods for severity in self.severities(kind)]
 
-    def dose(self, line: Line) -> Number:
-        """How far the level moves healthy tissue; the same for all methods."""
-        return self._number(line, "shift_dose", unit="case_id")
+    def dose(self, line: Line) -> float:
+        """How far the level moves healthy tissue, the same for all methods; NaN where unknown."""
+        return self._doses.get((line.shift, line.severity), float("nan"))
 
-    def value(self, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True,
-              statistic: Statistic = pd.Series.mean, unit: str = "subject_id") -> Number:  # fmt: skip
+    def value(
+        self, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
+    ) -> Number:
         """A metric under a threshold (none unless `deployed`), frozen or chosen on shifted cases."""
-        protocol = (on_shifted(self.protocol) if tuned else self.protocol) if deployed else ""
-        return self._number(line, metric, self.chain, protocol, matched=matched, statistic=statistic, unit=unit)
+        return self._numbers.get(self._place(line, metric, tuned, matched, deployed), MISSING_NUMBER)
+
+    def change(
+        self, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
+    ) -> float:
+        """From the unshifted cell of the same arm; re-tuned or not, the unshifted threshold is the same."""
+        place = self._place(line, metric, tuned, matched, deployed)
+        return self._numbers.get(place._replace(kind="change"), MISSING_NUMBER).value
 
     def unshifted(self, line: Line) -> Line:
         return Line(line.method, NOTHING, 0.0)
 
-    def _number(
-        self,
-        line: Line,
-        metric: str,
-        chain: str = "",
-        protocol: str = "",
-        *,
-        matched: bool = False,
-        statistic: Statistic = pd.Series.mean,
-        unit: str = "subject_id",
-    ) -> Number:
-        key = (line.method, f"{line.shift}{MATCHED if matched else ''}", line.severity)
-        rows = self._groups.get(key, self.rows[:0])
-        return number(rows, metric, chain, protocol, statistic=statistic, unit=unit, seeds=self.seeds[line.method])
+    def _place(self, line: Line, metric: str, tuned: bool, matched: bool, deployed: bool) -> Place:
+        protocol = self.protocol if deployed else ""
+        return Place(
+            line.method,
+            metric,
+            self.chain,
+            on_shifted(protocol) if tuned and deployed else protocol,
+            shift=f"{line.shift}{MATCHED if matched else ''}",
+            severity=line.severity,
+        )
 
     @cached_property
-    def _groups(self) -> dict[tuple[str, str, float], pd.DataFrame]:
-        grouped = self.rows.groupby(["method", "shift", "severity"])
-        return dict(iter(grouped))  # type: ignore[arg-type]
+    def _numbers(self) -> Mapping[Place, Number]:
+        return numbers_by_place(self.summary_lines)
+
+    @cached_property
+    def _doses(self) -> Mapping[tuple[str, float], float]:
+        known = self.summary_lines.dropna(subset=["dose", "severity"])
+        places = zip(known["shift"], known["severity"], strict=True)
+        return dict(zip(places, known["dose"], strict=True))
 
 
 def lesion_responses(results: RunResults) -> list[Response]:
-    """A cohort each, in which a threshold that could be deployed is defined."""
-    deployable = [name for name in results.scoring.protocols if not sees_test(name)]
-    first = next((name for name in ("lesion-val", *deployable) if name in deployable), "")
-    found = []
-    for name, cohort in results.lesion.items():
-        rows = lesion_cases(_rows(results, name))
-        defined = rows[(rows["metric"] == "threshold") & (rows["protocol"] == first)]["value"].notna().any()
-        protocol = first if defined or not healthy_protocol(results) else healthy_protocol(results)
-        found.append(_response(results, name, rows, protocol, cohort.seeds))
-    return [one for one in found if one.methods and one.kinds]
+    """One for each cohort with methods that are ranked under a threshold."""
+    return _responses(results, "lesion", [*results.lesion])
 
 
 def healthy_responses(results: RunResults) -> list[Response]:
-    protocol = healthy_protocol(results)
-    if not protocol:
-        return []
-    found = [
-        _response(results, name, healthy_cases(_rows(results, name)), protocol, cohort.seeds)
-        for name, cohort in results.scanned.items()
-    ]
-    return [one for one in found if one.methods and one.kinds and not of_cases(one.rows).empty]
+    return _responses(results, "healthy", [*results.scanned])
 
 
-def _response(
-    results: RunResults, cohort: str, rows: pd.DataFrame, protocol: str, seeds: Mapping[str, int]
-) -> Response:
-    shifts = list(dict.fromkeys(cell.shift for cell in results.shifted if cell.cohort.dataset == cohort))
-    return Response(cohort, rows, headline_chains(results)[-1], protocol, seeds, shifts)
-
-
-def _rows(results: RunResults, cohort: str) -> pd.DataFrame:
-    clean = results.whole.rows
-    clean = clean[(clean["dataset"] == cohort) & clean["split"].isin([results.split, ""])]
-    shifted = results.shifted_rows
-    return pd.concat([clean, shifted[shifted["dataset"] == cohort]])
+def _responses(results: RunResults, cases: str, cohorts: Sequence[str]) -> list[Response]:
+    """Under the choice that the summary gives for each level of a shift."""
+    lines, found = results.summary.lines, []
+    for name in cohorts:
+        own = lines[(lines["dataset"] == name) & (lines["cases"] == cases)]
+        levels = own[(own["shift"] != NOTHING) & (own["protocol"] != "")]
+        if levels.empty:
+            continue
+        first = levels.iloc[0]
+        shifts = list(dict.fromkeys(cell.shift for cell in results.shifted if cell.cohort.dataset == name))
+        found.append(
+            Response(
+                name,
+                own,
+                first["postprocessing"],
+                first["protocol"].removesuffix(SHIFTED),
+                [*results.whole.seeds],
+                shifts,
+            )
+        )
+    return found

@@ -8,11 +8,12 @@ import numpy as np
 
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
 from reports.model.cohort_results import CohortResults
-from reports.model.numbers import PERFECT_MAP, Number, geometric_mean, select, select_chain
+from reports.model.numbers import PERFECT_MAP, Number, select_chain
 from reports.model.ranking import Ranking, headlines, ranking_under, sees_test
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
 
+LOST = "lesion_outside_grid_ml"
 LEGEND = (
     "Numbers are means over patients (a patient's scans first), then over training seeds; (sd) is the spread over "
     "patients. `[a/b]`: over a of b cases, all seeds counted; the others are undefined or missing. `n/a`: undefined. "
@@ -87,7 +88,7 @@ def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranki
         metric_column(cohort, "Recall", "recall", chain, protocol),
         metric_column(cohort, "False alarms > 10 mm", "alarm_fraction_far", chain, protocol),
         metric_column(cohort, "AUPRC pooled", "auprc_pooled", chain),
-        metric_column(cohort, "l1 ratio", "l1_ratio", statistic=geometric_mean),
+        metric_column(cohort, "l1 ratio", "l1_ratio"),
         seconds_column(cohort, "s a volume"),
     ]
     lead: dict[str, Callable[[Hashable], str]] = {"Method": cohort.label}
@@ -140,15 +141,19 @@ def cut_off_table(cohorts: Mapping[str, CohortResults]) -> str:
     """How much of the lesions lies outside the grid's box, a line a cohort; the same for all methods."""
 
     def cells(title: str) -> Sequence[str]:
-        rows = cohorts[title].rows.drop_duplicates(["case_id", "metric"])
-        whole, lost = (select(rows, name)["value"] for name in ("lesion_ml", "lesion_outside_grid_ml"))
-        if lost.empty:
+        kinds = (("lesion_ml", "mean"), *((LOST, kind) for kind in ("mean", "maximum", "share")))
+        found = [max(cohorts[title].numbers(metric, kind=kind).values(), key=_defined) for metric, kind in kinds]
+        if not found[1].defined:
             return [MISSING] * 5
-        numbers = (whole.mean(), lost.mean(), lost.max())
-        return [str(len(lost)), *(f"{ml:.2f}" for ml in numbers), f"{int((lost > 0).sum())} of {len(lost)}"]
+        n, share = found[1].defined, found[3].value
+        return [str(n), *(f"{one.value:.2f}" for one in found[:3]), f"{round(share * n)} of {n}"]
 
-    headers = ["Cohort", "Cases", "Lesion ml, mean", "Cut off ml, mean", "Cut off ml, most", "Cases that lose any"]
+    headers = ["Cohort", "Patients", "Lesion ml, mean", "Cut off ml, mean", "Cut off ml, most", "Patients who lose any"]
     return github_table(headers, [[escape(title), *cells(title)] for title in cohorts], 1)
+
+
+def _defined(number: Number) -> int:
+    return number.defined
 
 
 def _with_sd(number: Number) -> str:

@@ -4,12 +4,10 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import pandas as pd
-
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, UNDEFINED, github_table
 from reports.model.cohort_results import CohortResults
-from reports.model.numbers import PERFECT_MAP, Number, Statistic
+from reports.model.numbers import PERFECT_MAP, Number
 
 Line = TypeVar("Line", bound=Hashable)
 Lead = Mapping[str, Callable[[Line], str]]
@@ -37,7 +35,7 @@ class Column:
     texts: Mapping[Hashable, str] = field(default_factory=dict)
 
     def text(self, line: Hashable) -> str:
-        """The number, with over how many of how many rows it is unless it is over all."""
+        """The number, with over how many of how many patients it is unless it is over all."""
         if line in self.texts:
             return self.texts[line]
         number = self.numbers[line]
@@ -82,16 +80,9 @@ SIGNS = {
 }
 
 
-def metric_column(
-    cohort: CohortResults,
-    title: str,
-    metric: str,
-    chain: str = "",
-    protocol: str = "",
-    statistic: Statistic = pd.Series.mean,
-) -> Column:
+def metric_column(cohort: CohortResults, title: str, metric: str, chain: str = "", protocol: str = "") -> Column:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
-    numbers = cohort.numbers(metric, chain, protocol, statistic)
+    numbers = cohort.numbers(metric, chain, protocol)
     higher_is_better = METRICS[metric].higher_is_better if cohort.testable else None
     return Column(title, numbers, higher_is_better, unranked=cohort.labelled)
 

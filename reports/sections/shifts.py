@@ -70,7 +70,7 @@ def worst_shifts(results: RunResults) -> Iterator[str]:
         said = []
         for method in one.methods:
             lines = [line for kind in one.kinds for line in one.lines(kind) if line.method == method]
-            changes = {line: change(one, line, "dice") for line in lines}
+            changes = {line: one.change(line, "dice") for line in lines}
             known = {line: value for line, value in changes.items() if not isnan(value)}
             if known:
                 worst = min(known, key=lambda line: known[line])
@@ -81,7 +81,7 @@ def worst_shifts(results: RunResults) -> Iterator[str]:
 
 
 def _summary_said(one: Response, lesion: bool) -> str:
-    metric = "Dice" if lesion else "the alarmed share of the brain (mean over scans)"
+    metric = "Dice" if lesion else "the alarmed share of the brain (mean over people)"
     return f"Change of {metric} at the level of the highest dose of each shift, threshold frozen / re-tuned:"
 
 
@@ -108,8 +108,8 @@ def summary_table(one: Response, label: Label, *, lesion: bool) -> str:
         cells = [_cell(unshifted)]
         for kind in one.kinds:
             lines = [line for line in one.lines(kind) if line.method == method]
-            line = max(lines, key=lambda line: -1.0 if isnan(one.dose(line).value) else one.dose(line).value)
-            cells.append(f"{_signed(change(one, line, metric))} / {_signed(change(one, line, metric, tuned=True))}")
+            line = max(lines, key=lambda line: -1.0 if isnan(one.dose(line)) else one.dose(line))
+            cells.append(f"{_signed(one.change(line, metric))} / {_signed(one.change(line, metric, tuned=True))}")
         body.append([label(method), *cells])
     return github_table(["Method", "unshifted", *map(escape, one.kinds)], body, 1)
 
@@ -126,19 +126,19 @@ def detail_table(one: Response, kind: str, label: Label, *, lesion: bool) -> str
 
 def _lesion_columns(one: Response) -> dict[str, Callable[[Line], str]]:
     columns: dict[str, Callable[[Line], str]] = {
-        "Dose": lambda line: _cell(one.dose(line)),
+        "Dose": lambda line: _dose(one.dose(line)),
         "Dice frozen": lambda line: _cell(one.value(line, "dice")),
-        "change": lambda line: _signed(change(one, line, "dice")),
+        "change": lambda line: _signed(one.change(line, "dice")),
         "Dice re-tuned": lambda line: _cell(one.value(line, "dice", tuned=True)),
-        "change, re-tuned": lambda line: _signed(change(one, line, "dice", tuned=True)),
+        "change, re-tuned": lambda line: _signed(one.change(line, "dice", tuned=True)),
         "AUPRC": lambda line: _cell(one.value(line, "auprc", deployed=False)),
-        "change of AUPRC": lambda line: _signed(change(one, line, "auprc", deployed=False)),
+        "change of AUPRC": lambda line: _signed(one.change(line, "auprc", deployed=False)),
         "Far alarms frozen": lambda line: _cell(one.value(line, "alarm_fraction_far")),
     }
     if one.has_matched:
         columns |= {
             "Matched: Dice frozen": lambda line: _cell(one.value(line, "dice", matched=True)),
-            "matched: change": lambda line: _signed(change(one, line, "dice", matched=True)),
+            "matched: change": lambda line: _signed(one.change(line, "dice", matched=True)),
             "matched: AUPRC": lambda line: _cell(one.value(line, "auprc", deployed=False, matched=True)),
         }
     return columns
@@ -146,31 +146,19 @@ def _lesion_columns(one: Response) -> dict[str, Callable[[Line], str]]:
 
 def _healthy_columns(one: Response) -> dict[str, Callable[[Line], str]]:
     columns: dict[str, Callable[[Line], str]] = {
-        "Dose": lambda line: _cell(one.dose(line)),
-        "Alarmed share frozen": lambda line: _cell(one.value(line, "alarm_fraction", unit="case_id")),
-        "change": lambda line: _signed(change(one, line, "alarm_fraction")),
-        "Alarmed share re-tuned": lambda line: _cell(one.value(line, "alarm_fraction", tuned=True, unit="case_id")),
-        "Scans with any alarm, frozen": lambda line: _cell(one.value(line, "alarm", unit="case_id")),
-        "ml a scan, frozen": lambda line: _cell(one.value(line, "alarm_ml", unit="case_id")),
+        "Dose": lambda line: _dose(one.dose(line)),
+        "Alarmed share frozen": lambda line: _cell(one.value(line, "alarm_fraction")),
+        "change": lambda line: _signed(one.change(line, "alarm_fraction")),
+        "Alarmed share re-tuned": lambda line: _cell(one.value(line, "alarm_fraction", tuned=True)),
+        "Any alarm, frozen": lambda line: _cell(one.value(line, "alarm")),
+        "ml a scan, frozen": lambda line: _cell(one.value(line, "alarm_ml")),
     }
     if one.has_matched:
         columns |= {
-            "Matched: alarmed share frozen": lambda line: _cell(
-                one.value(line, "alarm_fraction", matched=True, unit="case_id")
-            ),
-            "matched: change": lambda line: _signed(change(one, line, "alarm_fraction", matched=True)),
+            "Matched: alarmed share frozen": lambda line: _cell(one.value(line, "alarm_fraction", matched=True)),
+            "matched: change": lambda line: _signed(one.change(line, "alarm_fraction", matched=True)),
         }
     return columns
-
-
-def change(
-    one: Response, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
-) -> float:
-    """From the unshifted cell of the same arm; re-tuned or not, the unshifted threshold is the same."""
-    unit = "case_id" if metric == "alarm_fraction" else "subject_id"
-    now = one.value(line, metric, tuned=tuned, matched=matched, deployed=deployed, unit=unit)
-    before = one.value(one.unshifted(line), metric, matched=matched, deployed=deployed, unit=unit)
-    return now.value - before.value
 
 
 def _cell(number: Number) -> str:
@@ -178,6 +166,10 @@ def _cell(number: Number) -> str:
         return UNDEFINED if number.wanted else MISSING
     shown = f"{number.value:.3f}"
     return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"
+
+
+def _dose(dose: float) -> str:
+    return MISSING if isnan(dose) else f"{dose:.3f}"
 
 
 def _signed(change: float) -> str:
@@ -232,16 +224,15 @@ def panels_of(response: Response) -> list[Panel]:
 
 
 def _draw_panel(axes: "Axes", response: Response, panel: Panel, metric: str) -> None:
-    unit = "subject_id" if metric == "dice" else "case_id"
     styles = [(False, False, "-"), (True, False, "--"), *([(False, True, ":")] if response.has_matched else [])]
     for index, method in enumerate(response.methods):
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
         lines = [Line(method, panel.kind, severity) for severity in panel.severities]
-        doses = [response.dose(line).value for line in lines]
+        doses = [response.dose(line) for line in lines]
         order = np.argsort(doses)
         for tuned, matched, style in styles:
-            start = response.value(Line(method, "none", 0.0), metric, matched=matched, unit=unit)
-            values = [response.value(line, metric, tuned=tuned, matched=matched, unit=unit).value for line in lines]
+            start = response.value(Line(method, "none", 0.0), metric, matched=matched)
+            values = [response.value(line, metric, tuned=tuned, matched=matched).value for line in lines]
             axes.plot(
                 [0.0, *np.array(doses)[order]],
                 [start.value, *np.array(values)[order]],

@@ -1,35 +1,25 @@
-"""Statistics against plain loops and by hand."""
+"""Numbers of a summary as reports look them up, and parts of rows."""
 
-from math import isnan, nan
+from math import isnan
 
-import numpy as np
-import pandas as pd
 import pytest
-from cohort_rows import frame, lesion_rows, row
+from cohort_rows import cohort, frame, lesion_rows, row
 
-from benchmark.storage.rows import Row
-from reports.model.numbers import geometric_mean, healthy_cases, lesion_cases, number, of_cases
+from reports.model.numbers import Place, healthy_cases, lesion_cases, of_cases
 
 
-def test_number_equals_plain_loops_over_seeds_patients_and_scans() -> None:
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        rows, means, counted = list[Row](), list[float](), 0
-        for fit in range(3):
-            of_patients = []
-            for patient in range(4):
-                values = np.where(rng.random(3) < 0.3, nan, rng.random(3))
-                rows += [
-                    row("ae", f"p{patient}{scan}", "dice", v, "paper x", seed=fit) for scan, v in enumerate(values)
-                ]
-                known = values[~np.isnan(values)]
-                counted += known.size
-                of_patients += [known.mean()] if known.size else []
-            means.append(float(np.mean(of_patients)))
-        got = number(frame(rows), "dice", "paper", "x", seeds=3)
-        assert got.value == pytest.approx(np.mean(means), abs=1e-12)
-        assert got.seeds == pytest.approx(means, abs=1e-12)
-        assert (got.defined, got.wanted) == (counted, 36)
+def test_a_number_says_over_how_many_of_the_patients_it_is() -> None:
+    rows = [*lesion_rows("ae", [0.2], [0.5]), *lesion_rows("zscore", [0.2, 0.4], [0.5, 0.7])]
+    found = cohort(rows, ae=1, zscore=1).numbers("dice", "paper", "lesion-val")
+    assert (found["ae"].value, found["ae"].defined, found["ae"].wanted) == (0.2, 1, 2)
+    assert (found["zscore"].defined, found["zscore"].wanted) == (2, 2)
+
+
+def test_of_several_seeds_the_lowest_and_the_highest_are_told() -> None:
+    rows = [*lesion_rows("ae", [0.2, 0.4], [0.5, 0.5]), *lesion_rows("ae", [0.4, 0.8], [0.5, 0.5], seed=1)]
+    number = cohort(rows, ae=2).number(Place("ae", "dice", "paper", "lesion-val"))
+    assert number.seeds == pytest.approx((0.3, 0.6))
+    assert cohort(rows, ae=1).number(Place("ae", "dice", "paper", "lesion-val")).seeds == ()
 
 
 def test_cases_with_and_without_lesion_are_told_apart() -> None:
@@ -39,13 +29,9 @@ def test_cases_with_and_without_lesion_are_told_apart() -> None:
     assert {*healthy_cases(both)["case_id"]} == {"h0", ""}
 
 
-def test_geometric_mean_of_a_ratio_and_its_inverse_is_one_and_zero_stays_zero() -> None:
-    assert geometric_mean(pd.Series([0.25, 4.0])) == pytest.approx(1.0)
-    assert geometric_mean(pd.Series([0.0, 4.0])) == 0.0
-
-
 def test_one_patient_has_no_spread() -> None:
-    assert isnan(number(frame(lesion_rows("ae", [0.2], [0.5])), "dice", "paper", "lesion-val").sd)
+    (number, _) = cohort(lesion_rows("ae", [0.2], [0.5]), ae=1).numbers("dice", "paper", "lesion-val").values()
+    assert isnan(number.sd)
 
 
 def test_thresholds_and_pooled_metrics_belong_to_no_case() -> None:

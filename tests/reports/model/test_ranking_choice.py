@@ -23,10 +23,10 @@ def test_without_a_deployable_threshold_there_is_none(finished: Made, plugin: No
     assert healthy_protocol(results) == ""
 
 
-def test_the_published_chain_stands_before_the_one_to_deploy(finished: Made, plugin: None) -> None:
+def test_the_chain_to_deploy_stands_before_the_published_one(finished: Made, plugin: None) -> None:
     results = replace(read_results(finished.run), scoring=Scoring(("none", "light", "paper"), ("healthy-fpr-1",)))
     found = headlines(results, results.lesion["patients"])
-    assert [one.chain for one in found] == ["paper", "light"]
+    assert [one.chain for one in found] == ["light", "paper"]
 
 
 def test_healthy_scans_are_looked_at_under_one_per_cent_first(finished: Made, plugin: None) -> None:

@@ -174,11 +174,11 @@ def test_the_best_dice_is_bold_only_where_asked_for_and_over_patients_enough() -
     assert "**" not in dice_table(rows[5], ["paper"], ["lesion-val"], marked=True)
 
 
-def test_alarm_table_counts_scans_and_gives_quartiles() -> None:
+def test_alarm_table_gives_quartiles_over_people() -> None:
     rows = [row("ae", "", "threshold", 0.5, "paper healthy-fpr-1")]
     for index, fraction in enumerate((0.0, 0.1, 0.2, 0.3, 0.4)):
         values = {"alarm": float(fraction > 0), "alarms": index, "alarm_ml": 2 * index, "alarm_fraction": fraction}
-        rows += [row("ae", f"p0{index}", name, value, "paper healthy-fpr-1") for name, value in values.items()]
+        rows += [row("ae", f"p{index}", name, value, "paper healthy-fpr-1") for name, value in values.items()]
     line = alarm_table(cohort(rows, ae=1), ["paper"], "healthy-fpr-1").splitlines()[2]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells == ["ae", "paper", "5", "0.80", "2.0", "4.0", "0.2000", "0.1000", "0.3000"]

@@ -2,24 +2,23 @@
 
 from math import nan
 
-from cohort_rows import frame, row
+from cohort_rows import cohort, row
 
-from reports.model.numbers import Number, number
+from reports.model.numbers import Number
 from reports.sections.columns import Column
 
 
 def test_a_metric_without_rows_is_missing_unless_its_threshold_is_undefined() -> None:
-    rows = frame([row("ae", "", "threshold", nan, "paper lesion-val"), row("ae", "p0", "auprc", 0.5, "paper")])
-    column = Column(
-        "", {"undefined": number(rows, "dice", "paper", "lesion-val"), "missing": number(rows, "auroc", "paper")}
-    )
-    assert column.text("undefined") == "n/a"
-    assert column.text("missing") == "-"
+    rows = [row("ae", "", "threshold", nan, "paper lesion-val"), row("ae", "p0", "auprc", 0.5, "paper"),
+            row("ae", "p0", "lesion_ml", 3.0)]  # fmt: skip
+    found = cohort(rows, ae=1)
+    for metric, protocol, shown in (("dice", "lesion-val", "n/a"), ("auroc", "", "-")):
+        assert Column("", found.numbers(metric, "paper", protocol)).text("ae") == shown
 
 
-def test_a_case_without_row_counts_as_wanted() -> None:
-    rows = frame([row("ae", "p0", "auprc", 0.5, "paper"), row("ae", "p1", "lesion_ml", 3.0)])
-    assert Column("", {"ae": number(rows, "auprc", "paper")}).text("ae") == "0.500 [1/2]"
+def test_a_patient_without_a_number_counts_as_wanted() -> None:
+    rows = [row("ae", "p0", "auprc", 0.5, "paper"), row("ae", "p1", "auprc", nan, "paper")]
+    assert Column("", cohort(rows, ae=1).numbers("auprc", "paper")).text("ae") == "0.500 [1/2]"
 
 
 def one(value: float, defined: int = 2, wanted: int = 2) -> Number:

@@ -5,7 +5,7 @@ from math import nan
 from pathlib import Path
 
 import pytest
-from cohort_rows import frame, row
+from cohort_rows import row, summary_of
 from scored_runs import Made, make, section
 
 from benchmark.storage.rows import Row
@@ -51,7 +51,7 @@ def response(*, matched: bool = False) -> Response:
         rows += under("none+match", 0.0, scored("ae", (0.75, 0.75)))
         rows += under("gamma+match", 0.5, scored("ae", (0.5, 0.75)))
         shifts = (*SHIFTS, Shift(matched=FLAT), *(replace(one, matched=FLAT) for one in SHIFTS))
-    return Response("lgg", frame(rows), "light", "lesion-val", {"ae": 1, "thresh": 1}, shifts)
+    return Response("lgg", summary_of(rows, ae=1, thresh=1), "light", "lesion-val", ["ae", "thresh"], shifts)
 
 
 def test_the_summary_says_what_each_shift_costs_frozen_and_re_tuned() -> None:
