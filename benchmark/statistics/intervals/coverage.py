@@ -1,6 +1,6 @@
 """Measured coverage: how often simulated intervals of about this size held the truth, from a committed table.
 
-`python -m benchmark.statistics.validation.measure` makes the table anew.
+`python tests/benchmark/statistics/measure_statistics.py` makes the table anew.
 """
 
 import csv
