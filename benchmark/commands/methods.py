@@ -62,9 +62,9 @@ def list_known(
 def show(name: OneMethod, as_json: AsJson = False, plugins: Plugins = None) -> None:
     """Show a method's data card, hyper-parameters, parameters and memory."""
     from benchmark.methods.describe import as_json as jsonable
-    from benchmark.methods.describe import lines, sheet
+    from benchmark.methods.describe import describe, lines
 
-    shown = sheet(_variant(name, plugins))
+    shown = describe(_variant(name, plugins))
     if as_json:
         typer.echo(json.dumps(jsonable(shown), indent=1))
         return
