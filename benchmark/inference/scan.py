@@ -16,21 +16,10 @@ from datasets.errors import BadValue
 from datasets.grid import load_case
 from datasets.io.atomic import write_json, written_whole
 from datasets.io.files import sha256
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, write_scaled, write_volume
+from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask
 from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
-from datasets.preparation.stripping import brain_of_stripped, check_brain
-from datasets.preparation.volume import (
-    Lattice,
-    Matrix,
-    Volume,
-    check_same_lattice,
-    mask_onto,
-    onto,
-    read_scan,
-    read_volume,
-    write_floats,
-    write_image,
-    write_mask,
-)
+from datasets.preparation.stripping import brain_of_stripped_scan, check_brain
 
 if TYPE_CHECKING:
     from benchmark.inference.settings import Inference
@@ -109,7 +98,7 @@ def predict_scan(scan: Path, name: str, detector: "Detector", request: Request, 
         _take_prepared(scan, name, request) if request.setup is None else _prepare(scan, name, request, request.setup)
     )
     (prediction,) = predict(detector, [on_grid.case], replace(inference, volumes=1), seed=request.seed)
-    brain = mask_onto(on_grid.brain, own, on_grid.to_grid)
+    brain = resample_mask(on_grid.brain, own, on_grid.to_grid)
     volumes = {"anomaly_map": _back(prediction.anomaly_map, on_grid, own) * brain}
     if prediction.reconstruction is not None:
         volumes["reconstruction"] = _back(prediction.reconstruction, on_grid, own) * brain
@@ -145,8 +134,8 @@ def _prepare(scan: Path, name: str, request: Request, setup: Setup) -> GridScan:
 def _case_of(name: str, prepared: PreparedScan, sequence: str, request: Request) -> Case:
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         image, mask = Path(folder) / "image.nii.gz", Path(folder) / "brain_mask.nii.gz"
-        write_image(image, Volume(prepared.images[sequence], prepared.lattice.affine))
-        write_mask(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
+        write_scaled(image, Volume(prepared.images[sequence], prepared.lattice.affine))
+        write_volume(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
         return _load(name, image, mask, request)
 
 
@@ -154,15 +143,15 @@ def _take_prepared(scan: Path, name: str, request: Request) -> GridScan:
     """A scan in the prepared space; without a mask, voxels above 0 are the brain."""
     image = read_scan(scan)
     if request.brain_mask is None:
-        brain = Volume(brain_of_stripped(image), image.affine)
+        brain = Volume(brain_of_stripped_scan(image), image.affine)
     else:
-        mask = read_volume(request.brain_mask)
+        mask = read_volume(request.brain_mask, as_stored=True)
         check_same_lattice(request.brain_mask, mask, scan, image.lattice)
         brain = Volume(np.asarray(mask.data > max(float(mask.data.max()), 0.0) / 2), image.affine)
     ml = check_brain(brain, (request.brain_mask or scan).name)
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         mask_path = Path(folder) / "brain_mask.nii.gz"
-        write_mask(mask_path, brain)
+        write_volume(mask_path, brain)
         case = _load(name, scan, mask_path, request)
     return GridScan(case, brain, np.eye(4), {"preparation": None, "brain_ml": round(ml, 2)})
 
@@ -172,7 +161,7 @@ def _load(name: str, image: Path, brain_mask: Path, request: Request) -> Case:
 
 
 def _back(volume: NDArray[np.float32], on_grid: GridScan, own: Lattice) -> NDArray[np.float32]:
-    return np.asarray(onto(Volume(volume, on_grid.case.affine), own, on_grid.to_grid, order=1), dtype=np.float32)
+    return np.asarray(resample(Volume(volume, on_grid.case.affine), own, on_grid.to_grid, order=1), dtype=np.float32)
 
 
 def _write(
@@ -185,8 +174,7 @@ def _write(
     for kind, data in (volumes | masks).items():
         path = request.out / f"{name}_{kind}.nii.gz"
         with written_whole(path) as beside:
-            write = write_mask if kind in masks else write_floats
-            write(beside, Volume(data, own.affine))
+            write_volume(beside, Volume(data, own.affine), None if kind in masks else np.float32)
         written.append(path)
     return written
 

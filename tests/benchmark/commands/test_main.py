@@ -26,6 +26,10 @@ pytestmark = pytest.mark.usefixtures("plugin")
         ("datasets", "patients"),
         ("metrics", "auprc"),
         ("protocols", "lesion-val"),
+        ("postprocessing", "light"),
+        ("shifts", "gamma"),
+        ("sections", "at-a-glance"),
+        ("formats", "html"),
     ],
 )
 def test_lists_have_names_and_titles_as_text_and_as_json(program: Program, kind: str, name: str) -> None:
@@ -63,7 +67,7 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
         ),
         (
             ("--postprocessing", "ligth"),
-            "No post-processing chain 'ligth'. Did you mean 'light'? Available: light, light-no-components",
+            "No post-processing 'ligth'. Did you mean 'light'? Available: light, none, paper",
         ),
         (("--rerun", "fialed"), "'fialed'. Did you mean 'failed'? Available: all, failed, missing."),
         (("--precision", "fp3"), "'fp3'. Did you mean 'fp32'? Available: bf16, fp16, fp32."),
@@ -76,7 +80,10 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
             ("--methods", "broken"),
             "Method 'broken' (package_that_is_not_installed:Detector, uadbench-tests 1.0) cannot",
         ),
-        (("--datasets", "broken"), "Dataset 'broken' (package_that_is_not_installed:COHORT) cannot be imported"),
+        (
+            ("--datasets", "broken"),
+            "Dataset 'broken' (package_that_is_not_installed:COHORT, uadbench-tests 1.0) cannot be imported",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -233,8 +240,8 @@ def undefined(path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "damage", "reason"),
     [
-        ("lesion_mask", shape_of_another, "got shape (16, 16, 11), wanted (16, 16, 12) as in"),
-        ("brain_mask", shape_of_another, "got shape (16, 16, 11), wanted (16, 16, 12) as in"),
+        ("lesion_mask", shape_of_another, "got shape (16, 16, 11), expected (16, 16, 12) as in"),
+        ("brain_mask", shape_of_another, "got shape (16, 16, 11), expected (16, 16, 12) as in"),
         ("lesion_mask", affine_of_another, "got affine"),
         ("t1", torn, "got a file that cannot be read"),
         ("t1", undefined, "got 1 voxels that are NaN or infinite"),

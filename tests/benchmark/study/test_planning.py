@@ -121,7 +121,10 @@ def test_a_cohorts_files_are_part_of_every_key(own_data: Path) -> None:
         ({"methods": "mean-distanse"}, "No method 'mean-distanse'. Did you mean 'mean-distance'"),
         ({"datasets": "patiens"}, "No dataset 'patiens'. Did you mean 'patients'"),
         ({"datasets": ","}, "--datasets: got ','"),
-        ({"datasets": "not-a-spec"}, r"'not-a-spec' \(cohorts:NOT_A_SPEC\): got str, wanted a DatasetSpec"),
+        (
+            {"datasets": "not-a-spec"},
+            r"'not-a-spec' \(cohorts:NOT_A_SPEC, uadbench-tests 1.0\): got str, expected a DatasetSpec",
+        ),
         ({"datasets": "broken"}, "cannot be imported: .*No module named"),
         ({"healthy": "patients"}, "--healthy patients: got no healthy train case"),
         ({"healthy": "volunters"}, "No dataset 'volunters'. Did you mean 'volunteers'"),

@@ -18,12 +18,12 @@ from benchmark.storage.maps import write_volume
 from benchmark.storage.run_record import record_cell
 from benchmark.study.cells import Cell, Cohort, Fit
 from benchmark.study.study import Study
-from datasets.case import Case, CaseFiles
+from datasets.case import Case, CaseFiles, shown_slice
 from datasets.cohorts.catalog import dataset
 from datasets.errors import MissingData
 from datasets.grid import load_case
 from datasets.spec import digest
-from reports.figures.map_gallery import Column, Shown, Strip, choose_cases, columns, draw, shown_slice, write_gallery
+from reports.figures.map_gallery import Column, Shown, Strip, choose_cases, columns, draw, write_gallery
 
 BRAIN = ellipsoid((7.5, 7.5, 5.5), (6.5, 6.0, 5.0))
 
