@@ -17,10 +17,10 @@ SEED_BYTES = 6  # of a stage's name
 
 @dataclass(frozen=True)
 class Volumes:
-    """Cases held at once on one device, each read once; 0.5 GB for 358 of the paper's grid.
+    """Cases held on one device; 0.5 GB for 358 on the paper's grid.
 
     Attributes:
-        images: `(N, 1, X, Y, Z)` float16, half the memory; in [0, 1] it errs by at most 2.5e-4.
+        images: `(N, 1, X, Y, Z)` float16, which halves the memory; in [0, 1] its error is at most 2.5e-4.
         brain_masks: `(N, 1, X, Y, Z)` bool.
         spacing: voxel edge in mm, that of the first case.
     """

@@ -182,13 +182,13 @@ def shifts() -> Listing:
 
 
 def sections() -> Listing:
-    from reports.sections.registry import SECTIONS
+    from reports.api import SECTIONS
 
     return _listed(SECTIONS, lambda one: {"title": one.title})
 
 
 def formats() -> Listing:
-    from reports.formats.registry import FORMATS
+    from reports.api import FORMATS
 
     return _listed(FORMATS, lambda one: {"title": one.title, "file": one.file})
 
