@@ -5,11 +5,10 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.metrics.lesionwise import STRATA, froc_point
+from benchmark.metrics.lesionwise import STRATA
 from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Cell
 from reports.figures.style import figure_at, legend_below, log_axis, places, style_of, tidy
@@ -29,9 +28,8 @@ EXPLAINED = (
     "lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
 )
 ALL_SIZES = "all"
-RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
-SHOWN = (("case", "dice"), ("case", "auprc"), ("lesion", "lesion_recall"))
-TITLES = {"case": "by the case's whole lesion volume", "lesion": "by the volume of each lesion"}
+SHOWN = (("mean", "dice"), ("mean", "auprc"), ("lesions", "lesion_recall"))
+TITLES = {"mean": "by the case's whole lesion volume", "lesions": "by the volume of each lesion"}
 NUMBERS = (
     "mean",
     "cases",
@@ -61,7 +59,7 @@ def detection(results: RunResults) -> str:
             draw_curves(pr, froc, list(results.whole.seeds), path)
             drawn.add(path)
             parts.append(f"![Precision-recall and FROC curves, {escape(name)}](figures/{path.name})")
-            parts += _froc_table(results, froc)
+            parts += _froc_table(results, name, chain)
         parts += sizes
     for stale in {*figures.glob("curves-*.svg")} - drawn:
         stale.unlink()
@@ -114,56 +112,52 @@ def _styled(lines: pd.DataFrame, methods: Sequence[str]) -> list[tuple[dict[str,
     return made
 
 
-def _froc_table(results: RunResults, froc: pd.DataFrame) -> list[str]:
-    """Share of lesions found at a few rates of false alarms, for whoever cannot see the curves."""
-    whole = froc[froc["stratum"] == ALL_SIZES]
-    if whole.empty:
+def _froc_table(results: RunResults, cohort: str, chain: str) -> list[str]:
+    """Share of lesions found at a few rates of false positives, for readers who cannot see the curves."""
+    lines = results.lesion[cohort].lines
+    lines = lines[(lines["kind"] == "lesions") & (lines["stratum"] == "") & (lines["postprocessing"] == chain)]
+    if lines.empty:
         return []
+    rates = list(dict.fromkeys(lines["group"]))
+    by = {(line["method"], line["group"]): line for _, line in lines.iterrows()}
     body = []
-    for method in (name for name in results.whole.seeds if name in set(whole["method"])):
-        seeds = [own for _, own in whole[whole["method"] == method].groupby("seed")]
-        lesions, scans = (int(seeds[0][name].max()) for name in ("lesions", "scans"))
-        cells = [_share(seeds, rate) for rate in RATES]
-        body.append([results.whole.label(method), f"{lesions} in {scans}", *cells])
-    headers = ["Lesions found at", "Lesions in scans", *(f"{rate:g} a scan" for rate in RATES)]
-    return [github_table(headers, body, 1)]
+    for method in (name for name in results.whole.seeds if (name, rates[0]) in by):
+        cells = [by[method, rate] for rate in rates]
+        counted = f"{cells[0]['n']:.0f} in {cells[0]['scans']:.0f}"
+        body.append([results.whole.label(method), counted, *(_share_text(one["mean"]) for one in cells)])
+    return [github_table(["Lesions found at", "Lesions in scans", *rates], body, 1)]
 
 
-def _share(seeds: Sequence[pd.DataFrame], allowed: float) -> str:
-    """Mean over seeds of the lesions found before the rate of false alarms first exceeds what is allowed."""
-    known = [
-        froc_point(own["false_alarms_a_scan"].to_numpy(), own["lesion_recall"].to_numpy(), allowed) for own in seeds
-    ]
-    mean = float(np.mean(known))
-    return MISSING if isnan(mean) else f"{mean:.2f}"
+def _share_text(share: float) -> str:
+    return MISSING if isnan(share) else f"{share:.2f}"
 
 
 def by_size(results: RunResults, cohort: str, chain: str) -> list[str]:
     """A picture of Dice against volume, then a table a metric; [] where there is neither."""
     ranking = ranking_of(results, cohort)
     protocol = ranking.first["protocol"] if ranking is not None else ""
-    lines = kept_lines(results, cohort, "strata")
-    lines = lines[(lines["postprocessing"] == chain) & lines["protocol"].isin(["", protocol])]
-    means = lines[(lines["of"] == "case") & (lines["metric"] == "dice")]
+    lines = results.lesion[cohort].lines
+    lines = lines[(lines["stratum"] != "") & (lines["postprocessing"] == chain)]
+    lines = lines[lines["protocol"].isin(["", protocol])]
+    means = lines[(lines["kind"] == "mean") & (lines["metric"] == "dice")]
     tables = [_stratum_table(*one, lines, results) for one in SHOWN]
     return [*_size_figure(results, cohort, chain, protocol, means), *filter(None, tables)]
 
 
-def _stratum_table(of: str, metric: str, lines: pd.DataFrame, results: RunResults) -> str:
-    own = lines[(lines["of"] == of) & (lines["metric"] == metric)]
+def _stratum_table(kind: str, metric: str, lines: pd.DataFrame, results: RunResults) -> str:
+    own = lines[(lines["kind"] == kind) & (lines["metric"] == metric)]
     if own.empty:
         return ""
-    unit = "patients" if of == "case" else "lesions"
+    unit = "patients" if kind == "mean" else "lesions"
     title = METRICS[metric].title if metric in METRICS else metric
-    told = f"**{title}** {TITLES[of]}; in brackets n of {unit}, means over training seeds."
-    return f"{told}\n\n{_means_by_stratum(results, own, of)}"
+    told = f"**{title}** {TITLES[kind]}; in brackets n of {unit}, means over training seeds."
+    return f"{told}\n\n{_means_by_stratum(results, own)}"
 
 
-def _means_by_stratum(results: RunResults, own: pd.DataFrame, of: str) -> str:
+def _means_by_stratum(results: RunResults, own: pd.DataFrame) -> str:
     strata = [name for name in STRATA if name in set(own["stratum"])]
-    counted = "patients" if of == "case" else "cases"
-    sizes = own.groupby("stratum")[counted].max()
-    means = own.groupby(["method", "stratum"])["mean"].mean()
+    sizes = {name: own.loc[own["stratum"] == name, "n"].max() for name in strata}
+    means = {(line["method"], line["stratum"]): line["mean"] for _, line in own.iterrows()}
     body = [
         [results.whole.label(method), *(_mean_text(means.get((method, stratum), float("nan"))) for stratum in strata)]
         for method in results.whole.seeds
@@ -186,7 +180,7 @@ def _size_figure(results: RunResults, cohort: str, chain: str, protocol: str, me
     if not protocol or dice.empty or sizes[sizes > 0].empty:
         path.unlink(missing_ok=True)
         return []
-    by_stratum = means.pivot_table(index="stratum", columns="method", values="mean", aggfunc="mean")
+    by_stratum = means.drop_duplicates(["stratum", "method"]).pivot(index="stratum", columns="method", values="mean")
     draw_sizes(dice, sizes, by_stratum, list(results.whole.seeds), path)
     told = "*A mark a case, seeds averaged; lines: each method's mean over a stratum's patients.*"
     return [f"![Dice of each case against its lesion volume, {escape(cohort)}](figures/{path.name})\n\n{told}"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from scored_runs import Made, make
 
+from benchmark.analysis.summaries.make import summarise
 from reports.model.run_results import read_results
 from reports.sections.detection import detection
 
@@ -21,6 +22,12 @@ def write(made: Made, name: str, header: str, lines: dict[int, list[str]]) -> No
     for cell in made.study.cells:
         text = "\n".join([header, *lines[cell.fit.seed]]) + "\n"
         (made.run.cell(cell) / f"{name}.csv").write_text(text, encoding="utf-8")
+    summarise_anew(made)
+
+
+def summarise_anew(made: Made) -> None:
+    (made.run.root / "summary.json").unlink(missing_ok=True)
+    summarise(made.run, None)
 
 
 FROC = "postprocessing,split,stratum,threshold,false_alarms_a_scan,lesion_recall,lesions,scans"
@@ -42,22 +49,24 @@ def test_lesions_found_are_read_off_at_a_few_rates_and_averaged_over_seeds(two_s
 
 
 def test_strata_stand_in_the_order_of_their_sizes_with_n(two_seeds: Made, plugin: None) -> None:
-    lines = [f"paper,{protocol},test,{stratum},dice,case,{mean},2,{n},0"
+    lines = [f"paper,{protocol},test,{stratum},lesion_recall,lesion,{mean},{n},2,0"
              for protocol, stratum, mean, n in (("lesion-val", ">=10 ml", 0.5, 1), ("lesion-val", "1-10 ml", 0.3, 2),
-                                                ("lesion-val", "all", 0.4, 2), ("oracle", "all", 0.9, 2))]  # fmt: skip
+                                                ("lesion-val", "all", 0.4, 3), ("oracle", "all", 0.9, 3))]  # fmt: skip
     write(two_seeds, "strata", STRATA, {0: lines, 1: lines})
     text = detection(read_results(two_seeds.run))
-    part = text[text.index("**Dice** by the case's whole lesion volume") :]
+    part = text[text.index("by the volume of each lesion") :]
     header = next(line for line in part.splitlines() if line.startswith("| Method"))
     cells = [cell.strip() for cell in header.strip("|").split("|")]
-    assert cells == ["Method", "all [2]", "1-10 ml [2]", "\\>=10 ml [1]"]
+    assert cells == ["Method", "all [3]", "1-10 ml [2]", "\\>=10 ml [1]"]
     assert "0.900" not in part.split("\n\n")[1]
+    assert "**Dice** by the case's whole lesion volume; in brackets n of patients" in text
 
 
 def test_without_curves_there_is_no_section(two_seeds: Made, plugin: None) -> None:
     for cell in two_seeds.study.cells:
         for name in ("pr", "froc", "strata"):
             (two_seeds.run.cell(cell) / f"{name}.csv").unlink(missing_ok=True)
+    summarise_anew(two_seeds)
     text = detection(read_results(two_seeds.run))
     assert "Lesions found at" not in text
     assert "curves-" not in text
