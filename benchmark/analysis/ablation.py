@@ -1,4 +1,4 @@
-"""What each step of a post-processing chain is worth: the chain once without it, under a threshold of its own."""
+"""What each step of a post-processing is worth: the pipeline once without it, under a threshold of its own."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,12 +16,12 @@ OUTSIDE = "outside the box"
 
 
 def ablated(scoring: Scoring, endpoint: Endpoint) -> Scoring:
-    """The same with every chain also without each of its steps, and with what the table needs."""
-    chains = [name for chain in scoring.postprocessing for name in (chain, *_parts(chain).values())]
+    """The same with every pipeline also without each of its steps, and with what the table needs."""
+    pipelines = [name for whole in scoring.postprocessing for name in (whole, *_parts(whole).values())]
     protocols = dict.fromkeys([*scoring.protocols, endpoint.protocol])
     metrics = dict.fromkeys([*scoring.metrics, METRIC])
     return replace(
-        scoring, postprocessing=tuple(dict.fromkeys(chains)), protocols=tuple(protocols), metrics=tuple(metrics)
+        scoring, postprocessing=tuple(dict.fromkeys(pipelines)), protocols=tuple(protocols), metrics=tuple(metrics)
     )
 
 
@@ -89,6 +89,6 @@ def _cut_off(run: Comparable, dataset: str, split: str, pipeline: str) -> Iterat
         yield run.line(choice, "", share, kind="ablation", group=OUTSIDE, n=means["lesion_ml"].n)
 
 
-def _parts(chain: str) -> dict[str, str]:
+def _parts(pipeline: str) -> dict[str, str]:
     """The names of a pipeline without each of its steps, by the step."""
-    return {step: part.name for step, part in pipeline_named(chain).without_each_step().items()}
+    return {step: part.name for step, part in pipeline_named(pipeline).without_each_step().items()}

@@ -33,7 +33,7 @@ def compare(
 ) -> None:
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
     from benchmark.analysis.compare_methods import Comparable, pooled
-    from benchmark.analysis.summaries.make import add_standings
+    from benchmark.analysis.summaries.make import add_standings, summarise
     from benchmark.statistics.panel import QUESTIONS
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
@@ -51,6 +51,8 @@ def compare(
         found = pooled(standings, question, a, b)
         if found is not None:
             typer.echo(fill(pooled_text(found, question), WIDTH, break_on_hyphens=False) + "\n")
+    if out is None:
+        summarise(comparable.run, None)
     table = add_standings(comparable, standings, out or folder)
     typer.echo(f"All pairs: {table}\nPicture: {_draw(standings, a, b, out or folder)}")
 
@@ -118,6 +120,7 @@ def multiverse(
     """Rank the methods under every choice of a fixed list; describe how far the rankings agree, test nothing."""
     from benchmark.analysis.compare_methods import Comparable, normalisation_of
     from benchmark.analysis.multiverse import multiverse_text, multiverses, universe_lines
+    from benchmark.analysis.summaries.make import summarise
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.statistics.rank_stability import read_choices
     from benchmark.storage.folder import open_run
@@ -135,6 +138,8 @@ def multiverse(
         for text in multiverse_text(each):
             typer.echo(fill(text, WIDTH, break_on_hyphens=False))
         typer.echo("")
+    if out is None:
+        summarise(runs[next(iter(runs))].run, None)
     path = summary_path(out or folders[0])
     add_lines(path, SummaryLine, list(universe_lines(found, runs)), ("kind",))
     typer.echo(f"Described, not tested: the universes share patients and maps.\nAll universes: {path}")
@@ -148,7 +153,9 @@ def calibrate(
         str, typer.Option(help="Healthy cohort of one site whose maps the run keeps: its name, or its folder.")
     ],
     alpha: Annotated[float, typer.Option(help="Share of healthy scans that may raise any alarm.")] = 0.05,
-    postprocessing: Annotated[str, typer.Option(help="The chain that alarms go through.")] = "light",
+    postprocessing: Annotated[
+        str | None, typer.Option(help="Post-processing of the maps; default: what one would deploy.")
+    ] = None,
     p_maps: Annotated[
         bool, typer.Option("--p-maps", help="Write a map of voxel p-values of every other scan, too.")
     ] = False,
@@ -165,23 +172,25 @@ def calibrate(
         split_text,
     )
     from benchmark.analysis.compare_methods import Comparable
-    from benchmark.postprocessing.pipelines import pipeline_named
+    from benchmark.analysis.summaries.make import summarise
+    from benchmark.postprocessing.pipelines import DEPLOYED, pipeline_named
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import reopen
     from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
 
-    pipeline = pipeline_named(postprocessing)
+    pipeline = DEPLOYED if postprocessing is None else pipeline_named(postprocessing)
     run = open_run(folder)
     study = reopen(run, data)
     name = check_folder(study, healthy)
     maps = (out or folder / "calibration" / name) / "p-maps" if p_maps else None
     found = list(calibrate_run(run, study, name, pipeline, alpha=alpha, p_maps=maps))
-    typer.echo(fill(guarantee_text(found[0], name, postprocessing), WIDTH) + "\n")
+    typer.echo(fill(guarantee_text(found[0], name, pipeline.name), WIDTH) + "\n")
     typer.echo(power_table(found))
     typer.echo("\n" + fill(split_text(found, name, alpha), WIDTH, break_on_hyphens=False))
+    summarise(run, data)
     comparable = Comparable(run, read_endpoint())
-    lines = [line for one in found for line in calibration_lines(comparable, one, name, postprocessing)]
+    lines = [line for one in found for line in calibration_lines(comparable, one, name, pipeline.name)]
     add_lines(summary_path(folder), SummaryLine, lines, ("kind", "protocol", "postprocessing"))
     typer.echo(f"\nThresholds: {summary_path(folder)}" + (f"\np-maps: {maps}" if maps else ""))
 

@@ -21,7 +21,7 @@ Chains = Annotated[
 Protocols = Annotated[
     str | None,
     typer.Option(
-        "--protocols", help="Threshold protocols; default: lesion-val, healthy-fpr-1 and oracle, or those of the run."
+        "--protocols", help="Threshold protocols; default: three that most studies need, or those of the run."
     ),
 ]
 Metrics = Annotated[
@@ -49,6 +49,7 @@ def evaluate(
     """Recompute every row of a run from its kept maps, without inference."""
     from benchmark.analysis.ablation import ablated, ablation_lines, ablation_text
     from benchmark.analysis.compare_methods import Comparable
+    from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.score_cells import evaluate_study
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
@@ -63,6 +64,7 @@ def evaluate(
     failed = evaluate_study(reopen(run, data), run, scoring)
     print_line(f"Rows: {run.root / 'rows.csv'}")
     if ablation is not None:
+        summarise(run, data)
         lines = list(ablation_lines(Comparable(run, endpoint)))
         add_lines(summary_path(run.root), SummaryLine, lines, ("kind",))
         print_line(f"{ablation_text(lines)}\n\nTable: {summary_path(run.root)}")
