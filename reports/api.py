@@ -1,4 +1,4 @@
-"""What the command line asks of reports: a run's report, texts for the terminal, a picture of a pair, a leaderboard."""
+"""What the command line asks of reports: reports and their parts, texts for the terminal, a picture, a leaderboard."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +13,11 @@ from reports.leaderboard.results import LeaderboardResults
 from reports.leaderboard.site import write_site
 from reports.sections.implants import audiogram_text
 from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text
+from reports.sections.registry import SECTIONS
 
 __all__ = [
     "FORMATS",
+    "SECTIONS",
     "LeaderboardResults",
     "PairDifferences",
     "audiogram_text",

@@ -68,9 +68,9 @@ def list_known(
 def show(name: OneMethod, as_json: AsJson = False, plugins: Plugins = None) -> None:
     """Show a method's data card, hyper-parameters, parameters and memory."""
     from benchmark.methods.describe import as_json as jsonable
-    from benchmark.methods.describe import lines, sheet
+    from benchmark.methods.describe import describe, lines
 
-    shown = sheet(_variant(name, plugins))
+    shown = describe(_variant(name, plugins))
     if as_json:
         typer.echo(json.dumps(jsonable(shown), indent=1))
         return
@@ -182,13 +182,13 @@ def shifts() -> Listing:
 
 
 def sections() -> Listing:
-    from reports.sections.registry import SECTIONS
+    from reports.api import SECTIONS
 
     return _listed(SECTIONS, lambda one: {"title": one.title})
 
 
 def formats() -> Listing:
-    from reports.formats.registry import FORMATS
+    from reports.api import FORMATS
 
     return _listed(FORMATS, lambda one: {"title": one.title, "file": one.file})
 
@@ -207,6 +207,8 @@ LISTS: Mapping[str, Callable[[], Listing]] = {
 
 def _listed(registry: "Registry[Item]", describe: Callable[[Item], dict[str, object]]) -> Listing:
     """Every object of a registry; one that cannot be used says so in its title, a plugin's where it comes from."""
+    for line in registry.refused():
+        typer.echo(f"Warning: {line}", err=True)
     lines: Listing = []
     for name in registry:
         entry = registry.entry(name)

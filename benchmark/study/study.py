@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.methods.hyperparameters import Variant
 from benchmark.study.cells import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
+from datasets.grid import PUBLISHED
 from datasets.shifts import Shift
 from datasets.splits import learning_split
 
@@ -33,7 +34,7 @@ class Request:
     data: Path
     healthy: str | None = None
     sequence: str | None = None
-    preset: str = "paper"
+    preset: str = PUBLISHED
     seeds: str = "0"
     precision: Precision = "fp32"
     splits: tuple[Split, ...] = ("val", "test")
