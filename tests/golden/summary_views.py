@@ -33,7 +33,8 @@ def standings(lines: Sequence[Line]) -> Iterator[Line]:
         if line["order"] != "0":
             failed = line["interval"].startswith(NO_INTERVAL)
             why = line["interval"].removeprefix(NO_INTERVAL).removeprefix(": ") if failed else ""
-            yield _recorded(STANDINGS, line, decides=str(int(line["order"] == "1")), why_none=why,
+            ranks = {name: line[name].removesuffix(".0") for name in ("rank_low", "rank_high")}
+            yield _recorded(STANDINGS, line, **ranks, decides=str(int(line["order"] == "1")), why_none=why,
                             interval="" if failed else line["interval"])  # fmt: skip
 
 
