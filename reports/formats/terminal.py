@@ -13,7 +13,6 @@ from reports.model.numbers import Place
 from reports.model.ranking import Headline, domain, headline_chains, headlines, healthy_protocol
 from reports.model.run_results import RunResults, cohort_title, read_results
 from reports.sections.at_a_glance import short_columns, short_lead
-from reports.sections.cohort_tables import ranked
 from reports.sections.columns import Column, cells, headings
 from reports.sections.notes import badges, notes
 from reports.sections.shifts import worst_shifts
@@ -59,7 +58,7 @@ def _title(results: RunResults, name: str, first: Headline) -> str:
 
 def _table(cohort: CohortResults, first: Headline) -> str:
     lead, columns = short_lead(cohort), short_columns(cohort, first)
-    body = [[plain(cell) for cell in line] for line in cells(ranked(cohort, first.chain), lead, columns)]
+    body = [[plain(cell) for cell in line] for line in cells(cohort.ordered, lead, columns)]
     return _narrow(headings(lead, columns), body, len(lead))
 
 

@@ -19,7 +19,6 @@ from reports.model.ranking import (
     ranking_of,
 )
 from reports.model.run_results import RunResults, cohort_title
-from reports.sections.cohort_tables import ranked
 from reports.sections.columns import Column, Lead, markdown_table, metric_column, seconds_column
 
 LEGEND = (
@@ -47,7 +46,7 @@ def _cohort(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
         first = headlines(results, cohort)[0]
         threshold = f"threshold `{escape(first.protocol)}`" if first.protocol else "no threshold"
         told = f"**{cohort_title(name)}**: post-processing `{first.chain}`, {threshold}.{caution}"
-        return [told, markdown_table(ranked(cohort, first.chain), short_lead(cohort), short_columns(cohort, first))]
+        return [told, markdown_table(cohort.ordered, short_lead(cohort), short_columns(cohort, first))]
     said = answer(cohort, ranking)
     told = f"**{cohort_title(name)}**, {_patients(cohort)}. {said}".rstrip() + caution
     return [f"{told} {choice_told(ranking)}.", standing_table(cohort, ranking)]
@@ -55,15 +54,7 @@ def _cohort(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
 
 def standing_table(cohort: CohortResults, ranking: Ranking) -> str:
     """A line a method by its ranks, and below them what has no rank and the perfect map."""
-    return markdown_table(
-        standing_order(cohort, ranking), standing_lead(cohort, ranking), standing_columns(cohort, ranking)
-    )
-
-
-def standing_order(cohort: CohortResults, ranking: Ranking) -> list[Hashable]:
-    """By rank sets, ties by the mean; where nothing is ranked in the study's order; the perfect map last."""
-    rest = [method for method in cohort.seeds if method not in ranking.ranks and method not in cohort.labelled]
-    return [*ranking.ranks, *rest, *cohort.labelled, PERFECT_MAP]
+    return markdown_table(cohort.ordered, standing_lead(cohort, ranking), standing_columns(cohort, ranking))
 
 
 def standing_lead(cohort: CohortResults, ranking: Ranking) -> Lead[Hashable]:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from math import isnan
 
-import numpy as np
-
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
 from reports.model.cohort_results import CohortResults
@@ -36,7 +34,7 @@ def leaderboards(results: RunResults) -> str:
         return ""
     parts = [results.heading("Leaderboards"), LEGEND]
     for name, cohort in results.lesion.items():
-        order = "Sorted by AUPRC." if cohort.testable else "In the order of the study."
+        order = "As they are ranked." if cohort.testable else "In the order of the study."
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         for first in headlines(results, cohort):
             ranking = ranking_under(results, name, "dice", first.chain, first.protocol)
@@ -74,7 +72,7 @@ def field_of_view(results: RunResults) -> str:
 
 
 def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranking | None = None) -> str:
-    """A line a method in the order of `ranked`, the perfect map below all; numbers of lesion cases.
+    """A line a method, the perfect map below all; numbers of lesion cases.
 
     Args:
         ranking: the Dice under the same choice with intervals and ranks; None where it is not summarised.
@@ -100,7 +98,7 @@ def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranki
     if max(cohort.seeds.values()) > 1:
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(cohort, str(method))
         lead["Dice over seeds"] = lambda method: _range(dice.numbers[method].seeds)
-    return markdown_table(ranked(cohort, chain), lead, columns)
+    return markdown_table(cohort.ordered, lead, columns)
 
 
 def _plugin_columns(cohort: CohortResults, pipeline: str, protocol: str) -> list[Column]:
@@ -129,18 +127,6 @@ def _interval_and_rank(dice: Column, ranking: Ranking | None) -> list[Column]:
     ranks = {line: ranking.rank_text(str(line)) for line in lines}
     title = f"{100 * ranking.first['level']:.0f} % interval"
     return [Column(title, dice.numbers, texts=blank | intervals), Column("Rank", dice.numbers, texts=blank | ranks)]
-
-
-def ranked(cohort: CohortResults, chain: str) -> list[Hashable]:
-    """The methods, best AUPRC first and those without one last; below them what uses labels, then the perfect map.
-
-    Where there are too few patients to rank them by, methods stand in the order of the study.
-    """
-    areas, labelled = cohort.numbers("auprc", chain), cohort.labelled
-    methods: list[Hashable] = [method for method in cohort.seeds if method not in labelled]
-    if cohort.testable:
-        methods.sort(key=lambda method: -areas[method].value if areas[method].defined else np.inf)
-    return [*methods, *labelled, PERFECT_MAP]
 
 
 def dice_table(cohort: CohortResults, chains: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
@@ -197,4 +183,4 @@ def lesion_table(cohort: CohortResults, chain: str, protocol: str) -> str:
     whole = [name for name in ("froc", "froc_at_1", "oracle_dice") if name in there]
     columns += [metric_column(cohort, metric_title(name), name, chain) for name in whole]
     columns = [replace(one, higher_is_better=None) if one.title.endswith(NEVER_RANKED) else one for one in columns]
-    return markdown_table(ranked(cohort, chain), {"Method": cohort.label}, columns) if columns else ""
+    return markdown_table(cohort.ordered, {"Method": cohort.label}, columns) if columns else ""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from benchmark.metrics import METRICS
 from reports.figures.style import COLOURS, figure_at, tidy
 from reports.markup.markdown import escape, folded, github_table
-from reports.model.cohort_results import CohortResults
+from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults
 from reports.model.numbers import PERFECT_MAP
-from reports.model.ranking import RECIPE, WEIGHTS, Ranking, choice_told, ranking_of
+from reports.model.ranking import Ranking, choice_told, ranking_of
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import SIGNS
 
@@ -21,7 +21,7 @@ LEGEND = (
     f"Mean paired difference, line less column: {SIGNS['better']} the line is better, {SIGNS['worse']} it is worse, "
     f"{SIGNS['equivalent']} equivalent (surely within the margin), {SIGNS['not separable']} not separable, "
     f"`{SIGNS['not testable']}` not testable. Tests are paired by patient and corrected for all pairs of the cohort; "
-    "every number of them is in `summaries/comparisons.csv`."
+    "every number of them is in `comparisons.csv`."
 )
 
 

@@ -6,6 +6,8 @@ from public_names import Line
 
 from datasets.simulation.implants import host_cohort
 
+UNIVERSE = ("dataset", "metric", "postprocessing", "protocol", "normalisation", "seed")
+ABLATION = ("dataset", "split", "postprocessing", "method")
 MATCHED, RETUNED, NO_INTERVAL = "+match", "@shifted", "no interval"
 STANDINGS = (
     "dataset", "split", "metric", "postprocessing", "protocol", "endpoint", "decides", "question", "method", "n",
@@ -31,7 +33,8 @@ def standings(lines: Sequence[Line]) -> Iterator[Line]:
         if line["order"] != "0":
             failed = line["interval"].startswith(NO_INTERVAL)
             why = line["interval"].removeprefix(NO_INTERVAL).removeprefix(": ") if failed else ""
-            yield _recorded(STANDINGS, line, decides=str(int(line["order"] == "1")), why_none=why,
+            ranks = {name: line[name].removesuffix(".0") for name in ("rank_low", "rank_high")}
+            yield _recorded(STANDINGS, line, **ranks, decides=str(int(line["order"] == "1")), why_none=why,
                             interval="" if failed else line["interval"])  # fmt: skip
 
 
@@ -62,6 +65,70 @@ def areas(lines: Sequence[Line]) -> Iterator[Line]:
                 side=line["group"], levels=str(_levels(lines, line)), mean=mean, change=line["mean"],
                 unshifted=repr(float(mean) - float(line["mean"])),
             )  # fmt: skip
+
+
+def multiverse(lines: Sequence[Line]) -> Iterator[Line]:
+    universes: dict[tuple[str, ...], dict[str, str]] = {}
+    taus = {}
+    for line in lines:
+        scaled = line["grid"].rpartition(", ")[2]
+        seed = line["group"].removeprefix("seed ") or "mean"
+        place = (*(line[name] for name in ("dataset", "metric", "postprocessing", "protocol")), scaled, seed)
+        if line["kind"] == "universe":
+            universes.setdefault(place, {})[line["method"]] = line["mean"]
+        elif line["kind"] == "universe tau":
+            taus[place] = f"{float(line['mean']):.4f}" if line["mean"] else ""
+    for place, means in universes.items():
+        best = max(map(float, means.values()))
+        first = " ".join(method for method, mean in means.items() if float(mean) == best)
+        named = zip(UNIVERSE, place, strict=True)
+        yield {**dict(named), "tau": taus[place], "first": first, **means}
+
+
+def ablation(lines: Sequence[Line]) -> Iterator[Line]:
+    own = [line for line in lines if line["kind"] == "ablation"]
+    groups = list(dict.fromkeys(line["group"] for line in own if line["method"]))
+    outside = {line["postprocessing"]: line["mean"] for line in own if not line["method"]}
+    for place in dict.fromkeys(tuple(line[name] for name in ABLATION) for line in own if line["method"]):
+        mine = {line["group"]: line for line in own if tuple(line[name] for name in ABLATION) == place}
+        means = {group: mine[group]["mean"] if group in mine else "" for group in groups}
+        patients = str(max(int(line["n"]) + int(line["left_out"]) for line in mine.values()))
+        named = zip(("dataset", "split", "chain", "method"), place, strict=True)
+        yield {**dict(named), **means, "patients": patients, "outside the box": outside[place[2]]}
+
+
+def calibration(lines: Sequence[Line]) -> Iterator[Line]:
+    """A fit's lines come together: its threshold, what that promises, then cohort by cohort, each from `alarm` on."""
+    start: Line = {}
+    power: dict[str, Line] = {}
+    for line in (line for line in lines if line["kind"] == "calibration"):
+        alpha, _, site = line["protocol"].removeprefix("conformal-").partition(":")
+        if power and line["metric"] in ("threshold", "alarm"):
+            yield {**start, **_power(power)}
+            power = {}
+        if line["metric"] == "threshold":
+            start = {"method": line["method"], "seed": line["group"].removeprefix("seed "),
+                     "postprocessing": line["postprocessing"], "alpha": alpha, "scans": line["n"],
+                     "rank": "", "guaranteed": "", "threshold": line["mean"]}  # fmt: skip
+        elif line["dataset"] == site:
+            scans = int(start["scans"])
+            start |= {"rank": str(round((scans + 1) * (1 - float(line["mean"])))), "guaranteed": line["mean"]}
+        else:
+            power[line["metric"]] = line
+    if power:
+        yield {**start, **_power(power)}
+
+
+def _power(told: Mapping[str, Line]) -> Line:
+    alarm, hit = told["alarm"], told.get("hit")
+    counts = {"dataset": alarm["dataset"], "people": alarm["n"], "with_lesion": hit["n"] if hit else "0",
+              "alarmed": _counted(alarm), "hit": _counted(hit) if hit else "0"}  # fmt: skip
+    shares = {name: told[name]["mean"] if name in told else "" for name in ("dice", "recall", "voxel_recall")}
+    return {**counts, **shares}
+
+
+def _counted(line: Line) -> str:
+    return str(round(float(line["mean"]) * int(line["n"])))
 
 
 VIEWS: Mapping[str, Callable[[Sequence[Line]], Iterator[Line]]] = {
