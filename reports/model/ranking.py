@@ -24,7 +24,7 @@ OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
 
 @dataclass(frozen=True)
 class Ranking:
-    """Lines of `standings.csv` of one cohort, and of `comparisons.csv` under the same choice.
+    """Lines of `summary.csv` of one cohort, and of `comparisons.csv` under the same choice.
 
     Attributes:
         lines: of both questions.
