@@ -6,6 +6,7 @@ The package is the code of `docs/extending.md`, block by block.
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,6 +190,23 @@ def test_a_run_scored_anew_without_what_is_added_may_stand_on_a_board(
     after = built_in_rows(again)
     assert len(after) > 20
     assert after.items() <= before.items()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_a_run_whose_scoring_is_gone_names_the_package(
+    run: Path, package: Path, program: Program, tmp_path: Path, command: str
+) -> None:
+    """The package of before has lost its metric, protocol and post-processing."""
+    site = shutil.copytree(package, tmp_path / "site")
+    points = site / "uadbench_page-3.1.dist-info" / "entry_points.txt"
+    groups = re.split(r"\n(?=\[)", points.read_text())
+    gone = tuple(f"[uadbench.{kind}]" for kind in ("metrics", "protocols", "postprocessing"))
+    points.write_text("\n".join(group for group in groups if not group.startswith(gone)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.path", [str(site), *(place for place in sys.path if Path(place) != package)])
+        line = refused(program(command, run))
+    assert re.search(r"this run was scored with '[\w-]+' of uadbench-page 3.1, which is not installed here", line)
+    assert line.endswith("python -m pip install uadbench-page==3.1")
 
 
 def built_in_rows(run: Path) -> dict[tuple[str, ...], str]:
