@@ -2,14 +2,14 @@
 
 import numpy as np
 
+ALL_SIZES = "all"
 STRATA = {
-    "all": (0.0, np.inf),
+    ALL_SIZES: (0.0, np.inf),
     "<0.1 ml": (0.0, 0.1),
     "0.1-1 ml": (0.1, 1.0),
     "1-10 ml": (1.0, 10.0),
     ">=10 ml": (10.0, np.inf),
 }
-
 """Sizes of lesions, from and below so many ml."""
 
 

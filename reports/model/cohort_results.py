@@ -1,17 +1,40 @@
-"""CohortResults: the rows of one cohort, and the numbers of every method in them."""
+"""CohortResults: what a run has of one cohort, and every method's numbers as `summary.csv` holds them."""
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import nan
 
 import pandas as pd
 
+from benchmark.statistics.panel import Choice, mean_of_known, panels
 from benchmark.storage.fits import LABELS
+from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
-from reports.model.numbers import PERFECT_MAP, Number, Statistic, number, of_cases
 
+PERFECT_MAP = "perfect-map"
+NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "lowest_seed", "highest_seed")
 TESTABLE = 6
 """Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of one method.
+
+    Attributes:
+        value, sd: mean over patients and training seeds, and spread over patients; NaN where undefined.
+        defined, wanted: patients that have it under every seed, of those that should; none wanted means missing.
+        seeds: training seeds that have it; lowest_seed, highest_seed: of their means.
+    """
+
+    value: float = nan
+    sd: float = nan
+    defined: int = 0
+    wanted: int = 0
+    seeds: int = 0
+    lowest_seed: float = nan
+    highest_seed: float = nan
 
 
 @dataclass(frozen=True)
@@ -19,14 +42,16 @@ class CohortResults:
     """What the tables of one cohort are made of.
 
     Attributes:
-        rows, timing: of one cohort and one split, as `read_rows` gives them.
-        seeds: how many training seeds each method was to have, in the order of the study.
+        rows: of single cases, in one split, and numbers of the whole cohort; only pictures of patients, counts and
+            flags are read from them.
+        lines: of `summary.csv`, the means over the same cases, and the costs.
+        seeds: how many training seeds were planned for each method, in the order of the study.
         floors: the methods that any other has to beat.
         supervision: what each method's map has seen, of its data card; nothing of a method without one.
     """
 
     rows: pd.DataFrame
-    timing: pd.DataFrame
+    lines: pd.DataFrame
     seeds: Mapping[str, int]
     floors: Collection[str] = ()
     supervision: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +84,7 @@ class CohortResults:
         return [f"**{self.caution}**"] if self.caution else []
 
     def of(self, method: Hashable) -> pd.DataFrame:
+        """The rows of one method."""
         return self._by_method.get(method, self.rows[:0])
 
     @cached_property
@@ -74,30 +100,56 @@ class CohortResults:
         """All words that qualify any row of a method."""
         return {method: " ".join(rows["flags"].unique()) for method, rows in self._by_method.items()}
 
-    def numbers(
-        self, metric: str, chain: str = "", protocol: str = "", statistic: Statistic = pd.Series.mean
-    ) -> dict[Hashable, Number]:
-        """A metric of every method and, last, of the perfect map, which knows no protocol."""
-        numbers: dict[Hashable, Number] = {
-            method: number(self.of(method), metric, chain, protocol, statistic=statistic, seeds=self.seeds[method])
-            for method in self.seeds
-        }
-        return numbers | {PERFECT_MAP: number(self.of(PERFECT_MAP), metric, chain, statistic=statistic)}
+    @property
+    def metrics(self) -> set[str]:
+        """Those that any method has a number of."""
+        return set(self.lines.loc[self.lines["n"] > 0, "metric"])
 
-    def scan_number(
-        self, method: str, metric: str, chain: str, protocol: str, statistic: Statistic = pd.Series.mean
-    ) -> Number:
-        """The same of one method, the scan being the unit."""
-        rows, seeds = self.of(method), self.seeds[method]
-        return number(rows, metric, chain, protocol, statistic=statistic, unit="case_id", seeds=seeds)
+    def numbers(
+        self, metric: str, pipeline: str = "", protocol: str = "", kind: str = "mean"
+    ) -> dict[Hashable, Number]:
+        """A metric of every method and, last, of the perfect map, which knows no protocol.
+
+        Args:
+            kind: "mean", also for what a whole cohort has one number of, or a further statistic of `summary.csv`.
+        """
+        choices = {**dict.fromkeys(self.seeds, protocol), PERFECT_MAP: ""}
+        return {
+            method: self._numbers.get((method, metric, pipeline, threshold, kind), Number())
+            for method, threshold in choices.items()
+        }
+
+    @cached_property
+    def _numbers(self) -> Mapping[tuple[str, ...], Number]:
+        """By method, metric, pipeline, threshold and kind."""
+        keys = self.lines[["method", "metric", "postprocessing", "protocol", "kind"]].replace(
+            {"kind": {"cohort": "mean"}}
+        )
+        return dict(zip(keys.itertuples(index=False, name=None), numbers_of(self.lines), strict=True))
 
     def seconds(self) -> dict[Hashable, Number]:
-        """Medians, since the first volumes warm the device up; the perfect map takes no time."""
-        times: dict[Hashable, Number] = {}
-        for method, seeds in {**self.seeds, PERFECT_MAP: 1}.items():
-            rows = self.timing[self.timing["method"] == method]
-            times[method] = number(rows, "seconds", statistic=pd.Series.median, unit="case_id", seeds=seeds)
-        return times
+        """Of mapping a volume, the median; the perfect map takes no time."""
+        return self.numbers("seconds", kind="median")
+
+    def by_case(self, metric: str, pipeline: str = "", protocol: str = "") -> pd.DataFrame:
+        """Each case's number, a line a case and a column a method, training seeds averaged."""
+        own = select(of_cases(self.rows), metric, pipeline, protocol)
+        own = own[own["method"].isin(list(self.seeds))]
+        if own.empty:
+            return pd.DataFrame()
+        first = own.iloc[0]
+        place = (first["dataset"], metric, pipeline, protocol, first["split"])
+        planned = {
+            str(name): sorted({int(seed) for seed in rows["seed"]}) for name, rows in own.groupby("method", sort=False)
+        }
+        try:
+            found = panels(own.assign(subject_id=own["case_id"]), Choice(*place), planned)
+        except MissingData:
+            return pd.DataFrame()
+        columns = {
+            name: pd.Series(mean_of_known(one.values, axis=1), index=list(one.patients)) for name, one in found.items()
+        }
+        return pd.DataFrame(columns).dropna(how="all")
 
     def label(self, method: Hashable) -> str:
         """The name as Markdown with its badges: floor, single seed, missing seeds, leak and the like."""
@@ -129,3 +181,35 @@ class CohortResults:
         if not cases:
             return MISSING
         return str(subjects) if subjects == cases else f"{subjects} ({cases} scans)"
+
+
+def numbers_of(lines: pd.DataFrame) -> list[Number]:
+    """A number for each line of `summary.csv`."""
+    return [
+        Number(mean, sd, int(n), int(n + left_out), int(seeds), lowest, highest)
+        for mean, sd, n, left_out, seeds, lowest, highest in zip(*(lines[name] for name in NUMBERS), strict=True)
+    ]
+
+
+def select(rows: pd.DataFrame, metric: str, pipeline: str = "", protocol: str = "") -> pd.DataFrame:
+    chosen = (rows["metric"] == metric) & (rows["postprocessing"] == pipeline) & (rows["protocol"] == protocol)
+    return rows[chosen]
+
+
+def of_cases(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that belong to single cases; not thresholds and pooled metrics."""
+    return rows[rows["case_id"] != ""]
+
+
+def lesion_cases(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of cases that have a lesion, and those of no single case."""
+    return rows[rows["case_id"].isin(_with_lesion(rows)) | (rows["case_id"] == "")]
+
+
+def healthy_cases(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of cases without lesion, and those of no single case."""
+    return rows[~rows["case_id"].isin(_with_lesion(rows))]
+
+
+def _with_lesion(rows: pd.DataFrame) -> "pd.Series[str]":
+    return rows.loc[rows["metric"].isin(["lesion_ml", "dice"]), "case_id"]

@@ -9,11 +9,11 @@ import pandas as pd
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
+from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.study.protocols import protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import CohortResults
-from reports.model.numbers import select
 from reports.model.run_results import RunResults
 
 RECIPE, WEIGHTS = "this recipe", "these weights"
@@ -23,7 +23,7 @@ OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
 
 @dataclass(frozen=True)
 class Ranking:
-    """Lines of `standings.csv` of one cohort, and of `comparisons.csv` under the same choice.
+    """Lines of `summary.csv` of one cohort, and of `comparisons.csv` under the same choice.
 
     Attributes:
         lines: of both questions.
@@ -118,11 +118,11 @@ def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
     return None if lines.empty else _ranking(results, lines)
 
 
-def ranking_under(results: RunResults, cohort: str, metric: str, chain: str, protocol: str) -> Ranking | None:
+def ranking_under(results: RunResults, cohort: str, metric: str, pipeline: str, protocol: str) -> Ranking | None:
     """The same under another choice that is summarised."""
     lines = results.summary.standings
     chosen = (lines["dataset"] == cohort) & (lines["metric"] == metric)
-    lines = lines[chosen & (lines["postprocessing"] == chain) & (lines["protocol"] == protocol)]
+    lines = lines[chosen & (lines["postprocessing"] == pipeline) & (lines["protocol"] == protocol)]
     return None if lines.empty else _ranking(results, lines)
 
 
@@ -152,42 +152,50 @@ class Headline:
         why: the choice and its reason, as Markdown.
     """
 
-    chain: str
+    pipeline: str
     protocol: str
     why: str
 
 
 def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
-    """One a chain of `headline_chains`."""
-    return [_headline(results, cohort, chain) for chain in headline_chains(results)]
+    """The endpoints of a cohort that have a threshold, the one that ranks its methods first."""
+    own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["protocol"] != "")].sort_values("order")
+    chosen = dict(zip(own["postprocessing"], own["protocol"], strict=True))
+    return [_headline(results, cohort, name, chosen.get(name, "")) for name in headline_pipelines(results)]
 
 
-def headline_chains(results: RunResults) -> list[str]:
-    """`paper`, to stand beside published numbers, and `light`, what one would deploy; else the first there is."""
-    chains = results.scoring.postprocessing
-    return [chain for chain in ("paper", "light") if chain in chains] or [chains[0]]
+def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ranking | None:
+    """The ranking under a headline; None where nothing is summarised under it."""
+    return ranking_under(results, cohort, read_endpoint().metric, first.pipeline, first.protocol)
 
 
-def _headline(results: RunResults, cohort: CohortResults, chain: str) -> Headline:
-    """The published threshold where it is there, else the next best."""
+def headline_pipelines(results: RunResults) -> list[str]:
+    """The pipelines that the endpoints of any cohort are of, else the first there is."""
+    ordered = results.summary.standings.sort_values("order", kind="stable")
+    return list(dict.fromkeys(ordered["postprocessing"])) or [results.scoring.postprocessing[0]]
+
+
+def _headline(results: RunResults, cohort: CohortResults, pipeline: str, chosen: str) -> Headline:
+    """Under the threshold that the endpoint is of; where no method has a number, under the first that was asked for."""
+    endpoint = read_endpoint()
     deployable = [name for name in results.scoring.protocols if not sees_test(name)]
-    wanted = [name for name in ("lesion-val", "healthy-fpr-1", *deployable) if name in deployable]
-    defined = [name for name in wanted if select(cohort.rows, "threshold", chain, name)["value"].notna().any()]
-    protocol = next(iter([*defined, *wanted]), "")
+    protocol = chosen or next((name for name in (*endpoint.protocols, *deployable) if name in deployable), "")
     if not protocol:
-        return Headline(chain, "", f"Post-processing `{chain}`; no threshold that could be deployed was asked for.")
-    why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
-    if protocol != "lesion-val" and "lesion-val" in deployable:
-        missing = select(cohort.rows, "threshold", chain, "lesion-val").empty
-        reason = "not computed yet" if missing else f"undefined here: {ABSENT['lesion-val']}"
-        why += f" The first choice, `lesion-val`, is {reason}."
-    return Headline(chain, protocol, why)
+        why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
+        return Headline(pipeline, "", why)
+    why = f"Post-processing `{pipeline}`, threshold `{protocol}`: {protocol_named(protocol).what}."
+    first = endpoint.protocol
+    if protocol != first and first in deployable:
+        computed = any(number.wanted for number in cohort.numbers("threshold", pipeline, first).values())
+        reason = f"undefined here: {ABSENT[protocol_named(first).uses]}" if computed else "not computed yet"
+        why += f" The first choice, `{first}`, is {reason}."
+    return Headline(pipeline, protocol, why)
 
 
 def healthy_protocol(results: RunResults) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    chosen = [name for name in results.scoring.protocols if protocol_named(name).uses == "healthy-val"]
-    return "healthy-fpr-1" if "healthy-fpr-1" in chosen else next(iter(chosen), "")
+    known = [name for name in results.scoring.protocols if protocol_named(name).uses == "healthy-val"]
+    return next(iter([*results.summary.healthy["protocol"], *known]), "")
 
 
 def domain(results: RunResults, cohort: str) -> str:

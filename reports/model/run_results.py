@@ -1,11 +1,10 @@
-"""RunResults: what a run's rows hold, sorted into the cohorts that reports are written from."""
+"""RunResults: what a run's tables hold, cohort by cohort; reports are written from it."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -22,8 +21,7 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, MissingData, UserError
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import healthy_cases, lesion_cases, of_cases
+from reports.model.cohort_results import CohortResults, healthy_cases, lesion_cases, of_cases
 from reports.model.summary import Summary
 
 log = logging.getLogger(__name__)
@@ -39,15 +37,15 @@ class Scans:
 
 @dataclass(frozen=True)
 class RunResults:
-    """What reports are written from; shifted cells stay out of all cohorts.
+    """What reports are written from; shifted cells stay out of all tables of cohorts.
 
     Attributes:
+        summary: the tables that all numbers are read from.
         cells: the unshifted ones of the study, in its order, those of methods that use lesion labels last.
         shifted: the others, likewise; cells whose histograms are matched are among them.
-        shifted_rows: of the others, for the split that is reported.
         split: the one that is reported.
         whole: all cohorts and splits together.
-        lesion, healthy: a cohort's cohort of its cases with and of those without lesion.
+        lesion, healthy: by cohort, the results of its cases with and of those without lesion.
         empty: cohorts that have been scored and have no case in the split.
         cards: of each method's first fit that has one.
         scans: what pictures are made of.
@@ -56,9 +54,9 @@ class RunResults:
     """
 
     run: RunFolder
+    summary: Summary
     cells: Sequence[Cell]
     shifted: Sequence[Cell]
-    shifted_rows: pd.DataFrame
     scoring: Scoring
     settings: Mapping[str, Any]
     split: Split
@@ -84,11 +82,6 @@ class RunResults:
         """The cohorts of `healthy` that hold any case."""
         return {name: cohort for name, cohort in self.healthy.items() if cohort.patients}
 
-    @cached_property
-    def summary(self) -> Summary:
-        """The tables that all numbers are read from."""
-        return Summary(self.run.root)
-
     @property
     def validation(self) -> bool:
         """Whether the test split is closed."""
@@ -105,13 +98,12 @@ class RunResults:
 
 
 def read_results(run: RunFolder) -> RunResults:
-    """Sort a run's `rows.csv` and `timing.csv` by cohort.
+    """Sort a run's rows and summary by cohort.
 
     Raises:
-        MissingData: nothing has been scored yet.
+        MissingData: nothing has been scored or summarised yet.
     """
-    tables = (_table(run, name) for name in ("rows.csv", "timing.csv"))
-    (rows, others), (timing, _) = ((table[clean], table[~clean]) for table in tables for clean in [_unshifted(table)])
+    rows, summary = _rows(run), Summary(run.root)
     kept, settings = kept_cells(run), read_json(run.study)["settings"]
     cards = _cards(run, kept)
     ordered = _labelled_last(kept, cards)
@@ -119,24 +111,22 @@ def read_results(run: RunFolder) -> RunResults:
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
-    whole = CohortResults(rows, timing, seeds, _floors(seeds), supervision)
+    whole = CohortResults(rows[rows["shift"] == "none"], summary.whole, seeds, _floors(seeds), supervision)
     cohorts = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
     empty = [name for name, cohort in cohorts.items() if _is_empty(cohort)]
     with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
     shown = {name: cohort for name, cohort in cohorts.items() if name not in empty}
-    healthy = {name: _only(cohort, healthy_cases(cohort.rows)) for name, cohort in shown.items()}
+    healthy = {name: _only(cohort, "healthy") for name, cohort in shown.items()}
     return RunResults(
         run=run,
+        summary=summary,
         cells=cells,
         shifted=[cell for cell in ordered if not cell.shift.is_none],
-        shifted_rows=others[others["split"].isin([split, ""])],
         scoring=kept_scoring(run),
         settings=settings,
         split=split,
         whole=whole,
-        lesion={
-            name: _only(cohort, lesion_cases(cohort.rows)) for name, cohort in shown.items() if name in with_lesions
-        },
+        lesion={name: _only(cohort, "lesion") for name, cohort in shown.items() if name in with_lesions},
         healthy={name: cohort for name, cohort in healthy.items() if name not in with_lesions or cohort.patients},
         empty=empty,
         cards=cards,
@@ -158,15 +148,11 @@ def cohort_title(name: str) -> str:
     return f"{escape(dataset(name).title)} (`{name}`)"
 
 
-def _table(run: RunFolder, name: str) -> pd.DataFrame:
-    path = run.root / name
+def _rows(run: RunFolder) -> pd.DataFrame:
+    path = run.root / "rows.csv"
     if not path.is_file():
         raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {run.root}")
     return read_rows(path)
-
-
-def _unshifted(table: pd.DataFrame) -> "pd.Series[bool]":
-    return table["shift"] == "none"
 
 
 def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
@@ -196,18 +182,18 @@ def _floors(names: Iterable[str]) -> list[str]:
 
 
 def _of_cohort(whole: CohortResults, cohort: str, split: Split) -> CohortResults:
-    def part(rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[(rows["dataset"] == cohort) & rows["split"].isin([split, ""])]
+    rows, lines = whole.rows, whole.lines
+    rows = rows[(rows["dataset"] == cohort) & rows["split"].isin([split, ""])]
+    return replace(whole, rows=rows, lines=lines[(lines["dataset"] == cohort) & (lines["split"] == split)])
 
-    return replace(whole, rows=part(whole.rows), timing=part(whole.timing))
 
-
-def _only(cohort: CohortResults, rows: pd.DataFrame) -> CohortResults:
-    """The cohort of some of its cases, which the times follow."""
-    return replace(cohort, rows=rows, timing=cohort.timing[cohort.timing["case_id"].isin(rows["case_id"])])
+def _only(cohort: CohortResults, cases: Literal["lesion", "healthy"]) -> CohortResults:
+    """The results of some of its cases."""
+    part = lesion_cases if cases == "lesion" else healthy_cases
+    lines = cohort.lines
+    return replace(cohort, rows=part(cohort.rows), lines=lines[lines["cases"].isin([cases, ""])])
 
 
 def _is_empty(cohort: CohortResults) -> bool:
     """Whether a cohort went through scoring, which leaves a threshold, without any case."""
-    scored = any(cohort.rows["metric"] == "threshold")
-    return scored and of_cases(cohort.rows).empty and of_cases(cohort.timing).empty
+    return any(cohort.rows["metric"] == "threshold") and of_cases(cohort.rows).empty

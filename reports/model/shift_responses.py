@@ -1,15 +1,16 @@
-"""Numbers under shifts: Line, a method at one severity, and what is said of it frozen, re-tuned and matched."""
+"""ShiftResponse: what acquisition shifts cost the methods of one cohort, at each level, read from the summary."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 
 import pandas as pd
 
 from benchmark.study.protocols import on_shifted
 from datasets.shifts.shift import Shift
-from reports.model.numbers import Number, Statistic, healthy_cases, lesion_cases, number, of_cases
-from reports.model.ranking import headline_chains, healthy_protocol, sees_test
+from reports.model.cohort_results import CohortResults, Number, numbers_of
+from reports.model.ranking import headline_pipelines, ranking_of
 from reports.model.run_results import RunResults
 
 NOTHING = "none"
@@ -17,8 +18,8 @@ MATCHED = "+match"
 
 
 @dataclass(frozen=True, order=True)
-class Line:
-    """A method under one level of one kind of shift, whose name is without arm."""
+class Level:
+    """A method under one level of one shift, whose name is without arm."""
 
     method: str
     shift: str
@@ -26,21 +27,22 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class Response:
-    """The rows of one cohort under all shifts, of its cases with or of those without lesion.
+class ShiftResponse:
+    """One cohort under all shifts, its cases with or those without lesion.
 
     Attributes:
-        rows: shifted and unshifted.
-        chain: the post-processing that all numbers are of.
+        lines: of `summary.csv`, shifted and unshifted.
+        pipeline: the post-processing that all numbers are of.
         protocol: that thresholds are frozen and re-tuned by.
-        seeds: how many training seeds each method was to have.
+        methods: in the order of the study.
+        shifts: that were asked for.
     """
 
     cohort: str
-    rows: pd.DataFrame
-    chain: str
+    lines: pd.DataFrame
+    pipeline: str
     protocol: str
-    seeds: Mapping[str, int]
+    methods: Sequence[str]
     shifts: Sequence[Shift]
 
     @property
@@ -52,85 +54,81 @@ class Response:
     def has_matched(self) -> bool:
         return any(shift.matched for shift in self.shifts)
 
-    @property
-    def methods(self) -> list[str]:
-        """Those that have any row under a shift."""
-        shifted = self.rows[self.rows["shift"] != NOTHING]
-        return [method for method in self.seeds if (shifted["method"] == method).any()]
-
     def severities(self, kind: str) -> list[float]:
         return sorted({shift.severity for shift in self.shifts if shift.name == kind})
 
-    def lines(self, kind: str) -> list[Line]:
-        return [Line(method, kind, severity) for method in self.methods for severity in self.severities(kind)]
+    def levels(self, kind: str) -> list[Level]:
+        return [Level(method, kind, severity) for method in self.methods for severity in self.severities(kind)]
 
-    def dose(self, line: Line) -> Number:
-        """How far the level moves healthy tissue; the same for all methods."""
-        return self._number(line, "shift_dose", unit="case_id")
+    def dose(self, level: Level) -> float:
+        """How far the level moves healthy tissue, the same for all methods; NaN where nothing is known of it."""
+        return self._doses.get((level.shift, level.severity), nan)
 
-    def value(self, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True,
-              statistic: Statistic = pd.Series.mean, unit: str = "subject_id") -> Number:  # fmt: skip
-        """A metric under a threshold (none unless `deployed`), frozen or chosen on shifted cases."""
-        protocol = (on_shifted(self.protocol) if tuned else self.protocol) if deployed else ""
-        return self._number(line, metric, self.chain, protocol, matched=matched, statistic=statistic, unit=unit)
-
-    def unshifted(self, line: Line) -> Line:
-        return Line(line.method, NOTHING, 0.0)
-
-    def _number(
-        self,
-        line: Line,
-        metric: str,
-        chain: str = "",
-        protocol: str = "",
-        *,
-        matched: bool = False,
-        statistic: Statistic = pd.Series.mean,
-        unit: str = "subject_id",
+    def value(
+        self, level: Level, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
     ) -> Number:
-        key = (line.method, f"{line.shift}{MATCHED if matched else ''}", line.severity)
-        rows = self._groups.get(key, self.rows[:0])
-        return number(rows, metric, chain, protocol, statistic=statistic, unit=unit, seeds=self.seeds[line.method])
+        """A metric under a threshold (none unless `deployed`), frozen or chosen on shifted cases."""
+        return self._number("mean", level, metric, tuned=tuned, matched=matched, deployed=deployed)
+
+    def change(
+        self, level: Level, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
+    ) -> float:
+        """From the unshifted cell of the same arm; re-tuned or not, the unshifted threshold is the same."""
+        return self._number("change", level, metric, tuned=tuned, matched=matched, deployed=deployed).value
+
+    def unshifted(self, method: str) -> Level:
+        return Level(method, NOTHING, 0.0)
+
+    def _number(self, kind: str, level: Level, metric: str, *, tuned: bool, matched: bool, deployed: bool) -> Number:
+        protocol = (on_shifted(self.protocol) if tuned else self.protocol) if deployed else ""
+        label = f"{level.shift}{MATCHED if matched else ''}"
+        return self._numbers.get((kind, level.method, metric, protocol, label, level.severity), Number())
 
     @cached_property
-    def _groups(self) -> dict[tuple[str, str, float], pd.DataFrame]:
-        grouped = self.rows.groupby(["method", "shift", "severity"])
-        return dict(iter(grouped))  # type: ignore[arg-type]
+    def _numbers(self) -> Mapping[tuple[str, str, str, str, str, float], Number]:
+        own = self.lines[self.lines["postprocessing"] == self.pipeline]
+        keys = own[["kind", "method", "metric", "protocol", "shift", "severity"]]
+        return dict(zip(keys.itertuples(index=False, name=None), numbers_of(own), strict=True))
+
+    @cached_property
+    def _doses(self) -> Mapping[tuple[str, float], float]:
+        own = self.lines[self.lines["dose"].notna() & self.lines["kind"].isin(["mean", "change"])]
+        return dict(zip(zip(own["shift"], own["severity"], strict=True), own["dose"], strict=True))
 
 
-def lesion_responses(results: RunResults) -> list[Response]:
-    """A cohort each, in which a threshold that could be deployed is defined."""
-    deployable = [name for name in results.scoring.protocols if not sees_test(name)]
-    first = next((name for name in ("lesion-val", *deployable) if name in deployable), "")
+def lesion_responses(results: RunResults) -> list[ShiftResponse]:
+    """A cohort each, under the choice that its methods are ranked by."""
     found = []
     for name, cohort in results.lesion.items():
-        rows = lesion_cases(_rows(results, name))
-        defined = rows[(rows["metric"] == "threshold") & (rows["protocol"] == first)]["value"].notna().any()
-        protocol = first if defined or not healthy_protocol(results) else healthy_protocol(results)
-        found.append(_response(results, name, rows, protocol, cohort.seeds))
-    return [one for one in found if one.methods and one.kinds]
+        ranking = ranking_of(results, name)
+        choice = (headline_pipelines(results)[0], "")
+        if ranking is not None:
+            choice = (ranking.first["postprocessing"], ranking.first["protocol"])
+        found += _responses(results, name, cohort, "lesion", *choice)
+    return found
 
 
-def healthy_responses(results: RunResults) -> list[Response]:
-    protocol = healthy_protocol(results)
-    if not protocol:
-        return []
-    found = [
-        _response(results, name, healthy_cases(_rows(results, name)), protocol, cohort.seeds)
-        for name, cohort in results.scanned.items()
-    ]
-    return [one for one in found if one.methods and one.kinds and not of_cases(one.rows).empty]
+def healthy_responses(results: RunResults) -> list[ShiftResponse]:
+    """A cohort each, under the choice that false positives in its healthy scans are given by."""
+    found = []
+    for name, cohort in results.scanned.items():
+        lines = results.summary.healthy
+        lines = lines[lines["dataset"] == name]
+        if not lines.empty:
+            first = lines.iloc[0]
+            found += _responses(results, name, cohort, "healthy", first["postprocessing"], first["protocol"])
+    return found
 
 
-def _response(
-    results: RunResults, cohort: str, rows: pd.DataFrame, protocol: str, seeds: Mapping[str, int]
-) -> Response:
-    shifts = list(dict.fromkeys(cell.shift for cell in results.shifted if cell.cohort.dataset == cohort))
-    return Response(cohort, rows, headline_chains(results)[-1], protocol, seeds, shifts)
-
-
-def _rows(results: RunResults, cohort: str) -> pd.DataFrame:
-    clean = results.whole.rows
-    clean = clean[(clean["dataset"] == cohort) & clean["split"].isin([results.split, ""])]
-    shifted = results.shifted_rows
-    return pd.concat([clean, shifted[shifted["dataset"] == cohort]])
+def _responses(
+    results: RunResults, name: str, cohort: CohortResults, cases: str, pipeline: str, protocol: str
+) -> list[ShiftResponse]:
+    """One, or none where no method has a number under a shift."""
+    lines = results.summary.lines
+    own = lines[(lines["dataset"] == name) & (lines["cases"] == cases) & (lines["split"] == results.split)]
+    own = own[(own["group"] == "") & (own["stratum"] == "")]
+    there = set(own.loc[own["shift"] != NOTHING, "method"])
+    methods = [method for method in cohort.seeds if method in there]
+    shifts = list(dict.fromkeys(cell.shift for cell in results.shifted if cell.cohort.dataset == name))
+    one = ShiftResponse(name, own, pipeline, protocol, methods, shifts)
+    return [one] if one.methods and one.kinds else []

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark.storage.summary_tables import (
     NO_INTERVAL,
+    PER_SCAN,
     ComparisonLine,
     SummaryLine,
     comparisons_path,
@@ -55,6 +56,17 @@ class Summary:
         own = self.whole[(self.whole["cases"] == "healthy") & (self.whole["question"] != "")]
         home = own["dataset"].map(host_cohort) == own["healthy"]
         return own.assign(domain=np.where(home, "in-domain", "out-of-domain"))
+
+    @cached_property
+    def froc(self) -> pd.DataFrame:
+        """Lesions found at a `rate` of false positives a scan; `n` counts lesions."""
+        own = self.lines[self.lines["group"].str.endswith(PER_SCAN)]
+        return own.assign(rate=own["group"].str.removesuffix(PER_SCAN).str.strip())
+
+    @cached_property
+    def strata(self) -> pd.DataFrame:
+        """Means by lesion size: of the patients with so much lesion, and of the lesions of that size."""
+        return self.lines[self.lines["stratum"] != ""]
 
     @cached_property
     def subgroups(self) -> pd.DataFrame:

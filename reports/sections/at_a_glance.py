@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import PERFECT_MAP
+from reports.model.cohort_results import PERFECT_MAP, CohortResults
 from reports.model.ranking import (
     ONLY_WEIGHTS,
     OPEN,
@@ -19,7 +18,7 @@ from reports.model.ranking import (
     ranking_of,
 )
 from reports.model.run_results import RunResults, cohort_title
-from reports.sections.cohort_tables import ranked
+from reports.sections.cohort_tables import in_order
 from reports.sections.columns import Column, Lead, markdown_table, metric_column, seconds_column
 
 LEGEND = (
@@ -46,8 +45,8 @@ def _cohort(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
     if ranking is None:
         first = headlines(results, cohort)[0]
         threshold = f"threshold `{escape(first.protocol)}`" if first.protocol else "no threshold"
-        told = f"**{cohort_title(name)}**: post-processing `{first.chain}`, {threshold}.{caution}"
-        return [told, markdown_table(ranked(cohort, first.chain), short_lead(cohort), short_columns(cohort, first))]
+        told = f"**{cohort_title(name)}**: post-processing `{first.pipeline}`, {threshold}.{caution}"
+        return [told, markdown_table(in_order(cohort, None), short_lead(cohort), short_columns(cohort, first))]
     said = answer(cohort, ranking)
     told = f"**{cohort_title(name)}**, {_patients(cohort)}. {said}".rstrip() + caution
     return [f"{told} {choice_told(ranking)}.", standing_table(cohort, ranking)]
@@ -55,15 +54,7 @@ def _cohort(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
 
 def standing_table(cohort: CohortResults, ranking: Ranking) -> str:
     """A line a method by its ranks, and below them what has no rank and the perfect map."""
-    return markdown_table(
-        standing_order(cohort, ranking), standing_lead(cohort, ranking), standing_columns(cohort, ranking)
-    )
-
-
-def standing_order(cohort: CohortResults, ranking: Ranking) -> list[Hashable]:
-    """By rank sets, ties by the mean; where nothing is ranked in the study's order; the perfect map last."""
-    rest = [method for method in cohort.seeds if method not in ranking.ranks and method not in cohort.labelled]
-    return [*ranking.ranks, *rest, *cohort.labelled, PERFECT_MAP]
+    return markdown_table(in_order(cohort, ranking), standing_lead(cohort, ranking), standing_columns(cohort, ranking))
 
 
 def standing_lead(cohort: CohortResults, ranking: Ranking) -> Lead[Hashable]:
@@ -102,7 +93,7 @@ def _patients(cohort: CohortResults) -> str:
 
 
 def short_columns(cohort: CohortResults, first: Headline) -> list[Column]:
-    chain, protocol = first.chain, first.protocol
+    chain, protocol = first.pipeline, first.protocol
     return [
         metric_column(cohort, "Dice", "dice", chain, protocol),
         metric_column(cohort, "AUPRC", "auprc", chain),

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from math import isnan
-
-import numpy as np
+from math import isnan, nan
 
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import PERFECT_MAP, Number, geometric_mean, select, select_chain
-from reports.model.ranking import Ranking, headlines, ranking_under, sees_test
+from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number, of_cases, select
+from reports.model.ranking import Ranking, headlines, ranking_of_headline, sees_test
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
 
@@ -34,12 +31,12 @@ def leaderboards(results: RunResults) -> str:
         return ""
     parts = [results.heading("Leaderboards"), LEGEND]
     for name, cohort in results.lesion.items():
-        order = "Sorted by AUPRC." if cohort.testable else "In the order of the study."
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         for first in headlines(results, cohort):
-            ranking = ranking_under(results, name, "dice", first.chain, first.protocol)
-            parts += [f"{first.why} {order}", leaderboard(cohort, first.chain, first.protocol, ranking)]
-            parts += filter(None, [lesion_table(cohort, first.chain, first.protocol)])
+            ranking = ranking_of_headline(results, name, first)
+            order = "Sorted by rank." if ranking is not None and ranking.ranks else "In the order of the study."
+            parts += [f"{first.why} {order}", leaderboard(cohort, first.pipeline, first.protocol, ranking)]
+            parts += filter(None, [lesion_table(cohort, first.pipeline, first.protocol, ranking)])
     return "\n\n".join(parts)
 
 
@@ -72,7 +69,7 @@ def field_of_view(results: RunResults) -> str:
 
 
 def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranking | None = None) -> str:
-    """A line a method in the order of `ranked`, the perfect map below all; numbers of lesion cases.
+    """A line a method in the order of `in_order`, the perfect map below all; numbers of lesion cases.
 
     Args:
         ranking: the Dice under the same choice with intervals and ranks; None where it is not summarised.
@@ -87,7 +84,7 @@ def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranki
         metric_column(cohort, "Recall", "recall", chain, protocol),
         metric_column(cohort, "False alarms > 10 mm", "alarm_fraction_far", chain, protocol),
         metric_column(cohort, "AUPRC pooled", "auprc_pooled", chain),
-        metric_column(cohort, "l1 ratio", "l1_ratio", statistic=geometric_mean),
+        metric_column(cohort, "l1 ratio", "l1_ratio"),
         seconds_column(cohort, "s a volume"),
     ]
     lead: dict[str, Callable[[Hashable], str]] = {"Method": cohort.label}
@@ -96,8 +93,8 @@ def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranki
     lead["Patients"] = cohort.patients_of
     if max(cohort.seeds.values()) > 1:
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(cohort, str(method))
-        lead["Dice over seeds"] = lambda method: _range(dice.numbers[method].seeds)
-    return markdown_table(ranked(cohort, chain), lead, columns)
+        lead["Dice over seeds"] = lambda method: _seed_range(dice.numbers[method])
+    return markdown_table(in_order(cohort, ranking), lead, columns)
 
 
 def _interval_and_rank(dice: Column, ranking: Ranking | None) -> list[Column]:
@@ -112,16 +109,14 @@ def _interval_and_rank(dice: Column, ranking: Ranking | None) -> list[Column]:
     return [Column(title, dice.numbers, texts=blank | intervals), Column("Rank", dice.numbers, texts=blank | ranks)]
 
 
-def ranked(cohort: CohortResults, chain: str) -> list[Hashable]:
-    """The methods, best AUPRC first and those without one last; below them what uses labels, then the perfect map.
+def in_order(cohort: CohortResults, ranking: Ranking | None) -> list[Hashable]:
+    """The methods by rank sets, ties by the mean; then those without a rank, what uses labels, and the perfect map.
 
-    Where there are too few patients to rank them by, methods stand in the order of the study.
+    Where nothing is ranked, methods stand in the order of the study.
     """
-    areas, labelled = cohort.numbers("auprc", chain), cohort.labelled
-    methods: list[Hashable] = [method for method in cohort.seeds if method not in labelled]
-    if cohort.testable:
-        methods.sort(key=lambda method: -areas[method].value if areas[method].defined else np.inf)
-    return [*methods, *labelled, PERFECT_MAP]
+    ranks = {} if ranking is None else ranking.ranks
+    rest = [method for method in cohort.seeds if method not in ranks and method not in cohort.labelled]
+    return [*ranks, *rest, *cohort.labelled, PERFECT_MAP]
 
 
 def dice_table(cohort: CohortResults, chains: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
@@ -140,15 +135,20 @@ def cut_off_table(cohorts: Mapping[str, CohortResults]) -> str:
     """How much of the lesions lies outside the grid's box, a line a cohort; the same for all methods."""
 
     def cells(title: str) -> Sequence[str]:
-        rows = cohorts[title].rows.drop_duplicates(["case_id", "metric"])
-        whole, lost = (select(rows, name)["value"] for name in ("lesion_ml", "lesion_outside_grid_ml"))
+        means = [_first_known(cohorts[title].numbers(metric)) for metric in ("lesion_ml", "lesion_outside_grid_ml")]
+        lost = select(of_cases(cohorts[title].rows), "lesion_outside_grid_ml").drop_duplicates("case_id")["value"]
         if lost.empty:
             return [MISSING] * 5
-        numbers = (whole.mean(), lost.mean(), lost.max())
+        numbers = (*means, lost.max())
         return [str(len(lost)), *(f"{ml:.2f}" for ml in numbers), f"{int((lost > 0).sum())} of {len(lost)}"]
 
     headers = ["Cohort", "Cases", "Lesion ml, mean", "Cut off ml, mean", "Cut off ml, most", "Cases that lose any"]
     return github_table(headers, [[escape(title), *cells(title)] for title in cohorts], 1)
+
+
+def _first_known(numbers: Mapping[Hashable, Number]) -> float:
+    """Of what is the same for all methods; NaN where no method has it."""
+    return next((one.value for one in numbers.values() if one.defined), nan)
 
 
 def _with_sd(number: Number) -> str:
@@ -161,17 +161,17 @@ def _seed_count(cohort: CohortResults, method: str) -> str:
     return str(there) if there == planned else f"{there} of {planned}"
 
 
-def _range(values: Sequence[float]) -> str:
-    return f"{min(values):.3f} to {max(values):.3f}" if len(values) > 1 else MISSING
+def _seed_range(number: Number) -> str:
+    return f"{number.lowest_seed:.3f} to {number.highest_seed:.3f}" if number.seeds > 1 else MISSING
 
 
-def lesion_table(cohort: CohortResults, chain: str, protocol: str) -> str:
+def lesion_table(cohort: CohortResults, chain: str, protocol: str, ranking: Ranking | None = None) -> str:
     """Lesions and surfaces instead of voxels; "" where none of it is computed."""
     wanted = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms", "hd95", "surface_dice", "regret")
-    there = set(select_chain(cohort.rows, chain)["metric"])
+    there = cohort.metrics
     known = [name for name in wanted if name in there]
     columns = [metric_column(cohort, metric_title(name), name, chain, protocol) for name in known]
     whole = [name for name in ("froc", "froc_at_1", "oracle_dice") if name in there]
     columns += [metric_column(cohort, metric_title(name), name, chain) for name in whole]
     columns = [replace(one, higher_is_better=None) if one.title.endswith(NEVER_RANKED) else one for one in columns]
-    return markdown_table(ranked(cohort, chain), {"Method": cohort.label}, columns) if columns else ""
+    return markdown_table(in_order(cohort, ranking), {"Method": cohort.label}, columns) if columns else ""

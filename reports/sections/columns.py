@@ -4,12 +4,9 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import pandas as pd
-
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, UNDEFINED, github_table
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import PERFECT_MAP, Number, Statistic
+from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number
 
 Line = TypeVar("Line", bound=Hashable)
 Lead = Mapping[str, Callable[[Line], str]]
@@ -37,7 +34,7 @@ class Column:
     texts: Mapping[Hashable, str] = field(default_factory=dict)
 
     def text(self, line: Hashable) -> str:
-        """The number, with over how many of how many rows it is unless it is over all."""
+        """The number, with over how many of how many patients it is unless it is over all."""
         if line in self.texts:
             return self.texts[line]
         number = self.numbers[line]
@@ -48,7 +45,7 @@ class Column:
         return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"
 
     def _best(self) -> list[Hashable]:
-        """Where the best number stands, equal ones too; nowhere if all are equal or the best is over some rows only."""
+        """Where the best number stands, equal ones too; nowhere if all are equal or it lacks patients."""
         aside = {PERFECT_MAP, *self.unranked}
         rivals = {line: one for line, one in self.numbers.items() if line not in aside and one.defined}
         values = {line: round(one.value, 3) for line, one in rivals.items()}
@@ -86,14 +83,12 @@ def metric_column(
     cohort: CohortResults,
     title: str,
     metric: str,
-    chain: str = "",
+    pipeline: str = "",
     protocol: str = "",
-    statistic: Statistic = pd.Series.mean,
 ) -> Column:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
-    numbers = cohort.numbers(metric, chain, protocol, statistic)
     higher_is_better = METRICS[metric].higher_is_better if cohort.testable else None
-    return Column(title, numbers, higher_is_better, unranked=cohort.labelled)
+    return Column(title, cohort.numbers(metric, pipeline, protocol), higher_is_better, unranked=cohort.labelled)
 
 
 def seconds_column(cohort: CohortResults, title: str) -> Column:

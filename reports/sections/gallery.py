@@ -9,8 +9,8 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import UserError
 from reports.figures.map_gallery import Shown, write_gallery
 from reports.markup.markdown import escape
-from reports.model.example_cases import case_scores, named_cases, shown_chain
-from reports.model.numbers import select
+from reports.model.cohort_results import select
+from reports.model.example_cases import case_scores, named_cases, shown_pipeline
 from reports.model.run_results import RunResults, cohort_title
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def _picture(results: RunResults, name: str, path: Path) -> str:
     except UserError as error:
         log.warning("No picture of %s: %s", name, error)
         return "No picture: a scan or a map is missing or cannot be read."
-    return _captioned(name, path, _told(cases, known, shown_chain(results, name)))
+    return _captioned(name, path, _told(cases, known, shown_pipeline(results, name)))
 
 
 def _told(cases: Sequence[str], known: Shown, chain: str) -> str:

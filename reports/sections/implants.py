@@ -16,7 +16,7 @@ from benchmark.storage.folder import RunFolder
 from datasets.io.atomic import written_whole
 from datasets.spec import folder_name
 from reports.markup.markdown import escape, github_table, plain
-from reports.model.ranking import headline_chains
+from reports.model.ranking import headline_pipelines
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import markdown_table, metric_column
 
@@ -58,7 +58,7 @@ def implanted_lesions(results: RunResults) -> str:
     if results.validation or not (results.run.root / AUDIOGRAM).exists():
         return ""
     points = _unshifted(results.run, AUDIOGRAM)
-    chains = [name for name in headline_chains(results) if name in set(points["postprocessing"])]
+    chains = [name for name in headline_pipelines(results) if name in set(points["postprocessing"])]
     parts = [results.heading("Lesion audiogram"), EXPLAINED]
     for name in dict.fromkeys(points["dataset"]):
         parts.append(results.heading(cohort_title(name), 3))
@@ -127,11 +127,12 @@ def _table(points: pd.DataFrame, written: Written) -> str:
 def _restored(results: RunResults, name: str) -> list[str]:
     """What reconstructions make of the lesions; nothing where no method reconstructs."""
     cohort = results.lesion.get(name)
-    if cohort is None or not any(cohort.rows["metric"] == "restoration_l1"):
+    if cohort is None or "restoration_l1" not in cohort.metrics:
         return []
     known = ("restoration_l1", "lesion_l1", "restoration_l1_outside")
     columns = [replace(metric_column(cohort, METRICS[metric].title, metric), higher_is_better=None) for metric in known]
-    methods = [method for method in cohort.seeds if any(cohort.of(method)["metric"] == "restoration_l1")]
+    restored = cohort.numbers("restoration_l1")
+    methods = [method for method in cohort.seeds if restored[method].defined]
     return [RESTORED_EXPLAINED, markdown_table(methods, {"Method": cohort.label}, columns)]
 
 

@@ -12,8 +12,7 @@ from benchmark.study.cells import Cell
 from benchmark.study.protocols import PROTOCOLS, protocol_named, scans_needed
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape, github_table
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import of_cases
+from reports.model.cohort_results import CohortResults, of_cases
 from reports.model.ranking import ABSENT, sees_test
 from reports.model.run_results import RunResults, cohort_title
 

@@ -1,12 +1,20 @@
 """Rows written by hand, and cohorts made of them."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, fields, replace
 from math import nan
+from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
+from benchmark.analysis.compare_methods import Comparable, Facts
+from benchmark.analysis.summaries.costs import cost_lines
+from benchmark.analysis.summaries.means import mean_lines
+from benchmark.statistics.primary_endpoint import read_endpoint
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import COLUMNS, Row
+from benchmark.storage.summary_tables import SummaryLine
 from reports.model.cohort_results import CohortResults
 
 BLANK = Row("ae", "lgg", "t1", "none", 0.0, 0, 0, "test", "", "", "", "", "", nan, "key")
@@ -53,5 +61,20 @@ def perfect_rows(patients: int = 2) -> list[Row]:
     ]
 
 
-def cohort(rows: Sequence[Row], timing: Sequence[Row] = (), **seeds: int) -> CohortResults:
-    return CohortResults(frame(rows), frame(timing), seeds, ["thresh"])
+def cohort(
+    rows: Sequence[Row], timing: Sequence[Row] = (), cases: Literal["lesion", "healthy"] = "lesion", **seeds: int
+) -> CohortResults:
+    """The results of one cohort, summarised as those of a run are."""
+    comparable = ByHand(RunFolder(Path()), read_endpoint())
+    planned = {"lgg": {method: list(range(count)) for method, count in seeds.items()}}
+    known = {"rows": frame(rows), "facts": {"lgg": Facts("t1", "ixi", "")}, "seeds": planned, "labelled_seeds": {}}
+    vars(comparable).update(known)
+    lines = [*mean_lines(comparable, []), *cost_lines(comparable, frame(timing), [])]
+    table = pd.DataFrame(map(asdict, lines), columns=[field.name for field in fields(SummaryLine)])
+    return CohortResults(frame(rows), table[table["cases"].isin([cases, ""])], seeds, ["thresh"])
+
+
+class ByHand(Comparable):
+    """Of rows that belong to no run."""
+
+    split = "test"

@@ -11,7 +11,7 @@ from benchmark.analysis.compare_methods import Comparable, Standing
 from benchmark.analysis.endpoints import endpoint_choices
 from benchmark.analysis.summaries.costs import cost_lines
 from benchmark.analysis.summaries.healthy_false_positives import healthy_lines
-from benchmark.analysis.summaries.means import mean_lines, stratum_lines
+from benchmark.analysis.summaries.means import lesion_lines, mean_lines, stratum_lines
 from benchmark.analysis.summaries.shift_responses import shift_lines
 from benchmark.analysis.summaries.standings import lines_of, standing_lines, standings_of
 from benchmark.analysis.summaries.subgroups import Participant, participants_of, subgroup_lines
@@ -35,7 +35,7 @@ from datasets.io.atomic import read_json, write_json
 CHOICE = ("dataset", "split", "metric", "postprocessing", "protocol")
 PLACE = ("cases", "group", "stratum", "shift", "kind", "method")
 """Columns that tell lines apart beside those of the choice; of one place a new line replaces the old one."""
-LAYOUT = 4
+LAYOUT = 5
 """To be raised with what the tables hold."""
 
 
@@ -88,6 +88,7 @@ def _lines(
     yield from healthy
     yield from mean_lines(comparable, [*endpoints, *healthy])
     yield from stratum_lines(comparable, [one.choice for one in standings])
+    yield from lesion_lines(comparable, [one.choice for one in standings])
     yield from subgroup_lines(comparable, participants)
     yield from shift_lines(comparable)
     timing = comparable.run.root / "timing.csv"

@@ -55,14 +55,14 @@ def test_too_few_patients_are_called_examples_at_each_of_their_tables(report: st
         assert not (table.startswith("|") and "**" in table)
 
 
-def test_with_patients_enough_the_board_is_sorted_and_its_best_is_bold(tmp_path: Path, plugin: None) -> None:
+def test_with_patients_enough_the_methods_are_sorted_and_the_best_is_bold(tmp_path: Path, plugin: None) -> None:
     write_cohort(tmp_path, VOLUNTEERS, {"train": 2, "val": 2, "test": 2})
     write_cohort(tmp_path, PATIENTS, {"val": 2, "test": 7})  # the first two are of one patient
     write_cohort(tmp_path, INPATIENTS, {"test": 2})
     report = make(tmp_path / "run", tmp_path).report(pictures=[])
     cohorts = report.split("## Leaderboards")[1]
     cohort = section(cohorts, "### Patients (`patients`)")
-    assert "Sorted by AUPRC." in cohort
+    assert "Sorted by rank." in cohort
     assert "**" in cohort
     assert "In the order of the study." in section(cohorts, "### Inpatients (`inpatients`)")
 
@@ -95,10 +95,10 @@ def test_configuration_and_keys_are_listed(finished: Made, report: str) -> None:
 GOLDEN = """
 | Method         | Patients   |         Dice (sd) |     AUPRC |   AUROC |   Precision |    Recall |   False alarms > 10 mm |   AUPRC pooled |   l1 ratio |   s a volume |
 |----------------|------------|-------------------|-----------|---------|-------------|-----------|------------------------|----------------|------------|--------------|
-| x\\_\\[a\\|b\\]    | 6          | **0.400 (0.110)** | **0.600** |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |  **2.000** |         4.00 |
 | thresh (floor) | 6          |     0.200 (0.219) |     0.300 |   0.750 | 0.400 [3/6] |     0.200 |                  0.010 |          0.400 |        n/a |     **0.50** |
 | ae             | 6          | **0.400 (0.000)** |     0.200 |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |      1.500 |            - |
 | gone           | -          |                 - |         - |       - |           - |         - |                      - |              - |          - |            - |
+| x\\_\\[a\\|b\\]    | 6          | **0.400 (0.110)** | **0.600** |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |  **2.000** |         4.00 |
 | *perfect map*  | 6          |     0.900 (0.000) |           |         |       1.000 |     0.800 |                        |                |            |              |
 """.strip()  # noqa: E501
 
@@ -150,7 +150,7 @@ def test_several_seeds_are_averaged_and_their_range_and_number_shown() -> None:
     cells = [[cell.strip() for cell in line.split("|")[1:6]] for line in lines]
     assert cells[0] == ["Method", "Patients", "Seeds", "Dice over seeds", "Dice (sd)"]
     assert cells[2] == ["ae", "2", "2", "0.300 to 0.700", "0.500 (0.141)"]
-    assert cells[3] == ["vae (1 of 2 seeds)", "2", "1 of 2", "-", "0.100 (0.000) [2/4]"]
+    assert cells[3] == ["vae (1 of 2 seeds)", "2", "1 of 2", "-", "0.100 (0.000)"]
 
 
 def test_dice_table_gives_the_perfect_map_of_each_chain_whatever_the_protocol() -> None:
@@ -174,12 +174,12 @@ def test_the_best_dice_is_bold_only_where_asked_for_and_over_patients_enough() -
     assert "**" not in dice_table(rows[5], ["paper"], ["lesion-val"], marked=True)
 
 
-def test_alarm_table_counts_scans_and_gives_quartiles() -> None:
+def test_alarm_table_counts_scans_and_gives_quartiles_over_people() -> None:
     rows = [row("ae", "", "threshold", 0.5, "paper healthy-fpr-1")]
     for index, fraction in enumerate((0.0, 0.1, 0.2, 0.3, 0.4)):
         values = {"alarm": float(fraction > 0), "alarms": index, "alarm_ml": 2 * index, "alarm_fraction": fraction}
-        rows += [row("ae", f"p0{index}", name, value, "paper healthy-fpr-1") for name, value in values.items()]
-    line = alarm_table(cohort(rows, ae=1), ["paper"], "healthy-fpr-1").splitlines()[2]
+        rows += [row("ae", f"p{index}", name, value, "paper healthy-fpr-1") for name, value in values.items()]
+    line = alarm_table(cohort(rows, cases="healthy", ae=1), ["paper"], "healthy-fpr-1").splitlines()[2]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells == ["ae", "paper", "5", "0.80", "2.0", "4.0", "0.2000", "0.1000", "0.3000"]
 
@@ -189,7 +189,9 @@ def test_a_method_without_rows_has_one_line_of_alarms() -> None:
         row("ae", "", "threshold", 0.5, "paper healthy-fpr-1"),
         row("ae", "p0", "alarm", 1.0, "paper healthy-fpr-1"),
     ]
-    lines = alarm_table(cohort(rows, ae=1, gone=1), ["paper", "light"], "healthy-fpr-1").splitlines()[2:]
+    lines = alarm_table(cohort(rows, cases="healthy", ae=1, gone=1), ["paper", "light"], "healthy-fpr-1").splitlines()[
+        2:
+    ]
     assert [line.split("|")[1].strip() for line in lines] == ["ae", "ae", "gone"]
     assert {cell.strip() for cell in lines[2].split("|")[2:-1]} == {"-"}
 
