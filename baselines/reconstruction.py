@@ -13,7 +13,8 @@ from torch.optim import Adam, Optimizer
 
 from baselines.slices.seeding import mix_seeds, seeded
 from baselines.training.stage import Player, Stage
-from benchmark.methods.detector import FLOAT32, Detector
+from benchmark.methods import Detector
+from benchmark.methods.detector import FLOAT32
 from datasets.case import Case
 
 TRAINING_DEPARTURES = (
@@ -75,13 +76,13 @@ class SliceReconstruction(Detector):
             for name in ("steps", "batch_size", "validate_every", "patience"):
                 value = getattr(self, name)
                 if value is not None and value < 1:
-                    raise ValueError(f"Got {name} {value}, wanted 1 or more.")
+                    raise ValueError(f"Got {name} {value}, expected 1 or more.")
             for name in ("learning_rate", "gradient_clip"):
                 value = getattr(self, name)
                 if value is not None and not value > 0:
-                    raise ValueError(f"Got {name} {value:g}, wanted more than 0.")
+                    raise ValueError(f"Got {name} {value:g}, expected more than 0.")
             if self.ema is not None and not 0 < self.ema < 1:
-                raise ValueError(f"Got ema {self.ema:g}, wanted a decay between 0 and 1.")
+                raise ValueError(f"Got ema {self.ema:g}, expected a decay between 0 and 1.")
 
     config: Any
     slice_batch: int = 32
@@ -147,15 +148,15 @@ class SliceReconstruction(Detector):
         """And what the devices cannot do: fp16 on the CPU, more GPUs than there are, a batch that they cannot share."""
         check_size(shape, self.config.size)
         if self.stack > shape[-1]:
-            raise ValueError(f"Got a stack of {self.stack} slices, wanted 1..{shape[-1]}, the slices of a volume.")
+            raise ValueError(f"Got a stack of {self.stack} slices, expected 1..{shape[-1]}, the slices of a volume.")
         kind, gpus = self.device.type, torch.cuda.device_count()
         if self.config.precision == "fp16" and kind == "cpu":
-            raise ValueError("Got precision 'fp16' on the CPU, wanted a GPU. Available here: fp32, bf16.")
+            raise ValueError("Got precision 'fp16' on the CPU, expected a GPU. Available here: fp32, bf16.")
         if kind == "cuda" and not 1 <= self.devices <= gpus:
-            raise ValueError(f"Got devices {self.devices}, wanted 1..{gpus}, the GPUs here.")
+            raise ValueError(f"Got devices {self.devices}, expected 1..{gpus}, the GPUs here.")
         if self.devices < 1 or self.inputs_a_step % self.devices:
             raise ValueError(
-                f"Got devices {self.devices}, wanted a number that divides the {self.inputs_a_step} inputs of a step "
+                f"Got devices {self.devices}, expected a number that divides the {self.inputs_a_step} inputs of a step "
                 f"(batch_size {self.config.batch_size}, {self.stack} slices an input)."
             )
 
@@ -218,4 +219,4 @@ def check_size(shape: Sequence[int], size: int) -> None:
     """
     x, y = shape[-3], shape[-2]
     if (x, y) != (size, size):
-        raise ValueError(f"Got slices of {x} x {y}, wanted {size} x {size} (config.size).")
+        raise ValueError(f"Got slices of {x} x {y}, expected {size} x {size} (config.size).")

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from baselines.diffusion.ddpm import DDPM
 from baselines.training.stage import Player, Stage
-from benchmark.methods.card import Card
-from benchmark.methods.detector import at_test
+from benchmark.methods import Card, at_test
 from cddpm.encoder import ResNet
 from cddpm.pretraining import SparK, check_pretraining
 from datasets.errors import BadValue
@@ -59,16 +58,16 @@ class CDDPM(DDPM):
             super().__post_init__()
             for name in ("code", "encoder_width", "pretrain_steps", "pretrain_width"):
                 if getattr(self, name) < 1:
-                    raise BadValue(f"Got {name} {getattr(self, name)}, wanted 1 or more.")
+                    raise BadValue(f"Got {name} {getattr(self, name)}, expected 1 or more.")
             if not self.encoder_blocks or min(self.encoder_blocks) < 1:
                 got = f"Got encoder_blocks {list(self.encoder_blocks)}"
-                raise BadValue(f"{got}, wanted one number or more, each 1 or more.")
+                raise BadValue(f"{got}, expected one number or more, each 1 or more.")
             if not 0 <= self.drop_path < 1:
-                raise BadValue(f"Got drop_path {self.drop_path:g}, wanted a chance of 0 or more and below 1.")
+                raise BadValue(f"Got drop_path {self.drop_path:g}, expected a chance of 0 or more and below 1.")
             if self.pretrain_learning_rate <= 0:
-                raise BadValue(f"Got pretrain_learning_rate {self.pretrain_learning_rate:g}, wanted more than 0.")
+                raise BadValue(f"Got pretrain_learning_rate {self.pretrain_learning_rate:g}, expected more than 0.")
             if not 0 < self.pretrain_removed < 1:
-                raise BadValue(f"Got pretrain_removed {self.pretrain_removed:g}, wanted a share between 0 and 1.")
+                raise BadValue(f"Got pretrain_removed {self.pretrain_removed:g}, expected a share between 0 and 1.")
             if self.pretrain:
                 check_pretraining(self.size, len(self.encoder_blocks), self.pretrain_width)
 

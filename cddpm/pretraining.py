@@ -123,7 +123,7 @@ def check_pretraining(size: int, stages: int, width: int) -> None:
     """
     patch = patch_size(size, stages)
     if width < 1 or width % patch:
-        raise BadValue(f"Got pretrain_width {width}, wanted a multiple of {patch}: it is halved for each doubling.")
+        raise BadValue(f"Got pretrain_width {width}, expected a multiple of {patch}: it is halved for each doubling.")
 
 
 def patch_size(size: int, stages: int) -> int:
@@ -135,8 +135,8 @@ def patch_size(size: int, stages: int) -> int:
     strides = [STEM_STRIDE << stage for stage in range(stages)]
     fitting = [stride for stride in strides if size % stride == 0 and size // stride >= FEWEST_PATCHES]
     if not fitting:
-        wanted = f"a multiple of {STEM_STRIDE} from {STEM_STRIDE * FEWEST_PATCHES} on"
-        raise BadValue(f"Got pretrain true and size {size}, wanted {wanted}.")
+        expected = f"a multiple of {STEM_STRIDE} from {STEM_STRIDE * FEWEST_PATCHES} on"
+        raise BadValue(f"Got pretrain true and size {size}, expected {expected}.")
     return fitting[-1]
 
 

@@ -68,7 +68,7 @@ def resized(patches: Tensor, size: int) -> Tensor:
     """
     scale, rest = divmod(size, patches.shape[-1])
     if rest or not scale:
-        raise BadValue(f"Got a map of {size} x {size}, wanted a multiple of the {patches.shape[-1]} patches an edge.")
+        raise BadValue(f"Got a map of {size} x {size}, expected a multiple of the {patches.shape[-1]} patches an edge.")
     return patches.repeat_interleave(scale, dim=1).repeat_interleave(scale, dim=2)
 
 

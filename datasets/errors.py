@@ -81,3 +81,9 @@ def refusal(problems: Sequence[CaseProblem], usable: Sequence[CaseFiles]) -> Bad
     """The error to raise for them."""
     kind = MissingCases if all(one.code == "missing-file" for one in problems) else BadCases
     return kind(problems, usable)
+
+
+def one_line(error: BaseException) -> str:
+    """An exception of foreign code as part of a line, e.g. `KeyError: 'size'`."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}".rstrip(": ").rstrip(".")

@@ -8,9 +8,43 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from datasets.errors import BadValue, UnknownName
+from datasets.errors import BadValue, UnknownName, one_line
 
 Item = TypeVar("Item")
+# Modules of earlier versions that plugins import -> where their names are now.
+MOVED = {
+    "baselines.checkpoint": "baselines.checkpoints.torch_file",
+    "baselines.diffusion.keys": "baselines.checkpoints.published",
+    "baselines.published": "baselines.checkpoints.published",
+    "baselines.ae": "baselines.autoencoders.ae",
+    "baselines.dae": "baselines.autoencoders.dae",
+    "baselines.svae": "baselines.autoencoders.svae",
+    "baselines.vae": "baselines.autoencoders.vae",
+    "baselines.windows": "baselines.autoencoders.svae",
+    "baselines.ddpm": "baselines.diffusion.ddpm",
+    "baselines.pddpm": "baselines.diffusion.pddpm",
+    "baselines.fanogan": "baselines.gan.fanogan",
+    "baselines.wgan": "baselines.gan.wgan",
+    "baselines.gaussian": "baselines.simple.gaussian",
+    "baselines.moments": "baselines.simple.moments",
+    "baselines.standardise": "baselines.simple.standardise",
+    "baselines.smooth": "baselines.simple.smooth",
+    "baselines.zscore": "baselines.simple.zscore",
+    "baselines.artefacts": "baselines.slices.artefacts",
+    "baselines.augmentation": "baselines.slices.augmentation",
+    "baselines.philox": "baselines.slices.seeding",
+    "baselines.seeding": "baselines.slices.seeding",
+    "baselines.slices": "baselines.slices.sampling",  # once a module, now a package
+    "baselines.stages": "baselines.training.stage",
+    "benchmark.card": "benchmark.methods",
+    "benchmark.detector": "benchmark.methods",
+    "benchmark.testing": "benchmark.methods",
+    "benchmark.exact": "benchmark.methods.exact_float32",
+    "benchmark.foreign": "benchmark.methods.subprocess_method",
+    "benchmark.termination": "benchmark.methods.termination",
+    "datasets.raw": "datasets.case",
+    "datasets.unusable": "datasets.errors",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +82,7 @@ class Entry:
         try:
             return getattr(import_module(module), attribute)
         except (Exception, SystemExit) as error:  # whatever a plugin raises while it is imported costs only itself
-            raise BadValue(f"{self} cannot be imported: {' '.join(str(error).split())}.") from error
+            raise BadValue(f"{self} cannot be imported: {import_failure(error)}.") from error
 
 
 class Registry(Generic[Item]):
@@ -158,6 +192,14 @@ def installed(kind: str, group: str) -> dict[str, Entry]:
     the import path order.
     """
     return _installed(kind, group, tuple(sys.path))
+
+
+def import_failure(error: BaseException) -> str:
+    """Why a plugin cannot be imported, as part of a line; of a module that has moved, where it is now."""
+    missing = error.name if isinstance(error, ImportError) else None
+    if missing not in MOVED:
+        return one_line(error)
+    return f"{missing} has moved, import it from {MOVED[missing]} ({one_line(error)})"
 
 
 @lru_cache(maxsize=64)

@@ -24,7 +24,7 @@ class MeanDistance(Detector):
 
         def __post_init__(self) -> None:
             if self.power <= 0:
-                raise ValueError(f"Got power {self.power}, wanted more than 0.")
+                raise ValueError(f"Got power {self.power}, expected more than 0.")
 
     card: ClassVar[Card] = Card("healthy scans", "the mean of the training images", "nothing")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}

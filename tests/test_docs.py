@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.methods.built_in import BUILT_IN
 from benchmark.methods.contract.check import check_detector
+from benchmark.methods.registry import BUILT_IN
 from datasets.cohorts.catalog import BUILT_IN as DATASETS
 from datasets.spec import DatasetSpec
 

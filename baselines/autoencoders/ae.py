@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
-from benchmark.methods.card import Card
+from benchmark.methods import Card
 
 LATENT = 128
 FIRST = 32  # channels of the encoder's first stage, and of the decoder's last at full resolution
@@ -118,11 +118,11 @@ def _bottleneck(size: int) -> tuple[int, list[int]]:
     edge, channels = size, list[int]()
     while edge > LARGEST_CODE:
         if edge % 2:
-            raise ValueError(f"Got size {size}, wanted one that halves evenly to {LARGEST_CODE} or fewer pixels.")
+            raise ValueError(f"Got size {size}, expected one that halves evenly to {LARGEST_CODE} or fewer pixels.")
         edge //= 2
         channels.append(min(FIRST * 2 ** len(channels), 128))
     if not channels:
-        raise ValueError(f"Got size {size}, wanted more than {LARGEST_CODE} pixels.")
+        raise ValueError(f"Got size {size}, expected more than {LARGEST_CODE} pixels.")
     return edge, channels
 
 

@@ -13,7 +13,7 @@ from torch.optim import Adam
 
 from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
 from baselines.training.stage import Stage
-from benchmark.methods.card import Card
+from benchmark.methods import Card
 from benchmark.methods.detector import FLOAT32
 from datasets.errors import BadValue
 
@@ -54,10 +54,10 @@ class DAE(SliceReconstruction):
             smallest = {"width": 1, "depth": 1, "noise_grid": 2, "noise_std": 0.0, "weight_decay": 0.0}
             for name, least in smallest.items():
                 if getattr(self, name) < least:
-                    raise BadValue(f"Got {name} {getattr(self, name)}, wanted {least} or more.")
+                    raise BadValue(f"Got {name} {getattr(self, name)}, expected {least} or more.")
             if self.size % 2 ** (self.depth - 1) or self.size < 2**self.depth:
                 unit = 2 ** (self.depth - 1)
-                raise BadValue(f"Got size {self.size}, wanted a multiple of {unit}, {2 * unit} or more.")
+                raise BadValue(f"Got size {self.size}, expected a multiple of {unit}, {2 * unit} or more.")
 
     card: ClassVar[Card] = Card(
         supervision="healthy scans",

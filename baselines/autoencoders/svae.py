@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from baselines.autoencoders.ae import AE, LATENT, VALUES_PER_PIXEL, Decoder, Encoder
 from baselines.autoencoders.vae import VAE, Posterior, ToPosterior, negative_elbo
 from baselines.reconstruction import SliceReconstruction
-from benchmark.methods.card import Card
+from benchmark.methods import Card
 from benchmark.methods.detector import FLOAT32
 from datasets.errors import BadValue
 
@@ -107,7 +107,7 @@ class SVAE(SliceReconstruction):
         def __post_init__(self) -> None:
             super().__post_init__()
             if self.sequence < 1:
-                raise BadValue(f"Got sequence {self.sequence}, wanted 1 or more slices.")
+                raise BadValue(f"Got sequence {self.sequence}, expected 1 or more slices.")
 
     card: ClassVar[Card] = Card(
         supervision="healthy scans",
@@ -164,7 +164,7 @@ class SVAE(SliceReconstruction):
         """
         if images.shape[-1] < self.stack:
             got = f"Got volumes of {images.shape[-1]} slices"
-            raise BadValue(f"{got}, wanted at least the {self.stack} of a sequence (config.sequence).")
+            raise BadValue(f"{got}, expected at least the {self.stack} of a sequence (config.sequence).")
         windows = self._windows(brain_masks)
         result = torch.zeros_like(images, dtype=torch.float32)
         for start in range(0, len(windows), self.windows_at_once):

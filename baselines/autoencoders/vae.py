@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from baselines.autoencoders.ae import AE, LATENT, VALUES_PER_PIXEL, Decoder, Encoder
 from baselines.reconstruction import SliceReconstruction
-from benchmark.methods.card import Card
+from benchmark.methods import Card
 from datasets.errors import BadValue
 
 
@@ -89,7 +89,7 @@ class VAE(SliceReconstruction):
         def __post_init__(self) -> None:
             super().__post_init__()
             if self.beta < 0:
-                raise BadValue(f"Got beta {self.beta:g}, wanted 0 or more.")
+                raise BadValue(f"Got beta {self.beta:g}, expected 0 or more.")
 
     card: ClassVar[Card] = Card(
         supervision="healthy scans",

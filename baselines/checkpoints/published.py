@@ -134,9 +134,9 @@ def take_weights(detector: SliceReconstruction, path: Path) -> None:
         content = path.read_bytes()
     except OSError as error:
         raise MissingData(f"Weights {path}: no file that can be read ({error.strerror}).") from error
-    wanted, got = _digits(path), hashlib.sha256(content).hexdigest()[:DIGITS]
-    if got != wanted:
-        raise BadFile(f"{path}: got content of SHA-256 {got}..., wanted {wanted}... as in its name.")
+    expected, got = _digits(path), hashlib.sha256(content).hexdigest()[:DIGITS]
+    if got != expected:
+        raise BadFile(f"{path}: got content of SHA-256 {got}..., expected {expected}... as in its name.")
     try:
         tensors = safetensors.torch.load(content)
     except SafetensorError as error:
@@ -160,7 +160,7 @@ def our_key(key: str) -> str:
     """Our name of one published weight, e.g. `unet.stem.bias`."""
     if not key.startswith(("diffusion.model.", "encoder.encoder.")):
         raise BadValue(
-            f"Published checkpoint: got key '{key}', wanted diffusion.model.*, encoder.encoder.* or a "
+            f"Published checkpoint: got key '{key}', expected diffusion.model.*, encoder.encoder.* or a "
             "buffer of the schedule (diffusion.*)."
         )
     for pattern, replacement in RULES:
@@ -175,7 +175,7 @@ def _digits(path: Path) -> str:
     match = NAME.fullmatch(path.name)
     if match is None:
         raise BadValue(
-            f"Got weights '{path.name}', wanted a file NAME-{'#' * DIGITS}.safetensors that `import` wrote, "
+            f"Got weights '{path.name}', expected a file NAME-{'#' * DIGITS}.safetensors that `import` wrote, "
             f"with the first {DIGITS} digits of its SHA-256."
         )
     return match[1]
@@ -183,17 +183,17 @@ def _digits(path: Path) -> str:
 
 def _load(detector: SliceReconstruction, tensors: dict[str, Tensor], path: Path) -> None:
     """Load strictly, into tensors of the detector's own types."""
-    wanted, method = detector.state_dict(), type(detector).__name__
-    for problem, names in (("missing", wanted.keys() - tensors), ("unexpected", tensors.keys() - wanted)):
+    expected, method = detector.state_dict(), type(detector).__name__
+    for problem, names in (("missing", expected.keys() - tensors), ("unexpected", tensors.keys() - expected)):
         if names:
             first = min(names)
             got = f"{len(names)} {problem} tensors, first '{first}'"
-            raise BadFile(f"{path}: got {got}, wanted those of {method} with this config.")
+            raise BadFile(f"{path}: got {got}, expected those of {method} with this config.")
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise BadFile(f"{path}: '{name}': got values that are NaN or infinite, wanted finite weights.")
-        if tensor.shape != wanted[name].shape:
-            shapes = f"got {tuple(tensor.shape)}, wanted {tuple(wanted[name].shape)}"
+            raise BadFile(f"{path}: '{name}': got values that are NaN or infinite, expected finite weights.")
+        if tensor.shape != expected[name].shape:
+            shapes = f"got {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
             raise BadFile(f"{path}: '{name}': {shapes} as in {method} with this config.")
     detector.load_state_dict(tensors)
 

@@ -58,12 +58,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise MissingData(f"Checkpoint {path}: no file that can be read ({error.strerror}).") from error
     except BadZipFile as error:
         raise BadFile(
-            f"{path}: got a file that is damaged or no zip, wanted a checkpoint of torch 1.6 or later."
+            f"{path}: got a file that is damaged or no zip, expected a checkpoint of torch 1.6 or later."
         ) from error
     except DAMAGE as error:
         raise BadFile(f"{path}: got a checkpoint that cannot be read ({type(error).__name__}: {error}).") from error
     if not tensors:
-        raise BadFile(f"{path}: got a checkpoint without tensors, wanted a state_dict of them.")
+        raise BadFile(f"{path}: got a checkpoint without tensors, expected a state_dict of them.")
     return tensors
 
 

@@ -15,8 +15,7 @@ from baselines.diffusion.noise import gaussian_noise, simplex_noise
 from baselines.diffusion.schedule import STEPS, cosine_alpha_bar, one_step
 from baselines.diffusion.unet import UNet
 from baselines.reconstruction import QUICK, TRAINING_DEPARTURES
-from benchmark.methods.card import Card
-from benchmark.methods.detector import at_test
+from benchmark.methods import Card, at_test
 from datasets.errors import BadValue
 
 NOISE: Mapping[str, Callable[..., Tensor]] = {"simplex": simplex_noise, "gaussian": gaussian_noise}
@@ -63,7 +62,7 @@ class DDPM(WithPublishedWeights):
             levels = len(self.multipliers)
             if not self.ensemble_steps or not all(1 <= t <= STEPS for t in (self.t_test, *self.ensemble_steps)):
                 got = f"t_test {self.t_test} and ensemble_steps {self.ensemble_steps}"
-                raise BadValue(f"Got {got}, wanted noise levels in 1..{STEPS}.")
+                raise BadValue(f"Got {got}, expected noise levels in 1..{STEPS}.")
             default = type(self)
             if self.ensemble and self.t_test != default.t_test:
                 raise BadValue(f"Got t_test {self.t_test}, which does nothing while ensemble is true: set it to false.")
@@ -72,7 +71,7 @@ class DDPM(WithPublishedWeights):
                 raise BadValue(f"{got}, which do nothing while ensemble is false: set it to true.")
             for name, divisor in (("width", self.groups), ("size", 2 ** (levels - 1))):
                 if getattr(self, name) % divisor:
-                    raise BadValue(f"Got {name} {getattr(self, name)}, wanted a multiple of {divisor}.")
+                    raise BadValue(f"Got {name} {getattr(self, name)}, expected a multiple of {divisor}.")
 
     card: ClassVar[Card] = Card(
         supervision="healthy scans",

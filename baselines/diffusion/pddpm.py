@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from baselines.diffusion.ddpm import DDPM
 from baselines.diffusion.schedule import one_step
-from benchmark.methods.card import Card
+from benchmark.methods import Card
 from datasets.errors import BadValue
 
 
@@ -36,7 +36,7 @@ class PDDPM(DDPM):
         def __post_init__(self) -> None:
             super().__post_init__()
             if self.grid < 1 or self.size % self.grid:
-                raise BadValue(f"Got grid {self.grid}, wanted a divisor of size {self.size}.")
+                raise BadValue(f"Got grid {self.grid}, expected a divisor of size {self.size}.")
 
     card: ClassVar[Card] = replace(
         DDPM.card,

@@ -98,8 +98,8 @@ class UNet(nn.Module):
     def _steering(self, index: Tensor, code: Tensor | None) -> Tensor:
         """`(B, steering)`: the time step's embedding, followed by the code's."""
         if (self.code is None) != (code is None):
-            got, wanted = ("no code", "one") if code is None else ("a code", "none")
-            raise ValueError(f"U-Net: got {got}, wanted {wanted}, as it was built.")
+            got, expected = ("no code", "one") if code is None else ("a code", "none")
+            raise ValueError(f"U-Net: got {got}, expected {expected}, as it was built.")
         time = self.time(index)
         return time if self.code is None else torch.cat([time, self.code(code)], dim=1)
 
@@ -141,7 +141,7 @@ class Attention(nn.Module):
     def __init__(self, channels: int, *, heads: int, groups: int) -> None:
         super().__init__()
         if channels % heads:
-            raise ValueError(f"Attention: got {heads} heads, wanted a divisor of the {channels} channels.")
+            raise ValueError(f"Attention: got {heads} heads, expected a divisor of the {channels} channels.")
         self.heads = heads
         self.norm = nn.GroupNorm(groups, channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)

@@ -15,7 +15,7 @@ from torch.optim import Adam, Optimizer, RMSprop
 from baselines.gan.wgan import Critic, Features, Generator, critic_loss, generator_loss, linear
 from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
 from baselines.training.stage import Player, Stage
-from benchmark.methods.card import Card
+from benchmark.methods import Card
 from datasets.errors import BadValue
 
 
@@ -66,12 +66,12 @@ class FAnoGAN(SliceReconstruction):
             for name in ("latent", "width", "critic_steps", "encoder_steps"):
                 value = getattr(self, name)
                 if value is not None and value < 1:
-                    raise BadValue(f"Got {name} {value}, wanted 1 or more.")
+                    raise BadValue(f"Got {name} {value}, expected 1 or more.")
             for name in ("gradient_penalty", "kappa"):
                 if getattr(self, name) < 0:
-                    raise BadValue(f"Got {name} {getattr(self, name):g}, wanted 0 or more.")
+                    raise BadValue(f"Got {name} {getattr(self, name):g}, expected 0 or more.")
             if self.encoder_learning_rate <= 0:
-                raise BadValue(f"Got encoder_learning_rate {self.encoder_learning_rate:g}, wanted more than 0.")
+                raise BadValue(f"Got encoder_learning_rate {self.encoder_learning_rate:g}, expected more than 0.")
 
     card: ClassVar[Card] = Card(
         supervision="healthy scans",
@@ -134,8 +134,8 @@ class FAnoGAN(SliceReconstruction):
         """
         images = _signed(slices)
         made = self.generator(self.encoder(images))
-        features, wanted = self.critic.features(made), self.critic.features(images)
-        return F.mse_loss(made, images) + self.config.kappa * F.mse_loss(features, wanted)
+        features, expected = self.critic.features(made), self.critic.features(images)
+        return F.mse_loss(made, images) + self.config.kappa * F.mse_loss(features, expected)
 
     def optimizer(self) -> Optimizer:
         """The program's for the encoder: RMSProp that keeps nine tenths of its mean squared gradient a step."""

@@ -162,7 +162,9 @@ def _pyramid(size: int, width: int, multipliers: Sequence[int]) -> tuple[list[in
     """Channels of each level from the finest on, and the coarsest level's edge."""
     halvings = len(multipliers) - 1
     if halvings < 1 or size < 2**halvings or size % 2**halvings:
-        raise BadValue(f"Got size {size}, wanted a multiple of {2 ** max(halvings, 1)} for multipliers {multipliers}.")
+        raise BadValue(
+            f"Got size {size}, expected a multiple of {2 ** max(halvings, 1)} for multipliers {multipliers}."
+        )
     return [width * multiplier for multiplier in multipliers], size // 2**halvings
 
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from benchmark.methods.card import Card
-from benchmark.methods.detector import Detector
+from benchmark.methods import Card, Detector
 from datasets.case import Case
 
 
@@ -40,6 +39,7 @@ class Edge(Detector):
         "none",
         "nothing: the brain mask of the scan itself is all it sees",
         "the sign is a field; deep is the default by reasoning, no label was looked at",
+        simple_baseline=True,
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
     config: Config

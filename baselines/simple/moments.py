@@ -24,7 +24,7 @@ def healthy_moments(
         ValueError: there is no case.
     """
     if len(cases) == 0:
-        raise ValueError("Got no healthy training case, wanted at least one.")
+        raise ValueError("Got no healthy training case, expected at least one.")
     running = _RunningMoments()
     for image, brain_mask in brains(cases, device):
         running.add(prepare(image, brain_mask), brain_mask)
@@ -47,11 +47,11 @@ def check_fitted(images: Tensor, mean: Tensor, method: str) -> None:
     """
     if mean.numel() == 0:
         raise RuntimeError(
-            f"Got a {method} that knows no healthy brain, wanted a fitted one: call fit or load weights."
+            f"Got a {method} that knows no healthy brain, expected a fitted one: call fit or load weights."
         )
     if images.shape[1:] != mean.shape:
-        got, wanted = tuple(images.shape[1:]), tuple(mean.shape)
-        raise ValueError(f"Got volumes of {got}, wanted {wanted} as in the training cases.")
+        got, expected = tuple(images.shape[1:]), tuple(mean.shape)
+        raise ValueError(f"Got volumes of {got}, expected {expected} as in the training cases.")
 
 
 class _RunningMoments:
@@ -70,9 +70,9 @@ class _RunningMoments:
         self.total = values + self.total.to(values.device)
         self.squares = values**2 + self.squares.to(values.device)
 
-    def moments(self, wanted: float) -> tuple[Tensor, Tensor]:
-        """Mean and s.d., float32; those of all voxels together where fewer than `wanted` brains are."""
-        known = (self.count >= wanted) & (self.count > 0)
+    def moments(self, expected: float) -> tuple[Tensor, Tensor]:
+        """Mean and s.d., float32; those of all voxels together where fewer than `expected` brains are."""
+        known = (self.count >= expected) & (self.count > 0)
         mean, deviation = _moments(self.count.clamp(min=1), self.total, self.squares)
         everywhere = [part.sum() for part in (self.count, self.total, self.squares)]
         overall_mean, overall_deviation = _moments(*everywhere)

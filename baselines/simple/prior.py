@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines.simple.gaussian import smoothed
-from benchmark.methods.card import Card
-from benchmark.methods.detector import LabelledDetector
+from benchmark.methods import Card, LabelledDetector
 from datasets.case import Case
 from datasets.errors import BadValue
 
@@ -34,13 +33,14 @@ class Prior(LabelledDetector):
 
         def __post_init__(self) -> None:
             if not self.smoothing >= 0:
-                raise BadValue(f"Got smoothing {self.smoothing:g}, wanted 0 or more.")
+                raise BadValue(f"Got smoothing {self.smoothing:g}, expected 0 or more.")
 
     card: ClassVar[Card] = Card(
         "lesion labels",
         "nothing; a map is made of the lesion masks of all other patients of the cohort that is scored, and is 0 in a "
         "healthy one",
         "nothing: a round number chosen beforehand",
+        simple_baseline=True,
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
     config: Config
@@ -65,7 +65,7 @@ class Prior(LabelledDetector):
         shape = images.shape[1:]
         if self.frequency.shape not in (shape, (1, 1, 1, 1)):
             raise ValueError(
-                f"Got volumes of {tuple(shape)}, wanted {tuple(self.frequency.shape)} as in the frequency."
+                f"Got volumes of {tuple(shape)}, expected {tuple(self.frequency.shape)} as in the frequency."
             )
         frequency = self.frequency.expand(shape)
         return torch.stack([smoothed(frequency, brain_mask, self.config.smoothing) for brain_mask in brain_masks])

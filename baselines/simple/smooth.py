@@ -10,8 +10,7 @@ from torch import Tensor
 
 from baselines.simple.gaussian import smoothed
 from baselines.simple.moments import check_fitted, healthy_moments
-from benchmark.methods.card import Card
-from benchmark.methods.detector import Detector
+from benchmark.methods import Card, Detector
 from datasets.case import Case
 from datasets.errors import BadValue
 
@@ -41,14 +40,15 @@ class Smooth(Detector):
         def __post_init__(self) -> None:
             for name in ("smoothing", "residual_smoothing"):
                 if not getattr(self, name) >= 0:
-                    raise BadValue(f"Got {name} {getattr(self, name):g}, wanted 0 or more.")
+                    raise BadValue(f"Got {name} {getattr(self, name):g}, expected 0 or more.")
             if not 0 < self.coverage <= 1:
-                raise BadValue(f"Got coverage {self.coverage:g}, wanted a share of more than 0 and at most 1.")
+                raise BadValue(f"Got coverage {self.coverage:g}, expected a share of more than 0 and at most 1.")
 
     card: ClassVar[Card] = Card(
         "healthy scans",
         "voxel-wise mean of the healthy training scans, each smoothed",
         "nothing: round numbers chosen beforehand; no label was looked at",
+        simple_baseline=True,
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
     config: Config

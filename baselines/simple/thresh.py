@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from benchmark.methods.card import Card
-from benchmark.methods.detector import Detector
+from benchmark.methods import Card, Detector
 from datasets.case import Case
 
 
@@ -42,6 +41,7 @@ class Thresh(Detector):
             "brain MRI. 2021. arXiv 2109.06023",
         ),
         departures=("Equalised exactly, by rank, where the study's histogram has 256 bins",),
+        simple_baseline=True,
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
     config: Config

@@ -11,8 +11,7 @@ from torch import Tensor
 from baselines.simple.gaussian import smoothed
 from baselines.simple.moments import check_fitted, healthy_moments
 from baselines.simple.standardise import Standardisation
-from benchmark.methods.card import Card
-from benchmark.methods.detector import Detector
+from benchmark.methods import Card, Detector
 from datasets.case import Case
 from datasets.errors import BadValue
 
@@ -45,11 +44,11 @@ class ZScore(Detector):
 
         def __post_init__(self) -> None:
             if not self.smoothing >= 0:
-                raise BadValue(f"Got smoothing {self.smoothing:g}, wanted 0 or more.")
+                raise BadValue(f"Got smoothing {self.smoothing:g}, expected 0 or more.")
             if not self.floor > 0:
-                raise BadValue(f"Got floor {self.floor:g}, wanted more than 0.")
+                raise BadValue(f"Got floor {self.floor:g}, expected more than 0.")
             if not 0 < self.coverage <= 1:
-                raise BadValue(f"Got coverage {self.coverage:g}, wanted a share of more than 0 and at most 1.")
+                raise BadValue(f"Got coverage {self.coverage:g}, expected a share of more than 0 and at most 1.")
 
     card: ClassVar[Card] = Card(
         "healthy scans",
@@ -59,6 +58,7 @@ class ZScore(Detector):
             "standardise: Nyul, Udupa, Zhang. New variants of a method of MRI scale standardization. IEEE TMI 19(2), "
             "2000, with deciles as landmarks",
         ),
+        simple_baseline=True,
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
     config: Config
@@ -72,7 +72,7 @@ class ZScore(Detector):
         self.standardisation = Standardisation() if config.standardise else None
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """Landmarks where they are wanted, then mean and s.d. of `train`; each reads case by case.
+        """Landmarks where `standardise` is set, then mean and s.d. of `train`; each reads case by case.
 
         Raises:
             ValueError: there is no case.

@@ -50,16 +50,16 @@ def hold_volumes(cases: Sequence[Case], role: str, device: torch.device) -> Volu
         ValueError: no case, cases of different shapes, or a case without any brain.
     """
     if len(cases) == 0:
-        raise ValueError(f"Got no healthy {role} case, wanted at least one.")
+        raise ValueError(f"Got no healthy {role} case, expected at least one.")
     shape = cases[0].image.shape
     images = torch.empty((len(cases), *shape), dtype=torch.float16, device=device)
     brain_masks = torch.empty((len(cases), *shape), dtype=torch.bool, device=device)
     for index in range(len(cases)):
         case = cases[index]
         if case.image.shape != shape:
-            raise ValueError(f"Case '{case.case_id}': got shape {case.image.shape}, wanted {shape} as in the first.")
+            raise ValueError(f"Case '{case.case_id}': got shape {case.image.shape}, expected {shape} as in the first.")
         if not case.brain_mask.any():
-            raise ValueError(f"Case '{case.case_id}': got an empty brain mask, wanted a brain.")
+            raise ValueError(f"Case '{case.case_id}': got an empty brain mask, expected a brain.")
         images[index] = torch.from_numpy(case.image).half()
         brain_masks[index] = torch.from_numpy(case.brain_mask)
     return Volumes(images, brain_masks, cases[0].spacing[0])
@@ -144,7 +144,7 @@ def first_slices(volumes: Volumes, stack: int) -> Tensor:
     holds_brain = volumes.holds_brain
     depth = holds_brain.shape[1]
     if not 1 <= stack <= depth:
-        raise ValueError(f"Got a stack of {stack} slices, wanted 1..{depth}, the slices of a volume.")
+        raise ValueError(f"Got a stack of {stack} slices, expected 1..{depth}, the slices of a volume.")
     begun = holds_brain.cummax(dim=1).values
     goes_on = holds_brain.flip(1).cummax(dim=1).values.flip(1)
     inside = (begun & goes_on).unfold(1, stack, 1).all(dim=2)

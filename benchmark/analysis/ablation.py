@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from benchmark.postprocessing.pipelines import PIPELINES, pipeline_named
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring
-from benchmark.study.chains import CHAINS, without_each_step
 from datasets.io.atomic import written_whole
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def ablation_table(rows: "pd.DataFrame") -> "pd.DataFrame":
     rows = rows[rows["shift"] == "none"]
     dice = rows[(rows["metric"] == "dice") & rows["protocol"].isin([PROTOCOL, ""])]
     lines = []
-    for chain in CHAINS:
+    for chain in PIPELINES.usable():
         parts = {"whole": chain, **_parts(chain)}
         part = dice[dice["postprocessing"].isin(parts.values())]
         if len(parts) == 1 or part["postprocessing"].nunique() < 2:
@@ -79,5 +79,5 @@ def _cut_off(rows: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _parts(chain: str) -> dict[str, str]:
-    """The chain's names without each step, by the step."""
-    return {step: part.name for step, part in without_each_step(CHAINS[chain]).items()}
+    """The names of a pipeline without each of its steps, by the step."""
+    return {step: part.name for step, part in pipeline_named(chain).without_each_step().items()}

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import metrics
-from benchmark.scoring.postprocessing.area_opening import alarm_level
-from benchmark.scoring.postprocessing.chains import remove_small, smooth
+from benchmark.metrics.ground_truth import GroundTruth, ground_truth_of
+from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.statistics.conformal import (
     ScanThreshold,
     VoxelP,
@@ -25,7 +25,6 @@ from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume, write_volume
 from benchmark.storage.run_record import has_maps
 from benchmark.study.cells import Cell
-from benchmark.study.chains import Chain
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
@@ -40,36 +39,28 @@ FEWEST = 20
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """A scan without its image, so that many can be kept.
-
-    Attributes:
-        missed: lesion voxels outside the grid's box.
-    """
-
-    brain_mask: Mask
-    lesion_mask: Mask | None
-    voxel_ml: float
-    missed: float
-    affine: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class Scan:
-    """One scan of one fit, after a chain's filters.
+    """One scan of one fit, after a pipeline; all `(X, Y, Z)`.
 
     Attributes:
-        smoothed: `(X, Y, Z)`.
+        filtered: before small components go.
+        finished: through the whole pipeline.
     """
 
-    files: CaseFiles
-    anatomy: Anatomy
-    smoothed: NDArray[np.float32]
+    truth: GroundTruth
+    affine: NDArray[np.float64]
+    filtered: NDArray[np.float32]
+    finished: NDArray[np.float32]
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """`(V,)` of the brain's voxels."""
-        return self.smoothed[self.anatomy.brain_mask]
+        """`(V,)` of the brain's voxels, before small components go."""
+        return self.filtered[self.truth.brain_mask]
+
+    @property
+    def level(self) -> float:
+        """The scan has a false positive at a threshold if and only if this level exceeds it."""
+        return float(self.finished.max(initial=0))
 
 
 @dataclass(frozen=True)
@@ -98,7 +89,7 @@ class Calibrated:
     """One fit's threshold and what it leaves.
 
     Attributes:
-        levels: of each healthy scan, see `alarm_level`.
+        levels: of each healthy scan, see `Scan.level`.
     """
 
     method: str
@@ -109,7 +100,7 @@ class Calibrated:
 
 
 def calibrate_run(
-    run: RunFolder, study: Study, healthy: str, chain: Chain, *, alpha: float, p_maps: Path | None = None
+    run: RunFolder, study: Study, healthy: str, pipeline: Pipeline, *, alpha: float, p_maps: Path | None = None
 ) -> Iterator[Calibrated]:
     """Each fit that has maps of the healthy cohort, in the study's order; those that use lesion labels have none.
 
@@ -134,7 +125,7 @@ def calibrate_run(
         )
     for fit in fits:
         if own[fit.key]:
-            yield _calibrate(run, study, own[fit.key][0], cells[fit.key], chain, alpha, p_maps)
+            yield _calibrate(run, study, own[fit.key][0], cells[fit.key], pipeline, alpha, p_maps)
 
 
 def calibration_cases(study: Study, cell: Cell) -> list[CaseFiles]:
@@ -166,10 +157,16 @@ def one_scan_each(files: Sequence[CaseFiles]) -> list[CaseFiles]:
 
 
 def _calibrate(
-    run: RunFolder, study: Study, own: Cell, cells: Sequence[Cell], chain: Chain, alpha: float, p_maps: Path | None
+    run: RunFolder,
+    study: Study,
+    own: Cell,
+    cells: Sequence[Cell],
+    pipeline: Pipeline,
+    alpha: float,
+    p_maps: Path | None,
 ) -> Calibrated:
-    scans = list(_scans(run, own, calibration_cases(study, own), chain))
-    levels = [alarm_level(one.smoothed, one.anatomy.brain_mask, chain.smallest(one.anatomy.voxel_ml)) for one in scans]
+    scans = list(_scans(run, own, calibration_cases(study, own), pipeline))
+    levels = [one.level for one in scans]
     found = scan_threshold(levels, alpha)
     p_of = VoxelP([one.scores for one in scans])
     powers = []
@@ -181,47 +178,45 @@ def _calibrate(
         if not people:
             continue
         folder = p_maps / f"{own.fit.name}" / cell.cohort.dataset if p_maps else None
-        powers.append(_power(_scans(run, cell, people, chain), cell.cohort.dataset, chain, found, p_of, folder))
+        powers.append(_power(_scans(run, cell, people, pipeline), cell.cohort.dataset, found, p_of, folder))
     return Calibrated(own.fit.method, own.fit.seed, found, tuple(levels), tuple(powers))
 
 
-def _scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], chain: Chain) -> Iterator[Scan]:
+def _scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], pipeline: Pipeline) -> Iterator[Scan]:
     for one in files:
-        anatomy = _anatomy(one, cell.fit.grid)
+        truth, affine = _ground_truth(one, cell.fit.grid)
         kept = read_volume(run.anomaly_map(cell, one.case_id))
-        yield Scan(one, anatomy, smooth(kept, anatomy.brain_mask, chain).astype(np.float32))
+        filtered = pipeline.filter(kept, truth.brain_mask, truth.spacing)
+        yield Scan(truth, affine, filtered.scores, pipeline.finish(filtered).scores)
 
 
 @lru_cache(maxsize=512)
-def _anatomy(files: CaseFiles, grid: Grid) -> Anatomy:
-    """Kept, since every fit asks for the same scans."""
+def _ground_truth(files: CaseFiles, grid: Grid) -> tuple[GroundTruth, NDArray[np.float64]]:
+    """With the grid's affine; kept, since every fit asks for the same scans."""
     case = load_case(files, grid)
-    missed = case.lesion_outside_grid_ml / case.voxel_ml
-    return Anatomy(case.brain_mask, case.lesion_mask, case.voxel_ml, missed, case.affine)
+    return ground_truth_of(files, case), case.affine
 
 
-def _power(
-    scans: Iterator[Scan], dataset: str, chain: Chain, found: ScanThreshold, p_of: VoxelP, folder: Path | None
-) -> Power:
+def _power(scans: Iterator[Scan], dataset: str, found: ScanThreshold, p_of: VoxelP, folder: Path | None) -> Power:
     alarmed, hits, overlaps = list[bool](), list[bool](), list[tuple[float, float, float]]()
     for scan in scans:
-        anatomy = scan.anatomy
-        prediction = remove_small((scan.smoothed > found.threshold) & anatomy.brain_mask, chain, anatomy.voxel_ml)
-        p = np.ones(anatomy.brain_mask.shape)
-        p[anatomy.brain_mask] = p_of(scan.scores)
+        truth = scan.truth
+        prediction = scan.finished > found.threshold
+        p = np.ones(truth.brain_mask.shape)
+        p[truth.brain_mask] = p_of(scan.scores)
         alarmed.append(bool(prediction.any()))
-        lesion = anatomy.lesion_mask
-        if lesion is not None and (lesion.any() or anatomy.missed):
+        if truth.has_lesion:
+            lesion = truth.mask
             hits.append(bool((prediction & lesion).any()))
             overlaps.append(
                 (
-                    metrics.dice(prediction, lesion, missed=anatomy.missed),
-                    metrics.recall(prediction, lesion, missed=anatomy.missed),
-                    metrics.recall(p <= found.alpha, lesion, missed=anatomy.missed),
+                    metrics.dice(prediction, lesion, missed=truth.cut_off),
+                    metrics.recall(prediction, lesion, missed=truth.cut_off),
+                    metrics.recall(p <= found.alpha, lesion, missed=truth.cut_off),
                 )
             )
         if folder is not None:
-            write_volume(folder / f"{scan.files.case_id}.nii.gz", p, anatomy.affine)
+            write_volume(folder / f"{truth.files.case_id}.nii.gz", p, scan.affine)
     means = np.mean(overlaps, axis=0) if overlaps else [np.nan] * 3
     return Power(dataset, len(alarmed), len(hits), sum(alarmed), sum(hits), *map(float, means))
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.scoring.detection_at_one_fp import ONE_ALARM
 from benchmark.scoring.implant_trials import RULES, Trial, trials_of
 from benchmark.statistics.psychometric_curve import HalfFound, Trials, half_found
 from benchmark.statistics.rank_stability import FEWEST_PATIENTS, Agreement, rank_agreement
@@ -15,6 +14,7 @@ from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, read_rows, write_lines
 from benchmark.study.cells import Cell
+from benchmark.study.protocols import ONE_ALARM
 from datasets.case import CaseFiles
 from datasets.io.atomic import written_whole
 
@@ -31,7 +31,7 @@ def with_trials(run: RunFolder, cell: Cell, rows: Iterable[Row], files: Sequence
     """The same rows; a cell's `implants.csv`, where it has any trial, is written when the last one has gone by."""
     known = list[Row]()
     for row in rows:
-        if row.protocol == ONE_ALARM or row.metric == "auprc_lift":
+        if row.protocol == ONE_ALARM.name or row.metric == "auprc_lift":
             known.append(row)
         yield row
     write_lines(run.cell(cell) / TRIALS, map(asdict, trials_of(known, files)))

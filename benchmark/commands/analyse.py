@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commands.common import RunArgument, check_name, user_mistakes_in_one_line
+from benchmark.commands.common import RunArgument, user_mistakes_in_one_line
 from datasets.errors import BadValue, MissingData
 
 if TYPE_CHECKING:
@@ -163,17 +163,17 @@ def calibrate(
         split_text,
         write_calibration,
     )
+    from benchmark.postprocessing.pipelines import pipeline_named
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import reopen
-    from benchmark.study.chains import CHAINS
 
-    check_name("post-processing chain", postprocessing, CHAINS)
+    pipeline = pipeline_named(postprocessing)
     run = open_run(folder)
     study = reopen(run, data)
     name = check_folder(study, healthy)
     place = out or folder / "calibration" / name
     maps = place / "p-maps" if p_maps else None
-    found = list(calibrate_run(run, study, name, CHAINS[postprocessing], alpha=alpha, p_maps=maps))
+    found = list(calibrate_run(run, study, name, pipeline, alpha=alpha, p_maps=maps))
     typer.echo(fill(guarantee_text(found[0], name, postprocessing), WIDTH) + "\n")
     typer.echo(power_table(found))
     typer.echo("\n" + fill(split_text(found, name, alpha), WIDTH, break_on_hyphens=False))

@@ -107,9 +107,9 @@ def print_line(line: str, *, err: bool = False) -> None:
 
 def warn_of_shadowed() -> None:
     """Print a line on stderr for each installed method that is refused because a built-in method has its name."""
-    from benchmark.methods.built_in import shadowed
+    from benchmark.methods.registry import refused_plugins
 
-    for line in shadowed():
+    for line in refused_plugins():
         typer.echo(f"Warning: {line}", err=True)
 
 

@@ -110,9 +110,9 @@ def asked_scoring(
     postprocessing: str | None, protocols: str | None, default: "Scoring", metrics: str | None = None
 ) -> "Scoring":
     """What the options name, each name known; what they leave open is the default's."""
-    from benchmark.metrics import SCORED
+    from benchmark.metrics import COST, METRICS
+    from benchmark.postprocessing.pipelines import pipeline_named
     from benchmark.storage.run_record import Scoring
-    from benchmark.study.chains import CHAINS
     from benchmark.study.protocols import protocol_named
     from datasets.cohorts.catalog import dataset
 
@@ -120,13 +120,14 @@ def asked_scoring(
     chosen = names(protocols) or default.protocols
     measured = names(metrics) or default.metrics
     for chain in chains:
-        check_name("post-processing chain", chain, CHAINS)
+        pipeline_named(chain)
     for protocol in chosen:
         source = protocol_named(protocol).cohort
         if source:
             dataset(source)
     for metric in measured:
-        check_name("metric", metric, SCORED)
+        check_name("metric", metric, [name for name in METRICS if name not in COST])
+        METRICS[metric]  # a plugin's that cannot be used is refused here
     return Scoring(chains, chosen, measured)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -13,8 +13,10 @@ from datasets.errors import BadValue
 if TYPE_CHECKING:
     from benchmark.methods.hyperparameters import Choice
     from benchmark.methods.registry import Method
+    from datasets.registry import Registry
 
 
+Item = TypeVar("Item")
 OneMethod = Annotated[str, typer.Argument(metavar="NAME", help="A method, or name[field=value].")]
 
 app = typer.Typer()
@@ -25,19 +27,21 @@ app.add_typer(plugin, name="plugin")
 @app.command(name="list")
 @user_mistakes_in_one_line
 def list_known(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="methods, datasets, metrics, protocols or shifts.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="methods, datasets, metrics, protocols, postprocessing or shifts.")
+    ],
     as_json: AsJson = False,
     plugins: Plugins = None,
     check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
 ) -> None:
-    """List methods, datasets, metrics, threshold protocols or shifts."""
+    """List methods, datasets, metrics, threshold protocols, post-processing or shifts."""
     from benchmark.commands.methods import methods
-    from benchmark.methods.registry import importable
+    from benchmark.methods.registry import usable_plugin_files
 
     check_name("list of", kind, LISTS)
     if kind == "methods":
         warn_of_shadowed()
-        usable, troubles = importable(plugins or ())
+        usable, troubles = usable_plugin_files(plugins or ())
         for trouble in troubles:
             typer.echo(f"Left out: {trouble}", err=True)
         known = methods(usable, check=check)
@@ -76,8 +80,7 @@ def import_checkpoint(
     out: Annotated[Path, typer.Option(help="Folder for the weights, as safetensors.")] = Path("weights"),
 ) -> None:
     """Take the weights out of a published checkpoint; nothing in it is executed, only tensors are read."""
-    from benchmark.methods.built_in import method
-    from benchmark.methods.registry import load
+    from benchmark.methods.registry import load, method
 
     importer = getattr(load(method(name)), "import_published", None)
     if importer is None:
@@ -93,7 +96,7 @@ def new(
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: uadbench-NAME. Must not exist.")] = None,
 ) -> None:
     """Write an installable package with a small detector to start from, its test and its README."""
-    from benchmark.methods.built_in import methods
+    from benchmark.methods.registry import methods
     from benchmark.methods.scaffold import write_package
 
     package = write_package(name, out or Path(f"uadbench-{name}"), methods())
@@ -115,8 +118,8 @@ def check(name: OneMethod, plugins: Plugins = None) -> None:
 
 
 def _choice(name: str, plugins: Sequence[Path] | None) -> "Choice":
-    from benchmark.methods.built_in import methods
     from benchmark.methods.hyperparameters import only_choice
+    from benchmark.methods.registry import methods
 
     return only_choice(name, methods(plugins or ()))
 
@@ -126,7 +129,7 @@ Listing = list[dict[str, object]]
 
 def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
     """Every method; plugins say where they come from, and with `check` broken ones what is wrong with them."""
-    from benchmark.methods.built_in import methods as known
+    from benchmark.methods.registry import methods as known
 
     return [_method(one, check) for one in known(plugins).values()]
 
@@ -141,24 +144,30 @@ def datasets() -> Listing:
 def metrics() -> Listing:
     from benchmark.metrics import METRICS
 
-    return [
-        {
-            "name": one.name,
+    return _listed(
+        METRICS,
+        lambda one: {
             "title": one.title,
             "what": one.what,
             "over": one.over,
             "undefined": one.undefined,
             "unit": one.unit,
+            "range": one.range,
             "higher_is_better": one.higher_is_better,
-        }
-        for one in METRICS.values()
-    ]
+        },
+    )
 
 
 def protocols() -> Listing:
     from benchmark.study.protocols import PROTOCOLS
 
-    return [{"name": one.name, "title": one.title, "what": one.what, "uses": one.uses} for one in PROTOCOLS.values()]
+    return _listed(PROTOCOLS, lambda one: {"title": one.title, "what": one.what, "uses": one.uses})
+
+
+def postprocessing() -> Listing:
+    from benchmark.postprocessing.pipelines import PIPELINES
+
+    return _listed(PIPELINES, lambda one: {"title": one.title, "what": one.what})
 
 
 def shifts() -> Listing:
@@ -173,8 +182,22 @@ LISTS: Mapping[str, Callable[[], Listing]] = {
     "datasets": datasets,
     "metrics": metrics,
     "protocols": protocols,
+    "postprocessing": postprocessing,
     "shifts": shifts,
 }
+
+
+def _listed(registry: "Registry[Item]", describe: Callable[[Item], dict[str, object]]) -> Listing:
+    """Every object of a registry; one that cannot be used says so in its title, a plugin's where it comes from."""
+    lines: Listing = []
+    for name in registry:
+        entry = registry.entry(name)
+        origin = {"origin": entry.origin} if entry.origin else {}
+        try:
+            lines.append({"name": name, **describe(registry[name]), **origin})
+        except BadValue as error:
+            lines.append({"name": name, "title": f"BROKEN: {error}", **origin})
+    return lines
 
 
 def _method(method: "Method", check: bool) -> dict[str, object]:

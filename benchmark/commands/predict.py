@@ -43,8 +43,8 @@ def predict(
     from benchmark.inference.predict import load_detector, pick_device
     from benchmark.inference.scan import Request, output_names, predict_scan
     from benchmark.inference.settings import Inference
-    from benchmark.methods.plugin_file import one_line
     from benchmark.storage.fits import find_fit
+    from datasets.errors import one_line
 
     folder = find_fit(fit, run)
     if sequence is not None and sequence != folder.sequence:

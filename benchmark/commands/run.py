@@ -48,7 +48,6 @@ SlurmOptions = Annotated[
     list[str] | None, typer.Option("--slurm", metavar="NAME=VALUE", help="Of sbatch, e.g. gres=gpu:1; repeatable.")
 ]
 
-STANDARD_PROTOCOLS = ("lesion-val", "healthy-fpr-1", "oracle")
 RERUN = ("missing", "failed", "all")
 PRECISION = ("fp32", "bf16", "fp16")
 
@@ -232,10 +231,11 @@ def _default_out(request: "Request", study: "Study") -> Path:
 
 
 def _standard_scoring() -> "Scoring":
+    from benchmark.postprocessing import pipelines
     from benchmark.storage.run_record import Scoring
-    from benchmark.study.chains import STANDARD_CHAINS
+    from benchmark.study import protocols
 
-    return Scoring(STANDARD_CHAINS, STANDARD_PROTOCOLS)
+    return Scoring(pipelines.STANDARD, protocols.STANDARD)
 
 
 def _execution(

@@ -12,7 +12,6 @@ from typing import Any
 from benchmark.methods.card import Card
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build
-from benchmark.methods.plugin_file import one_line
 from benchmark.methods.registry import Method, load
 from benchmark.methods.weights import NAME, load_weights, save_weights
 from benchmark.storage.checksums import write_checksums
@@ -20,7 +19,7 @@ from benchmark.storage.fits import DataCard, training_stages, write_card
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
 from benchmark.study.study import Study
-from datasets.errors import BadFile, BadValue, UserError
+from datasets.errors import BadFile, BadValue, UserError, one_line
 from datasets.grid import Cases
 from datasets.io.atomic import read_json, write_json
 

@@ -3,14 +3,13 @@
 import logging
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark import __version__
 from benchmark.analysis.implants import TABLES, summarise, with_trials
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
-from benchmark.scoring.healthy_scans import HealthyScan
-from benchmark.scoring.settings import Choices, Source
+from benchmark.scoring.settings import Settings, Source, settings_named
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock
@@ -18,6 +17,7 @@ from benchmark.storage.rows import join_rows, write_rows
 from benchmark.storage.run_record import (
     Scoring,
     cell_state,
+    definitions,
     has_failed,
     has_maps,
     keep_scoring,
@@ -28,7 +28,6 @@ from benchmark.storage.run_record import (
 )
 from benchmark.storage.storage_errors import storage_problem
 from benchmark.study.cells import Cell, Fit, Reference
-from benchmark.study.protocols import protocol_named, scans_needed
 from benchmark.study.study import Study
 from datasets.errors import BadFile
 from datasets.io.atomic import read_json, sweep, write_json
@@ -74,13 +73,13 @@ def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell
     try:
         # Maps made from lesion labels hold no information about healthy scans: they give no threshold.
         healthy_cases = [] if sees_labels(run, fit) else study.mapped_cases(reference)
-        healthy = healthy_scans(run, reference, healthy_cases, scoring.postprocessing)
-        sources = _sources(study, run, scoring, reference)
+        named = settings_named(scoring.postprocessing, scoring.protocols, scoring.metrics)
+        healthy = healthy_scans(run, reference, healthy_cases, named)
+        settings = replace(named, healthy=healthy, sources=_sources(study, run, named, reference))
     except Exception as error:
         record_failure(run, reference, _stage(error))
         return list(cells)
-    _log_too_few_scans(scoring, fit, healthy)
-    choices = Choices(healthy, scoring.protocols, sources, scoring.metrics)
+    _log_too_few_scans(settings, fit)
     for cell in cells:
         if cell != cell.unshifted and cell_state(run, cell.unshifted, scoring) != "done":
             log.info("  not scored: no threshold to freeze for %s on %s", fit.method, cell.where)
@@ -89,9 +88,9 @@ def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell
         try:
             files = study.mapped_cases(cell)
             frozen = None if cell == cell.unshifted else thresholds_of(run, cell.unshifted)
-            rows = evaluate_cell(run, cell, files, replace(choices, frozen=frozen))
+            rows = evaluate_cell(run, cell, files, replace(settings, frozen=frozen))
             count = write_rows(run.cell(cell) / "rows.csv", with_trials(run, cell, rows, files))
-            record_cell(run, cell, {"status": "mapped", "metrics": scoring.metrics})
+            record_cell(run, cell, {"status": "mapped", "scored": definitions(scoring)})
             log.info("  scored %s on %s: %d rows", fit.method, cell.where, count)
         except Exception as error:
             record_failure(run, cell, _stage(error))
@@ -101,8 +100,9 @@ def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell
 
 def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
     """Score perfect maps (ground truth sent through the post-processing); the same for all methods."""
+    settings = settings_named(scoring.postprocessing, (), scoring.metrics)
     for reference in study.references:
-        rows = evaluate_reference(reference, study.mapped_cases(reference), scoring.postprocessing, scoring.metrics)
+        rows = evaluate_reference(reference, study.mapped_cases(reference), settings)
         write_rows(run.cell(reference) / "rows.csv", rows)
         write_json(run.cell(reference) / "reference.json", _scored_under(scoring))
 
@@ -120,11 +120,7 @@ def _is_scored(run: RunFolder, reference: Reference, scoring: Scoring) -> bool:
 
 def _scored_under(scoring: Scoring) -> dict[str, object]:
     """What the rows of a perfect map depend on beside its key; protocols are not part of it."""
-    return {
-        "version": __version__,
-        "postprocessing": list(scoring.postprocessing),
-        "metrics": list(scoring.metrics),
-    }
+    return {"version": __version__, **definitions(replace(scoring, protocols=()))}
 
 
 def collect(run: RunFolder) -> None:
@@ -144,24 +140,23 @@ def collect(run: RunFolder) -> None:
         summarise(run, finished)
 
 
-def _log_too_few_scans(scoring: Scoring, fit: Fit, healthy: Mapping[str, Sequence[HealthyScan]]) -> None:
-    scans = min(map(len, healthy.values()))
-    for name in scoring.protocols:
-        protocol = protocol_named(name)
-        if protocol.rule == "alarm" and protocol.rate and 0 < scans < scans_needed(protocol.rate):
-            wanted = scans_needed(protocol.rate)
+def _log_too_few_scans(settings: Settings, fit: Fit) -> None:
+    for one in settings.protocols:
+        scans = min(len(of_protocol.get(one.name, ())) for of_protocol in settings.healthy.values())
+        if 0 < scans < one.fewest_scans:
+            few = scans, one.fewest_scans
             log.info(
-                "  no %s for %s: got %d healthy validation scans, wanted at least %d", name, fit.method, scans, wanted
+                "  no %s for %s: got %d healthy validation scans, expected at least %d", one.name, fit.method, *few
             )
 
 
-def _sources(study: Study, run: RunFolder, scoring: Scoring, reference: Cell) -> dict[str, Source]:
+def _sources(study: Study, run: RunFolder, settings: Settings, reference: Cell) -> dict[str, Source]:
     """Thresholds of the cohorts that protocols transfer from, if the fit has maps of them under this shift."""
-    wanted = {protocol_named(name).cohort for name in scoring.protocols} - {""}
+    wanted = {protocol.cohort for protocol in settings.protocols} - {""}
     cells = [cell for cell in study.cells_of(reference.fit) if cell.shift == reference.shift and has_maps(run, cell)]
     return {
         cell.cohort.dataset: Source(
-            cell.cohort.digest, lesion_thresholds(run, cell, study.mapped_cases(cell), scoring.postprocessing)
+            cell.cohort.digest, lesion_thresholds(run, cell, study.mapped_cases(cell), settings)
         )
         for cell in cells
         if cell.cohort.dataset in wanted

@@ -14,7 +14,7 @@ from benchmark.execution.score_cells import record_failure, score_fit, score_mis
 from benchmark.inference.predict import Prediction, forget_peak, peak_bytes, predict_cell
 from benchmark.inference.prefetch import Behind
 from benchmark.methods.detector import Detector
-from benchmark.scoring.ranking_pass import as_seen
+from benchmark.scoring.ranking_pass import rows_of_image
 from benchmark.storage.checksums import write_checksums
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock, try_lock
@@ -157,7 +157,7 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
             timed = replace(blank, split=one.split, case_id=one.case_id, subject_id=one.subject_id)
             rows.append(replace(timed, metric="seconds", value=prediction.seconds))
             if not cell.shift.is_none:
-                seen += as_seen(blank, one, prediction.case, prediction.reconstruction)
+                seen += rows_of_image(blank, one, prediction.case, prediction.reconstruction)
     rows.append(replace(blank, metric="peak_bytes", value=float(peak_bytes(inference.device))))
     write_rows(job.run.cell(cell) / "timing.csv", rows)
     if seen:

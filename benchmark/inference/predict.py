@@ -66,7 +66,7 @@ def pick_device(asked: str) -> str:
         torch.zeros(1, device=asked).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise BadValue(f"--device: got '{asked}' ({reason}), wanted auto, cpu, cuda or cuda:N.") from error
+        raise BadValue(f"--device: got '{asked}' ({reason}), expected auto, cpu, cuda or cuda:N.") from error
     return asked
 
 
@@ -230,13 +230,13 @@ def _prediction(case: Case, volume: Volume, reconstruction: Volume | None, secon
 def _check_shape(what: str, volumes: Tensor, images: Tensor, cases: Sequence[Case]) -> None:
     if volumes.shape != images.shape:
         names = ", ".join(case.case_id for case in cases)
-        raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, wanted {tuple(images.shape)}.")
+        raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, expected {tuple(images.shape)}.")
 
 
 def _check_values(what: str, volume: Volume, case: Case, *, lowest: float) -> None:
     if not (np.isfinite(volume) & (volume >= lowest)).all():
         got = f"values from {float(volume.min()):g} to {float(volume.max()):g}"
-        raise ValueError(f"{what} of case '{case.case_id}': got {got}, wanted finite ones from {lowest:g} up.")
+        raise ValueError(f"{what} of case '{case.case_id}': got {got}, expected finite ones from {lowest:g} up.")
 
 
 def _autocast(inference: Inference) -> AbstractContextManager[object]:

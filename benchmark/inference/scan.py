@@ -89,7 +89,7 @@ def output_names(scans: Sequence[Path]) -> list[str]:
     ]
     for name, path in zip(names, scans, strict=True):
         if names.count(name) > 1:
-            raise BadValue(f"{path}: got another scan that is to be written as {name}, wanted every scan once.")
+            raise BadValue(f"{path}: got another scan that is to be written as {name}, expected every scan once.")
     return names
 
 
@@ -219,4 +219,4 @@ def _stem(path: Path) -> str:
     for ending in ENDINGS:
         if path.name.endswith(ending):
             return path.name.removesuffix(ending)
-    raise BadValue(f"{path}: got a file called so, wanted a NIfTI scan ({' or '.join(ENDINGS)}).")
+    raise BadValue(f"{path}: got a file called so, expected a NIfTI scan ({' or '.join(ENDINGS)}).")

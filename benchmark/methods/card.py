@@ -1,4 +1,4 @@
-"""Card: what a reader has to know of a method before trusting its row."""
+"""Card: a method's data card, which says what a reader has to know before trusting its row."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +16,7 @@ class Card:
         tuned_on: where its default hyper-parameters come from, and which labels chose them.
         references: papers, with the numbers of the equations that the code follows.
         departures: where it differs from them, and which field brings the published form back.
+        simple_baseline: a method that any other should beat; reports mark it and compare the others with it.
     """
 
     supervision: Supervision
@@ -23,3 +24,4 @@ class Card:
     tuned_on: str
     references: tuple[str, ...] = ()
     departures: tuple[str, ...] = ()
+    simple_baseline: bool = False

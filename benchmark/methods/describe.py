@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.card import Card
 from benchmark.methods.hyperparameters import Choice, build, presets_of, resolve_config
-from benchmark.methods.plugin_file import one_line
 from benchmark.methods.registry import UnusableMethod, load
+from datasets.errors import one_line
 from datasets.grid import GRIDS
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def sheet(choice: Choice) -> Sheet:
     """Everything of one method; overrides of `choice` hold under every preset.
 
     Raises:
-        UserError: it cannot be imported, or a hyper-parameter is not as wanted.
+        UserError: it cannot be imported, or a hyper-parameter is not as expected.
     """
     method, cls = choice.method, load(choice.method)
     budgets = {preset: _budget(choice, preset) for preset in presets_of(cls)}

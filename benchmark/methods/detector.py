@@ -92,7 +92,7 @@ class Detector(nn.Module, ABC):
         """Refuse what this config cannot do on volumes of `shape` `(X, Y, Z)`, before anything is computed.
 
         Raises:
-            ValueError: what was got and wanted. Here: never.
+            ValueError: what was got and expected. Here: never.
         """
 
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:

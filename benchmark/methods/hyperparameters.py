@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.methods.built_in import method, methods
-from benchmark.methods.plugin_file import one_line
-from benchmark.methods.registry import Method, UnusableMethod, load
-from datasets.errors import BadValue, UnknownName
+from benchmark.methods.registry import Method, UnusableMethod, load, method, methods
+from datasets.errors import BadValue, UnknownName, one_line
 
 if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
@@ -46,7 +44,7 @@ def own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str,
     """A class's presets, each of which makes a config without any help."""
     try:
         if not is_dataclass(cls.Config):
-            raise BadValue(f"got Config {cls.Config!r}, wanted a frozen dataclass")
+            raise BadValue(f"got Config {cls.Config!r}, expected a frozen dataclass")
         presets = presets_of(cls)
         for values in presets.values():
             _plain_config(method.name, method.name, cls, values)
@@ -67,7 +65,7 @@ def _plain_config(shown: str, name: str, cls: type["Detector"], given: Mapping[s
     try:
         return json.loads(json.dumps(config, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise BadValue(f"Method '{shown}': got {config} ({error}), wanted finite, plain values.") from error
+        raise BadValue(f"Method '{shown}': got {config} ({error}), expected finite, plain values.") from error
 
 
 def _validated(name: str, cls: type["Detector"], values: Mapping[str, Any]) -> Any:
@@ -77,10 +75,10 @@ def _validated(name: str, cls: type["Detector"], values: Mapping[str, Any]) -> A
         return TypeAdapter(cls.Config).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
-        if not first["loc"]:  # the Config's own check, which says what it got and wanted
+        if not first["loc"]:  # the Config's own check, which says what it got and expected
             raise BadValue(f"Method '{name}': {first['msg'].removeprefix('Value error, ')}") from error
         place = ", ".join((f"Method '{name}'", *map(str, first["loc"])))
-        raise BadValue(f"{place}: got {first['input']!r}, wanted: {first['msg'].rstrip('.')}.") from error
+        raise BadValue(f"{place}: got {first['input']!r}, expected: {first['msg'].rstrip('.')}.") from error
     except Exception as error:  # a plugin's own checks may raise anything
         raise BadValue(f"Method '{name}': got {dict(values)}, which its Config refuses: {one_line(error)}.") from error
 
@@ -110,10 +108,10 @@ def parse_choices(text: str, known: Mapping[str, Method] | None = None) -> list[
     choices = [_parse_choice(part, known) for part in _split(text)]
     names = [choice.name for choice in choices]
     if not names:
-        raise BadValue(f"Got no method in '{text}', wanted one or more of {', '.join(known)}.")
+        raise BadValue(f"Got no method in '{text}', expected one or more of {', '.join(known)}.")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadValue(f"Got method '{twice[0]}' twice, wanted every method once.")
+        raise BadValue(f"Got method '{twice[0]}' twice, expected every method once.")
     return choices
 
 
@@ -126,19 +124,19 @@ def only_choice(text: str, known: Mapping[str, Method] | None = None) -> Choice:
     """The same for the one method that `text` names."""
     choices = parse_choices(text, known)
     if len(choices) > 1:
-        raise BadValue(f"Got {len(choices)} methods in '{text}', wanted one.")
+        raise BadValue(f"Got {len(choices)} methods in '{text}', expected one.")
     return choices[0]
 
 
 def _parse_choice(part: str, known: Mapping[str, Method]) -> Choice:
     match = re.fullmatch(r"([\w.-]+)(?:\[(.*)\])?", part)
     if match is None:
-        raise BadValue(f"Got method '{part}', wanted NAME or NAME[field=value,...].")
+        raise BadValue(f"Got method '{part}', expected NAME or NAME[field=value,...].")
     overrides: dict[str, Any] = {}
     for setting in _split(match[2] or ""):
         field, equals, value = setting.partition("=")
         if not equals:
-            raise BadValue(f"Got '{setting}' in '{part}', wanted field=value.")
+            raise BadValue(f"Got '{setting}' in '{part}', expected field=value.")
         overrides[field.strip()] = _value(value.strip())
     return Choice(method(match[1], known), overrides)
 
@@ -153,7 +151,7 @@ def _split(text: str) -> list[str]:
         else:
             parts[-1] += character
     if depth:
-        raise BadValue(f"Got '{text}', wanted every '[' closed by a ']'.")
+        raise BadValue(f"Got '{text}', expected every '[' closed by a ']'.")
     return [part.strip() for part in parts if part.strip()]
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from datasets.errors import BadValue
+from datasets.registry import import_failure
 
 if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
@@ -39,7 +40,7 @@ def detectors(path: Path) -> dict[str, type["Detector"]]:
         found = _defined_in(module, path)
     wrong = _wrong(found)
     if wrong:
-        raise BadValue(f"--plugin {path}: got METHODS with {wrong}, wanted names of subclasses of Detector.")
+        raise BadValue(f"--plugin {path}: got METHODS with {wrong}, expected names of subclasses of Detector.")
     return dict(found)
 
 
@@ -60,10 +61,10 @@ def detector_at(target: str) -> type["Detector"] | None:
     path = Path(match["path"])
     found = _digest(_content(path))
     if found != match["digest"]:
-        raise BadValue(f"--plugin {path}: got content {found}, wanted {match['digest']}: the file has changed since.")
+        raise BadValue(f"--plugin {path}: got content {found}, expected {match['digest']}: the file has changed since.")
     known = detectors(path)
     if match["name"] not in known:
-        raise BadValue(f"--plugin {path}: got methods {', '.join(known)}, wanted '{match['name']}'.")
+        raise BadValue(f"--plugin {path}: got methods {', '.join(known)}, expected '{match['name']}'.")
     return known[match["name"]]
 
 
@@ -71,12 +72,6 @@ def kebab(name: str) -> str:
     """`LocalZScore` to `local-z-score`, `DDPMPlus` to `ddpm-plus`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+", "-", name)
     return words.strip("-").lower()
-
-
-def one_line(error: BaseException) -> str:
-    """An exception as part of a line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}".rstrip(": ").rstrip(".")
 
 
 def _imported(path: Path) -> ModuleType:
@@ -91,7 +86,7 @@ def _imported(path: Path) -> ModuleType:
         exec(compile(source, module.__file__, "exec"), vars(module))
     except (Exception, SystemExit) as error:  # whatever a stranger's file raises is a fact about that file
         del sys.modules[name]
-        raise BadValue(f"--plugin {path} cannot be imported: {one_line(error)}.") from error
+        raise BadValue(f"--plugin {path} cannot be imported: {import_failure(error)}.") from error
     return module
 
 
@@ -103,7 +98,9 @@ def _defined_in(module: ModuleType, path: Path) -> dict[str, type["Detector"]]:
     if not named:
         unfinished = [f"{one.__name__} without {', '.join(sorted(one.__abstractmethods__))}" for one in own]
         got = "; ".join(unfinished) or "none"
-        raise BadValue(f"--plugin {path}: got {got}, wanted a complete subclass of {Detector.__name__} defined there.")
+        raise BadValue(
+            f"--plugin {path}: got {got}, expected a complete subclass of {Detector.__name__} defined there."
+        )
     return named
 
 

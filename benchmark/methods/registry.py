@@ -1,36 +1,44 @@
-"""Method: what is known of a method before it is imported; and `load`, which imports its class."""
+"""Methods by name: built in, installed under the entry points `uadbench.methods`, or defined in a plugin file.
 
-from collections.abc import Iterable, Sequence
+No method is imported to be listed, so that listing is quick and a broken optional dependency costs only whoever asks
+for that method.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.methods.plugin_file import detector_at, detectors, one_line, target_of
-from datasets.errors import BadValue
+from benchmark.methods.plugin_file import detector_at, detectors, target_of
+from datasets.errors import BadValue, UnknownName
+from datasets.registry import Entry, Registry, import_failure
 
 if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
 
-
-# Classes of the built-in methods. Keys hold a method's name, never its place here, so that a module can move.
-BUILT_IN_CLASSES = {
-    "thresh": "baselines.simple.thresh:Thresh",
-    "edge": "baselines.simple.edge:Edge",
-    "prior": "baselines.simple.prior:Prior",
-    "smooth": "baselines.simple.smooth:Smooth",
-    "zscore": "baselines.simple.zscore:ZScore",
-    "ae": "baselines.autoencoders.ae:AE",
-    "vae": "baselines.autoencoders.vae:VAE",
-    "svae": "baselines.autoencoders.svae:SVAE",
-    "dae": "baselines.autoencoders.dae:DAE",
-    "fanogan": "baselines.gan.fanogan:FAnoGAN",
-    "ddpm": "baselines.diffusion.ddpm:DDPM",
-    "pddpm": "baselines.diffusion.pddpm:PDDPM",
-    "cddpm": "cddpm.detector:CDDPM",
+BUILT_IN_ORIGIN = "builtin"
+_BUILT_IN = {
+    "thresh": ("baselines.simple.thresh:Thresh", "Histogram-equalised intensity as anomaly map (simple baseline)"),
+    "edge": ("baselines.simple.edge:Edge", "Distance to the brain's edge (simple baseline)"),
+    "prior": (
+        "baselines.simple.prior:Prior",
+        "Where other patients' lesions lie: uses lesion labels (simple baseline)",
+    ),
+    "smooth": ("baselines.simple.smooth:Smooth", "Residual to the smoothed mean of healthy brains (simple baseline)"),
+    "zscore": ("baselines.simple.zscore:ZScore", "Smoothed voxel-wise Gaussian of healthy brains (simple baseline)"),
+    "ae": ("baselines.autoencoders.ae:AE", "Convolutional auto-encoder with a dense latent"),
+    "vae": ("baselines.autoencoders.vae:VAE", "Variational auto-encoder"),
+    "svae": ("baselines.autoencoders.svae:SVAE", "Variational auto-encoder over sequences of slices"),
+    "dae": ("baselines.autoencoders.dae:DAE", "Denoising auto-encoder, coarse foreground noise"),
+    "fanogan": ("baselines.gan.fanogan:FAnoGAN", "Generative adversarial network and its encoder (f-AnoGAN)"),
+    "ddpm": ("baselines.diffusion.ddpm:DDPM", "Denoising diffusion model, one-step reconstruction"),
+    "pddpm": ("baselines.diffusion.pddpm:PDDPM", "Patched diffusion model"),
+    "cddpm": ("cddpm.detector:CDDPM", "Conditioned diffusion model"),
 }
-BUILT_IN = "builtin"
+_CLASSES: Registry[type] = Registry(
+    "method", "uadbench.methods", type, {name: target for name, (target, _) in _BUILT_IN.items()}
+)
 
 
 class UnusableMethod(BadValue):
@@ -39,10 +47,11 @@ class UnusableMethod(BadValue):
 
 @dataclass(frozen=True)
 class Method:
-    """A name and where its class is.
+    """What is known of a method before its class is imported.
 
     Attributes:
-        target: `builtin:NAME`, a plugin's `module:attribute`, or `FILE.py:name@digest` for a method of a file.
+        target: `builtin:NAME`, a plugin's `module:attribute`, or `FILE.py:name@digest` for a method of a file. Keys
+            hold it: with the name of a built-in method instead of its place, modules can move.
         title: what it is, in a line.
         origin: a plugin's distribution and version, or its file; None for a built-in.
         trouble: why it cannot be used, as far as that is known without an import.
@@ -63,11 +72,44 @@ class Method:
     def place(self) -> str:
         """`module:attribute` of its class, or the file that holds it."""
         origin, _, name = self.target.partition(":")
-        return BUILT_IN_CLASSES.get(name, self.target) if origin == BUILT_IN else self.target
+        return _CLASSES.entry(name).target if origin == BUILT_IN_ORIGIN else self.target
 
     @property
     def is_built_in(self) -> bool:
-        return self.target.startswith(f"{BUILT_IN}:")
+        return self.target.startswith(f"{BUILT_IN_ORIGIN}:")
+
+
+BUILT_IN = tuple(Method(name, f"{BUILT_IN_ORIGIN}:{name}", title) for name, (_, title) in _BUILT_IN.items())
+
+
+def methods(files: Iterable[Path] = ()) -> dict[str, Method]:
+    """Every known method by name, including those of plugin files.
+
+    Raises:
+        BadValue: a file cannot be imported, or defines a name that is taken.
+    """
+    known = {one.name: one for one in BUILT_IN}
+    known |= {name: _installed(_CLASSES.entry(name)) for name in _CLASSES if name not in known}
+    for file in {file.resolve(): file for file in files}.values():
+        for one in in_file(file):
+            if one.name in known:
+                expected = 'a name of its own, such as METHODS = {"NAME": Class}'
+                owner = known[one.name].origin or "this package"
+                raise BadValue(f"--plugin {file}: got method '{one.name}', which {owner} has; expected {expected}.")
+            known[one.name] = one
+    return known
+
+
+def method(name: str, known: Mapping[str, Method] | None = None) -> Method:
+    """The method registered as `name`, among `known` or all.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    known = methods() if known is None else known
+    if name not in known:
+        raise UnknownName("method", name, known)
+    return known[name]
 
 
 def load(method: Method) -> type["Detector"]:
@@ -83,34 +125,19 @@ def load(method: Method) -> type["Detector"]:
     try:
         cls = detector_at(method.target) or _attribute(method.place)
     except (Exception, SystemExit) as error:  # whatever a plugin raises while it is imported costs only itself
-        raise UnusableMethod(f"{method} cannot be imported: {one_line(error)}.") from error
+        raise UnusableMethod(f"{method} cannot be imported: {import_failure(error)}.") from error
     if not (isinstance(cls, type) and issubclass(cls, Detector)):
-        raise UnusableMethod(f"{method}: got {cls!r}, wanted a subclass of Detector.")
+        raise UnusableMethod(f"{method}: got {cls!r}, expected a subclass of Detector.")
     return cls
 
 
-def _attribute(target: str) -> object:
-    module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute)
-
-
-GROUP = "uadbench.methods"
-
-
-def installed() -> list[Method]:
-    """Every method of an installed distribution; nothing is imported.
-
-    A name that two distributions claim stands once, as one that cannot be used: which of them is
-    meant would hang on the order of folders.
-    """
-    named: dict[str, list[Method]] = {}
-    for point in entry_points(group=GROUP):
-        named.setdefault(point.name, []).append(_method(point))
-    return [_only(rivals) for rivals in named.values()]
+def refused_plugins() -> list[str]:
+    """A line for each installed method that is refused, since a built-in one has its name."""
+    return _CLASSES.refused()
 
 
 def in_file(path: Path) -> list[Method]:
-    """The methods of a file, which is imported for it.
+    """The methods of a plugin file, which is imported.
 
     Raises:
         BadValue: the file cannot be imported or holds no Detector.
@@ -121,11 +148,11 @@ def in_file(path: Path) -> list[Method]:
     ]
 
 
-def importable(files: Iterable[Path]) -> tuple[list[Path], list[str]]:
-    """The files, each once, that hold methods; and a line for each that cannot be used.
+def usable_plugin_files(files: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The plugin files, each once, that hold methods; and a line for each that cannot be used.
 
     Raises:
-        BadValue: there is no such file, which is the caller's slip.
+        BadValue: a file does not exist, which is the caller's mistake.
     """
     usable, troubles = list[Path](), list[str]()
     for file in {file.resolve(): file for file in files}.values():
@@ -139,21 +166,13 @@ def importable(files: Iterable[Path]) -> tuple[list[Path], list[str]]:
     return usable, troubles
 
 
-def _method(point: EntryPoint) -> Method:
-    if point.dist is None:
-        return Method(point.name, point.value, f"plugin {point.value}", "an unknown distribution")
-    metadata = point.dist.metadata
-    title = str(metadata["Summary"]) if "Summary" in metadata else f"plugin {point.value}"
-    return Method(point.name, point.value, title, f"{point.dist.name} {point.dist.version}")
+def _installed(entry: Entry) -> Method:
+    return Method(entry.name, entry.target, entry.title, entry.origin, entry.trouble or None)
 
 
-def _only(rivals: Sequence[Method]) -> Method:
-    first = rivals[0]
-    if len(rivals) == 1:
-        return first
-    owners = " and ".join(sorted(f"{one.origin} ({one.target})" for one in rivals))
-    trouble = f"got it from {owners}, wanted one of them: uninstall the other."
-    return Method(first.name, first.target, f"claimed by {owners}", owners, trouble)
+def _attribute(target: str) -> object:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def _first_line(doc: str | None) -> str:

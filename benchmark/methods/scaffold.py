@@ -43,17 +43,17 @@ def write_package(name: str, root: Path, known: Mapping[str, Method]) -> Package
         BadValue: the name cannot be one or is taken among `known`, or the folder exists.
     """
     if not NAME.fullmatch(name):
-        raise BadValue(f"Got name '{name}', wanted lower-case letters and digits in words joined by '-': local-z.")
+        raise BadValue(f"Got name '{name}', expected lower-case letters and digits in words joined by '-': local-z.")
     class_name = "".join(part.capitalize() for part in name.split("-"))
     module = f"uadbench_{name.replace('-', '_')}"
     names = {"name": name, "module": module, "class_name": class_name}
     if name in known:
         owner = known[name].origin or "uadbench itself"
-        raise BadValue(f"Got name '{name}', which {owner} has; wanted one not among {', '.join(sorted(known))}.")
+        raise BadValue(f"Got name '{name}', which {owner} has; expected one not among {', '.join(sorted(known))}.")
     if iskeyword(class_name) or class_name in _imported(_filled("module.py", names)):
-        raise BadValue(f"Got name '{name}', whose class {class_name} would hide another one; wanted another name.")
+        raise BadValue(f"Got name '{name}', whose class {class_name} would hide another one; expected another name.")
     if root.exists():
-        raise BadValue(f"--out {root}: got a folder or file that exists, wanted a new folder.")
+        raise BadValue(f"--out {root}: got a folder or file that exists, expected a new folder.")
     for path, template in _places(module).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(_filled(template, names), encoding="utf-8")

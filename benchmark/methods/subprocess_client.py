@@ -109,7 +109,7 @@ def said_version(command: Sequence[str], folder: Path) -> str:
         told = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise ValueError(
             f"{' '.join(command)} version: got exit code {done.returncode} and {len(lines)} lines ({told}), "
-            "wanted one line that names all that its numbers depend on."
+            "expected one line that names all that its numbers depend on."
         )
     return lines[0]
 

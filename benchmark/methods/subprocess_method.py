@@ -85,7 +85,7 @@ def read_recipe(path: Path) -> Recipe:
     """What a TOML file says.
 
     Raises:
-        BadValue: it cannot be read, or something in it is not as wanted.
+        BadValue: it cannot be read, or something in it is not as expected.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -99,9 +99,9 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise BadValue(f"--plugin {path}, {place}: got {first['input']!r}, wanted: {first['msg']}.") from error
+        raise BadValue(f"--plugin {path}, {place}: got {first['input']!r}, expected: {first['msg']}.") from error
     if not recipe.command:
-        raise BadValue(f"--plugin {path}: got an empty command, wanted a program.")
+        raise BadValue(f"--plugin {path}: got an empty command, expected a program.")
     return recipe
 
 
@@ -238,7 +238,7 @@ def _taken(path: Path, *, needed: bool = False) -> NDArray[np.float32] | None:
     try:
         found = np.load(path, allow_pickle=False).astype(np.float32)
     except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path.name}: got no array that can be read ({error}), wanted one of numbers.") from error
+        raise ValueError(f"{path.name}: got no array that can be read ({error}), expected one of numbers.") from error
     path.unlink()
     return np.asarray(found)
 

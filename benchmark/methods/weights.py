@@ -33,5 +33,7 @@ def load_weights(detector: Detector, folder: Path) -> None:
         detector.load_state_dict(tensors)
     except (SafetensorError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise BadFile(f"{path}: got weights that cannot be loaded ({reason}), wanted those of this method.") from error
+        raise BadFile(
+            f"{path}: got weights that cannot be loaded ({reason}), expected those of this method."
+        ) from error
     detector.eval()

@@ -1,11 +1,10 @@
-"""What is measured: one pure function a number, and METRICS, their names and directions.
+"""What is measured: one pure function a number, and METRICS, the registry of their names, units and directions.
 
 Voxel arrays hold either a brain's voxels or a whole box; both masks of a call hold the same ones. `missed`
 counts lesion voxels (a fraction where the scan is finer than the grid) that no array holds because they lie
 outside the grid's box: they can only be false negatives. All results are float64.
 """
 
-from benchmark.metrics.false_positives import alarm_fraction, alarms, far_from_lesion
 from benchmark.metrics.image_similarity import (
     histogram_entropy_difference,
     histogram_js,
@@ -16,26 +15,25 @@ from benchmark.metrics.image_similarity import (
     ssim,
     wasserstein_1,
 )
-from benchmark.metrics.lesionwise import find_lesions, froc_point
-from benchmark.metrics.masks import Mask, Scores
+from benchmark.metrics.lesionwise import froc_point, match_lesions
+from benchmark.metrics.masks import Mask, Scores, far_from_lesion
+from benchmark.metrics.metric import Metric
 from benchmark.metrics.overlap import dice, precision, recall
 from benchmark.metrics.ranking import auroc, average_precision, lift
-from benchmark.metrics.registry import METRICS, SCORED, Metric
+from benchmark.metrics.registry import ALWAYS, COST, METRICS, scored
 from benchmark.metrics.surface_distance import hd95, surface_dice
 
 __all__ = [
+    "ALWAYS",
+    "COST",
     "METRICS",
-    "SCORED",
     "Mask",
     "Metric",
     "Scores",
-    "alarm_fraction",
-    "alarms",
     "auroc",
     "average_precision",
     "dice",
     "far_from_lesion",
-    "find_lesions",
     "froc_point",
     "hd95",
     "histogram_entropy_difference",
@@ -44,9 +42,11 @@ __all__ = [
     "l1",
     "l1_ratio",
     "lift",
+    "match_lesions",
     "precision",
     "psnr",
     "recall",
+    "scored",
     "ssim",
     "surface_dice",
     "wasserstein_1",

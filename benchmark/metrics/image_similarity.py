@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmark.metrics.false_positives import far_from_lesion
-from benchmark.metrics.masks import Mask, Scores
+from benchmark.metrics.masks import Mask, Scores, far_from_lesion
 
 SMALLEST_ERROR = 1 / 65535  # one step of the 16 bits that a reconstruction is kept in
 

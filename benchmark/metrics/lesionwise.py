@@ -1,8 +1,9 @@
-"""Lesions found and false alarms, counted in 26-connected components instead of voxels.
+"""Lesions found and false positives, counted in 26-connected components instead of voxels; FROC; sizes of lesions.
 
-Matching rule `overlap-10`: a lesion is found where at least 10 % of its voxels are predicted; an alarm is true
-where at least 10 % of its voxels are lesion. The shares keep one alarm that covers the brain, and one voxel that
-grazes a lesion, from counting as a find. Lesion outside the grid's box has no component and does not count.
+Matching rule `overlap-10`: a lesion is found where at least 10 % of its voxels are predicted; a component is a true
+positive where at least 10 % of its voxels are lesion. The shares keep one component that covers the brain, and one
+voxel that grazes a lesion, from counting as a detection. Lesion outside the grid's box has no component and does not
+count.
 """
 
 from dataclasses import dataclass
@@ -14,23 +15,33 @@ from numpy.typing import NDArray
 from benchmark.metrics.masks import Components, Mask, Scores, check_masks, components
 
 MATCHING = "overlap-10"
-PERCENT = 10  # of a lesion that has to be predicted, and of an alarm that has to be lesion
+ALLOWED = (0.25, 0.5, 1, 2, 4, 8)  # false positives a scan whose recalls `froc` averages
+ALL_SIZES = "all"
+STRATA = {
+    ALL_SIZES: (0.0, np.inf),
+    "<0.1 ml": (0.0, 0.1),
+    "0.1-1 ml": (0.1, 1.0),
+    "1-10 ml": (1.0, 10.0),
+    ">=10 ml": (10.0, np.inf),
+}
+"""Sizes of lesions, from and below so many ml."""
+PERCENT = 10  # of a lesion that has to be predicted, and of a component that has to be lesion
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a prediction finds.
+class Matches:
+    """Which lesions a prediction finds, and which of its components lie on a lesion.
 
     Attributes:
         found: `(lesions,)` whether each lesion is found.
-        true: `(alarms,)` whether each alarm is true.
+        true: `(components,)` whether each component of the prediction is a true positive.
     """
 
     found: Mask
     true: Mask
 
     @property
-    def false_alarms(self) -> int:
+    def false_positives(self) -> int:
         return int(np.count_nonzero(~self.true))
 
     @property
@@ -40,12 +51,12 @@ class Found:
 
     @property
     def precision(self) -> float:
-        """Part of the alarms that is true, in [0, 1]; NaN without alarm and without lesion."""
+        """Part of the components that are true positives, in [0, 1]; NaN without component and without lesion."""
         return float(self.true.mean()) if self.true.size and self.found.size else np.nan
 
     @property
     def f1(self) -> float:
-        """2 P R / (P + R), in [0, 1]; 0 where nothing is found, without any alarm too; NaN without lesion."""
+        """2 P R / (P + R), in [0, 1]; 0 where nothing is found, nothing predicted included; NaN without lesion."""
         if not self.found.size:
             return np.nan
         if not self.found.any() or not self.true.any():
@@ -53,19 +64,19 @@ class Found:
         return 2 * self.precision * self.recall / (self.precision + self.recall)
 
 
-def find_lesions(prediction: Mask, lesion: Mask) -> Found:
-    """Match the alarms of a prediction with the lesions, both `(X, Y, Z)`.
+def match_lesions(prediction: Mask, lesion: Mask) -> Matches:
+    """Match the components of a prediction with the lesions, both `(X, Y, Z)`.
 
     Example:
         >>> lesion = np.arange(9).reshape(9, 1, 1) < 3
-        >>> find_lesions(np.arange(9).reshape(9, 1, 1) == 2, lesion).recall
+        >>> match_lesions(np.arange(9).reshape(9, 1, 1) == 2, lesion).recall
         1.0
     """
     check_masks(prediction, lesion)
-    lesions, alarms = components(lesion), components(prediction)
-    return Found(
+    lesions, parts = components(lesion), components(prediction)
+    return Matches(
         found=large_enough(lesions.labels[prediction[lesion]], lesions.sizes),
-        true=large_enough(alarms.labels[lesion[prediction]], alarms.sizes),
+        true=large_enough(parts.labels[lesion[prediction]], parts.sizes),
     )
 
 
@@ -92,14 +103,14 @@ def lesion_levels(scores: Scores, lesions: Components) -> NDArray[np.float64]:
 
 
 def froc_point(rates: NDArray[np.float64], recalls: NDArray[np.float64], allowed: float) -> float:
-    """The recall reached before there are more than `allowed` false alarms a scan, as the threshold falls; in [0, 1].
+    """Recall before there are more than `allowed` false positives a scan, as the threshold falls; in [0, 1].
 
     Args:
-        rates, recalls: `(T,)` false alarms a scan and lesion recall at falling thresholds.
+        rates, recalls: `(T,)` false positives a scan and lesion recall at falling thresholds.
 
     Returns:
-        0 where the first threshold has too many already. A rate that falls again further on, because alarms have
-        grown together, does not count.
+        0 where the first threshold has too many already. A rate that falls again further on, because components
+        have grown together, does not count.
 
     Example:
         >>> froc_point(np.array([0.0, 1.0, 3.0, 0.5]), np.array([0.1, 0.4, 0.7, 1.0]), 1)
@@ -108,3 +119,26 @@ def froc_point(rates: NDArray[np.float64], recalls: NDArray[np.float64], allowed
     too_many = np.flatnonzero(rates > allowed)
     reached = recalls[: too_many[0]] if too_many.size else recalls
     return float(reached.max(initial=0))
+
+
+@dataclass(frozen=True)
+class FrocCurve:
+    """Lesion recall against false positives of a cohort's lesion cases.
+
+    Attributes:
+        rates, recalls: `(T,)` false positives a scan and lesion recall at falling thresholds.
+        lesions: how many there are inside the box.
+    """
+
+    rates: NDArray[np.float64]
+    recalls: NDArray[np.float64]
+    lesions: int
+
+    def at(self, allowed: float) -> float:
+        """Recall at that many false positives a scan; NaN without lesion."""
+        return froc_point(self.rates, self.recalls, allowed) if self.lesions else np.nan
+
+
+def strata_of(volume_ml: float) -> list[str]:
+    """The strata that a volume lies in: `all` and one other."""
+    return [name for name, (low, high) in STRATA.items() if low <= volume_ml < high]

@@ -1,8 +1,9 @@
-"""Mask and Scores, the arrays that metrics are of, and what every metric asks of them."""
+"""Masks and scores: the arrays that metrics are of, and masks' boxes, distances and 26-connected components."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,36 @@ from scipy import ndimage
 Mask = NDArray[np.bool_]
 Scores = NDArray[np.floating]
 
+TOUCHING = np.ones((3, 3, 3), dtype=bool)
+SPARSE = 0.03  # part of a box below which a graph of the voxels is faster than a sweep over the box
+
 
 def check_masks(prediction: NDArray[np.generic], lesion: Mask) -> None:
     """Raises ValueError where shapes differ, rather than broadcast, or where a mask is not bool."""
     if prediction.shape != lesion.shape:
-        raise ValueError(f"Got shape {prediction.shape}, wanted {lesion.shape} as of the lesion mask.")
+        raise ValueError(f"Got shape {prediction.shape}, expected {lesion.shape} as of the lesion mask.")
     if lesion.dtype != np.bool_:
-        raise ValueError(f"Got a lesion mask of {lesion.dtype}, wanted bool.")
+        raise ValueError(f"Got a lesion mask of {lesion.dtype}, expected bool.")
+
+
+def above(scores: Scores, threshold: float) -> Mask:
+    """The prediction `score > threshold`, of the scores' shape; a score of 0 is never predicted.
+
+    Raises:
+        ValueError: the threshold is negative or NaN.
+    """
+    if not threshold >= 0:
+        raise ValueError(f"Got threshold {threshold}, expected 0 or more.")
+    with np.errstate(over="ignore"):
+        rounded = scores.dtype.type(threshold)
+    if float(rounded) > threshold:  # rounded up it would lie on scores that are above the threshold itself
+        rounded = np.nextafter(rounded, scores.dtype.type(0))
+    return np.asarray(scores > rounded)
+
+
+def voxel_ml(spacing: Sequence[float]) -> float:
+    """The volume in ml of a voxel of these edges in mm."""
+    return float(np.prod(spacing)) / 1000
 
 
 def bounding_box(mask: Mask) -> tuple[slice, ...]:
@@ -30,8 +54,31 @@ def bounding_box(mask: Mask) -> tuple[slice, ...]:
     return tuple(box)
 
 
-TOUCHING = np.ones((3, 3, 3), dtype=bool)
-SPARSE = 0.03  # part of a box below which a graph of the voxels is faster than a sweep over the box
+def far_from_lesion(lesion: Mask, brain: Mask, spacing: Sequence[float], *, collar_mm: float = 10.0) -> Mask:
+    """The brain more than `collar_mm` from the nearest lesion voxel, centre to centre.
+
+    Args:
+        lesion, brain: `(X, Y, Z)`.
+        spacing: voxel edges in mm.
+
+    Returns:
+        `(X, Y, Z)`; the whole brain without lesion.
+
+    Example:
+        >>> lesion = np.arange(9).reshape(9, 1, 1) == 0
+        >>> far_from_lesion(lesion, np.ones_like(lesion), (2.0, 2.0, 2.0)).ravel().nonzero()[0].tolist()
+        [6, 7, 8]
+    """
+    if not lesion.any():
+        return brain.copy()
+    margin = [ceil(collar_mm / edge) for edge in spacing]
+    around = tuple(
+        slice(max(0, where.min() - wide), where.max() + wide + 1)
+        for where, wide in zip(np.nonzero(lesion), margin, strict=True)
+    )
+    far = brain.copy()  # beyond this part of the box every voxel is
+    far[around] &= ndimage.distance_transform_edt(~lesion[around], sampling=spacing) > collar_mm
+    return far
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def rank(scores: Scores, lesion: Mask, *, missed: float = 0) -> Ranking:
     check_masks(scores, lesion)
     ascending = np.sort(scores, axis=None)
     if ascending.size and np.isnan(ascending[-1]):  # NaN sorts last
-        raise ValueError("Got a score that is NaN, wanted finite scores.")
+        raise ValueError("Got a score that is NaN, expected finite scores.")
     ends = np.flatnonzero(np.append(ascending[1:] != ascending[:-1], ascending.size > 0))
     values, counts = ascending[ends], np.diff(ends, prepend=-1)
     inside = np.bincount(np.searchsorted(values, scores[lesion]), minlength=values.size)
@@ -165,17 +165,32 @@ def best_dice_of(ranking: Ranking) -> tuple[float, float]:
         ValueError: a score is negative.
     """
     if ranking.values.size and ranking.values[0] < 0:
-        raise ValueError(f"Got a score of {ranking.values[0]}, wanted 0 or more.")
+        raise ValueError(f"Got a score of {ranking.values[0]}, expected 0 or more.")
     if not ranking.total:
         return np.nan, np.nan
     if not ranking.values.size or ranking.values[-1] == 0:
         return 0.0, 0.0
     true, predicted = ranking.predicted
-    positive = ranking.values > 0  # a score of 0 is never an alarm
+    positive = ranking.values > 0  # a score of 0 is never predicted
     dice = np.where(positive, 2 * true / (predicted + ranking.total), -1)
     best = dice.size - 1 - int(np.argmax(dice[::-1]))
     lower = ranking.values[best - 1] if best else ranking.values.dtype.type(0)
     return float(dice[best]), halfway(lower, ranking.values[best])
+
+
+def best_dice(scores: Scores, lesion: Mask, *, missed: float = 0) -> tuple[float, float]:
+    """The best Dice over all voxels, in [0, 1], and its threshold, both exact; the highest threshold of several.
+
+    Args:
+        scores, lesion: `(V,)`, the brain voxels of one case or of several together; scores at least 0.
+
+    Returns:
+        As `best_dice_of`.
+
+    Raises:
+        ValueError: a score is negative or NaN.
+    """
+    return best_dice_of(rank(scores, lesion, missed=missed))
 
 
 def halfway(lower: np.floating, upper: np.floating) -> float:

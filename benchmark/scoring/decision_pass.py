@@ -1,4 +1,4 @@
-"""The second pass over a cell's shelf: what the predictions at the chosen thresholds are worth, and the curves."""
+"""DecisionPass: metrics of the predictions at each protocol's threshold, and FROC."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,30 +6,29 @@ from itertools import groupby
 
 import numpy as np
 
-from benchmark.metrics.ground_truth import Anatomy, decided
-from benchmark.scoring.measures.froc import Froc, start
+from benchmark.metrics.ground_truth import GroundTruth
+from benchmark.metrics.metric import Decision, compute
+from benchmark.metrics.registry import METRICS
+from benchmark.scoring.lesion_tables import Froc, start_froc
 from benchmark.scoring.processed_maps import Scores
-from benchmark.scoring.ranking_pass import FirstPass
-from benchmark.scoring.threshold_choice import Chosen
-from benchmark.storage.rows import Row, blank_row, decision_row, rows_of, write_lines
+from benchmark.scoring.ranking_pass import RankingPass
+from benchmark.storage.rows import Row, evaluation_row, rows_of, write_lines
 from benchmark.study.cells import Evaluation
-from benchmark.study.protocols import CROSSED, SHIFTED, Protocol, in_key, protocol_named
+from benchmark.study.protocols import CROSSED, Protocol, Threshold, protocol_named
 from datasets.case import CaseFiles
-
-CURVES = ("froc", "froc_at_1")
 
 
 @dataclass(frozen=True)
-class SecondPass:
-    """A cell after its first pass, under the thresholds that were chosen by chain and protocol."""
+class DecisionPass:
+    """A cell after its ranking pass, under the thresholds that were chosen by pipeline and protocol."""
 
-    first: FirstPass
-    thresholds: Mapping[tuple[str, str], Chosen]
+    ranking: RankingPass
+    thresholds: Mapping[tuple[str, str], Threshold]
 
     def threshold_rows(self) -> Iterator[Row]:
-        files = {kept.files.case_id: kept.files for kept in self.first.shelf.cases}
-        for (chain, protocol), chosen in self.thresholds.items():
-            blank = self._blank(chain, protocol)
+        files = {case.files.case_id: case.files for case in self.ranking.maps.cases}
+        for pair, chosen in self.thresholds.items():
+            blank = self._blank(*pair)
             if isinstance(chosen, Mapping):
                 for name, threshold in chosen.items():
                     yield from rows_of(blank, files[name], {"threshold": threshold})
@@ -37,69 +36,74 @@ class SecondPass:
                 yield replace(blank, metric="threshold", value=chosen)
 
     def decision_rows(self) -> Iterator[Row]:
-        """Metrics of the predictions, after the threshold and after small components went, and then of the curves."""
-        wants_curves = any(map(self.first.choices.wants, CURVES))
-        curves = {names: start(lesions) for names, lesions in self.first.lesions.items() if wants_curves}
+        """Metrics of the predictions, small components removed, and then of the curves."""
+        wanted = self.ranking.settings.given("curve")
+        curves = {names: start_froc(lesions) for names, lesions in self.ranking.lesions.items() if wanted}
         pairs = sorted(self.thresholds, key=lambda pair: (pair[0], pair[1] != CROSSED))  # regret needs it first
         blanks = {pair: self._blank(*pair) for pair in pairs}
-        for number, kept in enumerate(self.first.shelf.cases):
-            anatomy = kept.read()
-            for chain, of_chain in groupby(pairs, key=lambda pair: pair[0]):
-                scores, curve = self.first.shelf.scores(number, chain), curves.get((chain, kept.files.split))
-                values = self._values(anatomy, scores, chain, None if kept.files.healthy else curve)
-                yield from self._case_rows(anatomy, values, {pair: blanks[pair] for pair in of_chain})
+        protocols = {name: protocol_named(name) for _, name in pairs}
+        for number, case in enumerate(self.ranking.maps.cases):
+            truth = case.read()
+            for pipeline, of_pipeline in groupby(pairs, key=lambda pair: pair[0]):
+                scores, curve = self.ranking.maps.scores(number, pipeline), curves.get((pipeline, case.files.split))
+                values = self._values(truth, scores, pipeline, None if case.files.healthy else curve)
+                yield from self._case_rows(truth, values, {pair: blanks[pair] for pair in of_pipeline}, protocols)
         yield from self._froc_rows(curves)
 
     def _values(
-        self, anatomy: Anatomy, scores: Scores, chain: str, curve: Froc | None
+        self, truth: GroundTruth, scores: Scores, pipeline: str, curve: Froc | None
     ) -> dict[float, dict[str, float]]:
-        """For each threshold of one case and chain what its prediction is worth; the curve's are counted."""
-        decisive = {_of_case(one, anatomy.files) for (own, _), one in self.thresholds.items() if own == chain}
+        """By threshold of one case and pipeline the metrics of its prediction; the curve's are counted."""
+        decisive = {_of_case(one, truth.files) for (own, _), one in self.thresholds.items() if own == pipeline}
         decisive = {threshold for threshold in decisive if not np.isnan(threshold)}
         falling = sorted(decisive.union([] if curve is None else curve.thresholds.tolist()), reverse=True)
-        wanted, values = {*self.first.choices.metrics, "dice"}, {}
-        for threshold, prediction in zip(falling, anatomy.predictions(scores, falling), strict=True):
+        metrics = {metric.name: metric for metric in (*self.ranking.settings.given("prediction"), METRICS["dice"])}
+        values = {}
+        for threshold, prediction in zip(falling, truth.predictions(scores, falling), strict=True):
+            decision = Decision(truth, prediction)
             if threshold in decisive:
-                values[threshold] = decided(prediction, anatomy, wanted)
+                values[threshold] = compute(metrics.values(), decision, truth.kinds)
             if curve is not None:
-                curve.add(anatomy, prediction, threshold)
+                curve.add(decision, threshold)
         return values
 
     def _case_rows(
-        self, anatomy: Anatomy, values: Mapping[float, dict[str, float]], blanks: Mapping[tuple[str, str], Row]
+        self,
+        truth: GroundTruth,
+        values: Mapping[float, dict[str, float]],
+        blanks: Mapping[tuple[str, str], Row],
+        protocols: Mapping[str, Protocol],
     ) -> Iterator[Row]:
-        """One case under all protocols of one chain."""
+        """One case under all protocols of one pipeline."""
         best = np.nan
         for pair, blank in blanks.items():
-            own = values.get(_of_case(self.thresholds[pair], anatomy.files))
+            own = values.get(_of_case(self.thresholds[pair], truth.files))
             if own is None:
                 continue
             best = own.get("dice", np.nan) if pair[1] == CROSSED else best
-            regret = {} if _plain(pair[1]).sees_test_labels or np.isnan(best) else {"regret": best - own["dice"]}
-            yield from rows_of(blank, anatomy.files, self.first.choices.wanted(own | regret))
+            regret = {} if protocols[pair[1]].sees_test_labels or np.isnan(best) else {"regret": best - own["dice"]}
+            known = {name: value for name, value in (own | regret).items() if self.ranking.settings.wants(name)}
+            yield from rows_of(blank, truth.files, known)
 
     def _froc_rows(self, curves: Mapping[tuple[str, str], Froc]) -> Iterator[Row]:
         lines = (
-            {"postprocessing": chain, "split": split, **line}
-            for (chain, split), curve in curves.items()
+            {"postprocessing": pipeline, "split": split, **line}
+            for (pipeline, split), curve in curves.items()
             for line in curve.lines()
         )
-        write_lines(self.first.run.cell(self.first.cell) / "froc.csv", lines)
-        for (chain, split), curve in curves.items():
-            for metric, value in self.first.choices.wanted(curve.summary()).items():
-                blank = replace(blank_row(self.first.cell), postprocessing=chain, split=split)
-                yield replace(blank, metric=metric, value=value)
+        write_lines(self.ranking.run.cell(self.ranking.cell) / "froc.csv", lines)
+        blanks = self.ranking.blanks()
+        for (pipeline, split), curve in curves.items():
+            for metric, value in compute(self.ranking.settings.given("curve"), curve.curve, ("all",)).items():
+                yield replace(blanks[pipeline], split=split, metric=metric, value=value)
 
-    def _blank(self, chain: str, protocol: str) -> Row:
-        digests = {cohort: source.digest for cohort, source in self.first.choices.sources.items()}
-        return decision_row(Evaluation(self.first.cell, chain, in_key(protocol, digests)), protocol)
-
-
-def _plain(protocol: str) -> Protocol:
-    """The protocol of that name, shifted or not."""
-    return protocol_named(protocol.removesuffix(SHIFTED))
+    def _blank(self, pipeline: str, protocol: str) -> Row:
+        known, named = self.ranking.settings, protocol_named(protocol)
+        source = known.sources.get(named.cohort)
+        own = next(one for one in known.pipelines if one.name == pipeline)
+        return evaluation_row(Evaluation(self.ranking.cell, own, named, source.digest if source else ""))
 
 
-def _of_case(chosen: Chosen, files: CaseFiles) -> float:
+def _of_case(chosen: Threshold, files: CaseFiles) -> float:
     """NaN for a case that a threshold of each case was not chosen for."""
     return chosen.get(files.case_id, np.nan) if isinstance(chosen, Mapping) else chosen

@@ -1,105 +1,122 @@
 """Kept maps to rows: everything is scored here, the same way for all methods, without torch.
 
-Maps go through a `Shelf` on disk: a first pass post-processes and ranks, the thresholds follow, a second pass
-decides. Rows are yielded as they are made, so that memory does not grow with the cohort.
+Maps go through `ProcessedMaps` on disk: the ranking pass post-processes and ranks, the thresholds follow, the decision
+pass applies them. Rows are yielded as they are made, so that memory does not grow with the cohort.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-import numpy as np
-
-from benchmark import metrics
-from benchmark.metrics.ground_truth import anatomy_of, decided
-from benchmark.scoring.decision_pass import SecondPass
+from benchmark.metrics.ground_truth import ground_truth_of
+from benchmark.metrics.metric import Decision, compute
+from benchmark.metrics.registry import METRICS
+from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.scoring.decision_pass import DecisionPass
 from benchmark.scoring.detection_at_one_fp import one_alarm_rows
-from benchmark.scoring.healthy_scans import HealthyScan, look_at
-from benchmark.scoring.pooled_search import pooled
-from benchmark.scoring.postprocessing.chains import perfect_prediction
-from benchmark.scoring.processed_maps import opened_shelf, process
-from benchmark.scoring.ranking_pass import FirstPass, Mapped, sizes
-from benchmark.scoring.settings import Choices
-from benchmark.scoring.size_strata import Strata, lesion_lines
-from benchmark.scoring.threshold_choice import choose
+from benchmark.scoring.lesion_tables import SizeStrata, lesion_lines
+from benchmark.scoring.pooled_search import rank_pool
+from benchmark.scoring.processed_maps import process, processed_maps
+from benchmark.scoring.ranking_pass import Mapped, RankingPass
+from benchmark.scoring.settings import HealthyScans, Settings
+from benchmark.scoring.threshold_choice import choose_thresholds
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume
-from benchmark.storage.rows import Row, rows_of, write_lines
-from benchmark.study.cells import Cell, Reference
-from benchmark.study.chains import CHAINS
+from benchmark.storage.rows import PLUGIN, Row, evaluation_row, reference_row, rows_of, write_lines
+from benchmark.study.cells import Cell, Evaluation, Reference
+from benchmark.study.protocols import protocol_named
 from datasets.case import CaseFiles
 from datasets.grid import load_case, masks_of
 
 
-def healthy_scans(
-    run: RunFolder, cell: Cell, files: Sequence[CaseFiles], postprocessing: Sequence[str]
-) -> dict[str, list[HealthyScan]]:
-    """For each chain what thresholds take from the healthy validation cases among `files`."""
-    found: dict[str, list[HealthyScan]] = {name: [] for name in postprocessing}
-    for _, anatomy, kept in _maps(run, cell, [one for one in files if one.healthy and one.split == "val"]):
-        for name, scans in found.items():
-            processed = process(kept, anatomy, CHAINS[name])
-            scans.append(look_at(processed.plain, processed.scores))
+def healthy_scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settings: Settings) -> HealthyScans:
+    """What the protocols take from the healthy validation cases among `files`.
+
+    Raises:
+        ValueError: a scan without brain voxels.
+    """
+    protocols = {one.name: one.of_scan for one in settings.protocols if one.of_scan is not None}
+    found: dict[str, dict[str, list[float]]] = {
+        pipeline.name: {name: [] for name in protocols} for pipeline in settings.pipelines
+    }
+    cases = [one for one in files if one.healthy and one.split == "val"]
+    for _, truth, anomaly_map in _maps(run, cell, cases if protocols else ()):
+        if not truth.lesion.size:
+            raise ValueError(f"{truth.files.case_id}: got a scan without brain voxels, expected at least one.")
+        for pipeline in settings.pipelines:
+            processed = process(anomaly_map, truth, pipeline)
+            for name, of_scan in protocols.items():
+                found[pipeline.name][name].append(float(of_scan(processed.filtered, processed.finished)))
     return found
 
 
-def lesion_thresholds(
-    run: RunFolder, cell: Cell, files: Sequence[CaseFiles], postprocessing: Sequence[str]
-) -> dict[str, float]:
-    """For each chain the `lesion-val` threshold of a cell; NaN without lesion validation cases among `files`."""
-    with opened_shelf(run.cell(cell), postprocessing) as shelf:
-        for _, anatomy, kept in _maps(run, cell, [one for one in files if one.split == "val" and not one.healthy]):
-            for _ in shelf.add(anatomy, kept):
+def lesion_thresholds(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settings: Settings) -> dict[str, float]:
+    """By pipeline the threshold of a cell's lesion validation cases among `files`; NaN without any."""
+    with processed_maps(run.cell(cell), settings.pipelines) as maps:
+        cases = [one for one in files if one.split == "val" and not one.healthy]
+        for _, truth, anomaly_map in _maps(run, cell, cases):
+            for _ in maps.add(truth, anomaly_map):
                 pass
-        everyone = shelf.numbers(lambda _: True)
-        return {name: pooled(shelf.pool(everyone, name)).threshold for name in postprocessing}
+        everyone = range(len(maps.cases))
+        return {one.name: rank_pool(maps.pool(everyone, one.name)).threshold for one in settings.pipelines}
 
 
-def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], choices: Choices) -> Iterator[Row]:
+def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settings: Settings) -> Iterator[Row]:
     """Every row of one cell; its curves and its numbers by size of the lesion are left in the cell's folder.
 
     Args:
         files: the cell's mapped cases.
     """
-    yield from evaluate_maps(run, cell, _maps(run, cell, files), choices)
+    yield from evaluate_maps(run, cell, _maps(run, cell, files), settings)
 
 
-def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], choices: Choices) -> Iterator[Row]:
+def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: Settings) -> Iterator[Row]:
     """The same for maps from anywhere; they are taken one at a time."""
-    strata = Strata()
-    with opened_shelf(run.cell(cell), choices.healthy) as shelf:
-        first = FirstPass(run, cell, shelf, choices)
-        yield from strata.counted(first.case_rows(maps))
-        yield from first.pooled_rows()
-        second = SecondPass(first, choose(first))
-        yield from second.threshold_rows()
-        yield from strata.counted(second.decision_rows())
-        for name in choices.healthy:
-            yield from strata.counted(one_alarm_rows(first, name))
+    strata = SizeStrata()
+    with processed_maps(run.cell(cell), settings.pipelines) as processed:
+        ranking = RankingPass(run, cell, processed, settings)
+        yield from _badged(strata.collect(ranking.case_rows(maps)))
+        yield from _badged(ranking.pooled_rows())
+        decisions = DecisionPass(ranking, choose_thresholds(ranking))
+        yield from _badged(decisions.threshold_rows())
+        yield from _badged(strata.collect(decisions.decision_rows()))
+        for pipeline in settings.pipelines:
+            yield from _badged(strata.collect(one_alarm_rows(ranking, pipeline)))
     folder = run.cell(cell)
-    write_lines(folder / "pr.csv", first.curve_lines())
-    write_lines(folder / "lesions.csv", first.lesion_lines())
-    write_lines(folder / "strata.csv", chain(strata.lines(), lesion_lines(first.lesions, second.thresholds)))
+    write_lines(folder / "pr.csv", ranking.curve_lines())
+    write_lines(folder / "lesions.csv", ranking.lesion_lines())
+    write_lines(folder / "strata.csv", chain(strata.lines(), lesion_lines(ranking.lesions, decisions.thresholds)))
 
 
-def evaluate_reference(
-    reference: Reference,
-    files: Sequence[CaseFiles],
-    postprocessing: Sequence[str],
-    wanted: Collection[str] = metrics.SCORED,
-) -> Iterator[Row]:
-    """What the truth itself scores after each chain, and what the grid's box cuts off of it."""
-    blank = Row(
-        "perfect-map", reference.cohort.dataset, reference.cohort.sequence, "none", 0.0, None, None,
-        "", "", "", "", "", "", np.nan, reference.key, " ".join(reference.flags),
-    )  # fmt: skip
+def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], settings: Settings) -> Iterator[Row]:
+    """What the ground truth itself scores after each pipeline, and what the grid's box cuts off of it."""
+    facts, metrics = settings.given("ground truth"), settings.given("prediction")
     for one in (one for one in files if not one.healthy):
-        anatomy = anatomy_of(one, masks_of(one, reference.grid))
-        yield from rows_of(blank, one, sizes(anatomy))
-        for name in postprocessing:
-            left = perfect_prediction(anatomy.truth, anatomy.brain_mask, CHAINS[name], anatomy.voxel_ml)
-            values = decided(anatomy.prediction(left[anatomy.brain_mask]), anatomy, wanted)
-            yield from rows_of(replace(blank, postprocessing=name), one, values)
+        truth = ground_truth_of(one, masks_of(one, reference.grid))
+        yield from _badged(rows_of(reference_row(reference), one, compute(facts, truth, truth.kinds)))
+        for pipeline in settings.pipelines:
+            left = pipeline.perfect(truth.mask, truth.brain_mask, truth.spacing)
+            decision = Decision(truth, truth.prediction(left[truth.brain_mask]))
+            values = compute(metrics, decision, truth.kinds)
+            yield from _badged(rows_of(evaluation_row(Evaluation(reference, pipeline)), one, values))
+
+
+def _badged(rows: Iterable[Row]) -> Iterator[Row]:
+    """The same rows, with a flag where a plugin's metric, protocol or post-processing has made the number."""
+    origins: dict[tuple[str, str, str], bool] = {}
+    for row in rows:
+        made_by = row.metric, row.postprocessing, row.protocol
+        if made_by not in origins:
+            origins[made_by] = is_by_plugin(*made_by)
+        yield replace(row, flags=" ".join(filter(None, (row.flags, PLUGIN)))) if origins[made_by] else row
+
+
+def is_by_plugin(metric: str, postprocessing: str, protocol: str) -> bool:
+    """Whether any of these, by name and "" for none, is a plugin's."""
+    origins = [METRICS[metric].origin]
+    origins += [pipeline_named(postprocessing).origin] if postprocessing else []
+    origins += [protocol_named(protocol).origin] if protocol else []
+    return any(origins)
 
 
 def _maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Mapped]:
@@ -107,5 +124,5 @@ def _maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Ma
     for one in files:
         compared = cell.shift.is_none and run.reconstruction(cell, one.case_id).exists()
         case = load_case(one, cell.fit.grid) if compared else None
-        anatomy = anatomy_of(one, masks_of(one, cell.fit.grid) if case is None else case)
-        yield case, anatomy, read_volume(run.anomaly_map(cell, one.case_id))
+        truth = ground_truth_of(one, masks_of(one, cell.fit.grid) if case is None else case)
+        yield case, truth, read_volume(run.anomaly_map(cell, one.case_id))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmark.scoring.detection_at_one_fp import ONE_ALARM
 from benchmark.storage.rows import Row
+from benchmark.study.protocols import ONE_ALARM
 from datasets.case import CaseFiles
 from datasets.simulation.implants.truth import Truth, truths_of
 
@@ -51,7 +51,7 @@ def trials_of(rows: Sequence[Row], files: Sequence[CaseFiles]) -> list[Trial]:
         MissingData, BadFile: the cohort's table of lesions is not there or cannot be used.
     """
     truths = truths_of(files)
-    asked = [row for row in rows if row.protocol == ONE_ALARM]
+    asked = [row for row in rows if row.protocol == ONE_ALARM.name]
     thresholds = {(row.postprocessing, row.subject_id): row.value for row in asked if row.metric == "threshold"}
     values = {
         (row.postprocessing, row.case_id, row.metric): row.value

@@ -1,4 +1,4 @@
-"""What is searched over all voxels of a cohort, exactly: the best thresholds, and precision against recall."""
+"""Exact searches over all voxels of a cohort: the best thresholds, and precision against recall."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.ranking import halfway
-from benchmark.scoring.pooled_voxels import Band, Numbers, Pool, Scores
+from benchmark.scoring.pooled_voxels import Band, Numbers, Scores, VoxelPool
 
 POINTS = 100  # of a precision-recall curve, evenly in recall
 BLOCK = 256  # distinct scores that a search passes over together
@@ -23,8 +23,8 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """What is known of a pool.
+class RankedPool:
+    """The voxels of several cases, ranked together.
 
     Attributes:
         average_precision: over the voxels of all cases together; NaN without lesion.
@@ -39,7 +39,7 @@ class Pooled:
     curve: tuple[Point, ...] = ()
 
 
-def pooled(pool: Pool, left_out: Sequence[NDArray[np.bool_]] = ()) -> Pooled:
+def rank_pool(pool: VoxelPool, left_out: Sequence[NDArray[np.bool_]] = ()) -> RankedPool:
     """Rank the voxels of all cases together.
 
     Args:
@@ -55,10 +55,10 @@ def pooled(pool: Pool, left_out: Sequence[NDArray[np.bool_]] = ()) -> Pooled:
             search.add(band, coarse.without(number))
     precision = curve.sum / pool.total if pool.total else np.nan
     whole, *others = (search.threshold(pool) for search in searches)
-    return Pooled(precision, whole, tuple(others), tuple(curve.points))
+    return RankedPool(precision, whole, tuple(others), tuple(curve.points))
 
 
-def best_mean_threshold(pool: Pool) -> float:
+def best_mean_threshold(pool: VoxelPool) -> float:
     """The highest threshold of the best mean over cases of each case's own Dice; NaN without lesion.
 
     Equal means are told apart down to 1e-12, the rounding of their sums. Cases without lesion do not count.
@@ -113,7 +113,7 @@ class _Best:
             place = int(np.flatnonzero(quality[positive] >= most - margin)[0])
             self.quality, self.lowest = most, values[place]
 
-    def threshold(self, pool: Pool, cases: NDArray[np.bool_]) -> float:
+    def threshold(self, pool: VoxelPool, cases: NDArray[np.bool_]) -> float:
         """Halfway to the next lower score of these cases."""
         return 0.0 if self.lowest is None else halfway(pool.below(self.lowest, cases), self.lowest)
 
@@ -181,7 +181,7 @@ class _BestDice:
         found, all_found = true + np.cumsum(part.lesion)[ends], predicted + np.cumsum(part.lesion + part.others)[ends]
         self.found.offer(part.values[ends], 2 * found / (all_found + self.total))
 
-    def threshold(self, pool: Pool) -> float:
+    def threshold(self, pool: VoxelPool) -> float:
         return self.found.threshold(pool, self.cases) if self.total else np.nan
 
 
@@ -219,6 +219,6 @@ class _BestMean:
         self.true[case], self.predicted[case], self.dice[case] = true[-1], predicted[-1], dice[-1]
         return changes
 
-    def threshold(self, pool: Pool) -> float:
+    def threshold(self, pool: VoxelPool) -> float:
         cases = np.ones(self.totals.size, dtype=bool)
         return self.found.threshold(pool, cases) if (self.totals > 0).any() else np.nan

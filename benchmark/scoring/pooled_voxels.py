@@ -1,6 +1,6 @@
-"""Pool: the voxels of many cases ranked together, in memory that does not grow with their number.
+"""VoxelPool: the voxels of many cases ranked together, in memory that does not grow with their number.
 
-Every case's `Ranking` lies in a file. A `Pool` reads them a band of scores at a time, from the highest down, so
+Every case's `Ranking` lies in a file. A `VoxelPool` reads them a band of scores at a time, from the highest down, so
 that at no time more than a band is held; sums over the cases are carried from band to band.
 """
 
@@ -45,7 +45,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Pool:
+class VoxelPool:
     """Cases whose voxels are ranked together.
 
     Attributes:
@@ -70,6 +70,12 @@ class Pool:
             if joined.size:
                 order = _falling(joined[0])
                 yield Band(joined[0].take(order).view(np.float32), case[order], joined[1][order], joined[2][order])
+
+    def rankings(self) -> Iterator[Ranking]:
+        """Each case's voxels by themselves."""
+        for path, total in zip(self.files, self.totals.tolist(), strict=True):
+            values, lesion, others = _kept(path)
+            yield Ranking(values.view(np.float32), lesion, others, total - float(lesion.sum()))
 
     def below(self, score: np.float32, cases: NDArray[np.bool_]) -> np.float32:
         """The next lower score of some of the cases; 0 where there is none."""
@@ -113,7 +119,7 @@ def _kept(path: Path) -> NDArray[np.int32]:
     return np.memmap(path, dtype=np.int32, mode="r").reshape(3, -1)
 
 
-def quantiles(pool: Pool, shares: Numbers) -> Numbers:
+def quantiles(pool: VoxelPool, shares: Numbers) -> Numbers:
     """`(S,)` the scores that these shares of all voxels exceed, interpolated linearly as by NumPy.
 
     Args:
@@ -126,7 +132,7 @@ def quantiles(pool: Pool, shares: Numbers) -> Numbers:
     return upper - (upper - lower) * (place - whole)
 
 
-def _scores_at(pool: Pool, places: NDArray[np.intp]) -> Numbers:
+def _scores_at(pool: VoxelPool, places: NDArray[np.intp]) -> Numbers:
     """`(S,)` the scores at places from the highest down, every voxel being one."""
     found, passed = np.zeros(places.size), 0
     for band in pool.bands():

@@ -1,6 +1,6 @@
-"""Shelf: a cohort's post-processed maps in files, so that memory does not grow with the cohort."""
+"""ProcessedMaps: a cohort's post-processed maps and masks in files, so that memory does not grow with the cohort."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,92 +9,115 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.ground_truth import Anatomy, KeptAnatomy, keep_anatomy
-from benchmark.metrics.ranking import Ranking, rank
-from benchmark.scoring.pooled_voxels import Pool, keep
-from benchmark.scoring.postprocessing.area_opening import area_opening
-from benchmark.scoring.postprocessing.chains import smooth
-from benchmark.study.chains import CHAINS, Chain
+from benchmark.metrics.ground_truth import GroundTruth
+from benchmark.metrics.metric import RankedMap
+from benchmark.metrics.ranking import rank
+from benchmark.postprocessing.pipelines import Pipeline
+from benchmark.scoring.pooled_voxels import VoxelPool, keep
+from datasets.case import CaseFiles
 
 Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Processed:
-    """What one chain makes of one map; V voxels in the brain.
+class ProcessedMap:
+    """What one pipeline makes of one map; V voxels in the brain.
 
     Attributes:
-        plain, smoothed: `(V,)` scores before components, that curves and pooled thresholds are of, and their ranking.
-        scores, opened: `(V,)` through the whole chain, where above a threshold is the prediction, and their ranking.
+        filtered: `(V,)` scores before small components go, that curves and pooled thresholds are of.
+        finished: `(V,)` through the whole pipeline: what lies above a threshold is the prediction.
+        ranked: both, ranked.
     """
 
-    plain: Scores
-    smoothed: Ranking
-    scores: Scores
-    opened: Ranking
+    filtered: Scores
+    finished: Scores
+    ranked: RankedMap
 
 
-def process(anomaly_map: Scores, anatomy: Anatomy, chain: Chain) -> Processed:
-    """Send a map `(X, Y, Z)` through a chain, for all thresholds at once."""
-    smoothed = smooth(anomaly_map, anatomy.brain_mask, chain)
-    smallest = chain.smallest(anatomy.voxel_ml)
-    plain = smoothed[anatomy.brain_mask].astype(np.float32)
-    ranking = rank(plain, anatomy.lesion, missed=anatomy.missed)
-    if smallest <= 1:
-        return Processed(plain, ranking, plain, ranking)
-    scores = area_opening(smoothed, smallest)[anatomy.brain_mask]
-    return Processed(plain, ranking, scores, rank(scores, anatomy.lesion, missed=anatomy.missed))
+def process(anomaly_map: Scores, truth: GroundTruth, pipeline: Pipeline) -> ProcessedMap:
+    """Send a map `(X, Y, Z)` through a pipeline, for all thresholds at once."""
+    filtered = pipeline.filter(anomaly_map, truth.brain_mask, truth.spacing)
+    finished = pipeline.finish(filtered)
+    plain = filtered.scores[truth.brain_mask].astype(np.float32)
+    ranking = rank(plain, truth.lesion, missed=truth.missed)
+    if finished is filtered:
+        return ProcessedMap(plain, plain, RankedMap(truth, ranking, ranking))
+    scores = finished.scores[truth.brain_mask].astype(np.float32, copy=False)
+    return ProcessedMap(plain, scores, RankedMap(truth, ranking, rank(scores, truth.lesion, missed=truth.missed)))
 
 
 @contextmanager
-def opened_shelf(root: Path, postprocessing: Collection[str]) -> Iterator["Shelf"]:
-    """An empty shelf below a folder of the run's, since a system's own place for such files may be its memory."""
+def processed_maps(root: Path, pipelines: Sequence[Pipeline]) -> Iterator["ProcessedMaps"]:
+    """An empty collection below a folder of the run, since the system's own place for such files may be its memory."""
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=root, prefix=".scoring-") as folder:
-        yield Shelf(Path(folder), {name: CHAINS[name] for name in postprocessing})
+        yield ProcessedMaps(Path(folder), pipelines)
+
+
+@dataclass(frozen=True)
+class KeptMasks:
+    """A GroundTruth whose masks lie in a file, one bit a voxel."""
+
+    files: CaseFiles
+    path: Path
+    shape: tuple[int, ...]
+    spacing: tuple[float, float, float]
+    cut_off: float
+
+    def read(self) -> GroundTruth:
+        brain, lesion = np.unpackbits(
+            np.fromfile(self.path, np.uint8).reshape(2, -1), axis=1, count=int(np.prod(self.shape))
+        ).view(bool)
+        lesion_mask = None if self.files.healthy else lesion.reshape(self.shape)
+        return GroundTruth(self.files, brain.reshape(self.shape), lesion_mask, self.spacing, self.cut_off)
 
 
 @dataclass
-class Shelf:
-    """Cases that have been processed by some chains; see `process`.
+class ProcessedMaps:
+    """Cases that have been processed by some pipelines; see `process`.
 
     Attributes:
-        folder: an empty one of this shelf's own.
-        cases: what is on it, in the order in which it was put there.
+        folder: an empty one of this collection's own.
+        cases: in the order in which they were added.
         totals: lesion voxels of each, missed ones included.
     """
 
     folder: Path
-    chains: Mapping[str, Chain]
-    cases: list[KeptAnatomy] = field(default_factory=list)
+    pipelines: Sequence[Pipeline]
+    cases: list[KeptMasks] = field(default_factory=list)
     totals: list[float] = field(default_factory=list)
 
-    def add(self, anatomy: Anatomy, anomaly_map: Scores) -> Iterator[tuple[str, Processed]]:
-        """Put a case on the shelf, chain by chain, and say what each made of it."""
+    def add(self, truth: GroundTruth, anomaly_map: Scores) -> Iterator[tuple[str, ProcessedMap]]:
+        """Add a case, pipeline by pipeline, and say what each made of it."""
         number = len(self.cases)
-        self.cases.append(keep_anatomy(anatomy, self._path(number, "", "anatomy")))
-        self.totals.append(anatomy.positives)
-        for name, chain in self.chains.items():
-            processed = process(anomaly_map, anatomy, chain)
-            processed.scores.tofile(self._path(number, name, "scores"))
-            keep(processed.smoothed, self._path(number, name, "smoothed"))
-            if anatomy.lesion_mask is not None:
-                keep(processed.opened, self._path(number, name, "opened"))
-            yield name, processed
+        self.cases.append(_keep_masks(truth, self._path(number, "", "masks")))
+        self.totals.append(truth.positives)
+        for pipeline in self.pipelines:
+            processed = process(anomaly_map, truth, pipeline)
+            processed.finished.tofile(self._path(number, pipeline.name, "scores"))
+            keep(processed.ranked.filtered, self._path(number, pipeline.name, "filtered"))
+            if truth.lesion_mask is not None:
+                keep(processed.ranked.finished, self._path(number, pipeline.name, "finished"))
+            yield pipeline.name, processed
 
-    def scores(self, number: int, chain: str) -> Scores:
-        """`(V,)` of a case, through the whole chain."""
-        return np.fromfile(self._path(number, chain, "scores"), dtype=np.float32)
+    def scores(self, number: int, pipeline: str) -> Scores:
+        """`(V,)` of a case, through the whole pipeline."""
+        return np.fromfile(self._path(number, pipeline, "scores"), dtype=np.float32)
 
-    def numbers(self, wanted: Callable[[KeptAnatomy], bool]) -> list[int]:
+    def numbers(self, wanted: Callable[[CaseFiles], bool]) -> list[int]:
         """Which of the cases are wanted."""
-        return [number for number, case in enumerate(self.cases) if wanted(case)]
+        return [number for number, case in enumerate(self.cases) if wanted(case.files)]
 
-    def pool(self, numbers: list[int], chain: str, *, whole_chain: bool = False) -> Pool:
-        """Some cases' voxels together: before components, or, of lesion cases, through the whole chain."""
-        kind = "opened" if whole_chain else "smoothed"
-        files = [self._path(number, chain, kind) for number in numbers]
-        return Pool(files, np.array([self.totals[number] for number in numbers], dtype=np.float64))
+    def pool(self, numbers: Sequence[int], pipeline: str, *, whole: bool = False) -> VoxelPool:
+        """Some cases' voxels together: before small components go, or, of lesion cases, through the whole pipeline."""
+        kind = "finished" if whole else "filtered"
+        files = [self._path(number, pipeline, kind) for number in numbers]
+        return VoxelPool(files, np.array([self.totals[number] for number in numbers], dtype=np.float64))
 
-    def _path(self, number: int, chain: str, kind: str) -> Path:
-        return self.folder / f"{number}-{chain}-{kind}"
+    def _path(self, number: int, pipeline: str, kind: str) -> Path:
+        return self.folder / f"{number}-{pipeline}-{kind}"
+
+
+def _keep_masks(truth: GroundTruth, path: Path) -> KeptMasks:
+    np.packbits([truth.brain_mask.ravel(), truth.mask.ravel()], axis=1).tofile(path)
+    return KeptMasks(truth.files, path, truth.brain_mask.shape, truth.spacing, truth.cut_off)

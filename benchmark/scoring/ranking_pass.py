@@ -1,160 +1,117 @@
-"""FirstPass: what no threshold enters, case by case and then of all together; it fills a cell's shelf."""
+"""RankingPass: threshold-free metrics, per case and pooled over the cohort; it keeps the processed maps on disk."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import metrics
-from benchmark.metrics.ground_truth import Anatomy
-from benchmark.metrics.ranking import ap_of, auroc_of, best_dice_of, lift
-from benchmark.scoring.measures.froc import Lesions
-from benchmark.scoring.pooled_search import Pooled, pooled
-from benchmark.scoring.processed_maps import Processed, Shelf
-from benchmark.scoring.settings import Choices
+from benchmark.metrics.ground_truth import GroundTruth
+from benchmark.metrics.metric import compute, reconstruction_of
+from benchmark.metrics.registry import METRICS
+from benchmark.scoring.lesion_tables import Lesions
+from benchmark.scoring.pooled_search import RankedPool, rank_pool
+from benchmark.scoring.processed_maps import ProcessedMap, ProcessedMaps
+from benchmark.scoring.settings import Settings
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume
-from benchmark.storage.rows import Row, blank_row, kept_rows, rows_of
-from benchmark.study.cells import Cell
+from benchmark.storage.rows import Row, blank_row, evaluation_row, kept_rows, rows_of
+from benchmark.study.cells import Cell, Evaluation
 from datasets.case import Case, CaseFiles, Split
 from datasets.grid import load_host
 
-Mapped = tuple[Case | None, Anatomy, NDArray[np.float32]]
-"""A case, if its reconstruction is kept to compare it with, its masks, and its anomaly map `(X, Y, Z)`."""
+Mapped = tuple[Case | None, GroundTruth, NDArray[np.float32]]
+"""A case, if its reconstruction is kept to compare it with, its ground truth, and its anomaly map `(X, Y, Z)`."""
 SPLITS: tuple[Split, ...] = ("val", "test")
 
 
 @dataclass
-class FirstPass:
-    """One cell on its shelf, and what is known of it after its maps have gone by once.
+class RankingPass:
+    """One cell's processed maps, and what is known of them after its maps have gone by once.
 
     Attributes:
-        own: for each chain, each case's threshold of its own best Dice.
-        lesions: for each chain and split, the lesions and from where on they are found.
-        known: for each chain and split with lesions, what its voxels together say.
+        best: for each pipeline, each case's threshold of its own best Dice.
+        lesions: for each pipeline and split, the lesions and the level at which each is found.
+        ranked: for each pipeline and split with lesions, its voxels ranked together.
     """
 
     run: RunFolder
     cell: Cell
-    shelf: Shelf
-    choices: Choices
-    own: dict[str, dict[str, float]] = field(default_factory=dict)
+    maps: ProcessedMaps
+    settings: Settings
+    best: dict[str, dict[str, float]] = field(default_factory=dict)
     lesions: dict[tuple[str, str], Lesions] = field(default_factory=dict)
-    known: dict[tuple[str, Split], Pooled] = field(default_factory=dict)
+    ranked: dict[tuple[str, Split], RankedPool] = field(default_factory=dict)
 
     def case_rows(self, maps: Iterable[Mapped]) -> Iterator[Row]:
-        """What needs the image as the detector saw it is kept since the mapping where that was shifted."""
-        blank = blank_row(self.cell)
-        for case, anatomy, kept in maps:
-            values = sizes(anatomy) | self.choices.wanted({} if case is None else self._closeness(case, anatomy))
-            yield from rows_of(blank, anatomy.files, values)
-            for chain, processed in self.shelf.add(anatomy, kept):
-                if anatomy.lesion_mask is not None:
-                    values = self.choices.wanted(self._ranked(chain, anatomy, processed))
-                    yield from rows_of(replace(blank, postprocessing=chain), anatomy.files, values)
+        """Rows of single cases. What compares with a shifted image was kept when it was mapped: see `rows_of_image`."""
+        blank, blanks = blank_row(self.cell), self.blanks()
+        facts, compared = self.settings.given("ground truth"), self.settings.given("reconstruction")
+        metrics = self.settings.given("ranking")
+        for case, truth, anomaly_map in maps:
+            yield from rows_of(blank, truth.files, compute(facts, truth, truth.kinds))
+            if case is not None and compared:
+                host = load_host(truth.files, self.cell.fit.grid)
+                kept = read_volume(self.run.reconstruction(self.cell, case.case_id))
+                given = reconstruction_of(case, kept, None if host is None else host[0])
+                yield from rows_of(blank, truth.files, compute(compared, given, given.kinds))
+            for pipeline, processed in self.maps.add(truth, anomaly_map):
+                if truth.lesion_mask is not None:
+                    self._keep(pipeline, truth, processed)
+                    values = compute(metrics, processed.ranked, truth.kinds)
+                    yield from rows_of(blanks[pipeline], truth.files, values)
         if not self.cell.shift.is_none:
-            yield from (row for row in kept_rows(self.run.seen(self.cell)) if self.choices.wants(row.metric))
-
-    def _closeness(self, case: Case, anatomy: Anatomy) -> dict[str, float]:
-        reconstruction = read_volume(self.run.reconstruction(self.cell, case.case_id))
-        host = load_host(anatomy.files, self.cell.fit.grid)
-        close = closeness(case, reconstruction, self.choices.metrics)
-        return close | ({} if host is None else restoration(case, host[0], reconstruction))
-
-    def _ranked(self, chain: str, anatomy: Anatomy, processed: Processed) -> dict[str, float]:
-        ranking = processed.smoothed
-        beyond = anatomy.brain_mask.size - processed.scores.size - anatomy.outside_brain
-        box = ranking.padded(anatomy.outside_brain, beyond, missed=anatomy.cut_off)
-        best, threshold = best_dice_of(processed.opened)
-        self.own.setdefault(chain, {})[anatomy.files.case_id] = threshold
-        self.lesions.setdefault((chain, anatomy.files.split), Lesions()).add(anatomy, processed.scores)
-        ap = ap_of(ranking)
-        return {
-            "auprc": ap,
-            "auprc_lift": lift(ap, ranking.prevalence),
-            "auprc_box": ap_of(box),
-            "auroc": auroc_of(ranking),
-            "oracle_dice": best,
-        }
+            yield from (row for row in kept_rows(self.run.seen(self.cell)) if self.settings.wants(row.metric))
 
     def pooled_rows(self) -> Iterator[Row]:
-        """It ranks every split's voxels together, for thresholds and curves too."""
-        for chain in self.choices.healthy:
+        """Rows of whole cohorts; every split's voxels are ranked together, for thresholds and curves too."""
+        blanks = self.blanks()
+        for pipeline, blank in blanks.items():
             for split in SPLITS:
                 cases = self.lesion_cases(split)
                 if cases:
-                    known = pooled(self.shelf.pool(cases, chain), self.groups(cases) if split == "test" else ())
-                    self.known[chain, split] = known
-                    blank = replace(blank_row(self.cell), postprocessing=chain, split=split)
-                    for name, value in self.choices.wanted({"auprc_pooled": known.average_precision}).items():
-                        yield replace(blank, metric=name, value=value)
+                    left_out = self.groups(cases) if split == "test" else ()
+                    ranked = rank_pool(self.maps.pool(cases, pipeline), left_out)
+                    self.ranked[pipeline, split] = ranked
+                    for name, value in compute(self.settings.given("pool"), ranked, ("all",)).items():
+                        yield replace(blank, split=split, metric=name, value=value)
 
     def curve_lines(self) -> Iterator[dict[str, object]]:
-        """Precision against recall, of every chain and split."""
-        for (chain, split), known in self.known.items():
+        """Precision against recall, of every pipeline and split."""
+        for (pipeline, split), ranked in self.ranked.items():
             cases = len(self.lesion_cases(split))
-            for point in known.curve:
-                yield {"postprocessing": chain, "split": split, **point._asdict(), "cases": cases}
+            for point in ranked.curve:
+                yield {"postprocessing": pipeline, "split": split, **point._asdict(), "cases": cases}
 
     def lesion_lines(self) -> Iterator[dict[str, object]]:
-        """Every lesion, and from where on each chain finds it."""
-        for (chain, split), lesions in self.lesions.items():
-            yield from ({"postprocessing": chain, "split": split, **line} for line in lesions.lines())
+        """Every lesion, and the level at which each pipeline finds it."""
+        for (pipeline, split), lesions in self.lesions.items():
+            yield from ({"postprocessing": pipeline, "split": split, **line} for line in lesions.lines())
 
     def lesion_cases(self, split: Split) -> list[int]:
-        """Their numbers on the shelf."""
-        return self.shelf.numbers(lambda kept: kept.files.split == split and not kept.files.healthy)
+        """Their numbers among the processed maps."""
+        return self.maps.numbers(lambda files: files.split == split and not files.healthy)
 
     def groups(self, cases: Sequence[int]) -> list[NDArray[np.bool_]]:
         """`(cases,)` each, the cases of every group of patients; none where no threshold needs them."""
-        return self.choices.groups([self.shelf.cases[number].files.subject_id for number in cases])
+        return self.settings.groups([self.maps.cases[number].files.subject_id for number in cases])
+
+    def blanks(self) -> dict[str, Row]:
+        """By pipeline the row of what no threshold enters."""
+        pipelines = self.settings.pipelines
+        return {pipeline.name: evaluation_row(Evaluation(self.cell, pipeline)) for pipeline in pipelines}
+
+    def _keep(self, pipeline: str, truth: GroundTruth, processed: ProcessedMap) -> None:
+        """Keep what thresholds and curves need of a lesion case."""
+        self.best.setdefault(pipeline, {})[truth.files.case_id] = processed.ranked.best[1]
+        self.lesions.setdefault((pipeline, truth.files.split), Lesions()).add(truth, processed.finished)
 
 
-def sizes(anatomy: Anatomy) -> dict[str, float]:
-    """How large the lesion is, in ml, and how much of it no map can find; nothing of a healthy case."""
-    if anatomy.lesion_mask is None:
-        return {}
-    inside, outside = float(anatomy.truth.sum()) * anatomy.voxel_ml, anatomy.cut_off * anatomy.voxel_ml
-    return {"lesion_ml": inside + outside, "lesion_outside_grid_ml": outside}
-
-
-def closeness(
-    case: Case, reconstruction: NDArray[np.float32], wanted: Collection[str] = metrics.SCORED
-) -> dict[str, float]:
-    """Every wanted metric of a reconstruction `(X, Y, Z)`.
-
-    Histograms are of healthy voxels: the brain without the lesion.
-    """
-    image, brain, lesion = case.image[0], case.brain_mask, case.lesion_mask
-    healthy = brain if lesion is None else brain & ~lesion
-    pair = image, reconstruction
-    values = {
-        "l1": lambda: metrics.l1(*pair, brain),
-        "ssim": lambda: metrics.ssim(*pair, brain),
-        "psnr": lambda: metrics.psnr(*pair, brain),
-        "wasserstein_1": lambda: metrics.wasserstein_1(*pair, healthy),
-        "histogram_js": lambda: metrics.histogram_js(*pair, healthy),
-        "histogram_kl": lambda: metrics.histogram_kl(*pair, healthy),
-        "histogram_entropy_difference": lambda: metrics.histogram_entropy_difference(*pair, healthy),
-    }
-    if lesion is not None:
-        values["l1_ratio"] = lambda: metrics.l1_ratio(*pair, lesion, brain, case.spacing)
-    return {name: value() for name, value in values.items() if name in wanted}
-
-
-def restoration(case: Case, host: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> dict[str, float]:
-    """How close a reconstruction comes to the scan without the lesion, `(X, Y, Z)`, in the lesion and outside."""
-    brain = case.brain_mask
-    lesion = brain if case.lesion_mask is None else brain & case.lesion_mask
-    return {
-        "restoration_l1": metrics.l1(host, reconstruction, lesion),
-        "restoration_l1_outside": metrics.l1(host, reconstruction, brain & ~lesion),
-        "lesion_l1": metrics.l1(host, case.image[0], lesion),
-    }
-
-
-def as_seen(blank: Row, files: CaseFiles, case: Case, reconstruction: NDArray[np.float32] | None) -> list[Row]:
-    """Of a case under a shift: how far it is from the unshifted one, and how close its reconstruction is to it."""
-    close = {} if reconstruction is None else closeness(case, reconstruction)
-    return list(rows_of(blank, files, {"shift_dose": case.shift_dose} | close))
+def rows_of_image(blank: Row, files: CaseFiles, case: Case, reconstruction: NDArray[np.float32] | None) -> list[Row]:
+    """Rows of a case under a shift, as the detector sees it: the dose of the shift, and of its reconstruction."""
+    values = {"shift_dose": case.shift_dose}
+    if reconstruction is not None:
+        given = reconstruction_of(case, reconstruction)
+        metrics = [metric for metric in METRICS.usable().values() if metric.given == "reconstruction"]
+        values |= compute(metrics, given, given.kinds)
+    return list(rows_of(blank, files, values))

@@ -1,14 +1,18 @@
-"""Choices: what of a cell is evaluated, and what thresholds may look at beyond it."""
+"""Settings: what of a cell is scored, and what thresholds may look at beyond it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.registry import ALWAYS, SCORED
-from benchmark.scoring.healthy_scans import HealthyScan
-from benchmark.study.protocols import CROSSED, FOLDS
+from benchmark.metrics import ALWAYS, METRICS, Metric
+from benchmark.metrics.metric import Given
+from benchmark.postprocessing.pipelines import Pipeline, pipeline_named
+from benchmark.study.protocols import FOLDS, Protocol, protocol_named
+
+HealthyScans = Mapping[str, Mapping[str, Sequence[float]]]
+"""By pipeline and protocol, what the protocol's `of_scan` makes of each healthy validation scan."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Source:
 
     Attributes:
         digest: stands for the cases that they were taken from.
-        thresholds: for each chain.
+        thresholds: for each pipeline.
     """
 
     digest: str
@@ -25,33 +29,47 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What is evaluated, and what thresholds may look at beyond the scored cohort.
+class Settings:
+    """What is scored, and what thresholds may look at beyond the scored cohort.
 
     Attributes:
-        healthy: `healthy_scans` of the same fit under the same shift, for the chains to evaluate.
-        protocols: names of threshold protocols.
+        metrics: those that make rows.
+        healthy: of the same fit under the same shift.
         sources: by the name of a cohort, for `transfer:COHORT`.
-        metrics: names of those that make rows; facts that rows are read by always do.
-        frozen: the unshifted cell's threshold for each chain and protocol; None for an unshifted cell.
+        frozen: the unshifted cell's threshold for each pipeline and protocol; None for an unshifted cell.
     """
 
-    healthy: Mapping[str, Sequence[HealthyScan]]
-    protocols: Sequence[str]
+    pipelines: Sequence[Pipeline]
+    protocols: Sequence[Protocol]
+    metrics: Sequence[Metric]
+    healthy: HealthyScans = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
-    metrics: Collection[str] = SCORED
     frozen: Mapping[tuple[str, str], float] | None = None
 
-    def wants(self, metric: str) -> bool:
-        return metric in self.metrics or metric in ALWAYS
+    def given(self, what: Given) -> list[Metric]:
+        """The metrics whose functions are given this."""
+        return [metric for metric in self.metrics if metric.given == what]
 
-    def wanted(self, values: Mapping[str, float]) -> dict[str, float]:
-        return {name: value for name, value in values.items() if self.wants(name)}
+    def wants(self, metric: str) -> bool:
+        return any(one.name == metric for one in self.metrics)
 
     def groups(self, subjects: Sequence[str]) -> list[NDArray[np.bool_]]:
         """`(cases,)` each, which cases are of each group of patients; none where no threshold is cross-fitted."""
-        if CROSSED not in self.protocols:
+        if not any(protocol.rule == "crossed" for protocol in self.protocols):
             return []
         place = {subject: number % FOLDS for number, subject in enumerate(sorted(set(subjects)))}
         group = np.array([place[subject] for subject in subjects])
         return [group == number for number in sorted(set(place.values()))]
+
+
+def settings_named(postprocessing: Iterable[str], protocols: Iterable[str], metrics: Iterable[str]) -> Settings:
+    """The same by names; facts that rows are read by are always among the metrics.
+
+    Raises:
+        UnknownName, BadValue: a name that nothing is called by, or a plugin that cannot be used.
+    """
+    return Settings(
+        [pipeline_named(name) for name in postprocessing],
+        [protocol_named(name) for name in protocols],
+        [METRICS[name] for name in dict.fromkeys([*metrics, *ALWAYS])],
+    )

@@ -1,64 +1,84 @@
-"""choose: the thresholds that a cell's protocols choose after its first pass."""
+"""choose_thresholds: what a cell's protocols choose after its ranking pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.scoring.healthy_scans import healthy_threshold
+from benchmark.metrics.ranking import Ranking
 from benchmark.scoring.pooled_search import best_mean_threshold
-from benchmark.scoring.ranking_pass import FirstPass
-from benchmark.study.protocols import Protocol, on_shifted, protocol_named
+from benchmark.scoring.ranking_pass import RankingPass
+from benchmark.study.protocols import Protocol, Threshold, on_shifted
 from datasets.case import Split
 
-Chosen = float | Mapping[str, float]
-"""A threshold of all cases, or one of each by its `case_id`; NaN where there is nothing to choose it on."""
 
-
-def choose(first: FirstPass) -> dict[tuple[str, str], Chosen]:
-    """By chain and protocol, after a cell's first pass.
+def choose_thresholds(ranking: RankingPass) -> dict[tuple[str, str], Threshold]:
+    """By pipeline and protocol.
 
     Under a shift each protocol that could be deployed is given twice: under its own name with the threshold of the
     unshifted cell, and as `NAME@shifted` with one chosen on the shifted cases.
     """
-    found: dict[tuple[str, str], Chosen] = {}
-    frozen = first.choices.frozen
-    for chain in first.choices.healthy:
-        for name in first.choices.protocols:
-            protocol = protocol_named(name)
-            chosen = _chosen(first, chain, protocol)
+    chosen: dict[tuple[str, str], Threshold] = {}
+    frozen = ranking.settings.frozen
+    for pipeline in ranking.settings.pipelines:
+        for protocol in ranking.settings.protocols:
+            pair = pipeline.name, protocol.name
+            threshold = protocol.choose(CellEvidence(ranking, pipeline.name, protocol))
             if frozen is None or protocol.sees_test_labels:
-                found[chain, name] = chosen
+                chosen[pair] = threshold
             else:
-                found[chain, name] = frozen[chain, name]
-                found[chain, on_shifted(name)] = chosen
-    return found
+                chosen[pair] = frozen[pair]
+                chosen[pipeline.name, on_shifted(protocol.name)] = threshold
+    return chosen
 
 
-def _chosen(first: FirstPass, chain: str, protocol: Protocol) -> Chosen:
-    if protocol.uses == "healthy-val":
-        return healthy_threshold(first.choices.healthy[chain], protocol)
-    if protocol.cohort:
-        source = first.choices.sources.get(protocol.cohort)
-        return source.thresholds[chain] if source else np.nan
-    split: Split = "test" if protocol.sees_test_labels else "val"
-    cases = first.lesion_cases(split)
-    if not cases:
-        return np.nan
-    if protocol.rule == "case":
-        names = {first.shelf.cases[number].files.case_id for number in cases}
-        return {name: threshold for name, threshold in first.own[chain].items() if name in names}
-    if protocol.rule == "mean":
-        return best_mean_threshold(first.shelf.pool(cases, chain, whole_chain=True))
-    if protocol.rule == "crossed":
-        return _crossed(first, chain, cases)
-    return first.known[chain, split].threshold
+@dataclass(frozen=True)
+class CellEvidence:
+    """The `Evidence` of one protocol: a cell's cases of the kind that it uses, after one pipeline."""
 
+    ranking: RankingPass
+    pipeline: str
+    protocol: Protocol
 
-def _crossed(first: FirstPass, chain: str, cases: Sequence[int]) -> Chosen:
-    """Each case's threshold from the other groups of patients; NaN for a single patient."""
-    groups = first.groups(cases)
-    if len(groups) < 2:
-        return np.nan
-    of_group = np.array(first.known[chain, "test"].others)[np.argmax(groups, axis=0)]
-    names = [first.shelf.cases[number].files.case_id for number in cases]
-    return dict(zip(names, of_group.tolist(), strict=True))
+    @property
+    def scans(self) -> Sequence[float]:
+        return self.ranking.settings.healthy.get(self.pipeline, {}).get(self.protocol.name, ())
+
+    def rankings(self) -> Iterator[Ranking]:
+        return self.ranking.maps.pool(self._cases, self.pipeline).rankings()
+
+    def best_pooled(self) -> float:
+        return self.ranking.ranked[self.pipeline, self._split].threshold if self._cases else np.nan
+
+    def best_mean(self) -> float:
+        if not self._cases:
+            return np.nan
+        return best_mean_threshold(self.ranking.maps.pool(self._cases, self.pipeline, whole=True))
+
+    def best_of_each(self) -> Threshold:
+        best = self.ranking.best.get(self.pipeline, {})
+        return {name: best[name] for name in self._names} if self._cases else np.nan
+
+    def best_of_others(self) -> Threshold:
+        groups = self.ranking.groups(self._cases) if self._cases else []
+        if len(groups) < 2:
+            return np.nan
+        of_group = np.array(self.ranking.ranked[self.pipeline, self._split].others)[np.argmax(groups, axis=0)]
+        return dict(zip(self._names, of_group.tolist(), strict=True))
+
+    def transferred(self) -> float:
+        source = self.ranking.settings.sources.get(self.protocol.cohort)
+        return source.thresholds[self.pipeline] if source else np.nan
+
+    @property
+    def _split(self) -> Split:
+        return "test" if self.protocol.sees_test_labels else "val"
+
+    @property
+    def _cases(self) -> list[int]:
+        """The lesion cases that the protocol may look at: none where it uses healthy scans."""
+        return [] if self.protocol.uses == "healthy-val" else self.ranking.lesion_cases(self._split)
+
+    @property
+    def _names(self) -> list[str]:
+        return [self.ranking.maps.cases[number].files.case_id for number in self._cases]

@@ -17,13 +17,14 @@ from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build
 from benchmark.metrics import dice
-from benchmark.scoring.postprocessing.chains import remove_small, smooth
-from benchmark.scoring.thresholds.protocols import above, best_dice_threshold
+from benchmark.metrics.masks import above
+from benchmark.metrics.ranking import best_dice
+from benchmark.postprocessing.pipelines import DEPLOYED
+from benchmark.postprocessing.steps import BrainMap
 from benchmark.speed.flops import matrix_rate
 from benchmark.speed.measurement import Measured, measure
 from benchmark.storage.fits import find_fit
 from benchmark.study.cells import Cell, Precision
-from benchmark.study.chains import CHAINS
 from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
@@ -116,7 +117,7 @@ def detector_of(ask: Ask, cell: Cell, device: str) -> tuple[Detector, str]:
     if ask.run is not None:
         kept = find_fit(cell.fit.method, ask.run)
         if kept.fit.grid != cell.fit.grid:
-            raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, wanted {cell.fit.grid}; see --preset.")
+            raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, expected {cell.fit.grid}; see --preset.")
         return load_detector(kept, device), kept.path.name
     torch.manual_seed(cell.fit.seed)
     detector = build(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
@@ -138,7 +139,6 @@ def _wanted(study: Study) -> list[Cell]:
 
 Volume = NDArray[np.float32]
 Maps = Mapping[str, Volume]
-CHAIN = "light"
 
 
 def map_difference(maps: Maps, reference: Maps) -> float:
@@ -147,7 +147,7 @@ def map_difference(maps: Maps, reference: Maps) -> float:
 
 
 def dice_difference(maps: Maps, reference: Maps, cases: Sequence[Case]) -> float:
-    """Mean Dice through the chain `light`, less that of the reference; NaN where no case has a lesion.
+    """Mean Dice after the pipeline DEPLOYED, minus that of the reference; NaN where no case has a lesion.
 
     Both are cut at one threshold, the best of the reference: a precision that needs another is worse in use.
     """
@@ -155,21 +155,18 @@ def dice_difference(maps: Maps, reference: Maps, cases: Sequence[Case]) -> float
     if not scored:
         return nan
     own, others = (
-        [smooth(of[case.case_id], case.brain_mask, CHAINS[CHAIN]) for case in scored] for of in (maps, reference)
+        [DEPLOYED.filter(of[case.case_id], case.brain_mask, case.spacing) for case in scored]
+        for of in (maps, reference)
     )
-    scores = np.concatenate([one[case.brain_mask] for one, case in zip(others, scored, strict=True)])
+    scores = np.concatenate([one.scores[case.brain_mask] for one, case in zip(others, scored, strict=True)])
     lesions = np.concatenate([_lesion(case)[case.brain_mask] for case in scored])
-    threshold = best_dice_threshold(scores, lesions)
+    _, threshold = best_dice(scores, lesions)
     return _mean_dice(own, scored, threshold) - _mean_dice(others, scored, threshold)
 
 
-def _mean_dice(smoothed: Sequence[Volume], cases: Sequence[Case], threshold: float) -> float:
-    return float(np.mean([_dice(one, case, threshold) for one, case in zip(smoothed, cases, strict=True)]))
-
-
-def _dice(smoothed: Volume, case: Case, threshold: float) -> float:
-    prediction = remove_small(above(smoothed, threshold) & case.brain_mask, CHAINS[CHAIN], case.voxel_ml)
-    return dice(prediction, _lesion(case))
+def _mean_dice(filtered: Sequence[BrainMap], cases: Sequence[Case], threshold: float) -> float:
+    predictions = (above(DEPLOYED.finish(one).scores, threshold) for one in filtered)
+    return float(np.mean([dice(one, _lesion(case)) for one, case in zip(predictions, cases, strict=True)]))
 
 
 def _lesion(case: Case) -> NDArray[np.bool_]:

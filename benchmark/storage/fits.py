@@ -106,6 +106,11 @@ class DataCard:
     weights_of: str | None = None
 
     @property
+    def is_simple_baseline(self) -> bool:
+        """Whether any other method should beat it."""
+        return self.card is not None and self.card.simple_baseline
+
+    @property
     def supervision(self) -> str:
         """The most that its maps have seen; "" for a method without a card."""
         return self.card.supervision if self.card is not None else ""

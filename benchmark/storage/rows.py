@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
-from benchmark.study.cells import Cell, Evaluation
+from benchmark.study.cells import Cell, Evaluation, Reference
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
 
 
+PERFECT_MAP = "perfect-map"
+PLUGIN = "plugin"
+
+
 @dataclass(frozen=True)
 class Row:
     """One number. Pooled metrics have an empty `case_id`, threshold-free metrics an empty `protocol`.
@@ -29,8 +33,9 @@ class Row:
     Attributes:
         seed, sampling_seed: None for the perfect map, which has neither.
         value: NaN where the metric is undefined by definition.
-        key: of the evaluation; of the cell, for threshold-free metrics.
-        flags: reservations about the number, separated by blanks: `leak`, `partial`; mostly empty.
+        key: of the evaluation; of the cell, for metrics of the map before any post-processing.
+        flags: reservations about the number, separated by blanks: `leak`, `partial`, `plugin` where a plugin's
+            metric, protocol or post-processing made it; mostly empty.
     """
 
     method: str
@@ -82,10 +87,34 @@ def blank_row(cell: Cell) -> Row:
     )
 
 
-def decision_row(evaluation: Evaluation, protocol: str) -> Row:
-    """The same for a metric of an evaluation, which depends on a threshold."""
-    blank = replace(blank_row(evaluation.cell), postprocessing=evaluation.postprocessing)
-    return replace(blank, protocol=protocol, key=evaluation.key)
+def reference_row(reference: Reference) -> Row:
+    """The same of the ground truth in place of a method's maps."""
+    return Row(
+        method=PERFECT_MAP,
+        dataset=reference.cohort.dataset,
+        sequence=reference.cohort.sequence,
+        shift="none",
+        severity=0.0,
+        seed=None,
+        sampling_seed=None,
+        split="",
+        postprocessing="",
+        protocol="",
+        case_id="",
+        subject_id="",
+        metric="",
+        value=float("nan"),
+        key=reference.key,
+        flags=" ".join(reference.flags),
+    )
+
+
+def evaluation_row(evaluation: Evaluation) -> Row:
+    """A row of one post-processing, under one threshold protocol where the number needs a threshold."""
+    cell, protocol = evaluation.cell, evaluation.protocol
+    blank = reference_row(cell) if isinstance(cell, Reference) else blank_row(cell)
+    named = protocol.name if protocol is not None else ""
+    return replace(blank, postprocessing=evaluation.pipeline.name, protocol=named, key=evaluation.key)
 
 
 def rows_of(blank: Row, files: CaseFiles, values: Mapping[str, float]) -> Iterator[Row]:

@@ -3,14 +3,16 @@
 import csv
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmark import __version__
-from benchmark.metrics import SCORED
+from benchmark.metrics import METRICS, scored
+from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Cell, Reference, cell_from_json, reference_from_json
+from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import adopt, adopted, dataset
@@ -27,7 +29,7 @@ class Scoring:
 
     postprocessing: tuple[str, ...]
     protocols: tuple[str, ...]
-    metrics: tuple[str, ...] = SCORED
+    metrics: tuple[str, ...] = field(default_factory=scored)
 
 
 def check_settings(run: RunFolder, study: Study) -> None:
@@ -83,7 +85,7 @@ def kept_references(run: RunFolder) -> list[Reference]:
 
 def kept_scoring(run: RunFolder) -> Scoring:
     stored = read_json(run.study)["scoring"]
-    return Scoring(tuple(stored["postprocessing"]), tuple(stored["protocols"]), tuple(stored.get("metrics", SCORED)))
+    return Scoring(tuple(stored["postprocessing"]), tuple(stored["protocols"]), tuple(stored["metrics"]))
 
 
 def keep_scoring(run: RunFolder, scoring: Scoring) -> None:
@@ -131,10 +133,29 @@ def cell_state(run: RunFolder, cell: Cell, scoring: Scoring) -> State:
         return "missing"
     if has_failed(run, cell):
         return "failed"
-    wanted = {(chain, protocol) for chain in scoring.postprocessing for protocol in scoring.protocols}
-    if not set(scoring.metrics) <= set(read_json(record).get("metrics", ())):
+    if not (run.cell(cell) / "rows.csv").exists():
         return "mapped"
-    return "done" if wanted <= thresholds_of(run, cell).keys() else "mapped"
+    known: Mapping[str, Mapping[str, object]] = read_json(record).get("scored", {})
+    alike = (
+        known.get(kind, {}).get(name) == definition
+        for kind, wanted in definitions(scoring).items()
+        for name, definition in wanted.items()
+    )
+    return "done" if all(alike) else "mapped"
+
+
+def definitions(scoring: Scoring) -> dict[str, dict[str, Any]]:
+    """What the names of a scoring stand for, as JSON keeps it: another definition under an old name is scored anew.
+
+    Raises:
+        UnknownName, BadValue: a name that nothing is called by, or a plugin that cannot be used.
+    """
+    whole = {
+        "postprocessing": {name: pipeline_named(name).in_key for name in scoring.postprocessing},
+        "protocols": {name: protocol_named(name).in_key for name in scoring.protocols},
+        "metrics": {name: METRICS[name].stamp for name in scoring.metrics},
+    }
+    return json.loads(json.dumps(whole))  # tuples as they come back from a file
 
 
 def has_failed(run: RunFolder, cell: Cell) -> bool:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from benchmark.postprocessing.pipelines import Pipeline
+from benchmark.study.protocols import Protocol
 from datasets.case import Split
 from datasets.grid import Grid
 from datasets.shifts import Shift
@@ -110,21 +112,8 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The rows that one post-processing chain and one threshold protocol make of a cell's maps."""
-
-    cell: Cell
-    postprocessing: str
-    protocol: str
-
-    @cached_property
-    def key(self) -> str:
-        return key_of(self)
-
-
-@dataclass(frozen=True)
 class Reference:
-    """The truth itself sent through the chains, in place of a method: what a perfect map would score."""
+    """The ground truth sent through the pipelines, in place of a method's maps: what a perfect map would score."""
 
     cohort: Cohort
     grid: Grid
@@ -141,10 +130,32 @@ class Reference:
         return f"perfect-map-{_plain(self.cohort.dataset)}-{self.key}"
 
 
-def key_of(what: Fit | Cell | Evaluation | Reference) -> str:
+@dataclass(frozen=True)
+class Evaluation:
+    """The rows that one post-processing and one threshold protocol make of a cell's maps.
+
+    The key holds the steps with their values and the protocol's fields, revisions included, and neither name: renaming
+    changes no key, and another definition under an old name does.
+
+    Attributes:
+        protocol: None for what needs no threshold.
+        source: stands for the cases of another cohort that the protocol looks at; "" where it looks at none.
+    """
+
+    cell: Cell | Reference
+    pipeline: Pipeline
+    protocol: Protocol | None = None
+    source: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        protocol = None if self.protocol is None else self.protocol.in_key
+        return _digest(["Evaluation", asdict(self.cell), self.pipeline.in_key, protocol, self.source])
+
+
+def key_of(what: Fit | Cell | Reference) -> str:
     """Twelve hexadecimal digits of the hash of all that `what` contains."""
-    whole = json.dumps([type(what).__name__, asdict(what)], sort_keys=True, allow_nan=False)
-    return hashlib.sha256(whole.encode()).hexdigest()[:12]
+    return _digest([type(what).__name__, asdict(what)])
 
 
 def cell_from_json(stored: Mapping[str, Any]) -> Cell:
@@ -159,6 +170,10 @@ def reference_from_json(stored: Mapping[str, Any]) -> Reference:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Reference).validate_python(dict(stored))
+
+
+def _digest(whole: object) -> str:
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, allow_nan=False).encode()).hexdigest()[:12]
 
 
 def _plain(name: str) -> str:

@@ -7,9 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.built_in import method, methods
 from benchmark.methods.hyperparameters import Choice, named, parse_choices, resolve_config
-from benchmark.methods.registry import Method, UnusableMethod, importable
+from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
@@ -107,7 +106,7 @@ def _seeds(request: Request) -> list[int]:
 
 def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     """Every method that can be used with its hyper-parameters, and why others cannot."""
-    files, left_out = importable(request.plugins)
+    files, left_out = usable_plugin_files(request.plugins)
     known = methods(files)
     known |= _perhaps_broken(set(named(request.methods)) - known.keys(), left_out)
     choices = parse_choices(request.methods, known)

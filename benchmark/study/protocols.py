@@ -1,127 +1,284 @@
-"""Protocol and PROTOCOLS: the named ways to choose a threshold."""
+"""Protocol and PROTOCOLS: the named ways to choose a threshold, and what each may look at."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from math import ceil
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
-from datasets.errors import UnknownName
+import numpy as np
 
-Rule = Literal["rate", "alarm", "pooled", "mean", "case", "crossed"]
+from benchmark.metrics.masks import Scores
+from benchmark.metrics.ranking import Ranking
+from benchmark.statistics.conformal import scan_threshold, scans_needed
+from datasets.errors import BadValue
+from datasets.registry import Registry
+
+Uses = Literal["healthy-val", "lesion-val", "lesion-test", "hosts"]
+Threshold = float | Mapping[str, float]
+"""Of all cases, or of each by its `case_id`; NaN where there is nothing to choose it on."""
+
+USES: Mapping[Uses, tuple[str, str]] = {
+    "healthy-val": ("healthy validation scans, no label", "the healthy cohort has no validation scans"),
+    "lesion-val": ("lesion labels of the validation cases", "the cohort has no lesion validation cases"),
+    "lesion-test": (
+        "lesion labels of the test cases: an upper bound, never ranked",
+        "no lesion case of its test split was scored",
+    ),
+}
+"""The cases that a protocol may use, in words, and why there is no threshold where there are none."""
 
 TRANSFER = "transfer:"
-
-ROUNDING = 1e-9  # of rates that have no exact float
-
+SHIFTED = "@shifted"
 FOLDS = 5  # of patients, for the cross-fitted oracle
-
 CROSSED = "oracle-cross"
+
+
+class Evidence(typing.Protocol):
+    """What a protocol may look at, under one post-processing: cases of the kind that it `uses` and no others.
+
+    Dice is exact, searched over all thresholds; of several thresholds of the best Dice the highest is taken. NaN, or
+    no case, where there is no case of the kind.
+    """
+
+    @property
+    def scans(self) -> Sequence[float]:
+        """What the protocol's `of_scan` has made of each healthy validation scan."""
+
+    def rankings(self) -> Iterator[Ranking]:
+        """Each lesion case's voxels counted by score, before small components go."""
+
+    def best_pooled(self) -> float:
+        """The threshold of the best Dice over all voxels of the lesion cases together, before small components go."""
+
+    def best_mean(self) -> float:
+        """The threshold of the best mean of the lesion cases' Dice, each through the whole pipeline."""
+
+    def best_of_each(self) -> Threshold:
+        """By case the threshold of its own best Dice, through the whole pipeline."""
+
+    def best_of_others(self) -> Threshold:
+        """By case the threshold `best_pooled` of the other groups of patients, of a protocol of the rule `crossed`."""
+
+    def transferred(self) -> float:
+        """The threshold `best_pooled` of the validation cases of the protocol's `cohort`."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named way to choose a threshold.
+    """A named way to choose a threshold. Scores above it are predicted; a score of 0 never is.
 
     Attributes:
-        uses: the cases it looks at; `lesion` cases are of the cohort that is scored, unless `cohort` names another.
+        uses: the cases that it looks at; lesion cases are of the scored cohort, unless `cohort` names another.
+            What uses `lesion-test` sees test labels: an upper bound, shown apart and never ranked.
         what: short definition.
-        rule: `rate`, a quantile; `alarm`, a conformal rank of scans; `pooled`, `mean` and `case`, the best Dice over
-            all voxels, the best mean of the cases' Dice, the best of each case; `crossed`, `pooled` over others.
-        rate: alarmed fraction of a healthy brain that is aimed at, or of healthy scans; None for the others.
-        sees_test_labels: such numbers are upper bounds: shown apart, never ranked.
+        choose: the threshold from the evidence.
+        rule: says `choose` and `of_scan` in keys; protocols of a rule differ in the fields that enter keys.
+        of_scan: what is kept of a healthy validation scan, from the scores `(V,)` of its brain's voxels, the eroded
+            rim's zeros included: before small components go, and through the whole pipeline.
+        rate: aimed at: part of a healthy brain, or of healthy scans; None for the others.
+        fewest_scans: healthy validation scans below which there is no threshold.
         cohort: whose validation cases it looks at; "" for the scored cohort's.
+        shifted: whether the cases are shifted as the scored ones are: a ceiling of what tuning anew can do.
+        undefined: why there may be no threshold; "" where there only has to be a case of the kind that it uses.
+        revision: raised with every change of `choose` or `of_scan` that changes a threshold.
+        origin: a plugin's distribution and version; "" for a built-in.
     """
 
     name: str
     title: str
-    uses: Literal["healthy-val", "lesion-val", "lesion-test"]
+    uses: Uses
     what: str
-    rule: Rule = "pooled"
+    choose: Callable[[Evidence], Threshold] = field(repr=False)
+    rule: str
+    of_scan: Callable[[Scores, Scores], float] | None = field(default=None, repr=False)
     rate: float | None = None
-    sees_test_labels: bool = False
+    fewest_scans: int = 1
     cohort: str = ""
+    shifted: bool = False
+    undefined: str = ""
+    revision: int = 1
+    origin: str = ""
+
+    @property
+    def sees_test_labels(self) -> bool:
+        return self.uses == "lesion-test"
+
+    @property
+    def in_key(self) -> dict[str, object]:
+        """All of it that can change a threshold."""
+        names = ("uses", "rule", "rate", "fewest_scans", "cohort", "shifted", "revision", "origin")
+        return {name: getattr(self, name) for name in names}
+
+
+def protocol_named(name: str) -> Protocol:
+    """One of PROTOCOLS; `transfer:COHORT`, the first of them on another cohort; either with `@shifted`.
+
+    Raises:
+        UnknownName: there is none of that name.
+        BadValue: it is a plugin's and cannot be used.
+    """
+    if name.endswith(SHIFTED):
+        return replace(protocol_named(name.removesuffix(SHIFTED)), name=name, shifted=True)
+    if name == ONE_ALARM.name:
+        return ONE_ALARM
+    cohort = name.removeprefix(TRANSFER)
+    if name in PROTOCOLS or not cohort or cohort == name:
+        return PROTOCOLS[name]
+    return replace(
+        _LESION_VAL,
+        name=name,
+        title=f"validation lesions of {cohort}",
+        what=f"threshold of the best Dice pooled over the lesion validation cases of {cohort}, before components",
+        choose=lambda evidence: evidence.transferred(),
+        cohort=cohort,
+        undefined=f"this run has no lesion validation cases of {cohort}",
+    )
+
+
+def on_shifted(name: str) -> str:
+    """The name of a protocol whose cases are shifted as the scored ones are: a ceiling of what tuning anew can do."""
+    return f"{name}{SHIFTED}"
+
+
+def _best_pooled(evidence: Evidence) -> Threshold:
+    return evidence.best_pooled()
+
+
+def _mean_of_scans(evidence: Evidence) -> Threshold:
+    return float(np.mean(evidence.scans)) if evidence.scans else np.nan
+
+
+def _conformal(evidence: Evidence, *, rate: float) -> Threshold:
+    """The smallest threshold that keeps the rate for a further scan that is exchangeable with these."""
+    enough = len(evidence.scans) >= scans_needed(rate)
+    return scan_threshold(evidence.scans, rate).threshold if enough else np.nan
+
+
+def _exceeded(filtered: Scores, finished: Scores, *, rate: float) -> float:
+    """The score that this part of a brain's voxels exceeds, interpolated linearly."""
+    return float(np.quantile(filtered.astype(np.float64), 1 - rate))
+
+
+def _highest(filtered: Scores, finished: Scores) -> float:
+    """The score below which a threshold has to lie for any false positive of the scan."""
+    return float(finished.max())
 
 
 def _healthy_fpr(percent: float) -> Protocol:
     return Protocol(
-        name=f"healthy-fpr-{percent:g}",
-        title=f"{percent:g} % false alarms",
-        uses="healthy-val",
-        what=f"mean over healthy validation scans of the score that {percent:g} % of a brain's voxels exceed",
-        rule="rate",
+        f"healthy-fpr-{percent:g}",
+        f"{percent:g} % false alarms",
+        "healthy-val",
+        f"mean over healthy validation scans of the score that {percent:g} % of a brain's voxels exceed",
+        _mean_of_scans,
+        "rate",
+        of_scan=partial(_exceeded, rate=percent / 100),
         rate=percent / 100,
     )
 
 
-_BEST = "threshold of the best Dice pooled over the lesion {split} cases, before components"
-
-_ALARM = "smallest threshold at which at most 10 % of healthy scans raise any alarm, through the whole chain"
-
-_MEAN = "threshold of the best mean Dice of the lesion validation cases, each through the whole chain"
-
-_CASE = "each case's threshold of its own best Dice, through the whole chain"
-
-_CROSSED = f"{_BEST.format(split='test')}, each of {FOLDS} groups of patients under the threshold of the others"
-
-_LESION_VAL = Protocol("lesion-val", "validation lesions", "lesion-val", _BEST.format(split="validation"))
-
-PROTOCOLS: Mapping[str, Protocol] = {
-    protocol.name: protocol
-    for protocol in (
-        _LESION_VAL,
-        Protocol("lesion-val-mean", "validation lesions, mean Dice", "lesion-val", _MEAN, "mean"),
-        _healthy_fpr(1),
-        _healthy_fpr(0.1),
-        _healthy_fpr(5),
-        Protocol("healthy-alarm-10", "10 % of scans alarmed", "healthy-val", _ALARM, "alarm", 0.1),
-        Protocol("oracle", "oracle", "lesion-test", _BEST.format(split="test"), sees_test_labels=True),
-        Protocol("oracle-case", "oracle of each case", "lesion-test", _CASE, "case", sees_test_labels=True),
-        Protocol(CROSSED, "cross-fitted oracle", "lesion-test", _CROSSED, "crossed", sees_test_labels=True),
+def _healthy_alarm(percent: float) -> Protocol:
+    fewest = scans_needed(percent / 100)
+    return Protocol(
+        f"healthy-alarm-{percent:g}",
+        f"{percent:g} % of scans alarmed",
+        "healthy-val",
+        f"smallest threshold at which at most {percent:g} % of healthy scans raise any alarm, through the whole chain",
+        partial(_conformal, rate=percent / 100),
+        "alarm",
+        of_scan=_highest,
+        rate=percent / 100,
+        fewest_scans=fewest,
+        undefined=f"the healthy cohort has fewer than {fewest} validation scans",
     )
-}
-
-RATES = tuple(protocol.rate for protocol in PROTOCOLS.values() if protocol.rule == "rate" and protocol.rate)
 
 
-def protocol_named(name: str) -> Protocol:
-    """One of PROTOCOLS, or `transfer:COHORT`, the `lesion-val` of another cohort.
-
-    Raises:
-        UnknownName: there is none of that name.
-    """
-    if name in PROTOCOLS:
-        return PROTOCOLS[name]
-    cohort = name.removeprefix(TRANSFER)
-    if not cohort or cohort == name:
-        raise UnknownName("protocol", name, [*PROTOCOLS, f"{TRANSFER}COHORT"])
-    what = f"threshold of the best Dice pooled over the lesion validation cases of {cohort}, before components"
-    return replace(_LESION_VAL, name=name, title=f"validation lesions of {cohort}", what=what, cohort=cohort)
+_BEST = "threshold of the best Dice pooled over the lesion {split} cases, before components"
+_LESION_VAL = Protocol(
+    "lesion-val",
+    "validation lesions",
+    "lesion-val",
+    _BEST.format(split="validation"),
+    _best_pooled,
+    "pooled",
+)
 
 
-SHIFTED = "@shifted"
-
-
-def on_shifted(protocol: str) -> str:
-    """The name of a protocol whose cases are shifted as the scored ones are: a ceiling of what re-tuning can do."""
-    return f"{protocol}{SHIFTED}"
-
-
-def in_key(protocol: str, digests: Mapping[str, str]) -> str:
-    """A protocol as keys name it: one that transfers from a cohort with what stands for that cohort's cases.
-
-    Args:
-        digests: of cohorts, by name.
-    """
-    prefix, _, cohort = protocol.removesuffix(SHIFTED).partition(":")
-    return f"{protocol}@{digests[cohort]}" if f"{prefix}:" == TRANSFER and cohort in digests else protocol
-
-
-def scans_needed(rate: float) -> int:
-    """The fewest healthy scans from which `healthy_alarm_threshold` can promise a rate: 9 for 10 %, 19 for 5 %.
+def _check(protocol: Protocol) -> None:
+    """Refuse a plugin's protocol that would see what it does not say, or that nothing can be made of.
 
     Raises:
-        ValueError: a rate outside (0, 1).
+        BadValue: it uses no known kind of cases, or healthy scans without `of_scan`.
     """
-    if not 0 < rate < 1:
-        raise ValueError(f"Got rate {rate}, wanted a fraction between 0 and 1.")
-    return ceil(1 / rate - 1 - ROUNDING)
+    if protocol.uses not in USES:
+        raise BadValue(f"Protocol '{protocol.name}': got uses '{protocol.uses}', expected {', '.join(USES)}.")
+    if (protocol.uses == "healthy-val") != (protocol.of_scan is not None):
+        got = "no" if protocol.of_scan is None else "an"
+        raise BadValue(
+            f"Protocol '{protocol.name}': got {got} of_scan for {protocol.uses}, expected one for healthy-val alone."
+        )
+
+
+PROTOCOLS = Registry(
+    "protocol",
+    "uadbench.protocols",
+    Protocol,
+    {
+        protocol.name: protocol
+        for protocol in (
+            _LESION_VAL,
+            Protocol(
+                "lesion-val-mean",
+                "validation lesions, mean Dice",
+                "lesion-val",
+                "threshold of the best mean Dice of the lesion validation cases, each through the whole chain",
+                lambda evidence: evidence.best_mean(),
+                "mean",
+            ),
+            _healthy_fpr(1),
+            _healthy_fpr(0.1),
+            _healthy_fpr(5),
+            _healthy_alarm(10),
+            Protocol(
+                "oracle",
+                "oracle",
+                "lesion-test",
+                _BEST.format(split="test"),
+                _best_pooled,
+                "pooled",
+            ),
+            Protocol(
+                "oracle-case",
+                "oracle of each case",
+                "lesion-test",
+                "each case's threshold of its own best Dice, through the whole chain",
+                lambda evidence: evidence.best_of_each(),
+                "case",
+            ),
+            Protocol(
+                CROSSED,
+                "cross-fitted oracle",
+                "lesion-test",
+                f"{_BEST.format(split='test')}, each of {FOLDS} groups of patients under the threshold of the others",
+                lambda evidence: evidence.best_of_others(),
+                "crossed",
+                undefined="its test split has lesion cases of fewer than two patients",
+            ),
+        )
+    },
+    check=_check,
+    understood=[f"{TRANSFER}COHORT"],
+)
+STANDARD = ("lesion-val", "healthy-fpr-1", "oracle")
+"""Under which a run is scored where no protocol is named."""
+
+ONE_ALARM = Protocol(
+    "one-alarm",
+    "one false alarm a scan",
+    "hosts",
+    "threshold of one false alarm a scan in the other subjects' scans without an implanted lesion",
+    lambda _: np.nan,  # of subjects, not of cohorts: scoring makes these where there are implants, unasked
+    "one-alarm",
+)
+"""Protocol of lesions whose scan without them is known, their host; no run names it."""

@@ -5,19 +5,21 @@ Only the check of maps imports torch.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
+from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.scoring.evaluation import is_by_plugin
 from benchmark.storage.checksums import NAME, broken, digest_of
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import Row, blank_row, kept_rows
+from benchmark.storage.rows import PLUGIN, Row, kept_rows
 from benchmark.storage.run_record import has_failed, has_maps, kept_cells, kept_references, kept_scoring, reopen
 from benchmark.study.cells import Cell, Evaluation, Fit, Reference
-from benchmark.study.protocols import in_key
+from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.errors import UserError
 from datasets.io.atomic import read_json, write_json
@@ -94,22 +96,34 @@ def strange_rows(rows: Iterable[Row], cells: Sequence[Cell], references: Sequenc
     """A line for each group of rows whose key is not the hash of the cell, pipeline and protocol that they name."""
     of_label = {cell.label: cell for cell in cells}
     digests = {cell.cohort.dataset: cell.cohort.digest for cell in cells}
-    of_cohort = {reference.cohort.dataset: reference.key for reference in references}
+    of_cohort = {reference.cohort.dataset: reference for reference in references}
 
     def is_known(row: Row) -> bool:
         if row.seed is None:
-            return row.key == of_cohort.get(row.dataset)
-        cell = of_label.get((row.method, row.dataset, row.shift, row.severity, row.seed, row.sampling_seed or 0))
-        if cell is None or (row.flags, row.sequence) != (blank_row(cell).flags, cell.cohort.sequence):
+            cell: Cell | Reference | None = of_cohort.get(row.dataset)
+        else:
+            label = (row.method, row.dataset, row.shift, row.severity, row.seed, row.sampling_seed or 0)
+            cell = of_label.get(label)
+        if cell is None or row.sequence != cell.cohort.sequence:
             return False
-        named = in_key(row.protocol, digests)
-        return row.key == (Evaluation(cell, row.postprocessing, named).key if named else cell.key)
+        by_plugin = is_by_plugin(row.metric, row.postprocessing, row.protocol)
+        flags = (*cell.flags, PLUGIN) if by_plugin else cell.flags
+        return row.flags == " ".join(flags) and row.key == _key(cell, row, digests)
 
-    alike = Counter(replace(row, case_id="", subject_id="", split="", metric="", value=0.0) for row in rows)
+    alike = Counter(replace(row, case_id="", subject_id="", split="", value=0.0) for row in rows)
     for row, count in alike.items():
         if not is_known(row):
             what = " / ".join(filter(None, (row.method, row.dataset, row.shift, row.postprocessing, row.protocol)))
             yield f"{count} rows of {what}, seed {row.seed}: key {row.key} is not that of the study"
+
+
+def _key(cell: Cell | Reference, row: Row, digests: Mapping[str, str]) -> str:
+    """The key that a row of this cell has to have."""
+    if not row.postprocessing:
+        return cell.key
+    protocol = protocol_named(row.protocol) if row.protocol else None
+    source = digests.get(protocol.cohort, "") if protocol is not None else ""
+    return Evaluation(cell, pipeline_named(row.postprocessing), protocol, source).key
 
 
 def check_files(run: RunFolder) -> Check:

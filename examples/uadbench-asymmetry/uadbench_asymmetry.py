@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d, max_pool3d
 
-from benchmark.methods.card import Card
-from benchmark.methods.detector import Detector
+from benchmark.methods import Card, Detector
 from datasets.case import Case
 
 WINDOW = 3  # voxels along an edge of the smoothing box
@@ -41,7 +40,7 @@ class Asymmetry(Detector):
         def __post_init__(self) -> None:
             if self.tolerance < 0 or self.floor <= 0:
                 got = f"tolerance {self.tolerance} and floor {self.floor:g}"
-                raise ValueError(f"Got {got}, wanted 0 or more, and more than 0.")
+                raise ValueError(f"Got {got}, expected 0 or more, and more than 0.")
 
     card = Card(
         supervision="healthy scans",
@@ -63,7 +62,7 @@ class Asymmetry(Detector):
             ValueError: there is no case.
         """
         if len(train) == 0:
-            raise ValueError("Got no healthy training case, wanted at least one.")
+            raise ValueError("Got no healthy training case, expected at least one.")
         total = torch.zeros((), dtype=torch.float64)
         for index in range(len(train)):
             case = train[index]
@@ -79,8 +78,8 @@ class Asymmetry(Detector):
             ValueError: volumes are not of the shape that was fitted.
         """
         if images.shape[1:] != self.healthy.shape:
-            got, wanted = tuple(images.shape[1:]), tuple(self.healthy.shape)
-            raise ValueError(f"Got volumes of {got}, wanted {wanted} as in the training cases.")
+            got, expected = tuple(images.shape[1:]), tuple(self.healthy.shape)
+            raise ValueError(f"Got volumes of {got}, expected {expected} as in the training cases.")
         return self._deviation(images, brain_masks) / self.healthy.clamp(min=self.config.floor)
 
     def _deviation(self, images: Tensor, brain_masks: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
 from benchmark.statistics.primary_endpoint import read_endpoint
-from benchmark.study.protocols import protocol_named
+from benchmark.study.protocols import USES, protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import CohortResults
@@ -135,14 +135,6 @@ def _ranking(results: RunResults, lines: pd.DataFrame) -> Ranking:
     return Ranking(lines, pairs, RECIPE if recipe else WEIGHTS)
 
 
-ABSENT = {
-    "healthy-val": "the healthy cohort has no validation scans",
-    "lesion-val": "the cohort has no lesion validation cases",
-    "lesion-test": "no lesion case of its test split was scored",
-}
-"""Why a threshold is undefined, by the cases that it uses."""
-
-
 @dataclass(frozen=True)
 class Headline:
     """Of one of a cohort's first tables.
@@ -187,7 +179,7 @@ def _headline(results: RunResults, cohort: CohortResults, pipeline: str, chosen:
     first = endpoint.protocol
     if protocol != first and first in deployable:
         computed = any(number.wanted for number in cohort.numbers("threshold", pipeline, first).values())
-        reason = f"undefined here: {ABSENT[protocol_named(first).uses]}" if computed else "not computed yet"
+        reason = f"undefined here: {USES[protocol_named(first).uses][1]}" if computed else "not computed yet"
         why += f" The first choice, `{first}`, is {reason}."
     return Headline(pipeline, protocol, why)
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import pandas as pd
 
 from benchmark.analysis.changes import Since as Changes
-from benchmark.methods.built_in import methods
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
@@ -111,7 +110,9 @@ def read_results(run: RunFolder) -> RunResults:
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
-    whole = CohortResults(rows[rows["shift"] == "none"], summary.whole, seeds, _floors(seeds), supervision)
+    whole = CohortResults(
+        rows[rows["shift"] == "none"], summary.whole, seeds, _simple_baselines(seeds, cards), supervision
+    )
     cohorts = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
     empty = [name for name, cohort in cohorts.items() if _is_empty(cohort)]
     with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
@@ -176,9 +177,8 @@ def _labelled_last(cells: Sequence[Cell], cards: Mapping[str, DataCard]) -> list
     return sorted(cells, key=lambda cell: cell.fit.method in labelled)
 
 
-def _floors(names: Iterable[str]) -> list[str]:
-    known = methods()
-    return [name for name in names if (base := name.split("[")[0]) in known and "(floor)" in known[base].title]
+def _simple_baselines(names: Iterable[str], cards: Mapping[str, DataCard]) -> list[str]:
+    return [name for name in names if name in cards and cards[name].is_simple_baseline]
 
 
 def _of_cohort(whole: CohortResults, cohort: str, split: Split) -> CohortResults:

@@ -1,18 +1,10 @@
 """The report's section of data cards: what each method has seen, and what chose its parameters and thresholds."""
 
-from collections.abc import Mapping
-
 from benchmark.storage.fits import SPEEDS, DataCard
-from benchmark.study.protocols import protocol_named
+from benchmark.study.protocols import USES, protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import RunResults
 
-USES: Mapping[str, str] = {
-    "healthy-val": "healthy validation scans, no label",
-    "lesion-val": "lesion labels of the validation cases",
-    "lesion-test": "lesion labels of the test cases: an upper bound, never ranked",
-}
-"""In words, what a threshold protocol `uses`."""
 HEADINGS = ["Method", "Its map has seen", "Trained on", "Hyper-parameters", "Healthy cases", "Steps", "Parameters"]
 
 
@@ -47,7 +39,7 @@ def _cells(kept: DataCard | None) -> list[str]:
 
 def _thresholds(results: RunResults) -> str:
     chosen = [protocol_named(name) for name in results.scoring.protocols]
-    body = [[f"`{one.name}`", USES.get(one.uses, escape(one.uses))] for one in chosen]
+    body = [[f"`{one.name}`", USES[one.uses][0]] for one in chosen]
     return github_table(["Threshold", "Chosen on"], body, 2)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.metrics.strata import ALL_SIZES, STRATA
+from benchmark.metrics.lesionwise import ALL_SIZES, STRATA
 from benchmark.storage.rows import read_cell_lines
 from reports.figures.style import figure_at, legend_below, log_axis, places, style_of, tidy
 from reports.markup.markdown import MISSING, escape, github_table

@@ -9,11 +9,11 @@ from benchmark.storage.admission import leaks_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
 from benchmark.study.cells import Cell
-from benchmark.study.protocols import PROTOCOLS, protocol_named, scans_needed
+from benchmark.study.protocols import USES, protocol_named
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape, github_table
 from reports.model.cohort_results import CohortResults, of_cases
-from reports.model.ranking import ABSENT, sees_test
+from reports.model.ranking import sees_test
 from reports.model.run_results import RunResults, cohort_title
 
 SHOWN_LEAKS = 5
@@ -144,21 +144,15 @@ def _undefined_rows(results: RunResults) -> pd.DataFrame:
 
 def _by_decision(results: RunResults, rows: pd.DataFrame) -> "pd.Series[bool]":
     """Which rows are of a method that uses labels, under a threshold taken from healthy scans."""
-    of_healthy = [name for name, protocol in PROTOCOLS.items() if protocol.uses == "healthy-val"]
+    of_healthy = [name for name in results.scoring.protocols if protocol_named(name).uses == "healthy-val"]
     return rows["method"].isin(results.whole.labelled) & rows["protocol"].isin(of_healthy)
 
 
 def _why_undefined(results: RunResults, cohort: str, protocol: str) -> str:
     named = protocol_named(protocol)
-    if named.cohort:
-        return f"this run has no lesion validation cases of {escape(named.cohort)}"
-    if cohort not in results.lesion and named.uses != "healthy-val":
+    if not named.cohort and cohort not in results.lesion and named.uses != "healthy-val":
         return "a healthy cohort has no lesions"
-    if named.rule == "alarm" and named.rate is not None:
-        return f"the healthy cohort has fewer than {scans_needed(named.rate)} validation scans"
-    if named.rule == "crossed":
-        return "its test split has lesion cases of fewer than two patients"
-    return ABSENT[named.uses]
+    return escape(named.undefined or USES[named.uses][1])
 
 
 def _closed_protocols(results: RunResults) -> Iterator[str]:

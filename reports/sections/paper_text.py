@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 
 from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.statistics.intervals.coverage import ASKED, ASKED_FROM, is_short
 from benchmark.statistics.intervals.crossed_effects import Part
 from benchmark.statistics.intervals.mean import Interval
@@ -11,7 +12,6 @@ from benchmark.statistics.pairwise.meta_analysis import Pooled
 from benchmark.statistics.pairwise.paired_difference import Comparison
 from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, LOGGED, SEEDS_FOR_A_CLAIM, Choice
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
-from benchmark.study.chains import CHAINS, Chain
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
@@ -91,7 +91,7 @@ def _detectors(results: RunResults) -> Iterator[str]:
 
 
 def _scoring(results: RunResults) -> Iterator[str]:
-    chains = [f"{name} ({_chain(CHAINS[name])})" for name in results.scoring.postprocessing if name in CHAINS]
+    chains = [f"{name} ({pipeline_named(name).what})" for name in results.scoring.postprocessing]
     yield f"Post-processing: {'; '.join(chains)}."
     protocols = [f"{name}: {protocol_named(name).what}" for name in results.scoring.protocols]
     yield f"Thresholds: {'; '.join(protocols)}."
@@ -103,18 +103,6 @@ def _scoring(results: RunResults) -> Iterator[str]:
         "An empty prediction has Dice 0. The truth itself, sent through each chain, stands beside the methods as the "
         "perfect map."
     )
-
-
-def _chain(chain: Chain) -> str:
-    steps = [
-        f"{chain.erosion} in-plane erosions of the brain mask" if chain.erosion else "",
-        f"{chain.median} x {chain.median} x {chain.median} median{' within the brain' if chain.within_brain else ''}"
-        if chain.median > 1
-        else "",
-        f"components under {chain.min_voxels} voxels removed" if chain.min_voxels > 1 else "",
-        f"components under {chain.min_ml:g} ml removed" if chain.min_ml else "",
-    ]
-    return ", ".join(filter(None, steps)) or "no step"
 
 
 def _statistics(endpoint: Endpoint) -> Iterator[str]:

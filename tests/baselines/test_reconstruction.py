@@ -57,11 +57,11 @@ def test_each_slice_gets_its_own_seed_and_comes_back_to_its_place() -> None:
     detector = Noisy(Noisy.Config())
     images, brain_masks, seeds = volumes()
     reconstruction = detector.reconstruction(images, brain_masks, seeds=seeds)
-    wanted = detector.slice_seeds(seeds, DEPTH)
+    expected = detector.slice_seeds(seeds, DEPTH)
     for case in range(3):
         for z in range(DEPTH):
             if brain_masks[case, ..., z].any():
-                shift = torch.rand(1, generator=torch.Generator().manual_seed(int(wanted[case, z])))
+                shift = torch.rand(1, generator=torch.Generator().manual_seed(int(expected[case, z])))
                 assert torch.equal(reconstruction[case, ..., z], images[case, ..., z] + shift)
 
 
@@ -122,10 +122,10 @@ def test_slice_seeds_can_be_shared() -> None:
 
 def test_slices_of_another_size_are_refused() -> None:
     images, brain_masks, seeds = volumes()
-    with pytest.raises(ValueError, match=r"Got slices of 12 x 12, wanted 48 x 48 \(config\.size\)"):
+    with pytest.raises(ValueError, match=r"Got slices of 12 x 12, expected 48 x 48 \(config\.size\)"):
         Noisy(Noisy.Config(size=48)).anomaly_map(images, brain_masks, seeds=seeds)
 
 
 def test_budgets_below_one_are_refused() -> None:
-    with pytest.raises(ValueError, match="Got steps 0, wanted 1 or more"):
+    with pytest.raises(ValueError, match="Got steps 0, expected 1 or more"):
         Noisy.Config(steps=0)

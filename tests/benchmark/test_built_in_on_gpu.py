@@ -6,11 +6,11 @@ from typing import Literal
 import pytest
 import torch
 
-from benchmark.methods.built_in import BUILT_IN
 from benchmark.methods.contract.trial import simulated_case
 from benchmark.methods.detector import Detector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.hyperparameters import build, only_choice, resolve_config
+from benchmark.methods.registry import BUILT_IN
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -8,8 +8,6 @@ import pytest
 from numpy.typing import NDArray
 from studies import Runner
 
-from benchmark.methods import built_in as registry
-from benchmark.methods.registry import Method
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import kept_cells
@@ -17,12 +15,9 @@ from benchmark.study.cells import Cell
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 
-PRIOR = Method("prior", "builtin:prior", "Lesion-location prior (floor)")
-
 
 @pytest.fixture
-def study(data: Path, tmp_path: Path, plugin: None, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    monkeypatch.setattr(registry, "BUILT_IN", (*registry.BUILT_IN, PRIOR))
+def study(data: Path, tmp_path: Path) -> Runner:
     return Runner(data, tmp_path / "run")
 
 

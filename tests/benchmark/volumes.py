@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Mask = NDArray[np.bool_]
 
@@ -50,3 +51,11 @@ def flooded(mask: Mask) -> list[set[tuple[int, ...]]]:
             edge += near
         parts.append(part)
     return parts
+
+
+def without_small(prediction: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
+    """The prediction `(X, Y, Z)` without its 26-connected components of fewer voxels."""
+    labels, _ = ndimage.label(prediction, structure=np.ones((3, 3, 3)))
+    kept = np.bincount(labels.ravel()) >= smallest
+    kept[0] = False
+    return np.asarray(kept[labels])

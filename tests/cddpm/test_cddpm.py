@@ -144,17 +144,17 @@ def test_a_fit_takes_published_weights_instead_of_training(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"code": 0}, r"code 0, wanted 1 or more\."),
-        ({"encoder_width": 0}, r"encoder_width 0, wanted 1 or more\."),
-        ({"encoder_blocks": ()}, r"encoder_blocks \[\], wanted one number or more, each 1 or more\."),
+        ({"code": 0}, r"code 0, expected 1 or more\."),
+        ({"encoder_width": 0}, r"encoder_width 0, expected 1 or more\."),
+        ({"encoder_blocks": ()}, r"encoder_blocks \[\], expected one number or more, each 1 or more\."),
         (
             {"encoder_blocks": (3, 0, 6, 3)},
-            r"encoder_blocks \[3, 0, 6, 3\], wanted one number or more, each 1 or more\.",
+            r"encoder_blocks \[3, 0, 6, 3\], expected one number or more, each 1 or more\.",
         ),
-        ({"drop_path": 1.0}, r"drop_path 1, wanted a chance of 0 or more and below 1\."),
-        ({"drop_path": -0.1}, r"drop_path -0\.1, wanted a chance of 0 or more and below 1\."),
-        ({"drop_path": float("nan")}, r"drop_path nan, wanted a chance of 0 or more and below 1\."),
-        ({"pretrain_width": 0}, r"pretrain_width 0, wanted 1 or more\."),
+        ({"drop_path": 1.0}, r"drop_path 1, expected a chance of 0 or more and below 1\."),
+        ({"drop_path": -0.1}, r"drop_path -0\.1, expected a chance of 0 or more and below 1\."),
+        ({"drop_path": float("nan")}, r"drop_path nan, expected a chance of 0 or more and below 1\."),
+        ({"pretrain_width": 0}, r"pretrain_width 0, expected 1 or more\."),
     ],
 )
 def test_an_encoder_that_cannot_be_built_or_trained_is_refused(change: dict[str, Any], message: str) -> None:

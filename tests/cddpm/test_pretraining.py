@@ -133,11 +133,11 @@ def test_kept_positions_see_what_a_sparse_convolution_gathers(training: bool) ->
     with sparse(kept):
         got = conv(torch.where(there, x, 0))[0]
     for i, j in there.nonzero().tolist():
-        wanted = torch.zeros(3)
+        expected = torch.zeros(3)
         for k, m in there.nonzero().tolist():
             if abs(i - k) <= 1 and abs(j - m) <= 1:
-                wanted += conv.weight[:, :, k - i + 1, m - j + 1] @ x[0, :, k, m]
-        torch.testing.assert_close(got[:, i, j], wanted)
+                expected += conv.weight[:, :, k - i + 1, m - j + 1] @ x[0, :, k, m]
+        torch.testing.assert_close(got[:, i, j], expected)
     assert not got[:, ~there].any()
 
 
@@ -308,11 +308,11 @@ def test_a_fit_pretrains_the_encoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size": 10}, r"Got pretrain true and size 10, wanted a multiple of 4 from 12 on"),
-        ({"pretrain_width": 12}, r"Got pretrain_width 12, wanted a multiple of 8"),
-        ({"pretrain_removed": 1.0}, r"Got pretrain_removed 1, wanted a share between 0 and 1"),
-        ({"pretrain_steps": 0}, r"Got pretrain_steps 0, wanted 1 or more"),
-        ({"pretrain_learning_rate": 0.0}, r"Got pretrain_learning_rate 0, wanted more than 0"),
+        ({"size": 10}, r"Got pretrain true and size 10, expected a multiple of 4 from 12 on"),
+        ({"pretrain_width": 12}, r"Got pretrain_width 12, expected a multiple of 8"),
+        ({"pretrain_removed": 1.0}, r"Got pretrain_removed 1, expected a share between 0 and 1"),
+        ({"pretrain_steps": 0}, r"Got pretrain_steps 0, expected 1 or more"),
+        ({"pretrain_learning_rate": 0.0}, r"Got pretrain_learning_rate 0, expected more than 0"),
     ],
 )
 def test_what_cannot_be_pretrained_is_refused(change: dict[str, float], message: str) -> None:
@@ -321,5 +321,5 @@ def test_what_cannot_be_pretrained_is_refused(change: dict[str, float], message:
 
 
 def test_a_map_that_patches_do_not_tile_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"Got a map of 7 x 7, wanted a multiple of the 3 patches an edge"):
+    with pytest.raises(ValueError, match=r"Got a map of 7 x 7, expected a multiple of the 3 patches an edge"):
         resized(three_patches(1), 7)

@@ -63,7 +63,8 @@ def test_a_plugins_object_is_found_without_an_import_and_told_whose_it_is(
     assert (colours.entry("absent").origin, colours.entry("absent").title) == ("paint 2.0", "Colours of paint")
     assert colours["green"] == Colour("green", "paint 2.0")
     with pytest.raises(
-        BadValue, match=r"Colour 'absent' \(no_such_module:X, paint 2.0\) cannot be imported: No module"
+        BadValue,
+        match=r"Colour 'absent' \(no_such_module:X, paint 2.0\) cannot be imported: ModuleNotFoundError: No module",
     ):
         colours["absent"]
     assert list(colours.usable()) == ["red", "white", "green"]

@@ -1,11 +1,11 @@
-"""The small study that is disturbed, and its rows where nobody disturbs it."""
+"""A small study to interrupt, and its rows without interruption."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cohorts import TINY
-from disturbed import Disturbed, Undisturbed
+from interruption import InterruptibleStudy, UninterruptedRun
 
 from datasets.grid import GRIDS
 
@@ -20,12 +20,12 @@ def plugged_in(plugin_folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def study(plugin: None, data: Path, tmp_path: Path) -> Disturbed:
-    return Disturbed(data, tmp_path / "log")
+def study(plugin: None, data: Path, tmp_path: Path) -> InterruptibleStudy:
+    return InterruptibleStudy(data, tmp_path / "log")
 
 
 @pytest.fixture(scope="module")  # not longer: meanwhile the plugin is installed
-def undisturbed(plugged_in: None, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    seconds = Disturbed(data, folder / "log").run(folder / "run")
-    return Undisturbed((folder / "run" / "rows.csv").read_bytes(), seconds)
+def uninterrupted(plugged_in: None, data: Path, tmp_path_factory: pytest.TempPathFactory) -> UninterruptedRun:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    seconds = InterruptibleStudy(data, folder / "log").run(folder / "run")
+    return UninterruptedRun((folder / "run" / "rows.csv").read_bytes(), seconds)

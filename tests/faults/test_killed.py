@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from disturbed import Disturbed, Undisturbed
+from interruption import InterruptibleStudy, UninterruptedRun
 from safetensors.numpy import load_file
 from studies import stamps
 
@@ -25,19 +25,19 @@ QUICK, FULL = 4, 100
     ],
 )
 def test_a_run_killed_at_any_moment_is_finished_by_the_next(
-    study: Disturbed, undisturbed: Undisturbed, tmp_path: Path, kills: int
+    study: InterruptibleStudy, uninterrupted: UninterruptedRun, tmp_path: Path, kills: int
 ) -> None:
     chance, killed = random.Random(7), 0
     for trial in range(5 * kills):
         study.log.unlink(missing_ok=True)
         out = tmp_path / f"trial-{trial}"
-        if not study.kill_within(out, undisturbed.seconds, chance):
+        if not study.kill_within(out, uninterrupted.seconds, chance):
             continue  # it had ended by then
         killed += 1
         check_whole(out)
         finished = stamps_of_finished(out)
         study.run(out)
-        assert (out / "rows.csv").read_bytes() == undisturbed.rows, f"killed in trial {trial}"
+        assert (out / "rows.csv").read_bytes() == uninterrupted.rows, f"killed in trial {trial}"
         assert finished.items() <= stamps_of_finished(out).items(), "what was finished was made again"
         assert set(study.times_done().values()) == {1}, "a fit or cell was finished twice"
         assert not left_over(out)
@@ -47,40 +47,42 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(
 
 
 def test_one_run_killed_over_and_over_comes_to_the_same(
-    study: Disturbed, undisturbed: Undisturbed, tmp_path: Path
+    study: InterruptibleStudy, uninterrupted: UninterruptedRun, tmp_path: Path
 ) -> None:
     chance, out = random.Random(8), tmp_path / "run"
-    killed = sum(study.kill_within(out, undisturbed.seconds / 2, chance) for _ in range(4))
+    killed = sum(study.kill_within(out, uninterrupted.seconds / 2, chance) for _ in range(4))
     assert killed
     study.run(out)
-    assert (out / "rows.csv").read_bytes() == undisturbed.rows
+    assert (out / "rows.csv").read_bytes() == uninterrupted.rows
     assert set(study.times_done().values()) == {1}
 
 
 @pytest.mark.timeout(300)
 def test_eight_processes_in_one_folder_do_every_cell_once(
-    study: Disturbed, undisturbed: Undisturbed, tmp_path: Path
+    study: InterruptibleStudy, uninterrupted: UninterruptedRun, tmp_path: Path
 ) -> None:
     out = tmp_path / "shared"
     together = [study.process(out) for _ in range(8)]
     for one in together:
         one.go()
     assert [one.end() for one in together] == [0] * 8
-    assert (out / "rows.csv").read_bytes() == undisturbed.rows
+    assert (out / "rows.csv").read_bytes() == uninterrupted.rows
     assert set(study.times_done().values()) == {1}
     assert len(study.times_done()) == 4 * 3 + 3  # cells, and fits that are trained
 
 
-def test_others_finish_what_a_killed_process_was_at(study: Disturbed, undisturbed: Undisturbed, tmp_path: Path) -> None:
+def test_others_finish_what_a_killed_process_was_at(
+    study: InterruptibleStudy, uninterrupted: UninterruptedRun, tmp_path: Path
+) -> None:
     out, chance = tmp_path / "shared", random.Random(9)
     together = [study.process(out) for _ in range(4)]
     for one in together:
         one.go()
     for one in together[:2]:
-        one.process.join(chance.uniform(0, undisturbed.seconds))
+        one.process.join(chance.uniform(0, uninterrupted.seconds))
         one.process.kill()
     assert [one.end() for one in together[2:]] == [0, 0]
-    assert (out / "rows.csv").read_bytes() == undisturbed.rows
+    assert (out / "rows.csv").read_bytes() == uninterrupted.rows
 
 
 def check_whole(out: Path) -> None:

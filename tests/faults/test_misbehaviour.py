@@ -79,8 +79,8 @@ SAID = {
     "crashes": ("fit", "ended with signal 11"),
     "eats": ("predict", "can't allocate memory"),
     "raises": ("predict", "no such number"),
-    "undefined": ("predict", "wanted finite ones from 0 up"),
-    "negative": ("predict", "wanted finite ones from 0 up"),
+    "undefined": ("predict", "expected finite ones from 0 up"),
+    "negative": ("predict", "expected finite ones from 0 up"),
     "short": ("predict", "got shape"),
 }
 

@@ -5,18 +5,18 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import auc, average_precision_score, roc_curve
 
-from benchmark.metrics.ground_truth import Anatomy
+from benchmark.metrics.ground_truth import GroundTruth
 
 CROSS = ndimage.generate_binary_structure(2, 1)[:, :, None]
 
 
-def score(anomaly_map: NDArray[np.float32], one: Anatomy, median: int) -> dict[str, float]:
+def score(anomaly_map: NDArray[np.float32], one: GroundTruth, median: int) -> dict[str, float]:
     """AUPRC and AUROC over the box, Dice at the best of 20 thresholds after components under 7 voxels went."""
     kept = ndimage.binary_erosion(one.brain_mask, CROSS, 3)
     scores = np.where(kept, anomaly_map, 0)
     if median > 1:
         scores = ndimage.median_filter(scores, median)
-    truth = one.truth
+    truth = one.mask
     false_rate, true_rate, _ = roc_curve(truth.ravel(), scores.ravel())
     threshold = _bisected(scores, truth)
     prediction = without_small(scores > threshold)

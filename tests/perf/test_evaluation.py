@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from subprocess import run
@@ -13,22 +14,21 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
-from benchmark.metrics import SCORED
-from benchmark.metrics.ground_truth import anatomy_of
+from benchmark.metrics import scored
+from benchmark.metrics.ground_truth import ground_truth_of
+from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.scoring.evaluation import evaluate_maps
-from benchmark.scoring.healthy_scans import HealthyScan, look_at
 from benchmark.scoring.processed_maps import process
 from benchmark.scoring.ranking_pass import Mapped
-from benchmark.scoring.settings import Choices, Source
+from benchmark.scoring.settings import Settings, Source, settings_named
 from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Cell, Cohort, Fit
-from benchmark.study.chains import CHAINS
 from benchmark.study.protocols import PROTOCOLS
 from datasets.case import Case, CaseFiles
 from datasets.grid import GRIDS, Grid
 
 EVERY_PROTOCOL = (*PROTOCOLS, "transfer:elsewhere")
-BUT_SURFACES = tuple(name for name in SCORED if name not in ("hd95", "surface_dice"))
+BUT_SURFACES = tuple(name for name in scored() if name not in ("hd95", "surface_dice"))
 
 
 def mapped(index: int, grid: Grid, split: str, *, healthy: bool = False) -> Mapped:
@@ -46,7 +46,7 @@ def mapped(index: int, grid: Grid, split: str, *, healthy: bool = False) -> Mapp
     files = CaseFiles(f"case-{index}", Path(), Path(), None if healthy else Path(), f"subject-{index}", "", split)  # type: ignore[arg-type]
     affine = np.diag([grid.spacing] * 3 + [1.0])
     case = Case(files.case_id, np.zeros((1, *grid.shape), np.float32), brain, None if healthy else lesion, affine)
-    return None, anatomy_of(files, case), (residual * brain).astype(np.float32)
+    return None, ground_truth_of(files, case), (residual * brain).astype(np.float32)
 
 
 def a_cell(grid: Grid) -> Cell:
@@ -54,13 +54,16 @@ def a_cell(grid: Grid) -> Cell:
     return Cell(Fit("by-hand", "nowhere:Nothing", {}, healthy, grid, 0), Cohort("patients", "t1", "1"))
 
 
-def choices(chain: str, grid: Grid) -> Choices:
-    scans: list[HealthyScan] = []
+def settings(pipeline: str, grid: Grid) -> Settings:
+    named = settings_named([pipeline], EVERY_PROTOCOL, BUT_SURFACES)
+    of_scan = {one.name: one.of_scan for one in named.protocols if one.of_scan is not None}
+    scans: dict[str, list[float]] = {name: [] for name in of_scan}
     for index in range(10):
-        _, anatomy, kept = mapped(1000 + index, grid, "val", healthy=True)
-        processed = process(kept, anatomy, CHAINS[chain])
-        scans.append(look_at(processed.plain, processed.scores))
-    return Choices({chain: scans}, EVERY_PROTOCOL, {"elsewhere": Source("2", {chain: 0.3})}, BUT_SURFACES)
+        _, truth, kept = mapped(1000 + index, grid, "val", healthy=True)
+        processed = process(kept, truth, named.pipelines[0])
+        for name, function in of_scan.items():
+            scans[name].append(function(processed.filtered, processed.finished))
+    return replace(named, healthy={pipeline: scans}, sources={"elsewhere": Source("2", {pipeline: 0.3})})
 
 
 def seconds_of(work: Iterator[object]) -> float:
@@ -70,20 +73,20 @@ def seconds_of(work: Iterator[object]) -> float:
     return process_time() - begin
 
 
-@pytest.mark.parametrize(("chain", "times"), [("paper", 4.5), ("paper-no-median", 9)])
+@pytest.mark.parametrize(("pipeline", "times"), [("paper", 4.5), ("paper-no-median", 9)])
 def test_every_protocol_and_metric_but_surfaces_is_faster_by_so_much_than_the_plain_pipeline(
-    benchmark: BenchmarkFixture, tmp_path: Path, chain: str, times: float
+    benchmark: BenchmarkFixture, tmp_path: Path, pipeline: str, times: float
 ) -> None:
     grid = GRIDS["paper"]
     cases = [mapped(index, grid, ("val", "test")[index % 2]) for index in range(8)]
-    chosen = choices(chain, grid)
+    chosen = settings(pipeline, grid)
     run = RunFolder(tmp_path / "run")
 
     def ours() -> int:
         return sum(1 for _ in evaluate_maps(run, a_cell(grid), iter(cases), chosen))
 
     assert benchmark(ours) > 600
-    median = CHAINS[chain].median
+    median = sum(int(step.values["edge"]) for step in pipeline_named(pipeline).steps if step.name == "median")
     theirs = min(seconds_of(plain.score(kept, one, median) for _, one, kept in cases) for _ in range(2))
     own = min(seconds_of(evaluate_maps(run, a_cell(grid), iter(cases), chosen)) for _ in range(3))
     benchmark.extra_info |= {
@@ -98,7 +101,7 @@ def peak(count: int, folder: Path) -> int:
     """Most memory in bytes that this process has held, after scoring so many cases."""
     grid = GRIDS["quick"]
     maps = (mapped(index, grid, ("val", "test")[index % 2]) for index in range(count))
-    for _ in evaluate_maps(RunFolder(folder), a_cell(grid), maps, choices("light", grid)):
+    for _ in evaluate_maps(RunFolder(folder), a_cell(grid), maps, settings("light", grid)):
         pass
     return 1024 * getrusage(RUSAGE_SELF).ru_maxrss
 

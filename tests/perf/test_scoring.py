@@ -9,12 +9,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
 from benchmark.metrics import auroc, average_precision
-from benchmark.scoring.postprocessing.chains import smooth
-from benchmark.scoring.thresholds.protocols import best_dice_threshold, healthy_fpr_threshold
-from benchmark.study.chains import CHAINS
+from benchmark.metrics.ranking import best_dice
+from benchmark.postprocessing.pipelines import PIPELINES
+from benchmark.study.protocols import PROTOCOLS
 
 Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+SPACING = (2.0, 2.0, 2.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,28 +40,30 @@ def pool() -> tuple[Scores, Mask]:
     return scores, lesion
 
 
-def test_the_paper_chains_median_is_faster_than_scipys_and_equal(
+def test_the_published_pipelines_median_is_faster_than_scipys_and_equal(
     benchmark: BenchmarkFixture, brain_mask: Mask, anomaly_map: Scores
 ) -> None:
-    smoothed = benchmark(smooth, anomaly_map, brain_mask, CHAINS["paper"])
+    smoothed = benchmark(PIPELINES["paper"].filter, anomaly_map, brain_mask, SPACING).scores
     kept = ndimage.binary_erosion(brain_mask, ndimage.generate_binary_structure(2, 1)[:, :, None], 3)
     masked = np.where(kept, anomaly_map, 0)
     np.testing.assert_array_equal(smoothed, np.where(kept, ndimage.median_filter(masked, 5), 0))
     scipy_seconds = min(repeat(lambda: ndimage.median_filter(masked, 5), number=1, repeat=3))
-    own_seconds = min(repeat(lambda: smooth(anomaly_map, brain_mask, CHAINS["paper"]), number=1, repeat=3))
+    own_seconds = min(
+        repeat(lambda: PIPELINES["paper"].filter(anomaly_map, brain_mask, SPACING).scores, number=1, repeat=3)
+    )
     benchmark.extra_info["scipy_seconds"] = scipy_seconds
     assert own_seconds < scipy_seconds / 2
 
 
-def test_the_light_chain(benchmark: BenchmarkFixture, brain_mask: Mask, anomaly_map: Scores) -> None:
-    assert benchmark(smooth, anomaly_map, brain_mask, CHAINS["light"]).shape == brain_mask.shape
+def test_the_light_pipeline(benchmark: BenchmarkFixture, brain_mask: Mask, anomaly_map: Scores) -> None:
+    assert benchmark(PIPELINES["light"].filter, anomaly_map, brain_mask, SPACING).scores.shape == brain_mask.shape
 
 
 def test_the_best_dice_of_a_pooled_cohort_takes_under_two_seconds(
     benchmark: BenchmarkFixture, pool: tuple[Scores, Mask]
 ) -> None:
-    assert benchmark(best_dice_threshold, *pool) > 0
-    assert min(repeat(lambda: best_dice_threshold(*pool), number=1, repeat=2)) < 2
+    assert benchmark(best_dice, *pool)[1] > 0
+    assert min(repeat(lambda: best_dice(*pool), number=1, repeat=2)) < 2
 
 
 def test_average_precision_of_a_pooled_cohort(benchmark: BenchmarkFixture, pool: tuple[Scores, Mask]) -> None:
@@ -73,4 +76,6 @@ def test_auroc_of_a_pooled_cohort(benchmark: BenchmarkFixture, pool: tuple[Score
 
 def test_the_healthy_threshold_of_44_scans(benchmark: BenchmarkFixture, pool: tuple[Scores, Mask]) -> None:
     scans = [pool[0][:120_000]] * 44
-    assert benchmark(healthy_fpr_threshold, scans, 0.01) > 0
+    of_scan = PROTOCOLS["healthy-fpr-1"].of_scan
+    assert of_scan is not None
+    assert benchmark(lambda: np.mean([of_scan(scan, scan) for scan in scans])) > 0

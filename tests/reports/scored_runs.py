@@ -10,7 +10,9 @@ from scipy import ndimage
 
 from benchmark.analysis.summaries.make import summarise
 from benchmark.execution.score_cells import evaluate_study, record_failure
-from benchmark.scoring.ranking_pass import as_seen
+from benchmark.methods.card import Card
+from benchmark.scoring.ranking_pass import rows_of_image
+from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import blank_row, write_rows
@@ -27,6 +29,7 @@ from reports.api import write_report
 SCORING = Scoring(("paper", "none"), ("lesion-val", "healthy-fpr-1", "oracle"))
 COHORTS = ("volunteers", "patients", "inpatients")
 BOTH: tuple[Split, ...] = ("val", "test")
+THRESH = Card("none", "Nothing.", "Nothing.", simple_baseline=True)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,9 @@ def make(
     references = tuple(Reference(cohorts[name], TINY, splits, None) for name in COHORTS[1:])
     made = Made(create_run(root), Study(cells, references, files))
     add_study(made.run, made.study, SCORING, data)
+    for fit in fits:
+        if fit.method == "thresh":
+            write_card(made.run.fit(fit), DataCard(THRESH, "volunteers", "t1", {}, 3, 3, fit.seed, None, 0, 0.0))
     for cell in cells:
         if (cell.fit.method, cell.cohort.dataset) in failing:
             _leave_failed(made.run, cell)
@@ -96,7 +102,7 @@ def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:
         write_volume(run.anomaly_map(cell, one.case_id), anomaly_map, case.affine)
         blank = replace(blank_row(cell), split=one.split, case_id=one.case_id, subject_id=one.subject_id)
         rows.append(replace(blank, metric="seconds", value=0.25))
-        seen += as_seen(blank_row(cell), one, case, None)
+        seen += rows_of_image(blank_row(cell), one, case, None)
     write_rows(run.cell(cell) / "timing.csv", rows)
     if not cell.shift.is_none:
         write_rows(run.seen(cell), seen)

@@ -8,8 +8,7 @@ import pandas as pd
 
 from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
 from benchmark.analysis.summaries.lines import line
-from benchmark.metrics.lesionwise import froc_point
-from benchmark.metrics.strata import ALL_SIZES, STRATA
+from benchmark.metrics.lesionwise import ALL_SIZES, STRATA, froc_point
 from benchmark.statistics.panel import KEY, Choice, Rows
 from benchmark.storage.rows import read_cell_lines
 from benchmark.storage.run_record import kept_cells

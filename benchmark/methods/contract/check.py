@@ -22,7 +22,7 @@ __all__ = ["ContractError", "Outcome", "check_detector", "examine", "simulated_c
 
 
 class ContractError(AssertionError):
-    """A detector breaks its contract; the text says which rules, what was got and what was wanted."""
+    """A detector breaks its contract; the text says which rules, what was got and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Outcome:
 
     Attributes:
         rule: the rule as a sentence.
-        error: what was got and wanted where it is broken, else None.
+        error: what was got and expected where it is broken, else None.
         not_run: why it could not be tried here, else None.
     """
 
@@ -125,7 +125,7 @@ def check_up(choice: Choice) -> Checkup:
     Its `...steps` and `...epochs` are cut down to a few, unless `choice` gives them.
 
     Raises:
-        UserError: a hyper-parameter of `choice` is not as wanted.
+        UserError: a hyper-parameter of `choice` is not as expected.
     """
     try:
         preset = "quick" if "quick" in presets_of(load(choice.method)) else "paper"

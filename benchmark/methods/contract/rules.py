@@ -1,4 +1,4 @@
-"""The rules of a Detector's contract, one function each: None where kept, else what was got and wanted."""
+"""The rules of a Detector's contract, one function each: None where kept, else what was got and expected."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -26,12 +26,12 @@ def config_is_a_frozen_dataclass(trial: Trial) -> str | None:
     detector = trial.make()
     config, declared = detector.config, type(detector).Config
     if not is_dataclass(declared) or not declared.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        return f"got {declared!r}, wanted @dataclass(frozen=True)"
+        return f"got {declared!r}, expected @dataclass(frozen=True)"
     if not isinstance(config, declared):
-        return f"got a config of {type(config).__name__}, wanted {declared.__qualname__}"
+        return f"got a config of {type(config).__name__}, expected {declared.__qualname__}"
     declared()
     rebuilt = type(detector)(config)
-    return None if rebuilt.config == config else f"got config {rebuilt.config}, wanted {config} as handed in"
+    return None if rebuilt.config == config else f"got config {rebuilt.config}, expected {config} as handed in"
 
 
 def presets_name_fields(trial: Trial) -> str | None:
@@ -40,7 +40,7 @@ def presets_name_fields(trial: Trial) -> str | None:
     known = {field.name for field in fields(cls.Config)}
     for name, values in cls.presets.items():
         if unknown := set(values) - known:
-            return f"got {sorted(unknown)} in preset '{name}', wanted fields among {sorted(known)}"
+            return f"got {sorted(unknown)} in preset '{name}', expected fields among {sorted(known)}"
         cls.Config(**values)
     return None
 
@@ -49,7 +49,7 @@ def fit_reads_no_lesion_mask(trial: Trial) -> str | None:
     """`fit` does not look at lesion masks."""
     assert trial.detector is not None
     seen = [case.case_id for case in (*trial.train, *trial.val) if case.looked_at]
-    return f"got lesion_mask read of {', '.join(seen)}, wanted none" if seen else None
+    return f"got lesion_mask read of {', '.join(seen)}, expected none" if seen else None
 
 
 def fit_leaves_cases_alone(trial: Trial) -> str | None:
@@ -59,7 +59,7 @@ def fit_leaves_cases_alone(trial: Trial) -> str | None:
     untouched = [simulated_case(index, trial.shape) for index in range(len(cases))]
     pairs = zip(cases, untouched, strict=True)
     changed = [case.case_id for case, before in pairs if not _same_arrays(case, before)]
-    return f"got changed arrays in {', '.join(changed)}, wanted them untouched" if changed else None
+    return f"got changed arrays in {', '.join(changed)}, expected them untouched" if changed else None
 
 
 def fit_leaves_global_generators(trial: Trial) -> str | None:
@@ -69,7 +69,7 @@ def fit_leaves_global_generators(trial: Trial) -> str | None:
         before = _generator_states()
         trial.fit("generators", detector)
         changed = [name for name, state in _generator_states().items() if state != before[name]]
-    return f"got another state of {', '.join(changed)}, wanted the caller's" if changed else None
+    return f"got another state of {', '.join(changed)}, expected the caller's" if changed else None
 
 
 def equal_seeds_give_equal_weights(trial: Trial) -> str | None:
@@ -78,22 +78,24 @@ def equal_seeds_give_equal_weights(trial: Trial) -> str | None:
     with _other_generators(1):
         second = trial.fit("second", trial.make()).state_dict()
     if first.keys() != second.keys():
-        return f"got weights {sorted(first.keys() ^ second.keys())} in one of two fits only, wanted the same names"
+        return f"got weights {sorted(first.keys() ^ second.keys())} in one of two fits only, expected the same names"
     differing = [name for name, tensor in first.items() if not _equal(tensor, second[name])]
-    return f"got {len(differing)} differing tensors, first {differing[0]}, wanted none" if differing else None
+    return f"got {len(differing)} differing tensors, first {differing[0]}, expected none" if differing else None
 
 
 def map_is_finite_and_nonnegative(trial: Trial) -> str | None:
     """A map is float32, of the images' shape and device, finite and nonnegative."""
     anomaly_map = trial.map(trial.detector)
     if (anomaly_map.shape, anomaly_map.dtype) != (trial.images.shape, torch.float32):
-        got, wanted = tuple(anomaly_map.shape), tuple(trial.images.shape)
-        return f"got {anomaly_map.dtype} {got}, wanted torch.float32 {wanted}"
+        got, expected = tuple(anomaly_map.shape), tuple(trial.images.shape)
+        return f"got {anomaly_map.dtype} {got}, expected torch.float32 {expected}"
     if anomaly_map.device != trial.detector.device:
-        return f"got a map on {anomaly_map.device}, wanted {trial.detector.device}"
+        return f"got a map on {anomaly_map.device}, expected {trial.detector.device}"
     if not anomaly_map.isfinite().all():
-        return f"got {int((~anomaly_map.isfinite()).sum())} voxels that are NaN or infinite, wanted none"
-    return f"got a smallest value of {float(anomaly_map.min())}, wanted 0 or more" if (anomaly_map < 0).any() else None
+        return f"got {int((~anomaly_map.isfinite()).sum())} voxels that are NaN or infinite, expected none"
+    return (
+        f"got a smallest value of {float(anomaly_map.min())}, expected 0 or more" if (anomaly_map < 0).any() else None
+    )
 
 
 def map_differs_between_images(trial: Trial) -> str | None:
@@ -101,7 +103,7 @@ def map_differs_between_images(trial: Trial) -> str | None:
     anomaly_map = trial.map(trial.detector)
     if not anomaly_map.isfinite().all():
         raise NotRun("a map is not finite")
-    return "got one map for two brains, wanted two" if _equal(anomaly_map[0], anomaly_map[1]) else None
+    return "got one map for two brains, expected two" if _equal(anomaly_map[0], anomaly_map[1]) else None
 
 
 def inputs_are_left_alone(trial: Trial) -> str | None:
@@ -111,7 +113,7 @@ def inputs_are_left_alone(trial: Trial) -> str | None:
     with torch.inference_mode():
         trial.detector.map_and_reconstruction(handed["images"], handed["brain masks"], seeds=handed["seeds"])
     changed = [name for name, tensor in inputs.items() if not _equal(tensor, handed[name])]
-    return f"got changed {', '.join(changed)}, wanted them untouched" if changed else None
+    return f"got changed {', '.join(changed)}, expected them untouched" if changed else None
 
 
 def equal_seeds_give_equal_maps(trial: Trial) -> str | None:
@@ -139,7 +141,7 @@ def reconstruction_matches_the_images(trial: Trial) -> str | None:
     if made is None:
         return None
     if (made.shape, made.dtype) != (trial.images.shape, torch.float32):
-        return f"got {made.dtype} {tuple(made.shape)}, wanted torch.float32 {tuple(trial.images.shape)}"
+        return f"got {made.dtype} {tuple(made.shape)}, expected torch.float32 {tuple(trial.images.shape)}"
     return None if made.isfinite().all() else f"got {int((~made.isfinite()).sum())} voxels that are not finite"
 
 
@@ -152,7 +154,7 @@ def both_at_once_are_the_same(trial: Trial) -> str | None:
         return f"anomaly map: {message}"
     if reconstruction is None or alone is None:
         same = reconstruction is alone
-        return None if same else f"got {_kind(reconstruction)} at once, wanted {_kind(alone)} as alone"
+        return None if same else f"got {_kind(reconstruction)} at once, expected {_kind(alone)} as alone"
     message = _difference(reconstruction, alone)
     return f"reconstruction: {message}" if message else None
 
@@ -167,14 +169,14 @@ def card_says_what_was_seen(trial: Trial) -> str | None:
     """The data card says what was learnt from which data, and where the hyper-parameters come from."""
     card = getattr(type(trial.make()), "card", None)
     if not isinstance(card, Card):
-        return f"got {card!r}, wanted `card = Card(supervision, trained_on, tuned_on)` of benchmark.methods.card"
+        return f"got {card!r}, expected `card = Card(supervision, trained_on, tuned_on)` of benchmark.methods.card"
     if card.supervision not in get_args(Supervision):
-        return f"got supervision {card.supervision!r}, wanted one of {', '.join(get_args(Supervision))}"
+        return f"got supervision {card.supervision!r}, expected one of {', '.join(get_args(Supervision))}"
     told = issubclass(type(trial.make()), LabelledDetector)
     if told != (card.supervision == "lesion labels"):
-        return f"got supervision '{card.supervision}', wanted 'lesion labels' for a LabelledDetector and no other"
+        return f"got supervision '{card.supervision}', expected 'lesion labels' for a LabelledDetector and no other"
     empty = [name for name in ("trained_on", "tuned_on") if not getattr(card, name).strip()]
-    return f"got nothing for {', '.join(empty)}, wanted a sentence" if empty else None
+    return f"got nothing for {', '.join(empty)}, expected a sentence" if empty else None
 
 
 def memory_stays_within_its_bound(trial: Trial) -> str | None:
@@ -184,7 +186,9 @@ def memory_stays_within_its_bound(trial: Trial) -> str | None:
         trial.map(trial.detector, range(count))  # what is made once and kept is not a map's own
         held = live_peak(partial(trial.map, trial.detector, range(count)), trial.detector.device)
         if held > stated:
-            return f"got {held / 2**20:.1f} MiB for {count} cases of {trial.shape}, wanted at most {stated / 2**20:.1f}"
+            return (
+                f"got {held / 2**20:.1f} MiB for {count} cases of {trial.shape}, expected at most {stated / 2**20:.1f}"
+            )
     return None
 
 
@@ -195,7 +199,7 @@ def gpu_agrees_with_cpu(trial: Trial) -> str | None:
     on_cpu, on_gpu = _on_both_devices(trial)
     cpu, gpu = trial.map(on_cpu), trial.call(on_gpu.anomaly_map, GPU).cpu()
     worst, allowed = float((cpu - gpu).abs().max()), GPU_TOLERANCE * max(1.0, float(cpu.max()))
-    return f"got a difference of {worst:.3g}, wanted at most {allowed:.3g}" if worst > allowed else None
+    return f"got a difference of {worst:.3g}, expected at most {allowed:.3g}" if worst > allowed else None
 
 
 def _on_both_devices(trial: Trial) -> tuple[Detector, Detector]:
@@ -237,14 +241,14 @@ def _equal(first: Tensor, second: Tensor) -> bool:
     return torch.equal(*parts)
 
 
-def _difference(got: Tensor, wanted: Tensor) -> str | None:
-    if _equal(got, wanted):
+def _difference(got: Tensor, expected: Tensor) -> str | None:
+    if _equal(got, expected):
         return None
-    if got.shape != wanted.shape:
-        return f"got shape {tuple(got.shape)}, wanted {tuple(wanted.shape)}"
-    differing = int((got != wanted).sum())
-    worst = float((got - wanted).abs().max())
-    return f"got {differing} differing voxels, the worst by {worst:.3g}, wanted none"
+    if got.shape != expected.shape:
+        return f"got shape {tuple(got.shape)}, expected {tuple(expected.shape)}"
+    differing = int((got != expected).sum())
+    worst = float((got - expected).abs().max())
+    return f"got {differing} differing voxels, the worst by {worst:.3g}, expected none"
 
 
 def _kind(made: Tensor | None) -> str:

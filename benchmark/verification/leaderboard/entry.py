@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark.storage.checksums import broken, digest_of, write_checksums
 from benchmark.storage.folder import RunFolder, open_run
-from benchmark.storage.rows import Row, kept_rows
+from benchmark.storage.rows import PLUGIN, Row, kept_rows
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
 from benchmark.study.cells import Cell
 from benchmark.verification.leaderboard.release import Release
@@ -17,6 +17,7 @@ from datasets.errors import BadValue, UserError
 from datasets.io.atomic import read_json, write_json
 
 TABLES = ("rows.csv", "timing.csv", "environment.json", "verification.json")
+SHOWN = 3  # names of an error
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,25 @@ def faults(entry: Entry, release: Release) -> list[str]:
 def _faults(entry: Entry, release: Release) -> Iterator[str]:
     yield from broken(entry.folder)
     yield from unverified(entry.run)
-    wrong = list(release.faults(entry.run))
+    by_plugins = list(_scored_by_plugins(entry))
+    yield from by_plugins
+    wrong = by_plugins or list(release.faults(entry.run))
     yield from wrong
     if not wrong:
         open_run(entry.folder)  # registers the cohorts that only its authors have
         yield from strange_rows(entry.rows(), entry.cells, kept_references(entry.run))
+
+
+def _scored_by_plugins(entry: Entry) -> Iterator[str]:
+    """A line where a plugin's metric, protocol or post-processing has made rows: no one else could verify them."""
+    flagged = [row for row in entry.rows() if PLUGIN in row.flags.split()]
+    if flagged:
+        names = sorted({" / ".join(filter(None, (row.postprocessing, row.protocol, row.metric))) for row in flagged})
+        shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        yield (
+            f"got {len(flagged)} rows scored by plugins ({shown}), expected built-in scoring only; score it anew with: "
+            f"python -m benchmark evaluate {entry.folder} --metrics ... --protocols ... --postprocessing ..."
+        )
 
 
 def unverified(run: RunFolder) -> Iterator[str]:

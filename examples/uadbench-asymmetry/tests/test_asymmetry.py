@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from uadbench_asymmetry import Asymmetry
 
-from benchmark.methods.contract.check import check_detector, simulated_case
+from benchmark.methods import check_detector, simulated_case
 
 SHAPE = (24, 24, 9)
 SEEDS = torch.zeros(1, dtype=torch.int64)
@@ -53,5 +53,5 @@ def test_a_bright_lesion_on_one_side_is_seen_by_the_signs_that_count_it(sign: st
 def test_volumes_of_another_shape_are_refused(tmp_path: Path) -> None:
     detector = fitted(Asymmetry.Config(), tmp_path)
     image, brain_mask = brain(5)
-    with pytest.raises(ValueError, match=r"Got volumes of \(1, 24, 24, 8\), wanted \(1, 24, 24, 9\)"):
+    with pytest.raises(ValueError, match=r"Got volumes of \(1, 24, 24, 8\), expected \(1, 24, 24, 9\)"):
         detector.anomaly_map(image[..., 1:], brain_mask[..., 1:], seeds=SEEDS)

@@ -32,7 +32,7 @@ def test_everything_passes_through_128_numbers() -> None:
 
 @pytest.mark.parametrize("size", [8, 50])
 def test_sizes_that_do_not_halve_are_refused(size: int) -> None:
-    with pytest.raises(ValueError, match=f"Got size {size}, wanted"):
+    with pytest.raises(ValueError, match=f"Got size {size}, expected"):
         AE(AE.Config(size=size))
 
 

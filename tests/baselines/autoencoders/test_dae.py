@@ -127,12 +127,12 @@ def test_the_test_slice_is_given_to_the_network_without_noise() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size": 18}, "size 18, wanted a multiple of 4, 8 or more"),
-        ({"size": 4}, "size 4, wanted a multiple of 4, 8 or more"),
-        ({"width": 0}, "width 0, wanted 1 or more"),
-        ({"depth": 0}, "depth 0, wanted 1 or more"),
-        ({"noise_grid": 1}, "noise_grid 1, wanted 2 or more"),
-        ({"noise_std": -0.1}, "noise_std -0.1, wanted 0.0 or more"),
+        ({"size": 18}, "size 18, expected a multiple of 4, 8 or more"),
+        ({"size": 4}, "size 4, expected a multiple of 4, 8 or more"),
+        ({"width": 0}, "width 0, expected 1 or more"),
+        ({"depth": 0}, "depth 0, expected 1 or more"),
+        ({"noise_grid": 1}, "noise_grid 1, expected 2 or more"),
+        ({"noise_std": -0.1}, "noise_std -0.1, expected 0.0 or more"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change: dict[str, Any], message: str) -> None:

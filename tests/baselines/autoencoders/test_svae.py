@@ -154,7 +154,7 @@ def test_maps_are_float32_under_autocast(context: Context) -> None:
 def test_volumes_shorter_than_a_sequence_are_refused(tmp_path: Path) -> None:
     config = replace(TINY, sequence=4)
     images, brain_masks, seeds = volumes(depth=3)
-    with pytest.raises(ValueError, match=r"Got volumes of 3 slices, wanted at least the 4 of a sequence"):
+    with pytest.raises(ValueError, match=r"Got volumes of 3 slices, expected at least the 4 of a sequence"):
         detector(config).anomaly_map(images, brain_masks, seeds=seeds)
     cases = [simulated_case(index, (16, 16, 3)) for index in range(2)]
     with pytest.raises(ValueError, match="4 slices"):
@@ -176,7 +176,7 @@ def test_there_are_about_as_many_weights_as_in_the_vae(context: Context, weights
 
 
 def test_an_empty_sequence_is_refused() -> None:
-    with pytest.raises(ValueError, match="Got sequence 0, wanted 1 or more slices"):
+    with pytest.raises(ValueError, match="Got sequence 0, expected 1 or more slices"):
         replace(TINY, sequence=0)
 
 

@@ -124,7 +124,7 @@ def test_defaults_are_the_published_recipe() -> None:
 
 
 def test_a_negative_beta_is_refused() -> None:
-    with pytest.raises(ValueError, match="Got beta -1, wanted 0 or more"):
+    with pytest.raises(ValueError, match="Got beta -1, expected 0 or more"):
         VAE.Config(beta=-1)
 
 

@@ -85,7 +85,9 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> Non
     content[-1] ^= 1
     path.write_bytes(content)
     digits = path.stem[-12:]
-    with pytest.raises(ValueError, match=rf"got content of SHA-256 [0-9a-f]{{12}}\.\.\., wanted {digits}\.\.\. as in"):
+    with pytest.raises(
+        ValueError, match=rf"got content of SHA-256 [0-9a-f]{{12}}\.\.\., expected {digits}\.\.\. as in"
+    ):
         fitted(path, tmp_path)
 
 
@@ -98,7 +100,7 @@ def test_weights_that_are_not_there_are_missed_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["last.ckpt", "method.safetensors", "method-0123.safetensors"])
 def test_a_name_without_digits_is_refused_before_anything_runs(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"Got weights '{name}', wanted a file NAME-############\.safetensors"):
+    with pytest.raises(ValueError, match=rf"Got weights '{name}', expected a file NAME-############\.safetensors"):
         Method.Config(weights=f"folder/{name}")
 
 
@@ -107,17 +109,17 @@ def test_a_name_without_digits_is_refused_before_anything_runs(name: str) -> Non
     [
         (
             {"diffusion.model.input_blocks.0.0.bias": None},
-            "got 1 missing tensors, first 'unet.stem.bias', wanted those of Method",
+            "got 1 missing tensors, first 'unet.stem.bias', expected those of Method",
         ),
         (
             {"diffusion.model.out.2.bias": torch.zeros(1)},
-            "got 1 unexpected tensors, first 'unet.head.2.bias', wanted those of Method",
+            "got 1 unexpected tensors, first 'unet.head.2.bias', expected those of Method",
         ),
         (
             {"diffusion.model.input_blocks.0.0.weight": torch.zeros(8, 1, 3, 3)},
-            "'unet.stem.weight': got (8, 1, 3, 3), wanted (1, 1, 3, 3) as in Method with this config",
+            "'unet.stem.weight': got (8, 1, 3, 3), expected (1, 1, 3, 3) as in Method with this config",
         ),
-        ({"decoder.fc.bias": torch.zeros(1)}, "got key 'decoder.fc.bias', wanted diffusion.model"),
+        ({"decoder.fc.bias": torch.zeros(1)}, "got key 'decoder.fc.bias', expected diffusion.model"),
     ],
 )
 def test_another_network_is_refused_in_one_line(
@@ -176,5 +178,5 @@ def test_buffers_of_the_schedule_are_left_out() -> None:
 
 
 def test_a_foreign_key_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"got key 'decoder\.fc\.bias', wanted diffusion\.model"):
+    with pytest.raises(ValueError, match=r"got key 'decoder\.fc\.bias', expected diffusion\.model"):
         from_published({"decoder.fc.bias": torch.zeros(1)})

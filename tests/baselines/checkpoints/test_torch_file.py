@@ -130,7 +130,7 @@ def test_a_hostile_object_in_place_of_weights_is_refused_and_not_run(tmp_path: P
     hostile = Hostile(tmp_path / "flag")
     content = {"whole": hostile, "state": {"state_dict": hostile}, "value": {"state_dict": {"weight": hostile}}}
     torch.save(content[where], tmp_path / "a.ckpt")
-    with pytest.raises(ValueError, match=r"a\.ckpt: got a checkpoint without tensors, wanted a state_dict of them"):
+    with pytest.raises(ValueError, match=r"a\.ckpt: got a checkpoint without tensors, expected a state_dict of them"):
         read_tensors(tmp_path / "a.ckpt")
     assert not (tmp_path / "flag").exists()
 

@@ -172,13 +172,13 @@ def test_ddpm_fulfils_the_contract() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"t_test": 0}, r"t_test 0 and .* wanted noise levels in 1\.\.1000"),
-        ({"ensemble_steps": (500, 1001)}, r"\(500, 1001\), wanted noise levels in 1\.\.1000"),
-        ({"ensemble_steps": ()}, r"ensemble_steps \(\), wanted"),
+        ({"t_test": 0}, r"t_test 0 and .* expected noise levels in 1\.\.1000"),
+        ({"ensemble_steps": (500, 1001)}, r"\(500, 1001\), expected noise levels in 1\.\.1000"),
+        ({"ensemble_steps": ()}, r"ensemble_steps \(\), expected"),
         ({"ensemble_steps": (100, 200)}, "do nothing while ensemble is false"),
         ({"ensemble": True, "t_test": 250}, "t_test 250, which does nothing while ensemble is true"),
-        ({"groups": 3}, "width 8, wanted a multiple of 3"),
-        ({"size": 15}, "size 15, wanted a multiple of 2"),
+        ({"groups": 3}, "width 8, expected a multiple of 3"),
+        ({"size": 15}, "size 15, expected a multiple of 2"),
         ({"steps": 0}, "steps 0"),
     ],
 )

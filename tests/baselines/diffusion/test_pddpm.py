@@ -182,9 +182,9 @@ def test_four_patches_take_no_more_memory_than_one() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size": 15}, "size 15, wanted a multiple of 2"),
-        ({"grid": 3}, "grid 3, wanted a divisor of size 16"),
-        ({"grid": 0}, "grid 0, wanted a divisor of size 16"),
+        ({"size": 15}, "size 15, expected a multiple of 2"),
+        ({"grid": 3}, "grid 3, expected a divisor of size 16"),
+        ({"grid": 0}, "grid 0, expected a divisor of size 16"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change: dict[str, Any], message: str) -> None:

@@ -66,14 +66,14 @@ def test_time_step_and_code_steer_the_output() -> None:
 
 def test_a_code_is_asked_for_where_and_only_where_it_is_used() -> None:
     x, index, code = torch.randn(1, 1, 8, 8), torch.tensor([10]), torch.randn(1, CODE)
-    with pytest.raises(ValueError, match="got no code, wanted one"):
+    with pytest.raises(ValueError, match="got no code, expected one"):
         tiny(CODE)(x, index)
-    with pytest.raises(ValueError, match="got a code, wanted none"):
+    with pytest.raises(ValueError, match="got a code, expected none"):
         tiny()(x, index, code)
 
 
 def test_heads_that_do_not_divide_the_channels_are_refused() -> None:
-    with pytest.raises(ValueError, match="got 3 heads, wanted a divisor of the 8 channels"):
+    with pytest.raises(ValueError, match="got 3 heads, expected a divisor of the 8 channels"):
         Attention(8, heads=3, groups=4)
 
 

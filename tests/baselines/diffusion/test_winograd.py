@@ -20,10 +20,10 @@ def test_it_is_the_direct_convolution_up_to_rounding(
     size: tuple[int, int], channels: int, outputs: int, batch: int
 ) -> None:
     x, weight, bias = drawn(batch, channels, *size), drawn(outputs, channels, 3, 3), drawn(outputs)
-    wanted = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
-    torch.testing.assert_close(winograd(x, weight, bias).double(), wanted, rtol=0, atol=1e-4 * float(wanted.std()))
+    expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
+    torch.testing.assert_close(winograd(x, weight, bias).double(), expected, rtol=0, atol=1e-4 * float(expected.std()))
     unbiased = F.conv2d(x.double(), weight.double(), padding=1)
-    torch.testing.assert_close(winograd(x, weight, None).double(), unbiased, rtol=0, atol=1e-4 * float(wanted.std()))
+    torch.testing.assert_close(winograd(x, weight, None).double(), unbiased, rtol=0, atol=1e-4 * float(expected.std()))
 
 
 @pytest.mark.parametrize("size", [24, 48, 96])

@@ -164,7 +164,7 @@ def test_defaults_are_the_published_networks() -> None:
 
 @pytest.mark.parametrize("change", [{"size": 50}, {"size": 24, "multipliers": (1,)}])
 def test_sizes_that_do_not_halve_are_refused(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"Got size \d+, wanted a multiple of"):
+    with pytest.raises(ValueError, match=r"Got size \d+, expected a multiple of"):
         FAnoGAN(FAnoGAN.Config(**change))  # type: ignore[arg-type]
 
 

@@ -17,9 +17,9 @@ def test_smoothing_agrees_with_scipys_normalised_filter() -> None:
         ndimage.gaussian_filter(volume, 1.3, mode="constant", truncate=5 / 1.3)
         for volume in (case.image[0] * inside, inside)
     )
-    wanted = np.where(case.brain_mask, above / np.where(below > 0, below, 1), 0)
+    expected = np.where(case.brain_mask, above / np.where(below > 0, below, 1), 0)
     got = smoothed(torch.from_numpy(case.image), torch.from_numpy(case.brain_mask)[None], 1.3)
-    assert np.abs(got[0].numpy() - wanted).max() < 1e-5
+    assert np.abs(got[0].numpy() - expected).max() < 1e-5
 
 
 def test_a_constant_brain_stays_constant_to_its_edge() -> None:

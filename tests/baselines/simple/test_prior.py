@@ -56,23 +56,23 @@ def test_before_anything_is_told_maps_are_0_and_after_it_the_last_word_counts() 
 
 def test_intensities_and_weights_play_no_part() -> None:
     given = inputs(0)
-    wanted = told(Prior.Config()).anomaly_map(**given)
-    assert torch.equal(told(Prior.Config()).anomaly_map(**(given | {"images": given["images"] ** 2})), wanted)
+    expected = told(Prior.Config()).anomaly_map(**given)
+    assert torch.equal(told(Prior.Config()).anomaly_map(**(given | {"images": given["images"] ** 2})), expected)
     assert not told(Prior.Config()).state_dict()
 
 
 def test_a_frequency_of_another_grid_is_refused() -> None:
     detector = Prior(Prior.Config())
     detector.see_locations(torch.zeros(1, 5, 5, 5))
-    with pytest.raises(ValueError, match=r"Got volumes of \(1, 24, 24, 7\), wanted \(1, 5, 5, 5\)"):
+    with pytest.raises(ValueError, match=r"Got volumes of \(1, 24, 24, 7\), expected \(1, 5, 5, 5\)"):
         detector.anomaly_map(**inputs(0))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"smoothing": -3.0}, r"smoothing -3, wanted 0 or more\."),
-        ({"smoothing": float("nan")}, r"smoothing nan, wanted 0 or more\."),
+        ({"smoothing": -3.0}, r"smoothing -3, expected 0 or more\."),
+        ({"smoothing": float("nan")}, r"smoothing nan, expected 0 or more\."),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change: dict[str, Any], message: str) -> None:

@@ -37,9 +37,9 @@ def test_a_map_is_the_smoothed_residual_to_the_mean_of_smoothed_brains(tmp_path:
     everywhere = torch.stack([tensors(index)[1] for index in range(3)]).all(dim=0)
     mean = torch.stack([smoothed(*tensors(index), 1.5) for index in range(3)]).mean(dim=0)
     assert torch.allclose(detector.mean[everywhere], mean[everywhere], atol=1e-6)
-    wanted = smoothed((image - detector.mean).abs(), brain_mask, 0.7)
+    expected = smoothed((image - detector.mean).abs(), brain_mask, 0.7)
     got = detector.anomaly_map(image[None], brain_mask[None], seeds=torch.zeros(1, dtype=torch.int64))[0]
-    assert torch.allclose(got, wanted, atol=1e-6)
+    assert torch.allclose(got, expected, atol=1e-6)
 
 
 def test_unsmoothed_residuals_are_those_of_the_reconstruction(tmp_path: Path) -> None:
@@ -52,18 +52,18 @@ def test_unsmoothed_residuals_are_those_of_the_reconstruction(tmp_path: Path) ->
 
 def test_an_unfitted_detector_says_so() -> None:
     image, brain_mask = (tensor[None] for tensor in tensors(0))
-    with pytest.raises(RuntimeError, match=r"Got a Smooth .* wanted a fitted one"):
+    with pytest.raises(RuntimeError, match=r"Got a Smooth .* expected a fitted one"):
         Smooth(Smooth.Config()).anomaly_map(image, brain_mask, seeds=torch.zeros(1))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"smoothing": -1.0}, r"smoothing -1, wanted 0 or more\."),
-        ({"residual_smoothing": -0.5}, r"residual_smoothing -0.5, wanted 0 or more\."),
-        ({"coverage": 0.0}, r"coverage 0, wanted a share of more than 0 and at most 1\."),
-        ({"coverage": 2.0}, r"coverage 2, wanted a share of more than 0 and at most 1\."),
-        ({"coverage": float("nan")}, r"coverage nan, wanted a share of more than 0 and at most 1\."),
+        ({"smoothing": -1.0}, r"smoothing -1, expected 0 or more\."),
+        ({"residual_smoothing": -0.5}, r"residual_smoothing -0.5, expected 0 or more\."),
+        ({"coverage": 0.0}, r"coverage 0, expected a share of more than 0 and at most 1\."),
+        ({"coverage": 2.0}, r"coverage 2, expected a share of more than 0 and at most 1\."),
+        ({"coverage": float("nan")}, r"coverage nan, expected a share of more than 0 and at most 1\."),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change: dict[str, Any], message: str) -> None:

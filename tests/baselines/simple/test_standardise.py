@@ -28,8 +28,8 @@ def with_image(case: Case, image: np.ndarray) -> Case:
 
 def test_landmarks_are_the_mean_of_numpys_percentiles() -> None:
     cases = [simulated_case(index, SHAPE) for index in range(3)]
-    wanted = np.mean([np.percentile(case.image[0][case.brain_mask], PERCENTILES) for case in cases], axis=0)
-    assert learnt(cases).landmarks.numpy() == pytest.approx(wanted, abs=1e-6)
+    expected = np.mean([np.percentile(case.image[0][case.brain_mask], PERCENTILES) for case in cases], axis=0)
+    assert learnt(cases).landmarks.numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_between_landmarks_intensities_move_as_numpy_interpolates() -> None:
@@ -37,9 +37,9 @@ def test_between_landmarks_intensities_move_as_numpy_interpolates() -> None:
     values = case.image[0][case.brain_mask]
     own = np.percentile(values, PERCENTILES)
     inside = (values > own[0]) & (values < own[-1])
-    wanted = np.interp(values, own, standardisation.landmarks.numpy())
+    expected = np.interp(values, own, standardisation.landmarks.numpy())
     got = apply(standardisation, case)[case.brain_mask]
-    assert np.abs(got - wanted)[inside].max() < 1e-5
+    assert np.abs(got - expected)[inside].max() < 1e-5
 
 
 @pytest.mark.parametrize("power", [0.5, 2.0])

@@ -31,8 +31,8 @@ def test_a_map_is_the_largest_rank_over_the_brain(sign: str, factor: int) -> Non
     maps = Thresh(config).anomaly_map(images, brain_masks, seeds=seeds)
     for image, brain_mask, anomaly_map in zip(images, brain_masks, maps, strict=True):
         values = factor * image[brain_mask].numpy()
-        wanted = torch.from_numpy(rankdata(values, "max") / len(values)).float()
-        assert torch.allclose(anomaly_map[brain_mask], wanted)
+        expected = torch.from_numpy(rankdata(values, "max") / len(values)).float()
+        assert torch.allclose(anomaly_map[brain_mask], expected)
         assert (anomaly_map[~brain_mask] == 0).all()
 
 
@@ -48,8 +48,8 @@ def test_equal_intensities_share_a_value_and_the_brightest_is_1() -> None:
 def test_monotone_changes_of_intensity_change_nothing() -> None:
     images, brain_masks, seeds = brains()
     detector = Thresh(Thresh.Config())
-    wanted = detector.anomaly_map(images, brain_masks, seeds=seeds)
-    assert torch.equal(detector.anomaly_map(images**2, brain_masks, seeds=seeds), wanted)
+    expected = detector.anomaly_map(images, brain_masks, seeds=seeds)
+    assert torch.equal(detector.anomaly_map(images**2, brain_masks, seeds=seeds), expected)
 
 
 def test_no_brain_has_an_empty_map() -> None:

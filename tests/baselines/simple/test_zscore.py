@@ -88,13 +88,13 @@ def test_autocast_does_not_touch_a_map(tmp_path: Path) -> None:
 
 
 def test_an_unfitted_detector_says_so() -> None:
-    with pytest.raises(RuntimeError, match="wanted a fitted one"):
+    with pytest.raises(RuntimeError, match="expected a fitted one"):
         anomaly_map(ZScore(ZScore.Config()), brain(0.5))
 
 
 def test_volumes_of_another_shape_are_refused(tmp_path: Path) -> None:
     detector = fitted(ZScore.Config(), [brain(0.4)], tmp_path)
-    with pytest.raises(ValueError, match=r"Got volumes of \(1, 14, 13, 12\), wanted \(1, 8, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"Got volumes of \(1, 14, 13, 12\), expected \(1, 8, 8, 8\)"):
         anomaly_map(detector, simulated_case(0, SHAPE))
 
 
@@ -125,12 +125,12 @@ def test_standardised_it_keeps_its_landmarks_with_its_weights(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"smoothing": -1.0}, r"smoothing -1, wanted 0 or more\."),
-        ({"smoothing": float("nan")}, r"smoothing nan, wanted 0 or more\."),
-        ({"floor": 0.0}, r"floor 0, wanted more than 0\."),
-        ({"floor": -0.5}, r"floor -0.5, wanted more than 0\."),
-        ({"coverage": 0.0}, r"coverage 0, wanted a share of more than 0 and at most 1\."),
-        ({"coverage": 1.5}, r"coverage 1.5, wanted a share of more than 0 and at most 1\."),
+        ({"smoothing": -1.0}, r"smoothing -1, expected 0 or more\."),
+        ({"smoothing": float("nan")}, r"smoothing nan, expected 0 or more\."),
+        ({"floor": 0.0}, r"floor 0, expected more than 0\."),
+        ({"floor": -0.5}, r"floor -0.5, expected more than 0\."),
+        ({"coverage": 0.0}, r"coverage 0, expected a share of more than 0 and at most 1\."),
+        ({"coverage": 1.5}, r"coverage 1.5, expected a share of more than 0 and at most 1\."),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change: dict[str, Any], message: str) -> None:

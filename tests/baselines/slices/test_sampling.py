@@ -87,7 +87,7 @@ def test_a_window_longer_than_the_brain_begins_with_it_or_ends_with_the_volume(b
 
 @pytest.mark.parametrize("stack", [0, 6])
 def test_windows_of_more_slices_than_a_volume_has_are_refused(stack: int) -> None:
-    with pytest.raises(ValueError, match=rf"Got a stack of {stack} slices, wanted 1\.\.5"):
+    with pytest.raises(ValueError, match=rf"Got a stack of {stack} slices, expected 1\.\.5"):
         RandomSlices(labelled_volumes(1, 5), 4, seed=0, stack=stack)
 
 
@@ -168,7 +168,7 @@ def test_no_case_is_refused() -> None:
 
 def test_cases_of_another_shape_are_refused() -> None:
     cases = [simulated_case(0, SHAPE), simulated_case(1, (16, 16, 5))]
-    with pytest.raises(ValueError, match=r"'simulated-1': got shape \(1, 16, 16, 5\), wanted \(1, 16, 16, 6\)"):
+    with pytest.raises(ValueError, match=r"'simulated-1': got shape \(1, 16, 16, 5\), expected \(1, 16, 16, 6\)"):
         hold_volumes(cases, "training", CPU)
 
 

@@ -270,9 +270,9 @@ def test_the_log_shows_slices_above_their_reconstructions(tmp_path: Path) -> Non
 
 def test_settings_that_cannot_work_are_refused() -> None:
     for change, message in (
-        ({"patience": 0}, "Got patience 0, wanted 1 or more"),
-        ({"ema": 1.0}, "Got ema 1, wanted a decay between 0 and 1"),
-        ({"gradient_clip": 0.0}, "Got gradient_clip 0, wanted more than 0"),
+        ({"patience": 0}, "Got patience 0, expected 1 or more"),
+        ({"ema": 1.0}, "Got ema 1, expected a decay between 0 and 1"),
+        ({"gradient_clip": 0.0}, "Got gradient_clip 0, expected more than 0"),
     ):
         with pytest.raises(ValueError, match=message):
             Level.Config(**change)
@@ -281,7 +281,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
 def test_a_batch_that_devices_cannot_share_is_refused(tmp_path: Path) -> None:
     detector = Level(Level.Config(batch_size=4))
     detector.devices = 3
-    with pytest.raises(ValueError, match=r"Got devices 3, wanted a number that divides the 4 inputs of a step"):
+    with pytest.raises(ValueError, match=r"Got devices 3, expected a number that divides the 4 inputs of a step"):
         detector.fit(cases(0, 3), cases(3, 2), seed=0, workdir=tmp_path)
 
 
@@ -291,7 +291,7 @@ def test_half_precision_on_the_cpu_is_refused(tmp_path: Path) -> None:
 
 
 def test_slices_of_another_size_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"Got slices of 12 x 12, wanted 16 x 16 \(config\.size\)"):
+    with pytest.raises(ValueError, match=r"Got slices of 12 x 12, expected 16 x 16 \(config\.size\)"):
         fitted(Level.Config(size=16), tmp_path)
 
 

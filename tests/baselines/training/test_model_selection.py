@@ -19,12 +19,12 @@ def follow(decay: float, values: list[float]) -> tuple[nn.Linear, WeightAverage]
 
 def test_the_average_is_that_of_the_formula() -> None:
     network, average = follow(0.5, [1.0, 2.0, 4.0])
-    wanted = 0.0
+    expected = 0.0
     for step, value in enumerate([1.0, 2.0, 4.0], start=1):
         decay = min(0.5, (1 + step) / (10 + step))
-        wanted = decay * wanted + (1 - decay) * value
+        expected = decay * expected + (1 - decay) * value
     with average.in_place():
-        assert network.weight.item() == pytest.approx(wanted)
+        assert network.weight.item() == pytest.approx(expected)
     assert network.weight.item() == 4
 
 

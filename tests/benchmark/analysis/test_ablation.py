@@ -10,18 +10,8 @@ from studies import SCORING, Runner
 from benchmark.analysis.ablation import ablated, write_ablation
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.storage.run_record import Scoring, reopen
-from benchmark.study.chains import CHAINS, Chain, without_each_step
 
 pytestmark = pytest.mark.usefixtures("plugin")
-
-
-def test_a_chain_is_made_once_without_each_of_its_steps_and_no_other() -> None:
-    parts = without_each_step(CHAINS["paper"])
-    assert parts["erosion"] == Chain("paper-no-erosion", "as published, no erosion", median=5, min_voxels=7)
-    assert parts["median"] == Chain("paper-no-median", "as published, no median", erosion=3, min_voxels=7)
-    assert parts["components"] == Chain("paper-no-components", "as published, no components", erosion=3, median=5)
-    assert list(without_each_step(CHAINS["light"])) == ["median", "components"]
-    assert without_each_step(CHAINS["none"]) == {}
 
 
 def test_what_the_table_needs_is_added_to_what_was_asked_for() -> None:

@@ -11,11 +11,9 @@ from studies import Runner
 
 from benchmark.analysis import calibration as calibrating
 from benchmark.analysis.calibration import calibrate_run, calibration_cases, one_scan_each
-from benchmark.scoring.postprocessing.area_opening import alarm_level
-from benchmark.scoring.postprocessing.chains import smooth
+from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import reopen
-from benchmark.study.chains import CHAINS
 from datasets.grid import load_case
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -68,7 +66,7 @@ def test_the_threshold_is_a_level_of_a_healthy_scan_and_power_is_of_the_other_co
     runner: Runner, few: None
 ) -> None:
     study = reopen(runner.folder, None)
-    found = list(calibrate_run(runner.folder, study, "volunteers", CHAINS["light"], alpha=0.5))
+    found = list(calibrate_run(runner.folder, study, "volunteers", PIPELINES["light"], alpha=0.5))
     assert [(one.method, one.seed) for one in found] == [
         ("mean-distance", 0), ("mean-distance", 1), ("noisy", 0), ("noisy", 1)
     ]  # fmt: skip
@@ -76,8 +74,8 @@ def test_the_threshold_is_a_level_of_a_healthy_scan_and_power_is_of_the_other_co
     (files,) = calibration_cases(study, cell)
     case = load_case(files, TINY)
     kept = read_volume(runner.folder.anomaly_map(cell, files.case_id))
-    light = CHAINS["light"]
-    level = alarm_level(smooth(kept, case.brain_mask, light), case.brain_mask, light.smallest(case.voxel_ml))
+    light = PIPELINES["light"]
+    level = light.finish(light.filter(kept, case.brain_mask, case.spacing)).scores.max()
     assert found[0].levels == (level,)
     assert found[0].threshold.threshold == level
     powers = {power.dataset: power for power in found[0].powers}

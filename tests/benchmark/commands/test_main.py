@@ -56,7 +56,7 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
         (("--healthy", "volunters"), "No dataset 'volunters'. Did you mean 'volunteers'?"),
         (("--preset", "quik"), "No preset 'quik'. Did you mean 'quick'? Available: paper, quick."),
         (("--methods", "mean-distance[powr=1]"), "called 'powr'. Did you mean 'power'? Available: power, sides."),
-        (("--methods", "mean-distance[power=x]"), "Method 'mean-distance', power: got 'x', wanted: Input should be"),
+        (("--methods", "mean-distance[power=x]"), "Method 'mean-distance', power: got 'x', expected: Input should be"),
         (
             ("--protocols", "lesion-vol"),
             "No protocol 'lesion-vol'. Did you mean 'lesion-val'? Available: healthy-alarm-10",

@@ -130,9 +130,9 @@ def test_devices_reach_the_detectors_that_know_of_them(
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("ae", r"Method 'ae': Got slices of \d+ x \d+, wanted 48 x 48"),
-        ("svae[size=16,sequence=99]", r"Got a stack of 99 slices, wanted 1\.\.12, the slices of a volume"),
-        ("ddpm[heads=3]", "Attention: got 3 heads, wanted a divisor"),
+        ("ae", r"Method 'ae': Got slices of \d+ x \d+, expected 48 x 48"),
+        ("svae[size=16,sequence=99]", r"Got a stack of 99 slices, expected 1\.\.12, the slices of a volume"),
+        ("ddpm[heads=3]", "Attention: got 3 heads, expected a divisor"),
         ("ddpm[multipliers=[]]", r"cannot be built \(IndexError"),
         ("ddpm[size=16,precision=fp16]", "Got precision 'fp16' on the CPU"),
         ("ddpm[size=16,weights=w/ddpm-0123456789ab.safetensors]", "no file that can be read"),

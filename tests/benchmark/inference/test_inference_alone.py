@@ -46,8 +46,8 @@ def test_neighbours_order_and_readers_change_no_bit(detector: Detector, monkeypa
 
 
 def test_another_slice_batch_differs_by_rounding(detector: Detector) -> None:
-    wanted = maps(detector, [0, 1], Inference(slice_batch=8))
-    assert max(one.max() for one in wanted.values()) > 0.1
+    expected = maps(detector, [0, 1], Inference(slice_batch=8))
+    assert max(one.max() for one in expected.values()) > 0.1
     for slice_batch in (1, 3, 32):
         for case_id, one in maps(detector, [0, 1], Inference(slice_batch=slice_batch)).items():
-            np.testing.assert_allclose(one, wanted[case_id], rtol=0, atol=1e-4)
+            np.testing.assert_allclose(one, expected[case_id], rtol=0, atol=1e-4)

@@ -27,8 +27,8 @@ def test_without_a_compiler_one_line_says_so(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr(torch, "compile", missing)
     with caplog.at_level(logging.WARNING):
         assert not can_compile("cpu")
-    wanted = "Networks are not compiled: no working compiler for cpu (No working C++ compiler found)."
-    assert [record.getMessage() for record in caplog.records] == [wanted]
+    expected = "Networks are not compiled: no working compiler for cpu (No working C++ compiler found)."
+    assert [record.getMessage() for record in caplog.records] == [expected]
 
 
 def test_with_one_nothing_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -173,9 +173,9 @@ def test_a_device_without_room_for_one_slice_is_given_up() -> None:
 @pytest.mark.parametrize(
     ("cls", "message"),
     [
-        (Undefined, "Anomaly map of case 'case-1': got values from nan to nan, wanted finite"),
-        (Negative, "Anomaly map of case 'case-3': got values from -0.001 to .*, wanted finite ones from 0 up"),
-        (Flat, r"case-0, case-1.*got shape \(4, 1, 16, 16, 11\), wanted \(4, 1, 16, 16, 12\)"),
+        (Undefined, "Anomaly map of case 'case-1': got values from nan to nan, expected finite"),
+        (Negative, "Anomaly map of case 'case-3': got values from -0.001 to .*, expected finite ones from 0 up"),
+        (Flat, r"case-0, case-1.*got shape \(4, 1, 16, 16, 11\), expected \(4, 1, 16, 16, 12\)"),
         (UndefinedReconstruction, "Reconstruction of case 'case-0': got values from nan to nan"),
     ],
 )

@@ -110,14 +110,14 @@ def test_a_scan_stored_in_another_order_has_the_same_map(
 ) -> None:
     scan = write_scan(tmp_path / "scan.nii.gz", head, TURN)
     reoriented(scan, codes, tmp_path / "other.nii.gz")
-    wanted, found = mapped(scan), mapped(tmp_path / "other.nii.gz")
+    expected, found = mapped(scan), mapped(tmp_path / "other.nii.gz")
     stored = nibabel.loadsave.load(tmp_path / "other.nii.gz")
     assert found.data.shape == stored.shape
     assert np.allclose(found.affine, stored.affine, atol=1e-4)
     write_floats(tmp_path / "found.nii.gz", found)
-    reoriented(tmp_path / "found.nii.gz", "".join(nibabel.aff2axcodes(wanted.affine)), tmp_path / "back.nii.gz")
+    reoriented(tmp_path / "found.nii.gz", "".join(nibabel.aff2axcodes(expected.affine)), tmp_path / "back.nii.gz")
     back = read_volume(tmp_path / "back.nii.gz").data
-    assert np.abs(back - wanted.data).max() < 0.02 * wanted.data.max()
+    assert np.abs(back - expected.data).max() < 0.02 * expected.data.max()
 
 
 def test_a_prepared_scan_is_mapped_as_it_lies(
@@ -153,7 +153,7 @@ def test_the_record_says_what_was_done_and_the_detection_what_is_above_the_thres
 def test_scans_of_one_name_are_told_apart_by_their_folder() -> None:
     paths = [Path("a/t1.nii.gz"), Path("b/t1.nii.gz"), Path("b/other.nii")]
     assert output_names(paths) == ["a_t1", "b_t1", "other"]
-    with pytest.raises(BadValue, match="wanted every scan once"):
+    with pytest.raises(BadValue, match="expected every scan once"):
         output_names([paths[0], paths[0]])
 
 
@@ -181,7 +181,7 @@ def test_a_bad_scan_is_named_and_the_others_are_mapped(
     assert (tmp_path / "maps" / "good_anomaly_map.nii.gz").exists()
     complaints = {line.split(" FAILED: ")[0]: line for line in result.stderr.splitlines() if "FAILED" in line}
     assert "4-D data" in complaints[str(many)]
-    assert "wanted a brain" in complaints[str(empty)]
+    assert "expected a brain" in complaints[str(empty)]
     assert "No file" in complaints[str(tmp_path / "none.nii.gz")]
     assert len(complaints) == 4
     assert "4 of 5 scans failed" in result.stderr
@@ -195,7 +195,7 @@ def test_what_cannot_be_meant_is_refused_in_one_line(
     assert "has learnt" in refused(program("predict", fit.path, scan, "--sequence", "t2"))
     assert "one mask for 2 scans" in refused(program("predict", fit.path, scan, "x.nii", "--brain-mask", scan))
     assert "nitrc.org" in refused(program("predict", fit.path, scan, "--stripper", "none"))
-    assert "wanted a NIfTI scan" in refused(program("predict", fit.path, scan, tmp_path))
+    assert "expected a NIfTI scan" in refused(program("predict", fit.path, scan, tmp_path))
     assert "No stripper 'hdbet'" in refused(program("predict", fit.path, scan, "--stripper", "hdbet"))
 
 
@@ -203,4 +203,4 @@ def test_a_fit_of_an_older_layout_is_refused_in_one_line(program: Program, fit: 
     old = tmp_path / "old"
     shutil.copytree(fit.path, old)
     write_json(old / "fit.json", {"fit": asdict(fit.fit)})
-    assert f"got run format None, wanted {FORMAT}" in refused(program("predict", old, tmp_path / "scan.nii.gz"))
+    assert f"got run format None, expected {FORMAT}" in refused(program("predict", old, tmp_path / "scan.nii.gz"))

@@ -1,5 +1,7 @@
 """What a detector has without doing anything for it."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import torch
 from detectors import MeanDistance
 from torch import Tensor
 
+from benchmark import methods
 from benchmark.methods.detector import Detector, LabelledDetector
 from datasets.case import Case
 
@@ -59,3 +62,15 @@ def test_a_detector_is_where_its_weights_or_buffers_are() -> None:
     assert on_meta.device == torch.device("meta")
     on_meta.layer = torch.nn.Linear(1, 1)
     assert on_meta.device == torch.device("cpu")
+
+
+def test_the_names_for_authors_are_the_objects_of_their_modules() -> None:
+    assert methods.Detector is Detector
+    assert all(getattr(methods, name).__name__ == name for name in methods.__all__)
+    with pytest.raises(AttributeError, match=r"'benchmark\.methods' has no attribute 'Detectr'"):
+        methods.Detectr  # noqa: B018
+
+
+def test_importing_methods_by_name_does_not_import_torch() -> None:
+    code = "import sys, benchmark.methods.hyperparameters, benchmark.methods.describe; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -39,7 +39,7 @@ def test_tf32_is_off_meanwhile_and_put_back_even_after_an_error(callers: tuple[b
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_convolution_on_the_gpu_is_that_of_the_cpu() -> None:
     images, kernels = torch.rand(4, 64, 24, 24), torch.rand(64, 64, 3, 3)
-    wanted = torch.nn.functional.conv2d(images.double(), kernels.double())
+    expected = torch.nn.functional.conv2d(images.double(), kernels.double())
     with exact_float32():
         made = torch.nn.functional.conv2d(images.cuda(), kernels.cuda()).cpu().double()
-    torch.testing.assert_close(made, wanted, rtol=1e-5, atol=0)
+    torch.testing.assert_close(made, expected, rtol=1e-5, atol=0)

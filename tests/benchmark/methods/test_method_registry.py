@@ -3,9 +3,8 @@
 import pytest
 from detectors import MeanDistance
 
-from benchmark.methods.built_in import BUILT_IN, method, methods
 from benchmark.methods.hyperparameters import Choice, build, parse_choices, resolve_config
-from benchmark.methods.registry import Method, load
+from benchmark.methods.registry import BUILT_IN, Method, load, method, methods
 from datasets.errors import BadValue, UnknownName, UserError
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -49,7 +48,7 @@ def test_a_misspelt_method_gets_a_suggestion_and_the_names() -> None:
     [
         ("broken", "cannot be imported: ModuleNotFoundError: No module named 'package_that_is_not_installed'"),
         ("absent", "cannot be imported: AttributeError: module 'detectors' has no attribute 'Absent'"),
-        ("not-a-detector", "got 'mean-distance', wanted a subclass of Detector"),
+        ("not-a-detector", "got 'mean-distance', expected a subclass of Detector"),
     ],
 )
 def test_a_plugin_that_cannot_be_used_is_refused_only_where_it_is_named(name: str, reason: str) -> None:
@@ -81,8 +80,8 @@ def test_several_methods_and_variants_of_one_are_told_apart() -> None:
         ("zscore[floor=1,smoothing=2],zscore[smoothing=2,floor=1]", "twice"),
         ("zscore[floor=1", "every '\\[' closed"),
         ("zscore]", "every '\\[' closed"),
-        ("zscore[floor]", "wanted field=value"),
-        ("z score", "wanted NAME"),
+        ("zscore[floor]", "expected field=value"),
+        ("z score", "expected NAME"),
         ("cdpm", "Did you mean 'cddpm'"),
     ],
 )
@@ -112,10 +111,10 @@ def test_a_number_is_the_same_however_it_is_written() -> None:
             "mean-distance[powr=2]",
             r"No hyper-parameter of method 'mean-distance' called 'powr'. Did you mean 'power'\?",
         ),
-        ("mean-distance[power=high]", "'mean-distance', power: got 'high', wanted: Input should be a valid number"),
-        ("mean-distance[power=-1]", "Got power -1.0, wanted more than 0"),
-        ("mean-distance[power=inf]", "got .*inf.*wanted finite"),
-        ("mean-distance[sides=[1]]", "'mean-distance', sides, 0: got 1, wanted: Input should be a valid string"),
+        ("mean-distance[power=high]", "'mean-distance', power: got 'high', expected: Input should be a valid number"),
+        ("mean-distance[power=-1]", "Got power -1.0, expected more than 0"),
+        ("mean-distance[power=inf]", "got .*inf.*expected finite"),
+        ("mean-distance[sides=[1]]", "'mean-distance', sides, 0: got 1, expected: Input should be a valid string"),
     ],
 )
 def test_a_wrong_hyper_parameter_is_one_line(text: str, reason: str) -> None:
@@ -127,3 +126,9 @@ def test_a_wrong_hyper_parameter_is_one_line(text: str, reason: str) -> None:
 def test_a_misspelt_preset_gets_the_methods_own() -> None:
     with pytest.raises(UnknownName, match=r"preset of method 'mean-distance' called 'quik'.*Available: paper, quick"):
         resolve_config(choice("mean-distance"), "quik", {})
+
+
+def test_the_title_of_a_built_in_method_says_simple_baseline_as_its_card_does() -> None:
+    assert [one.name for one in BUILT_IN if "(simple baseline)" in one.title] == [
+        one.name for one in BUILT_IN if load(one).card.simple_baseline
+    ]

@@ -80,19 +80,19 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "got none, wanted a complete subclass of Detector defined there"),
-        ("from baselines.simple.zscore import ZScore", "got none, wanted"),
+        ("", "got none, expected a complete subclass of Detector defined there"),
+        ("from baselines.simple.zscore import ZScore", "got none, expected"),
         ("import absent_package", "cannot be imported: ModuleNotFoundError: No module named 'absent_package'"),
         ("class A(:", "cannot be imported: SyntaxError"),
         ("raise ValueError('two\\nlines')", "cannot be imported: ValueError: two lines"),
         ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),
-        ("METHODS = {}", r"got METHODS with \{\}, wanted names of subclasses of Detector"),
+        ("METHODS = {}", r"got METHODS with \{\}, expected names of subclasses of Detector"),
         ("METHODS = ['a']", r"got METHODS with \['a'\]"),
         ("METHODS = {'a': int}", "got METHODS with 'a': <class 'int'>"),
         (f"{DARKNESS}\nMETHODS = {{'too dark': TooDark}}", "got METHODS with 'too dark'"),
         (
             "from benchmark.methods.detector import Detector\nclass Half(Detector):\n    def fit(self): ...",
-            "got Half without anomaly_map, wanted a complete subclass",
+            "got Half without anomaly_map, expected a complete subclass",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """A plugin is a method like all others, and one that is broken costs itself alone."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ from commandline import STUDY, Program, refused
 from plugincode import BROKEN_CONFIGS, BROKEN_IN_USE, DARKNESS, with_config, write_distribution, write_plugin
 from studies import stamps
 
-from benchmark.methods.built_in import BUILT_IN, methods, shadowed
-from benchmark.methods.registry import UnusableMethod, load
+from benchmark.methods.registry import BUILT_IN, UnusableMethod, load, methods, refused_plugins
+from datasets.registry import MOVED
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -41,7 +42,7 @@ def test_an_installed_plugin_named_like_a_built_in_is_refused_with_one_line(
 ) -> None:
     monkeypatch.syspath_prepend(write_distribution(tmp_path / "rival", "uadbench-rival", ddpm="absent:DDPM"))
     warning = "Method 'ddpm' of uadbench-rival 2.0 is refused: the name is a built-in method's."
-    assert shadowed() == [warning]
+    assert refused_plugins() == [warning]
     assert methods()["ddpm"] in BUILT_IN
     for command in (("list", "methods"), ("run", *STUDY, "--data", data, "--dry-run")):
         result = program(*command)
@@ -56,13 +57,15 @@ def test_of_two_plugins_of_one_name_neither_wins(
         target = "detectors:MeanDistance"
         monkeypatch.syspath_prepend(write_distribution(tmp_path / owner, f"uadbench-{owner}", twin=target))
     owners = "uadbench-one 2.0 (detectors:MeanDistance) and uadbench-two 2.0 (detectors:MeanDistance)"
-    assert listed(program)["twin"]["title"] == f"BROKEN: got it from {owners}, wanted one of them: uninstall the other."
+    assert (
+        listed(program)["twin"]["title"] == f"BROKEN: got it from {owners}, expected one of them: uninstall the other."
+    )
     with pytest.raises(UnusableMethod, match="Method 'twin': got it from uadbench-one"):
         load(methods()["twin"])
     result = program("run", *STUDY, "--methods", "twin,mean-distance", "--data", data, "--dry-run")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        f"Left out: Method 'twin': got it from {owners}, wanted one of them: uninstall the other."
+        f"Left out: Method 'twin': got it from {owners}, expected one of them: uninstall the other."
     ]
 
 
@@ -81,7 +84,7 @@ def test_what_the_caller_can_mend_is_refused_even_beside_a_broken_plugin(program
     for wrong, message in (
         ("mean-distence", "Did you mean 'mean-distance'"),
         ("mean-distance[powr=2]", "Did you mean 'power'"),
-        ("mean-distance[power=-2]", "wanted more than 0"),
+        ("mean-distance[power=-2]", "expected more than 0"),
     ):
         line = refused(program("run", *STUDY, "--methods", f"broken,{wrong}", "--data", data, "--out", "run"))
         assert message in line
@@ -93,7 +96,7 @@ def test_nothing_left_to_run_is_an_error(program: Program, data: Path) -> None:
     assert result.exit_code == 2
     first, second = result.stderr.splitlines()
     assert first.startswith("Error: Method 'broken'")
-    assert "got 'mean-distance', wanted a subclass of Detector" in second
+    assert "got 'mean-distance', expected a subclass of Detector" in second
 
 
 def test_a_table_for_a_broken_plugin_is_no_reason_to_stop(program: Program, data: Path, tmp_path: Path) -> None:
@@ -176,7 +179,7 @@ def test_a_second_definition_of_a_name_is_one_line(program: Program, tmp_path: P
     second = write_plugin(tmp_path, f"{DARKNESS}\nMETHODS = {{'{name}': TooDark}}\n", "second.py")
     line = refused(program("list", "methods", "--plugin", first, "--plugin", second))
     assert f"{second}: got method '{name}', which " in line
-    assert f"{owner} has; wanted a name of its own" in line
+    assert f"{owner} has; expected a name of its own" in line
 
 
 def test_a_file_that_cannot_be_imported_is_one_line(program: Program, data: Path, tmp_path: Path) -> None:
@@ -208,3 +211,26 @@ def test_a_file_that_is_not_there_is_a_slip(program: Program, data: Path, tmp_pa
 def test_plugins_belong_to_methods_alone(program: Program, tmp_path: Path) -> None:
     path = write_plugin(tmp_path)
     assert "wanted them with methods only" in refused(program("list", "datasets", "--plugin", path))
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new"),
+    [
+        ("from benchmark.detector import Detector", "benchmark.detector", "benchmark.methods"),
+        ("import baselines.stages", "baselines.stages", "baselines.training.stage"),
+        ("from baselines.slices import Volumes", "baselines.slices", "baselines.slices.sampling"),
+    ],
+)
+def test_a_plugin_that_imports_a_path_of_before_is_told_the_new_one(
+    program: Program, tmp_path: Path, line: str, old: str, new: str
+) -> None:
+    path = write_plugin(tmp_path, line)
+    told = f"--plugin {path} cannot be imported: {old} has moved, import it from {new} ("
+    assert told in refused(program("show", "ddpm", "--plugin", path))
+
+
+def test_the_modules_that_a_plugin_is_sent_to_are_there() -> None:
+    for module in MOVED.values():
+        import_module(module)
+    with pytest.raises(ImportError):
+        import_module("benchmark.detector")

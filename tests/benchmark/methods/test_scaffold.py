@@ -58,10 +58,10 @@ def test_a_new_package_is_listed_once_it_is_installed(program: Program) -> None:
     [
         ("ddpm", "Got name 'ddpm', which uadbench itself has"),
         ("mean-distance", "which uadbench-tests 1.0 has"),
-        ("LocalZ", "wanted lower-case letters and digits in words joined by '-'"),
-        ("../escape", "wanted lower-case"),
-        ("a--b", "wanted lower-case"),
-        ("", "wanted lower-case"),
+        ("LocalZ", "expected lower-case letters and digits in words joined by '-'"),
+        ("../escape", "expected lower-case"),
+        ("a--b", "expected lower-case"),
+        ("", "expected lower-case"),
         ("none", "whose class None would hide another one"),
     ],
 )

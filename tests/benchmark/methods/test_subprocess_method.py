@@ -13,11 +13,10 @@ import torch
 from commandline import STUDY, Program, refused
 from studies import Runner, read_table
 
-from benchmark.methods.built_in import methods
 from benchmark.methods.contract.check import check_detector
 from benchmark.methods.contract.trial import simulated_case
 from benchmark.methods.hyperparameters import parse_choices
-from benchmark.methods.registry import Method, in_file, load
+from benchmark.methods.registry import Method, in_file, load, methods
 from benchmark.methods.subprocess_method import subprocess_method
 from benchmark.methods.weights import load_weights, save_weights
 from benchmark.study.planning import plan
@@ -66,10 +65,10 @@ def test_its_maps_are_those_that_the_formula_gives(recipe: Path, tmp_path: Path)
     detector = cls(cls.Config(power=2.0))
     detector.fit(cases[:2], cases[2:], seed=0, workdir=tmp_path)
     inside = np.concatenate([case.image[0][case.brain_mask] for case in cases[:2]])
-    wanted = np.where(cases[2].brain_mask, (cases[2].image[0] - inside.mean(dtype=np.float64)) ** 2, 0)
+    expected = np.where(cases[2].brain_mask, (cases[2].image[0] - inside.mean(dtype=np.float64)) ** 2, 0)
     image, mask = torch.from_numpy(cases[2].image)[None], torch.from_numpy(cases[2].brain_mask)[None, None]
     found = detector.eval().anomaly_map(image, mask, seeds=torch.tensor([1]))
-    np.testing.assert_allclose(found[0, 0].numpy(), wanted, atol=1e-6)
+    np.testing.assert_allclose(found[0, 0].numpy(), expected, atol=1e-6)
     assert not list(tmp_path.glob(".exchange-*"))
     save_weights(detector, tmp_path)
     restored = cls(cls.Config(power=2.0))

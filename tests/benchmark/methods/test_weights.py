@@ -33,12 +33,12 @@ def learnt() -> Network:
 
 
 def test_every_weight_and_buffer_comes_back(tmp_path: Path) -> None:
-    wanted, got = learnt(), Network()
-    save_weights(wanted, tmp_path)
+    expected, got = learnt(), Network()
+    save_weights(expected, tmp_path)
     load_weights(got, tmp_path)
     assert got.mean.shape == (5, 4)
-    assert wanted.state_dict().keys() == got.state_dict().keys()
-    for name, tensor in wanted.state_dict().items():
+    assert expected.state_dict().keys() == got.state_dict().keys()
+    for name, tensor in expected.state_dict().items():
         assert torch.equal(tensor, got.state_dict()[name]), name
         assert tensor.dtype == got.state_dict()[name].dtype
     assert got.again is got.layers[0]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from volumes import drawn, flooded
 
 from benchmark.metrics import masks as module
-from benchmark.metrics.ground_truth import Anatomy
-from benchmark.metrics.lesionwise import find_lesions
+from benchmark.metrics.ground_truth import GroundTruth
+from benchmark.metrics.lesionwise import match_lesions
 from benchmark.metrics.masks import components
 from datasets.case import CaseFiles
 
@@ -44,21 +44,21 @@ def test_voxels_on_opposite_faces_of_the_box_do_not_touch() -> None:
 
 
 def test_predictions_at_falling_thresholds_are_those_of_each_alone() -> None:
-    """Voxels, and which of them are one alarm."""
+    """Voxels, and which of them are one component."""
     for one in drawn(1000):
         brain = np.random.default_rng(one.number).random(one.scores.shape) < 0.9
-        anatomy = Anatomy(FILES, brain, one.lesion, one.spacing, 0)
+        truth = GroundTruth(FILES, brain, one.lesion, one.spacing, 0)
         thresholds = sorted({0.0, 0.25, 0.5, 0.9, *one.scores.flat[:9].tolist()}, reverse=True)
         scores = one.scores[brain]
-        for threshold, found in zip(thresholds, anatomy.predictions(scores, thresholds), strict=True):
-            alone = anatomy.prediction(scores > threshold)
+        for threshold, found in zip(thresholds, truth.predictions(scores, thresholds), strict=True):
+            alone = truth.prediction(scores > threshold)
             order = np.argsort(found.voxels)
             assert found.voxels[order].tolist() == alone.voxels.tolist()
-            assert same_partition(found.alarms.labels[order], alone.alarms.labels)
-            assert anatomy.found(found).false_alarms == anatomy.found(alone).false_alarms
+            assert same_partition(found.components.labels[order], alone.components.labels)
+            assert truth.matches(found).false_positives == truth.matches(alone).false_positives
             assert (
-                anatomy.found(found).found.tolist()
-                == find_lesions(anatomy.volume(scores > threshold), one.lesion).found.tolist()
+                truth.matches(found).found.tolist()
+                == match_lesions(truth.volume(scores > threshold), one.lesion).found.tolist()
             )
 
 

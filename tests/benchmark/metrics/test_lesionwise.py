@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from volumes import Mask, drawn, flooded
 
-from benchmark.metrics.lesionwise import find_lesions, froc_point, lesion_levels
+from benchmark.metrics.lesionwise import froc_point, lesion_levels, match_lesions
 from benchmark.metrics.masks import components
 
 
@@ -22,9 +22,9 @@ def by_sets(prediction: Mask, lesion: Mask) -> tuple[int, int, int, int]:
 def test_lesions_and_alarms_equal_sets_of_voxels_over_random_volumes() -> None:
     for one in drawn(1000):
         found, lesions, true, alarms = by_sets(one.prediction, one.lesion)
-        got = find_lesions(one.prediction, one.lesion)
+        got = match_lesions(one.prediction, one.lesion)
         assert (got.found.sum(), got.found.size, got.true.sum(), got.true.size) == (found, lesions, true, alarms)
-        assert got.false_alarms == alarms - true
+        assert got.false_positives == alarms - true
         recall = found / lesions if lesions else np.nan
         precision = true / alarms if alarms and lesions else np.nan
         np.testing.assert_allclose([got.recall, got.precision], [recall, precision])
@@ -42,7 +42,7 @@ def test_a_lesion_is_found_from_its_level_down_and_not_at_it() -> None:
         lesions = components(one.lesion)
         levels = lesion_levels(one.scores[one.lesion], lesions)
         for threshold in np.unique(np.append(one.scores, 0)):
-            wanted = find_lesions(one.scores > threshold, one.lesion).found
+            wanted = match_lesions(one.scores > threshold, one.lesion).found
             np.testing.assert_array_equal(levels > threshold, wanted)
             found |= set(wanted.tolist())
     assert found == {False, True}
@@ -56,25 +56,25 @@ def line(*places: int) -> Mask:
 
 def test_one_alarm_over_everything_finds_lesions_and_is_false() -> None:
     """It has 2 of 30 voxels in lesions, under 10 %."""
-    got = find_lesions(np.ones((30, 1, 1), dtype=bool), line(3, 20))
-    assert (got.recall, got.precision, got.f1, got.false_alarms) == (1, 0, 0, 1)
+    got = match_lesions(np.ones((30, 1, 1), dtype=bool), line(3, 20))
+    assert (got.recall, got.precision, got.f1, got.false_positives) == (1, 0, 0, 1)
 
 
 def test_a_voxel_that_grazes_a_large_lesion_is_a_true_alarm_and_no_find() -> None:
-    got = find_lesions(line(0), line(*range(20)))
+    got = match_lesions(line(0), line(*range(20)))
     assert (got.recall, got.precision, got.f1) == (0, 1, 0)
 
 
 def test_exactly_ten_percent_is_enough() -> None:
-    assert find_lesions(line(0), line(*range(10))).recall == 1
-    assert find_lesions(line(0), line(*range(11))).recall == 0
-    assert find_lesions(line(*range(10)), line(0)).precision == 1
-    assert find_lesions(line(*range(11)), line(0)).precision == 0
+    assert match_lesions(line(0), line(*range(10))).recall == 1
+    assert match_lesions(line(0), line(*range(11))).recall == 0
+    assert match_lesions(line(*range(10)), line(0)).precision == 1
+    assert match_lesions(line(*range(11)), line(0)).precision == 0
 
 
 def test_no_alarm_has_no_precision_and_f1_0() -> None:
-    got = find_lesions(line(), line(4))
-    assert (got.recall, got.f1, got.false_alarms) == (0, 0, 0)
+    got = match_lesions(line(), line(4))
+    assert (got.recall, got.f1, got.false_positives) == (0, 0, 0)
     assert isnan(got.precision)
 
 

@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
+from volumes import without_small
 
-from benchmark.metrics import alarms
-from benchmark.metrics.ground_truth import Anatomy
-from benchmark.scoring.detection_at_one_fp import SHARES, cross_fitted_thresholds, found, ladder
-from benchmark.scoring.postprocessing.area_opening import area_opening
-from benchmark.scoring.postprocessing.chains import remove_small
-from benchmark.study.chains import Chain
+from benchmark.metrics.ground_truth import GroundTruth
+from benchmark.metrics.masks import components
+from benchmark.postprocessing.area_opening import area_opening
+from benchmark.scoring.detection_at_one_fp import SHARES, cross_fitted_thresholds, ladder
 from datasets.case import CaseFiles
 
 SHAPE = (14, 14, 10)
 BRAIN = np.pad(np.ones((12, 12, 8), dtype=bool), 1)
-ANATOMY = Anatomy(CaseFiles("", Path(), Path(), None, "", "", "val"), BRAIN, None, (2.0, 2.0, 2.0), 0)
+TRUTH = GroundTruth(CaseFiles("", Path(), Path(), None, "", "", "val"), BRAIN, None, (2.0, 2.0, 2.0), 0)
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,14 @@ def steps_of(scans: list[Scan]) -> NDArray[np.float64]:
 def thresholds(scans: list[Scan]) -> dict[str, float]:
     steps = steps_of(scans)
     opened = [area_opening(one.scores, one.smallest)[BRAIN] for one in scans]
-    counts = [[found.alarms.count for found in ANATOMY.predictions(scores, steps.tolist())] for scores in opened]
+    counts = [[found.components.count for found in TRUTH.predictions(scores, steps.tolist())] for scores in opened]
     return cross_fitted_thresholds([one.subject_id for one in scans], steps, np.array(counts))
 
 
 def mean_alarms(scans: list[Scan], threshold: float) -> float:
     """Counted one threshold at a time, small components removed from each prediction."""
-    chains = [Chain("", "", min_voxels=one.smallest) for one in scans]
-    predictions = [one.scores.astype(np.float64) > threshold for one in scans]
-    return float(np.mean([alarms(remove_small(one, chain, 1)) for one, chain in zip(predictions, chains, strict=True)]))
+    predictions = [without_small(one.scores.astype(np.float64) > threshold, one.smallest) for one in scans]
+    return float(np.mean([components(one).count for one in predictions]))
 
 
 @pytest.mark.parametrize("smallest", [1, 7])
@@ -88,16 +86,3 @@ def test_maps_of_zeros_have_a_threshold_that_nothing_exceeds() -> None:
 def test_one_subject_alone_has_no_threshold() -> None:
     with pytest.raises(ValueError, match="scans of 1 subjects"):
         thresholds([scan("s", 0), scan("s", 1)])
-
-
-def test_found_asks_for_one_voxel_or_a_share_and_is_undefined_without_lesion() -> None:
-    lesion = np.zeros(30, dtype=bool)
-    lesion[:20] = True
-    prediction = np.zeros(30, dtype=bool)
-    assert found(prediction, lesion) == 0
-    prediction[[0, 25, 26]] = True
-    assert found(prediction, lesion) == 1
-    assert found(prediction, lesion, share=0.1) == 0
-    prediction[1] = True
-    assert found(prediction, lesion, share=0.1) == 1
-    assert np.isnan(found(prediction, np.zeros(30, dtype=bool)))

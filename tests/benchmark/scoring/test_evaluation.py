@@ -1,7 +1,7 @@
 """Rows of hand-made cases, against numbers worked out apart from the evaluation, and who may see which label."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
@@ -12,14 +12,16 @@ from cohorts import PATIENTS, SHAPE, VOLUNTEERS, ellipsoid, write_nifti
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmark.metrics import scored
+from benchmark.postprocessing.pipelines import PIPELINES, Pipeline
+from benchmark.postprocessing.steps import Step, remove_small
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
-from benchmark.scoring.healthy_scans import HealthyScan
-from benchmark.scoring.settings import Choices, Source
+from benchmark.scoring.settings import HealthyScans, Settings, Source, settings_named
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume, write_volume
 from benchmark.storage.rows import Row
 from benchmark.study.cells import Cell, Cohort, Evaluation, Fit, Reference
-from benchmark.study.chains import CHAINS, Chain
+from benchmark.study.protocols import protocol_named
 from datasets.case import CaseFiles
 from datasets.grid import Grid, load_case
 from datasets.spec import DatasetSpec
@@ -27,6 +29,7 @@ from datasets.spec import DatasetSpec
 Volume = NDArray[np.floating]
 PROTOCOLS = ("lesion-val", "healthy-fpr-5", "oracle")
 BRAIN = ellipsoid((7.5, 7.5, 5.5), (6.5, 6.0, 5.0))
+PAIRS = Pipeline("pairs", "pairs", (Step("components", "", remove_small, {"voxels": 2}, "voxels", "prediction"),))
 VOXEL_ML = 0.064
 # Cuts the highest two slices off the brain's box.
 GRID = Grid(shape=(16, 16, 8), spacing=4.0)
@@ -73,14 +76,20 @@ class Bench:
     def files(self, spec: DatasetSpec) -> Sequence[CaseFiles]:
         return spec.files(self.data, "t1") if (self.data / spec.name).exists() else []
 
-    def normal(self, chain: str) -> Mapping[str, Sequence[HealthyScan]]:
-        return healthy_scans(self.run, self.cell(VOLUNTEERS), self.files(VOLUNTEERS), [chain])
+    def healthy(self, settings: Settings) -> HealthyScans:
+        return healthy_scans(self.run, self.cell(VOLUNTEERS), self.files(VOLUNTEERS), settings)
+
+    def settings(
+        self, pipeline: str, protocols: Sequence[str] = PROTOCOLS, metrics: Sequence[str] | None = None
+    ) -> Settings:
+        named = settings_named([pipeline], protocols, scored() if metrics is None else metrics)
+        return replace(named, healthy=self.healthy(named))
 
     def rows(
-        self, spec: DatasetSpec = PATIENTS, *, chain: str = "none", protocols: Sequence[str] = PROTOCOLS
+        self, spec: DatasetSpec = PATIENTS, *, pipeline: str = "none", protocols: Sequence[str] = PROTOCOLS
     ) -> list[Row]:
-        choices = Choices(self.normal(chain), protocols)
-        return list(evaluate_cell(self.run, self.cell(spec), self.files(spec), choices))
+        settings = self.settings(pipeline, protocols)
+        return list(evaluate_cell(self.run, self.cell(spec), self.files(spec), settings))
 
 
 @pytest.fixture
@@ -304,9 +313,9 @@ def test_a_map_of_zeros_has_dice_zero_and_no_precision(bench: Bench) -> None:
 
 def test_components_are_removed_after_the_threshold_was_chosen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lesion of case b is one voxel, which a chain without single voxels takes away."""
-    monkeypatch.setitem(CHAINS, "pairs", Chain("pairs", "pairs", min_voxels=2))
+    monkeypatch.setitem(PIPELINES.built_in, "pairs", PAIRS)
     filled(bench)
-    plain, pairs = bench.rows(chain="none"), bench.rows(chain="pairs")
+    plain, pairs = bench.rows(pipeline="none"), bench.rows(pipeline="pairs")
     for protocol in PROTOCOLS:
         assert value(plain, "threshold", protocol=protocol) == value(pairs, "threshold", protocol=protocol)
     found = [value(rows, "dice", "b", "lesion-val") for rows in (plain, pairs)]
@@ -316,7 +325,7 @@ def test_components_are_removed_after_the_threshold_was_chosen(bench: Bench, mon
 
 def test_a_smoothing_chain_changes_the_threshold_too(bench: Bench) -> None:
     filled(bench)
-    plain, light = bench.rows(chain="none"), bench.rows(chain="light")
+    plain, light = bench.rows(pipeline="none"), bench.rows(pipeline="light")
     assert value(light, "threshold", protocol="oracle") < value(plain, "threshold", protocol="oracle")
 
 
@@ -349,8 +358,10 @@ def test_closeness_is_of_kept_reconstructions_only(bench: Bench) -> None:
 def test_rows_carry_their_case_and_the_key_of_what_made_them(bench: Bench) -> None:
     rows, cell = filled(bench).rows(), bench.cell(PATIENTS)
     decided = [row for row in rows if row.protocol == "oracle"]
-    assert {row.key for row in decided} == {Evaluation(cell, "none", "oracle").key}
-    assert {row.key for row in rows if not row.protocol} == {cell.key}
+    assert {row.key for row in decided} == {Evaluation(cell, PIPELINES["none"], protocol_named("oracle")).key}
+    ranked = [row for row in rows if row.postprocessing and not row.protocol]
+    assert {row.key for row in ranked} == {Evaluation(cell, PIPELINES["none"]).key}
+    assert {row.key for row in rows if not row.postprocessing} == {cell.key}
     assert {row.subject_id for row in rows if row.case_id == "a"} == {"subject-of-a"}
     assert {(row.method, row.dataset, row.sequence, row.seed) for row in rows} == {("by-hand", "patients", "t1", 0)}
     assert len({replace(row, value=0) for row in rows}) == len(rows)
@@ -361,28 +372,32 @@ def test_the_perfect_map_pays_for_what_the_chain_removes_and_the_box_cuts_off(be
     block = lesion_at(*[(x, y, z) for x in (6, 7, 8) for y in (6, 7, 8) for z in (3, 4, 5, 6)])
     bench.add(PATIENTS, "e", "test", scores(15), block)
     reference = Reference(Cohort("patients", "t1", "1"), bench.grid, ("val", "test"), None)
-    rows = list(evaluate_reference(reference, bench.files(PATIENTS), ("none", "paper")))
+    rows = list(evaluate_reference(reference, bench.files(PATIENTS), settings_named(("none", "paper"), (), scored())))
     whole = {row.case_id: row.value for row in rows if (row.metric, row.postprocessing) == ("dice", "none")}
     assert whole == {"a": 1, "b": 1, "c": pytest.approx(2 * 2 / (2 + 3)), "d": 1, "e": 1}
     paper = {row.case_id: row.value for row in rows if (row.metric, row.postprocessing) == ("dice", "paper")}
     assert paper == dict.fromkeys("abcd", 0) | {"e": paper["e"]}
     assert paper["e"] < 1
-    assert {(row.method, row.protocol, row.seed, row.key) for row in rows} == {("perfect-map", "", None, reference.key)}
+    assert {(row.method, row.protocol, row.seed) for row in rows} == {("perfect-map", "", None)}
+    keys = {row.postprocessing: row.key for row in rows}
+    assert keys == {"": reference.key} | {
+        name: Evaluation(reference, PIPELINES[name]).key for name in ("none", "paper")
+    }
 
 
 def test_healthy_scans_are_validation_cases_alone(bench: Bench) -> None:
     filled(bench)
     bench.add(VOLUNTEERS, "t0", "test", scores(3))
-    assert len(bench.normal("none")["none"]) == 2
+    assert len(bench.settings("none").healthy["none"]["healthy-fpr-5"]) == 2
 
 
 EVERY = ("lesion-val-mean", "healthy-alarm-10", "transfer:inpatients", "oracle", "oracle-case", "oracle-cross")
 
 
-def every_row(bench: Bench, chain: str = "none", **elsewhere: float) -> list[Row]:
-    sources = {name: Source("2", {chain: threshold}) for name, threshold in elsewhere.items()}
-    choices = Choices(bench.normal(chain), ("lesion-val", *EVERY), sources)
-    return list(evaluate_cell(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), choices))
+def every_row(bench: Bench, pipeline: str = "none", **elsewhere: float) -> list[Row]:
+    sources = {name: Source("2", {pipeline: threshold}) for name, threshold in elsewhere.items()}
+    settings = replace(bench.settings(pipeline, ("lesion-val", *EVERY)), sources=sources)
+    return list(evaluate_cell(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), settings))
 
 
 def own_thresholds(rows: Sequence[Row], protocol: str) -> dict[str, float]:
@@ -434,13 +449,16 @@ def test_a_transferred_threshold_is_the_other_cohorts_and_its_key_holds_that_coh
     (one,) = scored_by_hand(bench, "d")
     assert value(rows, "dice", "d", "transfer:inpatients") == pytest.approx(dice_above(one, 0.5))
     keys = {row.key for row in rows if row.protocol == "transfer:inpatients"}
-    assert keys == {Evaluation(bench.cell(PATIENTS), "none", "transfer:inpatients@2").key}
+    transfer = protocol_named("transfer:inpatients")
+    assert keys == {Evaluation(bench.cell(PATIENTS), PIPELINES["none"], transfer, "2").key}
     assert isnan(value(every_row(bench), "threshold", protocol="transfer:inpatients"))
 
 
 def test_the_threshold_that_is_handed_on_is_the_cohorts_own(bench: Bench) -> None:
     rows = filled(bench).rows()
-    found = lesion_thresholds(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), ["none", "light"])
+    found = lesion_thresholds(
+        bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), settings_named(("none", "light"), (), ())
+    )
     assert found["none"] == value(rows, "threshold", protocol="lesion-val")
     assert found["light"] != found["none"]
 
@@ -456,11 +474,12 @@ def test_ten_percent_of_healthy_scans_may_raise_an_alarm_and_too_few_scans_promi
 
 def test_an_alarm_is_one_that_the_whole_chain_leaves(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A single high voxel is none where single voxels are removed; two are, from the lower one's score on."""
-    monkeypatch.setitem(CHAINS, "pairs", Chain("pairs", "pairs", min_voxels=2))
+    monkeypatch.setitem(PIPELINES.built_in, "pairs", PAIRS)
     one, two = lesion_at(A)[INSIDE], lesion_at((7, 7, 6))[INSIDE]
     bench.add(VOLUNTEERS, "v0", "val", 0.9 * one)
     bench.add(VOLUNTEERS, "v1", "val", 0.9 * one + 0.5 * two)
-    levels = {chain: [scan.level for scan in bench.normal(chain)[chain]] for chain in ("none", "pairs")}
+    asked = {name: bench.settings(name, ("healthy-alarm-10",)).healthy for name in ("none", "pairs")}
+    levels = {name: healthy[name]["healthy-alarm-10"] for name, healthy in asked.items()}
     assert levels["none"] == pytest.approx([0.9, 0.9], abs=1e-4)
     assert levels["pairs"] == pytest.approx([0, 0.5], abs=1e-4)
 
@@ -494,17 +513,17 @@ def test_false_alarms_against_lesions_found_are_left_as_a_curve_beside_the_rows(
 
 
 def test_metrics_that_are_not_wanted_make_no_rows(bench: Bench) -> None:
-    choices = Choices(filled(bench).normal("none"), PROTOCOLS, metrics=("precision", "auroc"))
-    rows = evaluate_cell(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), choices)
+    settings = filled(bench).settings("none", metrics=("precision", "auroc"))
+    rows = evaluate_cell(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), settings)
     assert {row.metric for row in rows} == {"precision", "auroc", "threshold", "lesion_ml", "lesion_outside_grid_ml"}
 
 
-def test_maps_of_zeros_go_through_every_chain(bench: Bench) -> None:
+def test_maps_of_zeros_go_through_every_pipeline(bench: Bench) -> None:
     bench.add(VOLUNTEERS, "v0", "val", 0 * scores(0))
     for case_id, split in (("a", "val"), ("c", "test"), ("d", "test")):
         bench.add(PATIENTS, case_id, split, 0 * scores(0), lesion_at(A, B))
-    for chain in CHAINS:
-        rows = every_row(bench, chain)
+    for pipeline in PIPELINES:
+        rows = every_row(bench, pipeline)
         assert value(rows, "dice", "c", "oracle-case") == 0
         assert value(rows, "hd95", "c", "lesion-val") > 30
         assert value(rows, "froc", split="test") == 0
@@ -565,6 +584,6 @@ def test_a_cohort_without_lesions_leaves_no_curves(bench: Bench) -> None:
 def test_the_perfect_map_says_what_the_box_cuts_off(bench: Bench) -> None:
     filled(bench)
     reference = Reference(Cohort("patients", "t1", "1"), bench.grid, ("val", "test"), None)
-    rows = list(evaluate_reference(reference, bench.files(PATIENTS), ("none",)))
+    rows = list(evaluate_reference(reference, bench.files(PATIENTS), settings_named(("none",), (), scored())))
     cut = {row.case_id: row.value for row in rows if row.metric == "lesion_outside_grid_ml"}
     assert cut == {"a": 0, "b": 0, "c": pytest.approx(VOXEL_ML), "d": 0}

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
 from benchmark.metrics import dice
+from benchmark.metrics.masks import above
 from benchmark.metrics.ranking import ap_of, best_dice_of, rank
 from benchmark.scoring import pooled_voxels as pool
-from benchmark.scoring.pooled_search import best_mean_threshold, pooled
-from benchmark.scoring.pooled_voxels import Pool, keep, quantiles
-from benchmark.scoring.thresholds.protocols import above
+from benchmark.scoring.pooled_search import best_mean_threshold, rank_pool
+from benchmark.scoring.pooled_voxels import VoxelPool, keep, quantiles
 
 Case = tuple[NDArray[np.float32], NDArray[np.bool_], float]
 
@@ -37,12 +37,12 @@ def cohort(seed: int) -> list[Case]:
     return cases
 
 
-def on_disk(cases: list[Case], folder: Path) -> Pool:
+def on_disk(cases: list[Case], folder: Path) -> VoxelPool:
     rankings = [rank(scores, lesion, missed=missed) for scores, lesion, missed in cases]
     files = [folder / f"{number}" for number in range(len(rankings))]
     for ranking, path in zip(rankings, files, strict=True):
         keep(ranking, path)
-    return Pool(files, np.array([ranking.total for ranking in rankings]))
+    return VoxelPool(files, np.array([ranking.total for ranking in rankings]))
 
 
 def joined(cases: list[Case]) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
@@ -56,7 +56,7 @@ def test_a_pool_says_what_one_array_of_all_voxels_says(tmp_path: Path) -> None:
         cases = cohort(seed)
         scores, lesion, missed = joined(cases)
         ranking = rank(scores, lesion, missed=missed)
-        found = pooled(on_disk(cases, tmp_path))
+        found = rank_pool(on_disk(cases, tmp_path))
         np.testing.assert_allclose(found.average_precision, ap_of(ranking), rtol=1e-12)
         np.testing.assert_equal(found.threshold, best_dice_of(ranking)[1])
 
@@ -66,7 +66,7 @@ def test_the_curve_goes_through_points_of_scikit_learns_and_never_back(tmp_path:
     for seed in range(60):
         cases = cohort(seed)
         scores, lesion, missed = joined(cases)
-        curve = pooled(on_disk(cases, tmp_path)).curve
+        curve = rank_pool(on_disk(cases, tmp_path)).curve
         if not lesion.any():
             assert not curve
             continue
@@ -96,7 +96,7 @@ def test_leaving_cases_out_is_ranking_the_others(tmp_path: Path) -> None:
         cases = cohort(seed)
         out = np.arange(len(cases)) % 2 == 0
         others = [case for case, left in zip(cases, out, strict=True) if not left]
-        (threshold,) = pooled(on_disk(cases, tmp_path), [out]).others
+        (threshold,) = rank_pool(on_disk(cases, tmp_path), [out]).others
         wanted = best_dice_of(rank(*joined(others)[:2], missed=joined(others)[2]))[1] if others else np.nan
         np.testing.assert_equal(threshold, wanted)
 

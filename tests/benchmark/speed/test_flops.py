@@ -36,8 +36,8 @@ def test_a_method_on_stacks_costs_all_of_the_case(of: Detector) -> None:
     seeds = torch.zeros(1, dtype=torch.int64)
     of.slice_batch = 1
     with torch.no_grad():
-        wanted = counted(lambda: of.map_and_reconstruction(images, brains, seeds=seeds))
-    assert flops_of(of, CASE).of(SLICES) == wanted > 0
+        expected = counted(lambda: of.map_and_reconstruction(images, brains, seeds=seeds))
+    assert flops_of(of, CASE).of(SLICES) == expected > 0
 
 
 def test_a_method_without_products_counts_none() -> None:

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import STANDARD
 from benchmark.statistics.rank_stability import (
     Universe,
     by_axis,
@@ -14,7 +15,6 @@ from benchmark.statistics.rank_stability import (
     rank_agreement,
     read_choices,
 )
-from benchmark.study.chains import STANDARD_CHAINS
 from benchmark.study.protocols import PROTOCOLS
 
 
@@ -49,9 +49,9 @@ def test_an_axis_is_looked_at_alone() -> None:
 
 def test_the_fixed_list_names_what_there_is() -> None:
     found = read_choices()
-    assert found.postprocessing == STANDARD_CHAINS
+    assert found.postprocessing == STANDARD
     assert {"dice", "lesion_f1", "auprc"} <= set(found.metrics) <= set(METRICS)
-    assert set(found.protocols) == {name for name, one in PROTOCOLS.items() if not one.sees_test_labels}
+    assert set(found.protocols) == {name for name, one in PROTOCOLS.usable().items() if not one.sees_test_labels}
 
 
 def test_tau_is_scipys_ties_included() -> None:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import PIPELINES, Pipeline
+from benchmark.postprocessing.steps import Step, median
 from benchmark.storage.folder import RunFolder, create_run
-from benchmark.storage.rows import blank_row, write_rows
+from benchmark.storage.rows import write_rows
 from benchmark.storage.run_record import (
     Scoring,
     add_study,
     cell_state,
     check_settings,
+    definitions,
     has_failed,
     has_maps,
     kept_cells,
@@ -23,6 +27,7 @@ from benchmark.storage.run_record import (
     reopen,
 )
 from benchmark.study.planning import plan
+from benchmark.study.protocols import PROTOCOLS
 from benchmark.study.study import Request, Study
 from datasets.errors import BadFile, BadValue, MissingData
 
@@ -117,16 +122,34 @@ def test_the_state_of_a_cell_follows_its_record_and_rows(run: RunFolder, planned
     record_cell(run, cell, {"status": "mapped", "inference": {"device": "cpu"}})
     assert cell_state(run, cell, SCORING) == "mapped"
     assert has_maps(run, cell)
-    threshold = replace(blank_row(cell), postprocessing="none", metric="threshold")
-    write_rows(run.cell(cell) / "rows.csv", [replace(threshold, protocol="oracle")])
-    assert cell_state(run, cell, SCORING) == "mapped"
-    write_rows(run.cell(cell) / "rows.csv", [replace(threshold, protocol=name) for name in SCORING.protocols])
-    record_cell(run, cell, {"status": "mapped", "metrics": ["dice"]})
+    record_cell(run, cell, {"status": "mapped", "scored": definitions(SCORING)})
+    assert cell_state(run, cell, SCORING) == "mapped"  # its rows are gone
+    write_rows(run.cell(cell) / "rows.csv", [])
+    assert cell_state(run, cell, SCORING) == "done"
+    record_cell(run, cell, {"status": "mapped", "scored": definitions(replace(SCORING, metrics=("dice",)))})
     assert cell_state(run, cell, SCORING) == "mapped"
     assert cell_state(run, cell, replace(SCORING, metrics=("dice",))) == "done"
-    record_cell(run, cell, {"status": "mapped", "metrics": SCORING.metrics})
+    record_cell(run, cell, {"status": "mapped", "scored": definitions(replace(SCORING, protocols=("oracle",)))})
+    assert cell_state(run, cell, SCORING) == "mapped"
+    record_cell(run, cell, {"status": "mapped", "scored": definitions(SCORING)})
     assert cell_state(run, cell, SCORING) == "done"
     assert cell_state(run, cell, replace(SCORING, postprocessing=("none", "paper"))) == "mapped"
+
+
+def test_a_cell_is_scored_anew_where_a_name_stands_for_another_definition(
+    run: RunFolder, planned: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = planned().cells[0]
+    record_cell(run, cell, {"status": "mapped", "scored": definitions(SCORING)})
+    write_rows(run.cell(cell) / "rows.csv", [])
+    assert cell_state(run, cell, SCORING) == "done"
+    for registry, name in ((METRICS, "dice"), (PROTOCOLS, SCORING.protocols[0])):
+        with monkeypatch.context() as patch:
+            patch.setitem(registry.built_in, name, replace(registry[name], revision=2))
+            assert cell_state(run, cell, SCORING) == "mapped"
+    none = Pipeline("none", "none", (Step("median", "3 x 3 x 3 median", median, {"edge": 3}),))
+    monkeypatch.setitem(PIPELINES.built_in, "none", none)
+    assert cell_state(run, cell, SCORING) == "mapped"
 
 
 @pytest.mark.parametrize(("stage", "maps"), [("fit", False), ("predict", False), ("evaluate", True)])

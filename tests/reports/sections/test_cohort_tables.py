@@ -24,8 +24,8 @@ def test_a_board_gives_the_mean_of_its_rows_over_patients(finished: Made, report
         by_patient.setdefault(subject, []).append(value)
     wanted = np.mean([np.mean(values) for values in by_patient.values()])
     line = cells_of(section(report, "### Patients (`patients`)"), "thresh")
-    assert line[1] == "2 (3 scans)"
-    assert line[5].strip("*") == f"{wanted:.3f}"
+    assert line[2] == "2 (3 scans)"
+    assert line[6].strip("*") == f"{wanted:.3f}"
 
 
 def test_the_perfect_map_stands_on_every_board_of_lesions(report: str) -> None:
@@ -74,7 +74,7 @@ def test_while_the_test_split_is_closed_only_cohorts_and_thresholds_that_have_nu
     assert "npatients (`inpatients`)" not in tables
     assert "oracle" not in tables
     line = cells_of(section(validation_report, "### VALIDATION: Patients (`patients`)"), "thresh")
-    assert line[1] == "2 (3 scans)"
+    assert line[2] == "2 (3 scans)"
     assert "These are the scans that the threshold was chosen on" in tables
 
 

@@ -29,7 +29,10 @@ def stage(name: str) -> dict[str, object]:
     return {"name": name, "steps_per_second": 20.0, "data_wait_fraction": 0.25}
 
 
-def test_a_run_without_cards_is_reported_and_says_so(report: str) -> None:
+def test_a_run_without_cards_is_reported_and_says_so(made: Made) -> None:
+    for card in made.run.root.glob("fits/*/card.json"):
+        card.unlink()
+    report = made.report(pictures=[])
     part = section(report, "## Data cards")
     assert "No data card is kept: this run was fitted by an earlier version." in part
     assert "Supervision |" not in report
@@ -44,13 +47,14 @@ def test_each_method_has_a_line_and_each_threshold_says_what_chose_it(made: Made
         "healthy scans", "healthy slices", "the paper's",
         "volunteers, t1: 3 to train on, 3 to validate on", "400", "12,345",
     ]  # fmt: skip
-    assert cells_of(part, "thresh")[1:] == ["-"] * 6
+    volunteers = "volunteers, t1: 3 to train on, 3 to validate on"
+    assert cells_of(part, "thresh")[1:] == ["none", "Nothing.", "Nothing.", volunteers, "-", "0"]
     assert cells_of(part, "`healthy-fpr-1`") == ["`healthy-fpr-1`", "healthy validation scans, no label"]
     assert cells_of(part, "`lesion-val`") == ["`lesion-val`", "lesion labels of the validation cases"]
     assert "\n- **ae\\[size=48\\]**. Departures from its papers:\n  - One.\n  - two." in part
     cohort = section(report, "### Patients (`patients`)")
     assert cells_of(cohort, "Method")[:2] == ["Method", "Supervision"]
-    assert [cells_of(cohort, name)[1] for name in ("thresh", "ae")] == ["-", "healthy scans"]
+    assert [cells_of(cohort, name)[1] for name in ("thresh", "ae")] == ["none", "healthy scans"]
 
 
 def test_a_plugin_without_a_card_and_speeds_are_shown_as_far_as_known(made: Made) -> None:

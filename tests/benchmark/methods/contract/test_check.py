@@ -320,7 +320,7 @@ def test_a_gpu_that_computes_something_else_is_caught(monkeypatch: pytest.Monkey
 
 
 def test_the_message_names_the_rule_what_was_got_and_what_was_wanted() -> None:
-    with pytest.raises(ContractError, match=r"A map is float32.*: got a smallest value of -.*, wanted 0 or more"):
+    with pytest.raises(ContractError, match=r"A map is float32.*: got a smallest value of -.*, expected 0 or more"):
         check_detector(maker(Negative))
 
 

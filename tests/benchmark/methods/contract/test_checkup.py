@@ -60,8 +60,8 @@ def test_the_rule_that_needs_a_gpu_is_not_said_to_be_kept_without_one(program: P
 @pytest.mark.parametrize(
     ("name", "verdict"),
     [
-        ("negative-map", "finite and nonnegative: got a smallest value of -2.0, wanted 0 or more"),
-        ("short-map", "got torch.float32 (3, 1, 24, 24, 6), wanted torch.float32 (3, 1, 24, 24, 7)"),
+        ("negative-map", "finite and nonnegative: got a smallest value of -2.0, expected 0 or more"),
+        ("short-map", "got torch.float32 (3, 1, 24, 24, 6), expected torch.float32 (3, 1, 24, 24, 7)"),
         ("unbuildable", "got RuntimeError: no such network"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_method_that_cannot_be_imported_or_has_a_broken_config_breaks_the_firs
 
 
 @pytest.mark.parametrize(
-    ("choice", "wanted", "said"),
+    ("choice", "expected", "said"),
     [
         ("long", (3, 2, 1, 2.0), "with steps=3, epochs=1"),
         ("long[steps=7,epochs=4]", (7, 2, 4, 2.0), "preset quick"),
@@ -96,9 +96,9 @@ def test_a_method_that_cannot_be_imported_or_has_a_broken_config_breaks_the_firs
     ],
 )
 def test_budgets_are_cut_down_unless_given(
-    program: Program, tmp_path: Path, choice: str, wanted: tuple[float, ...], said: str
+    program: Program, tmp_path: Path, choice: str, expected: tuple[float, ...], said: str
 ) -> None:
-    path = write_plugin(tmp_path, f"{DARKNESS}{LONG}{CARD}\nWANTED = {wanted}\n")
+    path = write_plugin(tmp_path, f"{DARKNESS}{LONG}{CARD}\nWANTED = {expected}\n")
     result = program("plugin", "check", choice, "--plugin", path)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0].endswith(said)
@@ -107,4 +107,4 @@ def test_budgets_are_cut_down_unless_given(
 def test_misspelt_methods_and_hyper_parameters_are_refused(program: Program) -> None:
     assert "Did you mean 'thresh'?" in refused(program("plugin", "check", "tresh"))
     assert "Did you mean 'sign'?" in refused(program("plugin", "check", "thresh[sing=dark]"))
-    assert "Got 2 methods in 'thresh,zscore', wanted one" in refused(program("plugin", "check", "thresh,zscore"))
+    assert "Got 2 methods in 'thresh,zscore', expected one" in refused(program("plugin", "check", "thresh,zscore"))

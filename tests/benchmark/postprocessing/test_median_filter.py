@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from benchmark.scoring.postprocessing.median_filter import median_filter
+from benchmark.postprocessing.median_filter import median_filter
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7])

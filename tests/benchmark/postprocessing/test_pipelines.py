@@ -1,4 +1,4 @@
-"""Chains against SciPy and brute force, and what they do to a perfect map."""
+"""Pipelines against SciPy and brute force, and what they do to a perfect map."""
 
 import os
 from dataclasses import replace
@@ -13,14 +13,18 @@ from nilearn.datasets import load_mni152_brain_mask
 from nilearn.image import resample_to_img
 from numpy.typing import NDArray
 from scipy import ndimage
+from volumes import without_small
 
 from benchmark.metrics import dice
-from benchmark.scoring.postprocessing.chains import perfect_prediction, remove_small, smooth
-from benchmark.study.chains import CHAINS, Chain
+from benchmark.postprocessing.pipelines import PIPELINES, Pipeline, pipeline_named
+from benchmark.postprocessing.steps import BrainMap, Step, erode, median, remove_small, smallest_component
+from datasets.errors import UnknownName
 
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-VOXEL_ML = 0.008
+SPACING = (2.0, 2.0, 2.0)
+PAPER, LIGHT, NONE = (PIPELINES[name] for name in ("paper", "light", "none"))
+WITH_PARTS = [part for whole in (PAPER, LIGHT, NONE) for part in (whole, *whole.without_each_step().values())]
 
 shapes = st.tuples(*[st.integers(1, 9)] * 3)
 seeds = st.integers(0, 2**32 - 1)
@@ -33,6 +37,10 @@ def random_map(shape: tuple[int, ...], seed: int) -> tuple[Volume, Mask]:
     return scores, rng.random(shape) < rng.choice([0, 0.5, 0.95, 1])
 
 
+def smooth(scores: Volume, brain: Mask, pipeline: Pipeline) -> Volume:
+    return pipeline.filter(scores, brain, SPACING).scores
+
+
 def eroded_by_hand(brain: Mask, iterations: int) -> Mask:
     """A voxel stays while its four in-plane neighbours are brain; outside the box there is none."""
     for _ in range(iterations):
@@ -43,56 +51,58 @@ def eroded_by_hand(brain: Mask, iterations: int) -> Mask:
 
 @settings(max_examples=150, deadline=None)
 @given(shapes, seeds)
-def test_the_paper_chain_is_scipys_median_of_the_eroded_map(shape: tuple[int, ...], seed: int) -> None:
+def test_the_published_pipeline_is_scipys_median_of_the_eroded_map(shape: tuple[int, ...], seed: int) -> None:
     scores, brain = random_map(shape, seed)
     for iterations in (0, 1, 3):
         kept = eroded_by_hand(brain, iterations)
         wanted = np.where(kept, ndimage.median_filter(np.where(kept, scores, 0), 5), 0)
-        got = smooth(scores, brain, replace(CHAINS["paper"], erosion=iterations))
+        got = smooth(
+            scores, brain, Pipeline("x", "x", (Step("erosion", "", erode, {"iterations": iterations}), PAPER.steps[1]))
+        )
         np.testing.assert_array_equal(got, wanted)
         assert got.dtype == scores.dtype
 
 
-def test_the_paper_chain_is_scipys_median_on_a_brain_of_realistic_size() -> None:
+def test_the_published_pipeline_is_scipys_median_on_a_brain_of_realistic_size() -> None:
     x, y, z = np.indices((48, 56, 30)) - np.array([24, 28, 15])[:, None, None, None]
     brain = (x / 21) ** 2 + (y / 25) ** 2 + (z / 17) ** 2 < 1
     scores = np.random.default_rng(0).random(brain.shape, dtype=np.float32)
     kept = eroded_by_hand(brain, 3)
     assert 0 < kept.sum() < brain.sum()
     wanted = np.where(kept, ndimage.median_filter(np.where(kept, scores, 0), 5), 0)
-    np.testing.assert_array_equal(smooth(scores, brain, CHAINS["paper"]), wanted)
+    np.testing.assert_array_equal(smooth(scores, brain, PAPER), wanted)
 
 
 @settings(max_examples=100, deadline=None)
 @given(shapes, seeds)
-def test_the_light_chain_is_the_median_of_those_neighbours_that_are_brain(shape: tuple[int, ...], seed: int) -> None:
+def test_the_light_pipeline_is_the_median_of_those_neighbours_that_are_brain(shape: tuple[int, ...], seed: int) -> None:
     scores, brain = random_map(shape, seed)
     wide = np.pad(np.where(brain, scores.astype(np.float64), nan), 1, constant_values=nan)
     wanted = np.zeros(shape)
     for x, y, z in np.argwhere(brain):
         wanted[x, y, z] = np.nanmedian(wide[x : x + 3, y : y + 3, z : z + 3])
-    got = smooth(scores, brain, CHAINS["light"])
+    got = smooth(scores, brain, LIGHT)
     np.testing.assert_array_equal(got, wanted)
     assert got.dtype == scores.dtype
 
 
-def test_the_light_chain_does_not_darken_the_brains_edge_as_a_plain_median_does() -> None:
+def test_the_light_pipeline_does_not_darken_the_brains_edge_as_a_plain_median_does() -> None:
     brain = np.zeros((7, 7, 7), dtype=bool)
     brain[2:5, 2:5, 2:5] = True
     scores = np.ones(brain.shape, dtype=np.float32)
-    np.testing.assert_array_equal(smooth(scores, brain, CHAINS["light"]), brain)
-    plain = smooth(scores, brain, Chain("plain", "plain", median=3))
+    np.testing.assert_array_equal(smooth(scores, brain, LIGHT), brain)
+    plain = smooth(scores, brain, Pipeline("plain", "plain", (Step("median", "", median, {"edge": 3}),)))
     assert 0 < plain.sum() < brain.sum()
 
 
-def test_no_chain_leaves_any_score_outside_the_brain_or_changes_its_input() -> None:
+def test_no_pipeline_leaves_any_score_outside_the_brain_or_changes_its_input() -> None:
     scores, brain = np.ones((12, 12, 12), dtype=np.float32), np.zeros((12, 12, 12), dtype=bool)
     brain[1:11, 1:11, 1:11] = True
     brain[5:7, 5:7, 5:7] = False
-    for chain in CHAINS.values():
-        assert not smooth(scores, brain, chain)[~brain].any()
+    for pipeline in WITH_PARTS:
+        assert not smooth(scores, brain, pipeline)[~brain].any()
     assert scores.all()
-    np.testing.assert_array_equal(smooth(scores, brain, CHAINS["none"]), brain)
+    np.testing.assert_array_equal(smooth(scores, brain, NONE), brain)
 
 
 def test_the_eroded_rim_scores_0_and_erosion_stays_in_plane() -> None:
@@ -101,13 +111,13 @@ def test_the_eroded_rim_scores_0_and_erosion_stays_in_plane() -> None:
     scores = np.ones(brain.shape, dtype=np.float32)
     wanted = np.zeros_like(brain)
     wanted[5:10, 5:10] = True
-    got = smooth(scores, brain, replace(CHAINS["paper"], median=1))
+    got = smooth(scores, brain, PAPER.without("median"))
     np.testing.assert_array_equal(got > 0, wanted)
 
 
 def test_a_map_of_another_shape_than_the_brain_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"Got a map of shape \(4, 4, 4\), wanted"):
-        smooth(np.zeros((4, 4, 4)), np.ones((4, 4, 5), dtype=bool), CHAINS["none"])
+    with pytest.raises(ValueError, match=r"Got a map of shape \(4, 4, 4\), expected"):
+        smooth(np.zeros((4, 4, 4)), np.ones((4, 4, 5), dtype=bool), NONE)
 
 
 def bar(length: int) -> Mask:
@@ -116,60 +126,95 @@ def bar(length: int) -> Mask:
     return volume
 
 
+def kept(prediction: Mask, pipeline: Pipeline) -> Mask:
+    """What the steps after the threshold leave of a prediction."""
+    whole = np.ones_like(prediction)
+    return pipeline.finish(BrainMap(prediction.astype(np.float32), whole, SPACING)).scores > 0.5
+
+
 @pytest.mark.parametrize(("name", "smallest"), [("paper", 7), ("light", 4), ("none", 1)])
 def test_components_are_kept_from_their_smallest_size_on(name: str, smallest: int) -> None:
-    chain = CHAINS[name]
-    np.testing.assert_array_equal(remove_small(bar(smallest), chain, VOXEL_ML), bar(smallest))
-    assert not remove_small(bar(smallest - 1), chain, VOXEL_ML).any()
+    pipeline = PIPELINES[name]
+    np.testing.assert_array_equal(kept(bar(smallest), pipeline), bar(smallest))
+    if smallest > 1:
+        assert not kept(bar(smallest - 1), pipeline).any()
 
 
-def test_the_light_chains_size_is_a_volume_and_the_papers_a_number_of_voxels() -> None:
+def test_a_smallest_size_is_a_volume_or_a_number_of_voxels() -> None:
     one_mm = float(np.prod(np.linalg.norm(np.diag([0.9999999, 1.0, 1.0]), axis=0))) / 1000
-    assert CHAINS["light"].smallest(0.001) == CHAINS["light"].smallest(one_mm) == 30
-    assert CHAINS["light"].smallest(1.0) == 1
-    assert CHAINS["paper"].smallest(0.001) == CHAINS["paper"].smallest(1.0) == 7
+    assert smallest_component(0.001, ml=0.03) == smallest_component(one_mm, ml=0.03) == 30
+    assert smallest_component(1.0, ml=0.03) == 1
+    assert smallest_component(0.001, voxels=7) == smallest_component(1.0, voxels=7) == 7
+
+
+def test_a_map_that_nothing_is_removed_from_is_the_very_map() -> None:
+    brain_map = BrainMap(np.ones((3, 3, 3), np.float32), np.ones((3, 3, 3), dtype=bool), SPACING)
+    assert remove_small(brain_map, voxels=1) is brain_map
+    assert NONE.finish(brain_map) is brain_map
 
 
 def test_voxels_that_touch_by_a_corner_are_one_component() -> None:
     diagonal = np.zeros((9, 9, 9), dtype=bool)
     diagonal[range(1, 8), range(1, 8), range(1, 8)] = True
-    np.testing.assert_array_equal(remove_small(diagonal, CHAINS["paper"], VOXEL_ML), diagonal)
+    np.testing.assert_array_equal(kept(diagonal, PAPER), diagonal)
     diagonal[4, 4, 4] = False
-    assert not remove_small(diagonal, CHAINS["paper"], VOXEL_ML).any()
+    assert not kept(diagonal, PAPER).any()
 
 
 @settings(max_examples=60, deadline=None)
 @given(shapes, seeds)
 def test_removing_keeps_exactly_the_components_that_are_large_enough(shape: tuple[int, ...], seed: int) -> None:
     prediction = np.random.default_rng(seed).random(shape) < 0.2
-    got = remove_small(prediction, CHAINS["paper"], VOXEL_ML)
-    labels, count = ndimage.label(prediction, np.ones((3, 3, 3)))
-    for label in range(1, count + 1):
-        component = labels == label
-        assert got[component].all() if component.sum() >= 7 else not got[component].any()
-    assert not got[~prediction].any()
+    np.testing.assert_array_equal(kept(prediction, PAPER), without_small(prediction, 7))
 
 
-def test_a_perfect_map_survives_no_chain_whole_but_none() -> None:
+def test_a_pipeline_is_made_once_without_each_of_its_steps() -> None:
+    erosion, filtered, components = PAPER.steps
+    parts = PAPER.without_each_step()
+    assert {name: part.steps for name, part in parts.items()} == {
+        "erosion": (filtered, components),
+        "median": (erosion, components),
+        "components": (erosion, filtered),
+    }
+    assert (parts["median"].name, parts["median"].title) == ("paper-no-median", "as published, no median")
+    assert list(LIGHT.without_each_step()) == ["median", "components"]
+    assert NONE.without_each_step() == {}
+    assert pipeline_named("paper-no-median") == parts["median"]
+    for name in ("paper-no-glasses", "papers-no-median", "pap"):
+        with pytest.raises(UnknownName, match=f"No post-processing '{name}'"):
+            pipeline_named(name)
+
+
+def test_every_step_and_value_enters_the_key_and_no_name_does() -> None:
+    keys = [str(pipeline.in_key) for pipeline in WITH_PARTS]
+    assert len(set(keys)) == len(keys)
+    assert replace(PAPER, name="other", title="other").in_key == PAPER.in_key
+    larger = replace(PAPER.steps[1], values={"edge": 7})
+    for changed in (larger, replace(PAPER.steps[1], revision=2)):
+        assert replace(PAPER, steps=(PAPER.steps[0], changed, PAPER.steps[2])).in_key != PAPER.in_key
+    assert replace(PAPER, origin="someone 1.0").in_key != PAPER.in_key
+
+
+def test_a_perfect_map_survives_no_pipeline_whole_but_none() -> None:
     brain = np.zeros((40, 40, 20), dtype=bool)
     brain[2:38, 2:38, 1:19] = True
     lesion = np.zeros_like(brain)
     lesion[15:25, 15:25, 6:14] = True
     lesion[30, 30, 10] = True
-    scores = {name: dice(perfect_prediction(lesion, brain, chain, VOXEL_ML), lesion) for name, chain in CHAINS.items()}
+    scores = {one.name: dice(one.perfect(lesion, brain, SPACING), lesion) for one in (PAPER, LIGHT, NONE)}
     assert scores["none"] == 1
     assert 0.8 < scores["paper"] < scores["light"] < 1
 
 
-def test_a_perfect_map_of_a_small_lesion_is_lost_in_the_paper_chain() -> None:
+def test_a_perfect_map_of_a_small_lesion_is_lost_in_the_published_pipeline() -> None:
     brain = np.ones((30, 30, 15), dtype=bool)
     lesion = np.zeros_like(brain)
     lesion[13:17, 13:17, 6:9] = True  # 0.38 ml
-    assert not perfect_prediction(lesion, brain, CHAINS["paper"], VOXEL_ML).any()
-    assert perfect_prediction(lesion, brain, CHAINS["light"], VOXEL_ML).any()
+    assert not PAPER.perfect(lesion, brain, SPACING).any()
+    assert LIGHT.perfect(lesion, brain, SPACING).any()
 
 
-def test_a_perfect_map_of_real_ms_lesions_loses_most_of_them_in_the_paper_chain() -> None:
+def test_a_perfect_map_of_real_ms_lesions_loses_most_of_them_in_the_published_pipeline() -> None:
     if "UADBENCH_DATA" not in os.environ:
         pytest.skip("UADBENCH_DATA is not set")
     files = sorted(Path(os.environ["UADBENCH_DATA"]).glob("shapes/msl_gold_mni/*.nii.gz"))
@@ -180,7 +225,7 @@ def test_a_perfect_map_of_real_ms_lesions_loses_most_of_them_in_the_paper_chain(
     for path in files:
         image = resample_to_img(path, brain, interpolation="nearest", copy_header=True, force_resample=True)
         lesion_mask = np.asarray(image.dataobj) > 0
-        prediction = perfect_prediction(lesion_mask, brain_mask, CHAINS["paper"], VOXEL_ML)
+        prediction = PAPER.perfect(lesion_mask, brain_mask, SPACING)
         scores.append(dice(prediction, lesion_mask))
     assert len(scores) == 30
     assert scores.count(0) in (13, 14)  # 14 with the grid that starts one millimetre further

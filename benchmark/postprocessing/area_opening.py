@@ -8,7 +8,7 @@ searched exactly. References: Vincent 1993, grayscale area openings and closings
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.masks import Mask, bounding_box, steps
+from benchmark.metrics.masks import bounding_box, steps
 
 Map = NDArray[np.float32]
 PLACE = 0xFFFFFFFF  # the part of an ordered voxel that says where it lies
@@ -34,18 +34,6 @@ def area_opening(scores: Map, smallest: int) -> Map:
         return opened
     opened[box] = _opened(scores[box].astype(np.float32, copy=False), smallest)
     return opened
-
-
-def alarm_level(scores: Map, brain_mask: Mask, smallest: int) -> float:
-    """A scan raises an alarm of at least `smallest` voxels at a threshold if and only if this level exceeds it.
-
-    Args:
-        scores, brain_mask: `(X, Y, Z)`; what lies outside the brain raises no alarm.
-
-    Returns:
-        0 where no threshold of 0 or more raises an alarm.
-    """
-    return float(area_opening(np.where(brain_mask, scores, 0), smallest).max(initial=0))
 
 
 def _opened(scores: Map, smallest: int) -> Map:

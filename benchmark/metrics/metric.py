@@ -1,0 +1,183 @@
+"""Metric, what is known of a number and the function that computes it; and what such functions are given."""
+
+import typing
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+from typing import Any, Literal
+
+import numpy as np
+
+from benchmark.metrics.ground_truth import GroundTruth, Prediction
+from benchmark.metrics.lesionwise import Matches
+from benchmark.metrics.masks import Mask, Scores
+from benchmark.metrics.ranking import Ranking, ap_of, best_dice_of
+from benchmark.metrics.surface_distance import Points, surface_distances
+from datasets.case import Case
+
+Given = Literal["ground truth", "ranking", "prediction", "reconstruction", "pool", "curve", "run"]
+"""What a metric's function is given: a GroundTruth, RankedMap, Decision, Reconstruction, Pool or FrocCurve. `run`: the
+program measures or knows the number itself, and there is no function."""
+Cases = Literal["all", "healthy", "lesion", "labelled", "implanted"]
+"""The cases that have a number: all; those without or with a lesion, if only outside the box; those with a lesion mask,
+if only an empty one; those whose lesion was implanted into a scan that is known without it."""
+
+
+@dataclass(frozen=True)
+class RankedMap:
+    """The voxels of one case, ranked by their scores.
+
+    Attributes:
+        filtered: before small components go.
+        finished: through the whole pipeline.
+    """
+
+    truth: GroundTruth
+    filtered: Ranking
+    finished: Ranking
+
+    @property
+    def box(self) -> Ranking:
+        """`filtered` with the background, whose scores are 0."""
+        beyond = self.truth.brain_mask.size - self.truth.lesion.size - self.truth.outside_brain
+        return self.filtered.padded(self.truth.outside_brain, beyond, missed=self.truth.cut_off)
+
+    @cached_property
+    def average_precision(self) -> float:
+        """Of the brain's voxels."""
+        return ap_of(self.filtered)
+
+    @cached_property
+    def best(self) -> tuple[float, float]:
+        """The best Dice through the whole pipeline, and the highest threshold that reaches it."""
+        return best_dice_of(self.finished)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is predicted of one case at one threshold, through the whole pipeline."""
+
+    truth: GroundTruth
+    prediction: Prediction
+
+    @cached_property
+    def counts(self) -> tuple[int, int, float]:
+        """Voxels: true positives, TP + FP, and TP + FN."""
+        voxels = self.prediction.voxels
+        return int(np.count_nonzero(self.truth.lesion[voxels])), voxels.size, self.truth.positives
+
+    @cached_property
+    def matches(self) -> Matches:
+        """Which lesions are found."""
+        return self.truth.matches(self.prediction)
+
+    @cached_property
+    def distances(self) -> tuple[Points, Points]:
+        """In mm between the surfaces, both ways; neither prediction nor lesion is empty."""
+        mask = np.zeros(self.truth.lesion.size, dtype=bool)
+        mask[self.prediction.voxels] = True
+        return surface_distances(self.truth.volume(mask), self.truth.mask, self.truth.spacing)
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A case's image and its reconstruction, all `(X, Y, Z)`.
+
+    Attributes:
+        lesion: all False in a healthy case.
+        spacing: voxel edges in mm.
+        host: the scan without the implanted lesion; the image itself where no lesion was implanted.
+        kinds: the kinds of cases that this one is of; see `Metric.cases`.
+    """
+
+    image: Scores
+    reconstruction: Scores
+    brain: Mask
+    lesion: Mask
+    spacing: tuple[float, float, float]
+    host: Scores
+    kinds: frozenset[str]
+
+    @property
+    def healthy(self) -> Mask:
+        """The brain without the lesion."""
+        return self.brain & ~self.lesion
+
+    @property
+    def inside(self) -> Mask:
+        """The lesion within the brain."""
+        return self.brain & self.lesion
+
+
+def reconstruction_of(case: Case, reconstruction: Scores, host: Scores | None = None) -> Reconstruction:
+    """A case under its metrics, with the scan without the implanted lesion where there is one, all `(X, Y, Z)`."""
+    lesion = np.zeros_like(case.brain_mask) if case.lesion_mask is None else case.lesion_mask
+    known = {"all": True, "labelled": case.lesion_mask is not None, "implanted": host is not None}
+    kinds = frozenset(name for name, holds in known.items() if holds)
+    image = case.image[0]
+    return Reconstruction(
+        image, reconstruction, case.brain_mask, lesion, case.spacing, image if host is None else host, kinds
+    )
+
+
+class Pool(typing.Protocol):
+    """The brain voxels of a cohort's lesion cases, ranked together before small components go."""
+
+    @property
+    def average_precision(self) -> float:
+        """NaN without lesion."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that rows hold.
+
+    Attributes:
+        function: of the object that `given` names; the first line of its docstring is the metric's definition. None
+            for what the program measures or knows itself.
+        higher_is_better: None where a value is neither good nor bad.
+        over: the voxels, or what else is counted, on the study's grid.
+        per: a row a case, or one row for all cases of a cohort.
+        unit: empty for pure numbers.
+        range: lowest and highest value that there can be.
+        undefined: when the value is NaN.
+        definition: of a metric without function.
+        revision: raised with every change of the function that changes a number.
+        origin: a plugin's distribution and version; "" for a built-in.
+    """
+
+    name: str
+    title: str
+    function: Callable[[Any], float] | None = field(repr=False)
+    given: Given
+    higher_is_better: bool | None
+    over: str
+    cases: Cases = "all"
+    undefined: str = "never"
+    unit: str = ""
+    range: tuple[float, float] = (0.0, 1.0)
+    per: Literal["case", "cohort"] = "case"
+    definition: str = ""
+    revision: int = 1
+    origin: str = ""
+
+    @property
+    def what(self) -> str:
+        """Its definition in a line."""
+        documented = self.definition or self.function.__doc__ or ""
+        return documented.strip().partition("\n")[0].rstrip(".")
+
+    @property
+    def stamp(self) -> str:
+        """What tells numbers of one definition from those of another: the name, with revision and origin."""
+        return " ".join(filter(None, (f"{self.name}@{self.revision}", self.origin)))
+
+
+def compute(metrics: Iterable[Metric], given: object, kinds: Collection[str]) -> dict[str, float]:
+    """Each metric whose cases are of these kinds, of what its function is given."""
+    return {one.name: float(one.function(given)) for one in metrics if one.function and one.cases in kinds}
+
+
+POSITIVE = (0.0, inf)
+"""Range of a number without an upper bound."""

@@ -1,0 +1,145 @@
+"""Pipeline, a named tuple of steps, and PIPELINES: what is done to an anomaly map before its threshold and after it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.metrics.masks import Mask
+from benchmark.postprocessing.steps import BrainMap, Step, erode, median, remove_small
+from datasets.errors import BadValue
+from datasets.registry import Registry
+
+LEFT_OUT = "-no-"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A named post-processing.
+
+    Attributes:
+        steps: in the order in which they are taken, those of the stage `map` first; without any nothing is done.
+        origin: a plugin's distribution and version; "" for a built-in.
+    """
+
+    name: str
+    title: str
+    steps: tuple[Step, ...] = ()
+    origin: str = ""
+
+    @property
+    def what(self) -> str:
+        """Its steps in a line."""
+        return ", ".join(step.what for step in self.steps) or "no step"
+
+    @property
+    def in_key(self) -> list[object]:
+        """All of it that can change a number."""
+        return [self.origin, *([step.name, dict(step.values), step.stage, step.revision] for step in self.steps)]
+
+    def filter(
+        self, anomaly_map: NDArray[np.float32], brain_mask: Mask, spacing: tuple[float, float, float]
+    ) -> BrainMap:
+        """The scores that are ranked and thresholded: through the steps `map`.
+
+        Args:
+            anomaly_map, brain_mask: `(X, Y, Z)`; z is the axial axis.
+            spacing: voxel edges in mm.
+
+        Raises:
+            ValueError: the shapes differ or are not 3-D.
+        """
+        if anomaly_map.shape != brain_mask.shape or anomaly_map.ndim != 3:
+            raise ValueError(f"Got a map of shape {anomaly_map.shape}, expected (X, Y, Z) = {brain_mask.shape}.")
+        brain_map = BrainMap(np.where(brain_mask, anomaly_map, 0), brain_mask, spacing)
+        return self._through("map", brain_map)
+
+    def finish(self, filtered: BrainMap) -> BrainMap:
+        """Scores that exceed a threshold where the prediction at it survives the steps `prediction`.
+
+        The very map that went in where nothing is removed.
+        """
+        return self._through("prediction", filtered)
+
+    def perfect(self, lesion_mask: Mask, brain_mask: Mask, spacing: tuple[float, float, float]) -> Mask:
+        """What the pipeline leaves of a perfect map, the ground truth itself, at threshold 0.5; all `(X, Y, Z)`."""
+        return self.finish(self.filter(lesion_mask.astype(np.float32), brain_mask, spacing)).scores > 0.5
+
+    def without_each_step(self) -> dict[str, "Pipeline"]:
+        """The pipeline once without each of its steps, by the step's name."""
+        return {step.name: self.without(step.name) for step in self.steps}
+
+    def without(self, name: str) -> "Pipeline":
+        """The pipeline without the step of that name."""
+        steps = tuple(step for step in self.steps if step.name != name)
+        return replace(self, name=f"{self.name}{LEFT_OUT}{name}", title=f"{self.title}, no {name}", steps=steps)
+
+    def _through(self, stage: str, brain_map: BrainMap) -> BrainMap:
+        for step in self.steps:
+            if step.stage == stage:
+                brain_map = step(brain_map)
+        return brain_map
+
+
+_PUBLISHED = Pipeline(
+    "paper",
+    "as published",
+    (
+        Step("erosion", "3 in-plane erosions of the brain mask", erode, {"iterations": 3}),
+        Step("median", "5 x 5 x 5 median", median, {"edge": 5}, unit="voxels"),
+        Step("components", "components under 7 voxels removed", remove_small, {"voxels": 7}, "voxels", "prediction"),
+    ),
+)
+_LIGHT = Pipeline(
+    "light",
+    "light",
+    (
+        Step("median", "3 x 3 x 3 median within the brain", median, {"edge": 3, "within_region": True}, "voxels"),
+        Step("components", "components under 0.03 ml removed", remove_small, {"ml": 0.03}, "ml", "prediction"),
+    ),
+)
+_NONE = Pipeline("none", "none")
+
+
+def _check(pipeline: Pipeline) -> None:
+    """Refuse a plugin's pipeline whose steps cannot be told apart or are out of order.
+
+    Raises:
+        BadValue: it is such a one.
+    """
+    names, stages = [step.name for step in pipeline.steps], [step.stage for step in pipeline.steps]
+    if len(set(names)) < len(names):
+        raise BadValue(f"Post-processing '{pipeline.name}': got steps {', '.join(names)}, expected each name once.")
+    if stages != sorted(stages):
+        raise BadValue(
+            f"Post-processing '{pipeline.name}': got a step before the threshold after one behind it "
+            f"({', '.join(names)}), expected those of the stage 'map' first."
+        )
+
+
+PIPELINES = Registry(
+    "post-processing",
+    "uadbench.postprocessing",
+    Pipeline,
+    {pipeline.name: pipeline for pipeline in (_PUBLISHED, _LIGHT, _NONE)},
+    check=_check,
+)
+
+
+DEPLOYED = _LIGHT
+"""What one would deploy."""
+STANDARD = tuple(PIPELINES.built_in)
+"""After which a run is scored where none is named."""
+
+
+def pipeline_named(name: str) -> Pipeline:
+    """One of PIPELINES, or `NAME-no-STEP`, one of them without a step.
+
+    Raises:
+        UnknownName: there is none of that name.
+        BadValue: it is a plugin's and cannot be used.
+    """
+    whole, _, step = name.rpartition(LEFT_OUT)
+    if name not in PIPELINES and whole in PIPELINES and step in PIPELINES[whole].without_each_step():
+        return PIPELINES[whole].without(step)
+    return PIPELINES[name]

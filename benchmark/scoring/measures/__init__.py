@@ -1,1 +1,0 @@
-"""Numbers of one case's map: binary, FROC, reconstruction."""

@@ -1,1 +1,0 @@
-"""What is done to a map before a threshold."""

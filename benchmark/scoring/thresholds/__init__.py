@@ -1,1 +1,0 @@
-"""Thresholds and the voxels they are chosen from."""
