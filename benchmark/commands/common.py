@@ -129,8 +129,7 @@ def job_on(
 ) -> "Job":
     """A job on the device of this process; on the CPU if SLURM computes it elsewhere."""
     from benchmark.execution.job import Job
-    from benchmark.inference.predict import pick_device
-    from benchmark.inference.settings import Inference, can_compile
+    from benchmark.inference.settings import Inference, can_compile, pick_device
 
     device = pick_device("cpu" if how.executor == "slurm" else how.device)
     compiled = how.compiled and how.executor == "inline" and can_compile(device)

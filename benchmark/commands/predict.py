@@ -40,9 +40,9 @@ def predict(
     seed: Annotated[int, typer.Option(help="Of methods that draw random numbers.")] = 0,
 ) -> None:
     """Map anomalies in scans, and write the maps in each scan's own space. Research use only."""
-    from benchmark.inference.predict import load_detector, pick_device
+    from benchmark.inference.predict import load_detector
     from benchmark.inference.scan import Request, output_names, predict_scan
-    from benchmark.inference.settings import Inference
+    from benchmark.inference.settings import Inference, pick_device
     from benchmark.storage.fits import find_fit
     from datasets.errors import one_line
 

@@ -56,8 +56,9 @@ def speed(
     plugins: Plugins = None,
 ) -> None:
     """Measure seconds, throughput, memory and energy of mapping real scans, from disk to kept maps."""
-    from benchmark.inference.predict import pick_device
-    from benchmark.speed.sweep import Ask, survey
+    from benchmark.inference.settings import pick_device
+    from benchmark.speed.sweep import SweepRequest
+    from benchmark.speed.sweep import sweep as speeds
     from benchmark.speed.tables import as_json as for_machines
     from benchmark.speed.tables import as_text, write_csv
     from benchmark.storage.environment import environment
@@ -76,7 +77,7 @@ def speed(
     study, where = plan(request), pick_device(device)
     inferences = _inferences(where, precisions, slice_batch, sweep=batch_sweep, compiled=compiled)
     timings = []
-    for timing in survey(Ask(study, inferences, volumes, run)):
+    for timing in speeds(SweepRequest(study, inferences, volumes, run)):
         timings.append(timing)
         if csv is not None:
             write_csv(csv, timings, before)

@@ -11,8 +11,9 @@ from typing import Any
 from benchmark.execution.fit_methods import load_or_fit
 from benchmark.execution.job import Job, Task, TaskKind, finish, prepare, tasks_of
 from benchmark.execution.score_cells import record_failure, score_fit, score_missing_references
-from benchmark.inference.predict import Prediction, forget_peak, peak_bytes, predict_cell
-from benchmark.inference.prefetch import Behind
+from benchmark.inference.predict import Prediction, predict_cell
+from benchmark.inference.prefetch import WriteBehind
+from benchmark.inference.usage import peak_bytes, reset_peak
 from benchmark.methods.detector import Detector
 from benchmark.scoring.ranking_pass import rows_of_image
 from benchmark.storage.checksums import write_checksums
@@ -148,10 +149,10 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     files = job.study.mapped_cases(cell)
     volumes = job.inference.volumes or detector.volumes_at_once
     inference = replace(job.inference, precision=cell.precision, volumes=volumes)
-    forget_peak(inference.device)
+    reset_peak(inference.device)
     rows, seen, blank = list[Row](), list[Row](), blank_row(cell)
     predictions = predict_cell(detector, files, cell, inference)
-    with Behind() as writing:
+    with WriteBehind() as writing:
         for one, prediction in zip(files, predictions, strict=True):
             writing.do(partial(_write_volumes, job.run, cell, prediction))
             timed = replace(blank, split=one.split, case_id=one.case_id, subject_id=one.subject_id)

@@ -1,18 +1,17 @@
-"""Batches of cases to a device and volumes back from it, without waiting where the device is a GPU."""
+"""Copies between host and device: batches of cases to it and volumes back, asynchronously on a GPU."""
 
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.inference.timing import Stages
+from benchmark.inference.usage import StageTimer
 from datasets.case import Case
 
 
@@ -25,82 +24,39 @@ class Inputs:
     seeds: Tensor
 
 
-class Clock(Protocol):
-    """Times one computation; `seconds` waits until it has ended."""
-
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def seconds(self) -> float: ...
-
-
-class HostClock:
-    """Of a computation that has ended when its call returns."""
-
-    def start(self) -> None:
-        self.begin = time.perf_counter()
-
-    def stop(self) -> None:
-        self.end = time.perf_counter()
-
-    def seconds(self) -> float:
-        return self.end - self.begin
-
-
-class GpuClock:
-    """Of what is queued on the device's current stream between two events: the queueing itself is not in it."""
-
-    def __init__(self) -> None:
-        self.begin, self.end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-
-    def start(self) -> None:
-        self.begin.record()
-
-    def stop(self) -> None:
-        self.end.record()
-
-    def seconds(self) -> float:
-        self.end.synchronize()
-        return self.begin.elapsed_time(self.end) / 1000  # from ms
-
-
-def clock(device: str) -> Clock:
-    """One that suits the device."""
-    return GpuClock() if is_gpu(device) else HostClock()
-
-
-class OnItsWay:
-    """Volumes on their way back from the device."""
+class PendingVolumes:
+    """Volumes that are being copied back from the device."""
 
     def __init__(self, volumes: Tensor) -> None:
         """`(N, 1, X, Y, Z)`; on a GPU a stream of its own copies them, once they have been computed."""
         self.arrived: Any = None
         self.host = volumes
         if volumes.is_cuda:
-            stream = _copying(volumes.device)
+            stream = _copy_stream(volumes.device)
             stream.wait_stream(torch.cuda.current_stream(volumes.device))
             with torch.cuda.stream(stream):
                 self.host = torch.empty(volumes.shape, dtype=torch.float32, pin_memory=True)
                 self.host.copy_(volumes, non_blocking=True)
                 self.arrived = torch.cuda.Event()
                 self.arrived.record(stream)
-            volumes.record_stream(stream)  # its memory is not given to others before it is copied
+            volumes.record_stream(stream)  # its memory is not reused before it is copied
 
     def volumes(self) -> NDArray[np.float32]:
-        """`(N, X, Y, Z)` float32, once they are here."""
+        """`(N, X, Y, Z)` float32; waits until they have arrived."""
         if self.arrived is not None:
             self.arrived.synchronize()
         return self.host[:, 0].float().numpy()
 
 
-def to_device(cases: Sequence[Case], seeds: Sequence[int], device: str, stages: Stages) -> Inputs:
-    """What a detector is given of the cases; on a GPU through pinned memory and a stream of its own."""
-    with stages.timed("copy"):
+def to_device(cases: Sequence[Case], seeds: Sequence[int], device: str, timer: StageTimer) -> Inputs:
+    """The inputs of a detector; to a GPU they are copied through pinned memory on a stream of their own."""
+    with timer.timed("copy"):
         images = torch.from_numpy(np.stack([case.image for case in cases]))
         brains = torch.from_numpy(np.stack([case.brain_mask[None] for case in cases]))
         inputs = images, brains, torch.tensor(seeds)
         if not is_gpu(device):
             return Inputs(*inputs)
-        stream, computing = _copying(torch.device(device)), torch.cuda.current_stream(device)
+        stream, computing = _copy_stream(torch.device(device)), torch.cuda.current_stream(device)
         with torch.cuda.stream(stream):
             moved = [one.pin_memory().to(device, non_blocking=True) for one in inputs]
         computing.wait_stream(stream)
@@ -113,12 +69,12 @@ def is_gpu(device: str) -> bool:
     return torch.device(device).type == "cuda"
 
 
-def on(device: str) -> AbstractContextManager[object]:
-    """Events and streams are the device's meanwhile."""
+def device_context(device: str) -> AbstractContextManager[object]:
+    """Within the block, events and streams are the device's."""
     return torch.cuda.device(device) if is_gpu(device) else nullcontext()
 
 
 @lru_cache(maxsize=16)
-def _copying(device: torch.device) -> Any:
-    """The device's stream for copies, both ways."""
+def _copy_stream(device: torch.device) -> Any:
+    """The device's stream for copies in both directions."""
     return torch.cuda.Stream(device)

@@ -1,15 +1,12 @@
-"""predict: a fitted detector over a stream of cases."""
+"""predict: the maps of a fitted detector over a stream of cases."""
 
 import hashlib
 import logging
-import resource
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.inference.device_transfer import Clock, OnItsWay, clock, is_gpu, on, to_device
+from benchmark.inference.device_transfer import PendingVolumes, device_context, is_gpu, to_device
 from benchmark.inference.lesion_frequency import LesionFrequency
-from benchmark.inference.prefetch import ahead
-from benchmark.inference.settings import Inference, prepare
-from benchmark.inference.timing import Stages
+from benchmark.inference.prefetch import read_ahead
+from benchmark.inference.settings import DTYPES, Inference, prepare
+from benchmark.inference.usage import Clock, StageTimer, clock
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.hyperparameters import build
@@ -33,14 +30,13 @@ from datasets.errors import BadValue
 from datasets.grid import Cases
 
 log = logging.getLogger(__name__)
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 GPU_READERS = 4  # threads; on a CPU the detector wants the cores
 Volume = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a detector says of one case.
+    """The map of one case, and its reconstruction where the method makes one.
 
     Attributes:
         anomaly_map: `(X, Y, Z)` float32, nonnegative, 0 outside the brain.
@@ -52,22 +48,6 @@ class Prediction:
     anomaly_map: NDArray[np.float32]
     reconstruction: NDArray[np.float32] | None
     seconds: float
-
-
-def pick_device(asked: str) -> str:
-    """`auto` is the GPU where there is one.
-
-    Raises:
-        BadValue: there is no such device here.
-    """
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=asked).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadValue(f"--device: got '{asked}' ({reason}), expected auto, cpu, cuda or cuda:N.") from error
-    return asked
 
 
 def load_detector(folder: FitFolder, device: str) -> Detector:
@@ -88,37 +68,37 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
 
 
 def predict(
-    detector: Detector, cases: Sequence[Case], inference: Inference, *, seed: int, stages: Stages | None = None
+    detector: Detector, cases: Sequence[Case], inference: Inference, *, seed: int, timer: StageTimer | None = None
 ) -> Iterator[Prediction]:
     """Map `cases` in their order, reading ahead while the detector computes; memory stays constant.
 
     Each case's randomness derives from `seed` and its case_id alone. Where the device runs out of memory
-    the batch is halved, which is logged. On a GPU the next batch is computed while the one before is
-    copied back and handed on.
+    the batch is halved, with a warning. On a GPU the next batch is computed while the previous one is
+    copied back and yielded.
 
     Args:
-        stages: where the seconds of each stage are added up, if anywhere.
+        timer: adds up the seconds of each stage.
     """
-    stages, volumes = stages or Stages(), inference.volumes or detector.volumes_at_once
+    timer, volumes = timer or StageTimer(), inference.volumes or detector.volumes_at_once
     inference = replace(inference, volumes=volumes)
     prepare(detector, inference)
-    waiting: deque[_Computed] = deque()
+    pending: deque[_PendingBatch] = deque()
     readers = GPU_READERS if is_gpu(inference.device) else 1
-    for batch in _batches(ahead(_Timed(cases, stages), volumes, workers=readers), volumes):
+    for batch in _batches(read_ahead(_TimedCases(cases, timer), volumes, workers=readers), volumes):
         while batch:
             now = batch[: inference.volumes]
             try:
-                waiting.append(_computed(detector, now, inference, seed, stages))
+                pending.append(_launch(detector, now, inference, seed, timer))
             except torch.OutOfMemoryError:
-                if not waiting:  # nothing else holds memory that could be given back
+                if not pending:  # nothing else holds memory that could be freed
                     inference = _halved(inference)
-                    stages.halvings += 1
-                yield from _handed_on(waiting, stages, left=0)
+                    timer.halvings += 1
+                yield from _finish(pending, timer, left=0)
                 torch.cuda.empty_cache()
                 continue
-            yield from _handed_on(waiting, stages, left=int(is_gpu(inference.device)))
+            yield from _finish(pending, timer, left=int(is_gpu(inference.device)))
             batch = batch[len(now) :]
-    yield from _handed_on(waiting, stages, left=0)
+    yield from _finish(pending, timer, left=0)
 
 
 def predict_cell(
@@ -140,77 +120,63 @@ def case_seed(seed: int, case_id: str) -> int:
     return int.from_bytes(mixed[:8], "big") >> 1
 
 
-def forget_peak(device: str) -> None:
-    """Let `peak_bytes` count from now on; where the system has no way to, it counts from the process's start."""
-    if torch.device(device).type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak resident set size
-
-
-def peak_bytes(device: str) -> int:
-    """The most memory held since `forget_peak`: allocated on the GPU, else resident in this process."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 @dataclass(frozen=True)
-class _Computed:
-    """A batch whose computation is queued, or done."""
+class _PendingBatch:
+    """A batch whose computation is queued or complete."""
 
     cases: Sequence[Case]
-    maps: OnItsWay
-    reconstructions: OnItsWay | None
+    maps: PendingVolumes
+    reconstructions: PendingVolumes | None
     clock: Clock
 
 
-class _Timed(Sequence[Case]):
-    """Cases whose reading is timed."""
+class _TimedCases(Sequence[Case]):
+    """Cases, with the time that reading them takes."""
 
-    def __init__(self, cases: Sequence[Case], stages: Stages) -> None:
-        self.cases, self.stages = cases, stages
+    def __init__(self, cases: Sequence[Case], timer: StageTimer) -> None:
+        self.cases, self.timer = cases, timer
 
     def __len__(self) -> int:
         return len(self.cases)
 
     def __getitem__(self, index: Any) -> Any:
-        with self.stages.timed("read"):
+        with self.timer.timed("read"):
             return self.cases[index]
 
 
-def _computed(detector: Detector, cases: Sequence[Case], inference: Inference, seed: int, stages: Stages) -> _Computed:
+def _launch(
+    detector: Detector, cases: Sequence[Case], inference: Inference, seed: int, timer: StageTimer
+) -> _PendingBatch:
     detector.slice_batch = inference.slice_batch
-    with on(inference.device):
+    with device_context(inference.device):
         seeds = [case_seed(seed, case.case_id) for case in cases]
-        inputs, timer = to_device(cases, seeds, inference.device, stages), clock(inference.device)
-        timer.start()
+        inputs, watch = to_device(cases, seeds, inference.device, timer), clock(inference.device)
+        watch.start()
         with torch.inference_mode(), exact_float32(), _autocast(inference):
             maps, reconstructions = detector.map_and_reconstruction(
                 inputs.images, inputs.brain_masks, seeds=inputs.seeds
             )
-        timer.stop()
+        watch.stop()
         _check_shape("Anomaly map", maps, inputs.images, cases)
         if reconstructions is not None:
             _check_shape("Reconstruction", reconstructions, inputs.images, cases)
-        returned = None if reconstructions is None else OnItsWay(reconstructions)
-        return _Computed(cases, OnItsWay(maps), returned, timer)
+        returned = None if reconstructions is None else PendingVolumes(reconstructions)
+        return _PendingBatch(cases, PendingVolumes(maps), returned, watch)
 
 
-def _handed_on(waiting: deque[_Computed], stages: Stages, *, left: int) -> Iterator[Prediction]:
-    """What has been computed, the first first, until only `left` batches wait."""
-    while len(waiting) > left:
-        yield from _predictions(waiting.popleft(), stages)
+def _finish(pending: deque[_PendingBatch], timer: StageTimer, *, left: int) -> Iterator[Prediction]:
+    """Predictions of the pending batches in their order, until only `left` batches are pending."""
+    while len(pending) > left:
+        yield from _collect(pending.popleft(), timer)
 
 
-def _predictions(done: _Computed, stages: Stages) -> list[Prediction]:
+def _collect(done: _PendingBatch, timer: StageTimer) -> list[Prediction]:
     seconds = done.clock.seconds()
-    stages.add("compute", seconds)
-    with stages.timed("copy"):
+    timer.add("compute", seconds)
+    with timer.timed("copy"):
         maps = done.maps.volumes()
         reconstructions = None if done.reconstructions is None else done.reconstructions.volumes()
-    with stages.timed("post"):
+    with timer.timed("post"):
         return [
             _prediction(
                 case, maps[index], None if reconstructions is None else reconstructions[index], seconds / len(maps)
@@ -223,7 +189,7 @@ def _prediction(case: Case, volume: Volume, reconstruction: Volume | None, secon
     _check_values("Anomaly map", volume, case, lowest=0)
     if reconstruction is not None:
         _check_values("Reconstruction", reconstruction, case, lowest=-np.inf)
-        reconstruction = reconstruction.copy()  # of its own: a batch is given back as soon as its cases are
+        reconstruction = reconstruction.copy()  # a copy, so that the batch can be freed
     return Prediction(case, np.where(case.brain_mask, volume, np.float32(0)), reconstruction, seconds)
 
 
@@ -245,7 +211,7 @@ def _autocast(inference: Inference) -> AbstractContextManager[object]:
 
 
 def _halved(inference: Inference) -> Inference:
-    """Fewer volumes first: that changes no slice batch and so not one bit of a map."""
+    """Halve the volumes first: that leaves the slice batch and so every bit of a map."""
     volumes = inference.volumes or 1
     if volumes > 1:
         smaller = replace(inference, volumes=volumes // 2)
@@ -253,7 +219,7 @@ def _halved(inference: Inference) -> Inference:
         smaller = replace(inference, slice_batch=inference.slice_batch // 2)
     else:
         raise MemoryError(f"{inference.device} runs out of memory with one slice of one volume at a time.")
-    log.warning("Out of memory: going on with %d volumes, %d slices at once.", smaller.volumes, smaller.slice_batch)
+    log.warning("Out of memory: continuing with %d volumes, %d slices at once.", smaller.volumes, smaller.slice_batch)
     return smaller
 
 

@@ -9,10 +9,10 @@ from typing import Self, TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(items: Sequence[Item], depth: int, *, workers: int = 1) -> Iterator[Item]:
-    """The items in order, up to `depth` of them being fetched by threads meanwhile.
+def read_ahead(items: Sequence[Item], depth: int, *, workers: int = 1) -> Iterator[Item]:
+    """The items in order, while threads fetch up to `depth` of the next ones.
 
-    What fetching an item raises is raised where that item's turn is.
+    What fetching an item raises is raised in that item's place.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="ahead") as pool:
         waiting: deque[Future[Item]] = deque()
@@ -28,10 +28,10 @@ def ahead(items: Sequence[Item], depth: int, *, workers: int = 1) -> Iterator[It
                 future.cancel()
 
 
-class Behind:
-    """Threads that do what may be done later; at most `depth` things wait, then the caller does.
+class WriteBehind:
+    """Runs work later in threads; at most `depth` pieces wait, then the caller does.
 
-    What one of them raises is raised by the next call, or at the end; nothing is done after it.
+    What one of them raises is raised by the next call, or at the end; nothing is run after it.
     """
 
     def __init__(self, *, workers: int = 2, depth: int = 16) -> None:
@@ -40,7 +40,7 @@ class Behind:
         self._depth = depth
 
     def do(self, work: Callable[[], object]) -> None:
-        """Have it done soon; raises what an earlier one raised."""
+        """Queue a piece of work; raises what an earlier one raised."""
         while self._waiting and (self._waiting[0].done() or len(self._waiting) >= self._depth):
             self._waiting.popleft().result()
         self._waiting.append(self._pool.submit(work))
@@ -51,7 +51,7 @@ class Behind:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Wait for all; where the caller failed already, its own error is the one raised."""
+        """Wait for all; an error of the caller takes precedence over one of the work."""
         try:
             if error is None:
                 while self._waiting:

@@ -1,4 +1,4 @@
-"""What is done to a detector's networks before they map: layout, and compiling where that is asked for."""
+"""How maps are computed: device, precision, batches, and the preparation of a detector's networks for them."""
 
 import logging
 from dataclasses import dataclass
@@ -9,12 +9,50 @@ import torch
 
 from benchmark.methods.detector import Detector
 from benchmark.study.cells import Precision
+from datasets.errors import BadValue
 
 log = logging.getLogger(__name__)
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def prepare(detector: Detector, inference: "Inference") -> None:
-    """Evaluation mode; on a GPU under autocast channels last, which tensor cores want; compiled where asked for."""
+@dataclass(frozen=True)
+class Inference:
+    """Settings of inference; only `precision` changes maps by more than rounding.
+
+    Attributes:
+        slice_batch: slices that a slice-wise method processes at once.
+        volumes: cases handed to the detector at once; None for as many as the detector asks for.
+        compiled: whether networks are compiled.
+    """
+
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    slice_batch: int = 32
+    volumes: int | None = None
+    compiled: bool = False
+
+
+def pick_device(name: str) -> str:
+    """The device of `--device`; `auto` is the GPU where there is one.
+
+    Raises:
+        BadValue: there is no such device here.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadValue(f"--device: got '{name}' ({reason}), expected auto, cpu, cuda or cuda:N.") from error
+    return name
+
+
+def prepare(detector: Detector, inference: Inference) -> None:
+    """Put a detector into evaluation mode, and compile its networks where that is set.
+
+    On a GPU under autocast they are in channels-last layout, which tensor cores need.
+    """
     detector.eval()
     if torch.device(inference.device).type == "cuda" and inference.precision != "fp32":
         detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -25,9 +63,9 @@ def prepare(detector: Detector, inference: "Inference") -> None:
 
 @lru_cache(maxsize=4)
 def can_compile(device: str) -> bool:
-    """Whether torch can compile for the device here, tried on two operations; where it cannot, a line says why.
+    """Whether torch can compile for the device here, tried on two operations; logs a warning where it cannot.
 
-    On a CPU it takes a C++ compiler, on a GPU Triton and a C compiler.
+    A CPU needs a C++ compiler, a GPU Triton and a C compiler.
     """
     try:
         torch.compile(_tiny)(torch.ones(8, device=device))
@@ -40,20 +78,3 @@ def can_compile(device: str) -> bool:
 
 def _tiny(x: Any) -> Any:
     return x.sin() + 1
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How maps are computed; only `precision` changes them by more than rounding.
-
-    Attributes:
-        slice_batch: slices that a slice-wise method processes at once.
-        volumes: cases handed to the detector at once; None for as many as the detector asks for.
-        compiled: whether networks are compiled, see `benchmark.inference.settings`.
-    """
-
-    device: str = "cpu"
-    precision: Precision = "fp32"
-    slice_batch: int = 32
-    volumes: int | None = None
-    compiled: bool = False

@@ -1,6 +1,5 @@
-"""EnergyMeter: joules that a GPU takes meanwhile, or that they cannot be measured."""
+"""Energy of a computation on a GPU, from the driver's counters (NVML); never 0 where it cannot be measured."""
 
-import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -9,120 +8,112 @@ from math import nan
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+import pynvml
+import torch
+
 Source = Literal["counter", "power", "not measurable"]
-INTERVAL = 0.02  # s between two looks at the power; drivers renew it every 20 to 100 ms
+INTERVAL = 0.02  # s between two readings of the power; drivers renew it every 20 to 100 ms
 
 
 class Counters(Protocol):
-    """Of a GPU; None for what it does not tell."""
+    """What a GPU tells about its energy; None for what it does not tell."""
 
     def energy(self) -> float | None: ...
     def power(self) -> float | None: ...
 
 
 class EnergyMeter:
-    """Within, the energy is measured: by the driver's counter, else by integrating its power.
+    """Measures energy within its block: by the driver's counter, else by integrating the power.
 
     Attributes:
-        joules: NaN where neither is told: never 0.
-        source: where they come from.
+        joules: NaN where neither is known.
+        source: where the joules come from.
     """
+
+    source: Source
 
     def __init__(self, counters: Counters | None, *, now: Callable[[], float] = time.perf_counter) -> None:
         self.joules, self.source = nan, "not measurable"
         self._counters, self._now = counters, now
-        self._looks: list[tuple[float, float]] = []  # seconds, watts
+        self._readings: list[tuple[float, float]] = []  # seconds, watts
         self._ended = threading.Event()
-        self._looking: threading.Thread | None = None
-
-    source: Source
+        self._reader: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._before = self._counters.energy() if self._counters else None
-        if self._counters is not None and self._before is None and self._look():
-            self._looking = threading.Thread(target=self._look_on, daemon=True)
-            self._looking.start()
+        if self._counters is not None and self._before is None and self._read_power():
+            self._reader = threading.Thread(target=self._read_repeatedly, daemon=True)
+            self._reader.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._looking is not None:
+        if self._reader is not None:
             self._ended.set()
-            self._looking.join()
-            self._look()
-            self.joules, self.source = integral(self._looks), "power"
+            self._reader.join()
+            self._read_power()
+            self.joules, self.source = integral(self._readings), "power"
         after = self._counters.energy() if self._counters and self._before is not None else None
         if after is not None and self._before is not None and after > self._before:
             self.joules, self.source = after - self._before, "counter"
 
-    def _look_on(self) -> None:
+    def _read_repeatedly(self) -> None:
         while not self._ended.wait(INTERVAL):
-            self._look()
+            self._read_power()
 
-    def _look(self) -> bool:
+    def _read_power(self) -> bool:
         watts = self._counters.power() if self._counters else None
         if watts is not None:
-            self._looks.append((self._now(), watts))
+            self._readings.append((self._now(), watts))
         return watts is not None
 
 
-def integral(looks: list[tuple[float, float]]) -> float:
-    """Joules under `(seconds, watts)` by the trapezoid rule; NaN for fewer than two looks."""
-    if len(looks) < 2:
+def integral(readings: list[tuple[float, float]]) -> float:
+    """Joules under `(seconds, watts)` by the trapezoid rule; NaN for fewer than two readings."""
+    if len(readings) < 2:
         return nan
-    pairs = pairwise(looks)
+    pairs = pairwise(readings)
     return sum((later - sooner) * (first + second) / 2 for (sooner, first), (later, second) in pairs)
 
 
-LIBRARY = "libnvidia-ml.so.1"
-OK = 0
-SM_CLOCK, MEMORY_CLOCK = 1, 2  # nvmlClockType_t
+class GpuCounters:
+    """One GPU's counters; each is None where the driver or the card does not support it."""
 
-
-class Nvml:
-    """One GPU's counters; each is None where the driver or the card does not tell it."""
-
-    def __init__(self, library: Any, uuid: str) -> None:
-        """`uuid` as NVML writes it, `GPU-...`."""
-        self._library, self._handle = library, ctypes.c_void_p()
-        found = library.nvmlDeviceGetHandleByUUID(uuid.encode(), ctypes.byref(self._handle))
-        self.usable = found == OK
+    def __init__(self, handle: Any) -> None:
+        """`handle` of NVML."""
+        self._handle = handle
 
     def energy(self) -> float | None:
         """Joules since the driver was loaded."""
-        millijoules = self._asked("nvmlDeviceGetTotalEnergyConsumption", ctypes.c_ulonglong())
+        millijoules = self._read(pynvml.nvmlDeviceGetTotalEnergyConsumption)
         return None if millijoules is None else millijoules / 1000
 
     def power(self) -> float | None:
         """Watts now."""
-        milliwatts = self._asked("nvmlDeviceGetPowerUsage", ctypes.c_uint())
+        milliwatts = self._read(pynvml.nvmlDeviceGetPowerUsage)
         return None if milliwatts is None else milliwatts / 1000
 
     def clocks(self) -> dict[str, float]:
-        """MHz now, of what is told."""
-        asked = {"sm": SM_CLOCK, "memory": MEMORY_CLOCK}
-        told = {name: self._asked("nvmlDeviceGetClockInfo", ctypes.c_uint(), kind) for name, kind in asked.items()}
-        return {name: clock for name, clock in told.items() if clock is not None}
+        """MHz now, of the clocks that are known."""
+        kinds = {"sm": pynvml.NVML_CLOCK_SM, "memory": pynvml.NVML_CLOCK_MEM}
+        found = {name: self._read(pynvml.nvmlDeviceGetClockInfo, kind) for name, kind in kinds.items()}
+        return {name: clock for name, clock in found.items() if clock is not None}
 
-    def _asked(self, function: str, number: Any, *arguments: int) -> float | None:
-        call = getattr(self._library, function, None)
-        if not self.usable or call is None or call(self._handle, *arguments, ctypes.byref(number)) != OK:
+    def _read(self, function: Callable[..., Any], *arguments: int) -> float | None:
+        try:
+            return float(function(self._handle, *arguments))
+        except pynvml.NVMLError:  # not supported by this card, or not known to this driver
             return None
-        return float(number.value)
 
 
-def nvml_of(device: str) -> Nvml | None:
-    """The counters of a CUDA device; None for a CPU, or where there is no driver."""
-    import torch
-
+def gpu_counters(device: str) -> GpuCounters | None:
+    """The counters of a CUDA device; None for a CPU, or where there is no NVIDIA driver."""
     if torch.device(device).type != "cuda":
         return None
     try:
-        library = ctypes.CDLL(LIBRARY)
-    except OSError:
+        pynvml.nvmlInit()
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        return GpuCounters(pynvml.nvmlDeviceGetHandleByUUID(uuid))
+    except pynvml.NVMLError:
         return None
-    if library.nvmlInit_v2() != OK:
-        return None
-    nvml = Nvml(library, f"GPU-{torch.cuda.get_device_properties(device).uuid}")
-    return nvml if nvml.usable else None

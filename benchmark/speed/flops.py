@@ -1,4 +1,4 @@
-"""What a map takes in floating-point operations, and how many a second the device can do at best."""
+"""Floating-point operations of a map, and the peak rate of the device."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.inference.predict import DTYPES
+from benchmark.inference.settings import DTYPES
 from benchmark.methods.detector import Detector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.study.cells import Precision
@@ -22,7 +22,7 @@ ROUNDS = 3
 
 
 def counted(compute: Callable[[], object]) -> int:
-    """Operations of matrix products, convolutions and attention, two a multiply-add; nothing else is counted."""
+    """Operations of matrix products, convolutions and attention, two for a multiply-add; nothing else is counted."""
     with FlopCounterMode(display=False) as counter:
         compute()
     return int(counter.get_total_flops())
@@ -40,9 +40,9 @@ class Flops:
 
 
 def flops_of(detector: Detector, case: Case) -> Flops:
-    """Counted on one and on two slices of brain, computed directly and without any padding.
+    """Counted on one and on two slices of brain, without padding.
 
-    Where the second slice makes no difference, as for a method that works on volumes, all of the case's are.
+    Where the second slice makes no difference, as for a method that works on volumes, counted on all slices.
     """
     with_brain = np.flatnonzero(case.brain_mask.any(axis=(0, 1)))
     before, detector.slice_batch = detector.slice_batch, 1
@@ -56,7 +56,7 @@ def flops_of(detector: Detector, case: Case) -> Flops:
 
 
 def matrix_rate(device: str, precision: Precision) -> float:
-    """Operations a second of the product of two square matrices, the best of a second's tries."""
+    """Operations a second of the product of two square matrices, the best over a second of repetitions."""
     kind = torch.device(device).type
     side = SIDES.get(kind, SIDES["cpu"])
     left, right = (torch.rand(side, side, device=device, dtype=DTYPES[precision]) for _ in range(2))
@@ -69,7 +69,7 @@ def matrix_rate(device: str, precision: Precision) -> float:
 
 
 def _flops(detector: Detector, case: Case, slices: NDArray[np.intp]) -> int:
-    """Of the case with brain in these slices alone."""
+    """Operations for the case with brain in these slices alone."""
     brain = np.zeros_like(case.brain_mask)
     brain[:, :, slices] = case.brain_mask[:, :, slices]
     arrays = case.image[None], brain[None, None], np.zeros(1, np.int64)

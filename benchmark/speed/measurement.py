@@ -1,4 +1,4 @@
-"""measure: one detector's maps of real scans, from disk to kept maps, under one way of computing them."""
+"""measure: seconds, memory, energy and operations of one detector mapping real scans, from disk to written maps."""
 
 import time
 from collections import deque
@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark.inference.predict import Prediction, forget_peak, peak_bytes, predict
-from benchmark.inference.prefetch import Behind
+from benchmark.inference.predict import Prediction, predict
+from benchmark.inference.prefetch import WriteBehind
 from benchmark.inference.settings import Inference
-from benchmark.inference.timing import STAGES, Stage, Stages
+from benchmark.inference.usage import STAGES, Stage, StageTimer, peak_bytes, reset_peak
 from benchmark.methods.detector import Detector
-from benchmark.speed.energy import EnergyMeter, Source, nvml_of
+from benchmark.speed.energy import EnergyMeter, Source, gpu_counters
 from benchmark.speed.flops import flops_of
 from benchmark.storage.maps import write_volume
 from datasets.case import Case
@@ -27,11 +27,11 @@ Volume = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Of `len(case_seconds)` volumes mapped after others had warmed the device up.
+class Measurement:
+    """Of `len(case_seconds)` volumes, mapped after a warm-up.
 
     Attributes:
-        inference: how; its slice batch may have been halved since.
+        inference: its settings; the slice batch may have been halved since.
         case_seconds: each volume's share of the computation by case_id, s.
         wall_seconds: from the first volume's reading to the last map's writing.
         stage_seconds: of each stage, summed over threads.
@@ -41,8 +41,8 @@ class Measured:
         host_peak: bytes resident in this process.
         joules, energy_source: of the GPU; NaN where they are not measurable.
         clocks: MHz right after.
-        halvings: of the batch, for want of memory.
-        maps: by case_id, where they were asked for.
+        halvings: of the batch, for lack of memory.
+        maps: by case_id; empty unless kept.
     """
 
     inference: Inference
@@ -62,7 +62,7 @@ class Measured:
     maps: dict[str, Volume] = field(default_factory=dict, repr=False)
 
     def numbers(self, matrix_rate: float = nan) -> dict[str, float]:
-        """Every number by its name in `NUMBERS`; NaN where it is not measurable."""
+        """Every number by its name in `QUANTITIES`; NaN where it is not measurable."""
         volumes, compute = len(self.case_seconds), self.stage_seconds["compute"]
         p50, p95 = np.percentile(list(self.case_seconds.values()), (50, 95))
         return {
@@ -86,19 +86,19 @@ class Measured:
 
 def measure(
     detector: Detector, cases: Sequence[Case], inference: Inference, *, seed: int = 0, keep_maps: bool = False
-) -> Measured:
-    """Map one case to warm up, which compiles what is to be compiled, then all of them against the clock."""
+) -> Measurement:
+    """Map one case as a warm-up, which also compiles the networks, then time all of them."""
     flops = flops_of(detector, cases[0])
-    warming, stages = Stages(), Stages()
-    deque(predict(detector, cases[:1], inference, seed=seed, stages=warming), maxlen=0)
-    counters = nvml_of(inference.device)
-    forget_peak(inference.device)
+    warming, stages = StageTimer(), StageTimer()
+    deque(predict(detector, cases[:1], inference, seed=seed, timer=warming), maxlen=0)
+    counters = gpu_counters(inference.device)
+    reset_peak(inference.device)
     with TemporaryDirectory(prefix="uadbench-speed-") as folder:
         begin = time.perf_counter()
         with EnergyMeter(counters) as meter:
-            mapped = _kept(predict(detector, cases, inference, seed=seed, stages=stages), Path(folder), stages)
+            mapped = _map_and_write(predict(detector, cases, inference, seed=seed, timer=stages), Path(folder), stages)
         wall = time.perf_counter() - begin
-    return Measured(
+    return Measurement(
         inference=inference,
         parameters=sum(parameter.numel() for parameter in detector.parameters()),
         case_seconds={one.case_id: one.seconds for one in mapped},
@@ -116,8 +116,8 @@ def measure(
 
 
 @dataclass(frozen=True)
-class _Mapped:
-    """What is left of a prediction."""
+class _MapRecord:
+    """What is kept of a prediction."""
 
     case_id: str
     seconds: float
@@ -125,18 +125,18 @@ class _Mapped:
     anomaly_map: Volume
 
 
-def _kept(predictions: Iterable[Prediction], folder: Path, stages: Stages) -> list[_Mapped]:
-    """Write maps and reconstructions behind the computation, as a run does."""
+def _map_and_write(predictions: Iterable[Prediction], folder: Path, stages: StageTimer) -> list[_MapRecord]:
+    """Write maps and reconstructions in the background, as a run does."""
     mapped = []
-    with Behind() as writing:
+    with WriteBehind() as writing:
         for one in predictions:
             writing.do(partial(_write, one, folder, stages))
             slices = int(one.case.brain_mask.any(axis=(0, 1)).sum())
-            mapped.append(_Mapped(one.case.case_id, one.seconds, slices, one.anomaly_map))
+            mapped.append(_MapRecord(one.case.case_id, one.seconds, slices, one.anomaly_map))
     return mapped
 
 
-def _write(one: Prediction, folder: Path, stages: Stages) -> None:
+def _write(one: Prediction, folder: Path, stages: StageTimer) -> None:
     with stages.timed("write"):
         write_volume(folder / f"{one.case.case_id}-map.nii.gz", one.anomaly_map, one.case.affine)
         if one.reconstruction is not None:
@@ -144,7 +144,7 @@ def _write(one: Prediction, folder: Path, stages: Stages) -> None:
 
 
 def _memory(device: str) -> dict[str, float]:
-    """Most bytes since `forget_peak`."""
+    """Most bytes since `reset_peak`."""
     gpu = torch.device(device).type == "cuda"
     return {
         "peak_allocated": float(torch.cuda.max_memory_allocated(device)) if gpu else nan,

@@ -1,4 +1,4 @@
-"""survey: every method under every precision and slice batch that was asked for, one Timing each."""
+"""sweep: the speed of every method under every precision and slice batch, and what a precision changes."""
 
 import gc
 import logging
@@ -22,7 +22,7 @@ from benchmark.metrics.ranking import best_dice
 from benchmark.postprocessing.pipelines import DEPLOYED
 from benchmark.postprocessing.steps import BrainMap
 from benchmark.speed.flops import matrix_rate
-from benchmark.speed.measurement import Measured, measure
+from benchmark.speed.measurement import Measurement, measure
 from benchmark.storage.fits import find_fit
 from benchmark.study.cells import Cell, Precision
 from benchmark.study.study import Study
@@ -33,16 +33,17 @@ from datasets.grid import Cases
 log = logging.getLogger(__name__)
 
 TRAINING_CASES = 4  # that a method without training is fitted on
+Maps = Mapping[str, NDArray[np.float32]]  # by case_id, (X, Y, Z) each
 
 
 @dataclass(frozen=True)
-class Ask:
+class SweepRequest:
     """What is to be measured.
 
     Attributes:
-        inferences: ways of computing, in their order; the first in fp32 is what other precisions are compared with.
+        inferences: settings, in their order; others are compared with the first in fp32.
         volumes: of each cohort, at most.
-        run: whose finished fits give the weights; None for weights as they are drawn.
+        run: whose finished fits give the weights; None for initial weights.
     """
 
     study: Study
@@ -53,92 +54,32 @@ class Ask:
 
 @dataclass(frozen=True)
 class Timing:
-    """One method's numbers under one way of computing.
+    """One method's numbers under one setting of inference.
 
     Attributes:
-        weights: where they are from: `drawn`, `fitted here`, or the name of a run's fit.
-        numbers: by their names in `NUMBERS`.
+        weights: their origin: `drawn`, `fitted here`, or the name of a run's fit.
+        numbers: by their names in `QUANTITIES`.
     """
 
     cell: Cell
-    measured: Measured
+    measured: Measurement
     weights: str
     numbers: dict[str, float]
 
 
-def survey(ask: Ask) -> Iterator[Timing]:
-    """Measure; each number stands for itself, so that an interrupted survey has lost nothing.
+def sweep(request: SweepRequest) -> Iterator[Timing]:
+    """One timing after the other; an interrupted sweep keeps those before.
 
     Raises:
         UserError: a run's fit cannot be used.
     """
     rates = {
-        precision: matrix_rate(ask.inferences[0].device, precision)
-        for precision in dict.fromkeys(one.precision for one in ask.inferences)
+        precision: matrix_rate(request.inferences[0].device, precision)
+        for precision in dict.fromkeys(one.precision for one in request.inferences)
     }
-    for cell in _wanted(ask.study):
-        files = ask.study.mapped_cases(cell)[: ask.volumes]
-        yield from _of_cell(ask, cell, files, rates)
-
-
-def _of_cell(ask: Ask, cell: Cell, files: Sequence[CaseFiles], rates: dict[Precision, float]) -> Iterator[Timing]:
-    reference: Measured | None = None
-    for inference in ask.inferences:
-        detector, weights = detector_of(ask, cell, inference.device)
-        log.info("%s, %s, %d slices at once", cell.fit.method, inference.precision, inference.slice_batch)
-        cases = Cases(files, cell.fit.grid)
-        told = weights != "drawn" and len(ask.inferences) > 1
-        measured = measure(detector, cases, inference, seed=cell.sampling_seed, keep_maps=told)
-        if reference is None and inference.precision == "fp32":
-            reference = measured
-        numbers = measured.numbers(rates[inference.precision])
-        if told and reference is not None and measured is not reference:
-            numbers |= _effect(measured, reference, cases)
-        yield Timing(replace(cell, precision=inference.precision), measured, weights, numbers)
-        del detector
-        gc.collect()
-
-
-def _effect(measured: Measured, reference: Measured, cases: Sequence[Case]) -> dict[str, float]:
-    """Of a precision, or of another slice batch; weights that were only drawn would say nothing."""
-    own, others = measured.maps, reference.maps
-    return {
-        "map_difference": map_difference(own, others),
-        "dice_difference": dice_difference(own, others, list(cases)),
-    }
-
-
-def detector_of(ask: Ask, cell: Cell, device: str) -> tuple[Detector, str]:
-    """A detector, and where its weights are from.
-
-    Its time depends on no weight, so that what a training would find is not needed; a method without training is
-    fitted on a few cases, which costs nothing.
-    """
-    if ask.run is not None:
-        kept = find_fit(cell.fit.method, ask.run)
-        if kept.fit.grid != cell.fit.grid:
-            raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, expected {cell.fit.grid}; see --preset.")
-        return load_detector(kept, device), kept.path.name
-    torch.manual_seed(cell.fit.seed)
-    detector = build(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
-    drawn = any(True for _ in detector.parameters())
-    if not drawn:
-        train = Cases(ask.study.training_cases(cell.fit, "train")[:TRAINING_CASES], cell.fit.grid)
-        with TemporaryDirectory(prefix="uadbench-speed-") as folder:
-            detector.fit(train, train, seed=cell.fit.seed, workdir=Path(folder))
-    if isinstance(detector, LabelledDetector):
-        detector.see_locations(torch.zeros(1, *cell.fit.grid.shape, device=device))
-    return detector, "drawn" if drawn else "fitted here"
-
-
-def _wanted(study: Study) -> list[Cell]:
-    """Of each fit the cells of the cohorts that were asked for: those with lesions, or all where none has any."""
-    with_lesions = {reference.cohort for reference in study.references}
-    return [cell for cell in study.cells if cell.cohort in with_lesions] or list(study.cells)
-
-
-Volume = NDArray[np.float32]
-Maps = Mapping[str, Volume]
+    for cell in _cells(request.study):
+        files = request.study.mapped_cases(cell)[: request.volumes]
+        yield from _timings(request, cell, files, rates)
 
 
 def map_difference(maps: Maps, reference: Maps) -> float:
@@ -149,7 +90,7 @@ def map_difference(maps: Maps, reference: Maps) -> float:
 def dice_difference(maps: Maps, reference: Maps, cases: Sequence[Case]) -> float:
     """Mean Dice after the pipeline DEPLOYED, minus that of the reference; NaN where no case has a lesion.
 
-    Both are cut at one threshold, the best of the reference: a precision that needs another is worse in use.
+    Both are binarised at one threshold, the best of the reference: a precision that needs another one is worse in use.
     """
     scored = [case for case in cases if case.lesion_mask is not None and case.lesion_mask.any()]
     if not scored:
@@ -162,6 +103,63 @@ def dice_difference(maps: Maps, reference: Maps, cases: Sequence[Case]) -> float
     lesions = np.concatenate([_lesion(case)[case.brain_mask] for case in scored])
     _, threshold = best_dice(scores, lesions)
     return _mean_dice(own, scored, threshold) - _mean_dice(others, scored, threshold)
+
+
+def _timings(
+    request: SweepRequest, cell: Cell, files: Sequence[CaseFiles], rates: dict[Precision, float]
+) -> Iterator[Timing]:
+    reference: Measurement | None = None
+    for inference in request.inferences:
+        detector, weights = _detector(request, cell, inference.device)
+        log.info("%s, %s, %d slices at once", cell.fit.method, inference.precision, inference.slice_batch)
+        cases = Cases(files, cell.fit.grid)
+        compared = weights != "drawn" and len(request.inferences) > 1
+        measured = measure(detector, cases, inference, seed=cell.sampling_seed, keep_maps=compared)
+        if reference is None and inference.precision == "fp32":
+            reference = measured
+        numbers = measured.numbers(rates[inference.precision])
+        if compared and reference is not None and measured is not reference:
+            numbers |= _differences(measured, reference, cases)
+        yield Timing(replace(cell, precision=inference.precision), measured, weights, numbers)
+        del detector
+        gc.collect()
+
+
+def _detector(request: SweepRequest, cell: Cell, device: str) -> tuple[Detector, str]:
+    """A detector, and the origin of its weights.
+
+    Speed does not depend on the weights, so none are trained; a method without training is fitted on a few cases.
+    """
+    if request.run is not None:
+        kept = find_fit(cell.fit.method, request.run)
+        if kept.fit.grid != cell.fit.grid:
+            raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, expected {cell.fit.grid}; see --preset.")
+        return load_detector(kept, device), kept.path.name
+    torch.manual_seed(cell.fit.seed)
+    detector = build(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
+    drawn = any(True for _ in detector.parameters())
+    if not drawn:
+        train = Cases(request.study.training_cases(cell.fit, "train")[:TRAINING_CASES], cell.fit.grid)
+        with TemporaryDirectory(prefix="uadbench-speed-") as folder:
+            detector.fit(train, train, seed=cell.fit.seed, workdir=Path(folder))
+    if isinstance(detector, LabelledDetector):
+        detector.see_locations(torch.zeros(1, *cell.fit.grid.shape, device=device))
+    return detector, "drawn" if drawn else "fitted here"
+
+
+def _cells(study: Study) -> list[Cell]:
+    """The cells of cohorts with lesions, or all where none has any."""
+    with_lesions = {reference.cohort for reference in study.references}
+    return [cell for cell in study.cells if cell.cohort in with_lesions] or list(study.cells)
+
+
+def _differences(measured: Measurement, reference: Measurement, cases: Sequence[Case]) -> dict[str, float]:
+    """Of the maps from the reference's, and of their Dice; only for fitted weights."""
+    own, others = measured.maps, reference.maps
+    return {
+        "map_difference": map_difference(own, others),
+        "dice_difference": dice_difference(own, others, list(cases)),
+    }
 
 
 def _mean_dice(filtered: Sequence[BrainMap], cases: Sequence[Case], threshold: float) -> float:

@@ -71,7 +71,7 @@ def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, devic
     yield Check("data", f"digests of splits and voxels of {', '.join(study.files)}")
     yield check_rows(run, study)
     if maps:
-        from benchmark.inference.predict import pick_device
+        from benchmark.inference.settings import pick_device
         from benchmark.verification.remap import map_again
 
         yield Check("maps", *map_again(run, study, sample=maps, seed=seed, device=pick_device(device)))

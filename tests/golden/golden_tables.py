@@ -54,7 +54,7 @@ class Table:
 
     Attributes:
         name: of the committed file.
-        path: below the run folder, as recorded.
+        path: below the run folder, as recorded; of a table a cell with `*` for the cell, which is a column then.
         margins: columns to group by where the table is too long to be committed: a digest a group of each.
         shown: of a long table the lines that are committed as they are.
         tolerance: of the committed values.
@@ -68,9 +68,17 @@ class Table:
     tolerance: Tolerance = rounded
     view: Callable[[Sequence[Line]], Iterator[Line]] = iter
 
+    def lines(self, run: Path, names: Names) -> list[Line]:
+        """The table as it stands in a run folder; a cell is called without its key."""
+        place = names.table(self.path)
+        if "*" not in place:
+            return list(self.view(read_lines(run / place, names)))
+        tables = [(path.parent.name.rpartition("-")[0], read_lines(path, names)) for path in sorted(run.glob(place))]
+        return [{"cell": cell, **line} for cell, lines in tables for line in lines]
+
     def committed(self, run: Path, names: Names) -> list[Line]:
         """What is committed of the table as it stands in a run folder."""
-        lines = sorted(self.view(read_lines(run / names.table(self.path), names)), key=_words)
+        lines = sorted(self.lines(run, names), key=_words)
         if not self.margins and self.shown is None:
             return lines
         groups = [group for columns in self.margins for group in _digests(lines, columns)]
@@ -98,8 +106,9 @@ SUMMARIES = (
     Table("comparisons", "comparisons.csv"),
     *(Table(name, "summary.csv", view=view) for name, view in VIEWS.items()),
 )
+CURVES = tuple(Table(name, f"cells/*/{name}.csv", (("cell",),)) for name in ("lesions", "strata", "pr", "froc"))
 TABLES: Mapping[str, Sequence[Table]] = {
-    "patients": (ROWS, *SUMMARIES, Table("multiverse", "multiverse.csv")),
+    "patients": (ROWS, *SUMMARIES, Table("multiverse", "multiverse.csv"), *CURVES),
     "implants": (
         ROWS,
         *SUMMARIES,
@@ -108,7 +117,7 @@ TABLES: Mapping[str, Sequence[Table]] = {
         Table("audiogram", "audiogram.csv"),
         Table("ablation", "ablation.csv"),
     ),
-    "calibration": (Table("calibration", "calibration/oasis/calibration.csv"),),
+    "sites": (ROWS, Table("calibration", "calibration/oasis/calibration.csv")),
     "networks": (Table("rows", "rows.csv", shown=_is_of_a_map, tolerance=network_rounding),),
 }
 
@@ -176,10 +185,11 @@ def _digests(lines: Sequence[Line], columns: Sequence[str]) -> Iterator[Line]:
     for line in lines:
         groups[tuple(line[column] for column in columns)].append(line)
     for key, members in sorted(groups.items()):
-        exact = sorted("\0".join(line.values()) for line in members if line.get("metric") not in TRANSCENDENTAL)
-        close = sorted(float(line["value"]) for line in members if line.get("metric") in TRANSCENDENTAL)
-        digest = hashlib.sha256("\n".join(exact).encode()).hexdigest()[:DIGITS]
-        yield {"group": " ".join(map(str, key)), "lines": str(len(members)), "digest": digest, "sum": _sum(close)}
+        held = sorted("\0".join(line.values()) for line in members if line.get("metric") not in TRANSCENDENTAL)
+        digest = hashlib.sha256("\n".join(held).encode()).hexdigest()[:DIGITS]
+        close = [line for line in members if line.get("metric") in TRANSCENDENTAL]
+        total = _sum([float(line["value" if "value" in line else "mean"]) for line in close])
+        yield {"group": " ".join(key), "lines": str(len(members)), "digest": digest, "sum": total}
 
 
 def _sum(values: Sequence[float]) -> str:

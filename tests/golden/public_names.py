@@ -33,9 +33,9 @@ class Names:
         return cls(found)
 
     def command(self, words: Sequence[str]) -> list[str]:
-        """A command in the checkout's words; protocols and the like stand between commas, options before "="."""
+        """A command in the checkout's words, which stand between `,`, `=` and `:`."""
         everywhere = {old: new for kind in self.new_by_old.values() for old, new in kind.items()}
-        return [re.sub("[^,=]+", lambda part: everywhere.get(part[0], part[0]), word) for word in words]
+        return [re.sub("[^,=:]+", lambda part: everywhere.get(part[0], part[0]), word) for word in words]
 
     def table(self, name: str) -> str:
         """Where the checkout keeps a table of this name, as recorded."""

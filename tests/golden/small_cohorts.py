@@ -11,20 +11,25 @@ SHAPE = (34, 38, 25)
 SPACING = 4  # mm, that of the preset `quick`: no scan is resampled
 TISSUE = {"csf": 60, "grey": 130, "white": 185}
 LESION = 55  # brighter than what it lies in
-SPLITS = {"ixi": {"train": 4, "val": 10, "test": 8}, "msl": {"val": 5, "test": 8}, "oasis": {"test": 22}}
+SPLITS = {
+    "ixi": {"train": 4, "val": 10, "test": 8},
+    "msl": {"val": 5, "test": 8},
+    "lgg": {"test": 4},
+    "oasis": {"test": 22},
+}
 COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex")
 Counts = NDArray[np.int64]
 
 
 def write_cohorts(data: Path) -> None:
-    """`ixi` and `oasis`, healthy, and `msl`, with lesions; in each split the last subject was scanned twice."""
+    """`ixi` and `oasis`, healthy, `msl` and `lgg`, with lesions; in each split the last subject was scanned twice."""
     for cohort, splits in SPLITS.items():
         rows = []
         for split, scans in splits.items():
             for number in range(scans):
                 case_id = f"{cohort}-{split}-{number}"
                 subject = f"{cohort}-{split}-{min(number, scans - 2)}"
-                write_scan(data / cohort, case_id, lesions=cohort == "msl")
+                write_scan(data / cohort, case_id, lesions=cohort in ("msl", "lgg"))
                 sex = "FM"[len(subject) % 2 ^ number % 2] if number < scans - 1 else "FM"[scans % 2]
                 rows.append((case_id, subject, split, "t1", ("north", "south")[number % 2], 30 + 7 * number, sex))
         with (data / cohort / "cases.csv").open("w", newline="", encoding="utf-8") as stream:

@@ -88,11 +88,11 @@ def implants_study(checkout: Checkout, folder: Path) -> Path:
     return folder / "run"
 
 
-def calibration_study(checkout: Checkout, folder: Path) -> Path:
-    """A simple baseline and a plugin file, calibrated on the healthy scans of another site; the run folder."""
+def sites_study(checkout: Checkout, folder: Path) -> Path:
+    """A threshold of another cohort, matched histograms, and calibration on another site's scans; the run folder."""
     write_inputs(folder)
-    methods = ("--plugin", "stepped.toml", "--methods", "stepped,thresh", "--datasets", "oasis,msl")
-    scored = ("--protocols", "healthy-fpr-1", "--postprocessing", "light")
+    methods = ("--plugin", "stepped.toml", "--methods", "stepped,thresh", "--datasets", "oasis,msl,lgg")
+    scored = ("--match", "--protocols", "healthy-fpr-1,transfer:msl", "--postprocessing", "light")
     checkout.call(folder, "benchmark", "run", *methods, *scored, *COMMON)
     checkout.call(folder, "benchmark", "calibrate", "run", "--healthy", "oasis", "--alpha", "0.2")
     return folder / "run"
@@ -111,7 +111,7 @@ def networks_study(checkout: Checkout, folder: Path) -> Path:
 STUDIES: Mapping[str, Callable[[Checkout, Path], Path]] = {
     "patients": patients_study,
     "implants": implants_study,
-    "calibration": calibration_study,
+    "sites": sites_study,
     "networks": networks_study,
 }
 

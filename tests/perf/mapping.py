@@ -10,9 +10,10 @@ from benchmark.inference.cpu import prepare_cpu
 prepare_cpu()
 
 from baselines.autoencoders.ae import AE  # noqa: E402
-from benchmark.inference.predict import peak_bytes, predict  # noqa: E402
-from benchmark.inference.prefetch import Behind  # noqa: E402
+from benchmark.inference.predict import predict  # noqa: E402
+from benchmark.inference.prefetch import WriteBehind  # noqa: E402
 from benchmark.inference.settings import Inference  # noqa: E402
+from benchmark.inference.usage import peak_bytes  # noqa: E402
 from benchmark.storage.maps import write_volume  # noqa: E402
 from datasets.cohorts.catalog import dataset  # noqa: E402
 from datasets.grid import Cases, Grid  # noqa: E402
@@ -28,7 +29,7 @@ def map_scans(count: int, folder: Path) -> int:
     found = dataset("phantom").files(folder, "t1")
     files = [replace(found[index % len(found)], case_id=f"case-{index}") for index in range(count)]
     detector = AE(AE.Config(size=16, augment=False))
-    with Behind() as writing:
+    with WriteBehind() as writing:
         for one in predict(detector, Cases(files, GRID), Inference(), seed=0):
             map_path = folder / f"{int(one.case.case_id[5:]) % 100}.nii.gz"  # written over: the disk is not asked
             writing.do(partial(write_volume, map_path, one.anomaly_map, one.case.affine))

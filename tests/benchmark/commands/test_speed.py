@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from commandline import Program, refused
 
-from benchmark.inference.timing import STAGES
-from benchmark.speed.quantities import NUMBERS
+from benchmark.inference.usage import STAGES
+from benchmark.speed.tables import QUANTITIES
 from benchmark.storage.rows import read_rows
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -27,7 +27,7 @@ def test_it_measures_what_the_page_says(program: Program, data: Path, tmp_path: 
     assert told.exit_code == 0, told.output
     (timing,) = json.loads(told.stdout)["timings"]
     numbers = timing["numbers"]
-    assert set(numbers) == set(NUMBERS) - {"map_difference", "dice_difference"}
+    assert set(numbers) == set(QUANTITIES) - {"map_difference", "dice_difference"}
     assert timing["method"] == "mean-distance"
     assert timing["volumes"] == len(timing["seconds"]) == 2
     assert numbers["seconds_p95"] >= numbers["seconds_p50"] > 0

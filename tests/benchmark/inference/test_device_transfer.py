@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.inference.device_transfer import HostClock, OnItsWay, clock, to_device
-from benchmark.inference.timing import STAGES, Stages
+from benchmark.inference.device_transfer import PendingVolumes, to_device
+from benchmark.inference.usage import STAGES, HostClock, StageTimer, clock
 from benchmark.methods.contract.check import simulated_case
 
 CASES = [simulated_case(index, (8, 8, 6)) for index in range(3)]
@@ -21,16 +21,16 @@ def there(request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_cases_arrive_as_they_are_and_come_back_as_they_were(device: str) -> None:
-    stages = Stages()
+    stages = StageTimer()
     inputs = to_device(CASES, SEEDS, device, stages)
     assert {one.device.type for one in (inputs.images, inputs.brain_masks, inputs.seeds)} == {device}
     assert inputs.images.shape == inputs.brain_masks.shape == (3, 1, 8, 8, 6)
     assert inputs.seeds.tolist() == SEEDS
     assert stages.seconds["copy"] > 0
-    back = OnItsWay(inputs.images).volumes()
+    back = PendingVolumes(inputs.images).volumes()
     for case, volume in zip(CASES, back, strict=True):
         np.testing.assert_array_equal(volume, case.image[0])
-    masks = OnItsWay(inputs.brain_masks).volumes()
+    masks = PendingVolumes(inputs.brain_masks).volumes()
     assert masks.dtype == np.float32
     np.testing.assert_array_equal(masks[1] > 0, CASES[1].brain_mask)
 
@@ -46,7 +46,7 @@ def test_a_clock_times_what_lies_between(device: str) -> None:
 
 
 def test_stages_add_up_over_threads_and_name_all_five() -> None:
-    stages = Stages()
+    stages = StageTimer()
     assert tuple(stages.seconds) == STAGES == ("read", "copy", "compute", "post", "write")
     stages.add("read", 1.5)
     stages.add("read", 0.5)

@@ -39,8 +39,8 @@ def test_neighbours_order_and_readers_change_no_bit(detector: Detector, monkeypa
     for order, volumes in (([4, 2, 0, 3, 1], 2), ([3], 1), ([1, 4], 16)):
         for case_id, one in maps(detector, order, Inference(slice_batch=8, volumes=volumes)).items():
             np.testing.assert_array_equal(one, together[case_id])
-    threaded = module.ahead
-    monkeypatch.setattr(module, "ahead", lambda items, depth, workers: threaded(items, depth, workers=4))
+    threaded = module.read_ahead
+    monkeypatch.setattr(module, "read_ahead", lambda items, depth, workers: threaded(items, depth, workers=4))
     for case_id, one in maps(detector, [2, 1], Inference(slice_batch=8, volumes=1)).items():
         np.testing.assert_array_equal(one, together[case_id])
 

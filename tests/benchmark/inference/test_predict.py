@@ -22,8 +22,9 @@ from detectors import (
     UndefinedReconstruction,
 )
 
-from benchmark.inference.predict import case_seed, peak_bytes, pick_device, predict
-from benchmark.inference.settings import Inference
+from benchmark.inference.predict import case_seed, predict
+from benchmark.inference.settings import Inference, pick_device
+from benchmark.inference.usage import peak_bytes
 from benchmark.methods.contract.check import simulated_case
 from benchmark.methods.detector import Detector
 from datasets.case import Case
@@ -158,10 +159,10 @@ def test_too_little_memory_halves_the_batch_aloud_and_changes_no_map(caplog: pyt
     assert got == maps(fitted(MeanDistance))
     assert list(got) == [case.case_id for case in CASES]
     assert [record.getMessage() for record in caplog.records] == [
-        "Out of memory: going on with 2 volumes, 32 slices at once.",
-        "Out of memory: going on with 1 volumes, 32 slices at once.",
-        "Out of memory: going on with 1 volumes, 16 slices at once.",
-        "Out of memory: going on with 1 volumes, 8 slices at once.",
+        "Out of memory: continuing with 2 volumes, 32 slices at once.",
+        "Out of memory: continuing with 1 volumes, 32 slices at once.",
+        "Out of memory: continuing with 1 volumes, 16 slices at once.",
+        "Out of memory: continuing with 1 volumes, 8 slices at once.",
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.inference.prefetch import Behind, ahead
+from benchmark.inference.prefetch import WriteBehind, read_ahead
 
 
 class Slow(Sequence[int]):
@@ -27,12 +27,12 @@ class Slow(Sequence[int]):
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_items_come_in_order_however_long_they_take(workers: int) -> None:
-    assert list(ahead(Slow(9), 5, workers=workers)) == list(range(9))
+    assert list(read_ahead(Slow(9), 5, workers=workers)) == list(range(9))
 
 
 def test_no_more_than_the_depth_is_asked_for() -> None:
     items = Slow(100)
-    stream = ahead(items, 3)
+    stream = read_ahead(items, 3)
     next(stream)
     stream.close()
     assert items.asked <= 5
@@ -51,7 +51,7 @@ def test_all_is_done_by_the_end_and_little_waits() -> None:
             running[0] -= 1
             done.append(index)
 
-    with Behind(workers=2, depth=3) as behind:
+    with WriteBehind(workers=2, depth=3) as behind:
         for index in range(20):
             behind.do(lambda index=index: work(index))
             assert index - len(done) <= 3 + 2
@@ -66,7 +66,7 @@ def test_what_fails_is_raised_by_a_later_call_or_at_the_end() -> None:
         raise OSError(28, "No space left on device")
 
     def go_on(calls: int) -> None:
-        with Behind(workers=1, depth=1) as behind:
+        with WriteBehind(workers=1, depth=1) as behind:
             behind.do(full)
             for index in range(calls):
                 behind.do(lambda: None)
@@ -83,7 +83,7 @@ def test_the_callers_own_error_goes_first() -> None:
         raise OSError("of the thread")
 
     def fail() -> None:
-        with Behind() as behind:
+        with WriteBehind() as behind:
             behind.do(broken)
             raise ValueError("of the caller")
 

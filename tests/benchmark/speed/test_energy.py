@@ -1,14 +1,15 @@
 """Joules: from the counter, else from the power, else not at all; never 0."""
 
-import ctypes
 import time
-from collections.abc import Iterator
 from math import isnan
+from types import SimpleNamespace
 
+import pynvml
 import pytest
+import torch
 
-from benchmark.speed.energy import EnergyMeter, Nvml, integral, nvml_of
-from benchmark.speed.quantities import NUMBERS, shown
+from benchmark.speed.energy import EnergyMeter, GpuCounters, gpu_counters, integral
+from benchmark.speed.tables import QUANTITIES, shown
 
 
 class Gpu:
@@ -54,52 +55,64 @@ def test_power_is_integrated_by_the_trapezoid_rule() -> None:
     assert isnan(integral([(0, 100)]))
 
 
-class Library:
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """NVML with one GPU that tells its energy and its clocks, and no power."""
 
-    def nvmlDeviceGetHandleByUUID(self, uuid: bytes, handle: object) -> int:
-        return 0 if uuid == b"GPU-1" else 6
+    def handle_of(uuid: str) -> str:
+        if uuid != "GPU-1":
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return "handle"
 
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object, number: object) -> int:
-        return self.told(number, 7_500)
+    def power_of(handle: str) -> int:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
-    def nvmlDeviceGetPowerUsage(self, handle: object, number: object) -> int:
-        return 3  # NVML_ERROR_NOT_SUPPORTED
-
-    def nvmlDeviceGetClockInfo(self, handle: object, kind: int, number: object) -> int:
-        return self.told(number, {1: 1755, 2: 2619}[kind])
-
-    def told(self, number: object, value: int) -> int:
-        number._obj.value = value  # type: ignore[attr-defined]
-        return 0
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", handle_of)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetTotalEnergyConsumption", lambda handle: 7_500)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetPowerUsage", power_of)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetClockInfo", lambda handle, kind: {1: 1755, 2: 2619}[kind])
 
 
-def test_nvml_tells_joules_and_megahertz() -> None:
-    nvml = Nvml(Library(), "GPU-1")
-    assert nvml.usable
-    assert nvml.energy() == 7.5
-    assert nvml.power() is None
-    assert nvml.clocks() == {"sm": 1755, "memory": 2619}
+def as_device_with(monkeypatch: pytest.MonkeyPatch, uuid: str) -> None:
+    properties = SimpleNamespace(uuid=uuid)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
 
 
-def test_another_gpu_and_an_old_driver_tell_nothing() -> None:
-    assert Nvml(Library(), "GPU-2").energy() is None
-    library = Library()
-    old = Nvml(library, "GPU-1")
-    old._library = object()
+def test_the_driver_tells_joules_and_megahertz(driver: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_device_with(monkeypatch, "1")
+    counters = gpu_counters("cuda")
+    assert counters is not None
+    assert counters.energy() == 7.5
+    assert counters.power() is None
+    assert counters.clocks() == {"sm": 1755, "memory": 2619}
+
+
+def test_a_gpu_that_the_driver_does_not_know_has_no_counters(driver: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_device_with(monkeypatch, "2")
+    assert gpu_counters("cuda") is None
+
+
+def test_an_old_driver_tells_nothing(driver: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> int:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+
+    for name in ("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetClockInfo"):
+        monkeypatch.setattr(pynvml, name, unknown)
+    old = GpuCounters("handle")
     assert old.energy() is None
     assert old.clocks() == {}
 
 
 def test_a_cpu_and_a_machine_without_driver_have_no_counters(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> Iterator[None]:
-        raise OSError(f"{name}: cannot open shared object file")
+    def missing() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
-    assert nvml_of("cpu") is None
-    monkeypatch.setattr(ctypes, "CDLL", missing)
-    assert nvml_of("cuda") is None
+    assert gpu_counters("cpu") is None
+    monkeypatch.setattr(pynvml, "nvmlInit", missing)
+    assert gpu_counters("cuda") is None
 
 
-def test_every_number_has_a_title() -> None:
-    assert all(number.title for number in NUMBERS.values())
+def test_every_quantity_has_a_title() -> None:
+    assert all(quantity.title for quantity in QUANTITIES.values())
     assert shown("parameters", 37_513_857.0) == "37.51 M"
