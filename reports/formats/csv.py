@@ -1,4 +1,4 @@
-"""write_csv: `boards.csv`, the lines of the summary that the tables of cohorts are made of, for machines."""
+"""CSV format: the lines of the summary that the tables of cohorts are made of."""
 
 from dataclasses import fields
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""terminal_text: a run's cohorts as plain text, for the terminal in which it ends."""
+"""Text for the terminal in which a run ends: tables of cohorts, healthy scans, shifts and notes."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import fill

@@ -1,4 +1,4 @@
-"""CohortResults: what a run has of one cohort, and every method's numbers as `summary.csv` holds them."""
+"""CohortResults: one cohort's rows, and every method's numbers as `summary.csv` holds them."""
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -46,14 +46,14 @@ class CohortResults:
             flags are read from them.
         lines: of `summary.csv`, the means over the same cases, and the costs.
         seeds: how many training seeds were planned for each method, in the order of the study.
-        floors: the methods that any other has to beat.
+        simple_baselines: the methods that any other has to beat.
         supervision: what each method's map has seen, of its data card; nothing of a method without one.
     """
 
     rows: pd.DataFrame
     lines: pd.DataFrame
     seeds: Mapping[str, int]
-    floors: Collection[str] = ()
+    simple_baselines: Collection[str] = ()
     supervision: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -152,7 +152,7 @@ class CohortResults:
         return pd.DataFrame(columns).dropna(how="all")
 
     def label(self, method: Hashable) -> str:
-        """The name as Markdown with its badges: floor, single seed, missing seeds, leak and the like."""
+        """The name as Markdown with its badges: simple baseline, single seed, missing seeds, leak and the like."""
         if method == PERFECT_MAP:
             return "*perfect map*"
         shown = ", ".join(self._marks(str(method)))
@@ -162,7 +162,7 @@ class CohortResults:
         """What a reader has to know of one row; what holds for the whole run stands above all tables."""
         there, planned = self._seeds_there.get(method, 0), self.seeds.get(method, 0)
         marks = {
-            "floor": method in self.floors,
+            "simple baseline": method in self.simple_baselines,
             f"uses {LABELS}": method in self.labelled,
             "single seed": planned == 1 < max(self.seeds.values()),
             f"{there} of {planned} seeds": 0 < there < planned,

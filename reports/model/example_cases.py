@@ -1,4 +1,4 @@
-"""exemplars: the cases of a cohort that say most, by how well all methods together find their lesions."""
+"""Example cases of a cohort: the best, median and worst by AUPRC, and the one that methods disagree on most."""
 
 from collections.abc import Mapping
 
@@ -10,14 +10,14 @@ from reports.model.run_results import RunResults
 def exemplars(cohort: CohortResults, pipeline: str) -> Mapping[str, str]:
     """Which case is the best, the median, the worst, and the one that methods disagree on most.
 
-    A case is as good as the mean of its AUPRC over methods, their seeds averaged first; floors and what uses lesion
-    labels do not count, unless there is nothing else; one method alone disagrees with the floors. Ties go to the first
-    case in alphabetical order. A case that is several of these is given once.
+    A case is as good as the mean of its AUPRC over methods, their seeds averaged first. Simple baselines and what uses
+    lesion labels do not count, unless there is nothing else; a single method is held against the simple baselines. Ties
+    go to the first case in alphabetical order. A case that is several of these is given once.
 
     Returns:
         Case ids by what they are, in the order above; empty where no case has an AUPRC.
     """
-    rivals = [name for name in cohort.seeds if name not in cohort.floors and name not in cohort.labelled]
+    rivals = [name for name in cohort.seeds if name not in cohort.simple_baselines and name not in cohort.labelled]
     known = cohort.by_case("auprc", pipeline)
     scores = known[[name for name in rivals if name in known]].dropna(how="all")
     if scores.empty:
@@ -27,7 +27,7 @@ def exemplars(cohort: CohortResults, pipeline: str) -> Mapping[str, str]:
     mean = scores.mean(axis=1).sort_index()
     ordered = mean.sort_values(ascending=False, kind="stable").index
     chosen = {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
-    if scores.shape[1] == 1:  # one method alone disagrees with the floors, if with anything
+    if scores.shape[1] == 1:  # one method alone disagrees with the simple baselines, if with anything
         unlabelled = [name for name in cohort.seeds if name in known and name not in cohort.labelled]
         scores = known[unlabelled].dropna(how="all")
     if scores.shape[1] > 1:

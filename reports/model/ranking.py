@@ -1,4 +1,4 @@
-"""Ranking: one cohort's methods under the choice that they are ranked by, and what the tests say of every pair."""
+"""Ranking: a cohort's methods under the choice that ranks them, what the tests say, and the choices shown first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -203,13 +203,13 @@ MOST_NAMED = 4
 
 
 def answer(cohort: CohortResults, ranking: Ranking) -> str:
-    """Who may be first, and whether anything is shown to beat the floors."""
+    """Who may be first, and whether anything is shown to beat the simple baselines."""
     if not ranking.ranks:
         return "" if cohort.caution else f"No pair can be tested: {escape(_why_none(ranking))}."
-    return " ".join(filter(None, (_first(ranking), _floors(cohort, ranking))))
+    return " ".join(filter(None, (_first(ranking), _against_baselines(cohort, ranking))))
 
 
-def choice_told(ranking: Ranking) -> str:
+def choice_text(ranking: Ranking) -> str:
     """What the numbers are of, and whether it was fixed beforehand."""
     one = ranking.first
     parts = [METRICS[one["metric"]].title]
@@ -229,16 +229,16 @@ def _first(ranking: Ranking) -> str:
     return f"{_listed(may_lead)} may each be first; the other {count - len(may_lead)} may not."
 
 
-def _floors(cohort: CohortResults, ranking: Ranking) -> str:
-    """Which methods are shown to beat every floor; "" where there are no floors or nothing else."""
-    floors = [method for method in ranking.ranks if method in cohort.floors]
-    others = [method for method in ranking.ranks if method not in cohort.floors]
-    if not floors or not others:
+def _against_baselines(cohort: CohortResults, ranking: Ranking) -> str:
+    """Which methods are shown to beat every simple baseline; "" where there are none or nothing else."""
+    baselines = [method for method in ranking.ranks if method in cohort.simple_baselines]
+    others = [method for method in ranking.ranks if method not in cohort.simple_baselines]
+    if not baselines or not others:
         return ""
-    winners = [one for one in others if all(ranking.state(one, floor) == "better" for floor in floors)]
+    winners = [name for name in others if all(ranking.state(name, one) == "better" for one in baselines)]
     if winners:
-        return f"Shown to beat every floor: {_listed(winners)}."
-    return f"None of the {len(others)} methods is shown to beat every floor."
+        return f"Shown to beat every simple baseline: {_listed(winners)}."
+    return f"No method ({len(others)} of them) is shown to beat every simple baseline."
 
 
 def _listed(names: Sequence[str]) -> str:

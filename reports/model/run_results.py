@@ -1,4 +1,4 @@
-"""RunResults: what a run's tables hold, cohort by cohort; reports are written from it."""
+"""RunResults: everything a report is written from, cohort by cohort."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from benchmark.analysis.changes import Since as Changes
+from benchmark.analysis.changes import Changes
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows

@@ -1,4 +1,4 @@
-"""ShiftResponse: what acquisition shifts cost the methods of one cohort, at each level, read from the summary."""
+"""ShiftResponse: what acquisition shifts cost the methods of one cohort at each level, from `summary.csv`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -11,14 +11,15 @@ from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
 
 LEGEND = (
-    "Numbers are means over patients (a patient's scans first), then over training seeds; (sd) is the spread over "
-    "patients. `[a/b]`: over a of b cases, all seeds counted; the others are undefined or missing. `n/a`: undefined. "
-    "`-`: missing, not computed. **Bold**: best of its column among the methods, floors included; nothing where the "
-    "best is not over all cases. It says nothing of significance. A floor is what any method has to beat. The perfect "
-    "map is the truth itself sent through the same chain: what the chain leaves of a flawless answer. It is no method "
-    "and takes no part in the order; where lesions are small, a map that is too large can come out ahead of it. "
-    "Supervision is the most that a map has seen; what chose its threshold stands under Data cards. Intervals and "
-    "ranks are made as in At a glance, under this choice: all but the primary endpoint is exploratory."
+    "Numbers are means over patients (a patient's scans first) and training seeds; (sd) is the spread over patients. "
+    "`[a/b]`: over a of b patients; the others have it undefined or missing under some seed. `n/a`: undefined. `-`: "
+    "missing, not computed. **Bold**: best of its column among the methods, simple baselines included; nothing where "
+    "the best is not over all patients. It says nothing of significance. A simple baseline is what any method has to "
+    "beat. The perfect map is the ground truth itself sent through the same post-processing: what that leaves of a "
+    "flawless answer. It is no method and takes no part in the order; where lesions are small, a map that is too large "
+    "can come out ahead of it. Supervision is the most that a map has seen; what chose its threshold stands under Data "
+    "cards. Intervals and ranks are made as in At a glance, under this choice: all but the primary endpoint is "
+    "exploratory."
 )
 UPPER = (
     "Upper bound of the pooled Dice, never ranked: this threshold has seen the test labels. The mean over patients "
@@ -45,14 +46,14 @@ def dice_matrices(results: RunResults) -> str:
     if not results.lesion:
         return ""
     parts = [results.heading("Mean Dice by post-processing and threshold")]
-    chains, protocols = results.scoring.postprocessing, results.scoring.protocols
+    pipelines, protocols = results.scoring.postprocessing, results.scoring.protocols
     deployable, upper = ([name for name in protocols if sees_test(name) is seen] for seen in (False, True))
     for name, cohort in results.lesion.items():
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         if deployable:
-            parts.append(dice_table(cohort, chains, deployable, marked=True))
+            parts.append(dice_table(cohort, pipelines, deployable, marked=True))
         if upper and not results.validation:
-            parts += [UPPER, dice_table(cohort, chains, upper, marked=False)]
+            parts += [UPPER, dice_table(cohort, pipelines, upper, marked=False)]
     return "\n\n".join(parts)
 
 
@@ -68,22 +69,22 @@ def field_of_view(results: RunResults) -> str:
     )
 
 
-def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranking | None = None) -> str:
+def leaderboard(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ranking | None = None) -> str:
     """A line a method in the order of `in_order`, the perfect map below all; numbers of lesion cases.
 
     Args:
         ranking: the Dice under the same choice with intervals and ranks; None where it is not summarised.
     """
-    dice = metric_column(cohort, "Dice (sd)", "dice", chain, protocol)
+    dice = metric_column(cohort, "Dice (sd)", "dice", pipeline, protocol)
     columns = [
         replace(dice, show=_with_sd),
         *_interval_and_rank(dice, ranking),
-        metric_column(cohort, "AUPRC", "auprc", chain),
-        metric_column(cohort, "AUROC", "auroc", chain),
-        metric_column(cohort, "Precision", "precision", chain, protocol),
-        metric_column(cohort, "Recall", "recall", chain, protocol),
-        metric_column(cohort, "False alarms > 10 mm", "alarm_fraction_far", chain, protocol),
-        metric_column(cohort, "AUPRC pooled", "auprc_pooled", chain),
+        metric_column(cohort, "AUPRC", "auprc", pipeline),
+        metric_column(cohort, "AUROC", "auroc", pipeline),
+        metric_column(cohort, "Precision", "precision", pipeline, protocol),
+        metric_column(cohort, "Recall", "recall", pipeline, protocol),
+        metric_column(cohort, "False alarms > 10 mm", "alarm_fraction_far", pipeline, protocol),
+        metric_column(cohort, "AUPRC pooled", "auprc_pooled", pipeline),
         metric_column(cohort, "l1 ratio", "l1_ratio"),
         seconds_column(cohort, "s a volume"),
     ]
@@ -119,11 +120,11 @@ def in_order(cohort: CohortResults, ranking: Ranking | None) -> list[Hashable]:
     return [*ranks, *rest, *cohort.labelled, PERFECT_MAP]
 
 
-def dice_table(cohort: CohortResults, chains: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
+def dice_table(cohort: CohortResults, pipelines: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
     """Mean Dice of every method under every choice; the best is bold only where it is to be `marked`."""
     columns = [
-        metric_column(cohort, f"{chain}, {protocol}", "dice", chain, protocol)
-        for chain in chains
+        metric_column(cohort, f"{pipeline}, {protocol}", "dice", pipeline, protocol)
+        for pipeline in pipelines
         for protocol in protocols
     ]
     if not marked:
@@ -165,13 +166,13 @@ def _seed_range(number: Number) -> str:
     return f"{number.lowest_seed:.3f} to {number.highest_seed:.3f}" if number.seeds > 1 else MISSING
 
 
-def lesion_table(cohort: CohortResults, chain: str, protocol: str, ranking: Ranking | None = None) -> str:
+def lesion_table(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ranking | None = None) -> str:
     """Lesions and surfaces instead of voxels; "" where none of it is computed."""
     wanted = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms", "hd95", "surface_dice", "regret")
     there = cohort.metrics
     known = [name for name in wanted if name in there]
-    columns = [metric_column(cohort, metric_title(name), name, chain, protocol) for name in known]
+    columns = [metric_column(cohort, metric_title(name), name, pipeline, protocol) for name in known]
     whole = [name for name in ("froc", "froc_at_1", "oracle_dice") if name in there]
-    columns += [metric_column(cohort, metric_title(name), name, chain) for name in whole]
+    columns += [metric_column(cohort, metric_title(name), name, pipeline) for name in whole]
     columns = [replace(one, higher_is_better=None) if one.title.endswith(NEVER_RANKED) else one for one in columns]
     return markdown_table(in_order(cohort, ranking), {"Method": cohort.label}, columns) if columns else ""

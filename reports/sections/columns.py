@@ -1,4 +1,4 @@
-"""Column: one number a line below one heading, the best of them marked; and the tables made of columns."""
+"""Column: one number per line below a heading, the best of them bold; and Markdown tables made of columns."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

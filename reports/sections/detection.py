@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 EXPLAINED = (
     "Left: precision against recall over the voxels of all patients together, steps as they are. Right: share of "
-    "lesions found against false alarms a scan, after the whole chain (FROC), read before the rate first exceeds what "
-    "is allowed: alarms that grow together do not count as few. A line a training seed. Recall ends below 1 where "
-    "lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
+    "lesions found against false positives a scan, after the whole post-processing (FROC), read before the rate first "
+    "exceeds what is allowed: false positives that merge do not count as few. A line a training seed. Recall ends "
+    "below 1 where lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
 )
 SHOWN = {"dice": "patients", "auprc": "patients", "lesion_recall": "lesions"}
 """Metrics given by lesion size, and what n counts."""

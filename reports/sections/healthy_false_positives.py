@@ -1,4 +1,4 @@
-"""Section of false positives in healthy scans: cohorts in and out of domain side by side, then each by chain."""
+"""Section of false positives in healthy scans: cohorts side by side, then each by post-processing."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from math import isnan, nan

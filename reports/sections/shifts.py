@@ -1,4 +1,4 @@
-"""The report's section Under shift: tables and curves of what shifts cost, and a line for the terminal."""
+"""Section of acquisition shifts: tables and dose-response curves of what they cost, and the worst for the terminal."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def under_shift(results: RunResults) -> str:
         what = "Dice, AUPRC" if is_lesion else f"healthy alarms, {domain(results, one.cohort)}"
         parts += [
             results.heading(f"{cohort_title(one.cohort)}: {what}", 3),
-            f"Post-processing `{one.pipeline}`, threshold `{one.protocol}`. {_summary_said(one, is_lesion)}",
+            f"Post-processing `{one.pipeline}`, threshold `{one.protocol}`. {_summary_text(one, is_lesion)}",
             summary_table(one, results.whole.label, lesion=is_lesion),
             _figure(one, path, lesion=is_lesion),
             *area_tables(results, one.cohort, lesion=is_lesion),
@@ -80,7 +80,7 @@ def worst_shifts(results: RunResults) -> Iterator[str]:
             yield f"{title} ({one.pipeline}, {one.protocol} frozen): {', '.join(said)}"
 
 
-def _summary_said(one: ShiftResponse, lesion: bool) -> str:
+def _summary_text(one: ShiftResponse, lesion: bool) -> str:
     metric = "Dice" if lesion else "the alarmed share of the brain (mean over scans)"
     return f"Change of {metric} at the level of the highest dose of each shift, threshold frozen / re-tuned:"
 

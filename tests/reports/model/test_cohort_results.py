@@ -35,13 +35,13 @@ def test_scans_of_one_patient_do_not_make_a_board_testable() -> None:
     assert not cohort([row("ae", f"p0{scan}", "dice", 0.1) for scan in range(9)], ae=1).testable
 
 
-def test_a_label_says_what_is_a_floor_and_what_uses_labels() -> None:
+def test_a_label_says_what_is_a_simple_baseline_and_what_uses_labels() -> None:
     supervision = {"thresh": "none", "told": "lesion labels", "ae": "healthy scans"}
     seeds = {"thresh": 1, "told": 1, "ae": 1, "bare_one": 1}
-    mixed = replace(cohort([], **seeds), floors=["thresh", "told"], supervision=supervision)
+    mixed = replace(cohort([], **seeds), simple_baselines=["thresh", "told"], supervision=supervision)
     assert [mixed.label(method) for method in (*seeds, "perfect-map")] == [
-        "thresh (floor)",
-        "told (floor, uses lesion labels)",
+        "thresh (simple baseline)",
+        "told (simple baseline, uses lesion labels)",
         "ae",
         "bare\\_one",
         "*perfect map*",

@@ -93,13 +93,13 @@ def test_configuration_and_keys_are_listed(finished: Made, report: str) -> None:
 
 
 GOLDEN = """
-| Method         | Patients   |         Dice (sd) |     AUPRC |   AUROC |   Precision |    Recall |   False alarms > 10 mm |   AUPRC pooled |   l1 ratio |   s a volume |
-|----------------|------------|-------------------|-----------|---------|-------------|-----------|------------------------|----------------|------------|--------------|
-| thresh (floor) | 6          |     0.200 (0.219) |     0.300 |   0.750 | 0.400 [3/6] |     0.200 |                  0.010 |          0.400 |        n/a |     **0.50** |
-| ae             | 6          | **0.400 (0.000)** |     0.200 |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |      1.500 |            - |
-| gone           | -          |                 - |         - |       - |           - |         - |                      - |              - |          - |            - |
-| x\\_\\[a\\|b\\]    | 6          | **0.400 (0.110)** | **0.600** |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |  **2.000** |         4.00 |
-| *perfect map*  | 6          |     0.900 (0.000) |           |         |       1.000 |     0.800 |                        |                |            |              |
+| Method                   | Patients   |         Dice (sd) |     AUPRC |   AUROC |   Precision |    Recall |   False alarms > 10 mm |   AUPRC pooled |   l1 ratio |   s a volume |
+|--------------------------|------------|-------------------|-----------|---------|-------------|-----------|------------------------|----------------|------------|--------------|
+| thresh (simple baseline) | 6          |     0.200 (0.219) |     0.300 |   0.750 | 0.400 [3/6] |     0.200 |                  0.010 |          0.400 |        n/a |     **0.50** |
+| ae                       | 6          | **0.400 (0.000)** |     0.200 |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |      1.500 |            - |
+| gone                     | -          |                 - |         - |       - |           - |         - |                      - |              - |          - |            - |
+| x\\_\\[a\\|b\\]              | 6          | **0.400 (0.110)** | **0.600** |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |  **2.000** |         4.00 |
+| *perfect map*            | 6          |     0.900 (0.000) |           |         |       1.000 |     0.800 |                        |                |            |              |
 """.strip()  # noqa: E501
 
 
@@ -125,7 +125,7 @@ def test_leaderboard_of_five_lines_is_this_text() -> None:
 def test_a_leaderboard_of_few_patients_ranks_nothing() -> None:
     few = leaderboard(five_lines(2), "paper", "lesion-val")
     assert "**" not in few
-    assert [line.split("|")[1].strip() for line in few.splitlines()[2:5]] == ["thresh (floor)", "ae", "gone"]
+    assert [line.split("|")[1].strip() for line in few.splitlines()[2:5]] == ["thresh (simple baseline)", "ae", "gone"]
 
 
 def test_what_uses_labels_stands_below_the_methods_and_is_never_the_best() -> None:
@@ -133,7 +133,12 @@ def test_what_uses_labels_stands_below_the_methods_and_is_never_the_best() -> No
     lines = leaderboard(replace(five_lines(3), supervision=supervision), "paper", "lesion-val").splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "a\\|b" not in line]
     assert cells[0][:4] == ["Method", "Supervision", "Patients", "Dice (sd)"]
-    assert [line[0] for line in cells[2:]] == ["thresh (floor)", "gone", "ae (uses lesion labels)", "*perfect map*"]
+    assert [line[0] for line in cells[2:]] == [
+        "thresh (simple baseline)",
+        "gone",
+        "ae (uses lesion labels)",
+        "*perfect map*",
+    ]
     assert [line[1] for line in cells[2:]] == ["none", "-", "lesion labels", ""]
     assert not any("**" in cell for cell in cells[4])
     few = leaderboard(replace(five_lines(2), supervision=supervision), "paper", "lesion-val").splitlines()

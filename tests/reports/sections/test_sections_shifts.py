@@ -111,7 +111,7 @@ def test_each_cohort_has_its_summary_its_curves_and_its_tables(shifted: Made, pl
     for title in ("### Patients (`patients`): Dice, AUPRC", "### Volunteers (`volunteers`): healthy alarms, in-domain"):
         text = section(report, title)
         assert text.count("<details>") == 2
-        assert "thresh (floor)" in text
+        assert "thresh (simple baseline)" in text
         assert "atched: change" in text
     for name in ("lesion-patients", "lesion-inpatients", "healthy-volunteers"):
         drawn = (shifted.run.root / "figures" / f"shift-{name}.svg").read_text(encoding="utf-8")
