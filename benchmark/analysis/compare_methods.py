@@ -13,7 +13,7 @@ from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
-from benchmark.storage.run_record import kept_cells
+from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json
 
@@ -79,6 +79,17 @@ class Comparable:
         if not path.is_file():
             raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {self.run.root}")
         return read_rows(path)
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        """The pipelines, thresholds and metrics that the rows are of."""
+        return kept_scoring(self.run)
+
+    @cached_property
+    def shifts(self) -> list[str]:
+        """Names of the acquisition shifts, in the order of the study."""
+        cells = kept_cells(self.run)
+        return list(dict.fromkeys(cell.shift.name for cell in cells if cell.shift.name != "none"))
 
     @cached_property
     def grouped(self) -> Rows:

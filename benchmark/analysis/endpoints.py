@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.statistics.panel import Choice
-from benchmark.storage.run_record import kept_scoring
+from benchmark.statistics.primary_endpoint import Endpoint
+from benchmark.storage.run_record import Scoring
 from benchmark.study.protocols import protocol_named
 
 RANKING_METRIC = "auprc"
@@ -20,10 +21,22 @@ HEALTHY = ("alarm", "alarms", "alarm_ml", SHARE)
 """False positives on healthy scans that are given intervals."""
 
 
-def pipelines(comparable: Comparable) -> list[str]:
+def pipelines(scoring: Scoring, endpoint: Endpoint) -> list[str]:
     """The pipelines that tables are of, the endpoint's first; of a run without any of them its first."""
-    kept = kept_scoring(comparable.run).postprocessing
-    return [name for name in comparable.endpoint.pipelines if name in kept] or [kept[0]]
+    kept = scoring.postprocessing
+    return [name for name in endpoint.pipelines if name in kept] or [kept[0]]
+
+
+def deployable_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:
+    """The run's thresholds that have seen no test label, in the order in which they decide."""
+    kept = [name for name in scoring.protocols if not protocol_named(name).sees_test_labels]
+    return list(dict.fromkeys([*(name for name in endpoint.protocols if name in kept), *kept]))
+
+
+def healthy_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:
+    """The run's thresholds that are taken from healthy scans, in the order in which healthy scans are looked at."""
+    kept = [name for name in scoring.protocols if protocol_named(name).uses == "healthy-val"]
+    return sorted(kept, key=lambda name: name != endpoint.healthy_protocol)
 
 
 def ranking_choice(comparable: Comparable, dataset: str) -> Choice | None:
@@ -37,7 +50,7 @@ def ranking_choice(comparable: Comparable, dataset: str) -> Choice | None:
 def endpoint_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
     """The choice that ranks first, the same after each other pipeline, and AUPRC after each."""
     yield from _thresholded(comparable, dataset)
-    for pipeline in pipelines(comparable):
+    for pipeline in pipelines(comparable.scoring, comparable.endpoint):
         choice = Choice(dataset, RANKING_METRIC, pipeline, "", comparable.split)
         if _has_numbers(comparable, choice):
             yield choice
@@ -45,9 +58,9 @@ def endpoint_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
 
 def healthy_choice(comparable: Comparable, dataset: str) -> Choice | None:
     """Healthy scans with any false positive, at a threshold that is taken from healthy scans; None without one."""
-    kept = [name for name in kept_scoring(comparable.run).protocols if protocol_named(name).uses == "healthy-val"]
-    for protocol in sorted(kept, key=lambda name: name != comparable.endpoint.healthy_protocol):
-        choice = Choice(dataset, HEALTHY[0], pipelines(comparable)[0], protocol, comparable.split)
+    scoring, endpoint = comparable.scoring, comparable.endpoint
+    for protocol in healthy_protocols(scoring, endpoint):
+        choice = Choice(dataset, HEALTHY[0], pipelines(scoring, endpoint)[0], protocol, comparable.split)
         if _has_numbers(comparable, choice):
             return choice
     return None
@@ -75,11 +88,10 @@ def shift_choices(comparable: Comparable, dataset: str) -> Iterator[tuple[Choice
 
 def _thresholded(comparable: Comparable, dataset: str) -> Iterator[Choice]:
     """The endpoint's metric after each pipeline, under the first threshold that it has numbers of."""
-    kept = [name for name in kept_scoring(comparable.run).protocols if not protocol_named(name).sees_test_labels]
-    wanted = [name for name in comparable.endpoint.protocols if name in kept]
-    for pipeline in pipelines(comparable):
-        for protocol in dict.fromkeys([*wanted, *kept]):
-            choice = Choice(dataset, comparable.endpoint.metric, pipeline, protocol, comparable.split)
+    scoring, endpoint = comparable.scoring, comparable.endpoint
+    for pipeline in pipelines(scoring, endpoint):
+        for protocol in deployable_protocols(scoring, endpoint):
+            choice = Choice(dataset, endpoint.metric, pipeline, protocol, comparable.split)
             if _has_numbers(comparable, choice):
                 yield choice
                 break

@@ -1,6 +1,5 @@
 """Job: a study with where and how it is computed, what a run folder holds before and after it, and its tasks."""
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +22,9 @@ from benchmark.storage.run_record import (
     record_cell,
 )
 from benchmark.study.cells import Cell, Fit
-from benchmark.study.planning import check_cases
 from benchmark.study.study import Study
-from datasets.case import CaseFiles
 from datasets.errors import BadValue
 from datasets.io.atomic import sweep, write_json
-
-log = logging.getLogger(__name__)
 
 Rerun = Literal["missing", "failed", "all"]
 TaskKind = Literal["fit", "map", "score"]
@@ -43,7 +38,7 @@ class Job:
         data: folder of the cohorts.
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
         devices: how many GPUs one fit trains on, if the method can use several.
-        admission: the audit that has read every case already; None to read them before anything is computed.
+        admission: what the audit of the data found, to be stored with the run; None to store nothing.
     """
 
     study: Study
@@ -74,16 +69,13 @@ def prepare(job: Job) -> list[Cell]:
     """Add the study to its run folder, delete what is to be computed again, and return the cells to work on.
 
     Raises:
-        UserError: a file cannot be used, the run folder holds a study under other settings, or other processes work
-            on what is to be computed again; nothing has been changed then.
+        UserError: the run folder holds a study under other settings, or other processes work on what is to be
+            computed again; nothing has been changed then.
     """
     check_settings(job.run, job.study)
     todo = [cell for cell in job.study.cells if job.includes(cell)]
     for fit in {cell.fit.key: cell.fit for cell in todo if not job.reuses_maps(cell)}.values():
         check_fit(job.fit_context, fit)
-    if todo and job.admission is None:
-        log.info("Reading every case once, to know now what cannot be used.")
-        check_cases(_needed(job.study, todo), todo[0].fit.grid)
     if todo and job.rerun != "missing":
         _check_alone(job)
     with lock(job.run, "study"):
@@ -174,15 +166,6 @@ def _discard(job: Job, cells: Iterable[Cell]) -> None:
             (job.run.cell(cell) / "rows.csv").unlink(missing_ok=True)
         elif cell_state(job.run, cell, job.scoring) == "failed":
             record_cell(job.run, cell, {"status": "mapped"})
-
-
-def _needed(study: Study, cells: Iterable[Cell]) -> Sequence[CaseFiles]:
-    """Every case that working on these cells reads, once."""
-    needed: dict[Path, CaseFiles] = {}
-    for cell in cells:
-        training = [*study.training_cases(cell.fit, "train"), *study.training_cases(cell.fit, "val")]
-        needed |= {files.image: files for files in (*training, *study.mapped_cases(cell))}
-    return list(needed.values())
 
 
 def _scoring_tasks(study: Study, fit: Fit, cells: Sequence[Cell]) -> list[Task]:

@@ -38,8 +38,7 @@ def run_study(job: Job) -> list[Cell]:
     An error fails its own cells only: its traceback goes into their `cell.json`.
 
     Raises:
-        UserError: before anything is computed, if a file cannot be used or the run folder holds
-            a study under other settings; later, if nothing more can be written.
+        UserError: before anything is computed, as `prepare`; later, if nothing more can be written.
     """
     with as_storage_error(job.run.root):
         work(job, prepare(job))

@@ -135,6 +135,12 @@ class Panel:
         kept = self.complete
         return float(np.quantile(kept, level, axis=0).mean()) if len(kept) else nan
 
+    @property
+    def share_above_0(self) -> float:
+        """Of the patients of `complete`, mean over seeds; NaN without a patient."""
+        kept = self.complete
+        return float((kept > 0).mean()) if len(kept) else nan
+
     def of(self, patients: NDArray[np.bool_]) -> "Panel":
         """The panel of some of its patients; `patients` is `(patients,)`."""
         names = tuple(name for name, kept in zip(self.patients, patients, strict=True) if kept)

@@ -33,9 +33,9 @@ class SummaryLine:
         stratum: a range of lesion sizes.
         shift: label of the acquisition shift, "none" without one; `severity` its level and `dose` what that level
             moves healthy tissue by (for areas the highest).
-        kind: what is told: "mean" over patients, "cohort" for a number of all voxels or lesions together (mean over
-            seeds), "median", "lower quartile", "upper quartile", "maximum", "change" (paired, from unshifted), "area"
-            and "area change" (means over doses), "universe", "universe tau", "calibration" or "ablation".
+        kind: "mean" over patients; "cohort", of all voxels or lesions together, mean over seeds; "median", "lower
+            quartile", "upper quartile", "maximum" and "share" of the patients above 0; "change", paired, from
+            unshifted; "area", "area change", means over doses; "universe", "universe tau", "calibration"; "ablation".
         question: "these weights" or "this recipe"; "" where there is no interval.
         endpoint: "primary" or "exploratory".
         order: 1 for the choice that the cohort's methods are ranked by, 2 and up for its further endpoints, else 0.

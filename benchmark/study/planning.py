@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import chosen
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
-from datasets.grid import GRIDS, Grid, load_case
+from datasets.grid import GRIDS, Grid
 from datasets.shift_requests import AskedShift, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
@@ -63,18 +62,6 @@ def plan(request: Request) -> Study:
         if not all(case.healthy for case in found)
     )
     return Study(cells, references, files, left_out, skipped, problems)
-
-
-def check_cases(files: Iterable[CaseFiles], grid: Grid) -> None:
-    """Read every case once, before hours are spent on the others.
-
-    Raises:
-        BadFile: naming every file that cannot be used, a line each.
-    """
-    with ThreadPoolExecutor() as readers:
-        problems = [problem for problem in readers.map(lambda one: _problem(one, grid), files) if problem]
-    if problems:
-        raise BadFile("\n".join(problems))
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -225,14 +212,6 @@ def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequ
         for choice, config in resolved
         for seed in seeds
     ]
-
-
-def _problem(files: CaseFiles, grid: Grid) -> str | None:
-    try:
-        load_case(files, grid)
-    except UserError as error:
-        return str(error)
-    return None
 
 
 def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:

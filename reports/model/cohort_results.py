@@ -13,7 +13,7 @@ from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
 
 PERFECT_MAP = "perfect-map"
-NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "lowest_seed", "highest_seed")
+NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
 TESTABLE = 6
 """Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
 
@@ -24,7 +24,8 @@ class Number:
 
     Attributes:
         value, sd: mean over patients and training seeds, and spread over patients; NaN where undefined.
-        defined, wanted: patients that have it under every seed, of those that should; none wanted means missing.
+        defined, wanted: patients that have it, of those that should, each planned seed counted; none wanted means
+            missing.
         seeds: training seeds that have it; lowest_seed, highest_seed: of their means.
     """
 
@@ -186,8 +187,10 @@ class CohortResults:
 def numbers_of(lines: pd.DataFrame) -> list[Number]:
     """A number for each line of `summary.csv`."""
     return [
-        Number(mean, sd, int(n), int(n + left_out), int(seeds), lowest, highest)
-        for mean, sd, n, left_out, seeds, lowest, highest in zip(*(lines[name] for name in NUMBERS), strict=True)
+        Number(mean, sd, int(n * seeds), int((n + left_out) * planned), int(seeds), lowest, highest)
+        for mean, sd, n, left_out, seeds, planned, lowest, highest in zip(
+            *(lines[name] for name in NUMBERS), strict=True
+        )
     ]
 
 

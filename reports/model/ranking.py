@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.analysis.endpoints import deployable_protocols, healthy_protocols, pipelines
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
 from benchmark.statistics.primary_endpoint import read_endpoint
@@ -150,10 +151,17 @@ class Headline:
 
 
 def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
-    """The endpoints of a cohort that have a threshold, the one that ranks its methods first."""
+    """The choice that the cohort's methods are ranked by, then the same after each other pipeline."""
     own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["protocol"] != "")].sort_values("order")
-    chosen = dict(zip(own["postprocessing"], own["protocol"], strict=True))
-    return [_headline(results, cohort, name, chosen.get(name, "")) for name in headline_pipelines(results)]
+    defined = dict(zip(own["postprocessing"], own["protocol"], strict=True))
+    deployable = deployable_protocols(results.scoring, read_endpoint())
+    first = next(iter(deployable), "")
+    return [_headline(cohort, name, defined.get(name, first), deployable) for name in headline_pipelines(results)]
+
+
+def headline_pipelines(results: RunResults) -> list[str]:
+    """The pipelines that tables are of, the endpoint's first."""
+    return pipelines(results.scoring, read_endpoint())
 
 
 def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ranking | None:
@@ -161,33 +169,23 @@ def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ra
     return ranking_under(results, cohort, read_endpoint().metric, first.pipeline, first.protocol)
 
 
-def headline_pipelines(results: RunResults) -> list[str]:
-    """The pipelines that the endpoints of any cohort are of, else the first there is."""
-    ordered = results.summary.standings.sort_values("order", kind="stable")
-    return list(dict.fromkeys(ordered["postprocessing"])) or [results.scoring.postprocessing[0]]
-
-
-def _headline(results: RunResults, cohort: CohortResults, pipeline: str, chosen: str) -> Headline:
-    """Under the threshold that the endpoint is of; where no method has a number, under the first that was asked for."""
-    endpoint = read_endpoint()
-    deployable = [name for name in results.scoring.protocols if not sees_test(name)]
-    protocol = chosen or next((name for name in (*endpoint.protocols, *deployable) if name in deployable), "")
+def _headline(cohort: CohortResults, pipeline: str, protocol: str, deployable: Sequence[str]) -> Headline:
     if not protocol:
         why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
         return Headline(pipeline, "", why)
     why = f"Post-processing `{pipeline}`, threshold `{protocol}`: {protocol_named(protocol).what}."
-    first = endpoint.protocol
-    if protocol != first and first in deployable:
-        computed = any(number.wanted for number in cohort.numbers("threshold", pipeline, first).values())
-        reason = f"undefined here: {USES[protocol_named(first).uses][1]}" if computed else "not computed yet"
-        why += f" The first choice, `{first}`, is {reason}."
+    wanted = read_endpoint().protocol
+    if protocol != wanted and wanted in deployable:
+        computed = any(number.wanted for number in cohort.numbers("threshold", pipeline, wanted).values())
+        reason = f"undefined here: {USES[protocol_named(wanted).uses][1]}" if computed else "not computed yet"
+        why += f" The first choice, `{wanted}`, is {reason}."
     return Headline(pipeline, protocol, why)
 
 
 def healthy_protocol(results: RunResults) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    known = [name for name in results.scoring.protocols if protocol_named(name).uses == "healthy-val"]
-    return next(iter([*results.summary.healthy["protocol"], *known]), "")
+    named = healthy_protocols(results.scoring, read_endpoint())
+    return next(iter([*results.summary.healthy["protocol"], *named]), "")
 
 
 def domain(results: RunResults, cohort: str) -> str:

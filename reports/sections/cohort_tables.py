@@ -5,15 +5,15 @@ from dataclasses import replace
 from math import isnan, nan
 
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
-from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number, of_cases, select
+from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number
 from reports.model.ranking import Ranking, headlines, ranking_of_headline, sees_test
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
 
 LEGEND = (
     "Numbers are means over patients (a patient's scans first) and training seeds; (sd) is the spread over patients. "
-    "`[a/b]`: over a of b patients; the others have it undefined or missing under some seed. `n/a`: undefined. `-`: "
-    "missing, not computed. **Bold**: best of its column among the methods, simple baselines included; nothing where "
+    "`[a/b]`: over a of b patients, all planned seeds counted; the others are undefined or missing under some seed. "
+    "`n/a`: undefined. `-`: missing, not computed. **Bold**: best of its column among the methods, simple baselines included; nothing where "
     "the best is not over all patients. It says nothing of significance. A simple baseline is what any method has to "
     "beat. The perfect map is the ground truth itself sent through the same post-processing: what that leaves of a "
     "flawless answer. It is no method and takes no part in the order; where lesions are small, a map that is too large "
@@ -21,6 +21,7 @@ LEGEND = (
     "cards. Intervals and ranks are made as in At a glance, under this choice: all but the primary endpoint is "
     "exploratory."
 )
+CUT_OFF = "lesion_outside_grid_ml"
 UPPER = (
     "Upper bound of the pooled Dice, never ranked: this threshold has seen the test labels. The mean over patients "
     "can still be lower than under another threshold."
@@ -136,14 +137,14 @@ def cut_off_table(cohorts: Mapping[str, CohortResults]) -> str:
     """How much of the lesions lies outside the grid's box, a line a cohort; the same for all methods."""
 
     def cells(title: str) -> Sequence[str]:
-        means = [_first_known(cohorts[title].numbers(metric)) for metric in ("lesion_ml", "lesion_outside_grid_ml")]
-        lost = select(of_cases(cohorts[title].rows), "lesion_outside_grid_ml").drop_duplicates("case_id")["value"]
-        if lost.empty:
+        kinds = (("lesion_ml", "mean"), *((CUT_OFF, kind) for kind in ("mean", "maximum", "share")))
+        whole, lost, most, share = (_first_known(cohorts[title].numbers(metric, kind=kind)) for metric, kind in kinds)
+        patients = cohorts[title].patients
+        if isnan(lost):
             return [MISSING] * 5
-        numbers = (*means, lost.max())
-        return [str(len(lost)), *(f"{ml:.2f}" for ml in numbers), f"{int((lost > 0).sum())} of {len(lost)}"]
+        return [str(patients), *(f"{ml:.2f}" for ml in (whole, lost, most)), f"{round(share * patients)} of {patients}"]
 
-    headers = ["Cohort", "Cases", "Lesion ml, mean", "Cut off ml, mean", "Cut off ml, most", "Cases that lose any"]
+    headers = ["Cohort", "Patients", "Lesion ml, mean", "Cut off ml, mean", "Cut off ml, most", "Patients who lose any"]
     return github_table(headers, [[escape(title), *cells(title)] for title in cohorts], 1)
 
 

@@ -97,7 +97,7 @@ def alarm_table(cohort: CohortResults, pipelines: Sequence[str], protocol: str) 
         return Column(title, numbers, show=lambda one: f"{one.value:.{digits}f}")
 
     columns = [
-        column("Scans with any alarm", "alarm", 2),
+        column("Any alarm", "alarm", 2),
         column("Alarms a scan", "alarms", 1),
         column("ml a scan", "alarm_ml", 1),
         column("Alarmed fraction: median", "alarm_fraction", 4, "median"),

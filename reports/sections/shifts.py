@@ -81,7 +81,7 @@ def worst_shifts(results: RunResults) -> Iterator[str]:
 
 
 def _summary_text(one: ShiftResponse, lesion: bool) -> str:
-    metric = "Dice" if lesion else "the alarmed share of the brain (mean over scans)"
+    metric = "Dice" if lesion else "the alarmed share of the brain (mean over people)"
     return f"Change of {metric} at the level of the highest dose of each shift, threshold frozen / re-tuned:"
 
 
@@ -150,7 +150,7 @@ def _healthy_columns(one: ShiftResponse) -> dict[str, Callable[[Level], str]]:
         "Alarmed share frozen": lambda line: _cell(one.value(line, "alarm_fraction")),
         "change": lambda line: _signed(one.change(line, "alarm_fraction")),
         "Alarmed share re-tuned": lambda line: _cell(one.value(line, "alarm_fraction", tuned=True)),
-        "Scans with any alarm, frozen": lambda line: _cell(one.value(line, "alarm")),
+        "Any alarm, frozen": lambda line: _cell(one.value(line, "alarm")),
         "ml a scan, frozen": lambda line: _cell(one.value(line, "alarm_ml")),
     }
     if one.has_matched:

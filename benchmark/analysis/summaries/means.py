@@ -19,6 +19,8 @@ SKEWED = ("alarm_fraction",)
 """Metrics whose quartiles are given too."""
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which it is given how many lesions are found."""
+CUT_OFF = ("lesion_outside_grid_ml",)
+"""Metrics of which the most is told, and the share of the patients who have any."""
 RECONSTRUCTION = ("l1", "l1_ratio")
 """Metrics that are undefined, not missing, for a method that reconstructs nothing."""
 Seeds = Mapping[str, Sequence[int]]
@@ -132,8 +134,11 @@ def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) 
                 continue
             one = line(comparable, choice, panel, cases)
             yield one
-            for kind, level in QUARTILES.items() if choice.metric in SKEWED else ():
-                yield replace(one, kind=kind, mean=panel.quantile(level), sd=nan, lowest_seed=nan, highest_seed=nan)
+            told = {kind: panel.quantile(level) for kind, level in QUARTILES.items() if choice.metric in SKEWED}
+            if choice.metric in CUT_OFF:
+                told = {"maximum": panel.quantile(1.0), "share": panel.share_above_0}
+            for kind, value in told.items():
+                yield replace(one, kind=kind, mean=value, sd=nan, lowest_seed=nan, highest_seed=nan)
 
 
 def _undefined(lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:

@@ -11,7 +11,6 @@ from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import shift_choices
 from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.panel import Choice, Panel, Question, aligned, difference
-from benchmark.storage.run_record import kept_cells
 from benchmark.storage.summary_tables import SummaryLine
 from benchmark.study.protocols import on_shifted
 
@@ -41,12 +40,11 @@ class Curve:
 
 def shift_lines(comparable: Comparable) -> Iterator[SummaryLine]:
     """Of a few choices: the threshold frozen and chosen anew, histograms as they are and matched."""
-    names = list(dict.fromkeys(cell.shift.name for cell in kept_cells(comparable.run) if cell.shift.name != "none"))
-    for dataset in comparable.seeds if names else ():
+    for dataset in comparable.seeds if comparable.shifts else ():
         doses = _doses(comparable, dataset)
         for choice, cases in shift_choices(comparable, dataset):
             for suffix in ("", MATCHED):
-                curves = [curve for name in names for curve in _curves(name, suffix, doses)]
+                curves = [curve for name in comparable.shifts for curve in _curves(name, suffix, doses)]
                 protocols = [choice.protocol]
                 if choice.protocol and not suffix:
                     protocols.append(on_shifted(choice.protocol))

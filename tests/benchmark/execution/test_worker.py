@@ -23,7 +23,7 @@ from benchmark.storage import maps
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import has_maps, kept_cells
 from benchmark.study.cells import Cell
-from datasets.errors import BadFile, BadValue
+from datasets.errors import BadValue
 
 Counter = Callable[[type, str], Sequence[object]]
 COHORTS = "patients,inpatients"
@@ -354,39 +354,6 @@ def test_other_settings_are_refused_and_change_nothing(study: Runner) -> None:
         study.run(limit=1)
     assert str(study.out) in str(caught.value)
     assert study.folder.study.read_bytes() == before
-
-
-def test_a_file_that_cannot_be_used_stops_the_run_before_anything_is_fitted(
-    own_data: Path, tmp_path: Path, count_calls: Counter
-) -> None:
-    study = Runner(own_data, tmp_path / "run")
-    torn = own_data / "volunteers" / "t1" / "volunteers-test-1.nii.gz"
-    whole = torn.read_bytes()
-    torn.write_bytes(whole[: len(whole) // 2])
-    fits = count_calls(MeanDistance, "fit")
-    with pytest.raises(BadFile, match=r"volunteers-test-1.nii.gz"):
-        study.run()
-    assert not fits
-    torn.write_bytes(whole)
-    assert study.run() == []
-
-
-def test_a_file_that_broke_after_the_first_run_loses_nothing(own_data: Path, tmp_path: Path) -> None:
-    study = Runner(own_data, tmp_path / "run")
-    study.run()
-    before = stamps(study.out, "*.*")
-    (own_data / "patients" / "t1" / "patients-test-1.nii.gz").write_bytes(b"torn")
-    with pytest.raises(BadFile, match=r"patients-test-1.nii.gz"):
-        study.run()
-    assert stamps(study.out, "*.*") == before
-
-
-def test_a_study_of_validation_cases_opens_no_test_file(own_data: Path, tmp_path: Path) -> None:
-    for path in own_data.rglob("*-test-*.nii.gz"):
-        path.write_bytes(b"not to be opened")
-    study = Runner(own_data, tmp_path / "run")
-    assert study.run(datasets=COHORTS, validation_only=True) == []
-    assert {row["split"] for row in study.rows() if row["case_id"]} == {"val"}
 
 
 def test_each_training_seed_has_its_own_healthy_validation_cases(study: Runner, count_calls: Counter) -> None:

@@ -143,3 +143,11 @@ def test_a_case_that_changes_is_audited_anew(program: Program, own_data: Path) -
     write_case(own_data / "patients", "patients-val-9", lesion=True)
     copy(own_data, "patients/t1/patients-val-9", "patients/t1/patients-val-0")
     assert "Auditing" in program("run", *STUDY, "--data", own_data, "--out", "run").stdout
+
+
+def test_a_file_that_broke_after_the_first_run_is_refused_and_loses_nothing(program: Program, own_data: Path) -> None:
+    run(program, own_data)
+    before = stamps(Path("run"), "*.*")
+    spoil(own_data)
+    assert run(program, own_data)[0] == 2
+    assert stamps(Path("run"), "*.*") == before

@@ -155,7 +155,7 @@ def test_several_seeds_are_averaged_and_their_range_and_number_shown() -> None:
     cells = [[cell.strip() for cell in line.split("|")[1:6]] for line in lines]
     assert cells[0] == ["Method", "Patients", "Seeds", "Dice over seeds", "Dice (sd)"]
     assert cells[2] == ["ae", "2", "2", "0.300 to 0.700", "0.500 (0.141)"]
-    assert cells[3] == ["vae (1 of 2 seeds)", "2", "1 of 2", "-", "0.100 (0.000)"]
+    assert cells[3] == ["vae (1 of 2 seeds)", "2", "1 of 2", "-", "0.100 (0.000) [2/4]"]
 
 
 def test_dice_table_gives_the_perfect_map_of_each_chain_whatever_the_protocol() -> None:
@@ -201,7 +201,7 @@ def test_a_method_without_rows_has_one_line_of_alarms() -> None:
     assert {cell.strip() for cell in lines[2].split("|")[2:-1]} == {"-"}
 
 
-def test_cut_off_table_counts_a_case_once_however_many_methods_there_are() -> None:
+def test_cut_off_table_counts_a_patient_once_however_many_methods_there_are() -> None:
     rows = [*lesion_rows("ae", [0.2, 0.4], [0.5, 0.5]), *lesion_rows("vae", [0.1, 0.1], [0.5, 0.5])]
     line = cut_off_table({"lgg": cohort(rows, ae=1, vae=1), "msl": cohort([], ae=1)}).splitlines()
     assert [cell.strip() for cell in line[2].split("|")[1:-1]] == ["lgg", "2", "15.00", "0.50", "1.00", "1 of 2"]
