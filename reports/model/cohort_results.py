@@ -186,11 +186,10 @@ class CohortResults:
 
 def numbers_of(lines: pd.DataFrame) -> list[Number]:
     """A number for each line of `summary.csv`."""
+    columns = (lines[name] for name in NUMBERS)
     return [
         Number(mean, sd, int(n * seeds), int((n + left_out) * planned), int(seeds), lowest, highest)
-        for mean, sd, n, left_out, seeds, planned, lowest, highest in zip(
-            *(lines[name] for name in NUMBERS), strict=True
-        )
+        for mean, sd, n, left_out, seeds, planned, lowest, highest in zip(*columns, strict=True)
     ]
 
 

@@ -13,13 +13,13 @@ from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metri
 LEGEND = (
     "Numbers are means over patients (a patient's scans first) and training seeds; (sd) is the spread over patients. "
     "`[a/b]`: over a of b patients, all planned seeds counted; the others are undefined or missing under some seed. "
-    "`n/a`: undefined. `-`: missing, not computed. **Bold**: best of its column among the methods, simple baselines included; nothing where "
-    "the best is not over all patients. It says nothing of significance. A simple baseline is what any method has to "
-    "beat. The perfect map is the ground truth itself sent through the same post-processing: what that leaves of a "
-    "flawless answer. It is no method and takes no part in the order; where lesions are small, a map that is too large "
-    "can come out ahead of it. Supervision is the most that a map has seen; what chose its threshold stands under Data "
-    "cards. Intervals and ranks are made as in At a glance, under this choice: all but the primary endpoint is "
-    "exploratory."
+    "`n/a`: undefined. `-`: missing, not computed. **Bold**: best of its column among the methods, simple baselines "
+    "included; nothing where the best is not over all patients. It says nothing of significance. A simple baseline is "
+    "what any method has to beat. The perfect map is the ground truth itself sent through the same post-processing: "
+    "what that leaves of a flawless answer. It is no method and takes no part in the order; where lesions are small, a "
+    "map that is too large can come out ahead of it. Supervision is the most that a map has seen; what chose its "
+    "threshold stands under Data cards. Intervals and ranks are made as in At a glance, under this choice: all but the "
+    "primary endpoint is exploratory."
 )
 CUT_OFF = "lesion_outside_grid_ml"
 UPPER = (
