@@ -1,4 +1,4 @@
-"""CaseFiles (where one scan lies) and Case (one scan on the common grid, as NumPy arrays)."""
+"""One scan at each stage: RawCase in a download, CaseFiles in the prepared layout, Case on the common grid."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +10,59 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SEQUENCES = ("t1", "t1ce", "t2", "flair")  # in the order in which they are listed
+Space = Literal["scanner", "mni", "sri24"]
+
+
+@dataclass(frozen=True)
+class RawCase:
+    """Where one scan lies in a download, and how far it has been processed already.
+
+    Attributes:
+        images: a file for each sequence, e.g. `{"t1": ..., "t2": ...}`; they may lie on grids of their own. Where
+            `unpack` is set, these and the masks are the folders that hold what is unpacked.
+        lesion_mask: drawn on the grid of the image `drawn_on`; None for a healthy case.
+        lesion_labels: values of the mask's file that are lesion; empty: everything above half of its maximum.
+        brain_mask: on the grid of `drawn_on` too; None where the brain has to be found.
+        space: what the images are registered to; `scanner` for nothing.
+        stripped: whether everything outside the brain is 0.
+        corrected: whether the bias field is removed.
+        aligned: whether all sequences share one grid already.
+        age: in years; None where unknown.
+        sex: "F", "M" or "" where unknown.
+        unpack: writes what is not NIfTI yet (slices in other formats) into a scratch folder and returns the case
+            with those files; None where every file is NIfTI.
+    """
+
+    case_id: str
+    subject_id: str
+    images: Mapping[str, Path]
+    drawn_on: str
+    site: str = ""
+    age: float | None = None
+    sex: str = ""
+    licence: str = ""
+    lesion_mask: Path | None = None
+    lesion_labels: tuple[int, ...] = field(default=())
+    brain_mask: Path | None = None
+    space: Space = "scanner"
+    stripped: bool = False
+    corrected: bool = False
+    aligned: bool = False
+    unpack: "Callable[[Path], RawCase] | None" = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class RawCohort:
+    """What a download holds.
+
+    Attributes:
+        cases: those that can be prepared, in the order of their names.
+        problems: a line for each thing that was skipped, such as a scan without its mask.
+    """
+
+    cases: tuple[RawCase, ...]
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +107,7 @@ class Case:
         brain_mask: `(X, Y, Z)` bool.
         lesion_mask: `(X, Y, Z)` bool; None for a healthy case.
         affine: `(4, 4)` float64, voxel index to mm.
-        lesion_outside_grid_ml: lesion volume that the grid's box cuts off; it can only be missed.
+        lesion_outside_grid_ml: lesion volume that the grid's box cuts off; no map can find it.
         shift_dose: mean |shifted - unshifted image| over the brain's healthy tissue; 0 without shift.
     """
 
@@ -77,55 +130,9 @@ class Case:
         return float(np.prod(self.spacing)) / 1000
 
 
-Space = Literal["scanner", "mni", "sri24"]
-
-
-@dataclass(frozen=True)
-class RawCase:
-    """Where one scan lies in a download, and what has been done to it already.
-
-    Attributes:
-        images: a file for each sequence, e.g. `{"t1": ..., "t2": ...}`; they may lie on grids of their own. Where
-            there is something to unpack, these and the masks are the folders with what is unpacked.
-        lesion_mask: drawn on the grid of the image `drawn_on`; None for a healthy case.
-        lesion_labels: values of the mask's file that are lesion; empty: everything above half of its maximum.
-        brain_mask: on the grid of `drawn_on` too; None where the brain has to be found.
-        space: what the images are registered to; `scanner` for nothing.
-        stripped: whether everything outside the brain is 0.
-        corrected: whether the bias field is removed.
-        aligned: whether all sequences share one grid already.
-        age: in years; None where unknown.
-        sex: "F", "M" or "" where unknown.
-        unpack: given a scratch folder, writes what is not NIfTI yet (slices in other formats) there and returns the
-            case with those files; None where nothing has to be done.
-    """
-
-    case_id: str
-    subject_id: str
-    images: Mapping[str, Path]
-    drawn_on: str
-    site: str = ""
-    age: float | None = None
-    sex: str = ""
-    licence: str = ""
-    lesion_mask: Path | None = None
-    lesion_labels: tuple[int, ...] = field(default=())
-    brain_mask: Path | None = None
-    space: Space = "scanner"
-    stripped: bool = False
-    corrected: bool = False
-    aligned: bool = False
-    unpack: "Callable[[Path], RawCase] | None" = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class RawCohort:
-    """What a download holds.
-
-    Attributes:
-        cases: those that can be prepared, in the order of their names.
-        problems: a line for each thing that was passed over, such as a scan without its partner.
-    """
-
-    cases: tuple[RawCase, ...]
-    problems: tuple[str, ...] = ()
+def shown_slice(case: Case) -> int:
+    """Index of the axial slice to show: the one with the most lesion; without lesion the brain's middle one."""
+    if case.lesion_mask is not None and case.lesion_mask.any():
+        return int(case.lesion_mask.sum(axis=(0, 1)).argmax())
+    with_brain = np.flatnonzero(case.brain_mask.any(axis=(0, 1)))
+    return int(with_brain[len(with_brain) // 2]) if with_brain.size else case.brain_mask.shape[2] // 2

@@ -1,4 +1,4 @@
-"""The user's mistakes: each is one line that says what was got, what was wanted and what there is."""
+"""Errors a user can fix: each is one line that says what was got, what was expected and what there is."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from datasets.case import CaseFiles
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; printed as one line, without a traceback."""
+    """A mistake that the user can fix; printed as one line, without a traceback."""
 
 
 class UnknownName(UserError, LookupError):
-    """A name that nothing is registered under."""
+    """A name under which nothing is registered."""
 
     def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
         known = sorted(available)
@@ -27,7 +27,7 @@ class BadValue(UserError, ValueError):
 
 
 class BadFile(UserError, ValueError):
-    """A file that is there but cannot be used."""
+    """A file that exists but cannot be used."""
 
 
 class BadVolume(BadFile):
@@ -37,9 +37,9 @@ class BadVolume(BadFile):
         code: the kind of defect, e.g. `unreadable-file`.
     """
 
-    def __init__(self, path: Path, code: str, got: str, wanted: str) -> None:
-        super().__init__(f"{path}: got {got}, wanted {wanted}.")
-        self.path, self.code, self.got, self.wanted = path, code, got, wanted
+    def __init__(self, path: Path, code: str, got: str, expected: str) -> None:
+        super().__init__(f"{path}: got {got}, expected {expected}.")
+        self.path, self.code, self.got, self.expected = path, code, got, expected
 
 
 class MissingData(UserError, FileNotFoundError):
@@ -62,7 +62,7 @@ class CaseProblem:
 
 
 class BadCases(BadFile):
-    """Some cases of a cohort cannot be used; a line each."""
+    """Some cases of a cohort cannot be used; one line each. Carries the cases that can be used."""
 
     def __init__(self, problems: Sequence[CaseProblem], usable: Sequence[CaseFiles]) -> None:
         super().__init__("\n".join(one.text for one in problems))
@@ -70,7 +70,7 @@ class BadCases(BadFile):
 
 
 class MissingCases(MissingData):
-    """Files of some cases are not there, and nothing else is wrong; a line each."""
+    """Files of some cases are missing, and nothing else is wrong; one line each. Carries the cases that can be used."""
 
     def __init__(self, problems: Sequence[CaseProblem], usable: Sequence[CaseFiles]) -> None:
         super().__init__("\n".join(one.text for one in problems))
@@ -78,7 +78,7 @@ class MissingCases(MissingData):
 
 
 def refusal(problems: Sequence[CaseProblem], usable: Sequence[CaseFiles]) -> BadCases | MissingCases:
-    """The error to raise for them."""
+    """The error to raise for these problems."""
     kind = MissingCases if all(one.code == "missing-file" for one in problems) else BadCases
     return kind(problems, usable)
 

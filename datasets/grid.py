@@ -1,4 +1,4 @@
-"""The common grid, and `load_case`: the one place that orients, crops, scales and resamples."""
+"""The common grid, and `load_case`: the one place where scans are oriented, cropped, scaled and resampled."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from scipy import ndimage
 
 from datasets.case import Case, CaseFiles, Masks
 from datasets.errors import BadVolume
-from datasets.io.nifti import Volume, check_same_grid, read_volume
+from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
 from datasets.shifts import Shift
-from datasets.shifts.application import Applied, dose
+from datasets.shifts.application import CaseShift, dose
 
 Array = NDArray[Any]
 Voxel = TypeVar("Voxel", bound=np.generic)
-INSIDE_ABOVE = 0.5  # of a mask's values: an interpolated mask above 0 would be a dilated one
+INSIDE_ABOVE = 0.5  # a mask's values above this are inside; above 0, an interpolated mask would be dilated
 KEPT = 192  # unshifted cases in memory while shifts are made: up to 3 MB each on the published grid
 
 
@@ -41,7 +41,7 @@ GRIDS = {"paper": Grid(), "quick": Grid(shape=(48, 48, 25), spacing=4.0)}
 
 
 class Cases(Sequence[Case]):
-    """Cases of a cohort under one shift, each read from disk whenever it is asked for."""
+    """Cases of a cohort under one shift; each is read from disk on every access."""
 
     def __init__(self, files: Sequence[CaseFiles], grid: Grid, shift: Shift = Shift()) -> None:
         self.files = tuple(files)
@@ -89,7 +89,7 @@ def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
     if shift.is_none:
         return _unshifted(files, grid)
     case = _kept(files, grid, _stamps(files))
-    image, applied = case.image[0], Applied(shift, files.case_id)
+    image, applied = case.image[0], CaseShift(shift, files.case_id)
     if applied.stage == "acquisition":
         source = _source(files, grid)
         image = source.on_grid(applied.acquired(source.image, source.brain, source.spacing), case.brain_mask)
@@ -106,14 +106,14 @@ def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
 
 
 def _stamps(files: CaseFiles) -> tuple[int, ...]:
-    """When each of a case's files was written, in ns; tells what is kept in memory from what lies there now."""
+    """Modification times of a case's files in ns: the key that makes cached cases stale when files change."""
     paths = [path for path in (files.image, files.brain_mask, files.lesion_mask) if path is not None]
     return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A scan as it lies on disk, and how the grid lies in it.
+    """A scan at its own resolution, and how the grid lies in it.
 
     Attributes:
         to_source: `(4, 4)` map from grid voxels to the scan's.
@@ -122,7 +122,7 @@ class _Source:
 
     files: CaseFiles
     grid: Grid
-    volume: Volume
+    volume: StoredVolume
     brain: NDArray[np.bool_]
 
     @property
@@ -143,12 +143,12 @@ class _Source:
 
     @property
     def inside(self) -> tuple[slice, ...]:
-        return covered(self.image.shape, self.spacing, self.grid)
+        return box_slices(self.image.shape, self.spacing, self.grid)
 
     def on_grid(
         self, magnitudes: Array, new_brain: NDArray[np.bool_], percentiles: tuple[float, float] | None = None
     ) -> NDArray[np.float32]:
-        """Scaled and resampled; `percentiles` in place of the grid's own."""
+        """Scale and resample; `percentiles` replace the grid's own."""
         scaled = _scale(magnitudes, self.brain, self.inside, percentiles or self.grid.percentiles, self.files)
         image = np.clip(_resample(scaled, self.to_source, self.grid.shape, order=3), 0, 1)
         image[~new_brain] = 0
@@ -188,7 +188,7 @@ def _masks(source: _Source) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None
 
 @lru_cache(maxsize=KEPT)
 def _kept_masks(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> tuple[NDArray[np.uint8], Masks]:
-    """Brain and lesion as bits `(2, bytes)`, and what else is known of them."""
+    """Brain and lesion as bits `(2, bytes)`, and the rest of Masks with empty arrays."""
     source = _source(files, grid)
     brain, lesion, outside_ml = _masks(source)
     case = Case(files.case_id, np.zeros(0, np.float32), brain, lesion, source.affine @ source.to_source, outside_ml)
@@ -199,7 +199,7 @@ def _kept_masks(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> tuple[
 
 @lru_cache(maxsize=KEPT)
 def _kept(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> Case:
-    """For the many shifts of one case."""
+    """Cached, since a case is shifted many times."""
     return _unshifted(files, grid)
 
 
@@ -215,7 +215,7 @@ def load_host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
         return None
     source, host = _source(files, grid), read_volume(files.host)
     check_same_grid(host, source.volume)
-    low, high = window(source.image, source.brain, source.inside, grid.percentiles, files)
+    low, high = intensity_window(source.image, source.brain, source.inside, grid.percentiles, files)
     new_brain = _resample(source.brain, source.to_source, grid.shape, order=0)
     scaled = _scaled(host.data, source.brain, low, high)
     new_host = np.clip(_resample(scaled, source.to_source, grid.shape, order=3), 0, 1)
@@ -230,7 +230,7 @@ def _rescaled(
     return source.on_grid(source.image, brain_mask, percentiles)
 
 
-def _read_mask(path: Path, image: Volume) -> NDArray[np.bool_]:
+def _read_mask(path: Path, image: StoredVolume) -> NDArray[np.bool_]:
     mask = read_volume(path)
     check_same_grid(mask, image)
     return np.asarray(mask.data > INSIDE_ABOVE)
@@ -250,7 +250,7 @@ def _box(shape: Sequence[int], spacing: Array, grid: Grid) -> NDArray[np.float64
     return to_source
 
 
-def covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ...]:
+def box_slices(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ...]:
     """The source voxels that lie inside the grid's box."""
     to_source = _box(shape, spacing, grid)
     first = to_source[:3, 3] + np.diag(to_source)[:3] * -0.5 + 0.5
@@ -260,7 +260,7 @@ def covered(shape: Sequence[int], spacing: Array, grid: Grid) -> tuple[slice, ..
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True))
 
 
-def window(
+def intensity_window(
     image: Array,
     brain: NDArray[np.bool_],
     inside: tuple[slice, ...],
@@ -289,7 +289,7 @@ def _scale(
     files: CaseFiles,
 ) -> NDArray[np.float32]:
     """Clip to the brain's percentiles and scale to [0, 1]; background 0."""
-    return _scaled(image, brain, *window(image, brain, inside, percentiles, files))
+    return _scaled(image, brain, *intensity_window(image, brain, inside, percentiles, files))
 
 
 def _scaled(image: Array, brain: NDArray[np.bool_], low: float, high: float) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""DatasetSpec (what is known of a cohort) and the prepared layout that every cohort shares."""
+"""DatasetSpec, the facts of a cohort, and the prepared layout that every cohort shares."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from datasets.case import CaseFiles, RawCohort, Split
 from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, refusal
-from datasets.io.case_table import Table, read_table
 from datasets.io.files import why_no_file
+from datasets.io.tables import Table, read_table
 
 PREPARE_OR_SIMULATE = (
     " Then bring it into the prepared layout (docs/adding-a-dataset.md)."
@@ -25,12 +25,12 @@ class DatasetSpec:
         sequences: MRI contrasts that exist in the prepared layout, e.g. `("t1", "t2")`.
         healthy: True where no case has a lesion, False where every case has one, None where
             `cases.csv` says it for each case in its column `healthy` (yes or no).
-        fitted_on: the healthy cohort that detectors are fitted on unless another is asked for.
+        fitted_on: the healthy cohort on which detectors are fitted by default.
         home: the cohort's folder where it is not `<root>/<name>`, such as one of the user's own.
-        how_to_get: what a user without the data has to do.
+        how_to_get: what a user without the data should do.
         files: `(root, sequence)` to the cases of that sequence, in the order of `cases.csv`.
-        simulate: makes the cohort below a data folder; None where it has to be downloaded.
-        raw_cases: what a download's folder holds; None where only the prepared layout is known.
+        simulate: writes the cohort below a data folder; None where it has to be downloaded.
+        raw_cases: reads a download's folder; None where only the prepared layout can be read.
     """
 
     name: str
@@ -53,12 +53,12 @@ class DatasetSpec:
             object.__setattr__(self, "files", lambda root, sequence: prepared_files(self, root, sequence))
 
     def folder(self, root: Path) -> Path:
-        """Where the cohort lies in the prepared layout, for a data folder `root`."""
+        """The cohort's folder in the prepared layout, for a data folder `root`."""
         return self.home or root / folder_name(self.name)
 
 
 def folder_name(dataset: str) -> str:
-    """What a cohort's folder is called: `implant[ixi]` lies in `implant-ixi`."""
+    """Name of a cohort's folder: `implant[ixi]` lies in `implant-ixi`."""
     return dataset.replace("[", "-").replace("]", "")
 
 
@@ -69,8 +69,8 @@ def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFil
     `spec.folder(root)`. A column `host` names the case that is the same scan without its lesion.
 
     Raises:
-        MissingData: the cohort, its table, the sequence, or a named file is not there.
-        BadFile: the table lacks a column or holds a value outside what is allowed.
+        MissingData: the cohort, its table, the sequence, or a file that the table names is missing.
+        BadFile: the table lacks a column or holds a value that is not allowed.
     """
     if sequence not in spec.sequences:
         raise MissingData(f"{spec.name} has no sequence '{sequence}'. Available: {', '.join(spec.sequences)}.")
@@ -116,7 +116,7 @@ def digest(files: Sequence[CaseFiles]) -> str:
 
 
 def _content_mark(path: Path) -> str:
-    """For gzip its trailer, the CRC-32 and length of what is inside: eight bytes instead of the whole."""
+    """For gzip its trailer, CRC-32 and length of the content: eight bytes instead of the whole file."""
     if path.suffix != ".gz":
         return hashlib.sha256(path.read_bytes()).hexdigest()
     with path.open("rb") as stream:
@@ -141,7 +141,7 @@ def _found(spec: DatasetSpec, folder: Path, sequence: str, cases: Table) -> tupl
 def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], table: Path) -> list[CaseProblem]:
     whose, healthy = f"case '{case.case_id}'", row.get("healthy")
     if spec.healthy is None and healthy not in ("yes", "no"):
-        text = f"{table}: {whose} got healthy={healthy!r}, wanted yes or no."
+        text = f"{table}: {whose} got healthy={healthy!r}, expected yes or no."
         return [CaseProblem("bad-row", case.case_id, text)]
     told = {
         path: why_no_file(path)

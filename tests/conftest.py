@@ -8,7 +8,7 @@ import pytest
 from cohorts import TINY, write_cohorts
 from implant_runs import Made, make
 
-from datasets.cohorts.catalog import BUILT_IN
+from datasets.cohorts.catalog import COHORTS
 from datasets.grid import GRIDS
 
 ENTRY_POINTS = """\
@@ -30,11 +30,11 @@ broken = package_that_is_not_installed:COHORT
 not-a-spec = cohorts:NOT_A_SPEC
 
 [uadbench.shifts]
-halved = shiftkinds:HALVED
-gamma = shiftkinds:HALVED
+halved = shift_plugins:HALVED
+gamma = shift_plugins:HALVED
 broken = package_that_is_not_installed:KIND
-not-a-kind = shiftkinds:NOT_A_KIND
-misnamed = shiftkinds:HALVED
+not-a-kind = shift_plugins:NOT_A_KIND
+misnamed = shift_plugins:HALVED
 """
 
 
@@ -83,7 +83,7 @@ def elsewhere(plugin_folder: Path) -> dict[str, str]:
 def made_of_implants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """A scored run over implants in the cohort `heads`, to be read only."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BUILT_IN, "heads", "heads:HEADS")
+        patch.setitem(COHORTS.built_in, "heads", "heads:HEADS")
         yield make(tmp_path_factory.mktemp("implants"))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.case import RawCase
-from datasets.preparation.volume import Volume, write_floats, write_mask
+from datasets.io.nifti import Volume, write_volume
 from datasets.simulation.phantom.subject import SubjectNumber, draw_subject
 
 SPACING = 4.0
@@ -73,7 +73,7 @@ def reoriented(path: Path, codes: str, to: Path) -> None:
 
 def write_template(folder: Path) -> Path:
     path = folder / "template.nii.gz"
-    write_floats(path, draw_head().stripped)
+    write_volume(path, draw_head().stripped, np.float32)
     return path
 
 
@@ -81,9 +81,9 @@ def write_raw(folder: Path, case_id: str, head: Head, matrix: NDArray[np.float64
     """A head, its brain mask and its lesions as files of a download."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {kind: folder / f"{case_id}_{kind}.nii.gz" for kind in ("t1", "brain", "lesion")}
-    write_floats(files["t1"], moved(head.head, matrix))
-    write_mask(files["brain"], moved(head.brain_mask, matrix))
-    write_mask(files["lesion"], moved(head.lesion_mask, matrix))
+    write_volume(files["t1"], moved(head.head, matrix), np.float32)
+    write_volume(files["brain"], moved(head.brain_mask, matrix))
+    write_volume(files["lesion"], moved(head.lesion_mask, matrix))
     return RawCase(
         case_id=case_id,
         subject_id=case_id.split("-")[0],

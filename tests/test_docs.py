@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.methods.contract.check import check_detector
 from benchmark.methods.registry import BUILT_IN
-from datasets.cohorts.catalog import BUILT_IN as DATASETS
+from datasets.cohorts.catalog import COHORTS
 from datasets.spec import DatasetSpec
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def test_the_cohort_of_the_tutorial_is_a_spec() -> None:
 
 def test_the_readme_names_every_built_in() -> None:
     readme = (ROOT / "README.md").read_text()
-    for name in (*(method.name for method in BUILT_IN), *DATASETS):
+    for name in (*(method.name for method in BUILT_IN), *COHORTS.built_in):
         assert f"`{name}`" in readme
 
 

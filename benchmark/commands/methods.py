@@ -11,7 +11,7 @@ from benchmark.commands.common import AsJson, Plugins, check_name, user_mistakes
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
-    from benchmark.methods.hyperparameters import Choice
+    from benchmark.methods.hyperparameters import Variant
     from benchmark.methods.registry import Method
     from datasets.registry import Registry
 
@@ -64,7 +64,7 @@ def show(name: OneMethod, as_json: AsJson = False, plugins: Plugins = None) -> N
     from benchmark.methods.describe import as_json as jsonable
     from benchmark.methods.describe import lines, sheet
 
-    shown = sheet(_choice(name, plugins))
+    shown = sheet(_variant(name, plugins))
     if as_json:
         typer.echo(json.dumps(jsonable(shown), indent=1))
         return
@@ -108,20 +108,20 @@ def new(
 @user_mistakes_in_one_line
 def check(name: OneMethod, plugins: Plugins = None) -> None:
     """Hold a method to every rule of the contract, on small simulated brains; seconds to a minute."""
-    from benchmark.methods.contract.check import check_up
+    from benchmark.methods.contract.check import check_method
 
-    checkup = check_up(_choice(name, plugins))
-    for line in checkup.lines():
+    report = check_method(_variant(name, plugins))
+    for line in report.lines():
         typer.echo(line)
-    if not checkup.passed:
+    if not report.passed:
         raise typer.Exit(1)
 
 
-def _choice(name: str, plugins: Sequence[Path] | None) -> "Choice":
-    from benchmark.methods.hyperparameters import only_choice
+def _variant(name: str, plugins: Sequence[Path] | None) -> "Variant":
+    from benchmark.methods.hyperparameters import parse_variant
     from benchmark.methods.registry import methods
 
-    return only_choice(name, methods(plugins or ()))
+    return parse_variant(name, methods(plugins or ()))
 
 
 Listing = list[dict[str, object]]
@@ -136,9 +136,9 @@ def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
 
 def datasets() -> Listing:
     """Every cohort; one that cannot be imported says so in its title."""
-    from datasets.cohorts.catalog import targets
+    from datasets.cohorts.catalog import COHORTS
 
-    return [_dataset(name) for name in targets()]
+    return [_dataset(name) for name in COHORTS]
 
 
 def metrics() -> Listing:
@@ -172,9 +172,9 @@ def postprocessing() -> Listing:
 
 def shifts() -> Listing:
     """Every kind of shift; one that cannot be imported says so in its title."""
-    from datasets.shifts.registry import names
+    from datasets.shifts.registry import SHIFTS
 
-    return [_shift(name) for name in names()]
+    return [_shift(name) for name in SHIFTS]
 
 
 LISTS: Mapping[str, Callable[[], Listing]] = {
@@ -220,10 +220,10 @@ def _trouble(method: "Method") -> str | None:
 
 
 def _shift(name: str) -> dict[str, object]:
-    from datasets.shifts.registry import kind
+    from datasets.shifts.registry import SHIFTS
 
     try:
-        one = kind(name)
+        one = SHIFTS[name]
     except BadValue as error:
         return {"name": name, "title": f"BROKEN: {error}"}
     levels = ", ".join(f"{level:g}" for level in one.levels)

@@ -16,21 +16,10 @@ from datasets.errors import BadValue
 from datasets.grid import load_case
 from datasets.io.atomic import write_json, written_whole
 from datasets.io.files import sha256
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, write_scaled, write_volume
+from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask
 from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
-from datasets.preparation.stripping import brain_of_stripped, check_brain
-from datasets.preparation.volume import (
-    Lattice,
-    Matrix,
-    Volume,
-    check_same_lattice,
-    mask_onto,
-    onto,
-    read_scan,
-    read_volume,
-    write_floats,
-    write_image,
-    write_mask,
-)
+from datasets.preparation.stripping import brain_of_stripped_scan, check_brain
 
 if TYPE_CHECKING:
     from benchmark.inference.settings import Inference
@@ -107,7 +96,7 @@ def predict_scan(scan: Path, name: str, detector: "Detector", request: Request, 
     own = read_scan(scan).lattice
     placed = _prepared(scan, name, request) if request.setup is None else _placed(scan, name, request, request.setup)
     (prediction,) = predict(detector, [placed.case], replace(inference, volumes=1), seed=request.seed)
-    brain = mask_onto(placed.brain, own, placed.to_grid)
+    brain = resample_mask(placed.brain, own, placed.to_grid)
     volumes = {"anomaly_map": _back(prediction.anomaly_map, placed, own) * brain}
     if prediction.reconstruction is not None:
         volumes["reconstruction"] = _back(prediction.reconstruction, placed, own) * brain
@@ -143,8 +132,8 @@ def _placed(scan: Path, name: str, request: Request, setup: Setup) -> Placed:
 def _on_grid(name: str, prepared: PreparedScan, sequence: str, request: Request) -> Case:
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         image, mask = Path(folder) / "image.nii.gz", Path(folder) / "brain_mask.nii.gz"
-        write_image(image, Volume(prepared.images[sequence], prepared.lattice.affine))
-        write_mask(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
+        write_scaled(image, Volume(prepared.images[sequence], prepared.lattice.affine))
+        write_volume(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
         return _loaded(name, image, mask, request)
 
 
@@ -152,15 +141,15 @@ def _prepared(scan: Path, name: str, request: Request) -> Placed:
     """A scan that lies in the prepared space; without a mask what is above 0 is the brain."""
     image = read_scan(scan)
     if request.brain_mask is None:
-        brain = Volume(brain_of_stripped(image), image.affine)
+        brain = Volume(brain_of_stripped_scan(image), image.affine)
     else:
-        mask = read_volume(request.brain_mask)
+        mask = read_volume(request.brain_mask, as_stored=True)
         check_same_lattice(request.brain_mask, mask, scan, image.lattice)
         brain = Volume(np.asarray(mask.data > max(float(mask.data.max()), 0.0) / 2), image.affine)
     ml = check_brain(brain, (request.brain_mask or scan).name)
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         mask_path = Path(folder) / "brain_mask.nii.gz"
-        write_mask(mask_path, brain)
+        write_volume(mask_path, brain)
         case = _loaded(name, scan, mask_path, request)
     return Placed(case, brain, np.eye(4), {"preparation": None, "brain_ml": round(ml, 2)})
 
@@ -170,7 +159,7 @@ def _loaded(name: str, image: Path, brain_mask: Path, request: Request) -> Case:
 
 
 def _back(volume: NDArray[np.float32], placed: Placed, own: Lattice) -> NDArray[np.float32]:
-    return np.asarray(onto(Volume(volume, placed.case.affine), own, placed.to_grid, order=1), dtype=np.float32)
+    return np.asarray(resample(Volume(volume, placed.case.affine), own, placed.to_grid, order=1), dtype=np.float32)
 
 
 def _write(
@@ -183,8 +172,7 @@ def _write(
     for kind, data in (volumes | masks).items():
         path = request.out / f"{name}_{kind}.nii.gz"
         with written_whole(path) as beside:
-            write = write_mask if kind in masks else write_floats
-            write(beside, Volume(data, own.affine))
+            write_volume(beside, Volume(data, own.affine), None if kind in masks else np.float32)
         written.append(path)
     return written
 

@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.card import Card
-from benchmark.methods.hyperparameters import Choice, build, presets_of, resolve_config
+from benchmark.methods.hyperparameters import Variant, build, presets_of, resolve_config
 from benchmark.methods.registry import UnusableMethod, load
 from datasets.errors import one_line
 from datasets.grid import GRIDS
@@ -58,17 +58,17 @@ class Sheet:
     budgets: Mapping[str, Budget]
 
 
-def sheet(choice: Choice) -> Sheet:
-    """Everything of one method; overrides of `choice` hold under every preset.
+def sheet(variant: Variant) -> Sheet:
+    """Everything of one method; overrides of `variant` hold under every preset.
 
     Raises:
         UserError: it cannot be imported, or a hyper-parameter is not as expected.
     """
-    method, cls = choice.method, load(choice.method)
-    budgets = {preset: _budget(choice, preset) for preset in presets_of(cls)}
+    method, cls = variant.method, load(variant.method)
+    budgets = {preset: _budget(variant, preset) for preset in presets_of(cls)}
     card = getattr(cls, "card", None)
     card = card if isinstance(card, Card) else None
-    return Sheet(choice.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
+    return Sheet(variant.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
 
 
 def as_json(shown: Sheet) -> dict[str, Any]:
@@ -100,12 +100,12 @@ def meanings(cls: type["Detector"]) -> dict[str, str]:
     return {field.name: found[field.name] for field in fields(cls.Config) if field.name in found}
 
 
-def _budget(choice: Choice, preset: str) -> Budget:
-    config = resolve_config(choice, preset, {})
+def _budget(variant: Variant, preset: str) -> Budget:
+    config = resolve_config(variant, preset, {})
     try:
-        detector = build(choice.name, choice.method.target, config)
+        detector = build(variant.name, variant.method.target, config)
     except (Exception, SystemExit) as error:  # what a stranger's __init__ raises is a fact about that method
-        raise UnusableMethod(f"{choice.method} cannot be built under preset '{preset}': {one_line(error)}.") from error
+        raise UnusableMethod(f"{variant.method} cannot be built under preset '{preset}': {one_line(error)}.") from error
     parameters = sum(parameter.numel() for parameter in detector.parameters())
     memory = detector.memory_bound(GRIDS[preset].shape, 1) if preset in GRIDS else None
     return Budget(config, parameters, memory, detector.slice_batch)

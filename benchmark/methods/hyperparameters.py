@@ -1,4 +1,4 @@
-"""Hyper-parameters: from a class's defaults, its presets and what was asked for to one resolved config."""
+"""Hyper-parameters: variants written as `ddpm[t_test=250]`, and configs from defaults, presets and overrides."""
 
 import json
 import re
@@ -14,24 +14,69 @@ if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
 
 
+@dataclass(frozen=True)
+class Variant:
+    """A method with the hyper-parameters that override its preset: `ddpm`, or `ddpm[t_test=250]`."""
+
+    method: Method
+    overrides: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name in tables; equal variants are written alike."""
+        inside = ",".join(f"{key}={_written(value)}" for key, value in sorted(self.overrides.items()))
+        return f"{self.method.name}[{inside}]" if inside else self.method.name
+
+
+def parse_variants(text: str, known: Mapping[str, Method] | None = None) -> list[Variant]:
+    """`"ddpm,cddpm[ensemble=false]"` as variants of `known` methods or all.
+
+    Raises:
+        UnknownName: no such method.
+        BadValue: brackets that do not close, a part without `=`, or a variant named twice.
+    """
+    known = methods() if known is None else known
+    variants = [_parse_variant(part, known) for part in _split(text)]
+    names = [variant.name for variant in variants]
+    if not names:
+        raise BadValue(f"Got no method in '{text}', expected one or more of {', '.join(known)}.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadValue(f"Got method '{twice[0]}' twice, expected every method once.")
+    return variants
+
+
+def method_names(text: str) -> list[str]:
+    """The methods named in such a text, known or not."""
+    return [part.partition("[")[0].strip() for part in _split(text)]
+
+
+def parse_variant(text: str, known: Mapping[str, Method] | None = None) -> Variant:
+    """The one variant that `text` names."""
+    variants = parse_variants(text, known)
+    if len(variants) > 1:
+        raise BadValue(f"Got {len(variants)} methods in '{text}', expected one.")
+    return variants[0]
+
+
 def presets_of(cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
     """Every preset by name; `paper` changes nothing where the class does not say otherwise."""
     return {"paper": {}, **cls.presets}
 
 
-def resolve_config(choice: "Choice", preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
-    """Every hyper-parameter as plain values: class defaults < preset < `tuned` (a file) < the choice's own.
+def resolve_config(variant: "Variant", preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
+    """Every hyper-parameter as plain values: class defaults < preset < `tuned` (a file) < the variant's overrides.
 
     Raises:
         UnusableMethod: the class cannot be imported, or not even its own defaults make a config.
         UnknownName: a field or preset that the method's Config does not have.
         BadValue: a value that is not of the field's type.
     """
-    cls = load(choice.method)
-    presets = own_presets(choice.method, cls)
+    cls = load(variant.method)
+    presets = own_presets(variant.method, cls)
     if preset not in presets:
-        raise UnknownName(f"preset of method '{choice.method.name}' called", preset, presets)
-    return _plain_config(choice.name, choice.method.name, cls, {**presets[preset], **tuned, **choice.overrides})
+        raise UnknownName(f"preset of method '{variant.method.name}' called", preset, presets)
+    return _plain_config(variant.name, variant.method.name, cls, {**presets[preset], **tuned, **variant.overrides})
 
 
 def build(name: str, target: str, config: Mapping[str, Any]) -> "Detector":
@@ -41,7 +86,7 @@ def build(name: str, target: str, config: Mapping[str, Any]) -> "Detector":
 
 
 def own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
-    """A class's presets, each of which makes a config without any help."""
+    """A class's presets, each of which is checked to make a config."""
     try:
         if not is_dataclass(cls.Config):
             raise BadValue(f"got Config {cls.Config!r}, expected a frozen dataclass")
@@ -55,80 +100,7 @@ def own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str,
     return presets
 
 
-def _plain_config(shown: str, name: str, cls: type["Detector"], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole config as it comes back from a run folder."""
-    known = [field.name for field in fields(cls.Config)]
-    for field in given:
-        if field not in known:
-            raise UnknownName(f"hyper-parameter of method '{name}' called", field, known)
-    config = asdict(_validated(name, cls, given))
-    try:
-        return json.loads(json.dumps(config, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise BadValue(f"Method '{shown}': got {config} ({error}), expected finite, plain values.") from error
-
-
-def _validated(name: str, cls: type["Detector"], values: Mapping[str, Any]) -> Any:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(cls.Config).validate_python(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        if not first["loc"]:  # the Config's own check, which says what it got and expected
-            raise BadValue(f"Method '{name}': {first['msg'].removeprefix('Value error, ')}") from error
-        place = ", ".join((f"Method '{name}'", *map(str, first["loc"])))
-        raise BadValue(f"{place}: got {first['input']!r}, expected: {first['msg'].rstrip('.')}.") from error
-    except Exception as error:  # a plugin's own checks may raise anything
-        raise BadValue(f"Method '{name}': got {dict(values)}, which its Config refuses: {one_line(error)}.") from error
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A method asked for on the command line: `ddpm` or, with overrides, `ddpm[t_test=250]`."""
-
-    method: Method
-    overrides: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The name in tables; the same choice is always written the same way."""
-        inside = ",".join(f"{key}={_written(value)}" for key, value in sorted(self.overrides.items()))
-        return f"{self.method.name}[{inside}]" if inside else self.method.name
-
-
-def parse_choices(text: str, known: Mapping[str, Method] | None = None) -> list[Choice]:
-    """`"ddpm,cddpm[ensemble=false]"` to choices among `known` methods or all.
-
-    Raises:
-        UnknownName: no such method.
-        BadValue: brackets that do not close, a part without `=`, or a choice named twice.
-    """
-    known = methods() if known is None else known
-    choices = [_parse_choice(part, known) for part in _split(text)]
-    names = [choice.name for choice in choices]
-    if not names:
-        raise BadValue(f"Got no method in '{text}', expected one or more of {', '.join(known)}.")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise BadValue(f"Got method '{twice[0]}' twice, expected every method once.")
-    return choices
-
-
-def named(text: str) -> list[str]:
-    """The names in it, known or not."""
-    return [part.partition("[")[0].strip() for part in _split(text)]
-
-
-def only_choice(text: str, known: Mapping[str, Method] | None = None) -> Choice:
-    """The same for the one method that `text` names."""
-    choices = parse_choices(text, known)
-    if len(choices) > 1:
-        raise BadValue(f"Got {len(choices)} methods in '{text}', expected one.")
-    return choices[0]
-
-
-def _parse_choice(part: str, known: Mapping[str, Method]) -> Choice:
+def _parse_variant(part: str, known: Mapping[str, Method]) -> Variant:
     match = re.fullmatch(r"([\w.-]+)(?:\[(.*)\])?", part)
     if match is None:
         raise BadValue(f"Got method '{part}', expected NAME or NAME[field=value,...].")
@@ -138,7 +110,7 @@ def _parse_choice(part: str, known: Mapping[str, Method]) -> Choice:
         if not equals:
             raise BadValue(f"Got '{setting}' in '{part}', expected field=value.")
         overrides[field.strip()] = _value(value.strip())
-    return Choice(method(match[1], known), overrides)
+    return Variant(method(match[1], known), overrides)
 
 
 def _split(text: str) -> list[str]:
@@ -169,3 +141,31 @@ def _written(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{','.join(_written(item) for item in value)}]"
     return str(value)
+
+
+def _plain_config(shown: str, name: str, cls: type["Detector"], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole config as it comes back from a run folder."""
+    known = [field.name for field in fields(cls.Config)]
+    for field in given:
+        if field not in known:
+            raise UnknownName(f"hyper-parameter of method '{name}' called", field, known)
+    config = asdict(_validated(name, cls, given))
+    try:
+        return json.loads(json.dumps(config, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BadValue(f"Method '{shown}': got {config} ({error}), expected finite, plain values.") from error
+
+
+def _validated(name: str, cls: type["Detector"], values: Mapping[str, Any]) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(cls.Config).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:  # a check of the Config itself, which says what it got and expected
+            raise BadValue(f"Method '{name}': {first['msg'].removeprefix('Value error, ')}") from error
+        place = ", ".join((f"Method '{name}'", *map(str, first["loc"])))
+        raise BadValue(f"{place}: got {first['input']!r}, expected: {first['msg'].rstrip('.')}.") from error
+    except Exception as error:  # a plugin's own checks may raise anything
+        raise BadValue(f"Method '{name}': got {dict(values)}, which its Config refuses: {one_line(error)}.") from error

@@ -116,7 +116,7 @@ def _key(study: Study) -> str:
 
 
 def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Finding]:
-    from datasets.audit.cohorts import examine_all, judged, same_names
+    from datasets.audit.cohorts import cohort_findings, examine_cases, same_names
     from datasets.audit.duplicates import duplicate_findings
     from datasets.audit.examine import Candidate
     from datasets.audit.finding import by_severity
@@ -125,8 +125,8 @@ def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Fi
     sequence = study.cells[0].cohort.sequence
     for name, files in needed.items():
         compared = _is_real(name)
-        examined = examine_all(Candidate(name, {sequence: one}, compared, grid) for one in files)
-        findings += judged(examined, name)
+        examined = examine_cases(Candidate(name, {sequence: one}, compared, grid) for one in files)
+        findings += cohort_findings(examined, name)
         scans += [scan for one in examined for scan in one.scans]
     return by_severity([*_of_tables(study), *findings, *duplicate_findings(scans), *same_names(scans)])
 

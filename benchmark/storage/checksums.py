@@ -1,18 +1,18 @@
 """SHA256SUMS: the digests of the files of a folder, in the format of `sha256sum --check`."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from datasets.errors import BadFile
 from datasets.io.atomic import write_text
+from datasets.io.files import sha256
 
 NAME = "SHA256SUMS"
 
 
 def write_checksums(folder: Path, names: Iterable[str]) -> None:
     """Write the digests of those of `names`, files or folders, that exist in `folder`; they replace earlier ones."""
-    lines = [f"{digest_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder, names)]
+    lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder, names)]
     write_text(folder / NAME, "".join(lines))
 
 
@@ -25,16 +25,10 @@ def broken(folder: Path) -> list[str]:
     return [fault for name, wanted in _read(folder) if (fault := _fault(folder / name, wanted))]
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _fault(path: Path, wanted: str) -> str:
     if not path.is_file():
         return f"{path}: missing"
-    found = digest_of(path)
+    found = sha256(path)
     return "" if found == wanted else f"{path}: got digest {found[:12]}, wanted {wanted[:12]}"
 
 

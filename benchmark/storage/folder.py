@@ -7,8 +7,8 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from benchmark.study.cells import Cell, Fit, Reference
-from datasets.cohorts.catalog import adopt
-from datasets.cohorts.own import OwnCohort
+from datasets.cohorts.catalog import add_user_cohort
+from datasets.cohorts.user_folder import UserCohort
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.atomic import read_json
 
@@ -61,7 +61,7 @@ def open_run(root: Path) -> RunFolder:
         )
     check_format(run.study, read_json(run.study))
     for own in own_cohorts(run):
-        adopt(own)
+        add_user_cohort(own)
     return run
 
 
@@ -74,10 +74,10 @@ def check_format(record: Path, content: Mapping[str, Any]) -> None:
         )
 
 
-def own_cohorts(run: RunFolder) -> list[OwnCohort]:
+def own_cohorts(run: RunFolder) -> list[UserCohort]:
     """The user's own cohorts in the study of a run."""
     stored = read_json(run.study).get("own", []) if run.study.exists() else []
-    return [OwnCohort(one["name"], Path(one["home"]), tuple(one["sequences"]), one["healthy"]) for one in stored]
+    return [UserCohort(one["name"], Path(one["home"]), tuple(one["sequences"]), one["healthy"]) for one in stored]
 
 
 def create_run(root: Path) -> RunFolder:

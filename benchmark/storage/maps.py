@@ -9,22 +9,13 @@ from numpy.typing import NDArray
 
 from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
-
-LEVELS = np.iinfo(np.uint16).max
+from datasets.io.nifti import Volume, write_scaled
 
 
 def write_volume(path: Path, volume: NDArray[np.floating], affine: NDArray[np.float64]) -> None:
-    """Write `(X, Y, Z)` as uint16 with slope and intercept; the error is half of (max - min) / 65535.
-
-    The smallest value, 0 for an anomaly map, is kept exactly.
-    """
-    low, high = float(volume.min()), float(volume.max())
-    slope = np.float32((high - low) / LEVELS) or np.float32(1)
-    levels = np.clip(np.round((volume.astype(np.float64) - low) / slope), 0, LEVELS).astype(np.uint16)
-    nifti = nibabel.nifti1.Nifti1Image(levels, affine)
-    nifti.header.set_slope_inter(slope, low)
+    """Write `(X, Y, Z)` as uint16 with slope and intercept; see `datasets.io.nifti.write_scaled`."""
     with written_whole(path) as beside:
-        nifti.to_filename(beside)
+        write_scaled(beside, Volume(volume, affine))
 
 
 def read_volume(path: Path) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from benchmark.study.cells import Cell, Reference, cell_from_json, reference_fro
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
-from datasets.cohorts.catalog import adopt, adopted, dataset
+from datasets.cohorts.catalog import add_user_cohort, dataset, find_user_cohort
 from datasets.errors import BadFile, BadValue
 from datasets.io.atomic import read_json, write_json
 from datasets.spec import digest, usable_files
@@ -201,15 +201,15 @@ def _kept(run: RunFolder) -> Mapping[str, Any]:
 
 def _move_own(names: Iterable[str], data: Path) -> None:
     """Use the copies in `data` of the user's own cohorts, if it has folders of their names."""
-    for own in map(adopted, names):
+    for own in map(find_user_cohort, names):
         if own is not None and (data / own.name).is_dir():
-            adopt(replace(own, home=(data / own.name).resolve()))
+            add_user_cohort(replace(own, home=(data / own.name).resolve()))
 
 
 def _own(cells: Iterable[Cell]) -> list[dict[str, Any]]:
     """The user's own cohorts among those of `cells`, as `study.json` stores them."""
     names = sorted({name for cell in cells for name in (cell.cohort.dataset, cell.fit.healthy.dataset)})
-    return [asdict(own) | {"home": str(own.home)} for own in map(adopted, names) if own is not None]
+    return [asdict(own) | {"home": str(own.home)} for own in map(find_user_cohort, names) if own is not None]
 
 
 def _settings(cell: Cell) -> dict[str, Any]:

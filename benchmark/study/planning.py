@@ -6,15 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.hyperparameters import Choice, named, parse_choices, resolve_config
+from benchmark.methods.hyperparameters import Variant, method_names, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
-from datasets.cohorts.catalog import chosen
+from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import GRIDS, Grid
-from datasets.shift_requests import AskedShift, parse_shifts
+from datasets.shift_requests import ShiftRequest, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
 from datasets.spec import DatasetSpec, digest, usable_files
@@ -95,8 +95,8 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     """Every method that can be used with its hyper-parameters, and why others cannot."""
     files, left_out = usable_plugin_files(request.plugins)
     known = methods(files)
-    known |= _perhaps_broken(set(named(request.methods)) - known.keys(), left_out)
-    choices = parse_choices(request.methods, known)
+    known |= _perhaps_broken(set(method_names(request.methods)) - known.keys(), left_out)
+    choices = parse_variants(request.methods, known)
     tuned = _read_config(request.config, known)
     usable = list[Resolved]()
     for choice in choices:
@@ -120,7 +120,7 @@ def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Me
     """Refuse a slip in a file's table even of a method that was not asked for."""
     for name, table in tuned.items():
         with suppress(UnusableMethod):
-            resolve_config(Choice(known[name], {}), preset, table)
+            resolve_config(Variant(known[name], {}), preset, table)
 
 
 def _files(
@@ -142,7 +142,7 @@ def _files(
 
 
 def _specs(names: str) -> list[DatasetSpec]:
-    listed = list(map(chosen, filter(None, (name.strip() for name in names.split(",")))))
+    listed = list(map(dataset_argument, filter(None, (name.strip() for name in names.split(",")))))
     _check_homes(listed)
     specs = {spec.name: spec for spec in listed}
     if not specs:
@@ -154,7 +154,7 @@ def _healthy(asked: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
     proposed = {spec.fitted_on for spec in specs}
     if asked is None and len(proposed) > 1:
         raise BadValue(f"--healthy: got none, wanted one of {', '.join(sorted(proposed))} for these datasets.")
-    healthy = chosen(asked or proposed.pop())
+    healthy = dataset_argument(asked or proposed.pop())
     _check_homes([*specs, healthy])
     return healthy
 
@@ -220,7 +220,7 @@ def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[Ca
 
 
 def planned_shifts(
-    asked: Sequence[AskedShift],
+    asked: Sequence[ShiftRequest],
     training: Mapping[int, Sequence[CaseFiles]],
     grid: Grid,
     data: Path,
@@ -239,20 +239,20 @@ def planned_shifts(
     Raises:
         UserError: a cohort is not there, or a scan of it cannot be used.
     """
-    from datasets.shift_requests import landmarks_of, measured
+    from datasets.shift_requests import case_percentiles, landmarks_of
 
     cohorts = dict.fromkeys(one.cohort for one in asked if one.cohort)
     landmarks = {cohort: landmarks_of(cohort, data, sequence, grid) for cohort in cohorts}
     matched: dict[int, tuple[float, ...]] = {}
     if match:
         cases = {one.case_id: one for group in training.values() for one in group}
-        known = measured(list(cases.values()), grid)
+        known = case_percentiles(list(cases.values()), grid)
         matched = {seed: mean_landmarks([known[one.case_id] for one in group]) for seed, group in training.items()}
     return {seed: _arms(asked, landmarks, matched.get(seed, ())) for seed in training}
 
 
 def _arms(
-    asked: Sequence[AskedShift], landmarks: Mapping[str, tuple[float, ...]], matched: tuple[float, ...]
+    asked: Sequence[ShiftRequest], landmarks: Mapping[str, tuple[float, ...]], matched: tuple[float, ...]
 ) -> list[Shift]:
     arms = [(), matched] if matched else [()]
     none = [Shift(matched=arm) for arm in arms]

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.hyperparameters import Choice
+from benchmark.methods.hyperparameters import Variant
 from benchmark.study.cells import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
 from datasets.shifts import Shift
 from datasets.splits import learning_split
 
-Resolved = tuple[Choice, Mapping[str, Any]]
+Resolved = tuple[Variant, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from benchmark.inference.predict import predict_cell
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import LabelledDetector
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import LEVELS, read_volume, write_volume
+from benchmark.storage.maps import read_volume, write_volume
 from benchmark.storage.run_record import has_maps
 from benchmark.study.cells import Cell, Precision
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.errors import MissingData
 from datasets.io.atomic import read_json
+from datasets.io.nifti import LEVELS
 
 # Share of the largest value of a map that rounding on another device or slice batch may change.
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 5e-3}

@@ -14,7 +14,7 @@ from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.scoring.evaluation import is_by_plugin
-from benchmark.storage.checksums import NAME, broken, digest_of
+from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import PLUGIN, Row, kept_rows
 from benchmark.storage.run_record import has_failed, has_maps, kept_cells, kept_references, kept_scoring, reopen
@@ -23,6 +23,7 @@ from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.errors import UserError
 from datasets.io.atomic import read_json, write_json
+from datasets.io.files import sha256
 
 SHOWN = 5  # faults of one check that are printed; the rest are counted
 
@@ -80,7 +81,7 @@ def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, devic
 def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:
     """Write `verification.json`: the results, and the digest of the table that they hold for."""
     path = run.root / "verification.json"
-    content = {"version": __version__, "rows": digest_of(run.root / "rows.csv"), "checks": list(map(asdict, checks))}
+    content = {"version": __version__, "rows": sha256(run.root / "rows.csv"), "checks": list(map(asdict, checks))}
     write_json(path, content)
     return path
 

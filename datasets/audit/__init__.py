@@ -1,1 +1,1 @@
-"""What is wrong with data, told before anything is computed: splits, files, geometry, masks, duplicates, drift."""
+"""Defects of data, reported before anything is computed: splits, files, geometry, masks, duplicates, drift."""

@@ -1,67 +1,67 @@
-"""audit: everything that is wrong with some cohorts in the prepared layout."""
+"""audit: all defects of cohorts in the prepared layout."""
 
+import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from datasets.audit.drift import drift_findings
-from datasets.audit.duplicates import Scan, duplicate_findings
-from datasets.audit.examine import Candidate, Examined, examine
+from datasets.audit.duplicates import Fingerprint, duplicate_findings
+from datasets.audit.examine import Candidate, CaseAudit, examine
 from datasets.audit.finding import Finding, by_severity
-from datasets.audit.metadata import column_findings
+from datasets.audit.metadata import column_findings, drift_findings
 from datasets.audit.splits import table_findings
 from datasets.audit.volumes import mixed_grids
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
-from datasets.io.case_table import Table, read_table
+from datasets.io.tables import Table, read_table
 from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files
 
 Row = Mapping[str, str]
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 HEALTHY = ("yes", "no")
 MASKS = ("brain_mask", "lesion_mask")
 
 
-def audit(specs: Sequence[DatasetSpec], root: Path, say: Say = lambda line: None) -> list[Finding]:
+def audit(specs: Sequence[DatasetSpec], root: Path) -> list[Finding]:
     """Read the table and every file of each cohort, and compare the scans of all.
 
     Raises:
-        MissingData: a cohort is not there.
+        MissingData: a cohort does not exist.
     """
-    findings, scans = list[Finding](), list[Scan]()
+    findings, scans = list[Finding](), list[Fingerprint]()
     for spec in specs:
         table = _table(spec, root, findings)
         if table is None:
             continue
         rows = table.usable
-        findings += table_judged(table, spec)
+        findings += cases_csv_findings(table, spec)
         findings += unnamed_files(spec, root, table.rows)
         candidates = list(_candidates(spec, root, rows))
-        say(f"{spec.name}: reading {len(candidates)} cases.")
-        examined = examine_all(candidates)
-        findings += judged(examined, spec.name)
+        log.info("%s: reading %d cases.", spec.name, len(candidates))
+        examined = examine_cases(candidates)
+        findings += cohort_findings(examined, spec.name)
         scans += [scan for one in examined for scan in one.scans]
     return by_severity([*findings, *duplicate_findings(scans), *same_names(scans)])
 
 
-def examine_all(candidates: Iterable[Candidate]) -> list[Examined]:
-    """Each case is read and let go of again: what stays of it is some kilobytes."""
+def examine_cases(candidates: Iterable[Candidate]) -> list[CaseAudit]:
+    """Examine cases in threads; a few kilobytes of each are kept."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:
         return list(readers.map(examine, candidates))
 
 
-def judged(examined: Sequence[Examined], cohort: str) -> list[Finding]:
-    """What was found case by case, and what shows among a cohort's cases only."""
+def cohort_findings(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
+    """The findings of each case, and those that need all cases of a cohort."""
     grids = {one.case_id: one.grid for one in examined if one.grid is not None}
     return [*(finding for one in examined for finding in one.findings), *mixed_grids(grids, cohort)]
 
 
-def table_judged(table: Table, spec: DatasetSpec) -> list[Finding]:
-    """What `cases.csv` gives away without any image."""
+def cases_csv_findings(table: Table, spec: DatasetSpec) -> list[Finding]:
+    """Findings in `cases.csv` that need no image."""
     told = [
         Finding("error", one.code, spec.name, (one.case_id,) if one.case_id else (), f"{one.got} in row {one.row}",
-                one.wanted, str(table.path), "partial")
+                one.expected, str(table.path), "partial")
         for one in table.problems
     ]  # fmt: skip
     rows = table.usable
@@ -81,7 +81,7 @@ def table_judged(table: Table, spec: DatasetSpec) -> list[Finding]:
 
 
 def unnamed_files(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> list[Finding]:
-    """Files in the cohort's folders that no row of its table asks for."""
+    """Files in the cohort's folders that no row of its table names."""
     found = []
     for kind in (*spec.sequences, *MASKS):
         folder = spec.folder(root) / kind
@@ -94,8 +94,8 @@ def unnamed_files(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> list[Fi
     return found
 
 
-def same_names(scans: Sequence[Scan]) -> list[Finding]:
-    """Cases of one name in two cohorts: the same scan, or a name that tells nothing apart."""
+def same_names(scans: Sequence[Fingerprint]) -> list[Finding]:
+    """Cases with one name in two cohorts: the same scan, or an ambiguous name."""
     cohorts: dict[str, list[str]] = {}
     for scan in scans:
         if scan.signature is not None:  # simulated cohorts number their cases alike
@@ -116,8 +116,8 @@ def _table(spec: DatasetSpec, root: Path, findings: list[Finding]) -> Table | No
         return read_table(path, REQUIRED_COLUMNS)
     except BadFile as error:
         got = str(error).removeprefix(f"{path}: got ").rstrip(".")
-        got, _, wanted = got.partition(", wanted ")
-        findings.append(Finding("error", "bad-table", spec.name, (), got, wanted, str(path), "partial"))
+        got, _, expected = got.partition(", expected ")
+        findings.append(Finding("error", "bad-table", spec.name, (), got, expected, str(path), "partial"))
         return None
 
 

@@ -1,4 +1,4 @@
-"""How alike two scans are once both lie in one space: the correlation of their fine structure on a coarse lattice."""
+"""Scans that occur twice: equal voxels, or images of one brain by the correlation of their fine structure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,13 @@ from datasets.audit.finding import Finding, Flag, Severity
 
 LATTICE = (36, 44, 36)
 STEP = 4.0  # mm
-BROAD = 1.0  # s.d. in lattice steps of what is taken away, so that folds remain and anatomy that all share goes
+BROAD = 1.0  # s.d. in lattice steps of the smooth part that is subtracted: common anatomy goes, gyri remain
 QUANTUM = 1 / 32  # s.d.; a signature is kept in bytes
 LIKE = 0.63
-"""Above it two scans count as one brain's. Of 297 T1 scans (IXI, OASIS, LGG, MSLUB) the five pairs of people scanned
-twice lie at 0.75 and above, the 43,951 pairs of different people at 0.50 and below (99.99 % of them below 0.43)."""
-COMMON = 0.9  # share of the scans whose brain has to hold a lattice point
+"""Above this, two scans count as scans of one brain. Of 297 T1 scans (IXI, OASIS, LGG, MSLUB) the five pairs of
+people scanned twice lie at 0.75 and above, the 43,951 pairs of different people at 0.50 and below (99.99 % of them
+below 0.43)."""
+COMMON = 0.9  # share of the scans whose brain must include a lattice point
 FEWEST = 500  # lattice points for a correlation to mean something
 ROWS = 256  # scans compared with all others at once
 
@@ -35,8 +36,91 @@ class Signature:
     inside: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Fingerprint:
+    """What is compared of one image.
+
+    Attributes:
+        content: hash of its voxels.
+        signature: None where similarity is meaningless, as among simulated brains.
+    """
+
+    cohort: str
+    case_id: str
+    subject_id: str
+    split: str
+    sequence: str
+    content: str
+    signature: Signature | None
+
+
+def duplicate_findings(scans: Sequence[Fingerprint]) -> list[Finding]:
+    """Pairs with equal voxels, and pairs that show one brain."""
+    found = [_finding(one, other, None) for one, other in _equal_pairs(scans)]
+    for sequence in sorted({scan.sequence for scan in scans}):
+        group = [scan for scan in scans if scan.sequence == sequence and scan.signature is not None]
+        signatures = [scan.signature for scan in group if scan.signature is not None]
+        found += [
+            _finding(group[one], group[other], likeness)
+            for one, other, likeness in similar_pairs(signatures)
+            if group[one].content != group[other].content
+        ]
+    return found
+
+
+def _equal_pairs(scans: Sequence[Fingerprint]) -> Iterator[tuple[Fingerprint, Fingerprint]]:
+    """Each scan of a group paired with its first, so that n copies give n - 1 pairs."""
+    groups = defaultdict(list)
+    for scan in scans:
+        groups[scan.content].append(scan)
+    for first, *others in groups.values():
+        # The first scan of each split leads it: a copy across splits is never hidden by one within a split.
+        leads = {first.split: first}
+        for other in others:
+            crossing = next((lead for split, lead in leads.items() if split != other.split), None)
+            yield (crossing or leads.get(other.split, first)), other
+            leads.setdefault(other.split, other)
+
+
+def _finding(one: Fingerprint, other: Fingerprint, likeness: float | None) -> Finding:
+    code = "duplicate-scan" if likeness is None else "near-duplicate-scan"
+    severity = _severity(one, other, exact=likeness is None)
+    alike_by = "equal voxels" if likeness is None else f"one brain (likeness {likeness:.2f})"
+    got = f"{alike_by} in {_place(one, other)} and {_place(other, one)}"
+    cohort = one.cohort if one.cohort == other.cohort else f"{one.cohort} and {other.cohort}"
+    flag: Flag = "" if severity != "error" else "partial" if _of_one_case(one, other) else "leak"
+    cases = tuple(dict.fromkeys((one.case_id, other.case_id)))
+    return Finding(severity, code, cohort, cases, got, _wanted(one, other), flag=flag)
+
+
+def _severity(one: Fingerprint, other: Fingerprint, *, exact: bool) -> Severity:
+    """A copy across splits is a leak; several scans of one subject within a split are only a note."""
+    if one.split != other.split or _of_one_case(one, other):
+        return "error"
+    if one.subject_id == other.subject_id:
+        return "note"
+    return "error" if exact and one.cohort == other.cohort else "warning"
+
+
+def _of_one_case(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether both are sequences of the same case."""
+    return (one.cohort, one.case_id) == (other.cohort, other.case_id)
+
+
+def _wanted(one: Fingerprint, other: Fingerprint) -> str:
+    if _of_one_case(one, other):
+        return "another image for each sequence"
+    return "scans of two people" if one.subject_id != other.subject_id else "the scans of a person in one split"
+
+
+def _place(scan: Fingerprint, beside: Fingerprint) -> str:
+    parts = [scan.cohort] if scan.cohort != beside.cohort else []
+    parts += [scan.split, scan.sequence] if scan.sequence != beside.sequence else [scan.split]
+    return f"{scan.case_id} ({' '.join(parts)})"
+
+
 def signature(image: NDArray[np.generic], brain: NDArray[np.bool_], spacing: NDArray[np.float64]) -> Signature:
-    """Of an image `(X, Y, Z)`; what is taken in is independent of the intensities' scale and of slow bias."""
+    """Signature of an image `(X, Y, Z)`; independent of the scale of intensities and of slow bias."""
     weight = _coarse(brain.astype(np.float32), spacing)
     values = _coarse(np.where(brain, image, 0).astype(np.float32), spacing)
     inside = weight > 0.5
@@ -49,8 +133,8 @@ def signature(image: NDArray[np.generic], brain: NDArray[np.bool_], spacing: NDA
     return Signature(np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel(), np.packbits(inside.ravel()))
 
 
-def alike(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple[int, int, float]]:
-    """Every pair of scans whose correlation over the brain that they have in common is above `line`."""
+def similar_pairs(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple[int, int, float]]:
+    """Every pair of scans whose correlation over their common brain exceeds `line`, with the correlation."""
     if len(signatures) < 2:
         return
     points = int(np.prod(LATTICE))
@@ -68,7 +152,7 @@ def alike(signatures: Sequence[Signature], line: float = LIKE) -> Iterator[tuple
 
 
 def _coarse(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Means over blocks, then onto the lattice, both boxes' centres on each other."""
+    """Block means, interpolated onto the lattice; the centres of both boxes coincide."""
     block = [max(1, round(STEP / edge)) for edge in spacing]
     cut = [size // length * length for size, length in zip(volume.shape, block, strict=True)]
     first = [(size - kept) // 2 for size, kept in zip(volume.shape, cut, strict=True)]
@@ -82,86 +166,3 @@ def _coarse(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArra
     step = STEP / size
     offset = middle - step * (np.asarray(LATTICE) - 1) / 2
     return np.asarray(ndimage.affine_transform(means, step, offset, LATTICE, order=1, mode="constant"), np.float32)
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One image, as far as it is compared with others.
-
-    Attributes:
-        content: hash of its voxels.
-        signature: None where likeness means nothing, as among simulated brains of one anatomy.
-    """
-
-    cohort: str
-    case_id: str
-    subject_id: str
-    split: str
-    sequence: str
-    content: str
-    signature: Signature | None
-
-
-def duplicate_findings(scans: Sequence[Scan]) -> list[Finding]:
-    """Pairs with equal voxels, and pairs that show one brain."""
-    found = [_finding(one, other, None) for one, other in _equal_pairs(scans)]
-    for sequence in sorted({scan.sequence for scan in scans}):
-        group = [scan for scan in scans if scan.sequence == sequence and scan.signature is not None]
-        signatures = [scan.signature for scan in group if scan.signature is not None]
-        found += [
-            _finding(group[one], group[other], likeness)
-            for one, other, likeness in alike(signatures)
-            if group[one].content != group[other].content
-        ]
-    return found
-
-
-def _equal_pairs(scans: Sequence[Scan]) -> Iterator[tuple[Scan, Scan]]:
-    """Each scan of a group with the first of the group, so that n copies are n - 1 pairs."""
-    groups = defaultdict(list)
-    for scan in scans:
-        groups[scan.content].append(scan)
-    for first, *others in groups.values():
-        # The first of each split stands for it: a copy in another split is never hidden by one in its own.
-        leads = {first.split: first}
-        for other in others:
-            crossing = next((lead for split, lead in leads.items() if split != other.split), None)
-            yield (crossing or leads.get(other.split, first)), other
-            leads.setdefault(other.split, other)
-
-
-def _finding(one: Scan, other: Scan, likeness: float | None) -> Finding:
-    code = "duplicate-scan" if likeness is None else "near-duplicate-scan"
-    severity = _severity(one, other, exact=likeness is None)
-    alike_by = "equal voxels" if likeness is None else f"one brain (likeness {likeness:.2f})"
-    got = f"{alike_by} in {_place(one, other)} and {_place(other, one)}"
-    cohort = one.cohort if one.cohort == other.cohort else f"{one.cohort} and {other.cohort}"
-    flag: Flag = "" if severity != "error" else "partial" if _of_one_case(one, other) else "leak"
-    cases = tuple(dict.fromkeys((one.case_id, other.case_id)))
-    return Finding(severity, code, cohort, cases, got, _wanted(one, other), flag=flag)
-
-
-def _severity(one: Scan, other: Scan, *, exact: bool) -> Severity:
-    """A copy across splits is a leak; the scans of one subject within a split are what they are called."""
-    if one.split != other.split or _of_one_case(one, other):
-        return "error"
-    if one.subject_id == other.subject_id:
-        return "note"
-    return "error" if exact and one.cohort == other.cohort else "warning"
-
-
-def _of_one_case(one: Scan, other: Scan) -> bool:
-    """Whether a sequence's file holds what another sequence's does."""
-    return (one.cohort, one.case_id) == (other.cohort, other.case_id)
-
-
-def _wanted(one: Scan, other: Scan) -> str:
-    if _of_one_case(one, other):
-        return "another image for each sequence"
-    return "scans of two people" if one.subject_id != other.subject_id else "the scans of a person in one split"
-
-
-def _place(scan: Scan, beside: Scan) -> str:
-    parts = [scan.cohort] if scan.cohort != beside.cohort else []
-    parts += [scan.split, scan.sequence] if scan.sequence != beside.sequence else [scan.split]
-    return f"{scan.case_id} ({' '.join(parts)})"

@@ -1,4 +1,4 @@
-"""examine: one case read once, judged, and reduced to what it is compared by."""
+"""examine: read one case once, check it, and reduce it to what comparisons between cases need."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.audit.duplicates import Scan, signature
-from datasets.audit.finding import Finding, unusable
+from datasets.audit.duplicates import Fingerprint, signature
+from datasets.audit.finding import Finding, unreadable_file
 from datasets.audit.volumes import (
-    Told,
+    Observation,
     brain_findings,
     geometry_findings,
     grid_of,
@@ -21,8 +21,8 @@ from datasets.audit.volumes import (
 )
 from datasets.case import CaseFiles
 from datasets.errors import UserError
-from datasets.grid import INSIDE_ABOVE, Grid, covered, window
-from datasets.io.nifti import Volume, check_same_grid, read_volume
+from datasets.grid import INSIDE_ABOVE, Grid, box_slices, intensity_window
+from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
 
 Mask = NDArray[np.bool_]
 
@@ -32,9 +32,9 @@ class Candidate:
     """One case of a cohort, all of its sequences together.
 
     Attributes:
-        images: the case's files by sequence; all share the masks.
-        compared: whether likeness to other scans means anything.
-        grid: where the case is going to be cut to, for what only shows there.
+        images: the case's files by sequence; all share their masks.
+        compared: whether similarity to other scans is meaningful; not among simulated brains.
+        grid: of the study, for defects that show only there; None without a study.
     """
 
     cohort: str
@@ -48,21 +48,21 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Examined:
-    """What is kept of a case.
+class CaseAudit:
+    """What an audit keeps of a case.
 
     Attributes:
-        grid: its shape and spacing; None where nothing could be read.
+        grid: its shape and spacing; None if no image could be read.
     """
 
     case_id: str
     findings: tuple[Finding, ...]
-    scans: tuple[Scan, ...]
+    scans: tuple[Fingerprint, ...]
     grid: tuple[object, ...] | None
 
 
-def examine(case: Candidate) -> Examined:
-    """Read every file of a case; what cannot be read is a finding, and the rest is judged."""
+def examine(case: Candidate) -> CaseAudit:
+    """Read every file of a case; a file that cannot be read is a finding, and the others are checked."""
     findings = list[Finding]()
     images = {name: _read(case, files.image, findings) for name, files in case.images.items()}
     there = {name: image for name, image in images.items() if image is not None}
@@ -72,70 +72,72 @@ def examine(case: Candidate) -> Examined:
     _same_grids(case, there, first, findings)
     if brain is not None and first is not None:
         ml = float(np.prod(first.spacing)) / 1000
-        findings += _told(case, case.files.brain_mask, brain_findings(brain, first.data, ml))
+        findings += _findings(case, case.files.brain_mask, brain_findings(brain, first.data, ml))
         if lesion is not None and case.files.lesion_mask is not None:
-            findings += _told(case, case.files.lesion_mask, lesion_findings(lesion, brain, ml))
-    scans = list[Scan]()
+            findings += _findings(case, case.files.lesion_mask, lesion_findings(lesion, brain, ml))
+    scans = list[Fingerprint]()
     for name, image in there.items():
-        findings += _told(case, image.path, geometry_findings(image))
+        findings += _findings(case, image.path, geometry_findings(image))
         whole = brain if brain is not None and brain.shape == image.data.shape else None
         told = list(intensity_findings(image.data, np.ones(image.data.shape, bool) if whole is None else whole))
-        findings += _told(case, image.path, told)
+        findings += _findings(case, image.path, told)
         if whole is not None and not any(severity == "error" for severity, *_ in told):
             findings += _in_box(case, name, image, whole)
         if np.ptp(image.data) > 0:  # constant ones are no copies of each other
             scans.append(_scan(case, name, image, whole))
-    return Examined(case.files.case_id, tuple(findings), tuple(scans), None if first is None else grid_of(first))
+    return CaseAudit(case.files.case_id, tuple(findings), tuple(scans), None if first is None else grid_of(first))
 
 
-def _read(case: Candidate, path: Path, findings: list[Finding]) -> Volume | None:
+def _read(case: Candidate, path: Path, findings: list[Finding]) -> StoredVolume | None:
     try:
         return read_volume(path)
     except UserError as error:
-        findings.append(unusable(case.cohort, case.files.case_id, str(path), error))
+        findings.append(unreadable_file(case.cohort, case.files.case_id, str(path), error))
         return None
 
 
-def _mask(case: Candidate, path: Path | None, image: Volume | None, findings: list[Finding]) -> Mask | None:
-    """None where there is none, or it cannot be read or does not fit."""
+def _mask(case: Candidate, path: Path | None, image: StoredVolume | None, findings: list[Finding]) -> Mask | None:
+    """None if there is no mask, or it cannot be read or is off the image's grid."""
     mask = None if path is None else _read(case, path, findings)
     if path is None or mask is None:
         return None
-    findings += _told(case, path, value_findings(mask))
+    findings += _findings(case, path, value_findings(mask))
     try:
         if image is not None:
             check_same_grid(mask, image)
     except UserError as error:
-        findings.append(unusable(case.cohort, case.files.case_id, str(path), error))
+        findings.append(unreadable_file(case.cohort, case.files.case_id, str(path), error))
         return None
     return np.asarray(mask.data > INSIDE_ABOVE)
 
 
-def _same_grids(case: Candidate, images: Mapping[str, Volume], first: Volume | None, findings: list[Finding]) -> None:
+def _same_grids(
+    case: Candidate, images: Mapping[str, StoredVolume], first: StoredVolume | None, findings: list[Finding]
+) -> None:
     for image in images.values():
         try:
             if first is not None:
                 check_same_grid(image, first)
         except UserError as error:
-            findings.append(unusable(case.cohort, case.files.case_id, str(image.path), error))
+            findings.append(unreadable_file(case.cohort, case.files.case_id, str(image.path), error))
 
 
-def _in_box(case: Candidate, name: str, image: Volume, brain: Mask) -> list[Finding]:
-    """What only shows on the grid of a study."""
+def _in_box(case: Candidate, name: str, image: StoredVolume, brain: Mask) -> list[Finding]:
+    """Defects that show only on the grid of a study."""
     if case.grid is None or not brain.any():
         return []
-    inside = covered(image.data.shape, image.spacing, case.grid)
+    inside = box_slices(image.data.shape, image.spacing, case.grid)
     try:
-        window(image.data, brain, inside, case.grid.percentiles, case.images[name])
+        intensity_window(image.data, brain, inside, case.grid.percentiles, case.images[name])
     except UserError as error:
-        return [unusable(case.cohort, case.files.case_id, str(image.path), error)]
+        return [unreadable_file(case.cohort, case.files.case_id, str(image.path), error)]
     return []
 
 
-def _scan(case: Candidate, sequence: str, image: Volume, brain: Mask | None) -> Scan:
+def _scan(case: Candidate, sequence: str, image: StoredVolume, brain: Mask | None) -> Fingerprint:
     files = case.files
     comparable = case.compared and brain is not None and bool(brain.any())
-    return Scan(
+    return Fingerprint(
         cohort=case.cohort,
         case_id=files.case_id,
         subject_id=files.subject_id,
@@ -146,16 +148,16 @@ def _scan(case: Candidate, sequence: str, image: Volume, brain: Mask | None) -> 
     )
 
 
-def _content_hash(image: Volume) -> str:
-    """Of shape and voxels, whatever type and compression they were stored in."""
+def _content_hash(image: StoredVolume) -> str:
+    """Hash of shape and voxels, independent of voxel type and compression."""
     whole = hashlib.blake2b(str(image.data.shape).encode(), digest_size=16)
     whole.update(np.ascontiguousarray(image.data, dtype=np.float32).data)
     return whole.hexdigest()
 
 
-def _told(case: Candidate, path: Path, told: Iterable[Told]) -> list[Finding]:
+def _findings(case: Candidate, path: Path, told: Iterable[Observation]) -> list[Finding]:
     whose = (case.files.case_id,)
     return [
-        Finding(severity, code, case.cohort, whose, got, wanted, str(path), "partial" if severity == "error" else "")
-        for severity, code, got, wanted in told
+        Finding(severity, code, case.cohort, whose, got, expected, str(path), "partial" if severity == "error" else "")
+        for severity, code, got, expected in told
     ]

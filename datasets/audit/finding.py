@@ -1,4 +1,4 @@
-"""Finding: one thing that an audit has to say, and what it means for a study."""
+"""Finding: one result of an audit, and what it means for a study."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found in a cohort.
+    """A defect or peculiarity of a cohort.
 
     Attributes:
         code: the kind, e.g. `subject-in-two-splits`.
-        cases: those concerned; none where it concerns the cohort as a whole.
-        got, wanted: clauses without a full stop.
-        file: its path; "" where it is about no single file.
-        flag: the word that the rows of a study carry which goes on in spite of it; "" for what is no error.
+        cases: those concerned; empty if it concerns the whole cohort.
+        got, expected: clauses without a full stop.
+        file: its path; "" if it concerns no single file.
+        flag: the word that rows carry if a study continues in spite of it; "" unless it is an error.
     """
 
     severity: Severity
@@ -29,7 +29,7 @@ class Finding:
     cohort: str
     cases: tuple[str, ...]
     got: str
-    wanted: str
+    expected: str
     file: str = ""
     flag: Flag = ""
 
@@ -37,13 +37,13 @@ class Finding:
         """One line."""
         named = ", ".join(self.cases[:NAMED]) + (f" and {len(self.cases) - NAMED} more" * (len(self.cases) > NAMED))
         whose = self.file or (f"{self.cohort} ({named})" if named else self.cohort)
-        return f"{whose}: got {self.got}, wanted {self.wanted} [{self.code}]."
+        return f"{whose}: got {self.got}, expected {self.expected} [{self.code}]."
 
 
-def unusable(cohort: str, case_id: str, file: str, error: UserError) -> Finding:
-    """A case that cannot be read, as the error says why."""
+def unreadable_file(cohort: str, case_id: str, file: str, error: UserError) -> Finding:
+    """The finding for a file that cannot be read; the error says why."""
     if isinstance(error, BadVolume):
-        return Finding("error", error.code, cohort, (case_id,), error.got, error.wanted, file, "partial")
+        return Finding("error", error.code, cohort, (case_id,), error.got, error.expected, file, "partial")
     got = str(error).rstrip(".").replace("\n", "; ")
     return Finding("error", "missing-file", cohort, (case_id,), got, "a file", file, "partial")
 

@@ -1,4 +1,4 @@
-"""findings_text: an audit as a table for the terminal, findings alike as one line."""
+"""The findings of an audit as a table for the terminal, similar findings in one line, or as JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ EXAMPLES = 3
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
-    """Errors first; in at most 100 columns."""
+    """Errors first; at most 100 columns wide."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for one in findings:
         groups.setdefault((one.severity, one.code, one.cohort), []).append(one)
@@ -30,7 +30,7 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 def folds_text(folds: Sequence[Fold]) -> str:
-    """A line a fold: sizes, what its splits share, rows that repeat others."""
+    """One line per fold: sizes, overlaps of splits, repeated rows."""
     head = ("fold", "of", "train", "val", "test", *(f"{one} & {other}" for one, other in PAIRS), "rows twice")
     rows = [
         (
@@ -75,24 +75,24 @@ def _of_severity(severity: str, groups: dict[tuple[str, str, str], list[Finding]
 
 
 def _group(head: str, group: Sequence[Finding]) -> Iterator[str]:
-    """The kind and how many there are; then what was got, with the cases where there is more than one sort."""
+    """The kind and its count, then each distinct finding with its cases."""
     several = f": {len(group)} findings" if len(group) > 1 else ""
     yield head + several
     sorts: dict[tuple[str, str], list[Finding]] = {}
     for one in group:
-        sorts.setdefault((one.got, one.wanted), []).append(one)
-    for (got, wanted), alike in list(sorts.items())[:EXAMPLES]:
-        cases = list(dict.fromkeys(_place(one, case) for one in alike for case in one.cases or ("",)))
+        sorts.setdefault((one.got, one.expected), []).append(one)
+    for (got, expected), similar in list(sorts.items())[:EXAMPLES]:
+        cases = list(dict.fromkeys(_place(one, case) for one in similar for case in one.cases or ("",)))
         shown = ", ".join(filter(None, cases[:EXAMPLES]))
         more = f" and {len(cases) - EXAMPLES} more" if len(cases) > EXAMPLES else ""
         whose = f" [{shown}{more}]" if shown else ""
-        text = f"got {got}, wanted {wanted}{whose}"
+        text = f"got {got}, expected {expected}{whose}"
         yield fill(text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 10, break_on_hyphens=False)
     if len(sorts) > EXAMPLES:
         yield f"{' ' * 8}... and {len(sorts) - EXAMPLES} more of this kind (--json lists all)"
 
 
 def _place(finding: Finding, case: str) -> str:
-    """The file where there is one, since it holds the case's name."""
+    """The file if there is one, since its name contains the case."""
     path = Path(finding.file)
     return f"{path.parent.name}/{path.name}" if finding.file and path.suffix != ".csv" else case

@@ -1,4 +1,4 @@
-"""Splits: a scan or a subject where it may not be, fold by fold; needs a table only."""
+"""Leaks between splits, fold by fold: scans or subjects in two splits; needs only a table."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from datasets.audit.finding import Finding
 from datasets.case import SPLITS
 from datasets.errors import BadFile
-from datasets.io.case_table import read_table
+from datasets.io.tables import read_table
 
 Row = Mapping[str, str]
 PAIRS = (("train", "test"), ("train", "val"), ("val", "test"))
@@ -22,7 +22,7 @@ class Fold:
 
     Attributes:
         unit: "scan" or, where the table names subjects only, "subject".
-        members: of each split, a name as often as it stands there.
+        members: names in each split, repeated as in the table.
     """
 
     name: str
@@ -30,30 +30,30 @@ class Fold:
     members: Mapping[str, Sequence[str]]
 
     def shared(self, one: str, other: str) -> tuple[str, ...]:
-        """What two splits have in common."""
+        """The names that two splits share."""
         return tuple(sorted(set(self.members[one]) & set(self.members[other])))
 
     @property
     def repeated(self) -> Mapping[str, int]:
-        """Rows that stand more than once within a split: how many too many."""
-        counted = [(name, count - 1) for names in self.members.values() for name, count in Counter(names).items()]
-        return {name: extra for name, extra in counted if extra}
+        """Names that occur more than once within a split, with the number of surplus rows."""
+        repeats = [(name, count - 1) for names in self.members.values() for name, count in Counter(names).items()]
+        return {name: extra for name, extra in repeats if extra}
 
 
 def read_folds(path: Path) -> tuple[list[Fold], list[Finding]]:
-    """The folds of a table with the columns `split`, `case_id` or `subject_id`, and perhaps `fold`.
+    """The folds of a table with the columns `split`, `case_id` or `subject_id`, and optionally `fold`.
 
     Raises:
         MissingData: there is no such file.
-        BadFile: it is no such table.
+        BadFile: it is not such a table.
     """
     table = read_table(path, ("split",), repeats=True)
     known = [column for column in UNITS.values() if column in table.columns]
     if not known:
-        raise BadFile(f"{path}: got columns {', '.join(table.columns)}, wanted also case_id or subject_id.")
+        raise BadFile(f"{path}: got columns {', '.join(table.columns)}, expected also case_id or subject_id.")
     findings = [
         Finding("error", one.code, path.stem, (one.case_id,) if one.case_id else (), f"row {one.row} with {one.got}",
-                one.wanted)
+                one.expected)
         for one in table.problems
     ]  # fmt: skip
     units = [unit for unit, column in UNITS.items() if column in known]
@@ -65,19 +65,19 @@ def read_folds(path: Path) -> tuple[list[Fold], list[Finding]]:
 
 
 def table_findings(rows: Sequence[Row], cohort: str) -> list[Finding]:
-    """The same for the rows of one cohort's `cases.csv`; a case named twice is told with its row elsewhere."""
+    """Leaks in the rows of one cohort's `cases.csv`; repeated cases are found with the row problems."""
     scans, subjects = (_fold("", unit, rows) for unit in UNITS)
     found = [one for one in fold_findings(scans, cohort) if one.code != "duplicate-row"]
     return found + [one for one in fold_findings(subjects, cohort) if one.code != "duplicate-row"]
 
 
 def fold_findings(fold: Fold, cohort: str) -> Iterator[Finding]:
-    """What two splits of a fold share, and what stands twice in one."""
+    """Overlaps between the splits of a fold, and rows repeated within a split."""
     place = f"fold {fold.name}: " if fold.name else ""
     for one, other in PAIRS:
         shared = fold.shared(one, other)
         if shared:
-            got = f"{place}{counted(len(shared), fold.unit)} in both {one} and {other}"
+            got = f"{place}{count_text(len(shared), fold.unit)} in both {one} and {other}"
             code = f"{fold.unit}-in-two-splits"
             yield Finding("error", code, cohort, shared, got, f"every {fold.unit} in one", flag="leak")
     repeated = fold.repeated
@@ -86,7 +86,7 @@ def fold_findings(fold: Fold, cohort: str) -> Iterator[Finding]:
         yield Finding("error", "duplicate-row", cohort, tuple(sorted(repeated)), got, "every row once", flag="leak")
 
 
-def counted(number: int, unit: str) -> str:
+def count_text(number: int, unit: str) -> str:
     """`1 scan`, `2 scans`."""
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
@@ -98,7 +98,7 @@ def _fold(name: str, unit: str, rows: Sequence[Row]) -> Fold:
 
 
 def _partition(folds: Sequence[Fold], cohort: str) -> Iterator[Finding]:
-    """Folds are repeats of an experiment only where each scan is tested in one of them."""
+    """Folds are replicates of an experiment only if each scan is tested in one of them."""
     for unit in UNITS:
         tests = {fold.name: set(fold.members["test"]) for fold in folds if fold.unit == unit}
         if len(tests) < 2 or not any(tests.values()):
@@ -107,12 +107,12 @@ def _partition(folds: Sequence[Fold], cohort: str) -> Iterator[Finding]:
         if not again:
             continue
         equal = len(set(map(frozenset, tests.values()))) == 1
-        size = counted(len(next(iter(tests.values()))), unit)
+        size = count_text(len(next(iter(tests.values()))), unit)
         got = f"{len(tests)} folds with the same test set of {size}" if equal else _overlap(tests, again, unit)
         yield Finding("warning", "folds-no-partition", cohort, (), got, f"every {unit} tested in one fold only")
 
 
 def _overlap(tests: Mapping[str, set[str]], again: Sequence[tuple[str, str]], unit: str) -> str:
     one, other = again[0]
-    shared = counted(len(tests[one] & tests[other]), unit)
+    shared = count_text(len(tests[one] & tests[other]), unit)
     return f"{len(again)} pairs of folds whose test sets overlap (folds {one} and {other} share {shared})"

@@ -1,4 +1,4 @@
-"""Geometry: what a header says of a volume's place that a reader could take in two ways."""
+"""What can be wrong with one volume: the geometry in its header, its intensities, its masks."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,16 +10,23 @@ from scipy import ndimage
 
 from datasets.audit.finding import Finding, Severity
 from datasets.grid import INSIDE_ABOVE
-from datasets.io.nifti import Volume
+from datasets.io.nifti import StoredVolume
 
-LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond them the unit is in doubt
+LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond these the unit is doubtful
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
-APART = 1.0  # mm between what sform and qform make of a corner
-Told = tuple[Severity, str, str, str]
+APART = 1.0  # mm between the places of a corner by sform and qform
+FEWEST_LEVELS = 16
+SATURATED = 0.1  # share of the brain at its brightest intensity
+NEGATIVE = 0.001
+Mask = NDArray[np.bool_]
+BRAIN_ML = (700.0, 2200.0)  # stripped adult brains, registered or not, lie well within
+STRAY_ML = 1.0  # smaller holes or separate parts are a mask's rough edge
+ALL = ndimage.generate_binary_structure(3, 3)
+Observation = tuple[Severity, str, str, str]
 
 
-def geometry_findings(volume: Volume) -> Iterator[Told]:
-    """Severity, code, what was got and what was wanted, for one image."""
+def geometry_findings(volume: StoredVolume) -> Iterator[Observation]:
+    """Findings in the header of one image."""
     yield from _orientation(volume)
     spacing = volume.spacing
     if spacing.min() < LEAST_EDGE or spacing.max() > MOST_EDGE:
@@ -34,22 +41,90 @@ def geometry_findings(volume: Volume) -> Iterator[Told]:
 
 
 def mixed_grids(shapes: Mapping[str, tuple[object, ...]], cohort: str) -> list[Finding]:
-    """Cases on another grid than most: the common box is centred on each volume's centre."""
-    counted = Counter(shapes.values())
-    if len(counted) < 2:
+    """Cases whose grid differs from most: the common box is centred on each volume's centre."""
+    counts = Counter(shapes.values())
+    if len(counts) < 2:
         return []
-    usual = counted.most_common(1)[0][0]
+    usual = counts.most_common(1)[0][0]
     odd = tuple(case for case, shape in shapes.items() if shape != usual)
-    got = f"{len(counted)} grids, e.g. {_grid(shapes[odd[0]])}"
+    got = f"{len(counts)} grids, e.g. {_grid(shapes[odd[0]])}"
     return [Finding("warning", "mixed-grids", cohort, odd, got, f"{_grid(usual)} as most have")]
 
 
-def grid_of(volume: Volume) -> tuple[object, ...]:
-    """Shape and spacing, to be compared."""
+def grid_of(volume: StoredVolume) -> tuple[object, ...]:
+    """Shape and spacing, for comparison."""
     return (*volume.data.shape, *(round(float(edge), 2) for edge in volume.spacing))
 
 
-def _orientation(volume: Volume) -> Iterator[Told]:
+def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> Iterator[Observation]:
+    """Findings in an image `(X, Y, Z)` over its brain, or over the whole image if the brain is unknown."""
+    values = image[brain].astype(np.float64) if brain.any() else image.ravel().astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        whole = "0" if low == 0 and not image.any() else f"{low:g}"
+        where = "the volume" if not image.any() else "the brain"
+        yield "error", "constant-image", f"one intensity ({whole}) throughout {where}", "contrast"
+        return
+    levels = len(np.unique(values))
+    if levels < FEWEST_LEVELS:
+        yield "warning", "few-levels", f"{levels} different intensities in the brain", f"{FEWEST_LEVELS} or more"
+    at_top = float((values == high).mean())
+    if at_top > SATURATED:
+        yield "warning", "saturated", f"{at_top:.0%} of the brain at its highest intensity ({high:g})", "a tail"
+    below = float((values < 0).mean())
+    if below > NEGATIVE:
+        yield "warning", "negative-intensities", f"{below:.1%} of the brain below 0, down to {low:g}", "magnitudes"
+
+
+def value_findings(mask: StoredVolume) -> Iterator[Observation]:
+    """Values of a mask other than 0 and 1."""
+    values = np.unique(mask.data)
+    if np.isin(values, (0, 1)).all():
+        return
+    shown = ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
+    between = int(((mask.data > 0) & (mask.data < 1)).sum())
+    soft = f" ({between} voxels between 0 and 1)" if between else ""
+    expected = f"0 and 1; what is above {INSIDE_ABOVE:g} counts as inside"
+    yield "warning", "non-binary-mask", f"the values {shown}{soft}", expected
+
+
+def brain_findings(brain: Mask, image: NDArray[np.generic], voxel_ml: float) -> Iterator[Observation]:
+    """Coverage, holes and parts of a brain mask."""
+    if not brain.any():
+        yield "error", "empty-brain-mask", "no voxel inside", "a brain"
+        return
+    if brain.all():
+        yield "error", "brain-is-box", "a mask that fills the whole volume", "a brain with background around it"
+        return
+    ml = float(brain.sum()) * voxel_ml
+    if not BRAIN_ML[0] <= ml <= BRAIN_ML[1]:
+        yield "warning", "brain-volume", f"a brain of {ml:.0f} ml", f"{BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f} ml"
+    yield from _shape(brain, voxel_ml)
+    dark = float((image[brain] == 0).mean())
+    if dark > 0.1:
+        yield "warning", "image-short", f"{dark:.0%} of the brain mask where the image is 0", "image in all of it"
+    outside = float((image[~brain] != 0).mean())
+    if outside > 0.1:
+        yield "note", "not-stripped", f"{outside:.0%} of what is outside the brain mask not 0", "a stripped image"
+
+
+def lesion_findings(lesion: Mask, brain: Mask, voxel_ml: float) -> Iterator[Observation]:
+    """Findings in a lesion mask by itself and relative to the brain."""
+    if not lesion.any():
+        yield "error", "empty-lesion-mask", "no voxel inside", "a lesion, or a case that is called healthy"
+        return
+    if np.array_equal(lesion, brain):
+        yield "error", "lesion-is-brain", "the brain mask as lesion mask", "a lesion"
+        return
+    outside, ml = int((lesion & ~brain).sum()), float(lesion.sum()) * voxel_ml
+    if outside:
+        got = f"{outside * voxel_ml:.2f} of {ml:.2f} ml outside the brain mask, which no map can find"
+        yield "warning", "lesion-outside-brain", got, "all of it inside"
+    if lesion.sum() > 0.5 * brain.sum():
+        yield "warning", "lesion-volume", f"a lesion of {ml:.0f} ml, over half of the brain", "a lesion"
+
+
+def _orientation(volume: StoredVolume) -> Iterator[Observation]:
     header = volume.header
     q, s = int(header["qform_code"]), int(header["sform_code"])
     if not q and not s:
@@ -83,87 +158,8 @@ def _mm(spacing: object) -> str:
     return f"{' x '.join(f'{edge:.3g}' for edge in np.asarray(spacing))} mm"
 
 
-FEWEST_LEVELS = 16
-SATURATED = 0.1  # share of the brain at its brightest intensity
-NEGATIVE = 0.001
-
-
-def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> Iterator[Told]:
-    """Of an image `(X, Y, Z)` over its brain, or over all of it where the brain is not known."""
-    values = image[brain].astype(np.float64) if brain.any() else image.ravel().astype(np.float64)
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        whole = "0" if low == 0 and not image.any() else f"{low:g}"
-        where = "the volume" if not image.any() else "the brain"
-        yield "error", "constant-image", f"one intensity ({whole}) throughout {where}", "contrast"
-        return
-    levels = len(np.unique(values))
-    if levels < FEWEST_LEVELS:
-        yield "warning", "few-levels", f"{levels} different intensities in the brain", f"{FEWEST_LEVELS} or more"
-    at_top = float((values == high).mean())
-    if at_top > SATURATED:
-        yield "warning", "saturated", f"{at_top:.0%} of the brain at its highest intensity ({high:g})", "a tail"
-    below = float((values < 0).mean())
-    if below > NEGATIVE:
-        yield "warning", "negative-intensities", f"{below:.1%} of the brain below 0, down to {low:g}", "magnitudes"
-
-
-Mask = NDArray[np.bool_]
-BRAIN_ML = (700.0, 2200.0)  # stripped adult brains, registered or not, lie well within
-STRAY_ML = 1.0  # a hole or a separate part of less is a mask's rough edge
-ALL = ndimage.generate_binary_structure(3, 3)
-
-
-def value_findings(mask: Volume) -> Iterator[Told]:
-    """A mask's values, which are to be 0 and 1."""
-    values = np.unique(mask.data)
-    if np.isin(values, (0, 1)).all():
-        return
-    shown = ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
-    between = int(((mask.data > 0) & (mask.data < 1)).sum())
-    soft = f" ({between} voxels between 0 and 1)" if between else ""
-    counted = f"0 and 1; what is above {INSIDE_ABOVE:g} counts as inside"
-    yield "warning", "non-binary-mask", f"the values {shown}{soft}", counted
-
-
-def brain_findings(brain: Mask, image: NDArray[np.generic], voxel_ml: float) -> Iterator[Told]:
-    """Coverage, holes and parts of a brain mask."""
-    if not brain.any():
-        yield "error", "empty-brain-mask", "no voxel inside", "a brain"
-        return
-    if brain.all():
-        yield "error", "brain-is-box", "a mask that fills the whole volume", "a brain with background around it"
-        return
-    ml = float(brain.sum()) * voxel_ml
-    if not BRAIN_ML[0] <= ml <= BRAIN_ML[1]:
-        yield "warning", "brain-volume", f"a brain of {ml:.0f} ml", f"{BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f} ml"
-    yield from _shape(brain, voxel_ml)
-    dark = float((image[brain] == 0).mean())
-    if dark > 0.1:
-        yield "warning", "image-short", f"{dark:.0%} of the brain mask where the image is 0", "image in all of it"
-    outside = float((image[~brain] != 0).mean())
-    if outside > 0.1:
-        yield "note", "not-stripped", f"{outside:.0%} of what is outside the brain mask not 0", "a stripped image"
-
-
-def lesion_findings(lesion: Mask, brain: Mask, voxel_ml: float) -> Iterator[Told]:
-    """A lesion mask by itself and against the brain."""
-    if not lesion.any():
-        yield "error", "empty-lesion-mask", "no voxel inside", "a lesion, or a case that is called healthy"
-        return
-    if np.array_equal(lesion, brain):
-        yield "error", "lesion-is-brain", "the brain mask as lesion mask", "a lesion"
-        return
-    outside, ml = int((lesion & ~brain).sum()), float(lesion.sum()) * voxel_ml
-    if outside:
-        got = f"{outside * voxel_ml:.2f} of {ml:.2f} ml outside the brain mask, which no map can find"
-        yield "warning", "lesion-outside-brain", got, "all of it inside"
-    if lesion.sum() > 0.5 * brain.sum():
-        yield "warning", "lesion-volume", f"a lesion of {ml:.0f} ml, over half of the brain", "a lesion"
-
-
-def _shape(brain: Mask, voxel_ml: float) -> Iterator[Told]:
-    """Parts and holes, within the box of the brain and a voxel around it."""
+def _shape(brain: Mask, voxel_ml: float) -> Iterator[Observation]:
+    """Separate parts and holes of the brain, searched in its bounding box."""
     box = ndimage.find_objects(brain.astype(np.uint8))[0]
     held = np.pad(brain[box], 1)
     parts = _sizes(held, ALL) * voxel_ml
@@ -177,6 +173,6 @@ def _shape(brain: Mask, voxel_ml: float) -> Iterator[Told]:
 
 
 def _sizes(mask: Mask, structure: Mask | None) -> NDArray[np.float64]:
-    """Voxels of each component, the largest first."""
+    """Voxels of each component, largest first."""
     labels, _ = ndimage.label(mask, structure)
     return np.sort(np.bincount(labels.ravel())[1:])[::-1].astype(np.float64)

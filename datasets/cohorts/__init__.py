@@ -1,1 +1,1 @@
-"""The cohorts, one file each, and their catalog."""
+"""The cohorts, one file each, their catalog, and folders of the user's own."""

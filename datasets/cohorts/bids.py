@@ -1,32 +1,32 @@
-"""BIDS derivatives as a cohort, read where they lie: `sub-*/[ses-*/]anat/` and `participants.tsv`.
+"""BIDS derivatives as a cohort, read in place: `sub-*/[ses-*/]anat/` and `participants.tsv`.
 
 References:
     The Brain Imaging Data Structure specification 1.9, sections on anatomy imaging data, derivatives
     and participants; https://bids-specification.readthedocs.io.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import SPLITS, CaseFiles, Split
+from datasets.case import SEQUENCES, SPLITS, CaseFiles, Split
 from datasets.errors import BadFile, CaseProblem, MissingData, refusal
+from datasets.io.tables import read_rows
 from datasets.spec import DatasetSpec
 from datasets.splits.assignment import split_of
 from datasets.splits.subjects import Subject, age_band
 
 DESCRIPTION = "dataset_description.json"
 ENDINGS = (".nii.gz", ".nii")
-SEQUENCES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair"}
+SUFFIXES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair"}
 UNKNOWN = ("", "n/a")
 CONTROLS = ("control", "controls", "healthy", "hc", "cn")
 
 
 @dataclass
 class _Scan:
-    """One session's files by what they are: a sequence, `brain_mask` or `lesion_mask`."""
+    """One session's files by role: a sequence, `brain_mask` or `lesion_mask`."""
 
     subject_id: str
     files: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
@@ -37,15 +37,15 @@ def is_bids(home: Path) -> bool:
 
 
 def bids_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
-    """The sequences that there are, and whether the cohort is healthy (None: some of it).
+    """The sequences of the cohort, and whether it is healthy (None: mixed).
 
     Raises:
         MissingData: there is no image.
-        BadFile: only some scans have a lesion mask and no column says who is healthy.
+        BadFile: only some scans have a lesion mask, and no column says who is healthy.
     """
     scans = _scans(home)
     there = {role for scan in scans.values() for role in scan.files}
-    sequences = tuple(name for name in ("t1", "t1ce", "t2", "flair") if name in there)
+    sequences = tuple(name for name in SEQUENCES if name in there)
     if not sequences:
         raise MissingData(f"{home}: looked for sub-*/[ses-*/]anat/*_T1w.nii.gz, *_T2w.nii.gz or *_FLAIR.nii.gz.")
     people = _people(home)
@@ -58,11 +58,11 @@ def bids_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
 def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The scans of `sequence` below `spec.folder(root)`.
 
-    Splits are those of the column `split` of `participants.tsv`, else the rule's (`datasets.splits`).
+    Splits come from the column `split` of `participants.tsv`, or else from the rule (`datasets.splits`).
 
     Raises:
-        MissingData: the sequence is not there, or a mask of some scans (`MissingCases`).
-        BadFile: the table is not as wanted, or some scans cannot be used (`BadCases`).
+        MissingData: the sequence is missing, or a mask of some scans (`MissingCases`).
+        BadFile: the table is malformed, or some scans cannot be used (`BadCases`).
     """
     home = spec.folder(root)
     scans, people = _scans(home), _people(home)
@@ -82,6 +82,21 @@ def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     if problems:
         raise refusal(problems, cases)
     return cases
+
+
+def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
+    """Whether a cohort is healthy: whether its cases have no lesion masks.
+
+    Raises:
+        BadFile: some have one and others not; a mask may be missing.
+    """
+    without = [case for case, has_mask in masked.items() if not has_mask]
+    if without and len(without) < len(masked):
+        raise BadFile(
+            f"{home}: got a lesion mask for {len(masked) - len(without)} of {len(masked)} cases (none for "
+            f"'{without[0]}'), expected one for each or for none, or a column healthy (yes or no) in the table."
+        )
+    return bool(without) or not masked
 
 
 def _scans(home: Path) -> dict[str, _Scan]:
@@ -107,9 +122,9 @@ def _ending(path: Path) -> str:
 
 
 def _role(entities: Mapping[str, str], suffix: str) -> str | None:
-    """`desc-preproc`, `space-*` and other entities do not matter; `ce-*` makes a T1w one with contrast agent."""
-    if suffix in SEQUENCES:
-        return "t1ce" if suffix == "T1w" and "ce" in entities else SEQUENCES[suffix]
+    """The role of a file; of the entities only `desc`, `label` and `ce` (contrast agent) matter."""
+    if suffix in SUFFIXES:
+        return "t1ce" if suffix == "T1w" and "ce" in entities else SUFFIXES[suffix]
     described = f"{entities.get('desc', '')} {entities.get('label', '')}".casefold()
     if suffix == "roi" or (suffix == "mask" and "lesion" in described):
         return "lesion_mask"
@@ -117,28 +132,24 @@ def _role(entities: Mapping[str, str], suffix: str) -> str | None:
 
 
 def _people(home: Path) -> dict[str, dict[str, str]]:
-    """Rows of `participants.tsv` by subject; empty where there is no such table."""
+    """Rows of `participants.tsv` by subject; empty if there is no such table."""
     table = home / "participants.tsv"
     if not table.is_file():
         return {}
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{table}: got a table that cannot be read ({error}), wanted tab-separated UTF-8.") from error
-    if any("participant_id" not in row for row in rows):
-        raise BadFile(f"{table}: got columns {', '.join(rows[0])}, wanted also participant_id.")
+    columns, rows = read_rows(table, delimiter="\t")
+    if "participant_id" not in columns:
+        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, expected also participant_id.")
     people: dict[str, dict[str, str]] = {}
     for row in rows:
-        subject_id = f"sub-{(row['participant_id'] or '').removeprefix('sub-')}"
+        subject_id = f"sub-{row['participant_id'].removeprefix('sub-')}"
         if subject_id in people:
-            raise BadFile(f"{table}: got '{subject_id}' twice, wanted every subject once.")
-        people[subject_id] = {key: "" if value in UNKNOWN else (value or "") for key, value in row.items() if key}
+            raise BadFile(f"{table}: got '{subject_id}' twice, expected every subject once.")
+        people[subject_id] = {key: "" if value in UNKNOWN else value for key, value in row.items()}
     return people
 
 
 def _told_healthy(person: Mapping[str, str]) -> bool | None:
-    """What the columns `healthy` or `group` say of a subject; None where they say nothing."""
+    """Whether a subject is healthy by the columns `healthy` or `group`; None if neither says so."""
     if person.get("healthy") in ("yes", "no"):
         return person["healthy"] == "yes"
     return person["group"].casefold() in CONTROLS if person.get("group") else None
@@ -147,7 +158,7 @@ def _told_healthy(person: Mapping[str, str]) -> bool | None:
 def _splits(
     spec: DatasetSpec, scans: Mapping[str, _Scan], people: Mapping[str, Mapping[str, str]]
 ) -> Mapping[str, str]:
-    """Of each subject; what the table says is not judged here, since it is wrong subject by subject."""
+    """The split of each subject; those of the table are checked later, subject by subject."""
     subjects = list(dict.fromkeys(scan.subject_id for scan in scans.values()))
     if any("split" in person for person in people.values()):
         return {one: people.get(one, {}).get("split", "") for one in subjects}
@@ -158,7 +169,7 @@ def _split(subject_id: str, splits: Mapping[str, str], home: Path) -> Split:
     split = splits[subject_id]
     if split not in SPLITS:
         got = f"split of {subject_id} ({split or 'nothing'})"
-        raise BadFile(f"{home / 'participants.tsv'}: got {got}, wanted one of {', '.join(SPLITS)}.")
+        raise BadFile(f"{home / 'participants.tsv'}: got {got}, expected one of {', '.join(SPLITS)}.")
     return split
 
 
@@ -194,24 +205,9 @@ def _case(
 def _only(scan: _Scan, role: str, name: str, home: Path) -> Path:
     found: Sequence[Path] = scan.files.get(role, [])
     if not found:
-        wanted = {"brain_mask": "*_desc-brain_mask.nii.gz", "lesion_mask": "*_label-lesion_mask.nii.gz"}
-        raise MissingData(f"{home}: no {role} of '{name}': looked for {wanted.get(role, role)} in its anat folder.")
+        expected = {"brain_mask": "*_desc-brain_mask.nii.gz", "lesion_mask": "*_label-lesion_mask.nii.gz"}
+        raise MissingData(f"{home}: no {role} of '{name}': looked for {expected.get(role, role)} in its anat folder.")
     if len(found) > 1:
         names = ", ".join(sorted(str(path.relative_to(home)) for path in found))
-        raise BadFile(f"{home}: got {len(found)} files for {role} of '{name}' ({names}), wanted one.")
+        raise BadFile(f"{home}: got {len(found)} files for {role} of '{name}' ({names}), expected one.")
     return found[0]
-
-
-def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
-    """Whether a cohort is healthy, told by whether cases have lesion masks.
-
-    Raises:
-        BadFile: some have one and others not: a mask may as well be missing.
-    """
-    without = [case for case, has_mask in masked.items() if not has_mask]
-    if without and len(without) < len(masked):
-        raise BadFile(
-            f"{home}: got a lesion mask for {len(masked) - len(without)} of {len(masked)} cases (none for "
-            f"'{without[0]}'), wanted one for each or for none, or a column healthy (yes or no) in the table."
-        )
-    return bool(without) or not masked

@@ -1,4 +1,4 @@
-"""TCGA low-grade gliomas with masks of the FLAIR abnormality."""
+"""TCGA low-grade gliomas with masks of the FLAIR abnormality: slices as TIF, stacked to volumes."""
 
 import re
 import warnings
@@ -24,14 +24,18 @@ SLICE = re.compile(
     re.IGNORECASE,
 )
 Slices = dict[int, dict[str, Path]]  # number of a slice to its files `image` and `mask`
+CHANNELS = ("t1", "flair", "t1ce")
+# Neither is stored in the slices. Fields of view near 240 mm over 256 pixels are usual for such scans,
+# and a stack, whatever the number of its slices, covers a brain from its base to the vertex.
+FIELD_MM = 240.0
+STACK_MM = 144.0
 
 
 def raw_cases(root: Path) -> RawCohort:
     """`kaggle_3m/TCGA_XX_NNNN_DATE/TCGA_XX_NNNN_DATE_K.tif` with `_mask.tif` below `root`.
 
-    The three channels are T1, FLAIR and T1ce. Where one of the others was not acquired the download
-    repeats the FLAIR in its place: such a sequence is left out. The size of a voxel is not stored; what
-    is assumed of it stands in `datasets.cohorts.lgg`.
+    The three channels are T1, FLAIR and T1ce. In place of a sequence that was not acquired the download repeats the
+    FLAIR; such a sequence is left out. The voxel size is not stored but assumed: see `FIELD_MM` and `STACK_MM`.
 
     Raises:
         MissingData: there is no such slice.
@@ -46,25 +50,25 @@ def raw_cases(root: Path) -> RawCohort:
             doubled += [path.name] if role in files else []
             files.setdefault(role, path)
     if not stacks:
-        wanted = "kaggle_3m/TCGA_CS_4941_19960909/TCGA_CS_4941_19960909_1.tif with _mask.tif and the like"
-        raise MissingData(f"No download of TCGA-LGG at {root}: looked for {wanted}. {there(root)}")
+        expected = "kaggle_3m/TCGA_CS_4941_19960909/TCGA_CS_4941_19960909_1.tif with _mask.tif and the like"
+        raise MissingData(f"No download of TCGA-LGG at {root}: looked for {expected}. {there(root)}")
     cases, problems = [], [f"several files for one slice, the first is taken: {few(doubled)}"] if doubled else []
     for name, slices in sorted(stacks.items()):
         try:
             cases.append(_raw_case(name, slices))
         except BadFile as error:
-            problems.append(f"passed over: {error}")
+            problems.append(f"skipped: {error}")
     return RawCohort(tuple(cases), tuple(problems))
 
 
 def _raw_case(name: str, slices: Slices) -> RawCase:
-    """Its images and mask are the scan's folder until it is unpacked."""
+    """The raw case of a stack; its images and mask are the scan's folder until it is unpacked."""
     numbers = sorted(slices)
     single = [number for number in numbers if len(slices[number]) < 2]
     missing = sorted({*range(numbers[0], numbers[-1] + 1)} - {*numbers})
     if single or missing:
         wrong = few([str(number) for number in (*single, *missing)])
-        raise BadFile(f"{name}: got no image or no mask for slices {wrong}, wanted both of each of them.")
+        raise BadFile(f"{name}: got no image or no mask for slices {wrong}, expected both of each of them.")
     pairs = [(slices[number]["image"], slices[number]["mask"]) for number in numbers]
     repeated = repeats_flair(pairs[len(pairs) // 2][0])
     folder = pairs[0][0].parent
@@ -78,31 +82,11 @@ def _raw_case(name: str, slices: Slices) -> RawCase:
         lesion_mask=folder,
         aligned=True,
     )
-    return replace(case, unpack=partial(unpacked, case, pairs))
-
-
-LGG = DatasetSpec(
-    name="lgg",
-    title="TCGA-LGG",
-    sequences=("t1", "t1ce", "flair"),
-    healthy=False,
-    licence="images CC BY 3.0; masks CC BY-NC-SA 4.0",
-    reference="Pedano et al. 2016 (TCIA); Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002",
-    url="https://www.cancerimagingarchive.net/collection/tcga-lgg",
-    how_to_get="Download the kaggle_3m slices and masks of Buda et al. (2019).",
-    raw_cases=raw_cases,
-)
-
-
-CHANNELS = ("t1", "flair", "t1ce")
-# Neither is stored in the slices. Fields of view near 240 mm over 256 pixels are usual for such scans,
-# and a stack, whatever the number of its slices, covers a brain from its base to the vertex.
-FIELD_MM = 240.0
-STACK_MM = 144.0
+    return replace(case, unpack=partial(unpack, case, pairs))
 
 
 def repeats_flair(path: Path) -> tuple[str, ...]:
-    """The channels of a slice that are a copy of its FLAIR: the download fills missing sequences so.
+    """The channels of a slice that are copies of its FLAIR, with which the download fills missing sequences.
 
     Raises:
         BadFile: the slice cannot be read.
@@ -112,7 +96,7 @@ def repeats_flair(path: Path) -> tuple[str, ...]:
     return tuple(name for at, name in enumerate(CHANNELS) if name != "flair" and (pixels[..., at] == flair).all())
 
 
-def unpacked(case: RawCase, slices: Sequence[tuple[Path, Path]], scratch: Path) -> RawCase:
+def unpack(case: RawCase, slices: Sequence[tuple[Path, Path]], scratch: Path) -> RawCase:
     """The case with its sequences and mask written as NIfTI into `scratch`.
 
     Rows run from anterior to posterior, columns from the patient's right to the left, slices upwards.
@@ -122,7 +106,7 @@ def unpacked(case: RawCase, slices: Sequence[tuple[Path, Path]], scratch: Path) 
         slices: image and mask of each slice, from the lowest up.
 
     Raises:
-        BadFile: a slice cannot be read, or is of another size than the first.
+        BadFile: a slice cannot be read, or slices differ in size.
     """
     import numpy as np
 
@@ -143,25 +127,38 @@ def read_slice(path: Path, *, channels: int) -> "NDArray[np.uint8]":
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:  # a torn file warns, then raises
             pixels = np.asarray(picture.convert("RGB" if channels == 3 else "L"), dtype=np.uint8)
     except (OSError, ValueError, SyntaxError) as error:  # Pillow raises each of these for a torn file
-        raise BadFile(f"{path}: got a slice that cannot be read ({error}), wanted a TIF.") from error
+        raise BadFile(f"{path}: got a slice that cannot be read ({error}), expected a TIF.") from error
     return pixels
 
 
 def _alike(slices: "list[NDArray[np.uint8]]", first: Path) -> "list[NDArray[np.uint8]]":
     shapes = {one.shape for one in slices}
     if len(shapes) > 1:
-        raise BadFile(f"{first.parent}: got slices of sizes {sorted(shapes)}, wanted one size.")
+        raise BadFile(f"{first.parent}: got slices of sizes {sorted(shapes)}, expected one size.")
     return slices
 
 
 def _write(volume: "NDArray[np.uint8]", path: Path) -> Path:
-    import nibabel
     import numpy as np
+
+    from datasets.io.nifti import Volume, write_volume
 
     depth, height, width = volume.shape
     spacing = np.array([FIELD_MM / width, FIELD_MM / height, STACK_MM / depth])
     affine = np.diag([*(spacing * (-1, -1, 1)), 1.0])
     affine[:3, 3] = -affine[:3, :3] @ (np.array([width, height, depth]) - 1) / 2  # the origin at the middle
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.nifti1.Nifti1Image(volume.transpose(2, 1, 0), affine).to_filename(path)  # (X, Y, Z)
+    write_volume(path, Volume(volume.transpose(2, 1, 0), affine))  # (X, Y, Z)
     return path
+
+
+LGG = DatasetSpec(
+    name="lgg",
+    title="TCGA-LGG",
+    sequences=("t1", "t1ce", "flair"),
+    healthy=False,
+    licence="images CC BY 3.0; masks CC BY-NC-SA 4.0",
+    reference="Pedano et al. 2016 (TCIA); Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002",
+    url="https://www.cancerimagingarchive.net/collection/tcga-lgg",
+    how_to_get="Download the kaggle_3m slices and masks of Buda et al. (2019).",
+    raw_cases=raw_cases,
+)

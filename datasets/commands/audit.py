@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
+from datasets.commands.common import Data, progress_lines
 from datasets.errors import BadValue, MissingData
 
 
 def audit(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Cohorts; default: all there.")] = None,
-    data: Annotated[
-        Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)
-    ] = Path("data"),
+    data: Data = Path("data"),
     splits: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="A table of splits (and folds); needs no images.")
     ] = None,
@@ -20,7 +19,7 @@ def audit(
 ) -> None:
     """Say what is wrong: leaks, duplicates, bad files, geometry, masks, drift. Exit 1 on errors."""
     if splits is not None and names:
-        raise BadValue(f"--splits {splits}: got cohorts ({', '.join(names)}) too, wanted one of the two.")
+        raise BadValue(f"--splits {splits}: got cohorts ({', '.join(names)}) too, expected one of the two.")
     failed = _audit_splits(splits, as_json) if splits is not None else _audit_cohorts(names or [], data, as_json)
     if failed:
         raise typer.Exit(1)
@@ -47,7 +46,8 @@ def _audit_cohorts(names: list[str], data: Path, as_json: bool) -> bool:
     from datasets.cohorts.catalog import dataset
 
     specs = [dataset(name) for name in dict.fromkeys(names or _there(data))]
-    findings = audit_cohorts(specs, data, lambda line: typer.echo(line, err=True))
+    with progress_lines(err=True):
+        findings = audit_cohorts(specs, data)
     typer.echo(printing.as_json(findings) if as_json else printing.findings_text(findings))
     return bool(errors_of(findings))
 
@@ -58,9 +58,9 @@ def _there(data: Path) -> list[str]:
     Raises:
         MissingData: none does.
     """
-    from datasets.cohorts.catalog import targets
+    from datasets.cohorts.catalog import COHORTS
 
-    found = [name for name in targets() if (data / name / "cases.csv").exists()]
+    found = [name for name in COHORTS if (data / name / "cases.csv").exists()]
     if not found:
-        raise MissingData(f"No cohort at {data}: looked for <name>/cases.csv for {', '.join(targets())}.")
+        raise MissingData(f"No cohort at {data}: looked for <name>/cases.csv for {', '.join(COHORTS)}.")
     return found

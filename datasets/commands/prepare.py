@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datasets.cohorts.catalog import dataset
+from datasets.commands.common import Data, progress_lines
 from datasets.errors import BadValue, MissingData
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ INTERRUPTED = 130
 def prepare(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The cohort, such as ixi.")],
     raw: Annotated[Path, typer.Option(help="Folder of its download, as it was unpacked.", file_okay=False)],
-    data: Annotated[
-        Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)
-    ] = Path("data"),
+    data: Data = Path("data"),
     workers: Annotated[int, typer.Option(min=1, help="Cases prepared at once, each in a process.")] = 1,
     stripper: Annotated[str, typer.Option(help="What finds the brain: deepbet, hd-bet, mask or none.")] = "deepbet",
     stripper_command: Annotated[
@@ -56,9 +55,8 @@ def prepare(
     setup = Setup(load_template(find_template(template, data)), tool, parameters, threads)
     typer.echo(f"{len(cases)} cases of {spec.title} in {raw}; {workers} at once, {threads} threads each.")
     try:
-        summary = prepare_cohort(
-            spec, cases, splits, setup, spec.folder(data), workers=workers, say=lambda line: typer.echo(line)
-        )
+        with progress_lines():
+            summary = prepare_cohort(spec, cases, splits, setup, spec.folder(data), workers=workers)
     except KeyboardInterrupt:
         typer.echo("Interrupted: what is prepared stays. The same command goes on from there.", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -70,7 +68,7 @@ def _found(spec: "DatasetSpec", raw: Path, data: Path) -> "tuple[Sequence[RawCas
     from datasets.splits import split_of, subjects_of
 
     if spec.raw_cases is None:
-        raise BadValue(f"{spec.name}: got a cohort without a reader of its download, wanted one with raw_cases.")
+        raise BadValue(f"{spec.name}: got a cohort without a reader of its download, expected one with raw_cases.")
     if not raw.is_dir():
         raise MissingData(f"--raw: no folder {raw}. {spec.how_to_get}")
     cohort = spec.raw_cases(raw)
@@ -83,13 +81,13 @@ def _found(spec: "DatasetSpec", raw: Path, data: Path) -> "tuple[Sequence[RawCas
 
 def _kept_splits(home: Path) -> "dict[str, Split]":
     """Of an earlier preparation, so that no subject changes sides when others come in."""
-    import csv
+    from datasets.io.tables import read_rows
 
     table = home / "cases.csv"
     if not table.is_file():
         return {}
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        return {row["subject_id"]: row["split"] for row in csv.DictReader(stream)}  # type: ignore[misc]
+    _, rows = read_rows(table)
+    return {row["subject_id"]: row["split"] for row in rows}  # type: ignore[misc]
 
 
 def _needs_tool(raw: "RawCase") -> bool:

@@ -1,4 +1,4 @@
-"""`python -m datasets implant`: write lesions of known truth into a cohort's healthy test scans."""
+"""`python -m datasets phantom` simulates brains; `implant` writes lesions of known truth into real healthy scans."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,13 +6,44 @@ from typing import Annotated
 import typer
 
 from datasets.cohorts.catalog import dataset
+from datasets.commands.common import Data, progress_lines
 from datasets.errors import BadValue, MissingData
 from datasets.simulation.implants.design import Design
+from datasets.simulation.phantom import write_phantom
+from datasets.simulation.phantom.cohort import cohort_name
+from datasets.simulation.phantom.subject import FAMILIES, PLAIN
 from datasets.spec import folder_name
 
 app = typer.Typer()
-
 DEFAULT = Design()
+
+
+@app.command("phantom")
+def phantom(
+    data: Data,
+    variant: Annotated[str, typer.Option(help=f"Kind of lesions: {', '.join(FAMILIES)}.")] = PLAIN,
+    spacing: Annotated[float, typer.Option(help="Voxel edge in mm.")] = 2.0,
+    healthy: Annotated[int | None, typer.Option(help="Number of healthy cases; 24 in the plain phantom.")] = None,
+    lesion: Annotated[int | None, typer.Option(help="Number of cases with lesions; 8 or 12.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other subjects.")] = 0,
+    with_healthy: Annotated[
+        bool, typer.Option("--with-healthy", help="Also scan lesion cases as if they had no lesion, into healthy/.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing phantom.")] = False,
+) -> None:
+    """Write the phantom or a variant of it, simulated brains with known lesions, below --data."""
+    write_phantom(
+        data,
+        variant=variant,
+        healthy=healthy,
+        lesion=lesion,
+        spacing=spacing,
+        seed=seed,
+        with_healthy=with_healthy,
+        replace=force,
+    )
+    folder = data / cohort_name(variant)
+    typer.echo(f"Wrote {len(list((folder / 'brain_mask').iterdir()))} cases to {folder}.")
 
 
 def _listed(values: tuple[float, ...]) -> str:
@@ -22,7 +53,7 @@ def _listed(values: tuple[float, ...]) -> str:
 @app.command("implant")
 def implant(
     cohort: Annotated[str, typer.Argument(metavar="COHORT", help="Whose healthy test scans are the hosts.")],
-    data: Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.")],
+    data: Data,
     out: Annotated[
         Path | None,
         typer.Option(help="A folder of your own where --data is read-only; its cohorts are linked into it."),
@@ -48,7 +79,8 @@ def implant(
     library = None if shapes is None else read_library(shapes)
     target = out or data
     try:
-        folder = write_implants(target, dataset(cohort), data, design=design, library=library, say=typer.echo)
+        with progress_lines():
+            folder = write_implants(target, dataset(cohort), data, design=design, library=library)
         linked = _link_cohorts(data, target)
     except (BadValue, MissingData):
         raise
@@ -64,7 +96,7 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise BadValue(f"--{option}: got '{text}', wanted numbers such as {_listed(DEFAULT.volumes)}.") from error
+        raise BadValue(f"--{option}: got '{text}', expected numbers such as {_listed(DEFAULT.volumes)}.") from error
 
 
 def _link_cohorts(data: Path, out: Path) -> list[str]:

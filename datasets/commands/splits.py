@@ -1,6 +1,5 @@
 """`python -m datasets splits`: a cohort's splits or folds by subject, as a table."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,12 +7,13 @@ from typing import Annotated, Literal
 import typer
 
 from datasets.case import SPLITS, CaseFiles, Split
-from datasets.cohorts.catalog import chosen
+from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.io.tables import table_text
+from datasets.io.atomic import write_text
+from datasets.io.tables import read_rows, table_text
 from datasets.spec import DatasetSpec
 from datasets.splits import Subject, fold_table, split_of, subjects_of
-from datasets.splits.assignment import committed
+from datasets.splits.assignment import committed_splits
 from datasets.splits.subjects import age_band
 
 
@@ -38,16 +38,16 @@ def splits(
     folds of `python -m benchmark run --folds`.
     """
     if turn not in ("val", "test"):
-        raise BadValue(f"--turn: got '{turn}', wanted val or test.")
+        raise BadValue(f"--turn: got '{turn}', expected val or test.")
     if subjects is not None and data is not None:
-        raise BadValue("--subjects: got --data too, wanted one of them.")
-    spec = chosen(name)
+        raise BadValue("--subjects: got --data too, expected one of them.")
+    spec = dataset_argument(name)
     people, found = _subjects(spec, subjects, data)
     text = _table(people, found, folds, "test" if turn == "test" else "val")
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
         typer.echo(f"Wrote {len(people)} subjects to {out}: {_counts(found)}.")
 
 
@@ -57,7 +57,7 @@ def _subjects(spec: DatasetSpec, table: Path | None, data: Path | None) -> tuple
         return people, split_of(spec, people)
     if data is not None or spec.home is not None:
         return _prepared(spec, data or Path())
-    listed = committed(spec.name)
+    listed = committed_splits(spec.name)
     if not listed:
         raise MissingData(f"{spec.title} has no committed list of its subjects: give --subjects or --data.")
     return [one.subject for one in listed], {one.subject.subject_id: one.split for one in listed}
@@ -79,21 +79,15 @@ def _prepared(spec: DatasetSpec, data: Path) -> tuple[list[Subject], dict[str, S
         if found.setdefault(case.subject_id, case.split) != case.split:
             raise BadFile(
                 f"{spec.folder(data)}: got subject '{case.subject_id}' in {found[case.subject_id]} and {case.split}, "
-                "wanted every subject in one split."
+                "expected every subject in one split."
             )
     return subjects_of(cases.values()), found
 
 
 def _read_subjects(table: Path) -> list[Subject]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise MissingData(f"--subjects {table}: no file that can be read ({error.strerror}).") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"--subjects {table}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error
+    _, rows = read_rows(table)
     if not rows or any(not row.get("subject_id") for row in rows):
-        raise BadFile(f"--subjects {table}: got rows without a subject_id, wanted one in each of one or more rows.")
+        raise BadFile(f"--subjects {table}: got rows without a subject_id, expected one in each of one or more rows.")
     return [_subject(row, table) for row in rows]
 
 
@@ -101,7 +95,9 @@ def _subject(row: Mapping[str, str], table: Path) -> Subject:
     try:
         band = row.get("age_band") or age_band(float(row.get("age") or "nan"))
     except ValueError as error:
-        raise BadFile(f"--subjects {table}: got age '{row['age']}' of '{row['subject_id']}', wanted years.") from error
+        raise BadFile(
+            f"--subjects {table}: got age '{row['age']}' of '{row['subject_id']}', expected years."
+        ) from error
     healthy = {"yes": True, "no": False}.get(row.get("healthy") or "")
     return Subject(row["subject_id"], row.get("site") or "", band, healthy)
 

@@ -1,1 +1,1 @@
-"""Files: atomic writes, NIfTI, the table of cases."""
+"""Files: whole writes, NIfTI, CSV tables."""

@@ -1,4 +1,4 @@
-"""check_file: why a path cannot be read as a file, told before anything tries to."""
+"""Files on disk: why one cannot be read, its SHA-256, and whether it has changed since it was hashed."""
 
 import errno
 import hashlib
@@ -10,10 +10,10 @@ from datasets.errors import MissingData
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no file that can be opened.
+    """Refuse a path that cannot be opened as a file.
 
     Raises:
-        MissingData: saying whether it is absent, a folder, a broken link or closed to this user.
+        MissingData: it is absent, a folder, a broken link or not readable for this user; the message says which.
     """
     why = why_no_file(path)
     if why is not None:
@@ -21,7 +21,7 @@ def check_file(path: Path) -> None:
 
 
 def why_no_file(path: Path) -> str | None:
-    """None for a file that can be opened; "" where there is nothing at all, else what is there instead."""
+    """Why a path cannot be opened as a file: None if it can, "" if nothing is there, else what is there instead."""
     try:
         mode = path.stat()
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def why_no_file(path: Path) -> str | None:
 
 
 def _beside(path: Path) -> str:
-    """What may have been meant: the same name in other letters or with another ending."""
+    """Files of the same name with other capitals or another ending, which may be meant."""
     stem = path.name.removesuffix(".gz").removesuffix(".nii").lower()
     folder = path.parent
     near = [one.name for one in folder.iterdir() if one.name.lower().startswith(f"{stem}.")] if folder.is_dir() else []
@@ -55,7 +55,7 @@ class Stamp:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content; of a folder's names and contents."""
+    """SHA-256 of a file's content, or of the names and contents of a folder's files."""
     if not path.is_dir():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -69,8 +69,8 @@ def stamp(path: Path) -> Stamp:
     return Stamp(*_facts(path), sha256(path))
 
 
-def holds(path: Path, kept: Stamp) -> bool:
-    """Whether a file is what it was; only where its time differs is it read again."""
+def unchanged(path: Path, kept: Stamp) -> bool:
+    """Whether a file has the content it had; it is hashed again only if its time of change differs."""
     try:
         size, changed = _facts(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""read_volume: one NIfTI file to an array in the closest RAS+, or a refusal that says what is wrong with it."""
+"""NIfTI files: read_volume, which refuses what is damaged and says why, and the two writers."""
 
 import zlib
 from dataclasses import dataclass
@@ -7,13 +7,15 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from datasets.errors import BadVolume
 from datasets.io.files import check_file
 
 Array = NDArray[Any]
-MOST_VOXELS = 2**27  # 512 x 512 x 512: what declares more is refused before memory is asked for
+Matrix = NDArray[np.float64]
+LEVELS = np.iinfo(np.uint16).max
+MOST_VOXELS = 2**29  # 800 x 800 x 800: a header that declares more is refused before memory is taken
 HEADER_BYTES = 352
 GZIP_MAGIC = b"\x1f\x8b"
 SHEAR = 0.01  # cosine between two voxel axes: 0.6 degrees off the right angle
@@ -22,57 +24,104 @@ INTACT = "an intact NIfTI volume"
 
 
 @dataclass(frozen=True)
-class Volume:
-    """A file's voxels, its axes turned to the closest RAS+.
+class Lattice:
+    """Where voxels lie: `shape` `(X, Y, Z)` and the `(4, 4)` affine from voxel index to mm."""
 
-    Attributes:
-        data: `(X, Y, Z)` of real numbers, all finite.
-        affine: `(4, 4)` float64, voxel index to mm.
-        header: as it is stored, before the axes were turned.
-    """
-
-    path: Path
-    data: Array
-    affine: NDArray[np.float64]
-    header: Any
+    shape: tuple[int, int, int]
+    affine: Matrix
 
     @property
-    def spacing(self) -> NDArray[np.float64]:
+    def spacing(self) -> Matrix:
         """Voxel edge lengths in mm, `(3,)`."""
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), dtype=np.float64)
 
+    @property
+    def voxel_ml(self) -> float:
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
 
-def read_volume(path: Path) -> Volume:
-    """Read a file; trailing dimensions of one voxel are dropped.
+
+@dataclass(frozen=True)
+class Volume:
+    """Data `(X, Y, Z)` and the `(4, 4)` affine, float64, from voxel index to mm."""
+
+    data: Array
+    affine: Matrix
+
+    @property
+    def lattice(self) -> Lattice:
+        x, y, z = self.data.shape
+        return Lattice((x, y, z), self.affine)
+
+    @property
+    def spacing(self) -> Matrix:
+        """Voxel edge lengths in mm, `(3,)`."""
+        return self.lattice.spacing
+
+
+@dataclass(frozen=True)
+class StoredVolume(Volume):
+    """A volume read from a file; real numbers, all finite.
+
+    Attributes:
+        header: of the file, before any axes were turned.
+    """
+
+    path: Path
+    header: Any
+
+
+def read_volume(path: Path, *, as_stored: bool = False) -> StoredVolume:
+    """Read a file, its axes turned to the closest RAS+; trailing dimensions of one voxel are dropped.
+
+    Args:
+        as_stored: keep the voxel axes in the file's own order, and accept sheared ones.
 
     Raises:
         MissingData: there is no such file, or it may not be read.
-        BadVolume: it is torn, something else than it is called, not 3-D, not finite, without real voxel axes, or
-            its header disagrees with what follows it.
+        BadVolume: it is torn, not what its name says, not 3-D, not finite, without real voxel axes, or its header
+            disagrees with the voxels that follow.
     """
     check_file(path)
     header, content = _content(path)
     try:
-        stored = nibabel.nifti1.Nifti1Image.from_bytes(content)
-        shape = tuple(stored.shape[:3])
-        _check_axes(path, header, stored)
-        turned = nibabel.funcs.as_closest_canonical(stored.__class__(
-            np.asanyarray(stored.dataobj).reshape(shape), stored.affine, stored.header
-        ))  # fmt: skip
-        data = np.asanyarray(turned.dataobj)
+        nifti = nibabel.nifti1.Nifti1Image.from_bytes(content)
+        _check_axes(path, header, nifti.affine, sheared=as_stored)
+        data = np.asanyarray(nifti.dataobj).reshape(nifti.shape[:3])
+        if not as_stored:
+            nifti = nibabel.funcs.as_closest_canonical(nifti.__class__(data, nifti.affine, nifti.header))
+            data = np.asanyarray(nifti.dataobj)
     except BadVolume:
         raise
     except Exception as error:  # nibabel has no base class for what it cannot read
-        raise unreadable(path, str(error)) from error
+        raise _unreadable(path, str(error)) from error
     _check_finite(path, data)
-    return Volume(path, data, np.asarray(turned.affine, dtype=np.float64), header)
+    return StoredVolume(data, np.asarray(nifti.affine, dtype=np.float64), path, header)
 
 
-def check_same_grid(mask: Volume, image: Volume) -> None:
-    """Refuse a mask that does not lie on its image's grid.
+def write_volume(path: Path, volume: Volume, dtype: DTypeLike | None = None) -> None:
+    """Write a volume in its own type, a mask as bytes; or as `dtype`."""
+    kind = np.uint8 if dtype is None and volume.data.dtype == bool else dtype
+    _write(path, _nifti(volume.data if kind is None else volume.data.astype(kind), volume.affine))
+
+
+def write_scaled(path: Path, volume: Volume) -> None:
+    """Write as uint16 with slope and intercept; the error is half of (max - min) / 65535.
+
+    The smallest value, 0 for an anomaly map, is kept exactly.
+    """
+    low, high = float(volume.data.min()), float(volume.data.max())
+    slope = np.float32((high - low) / LEVELS) or np.float32(1)
+    levels = np.clip(np.round((volume.data.astype(np.float64) - low) / slope), 0, LEVELS).astype(np.uint16)
+    nifti = _nifti(levels, volume.affine)
+    nifti.header.set_slope_inter(slope, low)
+    _write(path, nifti)
+
+
+def check_same_grid(mask: StoredVolume, image: StoredVolume) -> None:
+    """Refuse a mask that is not on its image's grid.
 
     Raises:
-        BadVolume: its shape or affine is another.
+        BadVolume: its shape or affine differs.
     """
     if mask.data.shape != image.data.shape:
         raise BadVolume(
@@ -83,32 +132,32 @@ def check_same_grid(mask: Volume, image: Volume) -> None:
         raise BadVolume(mask.path, "mask-off-grid", f"affine {got}", f"{there} as in {image.path}")
 
 
-def unreadable(path: Path, why: str) -> BadVolume:
+def _unreadable(path: Path, why: str) -> BadVolume:
     return BadVolume(path, "unreadable-file", f"a file that cannot be read ({why})", INTACT)
 
 
 def _content(path: Path) -> tuple[Any, bytes]:
-    """The header, and the file unpacked; no more of it is unpacked than the header declares."""
+    """The header and the unpacked file; unpacking stops at the size that the header declares."""
     packed = path.read_bytes()
     _check_name(path, packed)
     unpacking = _Unpacking(packed) if path.suffix == ".gz" else None
     try:
         start = unpacking.take(HEADER_BYTES) if unpacking else packed[:HEADER_BYTES]
         header = _header(path, start)
-        wanted = _declared_bytes(path, header)
-        content = start + unpacking.take(wanted - len(start) + 1) if unpacking else packed
-        whole = unpacking is None or unpacking.ended or len(content) > wanted
+        expected = _declared_bytes(path, header)
+        content = start + unpacking.take(expected - len(start) + 1) if unpacking else packed
+        whole = unpacking is None or unpacking.ended or len(content) > expected
     except zlib.error as error:
-        raise unreadable(path, str(error)) from error
-    if len(content) != wanted or not whole:
-        amount = "more" if len(content) > wanted else f"{len(content)}"
+        raise _unreadable(path, str(error)) from error
+    if len(content) != expected or not whole:
+        amount = "more" if len(content) > expected else f"{len(content)}"
         torn = "" if whole else "; the gzip stream is torn"
-        raise unreadable(path, f"its header declares {wanted} bytes and there are {amount}{torn}")
+        raise _unreadable(path, f"its header declares {expected} bytes and there are {amount}{torn}")
     return header, content
 
 
 class _Unpacking:
-    """A gzip file unpacked piece by piece; only at its end does gzip tell whether what came before is intact."""
+    """A gzip file unpacked piece by piece; its checksum is known only at its end."""
 
     def __init__(self, packed: bytes) -> None:
         self._rest, self._stream = packed, zlib.decompressobj(31)
@@ -118,7 +167,7 @@ class _Unpacking:
         return self._stream.eof and not self._rest.strip(b"\0")
 
     def take(self, most: int) -> bytes:
-        """The next bytes, at most so many."""
+        """The next bytes, at most `most`."""
         pieces, missing = list[bytes](), most
         while missing > 0 and (self._rest or not self._stream.eof):
             piece = self._stream.decompress(self._rest, missing)
@@ -133,17 +182,17 @@ class _Unpacking:
 
 
 def _check_name(path: Path, packed: bytes) -> None:
-    """Refuse what is something else than its name says."""
+    """Refuse a file whose content does not match its name."""
     zipped, start = packed.startswith(GZIP_MAGIC), packed[:512].lstrip().lower()
     if not packed:
-        raise unreadable(path, "it is empty")
+        raise _unreadable(path, "it is empty")
     if start.startswith((b"<!doctype", b"<html")):
-        raise unreadable(path, "it is a web page, perhaps an error that was downloaded in its place")
+        raise _unreadable(path, "it is a web page, perhaps an error that was downloaded in its place")
     if zipped and path.suffix != ".gz":
-        raise unreadable(path, "it is packed with gzip and its name does not end in .gz")
+        raise _unreadable(path, "it is packed with gzip and its name does not end in .gz")
     if not zipped and path.suffix == ".gz":
         known = "a plain NIfTI volume" if packed[344:347] in (b"n+1", b"n+2") else _kind(packed)
-        raise unreadable(path, f"it is {known} and not packed with gzip, as its name says")
+        raise _unreadable(path, f"it is {known} and not packed with gzip, as its name says")
 
 
 def _kind(content: bytes) -> str:
@@ -154,21 +203,21 @@ def _kind(content: bytes) -> str:
 
 def _header(path: Path, start: bytes) -> Any:
     if len(start) < HEADER_BYTES - 4:
-        raise unreadable(path, f"it ends after {len(start)} bytes, within the header of 348")
+        raise _unreadable(path, f"it ends after {len(start)} bytes, within the header of 348")
     if start[4:8] == b"n+2\0":
-        raise unreadable(path, "it is NIfTI-2; convert it to NIfTI-1")
+        raise _unreadable(path, "it is NIfTI-2; convert it to NIfTI-1")
     try:
         header = nibabel.nifti1.Nifti1Header(start[:348], check=False)
     except Exception as error:  # nibabel has no base class for what it cannot read
-        raise unreadable(path, str(error)) from error
+        raise _unreadable(path, str(error)) from error
     magic = bytes(header["magic"])
     if magic[:3] != b"n+1":
-        raise unreadable(path, f"its header holds no NIfTI-1 mark (n+1) but {magic!r}")
+        raise _unreadable(path, f"its header holds no NIfTI-1 mark (n+1) but {magic!r}")
     return header
 
 
 def _declared_bytes(path: Path, header: Any) -> int:
-    """How long the file has to be; refuses dimensions and types that no volume has."""
+    """The size that the file must have; refuses dimensions and types that no volume has."""
     rank = int(header["dim"][0])
     shape = tuple(int(size) for size in header["dim"][1 : 1 + max(0, min(rank, 7))])
     if not 1 <= rank <= 7 or min(shape) < 1:
@@ -182,7 +231,7 @@ def _declared_bytes(path: Path, header: Any) -> int:
         raise BadVolume(path, "too-large", f"{shape} declared, {voxels} voxels", f"at most {MOST_VOXELS}")
     offset = float(header["vox_offset"])
     if not np.isfinite(offset) or not HEADER_BYTES <= offset < 2**24 or offset % 1:
-        raise unreadable(path, f"its header says that voxels begin at byte {offset:g}")
+        raise _unreadable(path, f"its header says that voxels begin at byte {offset:g}")
     return int(offset) + voxels * _check_type(path, header).itemsize
 
 
@@ -202,7 +251,7 @@ def _check_type(path: Path, header: Any) -> "np.dtype[Any]":
     return dtype
 
 
-def _check_axes(path: Path, header: Any, stored: Any) -> None:
+def _check_axes(path: Path, header: Any, affine: Any, *, sheared: bool) -> None:
     """Refuse voxel edges and axes that no scanner makes."""
     zooms = [float(one) for one in header["pixdim"][1:4]]
     if not all(np.isfinite(one) and one > 0 for one in zooms):
@@ -210,12 +259,11 @@ def _check_axes(path: Path, header: Any, stored: Any) -> None:
     unit = int(header["xyzt_units"]) % 8
     if unit not in (0, 2):
         raise BadVolume(path, "bad-units", f"the unit {UNITS.get(unit, unit)} in the header", "mm")
-    affine = stored.affine
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise BadVolume(path, "bad-affine", "an affine that cannot be inverted", "voxel axes in mm")
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     slant = np.abs(axes.T @ axes - np.eye(3)).max()
-    if slant > SHEAR:
+    if slant > SHEAR and not sheared:
         angle = np.degrees(np.arccos(min(slant, 1.0)))
         raise BadVolume(path, "sheared", f"voxel axes at {angle:.1f} degrees to each other", "right angles")
 
@@ -224,3 +272,14 @@ def _check_finite(path: Path, data: Array) -> None:
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         bad = int(np.size(data) - np.isfinite(data).sum())
         raise BadVolume(path, "not-finite", f"{bad} voxels that are NaN or infinite", "finite intensities")
+
+
+def _nifti(data: Array, affine: Matrix) -> Any:
+    nifti = nibabel.nifti1.Nifti1Image(data, affine)
+    nifti.header.set_xyzt_units("mm")
+    return nifti
+
+
+def _write(path: Path, nifti: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nifti.to_filename(path)

@@ -1,13 +1,22 @@
-"""How every CSV table is written: whole or not at all, and floats with every digit."""
+"""CSV tables: written whole with every digit, and read with their bad rows told apart from the good ones."""
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from datasets.case import SPLITS
+from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
+from datasets.io.files import check_file
 
+LONGEST_NAME = 200  # bytes; leaves room for an ending and a temporary prefix below the 255 of file systems
+RESERVED = re.compile(r'[<>:"/\\|?*]|^[.=+@~-]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
+FORMULA = re.compile(r"^[=@]|^[+-](?![\d.])")
+NOT_PLAIN = "control characters or line breaks"
 Line = Sequence[object] | Mapping[str, object]
 
 
@@ -26,10 +35,99 @@ def write_table(path: Path, columns: Sequence[str], lines: Iterable[Line], *, un
 
 
 def table_text(columns: Sequence[str], lines: Iterable[Line]) -> str:
-    """The same as text."""
+    """The table of `write_table` as text."""
     stream = io.StringIO()
     _write(stream, columns, lines, "")
     return stream.getvalue()
+
+
+def read_rows(path: Path, *, delimiter: str = ",") -> tuple[Sequence[str], list[dict[str, str]]]:
+    """The header and the unchecked rows of a table in UTF-8; a missing cell is "".
+
+    Raises:
+        MissingData: there is no such file.
+        BadFile: it is not such a table.
+    """
+    check_file(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, delimiter=delimiter, restval="")
+            return tuple(reader.fieldnames or ()), [{k: v for k, v in row.items() if k} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), expected CSV in UTF-8.") from error
+
+
+@dataclass(frozen=True)
+class RowProblem:
+    """What is wrong with one row.
+
+    Attributes:
+        row: counted from 1, without the header.
+        code: the kind of defect, e.g. `duplicate-row`.
+        case_id: "" where the row has none.
+    """
+
+    row: int
+    code: str
+    case_id: str
+    got: str
+    expected: str
+
+    def __str__(self) -> str:
+        by_row = not self.case_id or self.code in ("bad-row", "duplicate-row")
+        whose = f"row {self.row}" if by_row else f"case '{self.case_id}'"
+        return f"{whose} got {self.got}, expected {self.expected}."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, and what is wrong with its rows.
+
+    Attributes:
+        rows: all rows, each with every column; a missing cell is "".
+        problems: of the rows, in their order.
+    """
+
+    path: Path
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, str]]
+    problems: Sequence[RowProblem]
+
+    @property
+    def usable(self) -> list[Mapping[str, str]]:
+        """The rows of cases without any problem."""
+        bad = {problem.row for problem in self.problems}
+        cases = {problem.case_id for problem in self.problems}
+        return [row for number, row in enumerate(self.rows, 1) if number not in bad and row.get("case_id") not in cases]
+
+
+def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) -> Table:
+    """Read a comma-separated table in UTF-8 and check every row.
+
+    Args:
+        required: columns that must exist and be filled.
+        repeats: whether a case may have several rows, as over the folds of a split.
+
+    Raises:
+        MissingData: there is no such file.
+        BadFile: the table as a whole cannot be read, or lacks a column.
+    """
+    header, lines = _parsed(path)
+    missing = [column for column in required if column not in header]
+    if missing:
+        raise BadFile(f"{path}: got columns {', '.join(header) or 'none'}, expected also {', '.join(missing)}.")
+    twice = sorted({column for column in header if column and header.count(column) > 1})
+    if twice:
+        raise BadFile(f"{path}: got column {', '.join(twice)} twice, expected every column once.")
+    rows = [dict(zip(header, [*line, *[""] * len(header)], strict=False)) for line in lines]
+    problems = [
+        problem
+        for number, (line, row) in enumerate(zip(lines, rows, strict=True), 1)
+        for problem in _row_problems(number, line, row, header, required)
+    ]
+    if not repeats:
+        problems += _repeats(rows)
+    return Table(path, header, rows, sorted(problems, key=lambda one: one.row))
 
 
 def _write(stream: TextIO, columns: Sequence[str], lines: Iterable[Line], undefined: str) -> int:
@@ -46,3 +144,79 @@ def _text(value: object, undefined: str) -> object:
     if isinstance(value, float):  # NumPy's doubles, too
         return undefined if value != value else repr(float(value))
     return value
+
+
+def _parsed(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows, without blank lines."""
+    check_file(path)
+    text = _decoded(path)
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), expected CSV with commas.") from error
+    header, *rows = [line for line in lines if any(cell.strip() for cell in line)] or [[]]
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(header) == 1 and mark in header[0]:
+            raise BadFile(f"{path}: got {name} between columns, expected commas.")
+    return [cell.strip() for cell in header], rows
+
+
+def _decoded(path: Path) -> str:
+    content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or content[1:8:2] == b"\0\0\0\0":
+        raise BadFile(f"{path}: got a table that cannot be read (it is UTF-16), expected CSV in UTF-8.")
+    if b"\0" in content:
+        raise BadFile(f"{path}: got a table that cannot be read (it holds NUL bytes), expected CSV in UTF-8.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path}: got a table that cannot be read ({error}), expected CSV in UTF-8.") from error
+
+
+def _row_problems(
+    number: int, line: Sequence[str], row: Mapping[str, str], header: Sequence[str], required: Sequence[str]
+) -> list[RowProblem]:
+    case_id = row.get("case_id", "")
+    told: list[tuple[str, str, str]] = []
+    if len(line) > len(header) and any(cell.strip() for cell in line[len(header) :]):
+        told.append(("bad-row", f"{len(line)} fields", f"{len(header)} as in the header"))
+    empty = [column for column in required if not row[column].strip()]
+    if empty:
+        told.append(("bad-row", f"nothing for {', '.join(empty)}", "a value"))
+    if "split" not in empty and "split" in row and row["split"] not in SPLITS:
+        told.append(("bad-split", f"split '{row['split']}'", f"one of {', '.join(SPLITS)}"))
+    told += [("bad-name", why, "a name that every file system takes") for why in _why_no_name(case_id)]
+    for column in header:
+        if column != "case_id" and FORMULA.search(row[column]):
+            told.append(("formula", f"the formula {row[column]!r} as {column}", "text or a number"))
+        if column != "case_id" and any(not letter.isprintable() for letter in row[column]):
+            told.append(("bad-text", f"{NOT_PLAIN} in {column} ({row[column][:40]!r})", "one line of text"))
+    named = case_id if case_id and case_id.isprintable() else ""
+    return [RowProblem(number, code, named, got, expected) for code, got, expected in told]
+
+
+def _why_no_name(case_id: str) -> list[str]:
+    """Why no file can have this name; empty if one can."""
+    if len(case_id.encode()) > LONGEST_NAME:
+        return [f"a case_id of {len(case_id.encode())} bytes, more than {LONGEST_NAME}"]
+    if any(not letter.isprintable() for letter in case_id):
+        return [f"{NOT_PLAIN} in case_id ({case_id!r})"]
+    found = RESERVED.search(case_id) if case_id else None
+    return [f"a case_id with {found[0]!r} where no file's name may have it"] if found else []
+
+
+def _repeats(rows: Sequence[Mapping[str, str]]) -> list[RowProblem]:
+    """Rows whose case is named by an earlier row, in the same capitals or in others."""
+    seen: dict[str, str] = {}
+    problems = []
+    for number, row in enumerate(rows, 1):
+        case_id = row.get("case_id", "")
+        known = seen.get(case_id.casefold())
+        if not case_id or known is None:
+            seen[case_id.casefold()] = case_id
+        elif known == case_id:
+            problems.append(RowProblem(number, "duplicate-row", case_id, f"case '{case_id}' twice", "every case once"))
+        else:
+            got = f"the name of '{known}' in other letters"
+            problems.append(RowProblem(number, "same-name", case_id, got, "names that differ in more than case"))
+    return problems

@@ -7,11 +7,11 @@ SHRINK_MM = 3.0
 ITERATIONS = (50, 50, 50, 50)
 
 
-def corrected(image: NDArray[np.float32], brain_mask: NDArray[np.bool_], spacing: float) -> NDArray[np.float32]:
-    """The image `(X, Y, Z)` divided by its bias field, which is estimated on 3 mm voxels of the brain alone.
+def correct_bias(image: NDArray[np.float32], brain_mask: NDArray[np.bool_], spacing: float) -> NDArray[np.float32]:
+    """Divide the image `(X, Y, Z)` by its bias field, estimated on 3 mm voxels of the brain.
 
-    Voxels of the brain that are 0 or below do not take part, since N4 works on logarithms. The field
-    is scaled to a mean of 1 over the brain, so that intensities keep their size.
+    Brain voxels at or below 0 are left out, since N4 works on logarithms. The field has a geometric mean of 1 over the
+    brain, so that intensities keep their scale.
 
     References:
         Tustison et al. N4ITK: improved N3 bias correction. IEEE TMI 29(6), 2010.

@@ -1,4 +1,4 @@
-"""What is kept of each prepared case: its files, renamed into place, and a JSON record that comes last."""
+"""CaseRecord: what a prepared case was made from. Files are renamed into place, and the JSON record comes last."""
 
 import json
 from collections.abc import Mapping
@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from datasets.case import RawCase
-from datasets.io.files import Stamp, holds, stamp
+from datasets.io.atomic import write_text
+from datasets.io.files import Stamp, stamp, unchanged
+from datasets.io.nifti import Volume, write_scaled, write_volume
 from datasets.preparation.lesions import LesionVolumes
 from datasets.preparation.scan import PIPELINE, PreparedScan, Setup
-from datasets.preparation.volume import Volume, write_image, write_mask
 
 RECORDS = "records"
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """What `records/<case_id>.json` says.
+    """Content of `records/<case_id>.json`.
 
     Attributes:
-        key: hash of all that the case's voxels depend on but its input files' content.
+        key: hash of everything the voxels depend on except the content of the input files.
         inputs, outputs: by path; outputs relative to the cohort's folder.
         sequences: those prepared.
         to_scan: per sequence the `(4, 4)` matrix from the template's mm to the download's.
@@ -45,7 +46,7 @@ class CaseRecord:
 
 
 def case_key(raw: RawCase, setup: Setup) -> str:
-    """Twelve hexadecimal digits of the hash of what is done to a case."""
+    """Twelve hexadecimal digits of the hash of all choices for a case."""
     stripper = setup.stripper
     strips = raw.brain_mask is None and not raw.stripped
     whole = {
@@ -60,24 +61,24 @@ def case_key(raw: RawCase, setup: Setup) -> str:
 
 
 def input_files(raw: RawCase) -> dict[str, Path]:
-    """What is read of a download for one case, by role."""
+    """The files of a download that are read for one case, by role."""
     files = dict(raw.images)
     files |= {"lesion_mask": raw.lesion_mask} if raw.lesion_mask else {}
     return files | ({"brain_mask": raw.brain_mask} if raw.brain_mask else {})
 
 
-def kept_record(home: Path, raw: RawCase, setup: Setup) -> CaseRecord | None:
-    """The record of a case that need not be prepared again; None where it has to be."""
+def find_record(home: Path, raw: RawCase, setup: Setup) -> CaseRecord | None:
+    """The record of a case that is already prepared; None if it has to be prepared."""
     record = read_record(home, raw.case_id)
     if record is None or record.key != case_key(raw, setup):
         return None
     inputs = {str(path) for path in input_files(raw).values()}
-    fresh = inputs == set(record.inputs) and all(holds(Path(path), kept) for path, kept in record.inputs.items())
-    return record if fresh and all(holds(home / path, kept) for path, kept in record.outputs.items()) else None
+    fresh = inputs == set(record.inputs) and all(unchanged(Path(path), kept) for path, kept in record.inputs.items())
+    return record if fresh and all(unchanged(home / path, kept) for path, kept in record.outputs.items()) else None
 
 
 def read_record(home: Path, case_id: str) -> CaseRecord | None:
-    """What is kept of a case; None for nothing, or for what no version of ours wrote."""
+    """The stored record of a case; None if there is none, or if it cannot be read."""
     from pydantic import TypeAdapter
 
     with suppress(OSError, ValueError):
@@ -85,20 +86,20 @@ def read_record(home: Path, case_id: str) -> CaseRecord | None:
     return None
 
 
-def forget(home: Path, case_id: str) -> None:
-    """Take back a case: without its record nothing of it counts as prepared."""
+def discard_record(home: Path, case_id: str) -> None:
+    """Remove a case's record: without it the case does not count as prepared."""
     _path(home, case_id).unlink(missing_ok=True)
 
 
-def keep(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedScan) -> CaseRecord:
-    """Write a case's files into `scratch`, on the same disk as `home`, rename them into place, record them.
+def store_case(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedScan) -> CaseRecord:
+    """Write a case's files into `scratch`, on the same disk as `home`, rename them into place and record them.
 
     Args:
-        raw: as the download has it, before unpacking.
+        raw: as in the download, before unpacking.
     """
     inputs = {str(path): stamp(path) for path in input_files(raw).values()}
     written = _write(scratch, raw.case_id, scan)
-    forget(home, raw.case_id)
+    discard_record(home, raw.case_id)
     for path in written:
         place = home / path.relative_to(scratch)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -117,19 +118,8 @@ def keep(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: PreparedSc
         seconds=scan.seconds,
         warnings=scan.warnings,
     )
-    write_whole(_path(home, raw.case_id), json.dumps(asdict(record), indent=1) + "\n")
+    write_text(_path(home, raw.case_id), json.dumps(asdict(record), indent=1) + "\n")
     return record
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Beside, then renamed: what is there is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _write(scratch: Path, case_id: str, scan: PreparedScan) -> list[Path]:
@@ -137,17 +127,15 @@ def _write(scratch: Path, case_id: str, scan: PreparedScan) -> list[Path]:
     masks: dict[str, Any] = {"brain_mask": scan.brain_mask}
     if scan.lesion_mask is not None:
         masks["lesion_mask"] = scan.lesion_mask
-    for kind in (*scan.images, *masks):
-        (scratch / kind).mkdir(parents=True, exist_ok=True)
     for sequence, image in scan.images.items():
-        write_image(scratch / sequence / name, Volume(image, affine))
+        write_scaled(scratch / sequence / name, Volume(image, affine))
     for kind, mask in masks.items():
-        write_mask(scratch / kind / name, Volume(mask, affine))
+        write_volume(scratch / kind / name, Volume(mask, affine))
     return [scratch / kind / name for kind in (*scan.images, *masks)]
 
 
 def _own_command(command: tuple[str, ...]) -> list[str]:
-    """Less where a program lies: that changes no mask."""
+    """The command without folders: where a program lies changes no mask."""
     return [Path(word).name for word in command]
 
 

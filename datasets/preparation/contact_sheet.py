@@ -1,4 +1,4 @@
-"""Contact sheets: the slices of every prepared case, to be looked at before anything is computed from them."""
+"""Contact sheets: slices of every prepared case, to be looked at before they are used."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.io.nifti import Volume, read_volume
+from datasets.preparation.resampling import resample_mask
 from datasets.preparation.template import Template
-from datasets.preparation.volume import Volume, mask_onto, read_volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,11 +55,13 @@ def _write(path: Path, home: Path, case_ids: Sequence[str], template: Template) 
 def _draw(axes: "Sequence[Axes]", home: Path, case_id: str, template: Template) -> None:
     name = f"{case_id}.nii.gz"
     sequence = next(kind for kind in ("t1", "t2", "flair", "t1ce") if (home / kind / name).exists())
-    image = read_volume(home / sequence / name)
-    brain = read_volume(home / "brain_mask" / name).data > 0
+    image = read_volume(home / sequence / name, as_stored=True)
+    brain = read_volume(home / "brain_mask" / name, as_stored=True).data > 0
     lesion_path = home / "lesion_mask" / name
-    lesion = read_volume(lesion_path).data > 0 if lesion_path.exists() else np.zeros(brain.shape, dtype=bool)
-    outline = mask_onto(Volume(template.image.data > 0, template.image.affine), image.lattice)
+    lesion = np.zeros(brain.shape, dtype=bool)
+    if lesion_path.exists():
+        lesion = read_volume(lesion_path, as_stored=True).data > 0
+    outline = resample_mask(Volume(template.image.data > 0, template.image.affine), image.lattice)
     high = float(np.percentile(image.data[brain], 99.5)) if brain.any() else 1.0
     axes[0].set_title(f"{case_id} {sequence}", color="white", fontsize=8, loc="left")
     for axis, (across, at) in zip(axes, _cuts(lesion), strict=True):
@@ -78,5 +81,5 @@ def _cuts(lesion: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _upright(data: NDArray[Any], across: int, at: int) -> NDArray[Any]:
-    """A slice with the patient's superior or anterior end up; left of the picture is the patient's left."""
+    """A slice with superior or anterior up; the picture's left is the patient's left."""
     return np.asarray(data.take(at, axis=across).T)

@@ -1,4 +1,4 @@
-"""Lesion masks: read as truth, moved by nearest neighbour, their volume watched."""
+"""Lesion masks: read, moved by nearest neighbour, and their volume checked."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadFile
-from datasets.preparation.volume import Lattice, Matrix, Volume, onto, read_volume
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume
+from datasets.preparation.resampling import resample
 
 WARN_PERCENT = 5.0
 WARN_ML = 0.05
@@ -19,9 +20,9 @@ class LesionVolumes:
 
     Attributes:
         before: on the voxels it was drawn on.
-        expected: `before` times what the affine registration grows or shrinks everything by.
+        expected: `before` times the volume scaling of the affine registration.
         after: on the prepared volume's voxels.
-        outside_brain: the part of `after` that the brain mask leaves out; it is kept as truth.
+        outside_brain: the part of `after` outside the brain mask; it stays in the lesion mask.
     """
 
     before: float
@@ -31,21 +32,21 @@ class LesionVolumes:
 
     @property
     def change_percent(self) -> float:
-        """From before to after, scaling included."""
+        """Change from before to after, scaling included."""
         return 100 * (self.after / self.before - 1)
 
     @property
     def resampling_percent(self) -> float:
-        """What is not the scaling: nearest neighbours, and what the box cuts off."""
+        """Change apart from scaling: nearest neighbours, and what the box cuts off."""
         return 100 * (self.after / self.expected - 1)
 
     @property
     def warning(self) -> str:
-        """A line where resampling changed the volume by more than 5 % and 0.05 ml; "" else."""
+        """A line if resampling changed the volume by more than 5 % and 0.05 ml, else ""."""
         if abs(self.resampling_percent) <= WARN_PERCENT or abs(self.after - self.expected) <= WARN_ML:
             return ""
         return (
-            f"lesion volume: got {self.after:.3f} ml, wanted {self.expected:.3f} ml "
+            f"lesion volume: got {self.after:.3f} ml, expected {self.expected:.3f} ml "
             f"({self.before:.3f} ml as drawn, scaled by the registration): {self.resampling_percent:+.1f} %"
         )
 
@@ -54,27 +55,27 @@ def read_lesion_mask(path: Path, labels: tuple[int, ...]) -> Volume:
     """Lesion voxels as bool: those with one of `labels`; without labels those above half of the maximum.
 
     Raises:
-        BadFile: the file cannot be used, holds no lesion, or a label that is no whole number.
+        BadFile: the file cannot be used or holds no lesion.
     """
-    volume = read_volume(path)
+    volume = read_volume(path, as_stored=True)
     half = max(float(volume.data.max()), 0.0) / 2
     lesion = np.isin(np.rint(volume.data), labels) if labels else volume.data > half
     if not lesion.any():
-        wanted = f"voxels of {', '.join(map(str, labels))}" if labels else "some voxels above 0"
+        expected = f"voxels of {', '.join(map(str, labels))}" if labels else "some voxels above 0"
         found = ", ".join(f"{value:g}" for value in np.unique(volume.data)[:6])
-        raise BadFile(f"{path}: got a lesion mask without lesion (values {found}), wanted {wanted}.")
+        raise BadFile(f"{path}: got a lesion mask without lesion (values {found}), expected {expected}.")
     return Volume(lesion, volume.affine)
 
 
 def move_lesion_mask(
     lesion: Volume, lattice: Lattice, to_source: Matrix, brain_mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], LesionVolumes]:
-    """The mask at the voxels of `lattice` by nearest neighbour, and what became of its volume.
+    """The mask at the voxels of `lattice` by nearest neighbour, and its volumes.
 
-    Nearest neighbour, since its volume is right on average at any size; a linear value above a half
-    makes small lesions smaller, and a linear value above 0 makes every lesion larger.
+    Nearest neighbour keeps the volume on average at any size; thresholding linear values at a half shrinks small
+    lesions, and at 0 it enlarges every lesion.
     """
-    moved = np.asarray(onto(Volume(lesion.data.astype(np.uint8), lesion.affine), lattice, to_source, order=0) > 0)
+    moved = np.asarray(resample(Volume(lesion.data.astype(np.uint8), lesion.affine), lattice, to_source, order=0) > 0)
     before = float(lesion.data.sum()) * lesion.lattice.voxel_ml
     growth = 1 / abs(float(np.linalg.det(to_source[:3, :3])))
     volumes = LesionVolumes(

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from datasets.errors import BadValue
-from datasets.preparation.volume import Matrix, Volume, onto, upright
+from datasets.io.nifti import Matrix, Volume
+from datasets.preparation.resampling import resample, upright_lattice
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -17,11 +18,11 @@ COARSE_MM = 4.0
 LEVELS_MM = (8.0, 4.0)
 ITERATIONS = 500
 SMALLEST_STEP, RELAXATION = 1e-4, 0.8
-"""Steps that shrink faster, or end sooner, stop short of the optimum, at a place that depends on how the head lies."""
+"""Steps that shrink faster or stop earlier end short of the optimum, at a point that depends on the head's position."""
 
 
 def set_threads(count: int) -> None:
-    """Threads of every later registration and bias correction of this process."""
+    """Set the threads of all later registrations and bias corrections in this process."""
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
@@ -29,16 +30,16 @@ def set_threads(count: int) -> None:
 
 
 def register(fixed: Volume, moving: Volume, *, kind: Kind, initial: Matrix | None = None) -> Matrix:
-    """The matrix from `fixed`'s mm to `moving`'s mm that makes `moving` lie on `fixed`.
+    """The matrix from `fixed`'s mm to `moving`'s mm that aligns `moving` with `fixed`.
 
     Mattes' mutual information of all voxels, coarse to fine (8 and 4 mm), regular-step gradient descent;
-    an affine registration begins with a rigid one.
+    an affine registration starts with a rigid one.
 
     Args:
-        initial: where to begin; by default the centres of mass lie on each other, unturned.
+        initial: the start; by default the centres of mass are aligned, without rotation.
 
     Raises:
-        BadValue: the two do not overlap, so that there is nothing to register.
+        BadValue: the two do not overlap.
 
     References:
         Mattes et al. PET-CT image registration in the chest using free-form deformations. IEEE TMI 22(1), 2003.
@@ -55,9 +56,9 @@ def register(fixed: Volume, moving: Volume, *, kind: Kind, initial: Matrix | Non
 
 
 def _coarse(volume: Volume) -> Volume:
-    """On upright voxels of 4 mm: finer ones cost time and change no affine registration."""
-    lattice = upright(volume.lattice, COARSE_MM)
-    return Volume(onto(volume, lattice, order=1), lattice.affine)
+    """On upright voxels of 4 mm; finer ones take longer and do not change an affine registration."""
+    lattice = upright_lattice(volume.lattice, COARSE_MM)
+    return Volume(resample(volume, lattice, order=1), lattice.affine)
 
 
 def _optimised(fixed: Any, moving: Any, transform: Any) -> Any:
@@ -78,7 +79,7 @@ def _optimised(fixed: Any, moving: Any, transform: Any) -> Any:
         method.Execute(fixed, moving)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise BadValue(f"Registration: got two images that do not overlap ({reason}), wanted one head.") from error
+        raise BadValue(f"Registration: got two images that do not overlap ({reason}), expected one head.") from error
     return transform
 
 
@@ -113,7 +114,7 @@ def _matrix(transform: Any) -> Matrix:
 
 
 def _as_itk(volume: Volume) -> Any:
-    """ITK's physical space is any right-handed one: RAS mm are taken as they are, on both sides."""
+    """ITK accepts any right-handed physical space: both images stay in RAS mm."""
     import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.T.astype(np.float32)))  # (Z, Y, X)
@@ -129,7 +130,7 @@ def _centred(fixed: Volume, moving: Volume) -> Matrix:
 
 
 def _centre_of_mass(volume: Volume) -> Matrix:
-    """Of what is above the mean: intensities alone would be drawn by the air's noise."""
+    """Of the voxels above the mean; weighted by intensity it would be biased by noise in the air."""
     weight = volume.data > volume.data.mean()
     counts = [weight.sum(axis=others) for others in ((1, 2), (0, 2), (0, 1))]
     voxel = [float(np.average(np.arange(len(count)), weights=count)) for count in counts]

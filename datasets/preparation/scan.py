@@ -1,4 +1,4 @@
-"""Parameters: every choice that changes prepared voxels."""
+"""prepare_scan: one raw case to volumes in the template's box, in memory, with the parameters a user may choose."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -10,36 +10,28 @@ from numpy.typing import NDArray
 
 from datasets.case import RawCase
 from datasets.errors import BadFile, BadValue
-from datasets.preparation.bias import corrected
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume
+from datasets.preparation.bias import correct_bias
 from datasets.preparation.lesions import LesionVolumes, move_lesion_mask, read_lesion_mask
 from datasets.preparation.registration import register
-from datasets.preparation.stripping import Stripper, brain_of, brain_of_stripped, check_brain
+from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask, upright_lattice
+from datasets.preparation.stripping import Stripper, brain_of_stripped_scan, check_brain, find_brain
 from datasets.preparation.template import Template
-from datasets.preparation.volume import (
-    Lattice,
-    Matrix,
-    Volume,
-    check_same_lattice,
-    mask_onto,
-    onto,
-    read_scan,
-    read_volume,
-    upright,
-)
 
 PIPELINE = 2
-"""Counts up whenever the same scan and parameters give other voxels, so that kept cases are made anew."""
-
+"""Raised whenever the same scan and parameters give other voxels, so that kept cases are prepared again."""
 LEAST_MM, MOST_MM = 0.5, 4.0
+WORKING_MM = 1.0
+LEAST_OVERLAP, GOOD_OVERLAP = 0.7, 0.85
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a user may choose of the preparation.
+    """The choices of a user that change prepared voxels.
 
     Attributes:
         spacing: voxel edge in mm of the prepared volumes.
-        bias_correction: whether N4 is applied to images that are not corrected yet.
+        bias_correction: whether N4 is applied to images not yet corrected.
     """
 
     spacing: float = 1.0
@@ -47,19 +39,15 @@ class Parameters:
 
     def __post_init__(self) -> None:
         if not LEAST_MM <= self.spacing <= MOST_MM:
-            raise BadValue(f"--spacing: got {self.spacing:g} mm, wanted {LEAST_MM:g} to {MOST_MM:g}.")
-
-
-WORKING_MM = 1.0
-LEAST_OVERLAP, GOOD_OVERLAP = 0.7, 0.85
+            raise BadValue(f"--spacing: got {self.spacing:g} mm, expected {LEAST_MM:g} to {MOST_MM:g}.")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What all cases of a preparation share.
+    """What all cases of one preparation share.
 
     Attributes:
-        threads: that one case may use.
+        threads: for one case.
     """
 
     template: Template
@@ -79,8 +67,8 @@ class PreparedScan:
         to_scan: per sequence `(4, 4)`, from the template's mm to the scan's own mm.
         brain_ml: in the scan's own space.
         overlap: Dice of the brain mask and the template's.
-        seconds: each step's.
-        warnings: what a person should look at.
+        seconds: of each step.
+        warnings: for a person to look at.
     """
 
     images: Mapping[str, NDArray[np.float32]]
@@ -96,7 +84,7 @@ class PreparedScan:
 
 
 def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
-    """Register, strip, resample and correct one case; every voxel is interpolated once.
+    """Register, strip, resample and bias-correct one case; every voxel is interpolated once.
 
     Raises:
         UserError: a file cannot be used, no brain is found, or the registration fails.
@@ -116,10 +104,10 @@ def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
     lattice = setup.template.box(setup.parameters.spacing)
     to_scan = {name: to_sequence[name] @ to_first for name in scans}
     with clock.step("resample"):
-        brain_mask = mask_onto(brain, lattice, to_first)
-        images = {name: onto(scans[name], lattice, to_scan[name], order=3, where=brain_mask) for name in scans}
+        brain_mask = resample_mask(brain, lattice, to_first)
+        images = {name: resample(scans[name], lattice, to_scan[name], order=3, where=brain_mask) for name in scans}
     with clock.step("bias"):
-        images = {name: _finished(raw, images[name], brain_mask, setup.parameters) for name in images}
+        images = {name: _correct_and_mask(raw, images[name], brain_mask, setup.parameters) for name in images}
     with clock.step("lesion"):
         lesion_mask, lesion = _lesion(raw, scans[raw.drawn_on].lattice, lattice, to_scan, brain_mask)
     overlap = _overlap(brain_mask, lattice, setup.template)
@@ -144,7 +132,7 @@ class Stopwatch:
 
 def _check_lattices(raw: RawCase, scans: Mapping[str, Volume]) -> None:
     if raw.drawn_on not in scans:
-        raise BadValue(f"Case {raw.case_id}: got masks drawn on {raw.drawn_on}, wanted one of {', '.join(scans)}.")
+        raise BadValue(f"Case {raw.case_id}: got masks drawn on {raw.drawn_on}, expected one of {', '.join(scans)}.")
     drawn_on = raw.images[raw.drawn_on]
     if raw.aligned:
         for name, scan in scans.items():
@@ -152,12 +140,12 @@ def _check_lattices(raw: RawCase, scans: Mapping[str, Volume]) -> None:
 
 
 def _reference(raw: RawCase) -> str:
-    """The sequence that is registered to the template: T1 where there is one, since the template is T1."""
+    """The sequence that is registered to the template: T1 if there is one, since the template is T1."""
     return "t1" if "t1" in raw.images else raw.drawn_on
 
 
 def _to_sequence(raw: RawCase, first: str, name: str, scans: Mapping[str, Volume]) -> Matrix:
-    """From the reference's mm to those of another sequence: scanners' own coordinates, corrected by a rigid turn."""
+    """From the reference's mm to another sequence's: a rigid registration that starts from scanner coordinates."""
     if name == first or raw.aligned or raw.space != "scanner":
         return np.eye(4)
     return register(scans[first], scans[name], kind="rigid", initial=np.eye(4))
@@ -170,42 +158,42 @@ def _brain(
     scans: Mapping[str, Volume],
     setup: Setup,
 ) -> Volume:
-    """The brain mask, on whatever voxels it was found, in the reference's mm."""
+    """The brain mask in the reference's mm, on the voxels on which it was found."""
     if raw.brain_mask is not None:
-        mask = read_volume(raw.brain_mask)
+        mask = read_volume(raw.brain_mask, as_stored=True)
         check_same_lattice(raw.brain_mask, mask, raw.images[raw.drawn_on], scans[raw.drawn_on].lattice)
         half = max(float(mask.data.max()), 0.0) / 2
         found = np.asarray(mask.data > half)
         return Volume(found, np.linalg.inv(to_sequence[raw.drawn_on]) @ mask.affine)
     if raw.stripped or setup.stripper.name == "none":
-        return Volume(brain_of_stripped(scans[first]), scans[first].affine)
+        return Volume(brain_of_stripped_scan(scans[first]), scans[first].affine)
     if setup.stripper.name == "mask":
-        raise BadFile(f"{raw.images[first]}: got no brain mask with it, wanted one for --stripper mask.")
+        raise BadFile(f"{raw.images[first]}: got no brain mask with it, expected one for --stripper mask.")
     working = _working(scans[first])
-    return Volume(brain_of(working, setup.stripper, threads=setup.threads), working.affine)
+    return Volume(find_brain(working, setup.stripper, threads=setup.threads), working.affine)
 
 
 def _working(scan: Volume) -> Volume:
-    """The scan with its axes along RAS+ on cubic voxels, which every tool can read."""
-    lattice = upright(scan.lattice, WORKING_MM)
-    return Volume(onto(scan, lattice, order=1), lattice.affine)
+    """The scan on cubic voxels with axes along RAS+, which every stripper can read."""
+    lattice = upright_lattice(scan.lattice, WORKING_MM)
+    return Volume(resample(scan, lattice, order=1), lattice.affine)
 
 
 def _to_scan(raw: RawCase, scan: Volume, brain: Volume, setup: Setup) -> Matrix:
     """From the template's mm to the reference's; brains are registered, not heads."""
     if raw.space == "sri24":
         return np.eye(4)
-    stripped = Volume(scan.data * mask_onto(brain, scan.lattice), scan.affine)
+    stripped = Volume(scan.data * resample_mask(brain, scan.lattice), scan.affine)
     return register(setup.template.image, stripped, kind="affine")
 
 
-def _finished(
+def _correct_and_mask(
     raw: RawCase, image: NDArray[np.float32], brain_mask: NDArray[np.bool_], parameters: Parameters
 ) -> NDArray[np.float32]:
-    """Corrected for the bias field where that is to be done, and 0 outside the brain."""
+    """Correct the bias field if required, and set everything outside the brain to 0."""
     image = np.asarray(image, dtype=np.float32)
     if parameters.bias_correction and not raw.corrected:
-        image = corrected(image, brain_mask, parameters.spacing)
+        image = correct_bias(image, brain_mask, parameters.spacing)
     return np.where(brain_mask, image, np.float32(0))
 
 
@@ -223,12 +211,12 @@ def _overlap(brain_mask: NDArray[np.bool_], lattice: Lattice, template: Template
     """Dice of the two brains.
 
     Raises:
-        BadFile: they hardly overlap: the registration has failed.
+        BadFile: they hardly overlap, so the registration has failed.
     """
-    wanted = mask_onto(Volume(template.image.data > 0, template.image.affine), lattice)
-    dice = 2 * float((brain_mask & wanted).sum()) / max(float(brain_mask.sum() + wanted.sum()), 1.0)
+    expected = resample_mask(Volume(template.image.data > 0, template.image.affine), lattice)
+    dice = 2 * float((brain_mask & expected).sum()) / max(float(brain_mask.sum() + expected.sum()), 1.0)
     if dice < LEAST_OVERLAP:
-        raise BadFile(f"Registration: got a brain that overlaps the template's by Dice {dice:.2f}, wanted "
+        raise BadFile(f"Registration: got a brain that overlaps the template's by Dice {dice:.2f}, expected "
                       f"{LEAST_OVERLAP} or more.")  # fmt: skip
     return dice
 
@@ -236,7 +224,7 @@ def _overlap(brain_mask: NDArray[np.bool_], lattice: Lattice, template: Template
 def _warnings(overlap: float, lesion: LesionVolumes | None) -> tuple[str, ...]:
     found = []
     if overlap < GOOD_OVERLAP:
-        found.append(f"brain overlaps the template's by Dice {overlap:.2f}, wanted {GOOD_OVERLAP} or more")
+        found.append(f"brain overlaps the template's by Dice {overlap:.2f}, expected {GOOD_OVERLAP} or more")
     if lesion is not None and lesion.warning:
         found.append(lesion.warning)
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Skull stripping: which tool finds the brain, and the mask that it returns."""
+"""Skull stripping: the tools that find the brain, and checks of the masks they return."""
 
 import os
 import shlex
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
-from datasets.preparation.volume import Volume, check_same_lattice, read_volume, write_floats
+from datasets.io.nifti import Volume, read_volume, write_volume
+from datasets.preparation.resampling import check_same_lattice
 
 VARIABLE = "UADBENCH_STRIPPERS"
 PATIENCE_S = 1800
 BRAIN_ML = (300.0, 2600.0)
-"""Outside of this nothing is a brain; a premature infant's and the largest adults' are inside."""
+"""No brain lies outside this range, neither a premature infant's nor the largest adult's."""
 
 DRIVER = Path(__file__).with_name("hd_bet_driver.py")
 COMMANDS = {
@@ -37,7 +38,7 @@ INSTALL = (
 
 @dataclass(frozen=True)
 class Stripper:
-    """How brains are found.
+    """How the brain is found.
 
     Attributes:
         name: `deepbet`, `hd-bet`, `command`; `mask` for those that come with the scans; `none` where what is not 0
@@ -57,7 +58,7 @@ def find_stripper(name: str, command: str | None = None) -> Stripper:
     Raises:
         UnknownName: no stripper is called so.
         MissingData: its program is not installed; the message says how to install it.
-        BadValue: an own command lacks a place for the files.
+        BadValue: an own command lacks a placeholder for the files.
     """
     if command is not None:
         return _own(command)
@@ -70,27 +71,29 @@ def find_stripper(name: str, command: str | None = None) -> Stripper:
     return Stripper(name, (program, *words[1:]), version)
 
 
-def brain_of(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.bool_]:
-    """The brain mask `(X, Y, Z)` that the tool draws in a scan of a whole head.
+def find_brain(head: Volume, stripper: Stripper, *, threads: int) -> NDArray[np.bool_]:
+    """The brain mask `(X, Y, Z)` that the tool finds in a scan of a whole head.
 
     Raises:
         BadValue: the tool fails, or takes longer than half an hour.
-        BadFile: what it returns is no mask of this scan, or no brain.
+        BadFile: it returns no mask, or none on this scan's voxels.
     """
     with TemporaryDirectory(prefix="uadbench-strip-") as folder:
         files = {name: str(Path(folder) / f"{name}.nii.gz") for name in ("image", "mask", "brain")}
-        write_floats(Path(files["image"]), head)
+        write_volume(Path(files["image"]), head, np.float32)
         _call([word.format(**files) for word in stripper.command], threads)
         path = Path(files["mask"])
         if not path.is_file():
-            raise BadFile(f"Stripper {stripper.name}: got no file from '{' '.join(stripper.command)}', wanted a mask.")
-        mask = read_volume(path)
+            raise BadFile(
+                f"Stripper {stripper.name}: got no file from '{' '.join(stripper.command)}', expected a mask."
+            )
+        mask = read_volume(path, as_stored=True)
         check_same_lattice(Path(f"mask of {stripper.name}"), mask, Path("the scan"), head.lattice)
     return np.asarray(mask.data > 0.5)
 
 
-def brain_of_stripped(image: Volume) -> NDArray[np.bool_]:
-    """What is above 0 in a scan without a skull: its largest component with holes filled."""
+def brain_of_stripped_scan(image: Volume) -> NDArray[np.bool_]:
+    """The brain of a skull-stripped scan: the largest component above 0, holes filled."""
     labels, count = ndimage.label(image.data > 0)
     if count == 0:
         return np.zeros(image.data.shape, dtype=bool)
@@ -103,12 +106,12 @@ def check_brain(mask: Volume, origin: str) -> float:
     """The brain's volume in ml.
 
     Raises:
-        BadFile: no brain is that small or that large.
+        BadFile: it is too small or too large for a brain.
     """
     ml = float(mask.data.sum()) * mask.lattice.voxel_ml
     low, high = BRAIN_ML
     if not low <= ml <= high:
-        raise BadFile(f"Brain mask ({origin}): got {ml:.0f} ml, wanted a brain of {low:.0f} to {high:.0f} ml.")
+        raise BadFile(f"Brain mask ({origin}): got {ml:.0f} ml, expected a brain of {low:.0f} to {high:.0f} ml.")
     return ml
 
 
@@ -116,10 +119,10 @@ def _own(command: str) -> Stripper:
     words = tuple(shlex.split(command))
     missing = [place for place in ("{image}", "{mask}") if not any(place in word for word in words)]
     if missing:
-        raise BadValue(f"--stripper-command: got '{command}', wanted {' and '.join(missing)} in it too.")
+        raise BadValue(f"--stripper-command: got '{command}', expected {' and '.join(missing)} in it too.")
     program = shutil.which(words[0])
     if program is None:
-        raise MissingData(f"--stripper-command: no program '{words[0]}', wanted one on PATH or a path to it.")
+        raise MissingData(f"--stripper-command: no program '{words[0]}', expected one on PATH or a path to it.")
     return Stripper("command", (program, *words[1:]))
 
 
@@ -155,9 +158,9 @@ def _call(words: list[str], threads: int) -> None:
             stdin=subprocess.DEVNULL, env=environment | limits,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise BadValue(f"Stripper '{words[0]}': got no answer in {PATIENCE_S} s, wanted a mask.") from error
+        raise BadValue(f"Stripper '{words[0]}': got no answer in {PATIENCE_S} s, expected a mask.") from error
     except OSError as error:
         raise BadValue(f"Stripper '{words[0]}' cannot be started: {error.strerror}.") from error
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it said nothing"]
-        raise BadValue(f"Stripper '{words[0]}': got exit code {done.returncode} ({last[0]}), wanted a mask.")
+        raise BadValue(f"Stripper '{words[0]}': got exit code {done.returncode} ({last[0]}), expected a mask.")

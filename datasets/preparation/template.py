@@ -1,4 +1,4 @@
-"""Template: the SRI24 brain that scans are registered to, and the box about it that prepared volumes fill."""
+"""Template: the SRI24 brain to which scans are registered, and the box around it that prepared volumes fill."""
 
 import os
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import numpy as np
 
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.files import sha256
-from datasets.preparation.volume import Lattice, Volume, onto, read_scan, upright
+from datasets.io.nifti import Lattice, Volume
+from datasets.preparation.resampling import read_scan, resample, upright_lattice
 
 VARIABLE = "UADBENCH_TEMPLATE"
 IN_DATA = Path("atlas") / "sri24_t1_skullstripped_brats_space.nii.gz"
@@ -18,7 +19,7 @@ HOW_TO_GET = (
     f"or {VARIABLE}."
 )
 BOX_MM = (160.0, 192.0, 160.0)
-MOST_FILLED = 0.4  # of a stripped template's voxels; a head fills more than half, as the air about it is not 0
+MOST_FILLED = 0.4  # of a stripped template's voxels; in an unstripped one more than half are above 0, air too
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Template:
     def box(self, spacing: float) -> Lattice:
         """The lattice of prepared volumes: 160 x 192 x 160 mm, centred on the middle of the brain's extent.
 
-        The box is the same for every scan, since voxels have to correspond. At the template's own
-        spacing it lies on the template's voxels, so that scans in this space already are cropped only.
+        The box is the same for every scan, so that voxels correspond. At the template's own spacing it lies on the
+        template's voxels, so that scans already in this space are only cropped.
         """
         inside = np.argwhere(self.image.data > 0)
         middle = (inside.min(axis=0) + inside.max(axis=0)) / 2  # template voxels
@@ -56,10 +57,10 @@ class Template:
 
 
 def find_template(asked: Path | None, data: Path | None) -> Path:
-    """The template's file: what was asked for, else the environment's, else `<data>/atlas`'s.
+    """The template's file: the requested one, else that of the environment variable, else that in `<data>/atlas`.
 
     Raises:
-        MissingData: it is nowhere; the message says how to get it.
+        MissingData: there is none; the message says how to get it.
     """
     named = asked or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     path = named or (data / IN_DATA if data else None)
@@ -70,7 +71,7 @@ def find_template(asked: Path | None, data: Path | None) -> Path:
 
 
 def load_template(path: Path) -> Template:
-    """Read a template, its axes turned to RAS+ where they are not.
+    """Read a template, its axes turned to RAS+.
 
     Raises:
         BadFile: the file cannot be used.
@@ -80,11 +81,11 @@ def load_template(path: Path) -> Template:
     filled = float((image.data > 0).mean())
     if filled > MOST_FILLED:
         raise BadValue(
-            f"{path}: got a template of which {filled:.0%} of the voxels are above 0, wanted a skull-stripped one "
+            f"{path}: got a template of which {filled:.0%} of the voxels are above 0, expected a skull-stripped one "
             f"(at most {MOST_FILLED:.0%}). {HOW_TO_GET}"
         )
     spacing = image.lattice.spacing
     if np.ptp(spacing) > 0.01 * spacing.min():
-        raise BadFile(f"{path}: got voxels of {spacing.round(3).tolist()} mm, wanted cubic ones.")
-    standing = upright(image.lattice, float(spacing[0]))
-    return Template(path, sha256(path), Volume(onto(image, standing, order=1), standing.affine))
+        raise BadFile(f"{path}: got voxels of {spacing.round(3).tolist()} mm, expected cubic ones.")
+    standing = upright_lattice(image.lattice, float(spacing[0]))
+    return Template(path, sha256(path), Volume(resample(image, standing, order=1), standing.affine))

@@ -1,4 +1,4 @@
-"""Cases in several processes: one that fails or is killed costs itself, a full disk or Ctrl-C ends all."""
+"""Cases prepared in several processes: one that fails stops no other; a full disk or Ctrl-C stops all."""
 
 import errno
 import signal
@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 
 from datasets.case import RawCase
 from datasets.errors import BadValue, UserError
-from datasets.preparation.case_record import CaseRecord, forget, keep
+from datasets.preparation.case_record import CaseRecord, discard_record, store_case
 from datasets.preparation.registration import set_threads
 from datasets.preparation.scan import Setup, prepare_scan
 
@@ -28,7 +28,7 @@ FATAL = {
 
 @dataclass(frozen=True)
 class Failure:
-    """A case that could not be prepared, and why in one line; `trace` where it is no mistake of the user's."""
+    """A case that could not be prepared: the reason in one line, and a traceback unless it is the user's mistake."""
 
     case_id: str
     reason: str
@@ -39,30 +39,30 @@ Outcome = CaseRecord | Failure
 
 
 def prepare_case(raw: RawCase, home: Path, setup: Setup) -> Outcome:
-    """Prepare one case and keep it; whatever goes wrong with it is returned.
+    """Prepare one case and store it; a failure is returned, not raised.
 
     Raises:
-        BadValue: nothing can be written any more, so that every other case would fail too.
+        BadValue: nothing can be written any more, so every other case would fail too.
     """
     set_threads(setup.threads)
     scratch = Path(mkdtemp(prefix=SCRATCH, dir=home))
     try:
         unpacked = raw if raw.unpack is None else raw.unpack(scratch / "unpacked")
-        return keep(home, scratch / "prepared", raw, setup, prepare_scan(unpacked, setup))
+        return store_case(home, scratch / "prepared", raw, setup, prepare_scan(unpacked, setup))
     except UserError as error:
-        forget(home, raw.case_id)
+        discard_record(home, raw.case_id)
         return Failure(raw.case_id, str(error))
-    except Exception as error:  # a case costs itself, whatever a library raises over its voxels
+    except Exception as error:  # whatever a library raises for this case's voxels
         if isinstance(error, OSError) and error.errno in FATAL:
             raise BadValue(f"{home} cannot be written: {FATAL[error.errno]}. What is prepared stays.") from error
-        forget(home, raw.case_id)
+        discard_record(home, raw.case_id)
         return Failure(raw.case_id, f"{type(error).__name__}: {error}", traceback.format_exc())
     finally:
         rmtree(scratch, ignore_errors=True)
 
 
 def prepare_cases(cases: Sequence[RawCase], home: Path, setup: Setup, *, workers: int) -> Iterator[Outcome]:
-    """The outcome of each case as it is there, in whatever order; with one worker in this process."""
+    """Yield outcomes as cases finish, in any order; one worker runs in this process."""
     if workers > 1 and len(cases) > 1:
         yield from _in_processes(cases, home, setup, workers)
     else:
@@ -70,14 +70,14 @@ def prepare_cases(cases: Sequence[RawCase], home: Path, setup: Setup, *, workers
             yield prepare_case(raw, home, setup)
 
 
-def sweep(home: Path) -> None:
-    """Clear away what killed processes have left."""
+def remove_scratch(home: Path) -> None:
+    """Remove scratch folders left by killed processes."""
     for left in home.glob(f"{SCRATCH}*"):
         rmtree(left, ignore_errors=True)
 
 
 def _in_processes(cases: Sequence[RawCase], home: Path, setup: Setup, workers: int) -> Iterator[Outcome]:
-    """Each case in a process of its own, as many at once as there are workers: starting one costs a second of many."""
+    """Each case in its own process, at most `workers` at once; starting one takes a second of the many a case takes."""
     context, waiting = get_context("spawn"), list(cases)
     running: dict[Connection, tuple[RawCase, SpawnProcess]] = {}
     try:
@@ -102,7 +102,7 @@ def _in_processes(cases: Sequence[RawCase], home: Path, setup: Setup, workers: i
 
 
 def _work(raw: RawCase, home: Path, setup: Setup, there: Connection) -> None:
-    """Ctrl-C is for the parent, which ends its workers; a handler, since tools would inherit that it is ignored."""
+    """Run in a worker. Ctrl-C is left to the parent; by a handler, since tools would inherit an ignored signal."""
     signal.signal(signal.SIGINT, lambda *_: None)
     try:
         there.send(prepare_case(raw, home, setup))
@@ -114,7 +114,7 @@ def _received(here: Connection, raw: RawCase, home: Path) -> Outcome:
     try:
         outcome: Outcome | BadValue = here.recv()
     except EOFError:
-        forget(home, raw.case_id)
+        discard_record(home, raw.case_id)
         return Failure(raw.case_id, "its process was killed, perhaps for want of memory: try fewer --workers")
     if isinstance(outcome, BadValue):
         raise outcome

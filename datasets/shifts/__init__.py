@@ -1,4 +1,4 @@
-"""Simulated changes of how a scan looks: named, with levels, seeded case by case; truth stays as it is."""
+"""Simulated changes of a scan's appearance: named, with levels, seeded per case; masks never change."""
 
 from datasets.shifts.shift import Shift
 

@@ -1,7 +1,6 @@
-"""What a scanner does otherwise: changes of unscaled magnitudes, which are scaled as usual afterwards.
+"""Acquisition shifts, applied to raw magnitudes before intensity scaling.
 
-Scans come without skull. So filters average over the brain's voxels alone, where a head would have gone on,
-and what is thrown beyond the brain is lost.
+Scans are skull-stripped: filters average over the brain's voxels only, and signal moved outside the brain is lost.
 """
 
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.shifts.shift import View, Volume
+from datasets.shifts.shift import FloatArray, View
 
 FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian of standard deviation 1
 ORDER = 3  # of the bias field's polynomial
@@ -18,8 +17,8 @@ BRIGHT = 99  # percentile of the brain that stands for white matter on T1
 MOVES = 4
 
 
-def bias(view: View, level: float) -> Volume:
-    """Times a smooth positive field, the exponential of a random cubic polynomial, e ** level where it is farthest."""
+def bias(view: View, level: float) -> FloatArray:
+    """Times a smooth positive field, the exponential of a random cubic polynomial, at most e ** +-level."""
     coefficients = view.rng.standard_normal((ORDER + 1,) * 3)
     coefficients[np.indices(coefficients.shape).sum(axis=0) > ORDER] = 0
     field: NDArray[Any] = coefficients
@@ -31,7 +30,7 @@ def bias(view: View, level: float) -> Volume:
     return np.asarray(view.image * np.exp(field * (level / farthest)), dtype=np.float32)
 
 
-def noise(view: View, level: float) -> Volume:
+def noise(view: View, level: float) -> FloatArray:
     """Rician: the magnitude after normal noise in the real and the imaginary part.
 
     References:
@@ -43,7 +42,7 @@ def noise(view: View, level: float) -> Volume:
     return _inside(view.brain_mask, np.hypot(values + real, imaginary))
 
 
-def blur(view: View, level: float) -> Volume:
+def blur(view: View, level: float) -> FloatArray:
     """A Gaussian filter of `level` mm full width at half maximum."""
     deviations = [level / FWHM / spacing for spacing in view.spacing]
     box = _box(view.brain_mask)
@@ -53,8 +52,8 @@ def blur(view: View, level: float) -> Volume:
     return _averaged(view, box, sums, weights)
 
 
-def thickness(view: View, level: float) -> Volume:
-    """Axial slices of `level` mm side by side, from a random height on, brought back by linear interpolation."""
+def thickness(view: View, level: float) -> FloatArray:
+    """Adjacent axial slices of `level` mm from a random offset, interpolated linearly back to the scan's slices."""
     box = _box(view.brain_mask)
     brain = view.brain_mask[box].astype(np.float32)
     thin = view.spacing[2]
@@ -62,11 +61,11 @@ def thickness(view: View, level: float) -> Volume:
     return _averaged(view, box, (view.image[box] * brain) @ through.T, brain @ through.T)
 
 
-def motion(view: View, level: float) -> Volume:
-    """Parts of k-space seen from other places, as TorchIO does it.
+def motion(view: View, level: float) -> FloatArray:
+    """Parts of k-space acquired in other head positions, as in TorchIO.
 
-    The head moves four times, every time by rotations and translations along each axis of up to `level`
-    degrees and mm.
+    The head moves four times, each time by rotations and translations of up to `level` degrees and mm along each
+    axis.
     """
     from torchio import Motion
 
@@ -75,15 +74,15 @@ def motion(view: View, level: float) -> Volume:
     return _by_torchio(view, Motion(degrees, translation, times, "linear"))
 
 
-def ghosting(view: View, level: float) -> Volume:
-    """Every n-th line of k-space weakened by `level`, its middle left, as TorchIO does it: n ghosts in-plane."""
+def ghosting(view: View, level: float) -> FloatArray:
+    """Every n-th line of k-space, except the centre, weakened by `level`, as in TorchIO: n in-plane ghosts."""
     from torchio import Ghosting
 
     ghosts, axis = int(view.rng.integers(3, 7)), int(view.rng.integers(0, 2))
     return _by_torchio(view, Ghosting(ghosts, axis, level, 0.02))
 
 
-def _by_torchio(view: View, transform: Any) -> Volume:
+def _by_torchio(view: View, transform: Any) -> FloatArray:
     import torch
     from torchio import ScalarImage, Subject
 
@@ -106,13 +105,13 @@ def _box(brain: NDArray[np.bool_]) -> tuple[slice, ...]:
     return ndimage.find_objects(brain.astype(np.uint8))[0]
 
 
-def _inside(brain: NDArray[np.bool_], values: NDArray[np.float32]) -> Volume:
+def _inside(brain: NDArray[np.bool_], values: NDArray[np.float32]) -> FloatArray:
     whole = np.zeros(brain.shape, dtype=np.float32)
     whole[brain] = values
     return whole
 
 
-def _averaged(view: View, box: tuple[slice, ...], sums: NDArray[Any], weights: NDArray[Any]) -> Volume:
+def _averaged(view: View, box: tuple[slice, ...], sums: NDArray[Any], weights: NDArray[Any]) -> FloatArray:
     inside = view.brain_mask[box]
     whole = np.zeros(view.image.shape, dtype=np.float32)
     whole[box][inside] = sums[inside] / weights[inside]

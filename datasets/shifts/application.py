@@ -1,4 +1,4 @@
-"""Applying a shift to an image in its stage; only an image is handed in, so no truth can change."""
+"""Applying a shift to one case's image at its stage; masks are never passed in to be changed."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,75 +8,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.shifts import Shift
-from datasets.shifts.registry import NONE, kind
-from datasets.shifts.representation import moved_onto
-from datasets.shifts.shift import Stage, View, Volume
+from datasets.shifts.registry import NONE, SHIFTS
+from datasets.shifts.representation import match_histogram
+from datasets.shifts.shift import FloatArray, Stage, View
 
-SEED = 2312  # of all shifts; not a run's, so that a shifted case is the same in every run
+SEED = 2312  # of all shifts, not of a run: a shifted case is the same in every run
 
 
 @dataclass(frozen=True)
-class Applied:
-    """A shift on its way through one case."""
+class CaseShift:
+    """A shift of one case."""
 
     shift: Shift
     case_id: str
 
     @property
     def stage(self) -> Stage | None:
-        """Where it changes anything; None where it changes nothing."""
+        """The stage at which it changes the image; None if it does not."""
         if self.shift.name == NONE:
             return None
-        found = kind(base(self.shift.name))
+        found = SHIFTS[kind_name(self.shift.name)]
         return None if self.shift.severity == found.identity else found.stage
 
     def acquired(
         self, image: NDArray[np.generic], brain_mask: NDArray[np.bool_], spacing: NDArray[np.float64]
-    ) -> Volume:
-        """The magnitudes of a scan at its own resolution, changed; `(X, Y, Z)`, 0 outside the brain."""
+    ) -> FloatArray:
+        """The shifted magnitudes of a scan at its own resolution; `(X, Y, Z)`, 0 outside the brain."""
         x, y, z = spacing.tolist()
         changed = self._changed(View(np.asarray(image, dtype=np.float32), brain_mask, (x, y, z), self._rng()))
         return np.where(brain_mask, changed, np.float32(0))
 
     def represented(
         self,
-        image: Volume,
+        image: FloatArray,
         brain_mask: NDArray[np.bool_],
         spacing: float,
         percentiles: tuple[float, float],
-        rescaled: Callable[[tuple[float, float]], Volume],
-    ) -> Volume:
-        """The scaled image on the grid, changed; in [0, 1], 0 outside the brain."""
+        rescaled: Callable[[tuple[float, float]], FloatArray],
+    ) -> FloatArray:
+        """The shifted image on the grid; in [0, 1], 0 outside the brain."""
         edges, rng = (spacing, spacing, spacing), self._rng()
         view = View(image, brain_mask, edges, rng, self.shift.landmarks, percentiles, rescaled)
         return np.where(brain_mask, np.clip(self._changed(view), 0, 1), np.float32(0))
 
-    def matched(self, image: Volume, brain_mask: NDArray[np.bool_]) -> Volume:
-        """The image on the grid with its histogram at the landmarks, if it is to be matched."""
-        return moved_onto(image, brain_mask, self.shift.matched) if self.shift.matched else image
+    def matched(self, image: FloatArray, brain_mask: NDArray[np.bool_]) -> FloatArray:
+        """The image on the grid, its histogram moved onto the landmarks of `shift.matched` if there are any."""
+        return match_histogram(image, brain_mask, self.shift.matched) if self.shift.matched else image
 
-    def _changed(self, view: View) -> Volume:
-        found = kind(base(self.shift.name))
+    def _changed(self, view: View) -> FloatArray:
+        found = SHIFTS[kind_name(self.shift.name)]
         changed = np.asarray(found.change(view, self.shift.severity), dtype=np.float32)
         if changed.shape != view.image.shape or not np.isfinite(changed[view.brain_mask]).all():
             raise ValueError(
                 f"Shift '{found.name}' of case '{self.case_id}': got shape {changed.shape} or values that are not "
-                f"finite, wanted finite ones of shape {view.image.shape}."
+                f"finite, expected finite ones of shape {view.image.shape}."
             )
         return changed
 
     def _rng(self) -> np.random.Generator:
-        """Of the kind and the case, not of the level: levels of one kind differ in nothing else."""
-        mixed = hashlib.sha256(f"{SEED}\0{base(self.shift.name)}\0{self.case_id}".encode()).digest()
+        """Seeded by kind and case, not by level: levels of one kind differ in severity only."""
+        mixed = hashlib.sha256(f"{SEED}\0{kind_name(self.shift.name)}\0{self.case_id}".encode()).digest()
         return np.random.default_rng(int.from_bytes(mixed[:16], "big"))
 
 
-def base(name: str) -> str:
-    """The kind's name without the cohort that it leads to."""
+def kind_name(name: str) -> str:
+    """The kind's name: `transfer` of `transfer[oasis]`."""
     return name.partition("[")[0]
 
 
-def dose(shifted: Volume, unshifted: Volume, healthy: NDArray[np.bool_]) -> float:
+def dose(shifted: FloatArray, unshifted: FloatArray, healthy: NDArray[np.bool_]) -> float:
     """Mean |shifted - unshifted| over healthy tissue; NaN without any.
 
     Args:

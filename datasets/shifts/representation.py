@@ -1,37 +1,36 @@
-"""What is done otherwise after the scanner: changes of the scaled image on the grid."""
+"""Representation shifts, applied to the scaled image on the grid; percentiles as landmarks of histograms."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.shifts.shift import View, Volume
+from datasets.shifts.shift import FloatArray, View
+
+PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
+DIGITS = 5  # of a landmark; further digits differ between machines
 
 
-def gamma(view: View, level: float) -> Volume:
+def gamma(view: View, level: float) -> FloatArray:
     """x ** level."""
     return np.asarray(view.image**level, dtype=np.float32)
 
 
-def inversion(view: View, level: float) -> Volume:
+def inversion(view: View, level: float) -> FloatArray:
     """`level` of the way from x to 1 - x."""
     return np.asarray(view.image + np.float32(level) * (1 - 2 * view.image), dtype=np.float32)
 
 
-def window(view: View, level: float) -> Volume:
-    """Scaled by percentiles `level` of the way to 0 and 100, so that outliers press all else together."""
+def window(view: View, level: float) -> FloatArray:
+    """Scaled by percentiles `level` of the way to 0 and 100, so that outliers compress all other intensities."""
     if view.rescaled is None:
-        raise ValueError("Got a view that cannot be scaled anew, wanted one of the stage representation.")
+        raise ValueError("Got a view that cannot be scaled anew, expected one of the stage representation.")
     low, high = view.percentiles
     return view.rescaled((low * (1 - level), high + (100 - high) * level))
 
 
-def transfer(view: View, level: float) -> Volume:
+def transfer(view: View, level: float) -> FloatArray:
     """`level` of the way from x to the histogram of another cohort."""
-    there = moved_onto(view.image, view.brain_mask, view.landmarks)
+    there = match_histogram(view.image, view.brain_mask, view.landmarks)
     return np.asarray(view.image + np.float32(level) * (there - view.image), dtype=np.float32)
-
-
-PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
-DIGITS = 5  # of a landmark: beyond them machines differ
 
 
 def percentiles_of(image: NDArray[np.floating], brain_mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -42,12 +41,12 @@ def percentiles_of(image: NDArray[np.floating], brain_mask: NDArray[np.bool_]) -
     return np.percentile(values.astype(np.float64), PERCENTILES)
 
 
-def moved_onto(
+def match_histogram(
     image: NDArray[np.float32], brain_mask: NDArray[np.bool_], landmarks: tuple[float, ...]
 ) -> NDArray[np.float32]:
-    """The image with its own percentiles at `landmarks`, lines between, cut off beyond; 0 outside the brain.
+    """Move the image's own percentiles onto `landmarks`, linear between them, clipped beyond; 0 outside the brain.
 
-    It is monotone, and not linear: a linear map would be undone by, or be the same as, scaling to percentiles.
+    The map is monotone and not linear: scaling to percentiles would undo a linear one.
 
     References:
         Nyul, Udupa, Zhang: New variants of a method of MRI scale standardization. IEEE Transactions on
@@ -62,6 +61,6 @@ def moved_onto(
 
 
 def mean_landmarks(each: list[NDArray[np.float64]]) -> tuple[float, ...]:
-    """The mean over cases; cases without brain say nothing."""
+    """The mean over cases; cases without brain do not count."""
     known = [one for one in each if np.isfinite(one).all()]
     return tuple(round(float(value), DIGITS) for value in np.mean(known, axis=0))

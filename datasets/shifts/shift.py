@@ -1,4 +1,4 @@
-"""Shift: what is done to the look of every case of a cell, whole, so that it can be a part of a key."""
+"""Shift, a change of appearance at one level and part of a cell's key; ShiftKind and View, for those who add one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,17 +8,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+Stage = Literal["acquisition", "representation"]
+FloatArray = NDArray[np.float32]
+
 
 @dataclass(frozen=True)
 class Shift:
-    """A kind of change at one level; the default is none, which is the identity bit for bit.
+    """A kind of change at one level; the default, none, is the identity bit for bit.
 
     Attributes:
         name: of the kind, with the cohort that it leads to where there is one: `gamma`, `transfer[oasis]`.
         severity: the level in the kind's own unit.
         landmarks: percentiles of the cohort that a histogram is transferred to; empty for other kinds.
-        matched: percentiles that the image's own are moved onto after everything else, before a detector
-            sees it; empty for an image that is left as it is.
+        matched: percentiles onto which the image's own are moved last, before a detector sees it; empty for none.
         origin: a plugin's distribution and version; "" for a built-in kind.
     """
 
@@ -30,7 +32,7 @@ class Shift:
 
     @property
     def label(self) -> str:
-        """The name in tables, which says whether the histogram is matched."""
+        """The name in tables; it says whether the histogram is matched."""
         return f"{self.name}+match" if self.matched else self.name
 
     @property
@@ -41,36 +43,32 @@ class Shift:
 
     @property
     def is_none(self) -> bool:
-        """Whether nothing at all is done."""
+        """Whether the image stays unchanged."""
         return self.name == "none" and not self.matched
-
-
-Stage = Literal["acquisition", "representation"]
-Volume = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class View:
-    """What a shift may look at: the image, where the brain is, and nothing of lesions.
+    """What a shift sees of a scan: the image and where the brain is, and nothing of lesions.
 
     Attributes:
         image: `(X, Y, Z)` float32. In the stage `acquisition` the unscaled magnitudes at the scan's own
             resolution, the skull perhaps still there; in `representation` [0, 1] on the grid, 0 outside the brain.
         brain_mask: `(X, Y, Z)` bool.
         spacing: voxel edges in mm.
-        rng: draws the same for every level of a kind on one case, so that only the severity differs.
+        rng: the same for every level of a kind on one case, so that only the severity differs.
         landmarks: percentiles of the cohort that the shift leads to; empty where it leads to none.
         percentiles: of the brain, that the image is scaled by.
-        rescaled: the image on the grid had it been scaled by others; in `representation` only.
+        rescaled: from other percentiles to the image on the grid scaled by them; in `representation` only.
     """
 
-    image: Volume
+    image: FloatArray
     brain_mask: NDArray[np.bool_]
     spacing: tuple[float, float, float]
     rng: np.random.Generator
     landmarks: tuple[float, ...] = ()
     percentiles: tuple[float, float] = (1.0, 99.0)
-    rescaled: Callable[[tuple[float, float]], Volume] | None = None
+    rescaled: Callable[[tuple[float, float]], FloatArray] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,15 +79,15 @@ class ShiftKind:
         stage: `acquisition` before intensities are scaled, which is then done as usual; `representation` after.
         unit: of a level.
         levels: the five severities that the name alone stands for.
-        what: what a level says, shortly.
+        what: what a level means, in a few words.
         change: a view and a level to the changed image, of the same shape. What it puts outside the brain, and
             outside [0, 1] in the stage `representation`, is cut off afterwards.
         identity: the level at which nothing changes, and nothing is computed.
         lowest, highest: the levels that are possible.
-        doses: of the levels, measured as `python -m datasets doses` does; empty where nobody has measured them.
-        calibrated: whether the levels are those that reach the common doses, as far as it can; else they are
-            published or round numbers.
-        to_cohort: whether the name has to say a cohort to go to: `name[COHORT]`.
+        doses: of the levels, as `python -m datasets doses` measures them; empty if not measured.
+        calibrated: whether the levels were searched to reach the common doses; else they are published or round
+            numbers.
+        to_cohort: whether the shift leads to a cohort, which its name has to give: `name[COHORT]`.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""Data that are made: phantoms and implants."""
+"""Simulated data: phantoms, and lesions implanted in real scans."""

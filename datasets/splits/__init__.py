@@ -1,4 +1,4 @@
-"""Which subjects are trained on, validated on and tested on: committed lists, the rule that made them, folds."""
+"""Which subjects are for training, validation and test: committed lists, the rule that made them, and folds."""
 
 from datasets.splits.assignment import split_of
 from datasets.splits.folds import fold_table, learning_split, redraw

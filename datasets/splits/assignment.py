@@ -1,4 +1,4 @@
-"""split_of: each subject's split, from the committed list where there is one, else by the rule."""
+"""split_of: each subject's split, from the cohort's committed list or else by the rule, with the sizes it deals to."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,14 +10,56 @@ from typing import Literal
 from datasets.case import Split
 from datasets.errors import BadValue
 from datasets.spec import DatasetSpec
-from datasets.splits.hashing import deal, draw, scaled
+from datasets.splits.hashing import deal, draw, scale_sizes
 from datasets.splits.subjects import Subject
 
 COLUMNS = ("subject_id", "split", "site", "age_band")
+Trait = Literal["site", "age_band"]
 
 
 @dataclass(frozen=True)
-class Listed:
+class SplitPlan:
+    """How many subjects of a cohort go to each split, and by what they are stratified.
+
+    Attributes:
+        sizes: subjects of each split in dealing order; another number of subjects is dealt in the same proportions.
+        by: traits that define a stratum.
+        published: splits published by others; the remaining subjects are dealt.
+    """
+
+    sizes: Mapping[Split, int]
+    by: tuple[Trait, ...] = ("site",)
+    published: Mapping[str, Split] = field(default_factory=dict)
+
+    def stratum(self, subject: Subject) -> str:
+        return "\0".join(getattr(subject, trait) for trait in self.by)
+
+
+MSL_VAL = ("01", "03", "05", "15", "17", "18", "20", "22", "28", "29")
+MSL_PUBLISHED: dict[str, Split] = {
+    f"patient{number:02}": "val" if f"{number:02}" in MSL_VAL else "test" for number in range(1, 31)
+}
+# Published sizes are those of the study that the benchmark follows; IXI has six subjects more than its 358 + 44 + 158.
+PLANS: Mapping[str, SplitPlan] = {
+    "ixi": SplitPlan({"test": 158, "val": 44, "train": 364}, by=("site", "age_band")),
+    "brats": SplitPlan({"val": 100, "test": 1151}, by=()),
+    "msl": SplitPlan({"val": 10, "test": 20}, by=(), published=MSL_PUBLISHED),
+    "atlas": SplitPlan({"val": 175, "test": 480}),
+    "wmh": SplitPlan({"val": 15, "test": 45}),
+    "lgg": SplitPlan({"val": 30, "test": 80}),
+    "oasis": SplitPlan({"test": 30}),
+}
+HEALTHY = SplitPlan({"test": 28, "val": 8, "train": 64})
+LESION = SplitPlan({"val": 25, "test": 75})
+
+
+def plan_for(name: str, *, healthy: bool) -> SplitPlan:
+    """The plan of a cohort; without a plan of its own, that for healthy or for lesion subjects."""
+    return PLANS.get(name, HEALTHY if healthy else LESION)
+
+
+@dataclass(frozen=True)
+class CommittedSplit:
     """A subject of a committed list and its split."""
 
     subject: Subject
@@ -27,11 +69,11 @@ class Listed:
 def split_of(
     spec: DatasetSpec, subjects: Iterable[Subject], *, kept: Mapping[str, Split] | None = None
 ) -> dict[str, Split]:
-    """The split of each subject, in the order given; nobody is in two.
+    """The split of each subject, in the order given; no subject is in two.
 
-    A subject of the cohort's committed list has the split of the list, another one that of `kept`.
-    Where at least one is known so, each newcomer is drawn by its own hash, so that it moves nobody;
-    else all are dealt by `dealt`.
+    A subject on the cohort's committed list has the split of the list, another one that of `kept`. If any subject is
+    known in this way, each newcomer is drawn by its own hash, so that it moves nobody else; else all are dealt by
+    `split_by_rule`.
 
     Args:
         kept: splits of an earlier preparation, which stay.
@@ -41,19 +83,18 @@ def split_of(
     """
     subjects = list(subjects)
     _check_once(subjects)
-    known = {**(kept or {}), **{one.subject.subject_id: one.split for one in committed(spec.name)}}
+    known = {**(kept or {}), **{one.subject.subject_id: one.split for one in committed_splits(spec.name)}}
     known = {one.subject_id: known[one.subject_id] for one in subjects if one.subject_id in known}
     newcomers = [one for one in subjects if one.subject_id not in known]
-    fresh = {one.subject_id: _drawn(spec, one) for one in newcomers} if known else dealt(spec, newcomers)
+    fresh = {one.subject_id: _drawn(spec, one) for one in newcomers} if known else split_by_rule(spec, newcomers)
     found = known | fresh
     return {one.subject_id: found[one.subject_id] for one in subjects}
 
 
-def dealt(spec: DatasetSpec, subjects: Iterable[Subject]) -> dict[str, Split]:
-    """The split of each subject by the rule alone, nothing committed or kept; see `rule.deal`.
+def split_by_rule(spec: DatasetSpec, subjects: Iterable[Subject]) -> dict[str, Split]:
+    """The split of each subject by the rule alone, without committed or kept splits; see `hashing.deal`.
 
-    Subjects with a published split have that. Healthy ones of a cohort that holds both kinds are
-    dealt apart from the others.
+    Subjects with a published split keep it. In a mixed cohort healthy subjects are dealt apart from the others.
     """
     subjects = list(subjects)
     found: dict[str, Split] = {}
@@ -62,25 +103,25 @@ def dealt(spec: DatasetSpec, subjects: Iterable[Subject]) -> dict[str, Split]:
         group = [one for one in subjects if _healthy(spec, one) == healthy]
         found |= {one.subject_id: plan.published[one.subject_id] for one in group if one.subject_id in plan.published}
         strata = {one.subject_id: plan.stratum(one) for one in group if one.subject_id not in plan.published}
-        found |= deal(strata, scaled(plan.sizes, len(strata)), salt=salt(spec.name))
+        found |= deal(strata, scale_sizes(plan.sizes, len(strata)), salt=salt(spec.name))
     return found
 
 
 @cache
-def committed(name: str) -> Sequence[Listed]:
-    """The committed list of a cohort; empty where there is none."""
+def committed_splits(name: str) -> Sequence[CommittedSplit]:
+    """The committed list of a cohort; empty if there is none."""
     table = files("datasets.splits") / "tables" / f"{name}.csv"
     if not table.is_file():
         return ()
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     return tuple(
-        Listed(Subject(row["subject_id"], row["site"], row["age_band"]), row["split"])  # type: ignore[arg-type]
+        CommittedSplit(Subject(row["subject_id"], row["site"], row["age_band"]), row["split"])  # type: ignore[arg-type]
         for row in rows
     )
 
 
 def salt(name: str) -> str:
-    """What a cohort's hashes are salted with, so that one name in two cohorts is two subjects."""
+    """The salt of a cohort's hashes, so that one name in two cohorts is two subjects."""
     return f"uadbench split of {name}"
 
 
@@ -97,51 +138,5 @@ def _check_once(subjects: Sequence[Subject]) -> None:
     seen: set[str] = set()
     for one in subjects:
         if one.subject_id in seen:
-            raise BadValue(f"subjects: got '{one.subject_id}' twice, wanted every subject once.")
+            raise BadValue(f"subjects: got '{one.subject_id}' twice, expected every subject once.")
         seen.add(one.subject_id)
-
-
-Trait = Literal["site", "age_band"]
-
-
-@dataclass(frozen=True)
-class SplitPlan:
-    """The sizes that a cohort's subjects are dealt to.
-
-    Attributes:
-        sizes: subjects of each split in the order in which they are dealt; for another number of
-            subjects the same proportions.
-        by: what makes a stratum.
-        published: subjects whose split others have published; the rest is dealt.
-    """
-
-    sizes: Mapping[Split, int]
-    by: tuple[Trait, ...] = ("site",)
-    published: Mapping[str, Split] = field(default_factory=dict)
-
-    def stratum(self, subject: Subject) -> str:
-        return "\0".join(getattr(subject, trait) for trait in self.by)
-
-
-MSL_VAL = ("01", "03", "05", "15", "17", "18", "20", "22", "28", "29")
-MSL_PUBLISHED: dict[str, Split] = {
-    f"patient{number:02}": "val" if f"{number:02}" in MSL_VAL else "test" for number in range(1, 31)
-}
-
-# Published sizes are those of the study that the benchmark follows; IXI has six subjects more than its 358 + 44 + 158.
-PLANS: Mapping[str, SplitPlan] = {
-    "ixi": SplitPlan({"test": 158, "val": 44, "train": 364}, by=("site", "age_band")),
-    "brats": SplitPlan({"val": 100, "test": 1151}, by=()),
-    "msl": SplitPlan({"val": 10, "test": 20}, by=(), published=MSL_PUBLISHED),
-    "atlas": SplitPlan({"val": 175, "test": 480}),
-    "wmh": SplitPlan({"val": 15, "test": 45}),
-    "lgg": SplitPlan({"val": 30, "test": 80}),
-    "oasis": SplitPlan({"test": 30}),
-}
-HEALTHY = SplitPlan({"test": 28, "val": 8, "train": 64})
-LESION = SplitPlan({"val": 25, "test": 75})
-
-
-def plan_for(name: str, *, healthy: bool) -> SplitPlan:
-    """The plan of a cohort; for one without its own that of healthy or of other subjects."""
-    return PLANS.get(name, HEALTHY if healthy else LESION)

@@ -1,4 +1,4 @@
-"""Folds: a true partition, so that each subject has its turn exactly once."""
+"""The split that a fit learns from: redrawn by its seed, or one of several folds, a partition of the subjects."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Literal
 
 from datasets.case import CaseFiles, Split
 from datasets.errors import BadValue
-from datasets.splits.hashing import deal, scaled
+from datasets.splits.hashing import deal, scale_sizes
 from datasets.splits.subjects import Subject, subjects_of
 
 Turn = Literal["val", "test"]
@@ -15,7 +15,7 @@ MOST_FOLDS = 100
 
 
 @dataclass(frozen=True)
-class Placed:
+class FoldSplit:
     """A subject's split in one fold."""
 
     subject: Subject
@@ -23,27 +23,43 @@ class Placed:
     split: Split
 
 
-def parts(subjects: Iterable[Subject], folds: int) -> dict[str, int]:
-    """The part of 0 ... `folds` - 1 that each subject belongs to, by the rule, every site in proportion.
+def learning_split(files: Sequence[CaseFiles], *, seed: int, folds: int = 0) -> list[CaseFiles]:
+    """The cases in the splits that a fit learns from: those of its seed, or of its fold where there are `folds`."""
+    return refold(files, folds=folds, fold=seed) if folds else redraw(files, seed)
 
-    Parts differ by one subject at most.
 
-    Raises:
-        BadValue: fewer than two folds, or fewer subjects than folds.
+def redraw(files: Sequence[CaseFiles], seed: int) -> list[CaseFiles]:
+    """Redraw train and val among the healthy subjects of both, so that a seed varies the data too.
+
+    Seed 0 keeps the split of `cases.csv`. Subjects stay whole, the number of validation cases is
+    kept (or passed by the last subject's further scans), and test cases never move.
     """
-    subjects = list(subjects)
-    if not 2 <= folds <= MOST_FOLDS:
-        raise BadValue(f"--folds: got {folds}, wanted 2 to {MOST_FOLDS}.")
-    if len(subjects) < folds:
-        raise BadValue(f"--folds: got {folds}, wanted at most {len(subjects)}, as many as there are subjects to share.")
-    sizes = scaled({str(part): 1 for part in range(folds)}, len(subjects))
-    dealt = deal({one.subject_id: one.site for one in subjects}, sizes, salt=f"uadbench {folds} folds")
-    return {subject: int(part) for subject, part in dealt.items()}
+    pool = [case for case in files if case.healthy and case.split != "test"]
+    if seed == 0 or not pool:
+        return list(files)
+    expected = sum(case.split == "val" for case in pool)
+    subjects = sorted({case.subject_id for case in pool})
+    random.Random(seed).shuffle(subjects)
+    val: set[str] = set()
+    for subject in subjects:
+        if sum(case.subject_id in val for case in pool) >= expected:
+            break
+        val.add(subject)
+    moved: dict[str, Split] = {case.case_id: "val" if case.subject_id in val else "train" for case in pool}
+    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]
+
+
+def refold(files: Sequence[CaseFiles], *, folds: int, fold: int) -> list[CaseFiles]:
+    """Train and val among the healthy subjects of both as fold `fold` has them; test cases never move."""
+    pool = [case for case in files if case.healthy and case.split != "test"]
+    part = parts(subjects_of(pool), folds)
+    moved: dict[str, Split] = {case.case_id: "val" if part[case.subject_id] == fold else "train" for case in pool}
+    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]
 
 
 def fold_table(
     subjects: Sequence[Subject], splits: Mapping[str, Split], folds: int, *, turn: Turn = "val"
-) -> list[Placed]:
+) -> list[FoldSplit]:
     """Every subject's split in every fold; in one fold nobody is in two.
 
     With `turn` "val" the test split stays as it is and each of the other subjects is in validation
@@ -61,7 +77,7 @@ def fold_table(
     moving = [one for one in subjects if turn == "test" or not trains or splits[one.subject_id] != "test"]
     if trains and turn == "test" and folds < 3:
         raise BadValue(
-            f"--folds: got {folds} with --turn test, wanted 3 or more: validation and test take a part each."
+            f"--folds: got {folds} with --turn test, expected 3 or more: validation and test take a part each."
         )
     part = parts(moving, folds)
     placed = []
@@ -70,45 +86,31 @@ def fold_table(
         if turn == "test":
             turns |= {(fold + 1) % folds: "val"} if trains else {}
             rest = "train" if trains else "val"
-        placed += [Placed(one, fold, _split(one, part, turns, rest)) for one in subjects]
+        placed += [FoldSplit(one, fold, _split(one, part, turns, rest)) for one in subjects]
     return placed
 
 
-def learning_split(files: Sequence[CaseFiles], *, seed: int, folds: int = 0) -> list[CaseFiles]:
-    """The cases in the splits that a fit learns from: those of its seed, or of its fold where there are `folds`."""
-    return refold(files, folds=folds, fold=seed) if folds else redraw(files, seed)
+def parts(subjects: Iterable[Subject], folds: int) -> dict[str, int]:
+    """The part of 0 ... `folds` - 1 that each subject belongs to, by the rule, every site in proportion.
 
+    Parts differ by one subject at most.
 
-def refold(files: Sequence[CaseFiles], *, folds: int, fold: int) -> list[CaseFiles]:
-    """Train and val among the healthy subjects of both as fold `fold` has them; test cases never move."""
-    pool = [case for case in files if case.healthy and case.split != "test"]
-    part = parts(subjects_of(pool), folds)
-    moved: dict[str, Split] = {case.case_id: "val" if part[case.subject_id] == fold else "train" for case in pool}
-    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]
+    Raises:
+        BadValue: fewer than two folds, or fewer subjects than folds.
+    """
+    subjects = list(subjects)
+    if not 2 <= folds <= MOST_FOLDS:
+        raise BadValue(f"--folds: got {folds}, expected 2 to {MOST_FOLDS}.")
+    if len(subjects) < folds:
+        raise BadValue(
+            f"--folds: got {folds}, expected at most {len(subjects)}, as many as there are subjects to share."
+        )
+    sizes = scale_sizes({str(part): 1 for part in range(folds)}, len(subjects))
+    dealt = deal({one.subject_id: one.site for one in subjects}, sizes, salt=f"uadbench {folds} folds")
+    return {subject: int(part) for subject, part in dealt.items()}
 
 
 def _split(subject: Subject, part: Mapping[str, int], turns: Mapping[int, Split], rest: Split) -> Split:
     if subject.subject_id not in part:
         return "test"
     return turns.get(part[subject.subject_id], rest)
-
-
-def redraw(files: Sequence[CaseFiles], seed: int) -> list[CaseFiles]:
-    """Redraw train and val among the healthy subjects of both, so that a seed varies the data too.
-
-    Seed 0 keeps the split of `cases.csv`. Subjects stay whole, the number of validation cases is
-    kept (or passed by the last subject's further scans), and test cases never move.
-    """
-    pool = [case for case in files if case.healthy and case.split != "test"]
-    if seed == 0 or not pool:
-        return list(files)
-    wanted = sum(case.split == "val" for case in pool)
-    subjects = sorted({case.subject_id for case in pool})
-    random.Random(seed).shuffle(subjects)
-    val: set[str] = set()
-    for subject in subjects:
-        if sum(case.subject_id in val for case in pool) >= wanted:
-            break
-        val.add(subject)
-    moved: dict[str, Split] = {case.case_id: "val" if case.subject_id in val else "train" for case in pool}
-    return [replace(case, split=moved.get(case.case_id, case.split)) for case in files]

@@ -1,4 +1,4 @@
-"""The rule: subjects are dealt to splits in the order of a salted hash, stratum by stratum."""
+"""The rule: subjects are dealt to splits by a salted hash of their name, stratum by stratum."""
 
 import hashlib
 from collections import defaultdict
@@ -12,17 +12,17 @@ Part = TypeVar("Part", bound=str)
 def deal(strata: Mapping[str, str], sizes: Mapping[Part, int], *, salt: str) -> dict[str, Part]:
     """Deal subjects to parts of exactly these sizes, every stratum in proportion.
 
-    Within a stratum subjects are lined up by `rank`. The first part takes the head of every line,
-    its places shared out among the lines by largest remainder; the next takes what then is the head;
-    the last has the rest. So the outcome hangs on nothing but the set of subjects, their strata, the
-    sizes and the salt: not on their order, a machine, or a library's random generator.
+    Within a stratum subjects are ordered by `rank`. The first part takes the head of every line, its places shared
+    out among the lines by largest remainder; the next part takes the heads that are left, and the last the rest. So
+    the outcome depends only on the set of subjects, their strata, the sizes and the salt: not on their order, the
+    machine, or a library's random generator.
 
     Args:
         strata: each subject's stratum.
-        sizes: places of each part; they have to add up to the number of subjects.
+        sizes: places of each part; they must add up to the number of subjects.
     """
     if sum(sizes.values()) != len(strata):
-        raise ValueError(f"sizes: got {sum(sizes.values())} places, wanted {len(strata)}, one a subject.")
+        raise ValueError(f"sizes: got {sum(sizes.values())} places, expected {len(strata)}, one a subject.")
     lines = defaultdict[str, list[str]](list)
     for subject in sorted(strata, key=lambda one: rank(one, salt)):
         lines[strata[subject]].append(subject)
@@ -36,24 +36,24 @@ def deal(strata: Mapping[str, str], sizes: Mapping[Part, int], *, salt: str) -> 
 
 
 def draw(subject: str, sizes: Mapping[Part, int], *, salt: str) -> Part:
-    """The part of one subject by its own hash alone, each part as likely as its size: nobody else matters."""
+    """The part of one subject by its own hash alone, each part as likely as its size; other subjects do not matter."""
     place = Fraction(rank(subject, salt), 2**64) * sum(sizes.values())
     for part, size in sizes.items():
         if place < size:
             return part
         place -= size
-    raise ValueError("sizes: got no place, wanted some.")
+    raise ValueError("sizes: got no place, expected some.")
 
 
 def rank(subject: str, salt: str) -> int:
-    """A number below 2**64 of a subject; the first half of SHA-256 of salt and subject, NUL between them."""
+    """A subject's number below 2**64: the first eight bytes of SHA-256 of salt and subject, NUL between them."""
     return int.from_bytes(hashlib.sha256(f"{salt}\0{subject}".encode()).digest()[:8], "big")
 
 
 def share_out(total: int, weights: Mapping[Part, int]) -> dict[Part, int]:
     """`total` places in proportion to `weights`, by largest remainder.
 
-    Equal remainders are settled for the heavier, then by name.
+    Of equal remainders the heavier weight comes first, then the name.
     """
     whole = sum(weights.values())
     exact = {name: Fraction(total * weight, max(whole, 1)) for name, weight in weights.items()}
@@ -64,10 +64,10 @@ def share_out(total: int, weights: Mapping[Part, int]) -> dict[Part, int]:
     return places
 
 
-def scaled(sizes: Mapping[Part, int], number: int) -> dict[Part, int]:
+def scale_sizes(sizes: Mapping[Part, int], number: int) -> dict[Part, int]:
     """Sizes in the same proportion that add up to `number`, by largest remainder.
 
-    Where there are enough subjects, no part stays empty: it is given one of the largest part's.
+    If there are enough subjects no part stays empty: it is given a place of the largest part.
     """
     places = share_out(number, sizes)
     for part in places:

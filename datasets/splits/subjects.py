@@ -1,4 +1,4 @@
-"""Subject: a person as a split sees them, whatever number of scans there is."""
+"""Subject: a person, with however many scans, as splits see them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ OLDEST_BAND = 80
 
 @dataclass(frozen=True)
 class Subject:
-    """What a split may look at.
+    """What a split may depend on.
 
     Attributes:
         age_band: decade of life such as `20-29`, `<20` or `80+`; "" where the age is unknown.
-        healthy: None where nobody says.
+        healthy: None where unknown.
     """
 
     subject_id: str
@@ -32,11 +32,11 @@ class _Scan(Protocol):
 
 
 def subjects_of(scans: Iterable[_Scan]) -> list[Subject]:
-    """The people of some scans, in the order of their first one.
+    """The people of some scans, in the order of their first scan.
 
-    A scan is whatever has a `subject_id` and a `site`, such as RawCase and CaseFiles; its `age` and
-    `lesion_mask` are looked at where it has them. A person with any lesion is not healthy; the site
-    and the age are those of the first scan that tells them.
+    A scan is anything with a `subject_id` and a `site`, such as RawCase and CaseFiles; `age` and `lesion_mask` are
+    used if it has them. A person with any lesion is not healthy; site and age are those of the first scan that has
+    them.
     """
     found: dict[str, Subject] = {}
     for scan in scans:
@@ -55,6 +55,6 @@ def age_band(age: float | None) -> str:
     if age is None or age != age:
         return ""
     if age < 0 or age > 120:
-        raise BadFile(f"age: got {age:g}, wanted years between 0 and 120.")
+        raise BadFile(f"age: got {age:g}, expected years between 0 and 120.")
     low = int(age // 10) * 10
     return "<20" if low < 20 else f"{OLDEST_BAND}+" if low >= OLDEST_BAND else f"{low}-{low + 9}"

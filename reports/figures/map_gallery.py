@@ -15,7 +15,7 @@ from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import has_maps
 from benchmark.study.cells import Cell
 from benchmark.study.study import Study
-from datasets.case import Case, CaseFiles, Split
+from datasets.case import Case, CaseFiles, Split, shown_slice
 from datasets.errors import MissingData
 from datasets.grid import load_case
 from datasets.io.atomic import written_whole
@@ -141,14 +141,6 @@ def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[MethodC
             axes.set_xlabel(f"0 to {column.below.highest:.2g}", fontsize=8)
     _mark_sides(grid[0, 0])
     return figure
-
-
-def shown_slice(case: Case) -> int:
-    """Index of the axial slice with the most lesion; the brain's middle one where there is none to see."""
-    if case.lesion_mask is not None and case.lesion_mask.any():
-        return int(case.lesion_mask.sum(axis=(0, 1)).argmax())
-    with_brain = np.flatnonzero(case.brain_mask.any(axis=(0, 1)))
-    return int(with_brain[len(with_brain) // 2]) if with_brain.size else case.brain_mask.shape[2] // 2
 
 
 def shown_cells(run: RunFolder, study: Study, dataset: str) -> list[Cell]:

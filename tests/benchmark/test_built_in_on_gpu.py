@@ -9,7 +9,7 @@ import torch
 from benchmark.methods.contract.trial import simulated_case
 from benchmark.methods.detector import Detector
 from benchmark.methods.exact_float32 import exact_float32
-from benchmark.methods.hyperparameters import build, only_choice, resolve_config
+from benchmark.methods.hyperparameters import build, parse_variant, resolve_config
 from benchmark.methods.registry import BUILT_IN
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -20,17 +20,17 @@ FLOORS = ("thresh", "edge", "prior", "smooth", "zscore", "zscore[standardise=tru
 
 
 def test_no_built_in_is_left_out() -> None:
-    tried = {only_choice(name).method.name for name in (*TRAINED, *FLOORS)}
+    tried = {parse_variant(name).method.name for name in (*TRAINED, *FLOORS)}
     assert tried == {method.name for method in BUILT_IN}
 
 
 def fitted(name: str, workdir: Path, precision: str) -> Detector:
     """On the GPU, by a few steps of the preset `quick`."""
-    choice = only_choice(name)
-    config = resolve_config(choice, "quick", {})
+    variant = parse_variant(name)
+    config = resolve_config(variant, "quick", {})
     config |= {field: 4 for field in ("steps", "pretrain_steps") if field in config}
     config |= {"precision": precision} if "precision" in config else {}
-    detector = build(choice.name, choice.method.target, config).to("cuda")
+    detector = build(variant.name, variant.method.target, config).to("cuda")
     cases = [simulated_case(index, SHAPE) for index in range(5)]
     workdir.mkdir()
     detector.fit(cases[:3], cases[3:], seed=0, workdir=workdir)

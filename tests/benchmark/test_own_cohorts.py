@@ -14,7 +14,7 @@ from studies import read_table, without_order
 from benchmark.study.planning import plan
 from benchmark.study.study import Request
 from datasets.cohorts import catalog
-from datasets.cohorts.catalog import adopted
+from datasets.cohorts.catalog import find_user_cohort
 from datasets.errors import BadValue
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -24,7 +24,7 @@ RUN = ("run", "--methods", "mean-distance", "--preset", "quick", "--pictures", "
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "_ADOPTED", {})
+    monkeypatch.setattr(catalog, "_USER_COHORTS", {})
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def test_a_run_of_an_own_folder_is_evaluated_and_reported_later_from_anywhere(
     (own,) = json.loads((out / "study.json").read_text())["own"]
     assert own == {"name": "mine", "home": str(clinic), "sequences": ["t1"], "healthy": False}
 
-    catalog._ADOPTED.clear()  # as in another process
+    catalog._USER_COHORTS.clear()  # as in another process
     monkeypatch.chdir(tmp_path)
     assert program("evaluate", out).exit_code == 0
     assert without_order(read_table(out / "rows.csv")) == without_order(rows)
-    catalog._ADOPTED.clear()
+    catalog._USER_COHORTS.clear()
     shutil.rmtree(clinic)
     assert program("report", out, "--pictures", "").exit_code == 0
     assert "mine (`mine`)" in (out / "report.md").read_text()
@@ -88,7 +88,7 @@ def test_an_own_folder_by_the_name_of_a_cohort_is_refused_in_one_line(
 ) -> None:
     line = refused(program(*RUN, "--datasets", f"msl={clinic}", "--healthy", "volunteers", "--data", data))
     assert "got the name of a cohort that there is" in line
-    assert adopted("msl") is None
+    assert find_user_cohort("msl") is None
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_run_by_folds_tells_them_in_rows_report_and_table(program: Program, ma
     ("options", "message"),
     [
         (("--folds", "3", "--seeds", "0-2"), "--folds 3: got --seeds 0-2 too, wanted one of them."),
-        (("--folds", "7"), "--folds: got 7, wanted at most 6, as many as there are subjects to share."),
+        (("--folds", "7"), "--folds: got 7, expected at most 6, as many as there are subjects to share."),
     ],
 )
 def test_folds_that_cannot_be_are_refused(program: Program, many: Path, options: tuple[str, ...], message: str) -> None:

@@ -12,8 +12,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from baselines.diffusion.ddpm import DDPM
-from benchmark.methods.contract.check import check_detector, simulated_case
-from benchmark.methods.contract.trial import live_peak
+from benchmark.methods.contract.check import check_detector
+from benchmark.methods.contract.trial import live_peak, simulated_case
 from cddpm.detector import CDDPM
 from datasets.errors import BadValue
 

@@ -293,7 +293,7 @@ class TestABadFileIsNamed:
     def test_when_its_voxels_are_colours(self, files: CaseFiles, kind: str) -> None:
         colours = np.zeros(SHAPE, dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
         save(getattr(files, kind), colours, scaling(2, 2, 2))
-        self.refused(files, kind, BadFile, "wanted one real number a voxel")
+        self.refused(files, kind, BadFile, "expected one real number a voxel")
 
 
 @pytest.mark.parametrize("kind", ["brain_mask", "lesion_mask"])
@@ -301,7 +301,7 @@ def test_a_mask_off_the_images_grid_is_refused(tmp_path: Path, kind: str) -> Non
     files = write(tmp_path, noise(), ellipsoid(), np.ones(SHAPE))
     path: Path = getattr(files, kind)
     save(path, np.ones((20, 24, 17), dtype=np.uint8), scaling(2, 2, 2))
-    with pytest.raises(BadFile, match=r"got shape \(20, 24, 17\), wanted \(20, 24, 18\)") as shape:
+    with pytest.raises(BadFile, match=r"got shape \(20, 24, 17\), expected \(20, 24, 18\)") as shape:
         load_case(files, SAME)
     shifted = scaling(2, 2, 2)
     shifted[0, 3] = 1

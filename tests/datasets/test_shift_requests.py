@@ -4,7 +4,7 @@ import pytest
 
 from datasets.errors import BadValue, UnknownName, UserError
 from datasets.shift_requests import parse_shifts
-from datasets.shifts.registry import BUILT_IN, kind, names, origin
+from datasets.shifts.registry import SHIFTS
 
 
 def pairs(text: str) -> list[tuple[str, float]]:
@@ -27,17 +27,17 @@ def test_none_adds_nothing_and_nothing_is_there_twice() -> None:
     [
         ("gama", "No shift 'gama'. Did you mean 'gamma'?"),
         ("transfer[oasiss]", "No dataset 'oasiss'. Did you mean 'oasis'?"),
-        ("transfer", r"wanted the cohort to go to: transfer\[COHORT\]"),
-        ("gamma[oasis]", "wanted no cohort"),
-        ("gamma=strong", "wanted a level from 0.01 to 100"),
-        ("gamma=0", "got 'gamma=0', wanted a level"),
-        ("noise=-0.1", "wanted a level from 0 up"),
-        ("noise=nan", "wanted a level from 0 up"),
-        ("noise=inf", "wanted a level"),
-        ("noise=", "wanted a level"),
-        ("inversion=1.5", "wanted a level from 0 to 1"),
-        ("=0.5", "wanted a name"),
-        ("gamma=0.5=0.7", "wanted a name"),
+        ("transfer", r"expected the cohort to go to: transfer\[COHORT\]"),
+        ("gamma[oasis]", "expected no cohort"),
+        ("gamma=strong", "expected a level from 0.01 to 100"),
+        ("gamma=0", "got 'gamma=0', expected a level"),
+        ("noise=-0.1", "expected a level from 0 up"),
+        ("noise=nan", "expected a level from 0 up"),
+        ("noise=inf", "expected a level"),
+        ("noise=", "expected a level"),
+        ("inversion=1.5", "expected a level from 0 to 1"),
+        ("=0.5", "expected a name"),
+        ("gamma=0.5=0.7", "expected a name"),
     ],
 )
 def test_what_is_unknown_or_impossible_is_refused(text: str, told: str) -> None:
@@ -46,20 +46,20 @@ def test_what_is_unknown_or_impossible_is_refused(text: str, told: str) -> None:
 
 
 def test_all_built_in_kinds_have_five_levels_that_are_possible() -> None:
-    for one in BUILT_IN.values():
+    for one in map(SHIFTS.__getitem__, SHIFTS.built_in):
         assert len(set(one.levels)) == 5
         assert all(one.lowest <= level <= one.highest and level != one.identity for level in one.levels)
 
 
 @pytest.mark.usefixtures("plugin")
 def test_a_plugins_shift_is_known_with_its_origin_and_a_built_in_one_cannot_be_replaced() -> None:
-    assert names()[: len(BUILT_IN)] == [*BUILT_IN]
-    assert {"halved", "broken", "not-a-kind", "misnamed"} == {*names()} - {*BUILT_IN}
-    assert kind("halved").title == "halved"
-    assert origin("halved") == "uadbench-tests 1.0"
+    assert [*SHIFTS][: len(SHIFTS.built_in)] == [*SHIFTS.built_in]
+    assert {"halved", "broken", "not-a-kind", "misnamed"} == {*SHIFTS} - {*SHIFTS.built_in}
+    assert SHIFTS["halved"].title == "halved"
+    assert SHIFTS.origin("halved") == "uadbench-tests 1.0"
     assert parse_shifts("halved=0.5")[0].shift().origin == "uadbench-tests 1.0"
-    assert kind("gamma") is BUILT_IN["gamma"]
-    assert origin("gamma") == ""
+    assert SHIFTS["gamma"] is SHIFTS.built_in["gamma"]
+    assert SHIFTS.origin("gamma") == ""
 
 
 @pytest.mark.usefixtures("plugin")
@@ -67,13 +67,13 @@ def test_a_plugins_shift_is_known_with_its_origin_and_a_built_in_one_cannot_be_r
     ("name", "told"),
     [
         ("broken", "package_that_is_not_installed"),
-        ("not-a-kind", "got str, wanted a ShiftKind"),
-        ("misnamed", "got a kind called 'halved'"),
+        ("not-a-kind", "got str, expected a ShiftKind"),
+        ("misnamed", "got one called 'halved'"),
     ],
 )
 def test_a_broken_plugin_costs_itself_alone(name: str, told: str) -> None:
     with pytest.raises(BadValue, match=told):
         parse_shifts(name)
-    assert kind("halved").name == "halved"
+    assert SHIFTS["halved"].name == "halved"
     with pytest.raises(UnknownName):
-        kind("nobodys")
+        SHIFTS["nobodys"]

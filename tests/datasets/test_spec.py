@@ -89,7 +89,7 @@ def test_spreadsheet_exports_with_a_byte_order_mark_are_read(root: Path) -> None
 @pytest.mark.parametrize("column", ["case_id", "subject_id", "split", "sequences"])
 def test_a_missing_column_is_named(root: Path, column: str) -> None:
     write_table(root, TABLE.replace(column, "something"))
-    with pytest.raises(BadFile, match=f"wanted also {column}") as refusal:
+    with pytest.raises(BadFile, match=f"expected also {column}") as refusal:
         prepared_files(spec(), root, "t1")
     assert "cases.csv" in str(refusal.value)
     assert "something" in str(refusal.value)
@@ -98,10 +98,10 @@ def test_a_missing_column_is_named(root: Path, column: str) -> None:
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        (TABLE.replace("val", "valid"), "case 'b' got split 'valid', wanted one of train, val, test"),
+        (TABLE.replace("val", "valid"), "case 'b' got split 'valid', expected one of train, val, test"),
         (TABLE + "a,s9,train,t1,HH,yes\n", "got case 'a' twice"),
-        (TABLE.replace("yes\nb", "maybe\nb"), "case 'a' got healthy='maybe', wanted yes or no"),
-        (TABLE.replace("healthy", "well"), "case 'a' got healthy=None, wanted yes or no"),
+        (TABLE.replace("yes\nb", "maybe\nb"), "case 'a' got healthy='maybe', expected yes or no"),
+        (TABLE.replace("healthy", "well"), "case 'a' got healthy=None, expected yes or no"),
         (TABLE.replace("s2,val", ",val"), "row 2 got nothing for subject_id"),
         (TABLE + "d,s3\n", "row 4 got nothing for split, sequences"),
         ("", "got columns none"),

@@ -17,7 +17,7 @@ from benchmark.storage.summary_tables import SummaryLine
 from datasets.cohorts.catalog import dataset
 from datasets.errors import UserError
 from datasets.io.atomic import read_json
-from datasets.io.case_table import read_table
+from datasets.io.tables import read_table
 
 log = logging.getLogger(__name__)
 

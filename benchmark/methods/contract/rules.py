@@ -1,4 +1,4 @@
-"""The rules of a Detector's contract, one function each: None where kept, else what was got and expected."""
+"""The rules of a Detector's contract, one function each: None if kept, else what was got and what was expected."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def presets_name_fields(trial: Trial) -> str | None:
 def fit_reads_no_lesion_mask(trial: Trial) -> str | None:
     """`fit` does not look at lesion masks."""
     assert trial.detector is not None
-    seen = [case.case_id for case in (*trial.train, *trial.val) if case.looked_at]
+    seen = [case.case_id for case in (*trial.train, *trial.val) if case.mask_was_read]
     return f"got lesion_mask read of {', '.join(seen)}, expected none" if seen else None
 
 
@@ -65,7 +65,7 @@ def fit_leaves_cases_alone(trial: Trial) -> str | None:
 def fit_leaves_global_generators(trial: Trial) -> str | None:
     """`fit` leaves the global generators of torch, NumPy and Python as they were."""
     detector = trial.make()
-    with _other_generators(0):  # not where an earlier fit of this seed may have left them
+    with _other_generators(0):  # other states than an earlier fit of this seed may have left
         before = _generator_states()
         trial.fit("generators", detector)
         changed = [name for name, state in _generator_states().items() if state != before[name]]
@@ -99,7 +99,7 @@ def map_is_finite_and_nonnegative(trial: Trial) -> str | None:
 
 
 def map_differs_between_images(trial: Trial) -> str | None:
-    """A map says something of its image: two brains do not get the same one."""
+    """A map depends on its image: two brains have different maps."""
     anomaly_map = trial.map(trial.detector)
     if not anomaly_map.isfinite().all():
         raise NotRun("a map is not finite")
@@ -169,11 +169,11 @@ def card_says_what_was_seen(trial: Trial) -> str | None:
     """The data card says what was learnt from which data, and where the hyper-parameters come from."""
     card = getattr(type(trial.make()), "card", None)
     if not isinstance(card, Card):
-        return f"got {card!r}, expected `card = Card(supervision, trained_on, tuned_on)` of benchmark.methods.card"
+        return f"got {card!r}, expected `card = Card(supervision, trained_on, tuned_on)` of benchmark.methods"
     if card.supervision not in get_args(Supervision):
         return f"got supervision {card.supervision!r}, expected one of {', '.join(get_args(Supervision))}"
-    told = issubclass(type(trial.make()), LabelledDetector)
-    if told != (card.supervision == "lesion labels"):
+    labelled = issubclass(type(trial.make()), LabelledDetector)
+    if labelled != (card.supervision == "lesion labels"):
         return f"got supervision '{card.supervision}', expected 'lesion labels' for a LabelledDetector and no other"
     empty = [name for name in ("trained_on", "tuned_on") if not getattr(card, name).strip()]
     return f"got nothing for {', '.join(empty)}, expected a sentence" if empty else None
@@ -183,7 +183,7 @@ def memory_stays_within_its_bound(trial: Trial) -> str | None:
     """Mapping one case or three holds no more memory than `memory_bound` states."""
     for count in (1, 3):
         stated = trial.detector.memory_bound(trial.shape, count)
-        trial.map(trial.detector, range(count))  # what is made once and kept is not a map's own
+        trial.map(trial.detector, range(count))  # leaves out what is made once and kept
         held = live_peak(partial(trial.map, trial.detector, range(count)), trial.detector.device)
         if held > stated:
             return (
@@ -193,7 +193,7 @@ def memory_stays_within_its_bound(trial: Trial) -> str | None:
 
 
 def gpu_agrees_with_cpu(trial: Trial) -> str | None:
-    """Where there is a GPU, maps made on it are those of the CPU within 1e-4 of the largest value."""
+    """Where there is a GPU, its maps equal those of the CPU within 1e-4 of the largest value."""
     if not torch.cuda.is_available():
         raise NotRun("no GPU here")
     on_cpu, on_gpu = _on_both_devices(trial)
@@ -265,7 +265,7 @@ def _generator_states() -> dict[str, object]:
 
 @contextmanager
 def _other_generators(seed: int) -> Iterator[None]:
-    """The global generators stand elsewhere meanwhile."""
+    """Within the block the global generators have other states."""
     python, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng():
         torch.manual_seed(seed)

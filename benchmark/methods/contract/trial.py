@@ -1,4 +1,4 @@
-"""Trial: a detector fitted on small simulated brains, for its contract to be tried on."""
+"""Trial: a detector fitted on small simulated brains, on which the rules of the contract are checked."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -21,54 +21,54 @@ FIT_SEED = 3
 
 
 class NotRun(Exception):
-    """A rule that cannot be tried here; the text says why."""
+    """A rule that cannot be checked here; the message says why."""
 
 
 class Trial:
-    """A detector fitted once on simulated cases, and the three cases its maps are made of."""
+    """A detector fitted once on simulated cases, and three cases to map."""
 
     def __init__(self, make: Callable[[], Detector], shape: tuple[int, int, int], folder: Path) -> None:
         self.make = make
         self.folder = folder
         self.shape = shape
-        self.train = [sealed(simulated_case(index, shape)) for index in range(4)]
-        self.val = [sealed(simulated_case(index, shape)) for index in range(4, 6)]
+        self.train = [_watched(simulated_case(index, shape)) for index in range(4)]
+        self.val = [_watched(simulated_case(index, shape)) for index in range(4, 6)]
         test = [simulated_case(index, shape) for index in range(6, 9)]
         self.images = torch.from_numpy(np.stack([case.image for case in test]))  # (3, 1, X, Y, Z)
         self.brain_masks = torch.from_numpy(np.stack([case.brain_mask[None] for case in test]))
         self.seeds = torch.tensor([11, 2**62 + 5, 13])
-        self.fits = True
+        self._may_fit = True
 
     @cached_property
     def detector(self) -> Detector:
         return self.fit("first", self.make())
 
     def fit(self, name: str, detector: Detector) -> Detector:
-        """Fit a detector; once that has failed it is not tried again, since a fit may be long.
+        """Fit a detector; after a failure no further fit is tried, since a fit may take long.
 
         Raises:
             NotRun: an earlier one failed.
         """
-        if not self.fits:
+        if not self._may_fit:
             raise NotRun("fit failed")
         workdir = self.folder / name
         workdir.mkdir(exist_ok=True)
-        self.fits = False
+        self._may_fit = False
         detector.fit(self.train, self.val, seed=FIT_SEED, workdir=workdir)
-        self.fits = True
-        return self._told(detector.eval())
+        self._may_fit = True
+        return self._with_locations(detector.eval())
 
     def restored(self, device: torch.device) -> Detector:
-        """A new detector with the fitted one's weights, by way of a file."""
+        """A new detector with the fitted one's weights, read back from a file."""
         folder = self.folder / "weights"
         folder.mkdir(exist_ok=True)
         save_weights(self.detector, folder)
         detector = self.make().to(device)
         load_weights(detector, folder)
-        return self._told(detector)
+        return self._with_locations(detector)
 
-    def _told(self, detector: Detector) -> Detector:
-        """A detector that asks where other patients' lesions lie is told something."""
+    def _with_locations(self, detector: Detector) -> Detector:
+        """A labelled detector with random lesion locations; any other as it is."""
         if isinstance(detector, LabelledDetector):
             frequency = torch.rand(1, *self.shape, generator=torch.Generator().manual_seed(FIT_SEED))
             detector.see_locations(frequency.to(detector.device))
@@ -79,7 +79,7 @@ class Trial:
         return self.call(detector.anomaly_map, detector.device, which)
 
     def call(self, method: Callable[..., Made], device: torch.device, which: Sequence[int] = (0, 1, 2)) -> Made:
-        """What one of a detector's methods makes of the cases `which`."""
+        """The result of one of a detector's methods for the cases `which`."""
         inputs = (self.images, self.brain_masks, self.seeds)
         images, brain_masks, seeds = (tensor[list(which)].to(device) for tensor in inputs)
         with torch.inference_mode(), exact_float32():
@@ -87,7 +87,7 @@ class Trial:
 
 
 def simulated_case(index: int, shape: tuple[int, int, int]) -> Case:
-    """A healthy ellipsoid with smooth texture and a dark centre; each index is another brain."""
+    """A healthy ellipsoid with smooth texture and a dark centre; each index gives another brain."""
     rng = np.random.default_rng([7, index])
     axes = [np.linspace(-1, 1, length) for length in shape]
     radius = sum((axis / rng.uniform(0.7, 0.95)) ** 2 for axis in np.meshgrid(*axes, indexing="ij"))
@@ -98,23 +98,23 @@ def simulated_case(index: int, shape: tuple[int, int, int]) -> Case:
     return Case(f"simulated-{index}", image[None], brain_mask, None, np.diag([2.0, 2.0, 2.0, 1.0]))
 
 
-class SealedCase(Case):
-    """A healthy case that remembers whether somebody looked for its lesion mask."""
+class WatchedCase(Case):
+    """A healthy case that records whether its lesion mask was read."""
 
-    looked_at = False
+    mask_was_read = False
 
     def __getattribute__(self, name: str) -> object:
         if name == "lesion_mask":
-            object.__setattr__(self, "looked_at", True)
+            object.__setattr__(self, "mask_was_read", True)
         return super().__getattribute__(name)
 
 
-def sealed(case: Case) -> SealedCase:
-    return SealedCase(case.case_id, case.image, case.brain_mask, None, case.affine)
+def _watched(case: Case) -> WatchedCase:
+    return WatchedCase(case.case_id, case.image, case.brain_mask, None, case.affine)
 
 
 def live_peak(compute: Callable[[], object], device: torch.device) -> int:
-    """Bytes of tensors on `device` that `compute` holds at once, beyond what was held before."""
+    """Peak bytes of tensors on `device` during `compute`, beyond those held before."""
     return _peak_on_gpu(compute, device) if device.type == "cuda" else _peak_on_cpu(compute)
 
 
@@ -135,6 +135,6 @@ def _peak_on_cpu(compute: Callable[[], object]) -> int:
     events = [one for one in profiler.profiler.kineto_results.events() if one.name() == "[memory]"]
     held = peak = 0
     for event in sorted(events, key=lambda one: one.start_ns()):
-        held += event.nbytes()  # negative where memory is given back
+        held += event.nbytes()  # negative where memory is freed
         peak = max(peak, held)
     return peak

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.storage.checksums import broken, digest_of, write_checksums
+from benchmark.storage.checksums import broken, write_checksums
 from benchmark.storage.folder import RunFolder, open_run
 from benchmark.storage.rows import PLUGIN, Row, kept_rows
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
@@ -14,7 +14,8 @@ from benchmark.study.cells import Cell
 from benchmark.verification.leaderboard.release import Release
 from benchmark.verification.verify import strange_rows
 from datasets.errors import BadValue, UserError
-from datasets.io.atomic import read_json, write_json
+from datasets.io.atomic import new_folder, read_json, write_json
+from datasets.io.files import sha256
 
 TABLES = ("rows.csv", "timing.csv", "environment.json", "verification.json")
 SHOWN = 3  # names of an error
@@ -60,19 +61,16 @@ def take(run: RunFolder, board: Path, name: str) -> Entry:
     folder = board / "entries" / name
     if folder.exists():
         raise BadValue(f"{board}: got a second entry '{name}', wanted another --name.")
-    beside = folder.with_name(f".{name}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    for table in TABLES:
-        if (run.root / table).is_file():
-            shutil.copyfile(run.root / table, beside / table)
-    for card in sorted(run.root.glob("fits/*/card.json")):
-        (beside / "fits" / card.parent.name).mkdir(parents=True)
-        shutil.copyfile(card, beside / "fits" / card.parent.name / card.name)
-    failed = [cell.key for cell in kept_cells(run) if has_failed(run, cell)]
-    write_json(beside / "study.json", {**_without_places(read_json(run.study)), "failed": failed})
-    write_checksums(beside, ("study.json", *TABLES, "fits"))
-    beside.rename(folder)
+    with new_folder(folder) as beside:
+        for table in TABLES:
+            if (run.root / table).is_file():
+                shutil.copyfile(run.root / table, beside / table)
+        for card in sorted(run.root.glob("fits/*/card.json")):
+            (beside / "fits" / card.parent.name).mkdir(parents=True)
+            shutil.copyfile(card, beside / "fits" / card.parent.name / card.name)
+        failed = [cell.key for cell in kept_cells(run) if has_failed(run, cell)]
+        write_json(beside / "study.json", {**_without_places(read_json(run.study)), "failed": failed})
+        write_checksums(beside, ("study.json", *TABLES, "fits"))
     return Entry(folder)
 
 
@@ -115,7 +113,7 @@ def unverified(run: RunFolder) -> Iterator[str]:
         yield f"never verified; do it with: python -m benchmark verify {run.root}"
         return
     kept = read_json(path)
-    if kept.get("rows") != digest_of(run.root / "rows.csv"):
+    if kept.get("rows") != sha256(run.root / "rows.csv"):
         yield "its table has changed since it was verified"
     yield from (f"did not verify: {check['name']}" for check in kept["checks"] if check["faults"])
     if "rows" not in {check["name"] for check in kept["checks"]}:

@@ -11,7 +11,7 @@ PATTERN = re.compile(r"implant\[(.+)\]")
 
 
 def host_cohort(name: str) -> str:
-    """The cohort that the scans of `name` come from: `ixi` for `implant[ixi]`, else the name itself."""
+    """The cohort from which the scans of `name` come: `ixi` for `implant[ixi]`, else the name itself."""
     match = PATTERN.fullmatch(name)
     return match[1] if match else name
 
@@ -20,12 +20,12 @@ def implant_spec(base: DatasetSpec) -> DatasetSpec:
     """The cohort of implants in `base`'s healthy test scans.
 
     Raises:
-        BadValue: `base` is one itself, or has no healthy case.
+        BadValue: `base` is itself a cohort of implants, or has no healthy case.
     """
     if PATTERN.fullmatch(base.name):
-        raise BadValue(f"implant[{base.name}]: got implants as hosts, wanted a cohort of healthy scans.")
+        raise BadValue(f"implant[{base.name}]: got implants as hosts, expected a cohort of healthy scans.")
     if base.healthy is False:
-        raise BadValue(f"implant[{base.name}]: got a cohort of lesions as hosts, wanted one with healthy scans.")
+        raise BadValue(f"implant[{base.name}]: got a cohort of lesions as hosts, expected one with healthy scans.")
     return DatasetSpec(
         name=f"implant[{base.name}]",
         title=f"Implants in {base.title}",
@@ -41,7 +41,7 @@ def implant_spec(base: DatasetSpec) -> DatasetSpec:
 
 
 def _simulate(base: DatasetSpec, data: Path) -> None:
-    """With the default design; a simulated cohort is made first."""
+    """Write the implants of the default design; if `base` is simulated and missing, simulate it first."""
     from datasets.simulation.implants.cohort import write_implants
 
     if base.simulate is not None and not base.folder(data).exists():

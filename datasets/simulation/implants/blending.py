@@ -1,4 +1,4 @@
-"""What a lesion does to an image: `add_lesion`, and the control `add_seam`, which transplants the host's own tissue."""
+"""Lesions added to an image, and the control `add_seam`, which transplants the host's own tissue."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.simulation.implants.design import Texture
-from datasets.simulation.implants.placement import Placed
-from datasets.simulation.implants.shapes import smooth_field
-from datasets.simulation.implants.tissue import Mask, Tissues, Volume
+from datasets.simulation.implants.placement import LesionPlacement
+from datasets.simulation.implants.shapes import smooth_noise
+from datasets.simulation.implants.tissue import FloatArray, Mask, Tissues
 
-COARSE_MM = 6.0  # structure wider than this (s.d.) is level, finer is texture
-DEEPER = 1.6  # how much stronger a lesion is at its deepest than at its border, in its mean contrast
-PATCHY, PATCHY_MM = 0.4, 6.0  # s.d. of a lesion's strength in its mean contrast, and the width of its patches
-REMAINS = 0.5  # of the host's structure in a lesion that replaces it
-TEXTURE_MM = (1.5, 4.0)  # widths of the finer and the coarser texture of a lesion that replaces its host's tissue
-COARSER = 0.9  # share of the texture's s.d. that is coarser; the finer has the rest of the variance
-SOURCES = 200  # places looked at for a seam's patch
+COARSE_MM = 6.0  # s.d.; wider structure is the local level, finer structure is texture
+DEEPER = 1.6  # difference between a lesion's strength at its deepest and at its border, in units of its mean
+PATCHY, PATCHY_MM = 0.4, 6.0  # s.d. of a lesion's strength in units of its mean, and the width of its patches
+REMAINS = 0.5  # share of the host's structure visible through a lesion that replaces its tissue
+TEXTURE_MM = (1.5, 4.0)  # widths of the finer and the coarser texture of a lesion that replaces tissue
+COARSER = 0.9  # s.d. of the coarser texture, of 1 in all; the finer texture has the remaining variance
+SOURCES = 200  # candidate places for a seam's patch
 
 
 @dataclass(frozen=True)
 class HostImage:
-    """One image of a healthy head, `(X, Y, Z)`, and what lesions in it are made by.
+    """One image of a healthy head, `(X, Y, Z)`, and the measures that scale lesions in it.
 
     Attributes:
-        coarse: mean over the brain about every voxel.
-        step: difference of grey and white matter, the unit of contrast.
-        rough: s.d. of deep white matter's texture.
+        coarse: local mean over the brain around every voxel.
+        step: difference between grey and white matter, the unit of contrast.
+        rough: s.d. of the texture of deep white matter.
     """
 
-    image: Volume
-    coarse: Volume
+    image: FloatArray
+    coarse: FloatArray
     step: float
     rough: float
     tissues: Tissues
@@ -47,13 +47,13 @@ def host_image(image: NDArray[Any], tissues: Tissues) -> HostImage:
     return HostImage(image, coarse, tissues.step(image), float(inside.std()), tissues)
 
 
-def add_lesion(host: HostImage, placed: Placed, *, contrast: float, texture: Texture, seed: int) -> Volume:
-    """The image `(X, Y, Z)` with the lesion; unchanged, bit for bit, where the lesion's share is 0.
+def add_lesion(host: HostImage, placed: LesionPlacement, *, contrast: float, texture: Texture, seed: int) -> FloatArray:
+    """The image `(X, Y, Z)` with the lesion; bit-identical where the lesion's share is 0.
 
-    `kept` adds to every voxel, so that noise, vessels and folds show through. `replaced` brings tissue of one level
-    with a texture as strong as white matter's own, through which `REMAINS` of the host's structure shows. Either way
-    the mean over the voxels that the lesion fills moves by `contrast` steps from grey to white, more so at its depth
-    and in patches: what differs from a flat change is proportional to the contrast and vanishes with it.
+    `kept` adds to every voxel, so that noise, vessels and gyri show through. `replaced` brings tissue of one level with
+    a texture as strong as that of white matter, through which `REMAINS` of the host's structure shows. Either way the
+    mean over the voxels that the lesion fills changes by `contrast` grey-white steps, more at its depth and in
+    patches; this deviation from a flat change is proportional to the contrast and vanishes with it.
     """
     rng = np.random.default_rng(seed)
     image, filled = host.image, placed.share >= min(0.95, float(placed.share.max()))
@@ -66,21 +66,23 @@ def add_lesion(host: HostImage, placed: Placed, *, contrast: float, texture: Tex
     return np.asarray(np.where(placed.share > 0, image + placed.share * (own - image), image), dtype=np.float32)
 
 
-def _strength(placed: Placed, filled: Mask, spacing: tuple[float, float, float], rng: np.random.Generator) -> Volume:
-    """`(X, Y, Z)` of at least 0.1, its mean over the filled voxels 1."""
+def _strength(
+    placed: LesionPlacement, filled: Mask, spacing: tuple[float, float, float], rng: np.random.Generator
+) -> FloatArray:
+    """Relative strength `(X, Y, Z)`: at least 0.1, with mean 1 over the filled voxels."""
     depth = ndimage.distance_transform_edt(np.pad(placed.lesion_mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     depth = depth / depth.max()
-    patches = smooth_field(rng, filled.shape, spacing, PATCHY_MM)
+    patches = smooth_noise(rng, filled.shape, spacing, PATCHY_MM)
     strength = 1 + DEEPER * (depth - depth[filled].mean()) + PATCHY * patches
     strength = np.maximum(strength / strength[filled].mean(), 0.1)
     return np.asarray(strength / strength[filled].mean(), dtype=np.float32)
 
 
-def add_seam(host: HostImage, placed: Placed, *, seed: int) -> Volume:
-    """The image with the lesion's place filled by tissue from elsewhere in the same brain, blended like a lesion.
+def add_seam(host: HostImage, placed: LesionPlacement, *, seed: int) -> FloatArray:
+    """The image with tissue from elsewhere in the same brain at the lesion's place, blended in like a lesion.
 
-    Of many places, mirrored ones among them, the one whose brightness resembles the covered tissue most. Its level
-    over `COARSE_MM` is moved to the host's, so that what is left to see is texture and the seam.
+    Of many candidate places, also mirrored, the one most similar to the covered tissue is used. Its level over
+    `COARSE_MM` is set to the host's, so that only texture and the seam differ.
     """
     image = host.image.copy()
     window = ndimage.find_objects((placed.share > 0).astype(np.uint8))[0]
@@ -92,8 +94,10 @@ def add_seam(host: HostImage, placed: Placed, *, seed: int) -> Volume:
     return image
 
 
-def _patches(host: HostImage, share: Volume, window: tuple[slice, ...], rng: np.random.Generator) -> Iterator[Volume]:
-    """Texture of places as large as the window, not over the lesion's own, with tissue wherever the lesion has some."""
+def _patches(
+    host: HostImage, share: FloatArray, window: tuple[slice, ...], rng: np.random.Generator
+) -> Iterator[FloatArray]:
+    """Texture of candidate windows away from the lesion, with tissue wherever the lesion has some."""
     texture, solid = host.image - host.coarse, host.tissues.solid
     size = np.array(share.shape)
     room = np.array(texture.shape) - size
@@ -107,13 +111,13 @@ def _patches(host: HostImage, share: Volume, window: tuple[slice, ...], rng: np.
             yield texture[place][turn]
 
 
-def _texture(host: HostImage, rng: np.random.Generator) -> Volume:
-    finer, coarser = (smooth_field(rng, host.image.shape, host.tissues.spacing, width) for width in TEXTURE_MM)
+def _texture(host: HostImage, rng: np.random.Generator) -> FloatArray:
+    finer, coarser = (smooth_noise(rng, host.image.shape, host.tissues.spacing, width) for width in TEXTURE_MM)
     return np.asarray(host.rough * (np.sqrt(1 - COARSER**2) * finer + COARSER * coarser), dtype=np.float32)
 
 
-def _local_mean(image: Volume, brain_mask: Mask, spacing: tuple[float, float, float]) -> Volume:
-    """Gaussian mean over the brain's voxels alone."""
+def _local_mean(image: FloatArray, brain_mask: Mask, spacing: tuple[float, float, float]) -> FloatArray:
+    """Gaussian mean over brain voxels only."""
     widths = [COARSE_MM / edge for edge in spacing]
     weight = ndimage.gaussian_filter(brain_mask.astype(np.float32), widths)
     total = ndimage.gaussian_filter(np.where(brain_mask, image, 0).astype(np.float32), widths)

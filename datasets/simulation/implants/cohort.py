@@ -1,39 +1,39 @@
-"""write_implants: a cohort of healthy scans with known lesions in them, in the prepared layout."""
+"""write_implants: a cohort of known lesions in healthy scans, in the prepared layout."""
 
+import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.case import CaseFiles
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.io.atomic import new_cohort
+from datasets.io.atomic import new_folder
+from datasets.io.nifti import StoredVolume, Volume, read_volume, write_volume
 from datasets.io.tables import write_table
 from datasets.simulation.implants.blending import HostImage, add_lesion, add_seam, host_image
 from datasets.simulation.implants.design import Design, Treatment
-from datasets.simulation.implants.placement import Placed, place_lesion
-from datasets.simulation.implants.shapes import FAMILIES, Family, Library
-from datasets.simulation.implants.tissue import Tissues, guess_tissues
+from datasets.simulation.implants.placement import LesionPlacement, place_lesion
+from datasets.simulation.implants.shapes import SHAPES, Library, Shape
+from datasets.simulation.implants.tissue import Tissues, segment_tissues
 from datasets.simulation.implants.truth import Truth
 from datasets.spec import DatasetSpec, folder_name
 
-SHARPEST_MM, SOFTEST_MM = 2.0, 12.0  # over which a lesion fades; never over more than its radius
+SHARPEST_MM, SOFTEST_MM = 2.0, 12.0  # width of a lesion's edge; never more than its radius
+log = logging.getLogger(__name__)
 CASE_COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "healthy", "host", "licence")
-Say = Callable[[str], None]
 Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Host:
-    """A healthy scan that lesions are put into, as its cohort's files hold it."""
+    """A healthy scan to be given lesions: its files by sequence."""
 
     files: Mapping[str, CaseFiles]
 
@@ -49,48 +49,46 @@ def write_implants(
     *,
     design: Design | None = None,
     library: Library | None = None,
-    say: Say = lambda line: None,
 ) -> Path:
     """Write `implant[<base>]` below `out`, from the healthy test scans of `base` below `data`.
 
-    Every subject gives one host, itself a healthy case of the new cohort, and one case a treatment. A case depends
-    on its host, its treatment and the design's seed alone, not on how many there are. `lesions.csv` holds the truth
-    of every lesion; column `host` of `cases.csv` names the scan without it. The folder appears when it is complete.
+    Every subject gives one host, itself a healthy case of the new cohort, and one case per treatment. A case depends
+    only on its host, its treatment and the design's seed, not on the number of cases. `lesions.csv` holds the truth of
+    every lesion; the column `host` of `cases.csv` names the scan without it. The folder appears when it is complete.
 
     Args:
-        library: masks in place of the parametric shapes.
-        say: told what goes on, a line a subject.
+        library: lesion masks instead of parametric shapes.
 
     Returns:
         The cohort's folder.
 
     Raises:
-        MissingData: the cohort is not there.
-        BadValue: it has no healthy test scan, or the folder is there already.
+        MissingData: the cohort does not exist.
+        BadValue: it has no healthy test scan, or the folder exists already.
         BadFile: a scan cannot be used.
         OSError: `out` cannot be written to.
     """
     design = design or Design()
     hosts = find_hosts(base, data)[: design.subjects]
-    name = folder_name(f"implant[{base.name}]")
-    with new_cohort(out, name) as cohort:
+    folder = out / folder_name(f"implant[{base.name}]")
+    with new_folder(folder) as cohort:
         rows, truths = list[Row](), list[Truth]()
         for number, host in enumerate(hosts):
             new_rows, new_truths = _write_subject(cohort, base, host, design.treatments(number), design.seed, library)
             rows += new_rows
             truths += new_truths
-            say(f"[{number + 1}/{len(hosts)}] {host.first.case_id}: {len(new_truths)} cases")
+            log.info("[%d/%d] %s: %d cases", number + 1, len(hosts), host.first.case_id, len(new_truths))
         write_table(cohort / "cases.csv", CASE_COLUMNS, rows)
         write_table(cohort / "lesions.csv", [field.name for field in fields(Truth)], (vars(one) for one in truths))
-    return out / name
+    return folder
 
 
 def find_hosts(base: DatasetSpec, data: Path) -> list[Host]:
-    """One healthy test scan a subject, subjects in the order of a hash, so that the first few are like all.
+    """One healthy test scan per subject, in the order of a hash, so that the first few represent all.
 
     Raises:
-        MissingData, BadFile: the cohort is not there, or its table cannot be used.
-        BadValue: there is no such scan.
+        MissingData, BadFile: the cohort does not exist, or its table cannot be used.
+        BadValue: it has no healthy test scan.
     """
     by_case: dict[str, dict[str, CaseFiles]] = {}
     subjects: dict[str, str] = {}
@@ -109,7 +107,9 @@ def find_hosts(base: DatasetSpec, data: Path) -> list[Host]:
     if not by_case and trouble is not None:
         raise trouble
     if not by_case:
-        raise BadValue(f"implant[{base.name}]: got no healthy test scan in {base.folder(data)}, wanted some as hosts.")
+        raise BadValue(
+            f"implant[{base.name}]: got no healthy test scan in {base.folder(data)}, expected some as hosts."
+        )
     order = sorted(subjects, key=lambda subject: sha256(subject.encode()).digest())
     return [Host(by_case[subjects[subject]]) for subject in order]
 
@@ -135,46 +135,37 @@ def _write_subject(
 
 
 @dataclass(frozen=True)
-class Head:
+class HostVoxels:
     """A host's voxels.
 
     Attributes:
-        stored: each sequence's file, for its header and voxel type.
+        stored: each sequence's file, for its affine and voxel type.
     """
 
     tissues: Tissues
     images: Mapping[str, HostImage]
-    stored: Mapping[str, Any]
+    stored: Mapping[str, StoredVolume]
 
 
-def _read_head(host: Host) -> Head:
-    stored = {sequence: _load(one.image) for sequence, one in host.files.items()}
-    masks = _load(host.first.brain_mask)
-    images = {sequence: np.asanyarray(file.dataobj) for sequence, file in stored.items()}
-    brain_mask = np.asarray(np.asanyarray(masks.dataobj) > 0.5)
+def _read_head(host: Host) -> HostVoxels:
+    stored = {sequence: read_volume(one.image, as_stored=True) for sequence, one in host.files.items()}
+    mask = read_volume(host.first.brain_mask, as_stored=True)
+    images = {sequence: volume.data for sequence, volume in stored.items()}
+    brain_mask = np.asarray(mask.data > 0.5)
     for sequence, image in images.items():
-        if image.shape != brain_mask.shape or image.ndim != 3:
+        if image.shape != brain_mask.shape:
             path = host.files[sequence].image
-            raise BadFile(f"{path}: got shape {image.shape}, wanted {brain_mask.shape} as of the brain mask.")
-    x, y, z = (float(edge) for edge in np.linalg.norm(masks.affine[:3, :3], axis=0))
+            raise BadFile(f"{path}: got shape {image.shape}, expected {brain_mask.shape} as of the brain mask.")
+    x, y, z = mask.spacing.tolist()
     try:
-        tissues = guess_tissues(images, brain_mask, (x, y, z))
-        return Head(tissues, {name: host_image(image, tissues) for name, image in images.items()}, stored)
+        tissues = segment_tissues(images, brain_mask, (x, y, z))
+        return HostVoxels(tissues, {name: host_image(image, tissues) for name, image in images.items()}, stored)
     except BadFile as error:
         raise BadFile(f"{host.first.image}: {error}") from error
 
 
-def _load(path: Path) -> Any:
-    try:
-        nifti = nibabel.nifti1.load(path)
-        np.asanyarray(nifti.dataobj)
-    except Exception as error:  # nibabel, gzip and zlib share no base class for a torn file
-        raise BadFile(f"{path}: got a file that cannot be read ({error}), wanted an intact NIfTI volume.") from error
-    return nifti
-
-
 def _copy_host(folder: Path, host: Host) -> None:
-    """The scan itself is one of the cohort's healthy cases."""
+    """Copy the scan itself, a healthy case of the cohort."""
     for sequence, one in host.files.items():
         _copy(one.image, folder / sequence / f"{one.case_id}.nii.gz")
     _copy(host.first.brain_mask, folder / "brain_mask" / f"{host.first.case_id}.nii.gz")
@@ -187,7 +178,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _write_case(
     folder: Path,
-    head: Head,
+    head: HostVoxels,
     host: Host,
     treatment: Treatment,
     name: str,
@@ -214,57 +205,49 @@ def _write_case(
             written = _written(_treated(image, placed, treatment, seed), image, placed, head.stored[sequence], path)
             realised[sequence] = float((written - image.image)[placed.lesion_mask].mean() / image.step)
     _link(folder / "brain_mask" / f"{host.first.case_id}.nii.gz", folder / "brain_mask" / f"{name}.nii.gz")
-    _save(
-        placed.lesion_mask.astype(np.uint8), next(iter(head.stored.values())), folder / "lesion_mask" / f"{name}.nii.gz"
-    )
+    affine = next(iter(head.stored.values())).affine
+    write_volume(folder / "lesion_mask" / f"{name}.nii.gz", Volume(placed.lesion_mask, affine))
     return _truth(name, host, treatment, shape, placed, head, next(iter(realised.values())))
 
 
 def _edge_mm(volume_ml: float, rng: np.random.Generator) -> float:
-    """Log-uniform."""
+    """Width of a lesion's edge, log-uniform."""
     softest = np.clip(np.cbrt(volume_ml * 1000 * 3 / 4 / np.pi), SHARPEST_MM, SOFTEST_MM)
     return float(SHARPEST_MM * (softest / SHARPEST_MM) ** rng.uniform())
 
 
-def _draw_family(treatment: Treatment, library: Library | None, rng: np.random.Generator) -> tuple[str, Family]:
+def _draw_family(treatment: Treatment, library: Library | None, rng: np.random.Generator) -> tuple[str, Shape]:
     if library is not None:
         mask = library.draw(treatment.volume_ml, rng)
         return mask.name, mask.depth
-    shape = sorted(FAMILIES)[int(rng.integers(len(FAMILIES)))]
-    return shape, FAMILIES[shape]
+    shape = sorted(SHAPES)[int(rng.integers(len(SHAPES)))]
+    return shape, SHAPES[shape]
 
 
-def _treated(image: HostImage, placed: Placed, treatment: Treatment, seed: int) -> NDArray[np.float32]:
+def _treated(image: HostImage, placed: LesionPlacement, treatment: Treatment, seed: int) -> NDArray[np.float32]:
     if treatment.kind == "seam":
         return add_seam(image, placed, seed=seed)
     return add_lesion(image, placed, contrast=treatment.contrast, texture=treatment.texture, seed=seed)
 
 
 def _written(
-    changed: NDArray[np.float32], image: HostImage, placed: Placed, stored: Any, path: Path
+    changed: NDArray[np.float32], image: HostImage, placed: LesionPlacement, stored: StoredVolume, path: Path
 ) -> NDArray[np.float32]:
-    """Save a changed image in its host's voxel type; what is saved is returned."""
-    kind = np.asanyarray(stored.dataobj).dtype
+    """Save a changed image in its host's voxel type; returns the saved values."""
+    kind = stored.data.dtype
     brain = image.image[image.tissues.brain_mask]
-    floor = min(float(brain.min()), 0.02 * float(np.median(brain)))  # dark, and still inside the brain
+    floor = min(float(brain.min()), 0.02 * float(np.median(brain)))  # dark, but not background
     ceiling = float(np.iinfo(kind).max) if kind.kind in "ui" else np.inf
     touched = placed.share > 0
     values = np.where(touched, np.clip(changed, np.minimum(floor, image.image), ceiling), image.image)
     if kind.kind in "ui":
         values = np.round(values)
-    _save(values.astype(kind), stored, path)
+    write_volume(path, Volume(values.astype(kind), stored.affine))
     return values.astype(np.float32)
 
 
-def _save(volume: NDArray[Any], stored: Any, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    nifti = nibabel.nifti1.Nifti1Image(volume, stored.affine)
-    nifti.header.set_xyzt_units("mm")
-    nifti.to_filename(path)
-
-
 def _link(source: Path, target: Path) -> None:
-    """One brain mask a host, under every case's name; a copy where the file system knows no hard links."""
+    """Share the host's brain mask by a hard link, or copy it if the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:
@@ -272,7 +255,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _truth(
-    name: str, host: Host, treatment: Treatment, shape: str, placed: Placed, head: Head, realised: float
+    name: str, host: Host, treatment: Treatment, shape: str, placed: LesionPlacement, head: HostVoxels, realised: float
 ) -> Truth:
     affine = next(iter(head.stored.values())).affine
     x, y, z = (float(round(value, 1)) for value in affine[:3, :3] @ placed.centre + affine[:3, 3])

@@ -1,4 +1,4 @@
-"""Design: which lesions each subject gets, a balanced part of size x contrast x texture x place."""
+"""Design: which lesions each subject receives, a balanced fraction of size x contrast x texture x place."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Kind = Literal["lesion", "zero", "seam"]
 Texture = Literal["kept", "replaced"]
 Place = Literal["white", "cortex"]
 
-# Neighbours but one differ in both factors, so that what a volume or a contrast meets first is balanced soonest.
+# Every other setting differs in both factors, so that each volume and contrast is balanced as early as possible.
 SETTINGS: tuple[tuple[Texture, Place], ...] = (
     ("kept", "white"),
     ("kept", "cortex"),
@@ -19,18 +19,18 @@ SETTINGS: tuple[tuple[Texture, Place], ...] = (
     ("replaced", "white"),
 )
 BLOCK = 2 * len(SETTINGS)
-"""So many subjects in a row have every volume x contrast x texture x place once between them."""
+"""This many consecutive subjects cover every volume x contrast x texture x place once."""
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """What is done to one scan.
+    """The lesion or control that one scan receives.
 
     Attributes:
-        kind: a `lesion`, or a control: `zero`, where only the mask is new, and `seam`, where the subject's own
-            tissue is transplanted.
+        kind: a `lesion`, or a control: `zero`, with a mask but an unchanged image, or `seam`, with transplanted tissue
+            of the same subject.
         volume_ml: of the lesion mask.
-        contrast: mean change in units of the host's difference between grey and white matter; 0 for controls.
+        contrast: mean change in grey-white steps, the host's difference between grey and white matter; 0 for controls.
         texture: whether the lesion keeps the host's structure or replaces it.
         place: of the lesion's centre, deep white matter or the cortical ribbon.
     """
@@ -43,7 +43,7 @@ class Treatment:
 
     @property
     def name(self) -> str:
-        """Part of a case's name; no two treatments of a subject share it."""
+        """Part of a case's name, unique among the treatments of a subject."""
         if self.kind != "lesion":
             return f"{self.kind}_{self.volume_ml:g}ml_{self.place}"
         side = "dark" if self.contrast < 0 else "bright"
@@ -52,13 +52,13 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Design:
-    """The factorial.
+    """The fractional factorial design.
 
     Attributes:
-        subjects: at most so many hosts; a multiple of `BLOCK` is balanced.
+        subjects: maximum number of hosts; multiples of `BLOCK` are balanced.
         volumes: of lesions in ml, at most 100.
-        contrasts: in units of the host's difference between grey and white matter, negative for dark, in [-4, 4].
-        seed: another seed gives other shapes and places, not other treatments.
+        contrasts: in grey-white steps, negative for dark lesions, in [-4, 4].
+        seed: changes shapes and places, not treatments.
     """
 
     subjects: int = 16
@@ -68,18 +68,18 @@ class Design:
 
     def __post_init__(self) -> None:
         if self.subjects < 1:
-            raise BadValue(f"Implants: got {self.subjects} subjects, wanted at least one.")
+            raise BadValue(f"Implants: got {self.subjects} subjects, expected at least one.")
         if self.seed < 0:
-            raise BadValue(f"Implants: got seed {self.seed}, wanted 0 or more.")
+            raise BadValue(f"Implants: got seed {self.seed}, expected 0 or more.")
         _check("volumes", self.volumes, "ml above 0 and at most 100", lambda one: 0 < one <= 100)
         _check("contrasts", self.contrasts, "-4 to 4 and not 0", lambda one: 0 < abs(one) <= 4)
 
     def treatments(self, subject: int) -> list[Treatment]:
-        """Of the subject number `subject`, whatever the number of subjects.
+        """The treatments of subject number `subject`, independent of the number of subjects.
 
-        Half of the volume x contrast cells, those whose indices and `subject` have an even sum, each under one of
-        the four settings of texture and place; a cell's setting moves on by one from one of its subjects to the
-        next. Volumes take turns as to which control they have.
+        Half of the volume x contrast cells, those whose indices and `subject` have an even sum, each in one of the four
+        settings of texture and place; a cell's setting advances by one from each of its subjects to the next. The two
+        controls alternate over volumes.
         """
         return [*self._lesions(subject), *self._controls(subject)]
 
@@ -99,12 +99,12 @@ class Design:
                 yield Treatment("seam", volume, 0, "replaced", place)
 
 
-def _check(what: str, values: Sequence[float], wanted: str, fits: Callable[[float], bool]) -> None:
+def _check(what: str, values: Sequence[float], expected: str, fits: Callable[[float], bool]) -> None:
     wrong = [value for value in values if not (isfinite(value) and fits(value))]
     if wrong or not values:
-        raise BadValue(f"Implants: got {what} {_listed(wrong) or 'none'}, wanted {wanted}.")
+        raise BadValue(f"Implants: got {what} {_listed(wrong) or 'none'}, expected {expected}.")
     if len(set(values)) < len(values):
-        raise BadValue(f"Implants: got {what} {_listed(values)}, wanted each once.")
+        raise BadValue(f"Implants: got {what} {_listed(values)}, expected each once.")
 
 
 def _listed(values: Sequence[float]) -> str:

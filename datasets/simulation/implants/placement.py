@@ -1,4 +1,4 @@
-"""place_lesion: where a lesion lies in a head, how far it fills every voxel, and its mask."""
+"""place_lesion: where a lesion lies in a head, how much of each voxel it fills, and its mask."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,28 @@ from scipy import ndimage
 from datasets.errors import BadFile
 from datasets.grid import GRIDS
 from datasets.simulation.implants.design import Place
-from datasets.simulation.implants.shapes import Around, Family
-from datasets.simulation.implants.tissue import Mask, Tissues, Volume
+from datasets.simulation.implants.shapes import Neighbourhood, Shape
+from datasets.simulation.implants.tissue import FloatArray, Mask, Tissues
 
-DEEP_MM = 12.0  # of a centre in white matter under the brain's surface
+DEEP_MM = 12.0  # minimum depth of a centre in white matter under the brain's surface
 RIBBON_MM = 10.0  # from the brain's surface: grey matter within it is cortex
 TOUCHING = np.ones((3, 3, 3), dtype=bool)
 TRIES = 25
-CRUMB = 0.05  # of the largest piece of a shape: smaller ones are no part of it
-TOLERANCE = 0.1  # of the volume, or half a voxel where that is more
+CRUMB = 0.05  # of the largest piece of a shape; smaller pieces are dropped
+TOLERANCE = 0.1  # of the volume, or half a voxel if that is more
 
 
 @dataclass(frozen=True)
-class Placed:
+class LesionPlacement:
     """A lesion in a head.
 
     Attributes:
-        share: `(X, Y, Z)` in [0, 1], how far it fills each voxel; 0 outside the brain and where there is CSF only.
-        lesion_mask: `(X, Y, Z)`, where it fills at least half of what is tissue.
+        share: `(X, Y, Z)` in [0, 1], the filled share of each voxel; 0 outside the brain and in pure CSF.
+        lesion_mask: `(X, Y, Z)`, where it fills at least half of the tissue.
         centre: of its mask, in voxels.
     """
 
-    share: Volume
+    share: FloatArray
     lesion_mask: Mask
 
     @property
@@ -40,41 +40,41 @@ class Placed:
 
 def place_lesion(
     tissues: Tissues,
-    family: Family,
+    family: Shape,
     *,
     volume_ml: float,
     place: Place,
     edge_mm: float,
     rng: np.random.Generator,
-) -> Placed:
-    """A lesion of about `volume_ml`; CSF is left alone and takes no part in it.
+) -> LesionPlacement:
+    """Place a lesion of about `volume_ml`; CSF is never part of it.
 
-    The parts of a shape that nothing but CSF joins to its seeds are left out and made up for. Of several tries the
-    first whose volume is within `TOLERANCE`, else the closest.
+    Parts of a shape that are connected to its seeds only through CSF are dropped and their volume is made up elsewhere.
+    Of several attempts the first whose volume is within `TOLERANCE` is used, else the closest.
 
     Args:
-        edge_mm: over which its share falls from 1 to 0.
+        edge_mm: width over which its share falls from 1 to 0.
 
     Raises:
-        BadFile: the brain has no tissue of that place.
+        BadFile: the brain has no tissue at that place.
     """
-    wanted = max(1, round(volume_ml / tissues.voxel_ml))
-    best: Placed | None = None
+    expected = max(1, round(volume_ml / tissues.voxel_ml))
+    best: LesionPlacement | None = None
     error = np.inf
     for _ in range(TRIES):
-        tried = _attempt(tissues, family, _draw_centre(tissues, volume_ml, place, rng), wanted, edge_mm, rng)
-        off = abs(int(tried.lesion_mask.sum()) - wanted)
+        tried = _attempt(tissues, family, _draw_centre(tissues, volume_ml, place, rng), expected, edge_mm, rng)
+        off = abs(int(tried.lesion_mask.sum()) - expected)
         if off < error:
             best, error = tried, off
-        if error <= max(TOLERANCE * wanted, 0.5):
+        if error <= max(TOLERANCE * expected, 0.5):
             break
     if best is None or not best.lesion_mask.any():
-        raise BadFile(f"Got a brain without room for {volume_ml:g} ml in {place}, wanted a larger one.")
+        raise BadFile(f"Got a brain without room for {volume_ml:g} ml in {place}, expected a larger one.")
     return best
 
 
 def _draw_centre(tissues: Tissues, volume_ml: float, place: Place, rng: np.random.Generator) -> NDArray[np.intp]:
-    """A voxel of the place's tissue, the whole lesion within the height that the benchmark's box covers."""
+    """A voxel of the place's tissue such that the whole lesion lies within the benchmark's box."""
     if place == "white":
         fit = tissues.white & (tissues.edge_mm > DEEP_MM)
     else:
@@ -82,7 +82,7 @@ def _draw_centre(tissues: Tissues, volume_ml: float, place: Place, rng: np.rando
     fit = fit & _covered(tissues, _radius(volume_ml))
     found = np.argwhere(fit)
     if not len(found):
-        raise BadFile(f"Got a brain without a voxel of {place} for a lesion's centre, wanted some.")
+        raise BadFile(f"Got a brain without a voxel of {place} for a lesion's centre, expected some.")
     return np.asarray(found[rng.integers(len(found))])
 
 
@@ -99,45 +99,45 @@ def _covered(tissues: Tissues, margin_mm: float) -> Mask:
 
 
 def _attempt(
-    tissues: Tissues, family: Family, centre: NDArray[np.intp], wanted: int, edge_mm: float, rng: np.random.Generator
-) -> Placed:
-    radius = _radius(wanted * tissues.voxel_ml)
+    tissues: Tissues, family: Shape, centre: NDArray[np.intp], expected: int, edge_mm: float, rng: np.random.Generator
+) -> LesionPlacement:
+    radius = _radius(expected * tissues.voxel_ml)
     window = _window(centre, tissues, 2.5 * radius + 10.0)
     indices = np.indices([part.stop - part.start for part in window]).astype(np.float32)
     first = np.array([part.start for part in window])
     offset = (indices + (first - centre)[:, None, None, None]) * np.reshape(tissues.spacing, (3, 1, 1, 1))
-    around = Around(offset.astype(np.float32), tissues.csf_mm[window], radius, tissues.spacing)
+    around = Neighbourhood(offset.astype(np.float32), tissues.csf_mm[window], radius, tissues.spacing)
     depth = family(around, rng)
     solid = tissues.solid[window]
-    level, mask = _cut(depth, solid, tuple((centre - first).tolist()), wanted)
+    level, mask = _cut(depth, solid, tuple((centre - first).tolist()), expected)
     filled = np.clip(0.5 + (depth - level) / edge_mm, 0, 1)
     near = ndimage.binary_dilation(mask, TOUCHING, max(1, round(edge_mm / min(tissues.spacing))))
     far_part = solid & (depth > level) & ~mask
     share = np.where(near & ~far_part, filled * (1 - tissues.csf[window]), 0)
-    whole = Placed(np.zeros(tissues.csf.shape, dtype=np.float32), np.zeros(tissues.csf.shape, dtype=bool))
+    whole = LesionPlacement(np.zeros(tissues.csf.shape, dtype=np.float32), np.zeros(tissues.csf.shape, dtype=bool))
     whole.share[window], whole.lesion_mask[window] = share, mask
     return whole
 
 
-def _cut(depth: Volume, solid: Mask, centre: tuple[int, ...], wanted: int) -> tuple[float, Mask]:
-    """The level whose part about the centre has `wanted` voxels, by bisection over the voxels' ranks."""
+def _cut(depth: FloatArray, solid: Mask, centre: tuple[int, ...], expected: int) -> tuple[float, Mask]:
+    """The level at which the part around the centre has `expected` voxels, by bisection over voxel ranks."""
     ranked = np.sort(depth[solid])[::-1]
-    low, high = min(wanted, ranked.size) - 1, ranked.size - 1
+    low, high = min(expected, ranked.size) - 1, ranked.size - 1
     best = _part(depth, solid, centre, float(ranked[low]))
-    while low < high and best[1].sum() < wanted:
+    while low < high and best[1].sum() < expected:
         middle = (low + high) // 2
         tried = _part(depth, solid, centre, float(ranked[middle]))
-        if tried[1].sum() < wanted:
+        if tried[1].sum() < expected:
             low = middle + 1
         else:
             high = middle
-        if abs(int(tried[1].sum()) - wanted) <= abs(int(best[1].sum()) - wanted):
+        if abs(int(tried[1].sum()) - expected) <= abs(int(best[1].sum()) - expected):
             best = tried
     return best
 
 
-def _part(depth: Volume, solid: Mask, centre: tuple[int, ...], level: float) -> tuple[float, Mask]:
-    """What lies above the level and touches the centre's part; a shape in pieces by itself keeps them."""
+def _part(depth: FloatArray, solid: Mask, centre: tuple[int, ...], level: float) -> tuple[float, Mask]:
+    """The mask above the level that is connected to the centre; a shape of several pieces keeps them."""
     shape, tissue = depth >= level, (depth >= level) & solid
     pieces, _ = ndimage.label(shape, TOUCHING)
     labels, count = ndimage.label(tissue, TOUCHING)
@@ -164,5 +164,5 @@ def _window(centre: NDArray[np.intp], tissues: Tissues, reach_mm: float) -> tupl
 
 
 def _radius(volume_ml: float) -> float:
-    """Of a ball in mm."""
+    """Radius in mm of a ball of that volume."""
     return float(np.cbrt(volume_ml * 1000 * 3 / 4 / np.pi))

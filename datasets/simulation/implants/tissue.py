@@ -1,4 +1,4 @@
-"""Tissues: what of a healthy scan is white matter, grey matter and CSF, guessed from its intensities."""
+"""Tissues: white matter, grey matter and CSF of a healthy scan, segmented by intensity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from datasets.errors import BadFile
 
-Volume = NDArray[np.float32]
+FloatArray = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Tissue = Literal["csf", "grey", "white"]
 
@@ -21,12 +21,12 @@ ORDER: Mapping[str, tuple[Tissue, Tissue, Tissue]] = {
     "t2": ("white", "grey", "csf"),
     "flair": ("csf", "white", "grey"),
 }
-BEST_FIRST = tuple(ORDER)  # of the sequences that tell tissues apart
+BEST_FIRST = tuple(ORDER)  # sequences by how well they separate tissues
 
 
 @dataclass(frozen=True)
 class Tissues:
-    """Of one head; all volumes `(X, Y, Z)`.
+    """The tissues of one head; all volumes `(X, Y, Z)`.
 
     Attributes:
         csf: share of a voxel that is CSF, in [0, 1]; 1 outside the brain.
@@ -37,14 +37,14 @@ class Tissues:
     brain_mask: Mask
     grey: Mask
     white: Mask
-    csf: Volume
-    csf_mm: Volume
-    edge_mm: Volume
+    csf: FloatArray
+    csf_mm: FloatArray
+    edge_mm: FloatArray
     spacing: tuple[float, float, float]
 
     @property
     def solid(self) -> Mask:
-        """Voxels of the brain that are mostly not CSF."""
+        """Brain voxels with less than half CSF."""
         return self.csf < 0.5
 
     @property
@@ -52,37 +52,39 @@ class Tissues:
         return float(np.prod(self.spacing)) / 1000
 
     def step(self, image: NDArray[Any]) -> float:
-        """Difference of grey and white matter's medians in an image of this head: the unit of contrast.
+        """The grey-white step, the unit of contrast: difference of the medians of grey and white matter in an image.
 
         Raises:
-            BadFile: there is none.
+            BadFile: the medians are equal.
         """
         inside = [image[ndimage.binary_erosion(mask) if deep else mask] for mask, deep in self._samples()]
         grey, white = (float(np.median(values)) if values.size else np.nan for values in inside)
         if not abs(white - grey) > 0:
-            raise BadFile(f"Got grey matter of {grey:g} and white matter of {white:g}, wanted a difference.")
+            raise BadFile(f"Got grey matter of {grey:g} and white matter of {white:g}, expected a difference.")
         return abs(white - grey)
 
     def _samples(self) -> Sequence[tuple[Mask, bool]]:
-        """Grey matter is too thin to be eroded."""
+        """Masks to sample, and whether to erode them; grey matter is too thin to erode."""
         return (self.grey, False), (self.white, bool(ndimage.binary_erosion(self.white).any()))
 
 
-def guess_tissues(images: Mapping[str, NDArray[Any]], brain_mask: Mask, spacing: tuple[float, float, float]) -> Tissues:
+def segment_tissues(
+    images: Mapping[str, NDArray[Any]], brain_mask: Mask, spacing: tuple[float, float, float]
+) -> Tissues:
     """Three classes of the brain's intensities, by Lloyd's algorithm from fixed quantiles.
 
-    No atlas: a tissue is what looks like it. A voxel's share of CSF runs linearly from the level of the class next
-    to CSF to CSF's own.
+    No atlas is used: tissues are defined by intensity alone. A voxel's share of CSF rises linearly from the level of
+    the class next to CSF to that of CSF.
 
     Args:
-        images: `(X, Y, Z)` by sequence, at least one of `ORDER`; the first of `ORDER` that is there decides.
+        images: `(X, Y, Z)` by sequence, at least one of `ORDER`; the first one in `ORDER` is used.
 
     Raises:
         BadFile: the sequence is none of those, or the brain has fewer than three intensities.
     """
     sequence = next((name for name in BEST_FIRST if name in images), None)
     if sequence is None:
-        raise BadFile(f"Got sequences {', '.join(images)}, wanted one of {', '.join(ORDER)} to tell tissues by.")
+        raise BadFile(f"Got sequences {', '.join(images)}, expected one of {', '.join(ORDER)} to tell tissues by.")
     image, order = images[sequence].astype(np.float32), ORDER[sequence]
     levels = _three_levels(image[brain_mask])
     nearest = np.argmin(np.abs(image[..., None] - levels.astype(np.float32)), axis=-1)
@@ -100,11 +102,11 @@ def guess_tissues(images: Mapping[str, NDArray[Any]], brain_mask: Mask, spacing:
     )
 
 
-def _distance(inside: Mask, spacing: tuple[float, float, float]) -> Volume:
+def _distance(inside: Mask, spacing: tuple[float, float, float]) -> FloatArray:
     return np.asarray(ndimage.distance_transform_edt(inside, sampling=spacing), dtype=np.float32)
 
 
-def _three_levels(values: Volume) -> NDArray[np.float64]:
+def _three_levels(values: FloatArray) -> NDArray[np.float64]:
     """Three class means, ascending; Lloyd's algorithm on one dimension."""
     levels = np.quantile(values.astype(np.float64), (0.05, 0.45, 0.85))
     ordered = np.sort(values.astype(np.float64))
@@ -114,7 +116,7 @@ def _three_levels(values: Volume) -> NDArray[np.float64]:
         bounds = np.array([0, *cuts, ordered.size])
         counts = np.diff(bounds)
         if not counts.all():
-            raise BadFile("Got a brain of fewer than three intensities, wanted one with tissues.")
+            raise BadFile("Got a brain of fewer than three intensities, expected one with tissues.")
         moved = np.diff(sums[bounds]) / counts
         if np.allclose(moved, levels, rtol=1e-6):
             break

@@ -1,12 +1,12 @@
-"""Truth: what is known of an implanted lesion, read back from a cohort's `lesions.csv`."""
+"""Truth: the known properties of an implanted lesion, a row of `lesions.csv`."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from datasets.case import CaseFiles
 from datasets.errors import BadFile, MissingData
+from datasets.io.tables import read_rows
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,11 @@ class Truth:
 
     Attributes:
         host: the case of the same cohort that is this scan without the lesion.
-        volume_ml, contrast: as drawn.
-        shape: its family, or the library's mask.
+        volume_ml, contrast: of its treatment.
+        shape: name of its parametric shape or of the library's mask.
         measured_ml: of the lesion mask as written.
         realised_contrast: mean change over the mask in the written image of the first sequence, in grey-white
-            steps; less than drawn where the edge is soft or intensities end.
+            steps; less than the treatment's for soft edges or clipped intensities.
         x, y, z: centre of the mask in mm.
     """
 
@@ -42,11 +42,11 @@ TEXT = ("case_id", "host", "kind", "texture", "place", "shape")
 
 
 def truths_of(files: Sequence[CaseFiles]) -> dict[str, Truth]:
-    """By case, for those of `files` that have a host; empty where none has.
+    """The truth of each case of `files` that has a host.
 
     Raises:
         MissingData: their cohort has no `lesions.csv`.
-        BadFile: the table cannot be read, or does not know a case.
+        BadFile: the table cannot be read, or lacks a case.
     """
     implanted = [one for one in files if one.host is not None]
     known: dict[str, Truth] = {}
@@ -55,13 +55,13 @@ def truths_of(files: Sequence[CaseFiles]) -> dict[str, Truth]:
     unknown = [one.case_id for one in implanted if one.case_id not in known]
     if unknown:
         raise BadFile(
-            f"{implanted[0].image.parents[1] / 'lesions.csv'}: got no row for case '{unknown[0]}', wanted one."
+            f"{implanted[0].image.parents[1] / 'lesions.csv'}: got no row for case '{unknown[0]}', expected one."
         )
     return {one.case_id: known[one.case_id] for one in implanted}
 
 
 def read_truths(table: Path) -> dict[str, Truth]:
-    """By case.
+    """The truth of each case of a table.
 
     Raises:
         MissingData: there is no such table.
@@ -70,14 +70,12 @@ def read_truths(table: Path) -> dict[str, Truth]:
     if not table.is_file():
         raise MissingData(f"No file {table}, which holds the truth of implanted lesions.")
     names = [field.name for field in fields(Truth)]
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in names if name not in (reader.fieldnames or [])]
-        if missing:
-            raise BadFile(f"{table}: got columns {reader.fieldnames}, wanted also {', '.join(missing)}.")
-        rows = list(reader)
+    columns, rows = read_rows(table)
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, expected also {', '.join(missing)}.")
     try:
         found = [Truth(**{name: row[name] if name in TEXT else float(row[name]) for name in names}) for row in rows]  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
-        raise BadFile(f"{table}: got a value that is no number ({error}), wanted one.") from error
+        raise BadFile(f"{table}: got a value that is no number ({error}), expected one.") from error
     return {one.case_id: one for one in found}

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadValue, UnknownName
-from datasets.io.atomic import new_cohort
+from datasets.io.atomic import new_folder
+from datasets.io.nifti import Volume, write_volume
 from datasets.io.tables import write_table
 from datasets.simulation.phantom.lesions import Lesion
 from datasets.simulation.phantom.signals import PROTOCOLS
-from datasets.simulation.phantom.subject import FAMILIES, PLAIN, Subject, SubjectNumber, draw_subject
+from datasets.simulation.phantom.subject import FAMILIES, PLAIN, PhantomSubject, SubjectNumber, draw_subject
 
 LICENCE = (
     "MNI ICBM 152 template licence (free to use, copy, modify and distribute with this notice: Copyright (C) 1993-2004 "
@@ -40,31 +40,33 @@ def write_phantom(
     spacing: float = 2.0,
     seed: int = 0,
     with_healthy: bool = False,
+    replace: bool = False,
 ) -> None:
-    """Simulate a cohort into `<root>/phantom` or `<root>/phantom-<variant>`; below two seconds a case at 2 mm.
+    """Simulate a cohort into `<root>/phantom` or `<root>/phantom-<variant>`; less than two seconds a case at 2 mm.
 
-    A case depends on its variant, its own number, `spacing` and `seed` alone, not on how many there are.
-    `lesions.csv` holds the truth: every lesion's volume, contrast, centre, place and signal over that
-    of white matter. The folder appears when it is complete.
+    A case depends only on its variant, its number, `spacing` and `seed`, not on the number of cases. `lesions.csv`
+    holds the truth: every lesion's volume, contrast, centre, place and signal relative to white matter. The folder
+    appears when it is complete.
 
     Args:
-        variant: one of `FAMILIES`; all but the plain one have lesion cases only.
-        healthy, lesion: number of cases; of six healthy ones in a row four are for training and
-            one each for validation and test; lesion cases take turns between validation and test.
+        variant: one of `FAMILIES`; only the plain one has healthy cases.
+        healthy, lesion: number of cases; of six consecutive healthy ones four are for training and one each for
+            validation and test; lesion cases alternate between validation and test.
         spacing: voxel edge in mm, from 1 to 8.
-        with_healthy: also write every lesion case as if it had never had a lesion, into
+        with_healthy: also write every lesion case as it would be without lesions, into
             `healthy/<sequence>/<case_id>.nii.gz`.
+        replace: whether a phantom that is there already gives way once the new one is complete.
 
     Raises:
         UnknownName: there is no such variant.
-        BadValue: there is such a folder already, or a number is outside its range.
+        BadValue: the folder exists already, or a number is out of range.
         OSError: `root` cannot be written to.
     """
     if variant not in FAMILIES:
         raise UnknownName("variant of the phantom", variant, FAMILIES)
     numbers = _numbers(variant, healthy, lesion)
     _check(spacing, seed)
-    with new_cohort(root, cohort_name(variant)) as cohort:
+    with new_folder(root / cohort_name(variant), replace=replace) as cohort:
         _write_cohort(cohort, numbers, spacing, seed, with_healthy=with_healthy)
 
 
@@ -74,9 +76,11 @@ def _numbers(variant: str, healthy: int | None, lesion: int | None) -> list[Subj
     healthy = (HEALTHY_CASES if plain else 0) if healthy is None else healthy
     lesion = FAMILIES[variant].cases if lesion is None else lesion
     if healthy and not plain:
-        raise BadValue(f"{cohort_name(variant)}: got {healthy} healthy cases, wanted 0: healthy ones are in phantom.")
+        raise BadValue(f"{cohort_name(variant)}: got {healthy} healthy cases, expected 0: healthy ones are in phantom.")
     if healthy < 0 or lesion < 0 or healthy + lesion == 0:
-        raise BadValue(f"Phantom: got {healthy} healthy and {lesion} lesion cases, wanted at least one, none negative.")
+        raise BadValue(
+            f"Phantom: got {healthy} healthy and {lesion} lesion cases, expected at least one, none negative."
+        )
     return [SubjectNumber(True, index) for index in range(healthy)] + [
         SubjectNumber(False, index, variant) for index in range(lesion)
     ]
@@ -84,9 +88,9 @@ def _numbers(variant: str, healthy: int | None, lesion: int | None) -> list[Subj
 
 def _check(spacing: float, seed: int) -> None:
     if not 1 <= spacing <= 8:
-        raise BadValue(f"Phantom: got spacing {spacing:g} mm, wanted 1 to 8.")
+        raise BadValue(f"Phantom: got spacing {spacing:g} mm, expected 1 to 8.")
     if seed < 0:
-        raise BadValue(f"Phantom: got seed {seed}, wanted 0 or more.")
+        raise BadValue(f"Phantom: got seed {seed}, expected 0 or more.")
 
 
 def _write_cohort(
@@ -106,7 +110,7 @@ def _write_cohort(
     write_table(folder / "cases.csv", CASE_COLUMNS, case_rows)
 
 
-def _write_case(folder: Path, subject: Subject) -> None:
+def _write_case(folder: Path, subject: PhantomSubject) -> None:
     volumes: dict[str, NDArray[np.generic]] = {**subject.scan(), "brain_mask": subject.anatomy.brain_mask}
     if not subject.number.healthy:
         volumes["lesion_mask"] = subject.lesions.lesion_mask
@@ -115,15 +119,13 @@ def _write_case(folder: Path, subject: Subject) -> None:
     _write_volumes(folder, subject, volumes)
 
 
-def _write_volumes(folder: Path, subject: Subject, volumes: Mapping[str, NDArray[np.generic]]) -> None:
+def _write_volumes(folder: Path, subject: PhantomSubject, volumes: Mapping[str, NDArray[np.generic]]) -> None:
     for kind, volume in volumes.items():
-        image = nibabel.Nifti1Image(volume.astype(np.uint8), subject.anatomy.lattice.affine)
-        image.header.set_xyzt_units("mm")
-        (folder / kind).mkdir(exist_ok=True, parents=True)
-        image.to_filename(folder / kind / f"{subject.number.case_id}.nii.gz")
+        path = folder / kind / f"{subject.number.case_id}.nii.gz"
+        write_volume(path, Volume(volume, subject.anatomy.lattice.affine), np.uint8)
 
 
-def _case_row(subject: Subject) -> Row:
+def _case_row(subject: PhantomSubject) -> Row:
     number = subject.number
     return {
         "case_id": number.case_id,
@@ -138,7 +140,7 @@ def _case_row(subject: Subject) -> Row:
     }
 
 
-def _lesion_rows(subject: Subject) -> list[Row]:
+def _lesion_rows(subject: PhantomSubject) -> list[Row]:
     signals = subject.lesion_to_white()
     return [
         _lesion_row(subject.number.case_id, count, lesion)

@@ -1,4 +1,4 @@
-"""Lattice (where the voxels of a simulated scan lie) and smooth random fields on it."""
+"""SamplingLattice, where the voxels of a simulated scan lie; smooth random fields on it; connected components."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Volume = NDArray[np.float32]
-
+FloatArray = NDArray[np.float32]
 BOX_MM = (160.0, 192.0, 160.0)
 CENTRE_MM = (0.0, -17.0, 5.0)
+_SPREAD = 0.479**1.5  # sum of the squared spline weights, averaged over a knot interval, for three axes
 
 
 @dataclass(frozen=True)
-class Lattice:
-    """Voxel centres in a box about the MNI152 brain's centre; RAS+.
+class SamplingLattice:
+    """Voxel centres in a box around the centre of the MNI152 brain; RAS+.
 
     Attributes:
         spacing: voxel edge in mm, the same along every axis.
@@ -32,7 +32,7 @@ class Lattice:
         return self.spacing**3 / 1000
 
     @property
-    def axes(self) -> tuple[Volume, Volume, Volume]:
+    def axes(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Voxel centres along x, y and z in mm, shaped to broadcast to `(X, Y, Z)`."""
         x, y, z = (
             (np.arange(count) - (count - 1) / 2) * self.spacing + centre
@@ -48,23 +48,21 @@ class Lattice:
         return affine
 
 
-def smooth_field(rng: np.random.Generator, lattice: Lattice, knots_mm: float) -> Volume:
+def smooth_field(rng: np.random.Generator, lattice: SamplingLattice, knots_mm: float) -> FloatArray:
     """A random field `(X, Y, Z)` of mean 0 and standard deviation about 1, smooth over `knots_mm`.
 
-    Cubic B-splines on normal coefficients `knots_mm` apart. The coefficients do not depend on the
-    spacing: one seed gives one field, sampled more or less finely.
+    Cubic B-splines with normal coefficients `knots_mm` apart. The coefficients do not depend on the spacing: one seed
+    gives one field at any resolution.
     """
     weights = [_spline_weights(axis.ravel(), knots_mm) for axis in lattice.axes]
     field = rng.standard_normal([matrix.shape[1] for matrix in weights], dtype=np.float32)
     for matrix in weights:
-        field = np.tensordot(field, matrix, axes=(0, 1))  # the axis done goes last; after three all are back
+        # The contracted axis goes last: after three turns the order is restored.
+        field = np.tensordot(field, matrix, axes=(0, 1))
     return np.asarray(field / _SPREAD, dtype=np.float32)
 
 
-_SPREAD = 0.479**1.5  # sum of the squared spline weights, averaged over a knot interval, for three axes
-
-
-def _spline_weights(positions: Volume, knots_mm: float) -> Volume:
+def _spline_weights(positions: FloatArray, knots_mm: float) -> FloatArray:
     """`(P, K)` weights of the knots at every position; K covers the largest box, whatever the spacing."""
     reach = np.ceil(max(BOX_MM) / 2 / knots_mm) + 3
     knots = np.arange(-reach, reach + 1)

@@ -1,4 +1,4 @@
-"""What is known of the lesions of a case: their table, their voxels and what they are made of."""
+"""The lesions of a case: their table of truth, their voxels and the tissues they consist of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy, Relaxation
-from datasets.simulation.phantom.lattice import Lattice, Volume
+from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps
+from datasets.simulation.phantom.lattice import FloatArray, SamplingLattice
 
 Window = tuple[slice, slice, slice]
 EVERYWHERE: Window = (slice(None), slice(None), slice(None))
@@ -16,22 +16,22 @@ EVERYWHERE: Window = (slice(None), slice(None), slice(None))
 
 @dataclass(frozen=True)
 class Layer:
-    """A diseased tissue, and how far it replaces what is grey or white in a voxel, `(X, Y, Z)` in [0, 1]."""
+    """A diseased tissue, and the share of grey and white matter it replaces in each voxel, `(X, Y, Z)` in [0, 1]."""
 
     tissue: Relaxation
-    share: Volume
+    share: FloatArray
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """What is known of one lesion.
+    """The truth of one lesion.
 
     Attributes:
         volume_ml: of its part of the lesion mask.
-        contrast: share of grey and white matter that it replaces at its core, in (0, 1].
+        contrast: share of grey and white matter replaced at its core, in (0, 1].
         centre: centre of mass in mm (RAS+).
-        place: where in the brain, in the words of its disease.
-        displacement_mm: the farthest that it has pushed any tissue.
+        place: in the brain, in terms of its disease.
+        displacement_mm: largest displacement of any tissue.
     """
 
     volume_ml: float
@@ -46,10 +46,10 @@ class Lesions:
     """All lesions of a case.
 
     Attributes:
-        layers: painted one over the other, in this order.
-        labels: `(X, Y, Z)` uint16, the 1-based line of `table` that a voxel belongs to, 0 for none; a
-            lesion is one 26-connected part of the voxels that lesions fill to more than half.
-        regions: `(X, Y, Z)` uint8, parts of a lesion, 0 outside; None where lesions have none.
+        layers: painted over each other in this order.
+        labels: `(X, Y, Z)` uint16, the 1-based row of `table` to which a voxel belongs, 0 for none; a lesion is one
+            26-connected component of the voxels that are more than half lesion.
+        regions: `(X, Y, Z)` uint8, parts of a lesion, 0 outside; None for lesions without parts.
     """
 
     table: tuple[Lesion, ...]
@@ -62,14 +62,14 @@ class Lesions:
         return self.labels > 0
 
     def pushing(self, displacement_mm: float) -> "Lesions":
-        """The same, known to push tissue as far as that."""
+        """The same lesions with this displacement in their table."""
         table = tuple(replace(lesion, displacement_mm=displacement_mm) for lesion in self.table)
         return replace(self, table=table)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Lesions of one kind, before they are put together with the others of the case.
+class LesionDraft:
+    """Lesions of one kind, before they are combined with the others of the case.
 
     Attributes:
         layers, lesion_mask: inside `window` only.
@@ -82,15 +82,15 @@ class Drawn:
     window: Window = EVERYWHERE
 
 
-def no_lesions(anatomy: Anatomy) -> Lesions:
+def no_lesions(anatomy: TissueMaps) -> Lesions:
     return Lesions((), (), np.zeros(anatomy.lattice.shape, dtype=np.uint16))
 
 
-def put_together(lattice: Lattice, drawn: Sequence[Drawn], tissues: Sequence[Relaxation]) -> Lesions:
-    """The lesions of a case; those of `drawn` must not touch each other.
+def combine_lesions(lattice: SamplingLattice, drawn: Sequence[LesionDraft], tissues: Sequence[Relaxation]) -> Lesions:
+    """Combine the lesions of a case; those of `drawn` must not touch each other.
 
     Args:
-        tissues: all that the layers are made of, in the order in which they are painted.
+        tissues: of all layers, in painting order.
     """
     labels = np.zeros(lattice.shape, dtype=np.uint16)
     table: list[Lesion] = []
@@ -102,7 +102,7 @@ def put_together(lattice: Lattice, drawn: Sequence[Drawn], tissues: Sequence[Rel
     return Lesions(tuple(table), tuple(layer for layer in layers if layer.share.any()), labels)
 
 
-def _share(lattice: Lattice, drawn: Sequence[Drawn], tissue: Relaxation) -> Volume:
+def _share(lattice: SamplingLattice, drawn: Sequence[LesionDraft], tissue: Relaxation) -> FloatArray:
     share = np.zeros(lattice.shape, dtype=np.float32)
     for one in drawn:
         for layer in one.layers:
@@ -111,7 +111,7 @@ def _share(lattice: Lattice, drawn: Sequence[Drawn], tissue: Relaxation) -> Volu
     return share
 
 
-def _describe(part: NDArray[np.bool_], drawn: Drawn, lattice: Lattice) -> Lesion:
+def _describe(part: NDArray[np.bool_], drawn: LesionDraft, lattice: SamplingLattice) -> Lesion:
     first = np.array([window.start or 0 for window in drawn.window])
     x, y, z = lattice.affine[:3, :3] @ (np.argwhere(part).mean(axis=0) + first) + lattice.affine[:3, 3]
     volume_ml = float(np.count_nonzero(part) * lattice.voxel_ml)

@@ -1,15 +1,15 @@
-"""Multiple sclerosis: many small ovoid lesions at the places by which it is diagnosed."""
+"""Multiple sclerosis: many small ovoid lesions at the sites of the diagnostic criteria."""
 
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.simulation.phantom.anatomy import Anatomy, Places, Relaxation, places
-from datasets.simulation.phantom.family import Affected, Ages, Family
+from datasets.simulation.phantom.anatomy import BrainMaps, Relaxation, TissueMaps, brain_maps
+from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
 from datasets.simulation.phantom.growth import Ovoid, Site, radius_mm, scatter, spread
-from datasets.simulation.phantom.lattice import Volume
-from datasets.simulation.phantom.lesions import put_together
+from datasets.simulation.phantom.lattice import FloatArray
+from datasets.simulation.phantom.lesions import combine_lesions
 
 FEWEST, MOST = 5, 50
 SMALLEST_ML, LARGEST_ML = 0.02, 2.0
@@ -20,28 +20,28 @@ HOLE = Relaxation(0.90, 1900, 190)  # black on T1: axons are lost
 BLACK_HOLES = 0.3  # of the lesions
 
 
-def draw_ms(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Affected:
+def draw_ms(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """`FEWEST` to `MOST` lesions, the largest first.
 
-    Half of them beside the ventricles, their long axis perpendicular to the wall, as the veins run
-    (Dawson's fingers); the others under the cortex, deep in white matter, and under the tentorium.
+    Half of them lie beside the ventricles with their long axis perpendicular to the wall, along the veins (Dawson's
+    fingers); the others under the cortex, deep in white matter, and below the tentorium.
     """
     count = round(spread(index, rng, FEWEST, MOST))
-    where = places(anatomy)
+    where = brain_maps(anatomy)
     volumes = np.clip(MEDIAN_ML * np.exp(SPREAD * rng.standard_normal(count)), SMALLEST_ML, LARGEST_ML)
     names = rng.choice(list(PLACES), size=count, p=list(PLACES.values()))
     sites = [
         _site(str(name), volume, where, anatomy, rng) for name, volume in zip(names, -np.sort(-volumes), strict=True)
     ]
     drawn = scatter(sites, anatomy, np.zeros(anatomy.lattice.shape, dtype=bool), rng)
-    return Affected(anatomy, put_together(anatomy.lattice, drawn, (PLAQUE, HOLE)))
+    return LesionedBrain(anatomy, combine_lesions(anatomy.lattice, drawn, (PLAQUE, HOLE)))
 
 
-def _site(place: str, volume_ml: float, where: Places, anatomy: Anatomy, rng: np.random.Generator) -> Site:
+def _site(place: str, volume_ml: float, where: BrainMaps, anatomy: TissueMaps, rng: np.random.Generator) -> Site:
     return Site(_weights(place, volume_ml, where, anatomy), partial(_ovoid, place, volume_ml, where, rng))
 
 
-def _weights(place: str, volume_ml: float, where: Places, anatomy: Anatomy) -> Volume:
+def _weights(place: str, volume_ml: float, where: BrainMaps, anatomy: TissueMaps) -> FloatArray:
     spacing, radius = anatomy.lattice.spacing, radius_mm(volume_ml)
     white = np.where(where.cerebral, anatomy.white**2, 0)
     if place == "periventricular":
@@ -54,7 +54,9 @@ def _weights(place: str, volume_ml: float, where: Places, anatomy: Anatomy) -> V
     return np.where(where.infratentorial & (where.under_surface > 5 + radius), anatomy.white**2, 0).astype(np.float32)
 
 
-def _ovoid(place: str, volume_ml: float, where: Places, rng: np.random.Generator, point: NDArray[np.float64]) -> Ovoid:
+def _ovoid(
+    place: str, volume_ml: float, where: BrainMaps, rng: np.random.Generator, point: NDArray[np.float64]
+) -> Ovoid:
     axis, elongation = rng.standard_normal(3), rng.uniform(1, 1.6)
     if place == "periventricular":
         axis, elongation = where.away_from_ventricle(point) + rng.normal(0, 0.15, 3), rng.uniform(1.6, 2.8)

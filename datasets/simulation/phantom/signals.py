@@ -1,4 +1,4 @@
-"""What a scanner sees of an anatomy: signal equations, texture, bias field and Rician noise."""
+"""Simulated acquisition: signal equations, texture, bias field and Rician noise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import RELAXATION, Anatomy, Relaxation, Tissue
-from datasets.simulation.phantom.lattice import Volume, smooth_field
+from datasets.simulation.phantom.anatomy import RELAXATION, Relaxation, Tissue, TissueMaps
+from datasets.simulation.phantom.lattice import FloatArray, smooth_field
 from datasets.simulation.phantom.lesions import Layer, Lesions
 
 
@@ -30,14 +30,14 @@ VARIATION = 0.02  # of density and relaxation times between subjects
 TEXTURE = 0.025  # of the signal, within a tissue
 BIAS = 0.05  # of the signal, across the head
 NOISE = 0.025  # of white matter's signal
-GREY_LEVEL = 170  # of the brightest healthy tissue, which leaves room for lesions and the bias field
+GREY_LEVEL = 170  # of the brightest healthy tissue; leaves room for lesions and the bias field
 
 
 def signal(tissue: Relaxation, protocol: Protocol) -> float:
     """Magnitude of a spin echo with or without inversion, 1 for water in full equilibrium.
 
-    `|density (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)|`; without inversion the 2 exp(-TI/T1)
-    falls away and the last sign turns. Relaxation times are Wansapura et al. 1999's,
+    `|density (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)|`; without inversion
+    `|density (1 - exp(-TR/T1)) exp(-TE/T2)|`. Relaxation times are from Wansapura et al. 1999,
     doi:10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L.
     """
     recovered = np.exp(-protocol.repetition / tissue.t1)
@@ -48,13 +48,13 @@ def signal(tissue: Relaxation, protocol: Protocol) -> float:
     return float(abs(tissue.density * longitudinal * np.exp(-protocol.echo / tissue.t2)))
 
 
-def acquire(anatomy: Anatomy, layers: Sequence[Layer], seed: np.random.SeedSequence) -> dict[str, NDArray[np.uint8]]:
+def acquire(anatomy: TissueMaps, layers: Sequence[Layer], seed: np.random.SeedSequence) -> dict[str, NDArray[np.uint8]]:
     """One image `(X, Y, Z)` for every sequence of `PROTOCOLS`; 0 outside the brain.
 
     Args:
         layers: of the lesions.
-        seed: gives tissue properties, texture, bias field and noise. Nothing of them depends on
-            `layers`: the same seed gives the same scan of the same subject with and without them.
+        seed: of tissue properties, texture, bias field and noise. None of them depends on `layers`: the same seed gives
+            the same scan of the same subject with and without lesions.
     """
     variations = _subject_variations(seed)
     return {
@@ -63,10 +63,10 @@ def acquire(anatomy: Anatomy, layers: Sequence[Layer], seed: np.random.SeedSeque
     }
 
 
-def lesion_to_white(anatomy: Anatomy, lesions: Lesions, seed: np.random.SeedSequence) -> list[dict[str, float]]:
-    """For every lesion and sequence its mean signal over that of this subject's white matter.
+def lesion_to_white(anatomy: TissueMaps, lesions: Lesions, seed: np.random.SeedSequence) -> list[dict[str, float]]:
+    """For every lesion and sequence its mean signal relative to this subject's white matter.
 
-    Of the pure signals: without texture, bias field and noise.
+    Pure signals, without texture, bias field and noise.
     """
     variations = _subject_variations(seed)
     numbers = range(1, len(lesions.table) + 1)
@@ -87,7 +87,7 @@ def _generator(seed: np.random.SeedSequence, number: int) -> np.random.Generator
 
 
 def _subject_variations(seed: np.random.SeedSequence) -> dict[Tissue, Variation]:
-    """Factors of density, T1 and T2 for every healthy tissue, and one for all that is diseased."""
+    """Factors of density, T1 and T2 for each healthy tissue, and one set for all diseased tissues."""
     rng = _generator(seed, 0)
     variations: dict[Tissue, Variation] = {}
     for name in RELAXATION:
@@ -102,8 +102,8 @@ def _varied(tissue: Relaxation, variation: Variation) -> Relaxation:
 
 
 def _clean(
-    anatomy: Anatomy, layers: Sequence[Layer], variations: Mapping[Tissue, Variation], protocol: Protocol
-) -> Volume:
+    anatomy: TissueMaps, layers: Sequence[Layer], variations: Mapping[Tissue, Variation], protocol: Protocol
+) -> FloatArray:
     """The signal of every voxel's mixture of tissues, `(X, Y, Z)`."""
     signals = {name: signal(_varied(tissue, variations[name]), protocol) for name, tissue in RELAXATION.items()}
     solid = anatomy.grey + anatomy.white
@@ -115,7 +115,7 @@ def _clean(
 
 
 def _image(
-    anatomy: Anatomy,
+    anatomy: TissueMaps,
     layers: Sequence[Layer],
     variations: Mapping[Tissue, Variation],
     protocol: Protocol,
@@ -130,7 +130,7 @@ def _image(
     return np.asarray(np.where(anatomy.brain_mask, levels, 0), dtype=np.uint8)
 
 
-def _rician(clean: Volume, deviation: float, rng: np.random.Generator) -> Volume:
+def _rician(clean: FloatArray, deviation: float, rng: np.random.Generator) -> FloatArray:
     """Magnitude of the signal with Gaussian noise in both channels."""
     real, imaginary = deviation * rng.standard_normal((2, *clean.shape), dtype=np.float32)
     return np.asarray(np.hypot(clean + real, imaginary), dtype=np.float32)

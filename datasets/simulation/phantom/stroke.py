@@ -1,14 +1,14 @@
-"""Stroke: infarcts in the territory of an artery, old or weeks old, and lacunes."""
+"""Stroke: chronic or subacute infarcts in the territory of an artery, and lacunes."""
 
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.simulation.phantom.anatomy import Anatomy, Places, Relaxation, choose, places
-from datasets.simulation.phantom.family import Affected, Ages, Family
+from datasets.simulation.phantom.anatomy import BrainMaps, Relaxation, TissueMaps, brain_maps, draw_point
+from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
 from datasets.simulation.phantom.growth import (
-    Grown,
+    Growth,
     Ovoid,
     Site,
     grow,
@@ -18,8 +18,8 @@ from datasets.simulation.phantom.growth import (
     spread,
     voxel_count,
 )
-from datasets.simulation.phantom.lattice import Volume, smooth_field
-from datasets.simulation.phantom.lesions import Drawn, Layer, put_together
+from datasets.simulation.phantom.lattice import FloatArray, smooth_field
+from datasets.simulation.phantom.lesions import Layer, LesionDraft, combine_lesions
 
 SMALLEST_ML, LARGEST_ML = 0.1, 150.0
 TERRITORIES = {"middle": 0.74, "posterior": 0.16, "anterior": 0.10}  # cerebral artery
@@ -32,31 +32,31 @@ TISSUES = (SUBACUTE, GLIOSIS, CAVITY)
 REGIONS = {1: "cavity", 2: "gliosis or subacute infarct"}
 
 
-def draw_stroke(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Affected:
+def draw_stroke(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """One territorial infarct of `SMALLEST_ML` to `LARGEST_ML` and none to three lacunes.
 
-    The infarct is a wedge to the cortex in one hemisphere. A chronic one has a cavity of fluid and a
-    gliotic rim, a subacute one is the same throughout.
+    The infarct is a wedge to the cortex in one hemisphere. A chronic one has a fluid-filled cavity and a gliotic rim, a
+    subacute one is homogeneous.
     """
-    where = places(anatomy)
+    where = brain_maps(anatomy)
     volume_ml = spread(index, rng, SMALLEST_ML, LARGEST_ML)
     territory = str(rng.choice(list(TERRITORIES), p=list(TERRITORIES.values())))
     wedge, depth, side = _draw_wedge(anatomy, where, territory, volume_ml, rng)
     layers, cavity = _layers(anatomy, wedge, depth, volume_ml, rng)
-    infarct = Drawn(layers, wedge.lesion_mask, 1.0, f"{side} {territory} cerebral artery")
+    infarct = LesionDraft(layers, wedge.lesion_mask, 1.0, f"{side} {territory} cerebral artery")
     lacunes = scatter(_lacune_sites(anatomy, where, rng), anatomy, wedge.lesion_mask, rng)
-    lesions = put_together(anatomy.lattice, [infarct, *lacunes], TISSUES)
+    lesions = combine_lesions(anatomy.lattice, [infarct, *lacunes], TISSUES)
     regions = np.where(lesions.lesion_mask, 2, 0).astype(np.uint8)
     regions[cavity & lesions.lesion_mask] = 1
-    return Affected(anatomy, replace(lesions, regions=_with_lacunes(regions, lacunes)))
+    return LesionedBrain(anatomy, replace(lesions, regions=_with_lacunes(regions, lacunes)))
 
 
 def _draw_wedge(
-    anatomy: Anatomy, where: Places, territory: str, volume_ml: float, rng: np.random.Generator
-) -> tuple[Grown, Volume, str]:
-    """A cone whose tip points to the territory's artery and whose base is the cortex."""
+    anatomy: TissueMaps, where: BrainMaps, territory: str, volume_ml: float, rng: np.random.Generator
+) -> tuple[Growth, FloatArray, str]:
+    """A cone with its tip towards the territory's artery and its base at the cortex."""
     lattice, length = anatomy.lattice, 1.7 * radius_mm(volume_ml)
-    base = choose(_cortex(anatomy, where, territory), lattice, rng)
+    base = draw_point(_cortex(anatomy, where, territory), lattice, rng)
     base = np.array([50.0, -10.0, 20.0]) if base is None else base
     sign = 1 if base[0] > 0 else -1
     inwards = _artery(territory, sign) - base
@@ -72,7 +72,7 @@ def _draw_wedge(
     return grow(depth, free, anatomy.csf, voxel_count(volume_ml, lattice)), depth, "right" if sign > 0 else "left"
 
 
-def _cortex(anatomy: Anatomy, where: Places, territory: str) -> Volume:
+def _cortex(anatomy: TissueMaps, where: BrainMaps, territory: str) -> FloatArray:
     """Weights of the wedge's base."""
     x, y, z = anatomy.lattice.axes
     across = np.abs(x)
@@ -91,9 +91,9 @@ def _artery(territory: str, sign: int) -> NDArray[np.float64]:
 
 
 def _layers(
-    anatomy: Anatomy, wedge: Grown, depth: Volume, volume_ml: float, rng: np.random.Generator
+    anatomy: TissueMaps, wedge: Growth, depth: FloatArray, volume_ml: float, rng: np.random.Generator
 ) -> tuple[tuple[Layer, ...], NDArray[np.bool_]]:
-    """Tissues, and where the cavity is."""
+    """Tissue layers, and the mask of the cavity."""
     lattice = anatomy.lattice
     patchy = np.clip(0.88 + 0.15 * smooth_field(rng, lattice, 7), 0.5, 1).astype(np.float32)
     if rng.random() > CHRONIC:
@@ -106,8 +106,8 @@ def _layers(
     return (Layer(GLIOSIS, wedge.share * patchy), Layer(CAVITY, cavity.share * wedge.share)), cavity.lesion_mask
 
 
-def _lacune_sites(anatomy: Anatomy, where: Places, rng: np.random.Generator) -> list[Site]:
-    """In basal ganglia and the white matter above them."""
+def _lacune_sites(anatomy: TissueMaps, where: BrainMaps, rng: np.random.Generator) -> list[Site]:
+    """Sites in the basal ganglia and the white matter above them."""
     x, y, z = anatomy.lattice.axes
     central = (np.abs(x) > 8) & (np.abs(x) < 34) & (y > -35) & (y < 25) & (z > -6) & (z < 32)
     fit = where.cerebral & central & (where.under_surface > 18) & (where.from_ventricle > 4) & (anatomy.csf < 0.2)
@@ -121,7 +121,7 @@ def _lacune_sites(anatomy: Anatomy, where: Places, rng: np.random.Generator) -> 
     return [Site(weights, lacune)] * int(rng.integers(0, 4))
 
 
-def _with_lacunes(regions: NDArray[np.uint8], lacunes: list[Drawn]) -> NDArray[np.uint8]:
+def _with_lacunes(regions: NDArray[np.uint8], lacunes: list[LesionDraft]) -> NDArray[np.uint8]:
     whole = regions.copy()
     for lacune in lacunes:
         hollow = lacune.lesion_mask & (lacune.layers[-1].share > 0.5)

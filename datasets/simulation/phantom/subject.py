@@ -1,4 +1,4 @@
-"""All families of simulated lesions by the name of their variant."""
+"""PhantomSubject: one simulated head with its lesions, determined by family, number and the cohort's seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,35 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.case import Split
-from datasets.simulation.phantom.anatomy import Anatomy, draw_anatomy
-from datasets.simulation.phantom.family import Affected, Family, Person, draw_atrophy, draw_person, person_of
+from datasets.simulation.phantom import plain
+from datasets.simulation.phantom.anatomy import TissueMaps, draw_anatomy
+from datasets.simulation.phantom.family import (
+    Family,
+    LesionedBrain,
+    Person,
+    draw_atrophy,
+    draw_person,
+    person_with_atrophy,
+)
 from datasets.simulation.phantom.glioma import GLIOMA
-from datasets.simulation.phantom.lattice import Lattice
+from datasets.simulation.phantom.lattice import SamplingLattice
 from datasets.simulation.phantom.lesions import Lesions, no_lesions
 from datasets.simulation.phantom.ms import MS
-from datasets.simulation.phantom.plain import draw_lesions
 from datasets.simulation.phantom.signals import acquire, lesion_to_white
 from datasets.simulation.phantom.stroke import STROKE
 from datasets.simulation.phantom.wmh import WMH
 
 PLAIN = "plain"
-
-
-def _draw_plain(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Affected:
-    return Affected(anatomy, draw_lesions(anatomy, index, rng))
-
-
 FAMILIES: Mapping[str, Family] = {
-    PLAIN: Family(
-        title="Phantom",
-        prefix="lesion",
-        stream=0,
-        ages=None,
-        draw=_draw_plain,
-        reference="Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033",
-        regions={},
-        cases=8,
-    ),
+    PLAIN: plain.PLAIN,
     "glioma": GLIOMA,
     "ms": MS,
     "stroke": STROKE,
@@ -49,7 +41,7 @@ LESION_SPLITS: tuple[Split, ...] = ("val", "test")
 
 @dataclass(frozen=True)
 class SubjectNumber:
-    """Names a subject of a cohort; `variant` is one of `FAMILIES`."""
+    """Identifies a subject of a cohort; `variant` is one of `FAMILIES`."""
 
     healthy: bool
     index: int
@@ -65,24 +57,24 @@ class SubjectNumber:
 
     @property
     def split(self) -> Split:
-        """By turns, so that it depends on nobody else."""
+        """By index, so that it does not depend on other subjects."""
         splits = HEALTHY_SPLITS if self.healthy else LESION_SPLITS
         return splits[self.index % len(splits)]
 
 
 @dataclass(frozen=True)
-class Subject:
+class PhantomSubject:
     """A head that can be scanned; equal seeds give equal scans, with and without lesions.
 
     Attributes:
         anatomy: as it is scanned.
-        undisplaced: as it was before any lesion pushed at it.
+        undisplaced: as it was before any lesion displaced it.
     """
 
     number: SubjectNumber
     person: Person
-    anatomy: Anatomy
-    undisplaced: Anatomy
+    anatomy: TissueMaps
+    undisplaced: TissueMaps
     lesions: Lesions
     scan_seed: np.random.SeedSequence
 
@@ -91,15 +83,15 @@ class Subject:
         return acquire(self.anatomy, self.lesions.layers, self.scan_seed)
 
     def lesion_to_white(self) -> list[dict[str, float]]:
-        """For every lesion of the table and sequence its mean signal over that of white matter."""
+        """For every lesion of the table and sequence its mean signal relative to white matter."""
         return lesion_to_white(self.anatomy, self.lesions, self.scan_seed)
 
-    def without_lesions(self) -> "Subject":
-        """The same head as if it had never had a lesion: what a perfect reconstruction shows."""
+    def without_lesions(self) -> "PhantomSubject":
+        """The same head without lesions: what a perfect reconstruction shows."""
         return replace(self, anatomy=self.undisplaced, lesions=no_lesions(self.undisplaced))
 
 
-def draw_subject(number: SubjectNumber, *, spacing: float, seed: int) -> Subject:
+def draw_subject(number: SubjectNumber, *, spacing: float, seed: int) -> PhantomSubject:
     """The subject `number` of the cohort `seed`, on voxels of `spacing` mm."""
     family = number.family
     stream = 1 if number.healthy else family.stream
@@ -107,17 +99,17 @@ def draw_subject(number: SubjectNumber, *, spacing: float, seed: int) -> Subject
         seed, spawn_key=(stream, number.index)
     ).spawn(4)
     person, atrophy = _person(number, np.random.default_rng(person_seed))
-    anatomy = draw_anatomy(Lattice(spacing), np.random.default_rng(anatomy_seed), atrophy=atrophy)
+    anatomy = draw_anatomy(SamplingLattice(spacing), np.random.default_rng(anatomy_seed), atrophy=atrophy)
     if person is None:
-        person = person_of(anatomy.atrophy, np.random.default_rng(person_seed))
-    affected = Affected(anatomy, no_lesions(anatomy))
+        person = person_with_atrophy(anatomy.atrophy, np.random.default_rng(person_seed))
+    affected = LesionedBrain(anatomy, no_lesions(anatomy))
     if not number.healthy:
         affected = family.draw(anatomy, number.index, np.random.default_rng(lesion_seed))
-    return Subject(number, person, affected.anatomy, anatomy, affected.lesions, scan_seed)
+    return PhantomSubject(number, person, affected.anatomy, anatomy, affected.lesions, scan_seed)
 
 
 def _person(number: SubjectNumber, rng: np.random.Generator) -> tuple[Person | None, float | None]:
-    """Who it is and how wide the CSF; None, None where the anatomy is drawn first."""
+    """The person and their atrophy; None, None if the anatomy is drawn first."""
     ages = number.family.ages
     if number.healthy or ages is None:
         return None, None

@@ -6,27 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.phantom.anatomy import Anatomy, Places, Relaxation, places
-from datasets.simulation.phantom.family import Affected, Ages, Family
+from datasets.simulation.phantom.anatomy import BrainMaps, Relaxation, TissueMaps, brain_maps
+from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
 from datasets.simulation.phantom.growth import GOLDEN, Ovoid, Site, grow, scatter, spread, voxel_count
-from datasets.simulation.phantom.lattice import Volume, smooth_field
-from datasets.simulation.phantom.lesions import Drawn, Layer, put_together
+from datasets.simulation.phantom.lattice import FloatArray, smooth_field
+from datasets.simulation.phantom.lesions import Layer, LesionDraft, combine_lesions
 
 SMALLEST_ML, LARGEST_ML = 1.0, 40.0
 DEEP_ML = (0.02, 0.5)
 CONFLUENT = Relaxation(0.84, 1220, 140)
 PUNCTATE = Relaxation(0.82, 1150, 132)
-CALLOSUM_MM = 8.0  # |x| up to which white matter between the ventricles is spared
-SMALLEST_PART = 0.02  # ml, of what lies apart beside the ventricles
+CALLOSUM_MM = 8.0  # |x| up to which white matter is spared
+SMALLEST_PART = 0.02  # ml, of separate parts beside the ventricles
 
 
-def draw_wmh(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Affected:
+def draw_wmh(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> LesionedBrain:
     """A load of `SMALLEST_ML` to `LARGEST_ML`, most of it beside the ventricles, the rest in deep spots.
 
-    Both hemispheres have nearly the same: caps on the horns, bands along the bodies, which grow
-    together and outwards as the load does (Fazekas 1 to 3).
+    Both hemispheres are nearly symmetric: caps on the horns and bands along the bodies, which merge and extend outwards
+    with the load (Fazekas 1 to 3).
     """
-    where, lattice = places(anatomy), anatomy.lattice
+    where, lattice = brain_maps(anatomy), anatomy.lattice
     load = spread(index, rng, SMALLEST_ML, LARGEST_ML)
     beside_ml = load * rng.uniform(0.65, 0.9)
     off_callosum = np.abs(lattice.axes[0]) > CALLOSUM_MM
@@ -34,13 +34,13 @@ def draw_wmh(anatomy: Anatomy, index: int, rng: np.random.Generator) -> Affected
     grown = grow(_depth(where, anatomy, rng), free, anatomy.csf, voxel_count(beside_ml, lattice), whole=False)
     mask = _without_crumbs(grown.lesion_mask, voxel_count(SMALLEST_PART, lattice))
     share = np.where(ndimage.binary_dilation(mask, iterations=2), grown.share, 0).astype(np.float32)
-    beside = Drawn((Layer(CONFLUENT, share),), mask, 1.0, "periventricular")
+    beside = LesionDraft((Layer(CONFLUENT, share),), mask, 1.0, "periventricular")
     spots = scatter(_deep_sites(load - beside_ml, where, anatomy, rng), anatomy, mask, rng)
-    return Affected(anatomy, put_together(lattice, [beside, *spots], (CONFLUENT, PUNCTATE)))
+    return LesionedBrain(anatomy, combine_lesions(lattice, [beside, *spots], (CONFLUENT, PUNCTATE)))
 
 
-def _depth(where: Places, anatomy: Anatomy, rng: np.random.Generator) -> Volume:
-    """Minus the distance to the ventricles in mm, less at the horns, and nearly the same on both sides."""
+def _depth(where: BrainMaps, anatomy: TissueMaps, rng: np.random.Generator) -> FloatArray:
+    """Minus the distance to the ventricles in mm, less at the horns, and nearly symmetric."""
     lattice = anatomy.lattice
     _, y, z = lattice.axes
     fine, coarse = smooth_field(rng, lattice, 7), smooth_field(rng, lattice, 20)
@@ -57,7 +57,7 @@ def _without_crumbs(mask: NDArray[np.bool_], voxels: int) -> NDArray[np.bool_]:
     return np.asarray((sizes >= min(voxels, sizes.max()))[parts])
 
 
-def _deep_sites(rest_ml: float, where: Places, anatomy: Anatomy, rng: np.random.Generator) -> list[Site]:
+def _deep_sites(rest_ml: float, where: BrainMaps, anatomy: TissueMaps, rng: np.random.Generator) -> list[Site]:
     white = np.where(where.cerebral, anatomy.white**2, 0)
     z = anatomy.lattice.axes[2]
     weights = (white * (where.from_ventricle > 9) * (where.under_surface > 14) * (z > 5)).astype(np.float32)
@@ -74,7 +74,7 @@ def _spot(volume_ml: float, rng: np.random.Generator, point: NDArray[np.float64]
 
 
 def _ages(index: int) -> Ages:
-    """The more load, the older: `spread` follows the same sequence."""
+    """Age rises with the load: `spread` follows the same sequence."""
     return Ages(58 + 24 * ((0.5 + GOLDEN * index) % 1), 5, 45, 94, 0.52)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.simulation.implants.tissue import Tissues, guess_tissues
+from datasets.simulation.implants.tissue import Tissues, segment_tissues
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -104,7 +104,7 @@ def real(folder: Path, sequence: str) -> Iterator[tuple[Sample, Sample | None]]:
         if sequence not in row["sequences"].split():
             continue
         image, brain, lesion, spacing = _load(folder, sequence, row["case_id"], row["case_id"])
-        tissues = guess_tissues({sequence: np.where(lesion, np.median(image[brain]), image)}, brain, spacing)
+        tissues = segment_tissues({sequence: np.where(lesion, np.median(image[brain]), image)}, brain, spacing)
         own = look(image, lesion & tissues.brain_mask, tissues)
         mirrored = lesion[::-1] & brain & tissues.solid
         free = look(image, mirrored & ~lesion, tissues) if not (mirrored & lesion).any() else None
@@ -120,7 +120,7 @@ def implanted(folder: Path, sequence: str) -> Iterator[tuple[Sample, Sample | No
             continue
         image, brain, lesion, spacing = _load(folder, sequence, row["case_id"], row["case_id"])
         host, *_ = _load(folder, sequence, row["host"], row["case_id"])
-        tissues = guess_tissues({sequence: host}, brain, spacing)
+        tissues = segment_tissues({sequence: host}, brain, spacing)
         own, free = look(image, lesion, tissues), look(host, lesion, tissues)
         subject = subjects[row["case_id"]]
         if own is not None:

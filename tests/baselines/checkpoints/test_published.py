@@ -16,7 +16,7 @@ from baselines.checkpoints.published import (
     take_weights,
 )
 from benchmark.methods.card import Card
-from benchmark.methods.contract.check import simulated_case
+from benchmark.methods.contract.trial import simulated_case
 
 
 class Method(WithPublishedWeights):

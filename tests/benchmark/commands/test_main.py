@@ -76,7 +76,10 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
             ("--methods", "broken"),
             "Method 'broken' (package_that_is_not_installed:Detector, uadbench-tests 1.0) cannot",
         ),
-        (("--datasets", "broken"), "Dataset 'broken' (package_that_is_not_installed:COHORT) cannot be imported"),
+        (
+            ("--datasets", "broken"),
+            "Dataset 'broken' (package_that_is_not_installed:COHORT, uadbench-tests 1.0) cannot be imported",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -233,8 +236,8 @@ def undefined(path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "damage", "reason"),
     [
-        ("lesion_mask", shape_of_another, "got shape (16, 16, 11), wanted (16, 16, 12) as in"),
-        ("brain_mask", shape_of_another, "got shape (16, 16, 11), wanted (16, 16, 12) as in"),
+        ("lesion_mask", shape_of_another, "got shape (16, 16, 11), expected (16, 16, 12) as in"),
+        ("brain_mask", shape_of_another, "got shape (16, 16, 11), expected (16, 16, 12) as in"),
         ("lesion_mask", affine_of_another, "got affine"),
         ("t1", torn, "got a file that cannot be read"),
         ("t1", undefined, "got 1 voxels that are NaN or infinite"),

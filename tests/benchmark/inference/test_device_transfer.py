@@ -6,7 +6,7 @@ import torch
 
 from benchmark.inference.device_transfer import PendingVolumes, to_device
 from benchmark.inference.usage import STAGES, HostClock, StageTimer, clock
-from benchmark.methods.contract.check import simulated_case
+from benchmark.methods.contract.trial import simulated_case
 
 CASES = [simulated_case(index, (8, 8, 6)) for index in range(3)]
 SEEDS = [5, 2**63 - 1, 0]

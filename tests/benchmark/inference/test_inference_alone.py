@@ -10,7 +10,7 @@ from baselines.diffusion.pddpm import PDDPM
 from benchmark.inference import predict as module
 from benchmark.inference.predict import predict
 from benchmark.inference.settings import Inference
-from benchmark.methods.contract.check import simulated_case
+from benchmark.methods.contract.trial import simulated_case
 from benchmark.methods.detector import Detector
 
 SHAPE = (16, 16, 7)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from baselines.diffusion.ddpm import DDPM
 from benchmark.inference.predict import predict
 from benchmark.inference.settings import Inference, can_compile, prepare
-from benchmark.methods.contract.check import simulated_case
+from benchmark.methods.contract.trial import simulated_case
 
 TINY = DDPM.Config(size=SHAPE[0], width=8, multipliers=(1, 2), residual_blocks=1, heads=2, groups=4)
 

@@ -25,7 +25,7 @@ from detectors import (
 from benchmark.inference.predict import case_seed, predict
 from benchmark.inference.settings import Inference, pick_device
 from benchmark.inference.usage import peak_bytes
-from benchmark.methods.contract.check import simulated_case
+from benchmark.methods.contract.trial import simulated_case
 from benchmark.methods.detector import Detector
 from datasets.case import Case
 from datasets.errors import BadValue

@@ -25,10 +25,10 @@ from datasets.case import CaseFiles
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.grid import Grid, load_case
 from datasets.io.atomic import write_json
+from datasets.io.nifti import Matrix, Volume, read_volume, write_volume
 from datasets.preparation.scan import Parameters, Setup
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
-from datasets.preparation.volume import Matrix, Volume, read_volume, write_floats, write_mask
 
 GRID = Grid(shape=(40, 48, 40), spacing=SPACING)
 UNMOVED = np.eye(4)
@@ -52,10 +52,10 @@ def fit(tmp_path_factory: pytest.TempPathFactory, head: Head, setup: Setup) -> F
     folder = tmp_path_factory.mktemp("run") / "fits"
     image, brain = folder.parent / "healthy.nii.gz", folder.parent / "brain.nii.gz"
     box = setup.template.box(SPACING)
-    from datasets.preparation.volume import onto
+    from datasets.preparation.resampling import resample
 
-    write_floats(image, Volume(onto(head.healthy, box, order=0), box.affine))
-    write_mask(brain, Volume(onto(head.brain_mask, box, order=0), box.affine))
+    write_volume(image, Volume(resample(head.healthy, box, order=0), box.affine), np.float32)
+    write_volume(brain, Volume(resample(head.brain_mask, box, order=0), box.affine))
     detector = MeanDistance(MeanDistance.Config())
     detector.mean = torch.from_numpy(load_case(CaseFiles("h", image, brain, None, "h", "", "train"), GRID).image)
     cohort = Cohort("volunteers", "t1", "0" * 64)
@@ -75,13 +75,13 @@ def mapped(fit: FitFolder, setup: Setup, tmp_path: Path) -> Callable[..., Volume
     def mapped(scan: Path, **changes: object) -> Volume:
         request = replace(Request(fit, setup, None, None, tmp_path / "out"), **changes)  # type: ignore[arg-type]
         written = predict_scan(scan, scan.name.split(".")[0], load_detector(fit, "cpu"), request, Inference())
-        return read_volume(written[0])
+        return read_volume(written[0], as_stored=True)
 
     return mapped
 
 
 def write_scan(path: Path, head: Head, matrix: Matrix) -> Path:
-    write_floats(path, moved(head.stripped, matrix))
+    write_volume(path, moved(head.stripped, matrix), np.float32)
     return path
 
 
@@ -114,23 +114,23 @@ def test_a_scan_stored_in_another_order_has_the_same_map(
     stored = nibabel.loadsave.load(tmp_path / "other.nii.gz")
     assert found.data.shape == stored.shape
     assert np.allclose(found.affine, stored.affine, atol=1e-4)
-    write_floats(tmp_path / "found.nii.gz", found)
+    write_volume(tmp_path / "found.nii.gz", found, np.float32)
     reoriented(tmp_path / "found.nii.gz", "".join(nibabel.aff2axcodes(expected.affine)), tmp_path / "back.nii.gz")
-    back = read_volume(tmp_path / "back.nii.gz").data
+    back = read_volume(tmp_path / "back.nii.gz", as_stored=True).data
     assert np.abs(back - expected.data).max() < 0.02 * expected.data.max()
 
 
 def test_a_prepared_scan_is_mapped_as_it_lies(
     head: Head, mapped: Callable[..., Volume], tmp_path: Path, setup: Setup
 ) -> None:
-    from datasets.preparation.volume import onto
+    from datasets.preparation.resampling import resample
 
     box = setup.template.box(SPACING)
     scan, mask = tmp_path / "scan.nii.gz", tmp_path / "mask.nii.gz"
-    write_floats(scan, Volume(onto(head.stripped, box, order=0), box.affine))
-    write_mask(mask, Volume(onto(head.brain_mask, box, order=0), box.affine))
+    write_volume(scan, Volume(resample(head.stripped, box, order=0), box.affine), np.float32)
+    write_volume(mask, Volume(resample(head.brain_mask, box, order=0), box.affine))
     found = mapped(scan, setup=None, brain_mask=mask)
-    lesion, brain = (onto(volume, box, order=0).astype(bool) for volume in (head.lesion_mask, head.brain_mask))
+    lesion, brain = (resample(volume, box, order=0).astype(bool) for volume in (head.lesion_mask, head.brain_mask))
     assert contrast(found, lesion, brain) > 8
     assert not found.data[~brain].any()
 
@@ -145,7 +145,7 @@ def test_the_record_says_what_was_done_and_the_detection_what_is_above_the_thres
     assert "not a medical device" in record["use"]
     assert record["files"] == [f"scan_{k}.nii.gz" for k in ("anomaly_map", "reconstruction", "brain_mask", "detection")]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*record["files"], "scan.json"])
-    detection = read_volume(tmp_path / "out" / "scan_detection.nii.gz").data
+    detection = read_volume(tmp_path / "out" / "scan_detection.nii.gz", as_stored=True).data
     assert np.array_equal(detection > 0, found.data > 0.2)
     assert 0.95 < record["share_of_brain_mapped"] <= 1
 
@@ -172,7 +172,7 @@ def test_a_bad_scan_is_named_and_the_others_are_mapped(
     good = write_scan(tmp_path / "good.nii.gz", head, UNMOVED)
     many, empty = tmp_path / "many.nii.gz", tmp_path / "empty.nii.gz"
     nibabel.nifti1.Nifti1Image(np.ones((9, 9, 9, 3), np.float32), np.eye(4)).to_filename(many)
-    write_floats(empty, Volume((np.indices((9, 9, 9))[0] > 3).astype(np.float32), np.eye(4)))
+    write_volume(empty, Volume((np.indices((9, 9, 9))[0] > 3).astype(np.float32), np.eye(4)), np.float32)
     folder = tmp_path / "folder.nii.gz"
     folder.mkdir()
     scans = (many, good, empty, tmp_path / "none.nii.gz", folder)

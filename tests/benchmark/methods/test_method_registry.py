@@ -3,15 +3,15 @@
 import pytest
 from detectors import MeanDistance
 
-from benchmark.methods.hyperparameters import Choice, build, parse_choices, resolve_config
+from benchmark.methods.hyperparameters import Variant, build, parse_variants, resolve_config
 from benchmark.methods.registry import BUILT_IN, Method, load, method, methods
 from datasets.errors import BadValue, UnknownName, UserError
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
 
-def choice(text: str) -> Choice:
-    (only,) = parse_choices(text)
+def variant(text: str) -> Variant:
+    (only,) = parse_variants(text)
     return only
 
 
@@ -19,7 +19,7 @@ def test_every_built_in_method_is_a_detector_with_both_presets() -> None:
     for one in BUILT_IN:
         assert {"quick"} <= set(load(one).presets)
         for preset in ("paper", "quick"):
-            config = resolve_config(Choice(one, {}), preset, {})
+            config = resolve_config(Variant(one, {}), preset, {})
             assert build(one.name, one.target, config).config is not None
 
 
@@ -58,16 +58,16 @@ def test_a_plugin_that_cannot_be_used_is_refused_only_where_it_is_named(name: st
 
 
 def test_overrides_are_read_as_toml_and_written_one_way() -> None:
-    one = choice("mean-distance[ sides=['a'], power = 2.5]")
+    one = variant("mean-distance[ sides=['a'], power = 2.5]")
     assert one.overrides == {"sides": ["a"], "power": 2.5}
     assert one.name == "mean-distance[power=2.5,sides=[a]]"
-    assert choice("mean-distance[power=2.5,sides=[a]]").name == one.name
-    assert choice("ddpm[augment=false]").name == "ddpm[augment=false]"
-    assert choice("ddpm[]").name == "ddpm"
+    assert variant("mean-distance[power=2.5,sides=[a]]").name == one.name
+    assert variant("ddpm[augment=false]").name == "ddpm[augment=false]"
+    assert variant("ddpm[]").name == "ddpm"
 
 
 def test_several_methods_and_variants_of_one_are_told_apart() -> None:
-    names = [one.name for one in parse_choices("thresh, zscore[floor=0.1,smoothing=2.0],zscore")]
+    names = [one.name for one in parse_variants("thresh, zscore[floor=0.1,smoothing=2.0],zscore")]
     assert names == ["thresh", "zscore[floor=0.1,smoothing=2.0]", "zscore"]
 
 
@@ -87,20 +87,20 @@ def test_several_methods_and_variants_of_one_are_told_apart() -> None:
 )
 def test_what_names_no_method_is_refused(text: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
-        parse_choices(text)
+        parse_variants(text)
 
 
 def test_later_levels_of_configuration_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MeanDistance, "presets", {"quick": {"power": 2.0}})
-    plain, variant = choice("mean-distance"), choice("mean-distance[power=4]")
+    plain, changed = variant("mean-distance"), variant("mean-distance[power=4]")
     assert resolve_config(plain, "paper", {})["power"] == 1.0
     assert resolve_config(plain, "quick", {})["power"] == 2.0
     assert resolve_config(plain, "quick", {"power": 3.0})["power"] == 3.0
-    assert resolve_config(variant, "quick", {"power": 3.0})["power"] == 4.0
+    assert resolve_config(changed, "quick", {"power": 3.0})["power"] == 4.0
 
 
 def test_a_number_is_the_same_however_it_is_written() -> None:
-    written = [resolve_config(choice(f"mean-distance[power={text}]"), "paper", {}) for text in ("2", "2.0", "'2'")]
+    written = [resolve_config(variant(f"mean-distance[power={text}]"), "paper", {}) for text in ("2", "2.0", "'2'")]
     assert all(repr(config["power"]) == "2.0" for config in written)
 
 
@@ -119,13 +119,13 @@ def test_a_number_is_the_same_however_it_is_written() -> None:
 )
 def test_a_wrong_hyper_parameter_is_one_line(text: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason) as caught:
-        resolve_config(choice(text), "quick", {})
+        resolve_config(variant(text), "quick", {})
     assert "\n" not in str(caught.value)
 
 
 def test_a_misspelt_preset_gets_the_methods_own() -> None:
     with pytest.raises(UnknownName, match=r"preset of method 'mean-distance' called 'quik'.*Available: paper, quick"):
-        resolve_config(choice("mean-distance"), "quik", {})
+        resolve_config(variant("mean-distance"), "quik", {})
 
 
 def test_the_title_of_a_built_in_method_says_simple_baseline_as_its_card_does() -> None:

@@ -15,7 +15,7 @@ from studies import Runner, read_table
 
 from benchmark.methods.contract.check import check_detector
 from benchmark.methods.contract.trial import simulated_case
-from benchmark.methods.hyperparameters import parse_choices
+from benchmark.methods.hyperparameters import parse_variants
 from benchmark.methods.registry import Method, in_file, load, methods
 from benchmark.methods.subprocess_method import subprocess_method
 from benchmark.methods.weights import load_weights, save_weights
@@ -145,9 +145,9 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(
 def test_a_field_that_it_does_not_have_is_refused(recipe: Path) -> None:
     from benchmark.methods.hyperparameters import resolve_config
 
-    choice = parse_choices("local-contrast[power=two]", methods([recipe]))[0]
+    variant = parse_variants("local-contrast[power=two]", methods([recipe]))[0]
     with pytest.raises(BadValue, match="local-contrast"):
-        resolve_config(choice, "quick", {})
+        resolve_config(variant, "quick", {})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from baselines.autoencoders.ae import AE
 from baselines.autoencoders.svae import SVAE
 from baselines.simple.zscore import ZScore
-from benchmark.methods.contract.check import simulated_case
+from benchmark.methods.contract.trial import simulated_case
 from benchmark.methods.detector import Detector
 from benchmark.speed.flops import counted, flops_of, matrix_rate
 

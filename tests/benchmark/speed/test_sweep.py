@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmark.methods.contract.check import simulated_case
+from benchmark.methods.contract.trial import simulated_case
 from benchmark.speed.sweep import dice_difference, map_difference
 
 HEALTHY = simulated_case(0, (24, 24, 16))

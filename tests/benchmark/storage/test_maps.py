@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchmark.storage.maps import LEVELS, read_volume, write_volume
+from benchmark.storage.maps import read_volume, write_volume
 from datasets.errors import BadFile
+from datasets.io.nifti import LEVELS
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 

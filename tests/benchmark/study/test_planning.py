@@ -7,7 +7,7 @@ from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
 from plugincode import write_plugin
 
 from benchmark.methods.registry import UnusableMethod
-from benchmark.study.planning import check_cases, parse_seeds, plan
+from benchmark.study.planning import parse_seeds, plan
 from benchmark.study.study import Request, Study
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 
@@ -121,8 +121,11 @@ def test_a_cohorts_files_are_part_of_every_key(own_data: Path) -> None:
         ({"methods": "mean-distanse"}, "No method 'mean-distanse'. Did you mean 'mean-distance'"),
         ({"datasets": "patiens"}, "No dataset 'patiens'. Did you mean 'patients'"),
         ({"datasets": ","}, "--datasets: got ','"),
-        ({"datasets": "not-a-spec"}, r"'not-a-spec' \(cohorts:NOT_A_SPEC\): got str, wanted a DatasetSpec"),
-        ({"datasets": "broken"}, "cannot be imported: No module named"),
+        (
+            {"datasets": "not-a-spec"},
+            r"'not-a-spec' \(cohorts:NOT_A_SPEC, uadbench-tests 1.0\): got str, expected a DatasetSpec",
+        ),
+        ({"datasets": "broken"}, "cannot be imported: .*No module named"),
         ({"healthy": "patients"}, "--healthy patients: got no healthy train case"),
         ({"healthy": "volunters"}, "No dataset 'volunters'. Did you mean 'volunteers'"),
         ({"datasets": "patients,ixi"}, "--healthy: got none, wanted one of ixi, volunteers"),
@@ -176,17 +179,6 @@ def test_a_healthy_cohort_without_validation_cases_is_refused(tmp_path: Path) ->
     write_cohort(tmp_path, VOLUNTEERS, {"train": 2})
     with pytest.raises(BadValue, match="--healthy volunteers: got no healthy val case"):
         planned(tmp_path, datasets="volunteers")
-
-
-def test_all_files_that_cannot_be_used_are_named_at_once(own_data: Path) -> None:
-    for name in ("patients/t1/patients-val-1", "patients/brain_mask/patients-test-0"):
-        (own_data / f"{name}.nii.gz").write_bytes(b"torn")
-    study = planned(own_data)
-    with pytest.raises(BadFile) as caught:
-        check_cases(study.mapped_cases(study.cells[1]), TINY)
-    first, second = str(caught.value).splitlines()
-    assert "t1/patients-val-1.nii.gz" in first
-    assert "brain_mask/patients-test-0.nii.gz" in second
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("0", [0]), ("0-2", [0, 1, 2]), ("5, 0-1,7", [5, 0, 1, 7]), ("3-3", [3])])

@@ -18,7 +18,7 @@ from benchmark.study.planning import plan
 from benchmark.study.study import Request
 from datasets.errors import UnknownName
 from datasets.grid import load_case
-from datasets.shift_requests import landmarks_of, measured
+from datasets.shift_requests import case_percentiles, landmarks_of
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
 
@@ -63,7 +63,7 @@ def test_every_cell_is_crossed_with_none_first_and_with_the_matching_arm(data: P
 def test_histograms_are_matched_to_what_a_seeds_fit_learns_from(data: Path) -> None:
     study = plan(request(data, match=True, seeds="0-1"))
     for fit in study.fits:
-        measures = measured(study.training_cases(fit, "train"), TINY)
+        measures = case_percentiles(study.training_cases(fit, "train"), TINY)
         landmarks = {cell.shift.matched for cell in study.cells_of(fit) if cell.shift.matched}
         assert landmarks == {mean_landmarks(list(measures.values()))}
     assert len({cell.shift.matched for cell in study.cells}) == 3
@@ -73,7 +73,7 @@ def test_a_transfer_leads_to_the_scans_outside_the_other_cohorts_test_split(data
     study = plan(request(data, datasets="inpatients", shifts="transfer[patients]"))
     (landmarks,) = {cell.shift.landmarks for cell in study.cells if cell.shift.name == "transfer[patients]"}
     validation = [one for one in plan(request(data)).files["patients"] if one.split == "val"]
-    assert landmarks == mean_landmarks(list(measured(validation, TINY).values()))
+    assert landmarks == mean_landmarks(list(case_percentiles(validation, TINY).values()))
     assert landmarks_of("inpatients", data, "t1", TINY) != landmarks  # has test scans only, which are taken then
 
 
@@ -174,12 +174,12 @@ def test_without_its_unshifted_cell_a_shifted_one_waits_unscored_and_is_made_up_
 
 
 def test_a_failed_shift_costs_its_own_cells(study: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shiftkinds import HALVED
+    from shift_plugins import HALVED
 
     def broken(view: object, level: float) -> object:
         raise ArithmeticError("the field is nowhere")
 
-    monkeypatch.setattr("shiftkinds.HALVED", replace(HALVED, change=broken))  # type: ignore[arg-type]
+    monkeypatch.setattr("shift_plugins.HALVED", replace(HALVED, change=broken))  # type: ignore[arg-type]
     failed = study.run(shifts="halved=1,gamma=0.5")
     assert {(cell.shift.text, cell.cohort.dataset) for cell in failed} == {
         ("halved=1", "volunteers"),
@@ -220,7 +220,7 @@ def test_the_command_line_shows_the_cells_and_refuses_slips(program: Program, da
     assert "8 cells of 1 fits" in shown.stdout
     refused = program(*common, "--shifts", "gamma=-1")
     assert refused.exit_code == 2
-    assert "wanted a level from 0.01 to 100" in refused.stderr
+    assert "expected a level from 0.01 to 100" in refused.stderr
     listed = program("list", "shifts")
     assert "transfer" in listed.stdout
     assert "BROKEN" in listed.stdout

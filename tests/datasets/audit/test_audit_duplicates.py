@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.audit.duplicates import LIKE, Scan, alike, duplicate_findings, signature
-from datasets.io.case_table import read_table
+from datasets.audit.duplicates import LIKE, Fingerprint, duplicate_findings, signature, similar_pairs
+from datasets.io.tables import read_table
 from datasets.spec import REQUIRED_COLUMNS
 
 SHAPE = (80, 88, 72)
@@ -34,7 +34,7 @@ def scan_of(seed: int) -> Image:
 def likeness(one: Image, other: Image, spacing: NDArray[np.float64] = SPACING) -> float:
     masks = one > 0, other > 0
     pair = [signature(image, mask, spacing) for image, mask in zip((one, other), masks, strict=True)]
-    return next((value for *_, value in alike(pair, -1.0)), -1.0)
+    return next((value for *_, value in similar_pairs(pair, -1.0)), -1.0)
 
 
 CHANGES: dict[str, Callable[[Image], Image]] = {
@@ -59,7 +59,7 @@ def test_two_brains_are_not_alike() -> None:
 def test_likeness_does_not_depend_on_the_resolution() -> None:
     fine = np.repeat(np.repeat(np.repeat(scan_of(0), 2, 0), 2, 1), 2, 2)
     pair = [signature(scan_of(0), scan_of(0) > 0, SPACING), signature(fine, fine > 0, SPACING / 2)]
-    assert next(value for *_, value in alike(pair)) > 0.99
+    assert next(value for *_, value in similar_pairs(pair)) > 0.99
 
 
 @pytest.mark.skipif(not DATA, reason="UADBENCH_DATA names no folder")
@@ -74,15 +74,15 @@ def test_people_scanned_twice_are_found_among_real_scans_and_nobody_else() -> No
         )
         signatures.append(signature(image, mask > 0, SPACING))
     subjects = [row["subject_id"] for row in rows]
-    found = {(one, other) for one, other, _ in alike(signatures)}
+    found = {(one, other) for one, other, _ in similar_pairs(signatures)}
     again = {(i, j) for j in range(len(rows)) for i in range(j) if subjects[i] == subjects[j]}
     assert len(again) == 5
     assert found == again
 
 
-def one(case: str, subject: str, split: str, *, seed: int, cohort: str = "mine", content: str = "") -> Scan:
+def one(case: str, subject: str, split: str, *, seed: int, cohort: str = "mine", content: str = "") -> Fingerprint:
     sign = signature(scan_of(seed), brain(), SPACING)
-    return Scan(cohort, case, subject, split, "t1", content or f"{cohort}-{case}", sign)
+    return Fingerprint(cohort, case, subject, split, "t1", content or f"{cohort}-{case}", sign)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from datasets.audit.drift import _holm, _of_names, drift_findings
+from datasets.audit.metadata import _holm, _of_names, drift_findings
 
 
 def rows(groups: dict[str, list[tuple[str, str, str]]]) -> list[dict[str, str]]:

@@ -86,7 +86,7 @@ def test_a_bad_row_is_named_and_the_others_are_judged(table: Path) -> None:
 @pytest.mark.parametrize("text", ["split\ntrain\n", "case_id\na\n"])
 def test_a_table_of_other_columns_is_refused(table: Path, text: str) -> None:
     table.write_text(text)
-    with pytest.raises(BadFile, match="wanted also"):
+    with pytest.raises(BadFile, match="expected also"):
         read_folds(table)
 
 

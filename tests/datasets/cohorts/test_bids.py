@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cohorts import write_nifti
 
-from datasets.cohorts.own import own_cohort
+from datasets.cohorts.user_folder import user_cohort
 from datasets.errors import BadFile, MissingData
 from datasets.grid import Grid, load_case
 from datasets.spec import usable_files
@@ -40,7 +40,7 @@ def test_scans_masks_and_people_are_found(home: Path) -> None:
     scan(home, "sub-01", ("T1w", "FLAIR", "ce-gadolinium_T1w", *MASKS))
     scan(home, "sub-02_ses-2", ("T1w", *MASKS))
     people(home, "participant_id,age,sex,site,split", "sub-01,31,F,here,val", "02,n/a,M,there,test", "sub-03,5,F,x,n/a")
-    own = own_cohort("mine", home)
+    own = user_cohort("mine", home)
     assert (own.sequences, own.healthy) == (("t1", "t1ce", "flair"), False)
     first, second = own.spec.files(home, "t1")
     assert (first.case_id, first.subject_id, first.site, first.split) == ("sub-01", "sub-01", "here", "val")
@@ -66,15 +66,15 @@ def test_scans_masks_and_people_are_found(home: Path) -> None:
 def test_a_lesion_mask_may_have_any_of_the_usual_names(home: Path, lesion: str) -> None:
     image = "acq-mprage_space-SRI24_desc-preproc_T1w"
     scan(home, "sub-01", (image, "rec-deface_desc-aseg_dseg", "space-SRI24_desc-brain_mask", lesion))
-    (case,) = own_cohort("mine", home).spec.files(home, "t1")
+    (case,) = user_cohort("mine", home).spec.files(home, "t1")
     assert case.lesion_mask == home / f"sub-01/anat/sub-01_{lesion}.nii.gz"
     assert case.image.name == f"sub-01_{image}.nii.gz"
 
 
 def test_several_files_for_one_thing_are_named(home: Path) -> None:
     scan(home, "sub-01", ("T1w", "desc-preproc_T1w", "space-MNI_T1w", *MASKS))
-    with pytest.raises(BadFile, match=r"got 3 files for t1 of 'sub-01' \(.*desc-preproc_T1w.*, .*wanted one"):
-        own_cohort("mine", home).spec.files(home, "t1")
+    with pytest.raises(BadFile, match=r"got 3 files for t1 of 'sub-01' \(.*desc-preproc_T1w.*, .*expected one"):
+        user_cohort("mine", home).spec.files(home, "t1")
 
 
 @pytest.mark.parametrize(("missing", "named"), [(0, "no brain_mask of 'sub-02'"), (1, "lesion mask for 1 of 2 cases")])
@@ -82,14 +82,14 @@ def test_a_mask_that_is_missing_is_named(home: Path, missing: int, named: str) -
     scan(home, "sub-01")
     scan(home, "sub-02", ("T1w", MASKS[1 - missing]))
     with pytest.raises((BadFile, MissingData), match=named):
-        own_cohort("mine", home).spec.files(home, "t1")
+        user_cohort("mine", home).spec.files(home, "t1")
 
 
 def test_the_group_says_who_is_healthy(home: Path) -> None:
     scan(home, "sub-01")
     scan(home, "sub-02", ("T1w", MASKS[0]))
     people(home, "participant_id,group", "sub-01,stroke", "sub-02,Control")
-    own = own_cohort("mine", home)
+    own = user_cohort("mine", home)
     assert own.healthy is None
     assert {case.case_id: case.healthy for case in own.spec.files(home, "t1")} == {"sub-01": False, "sub-02": True}
 
@@ -99,14 +99,14 @@ def test_a_group_of_patients_wants_a_lesion_mask_of_each(home: Path) -> None:
     scan(home, "sub-02", ("T1w", MASKS[0]))
     people(home, "participant_id,group", "sub-01,stroke", "sub-02,stroke")
     with pytest.raises(MissingData, match="no lesion_mask of 'sub-02'"):
-        own_cohort("mine", home).spec.files(home, "t1")
+        user_cohort("mine", home).spec.files(home, "t1")
 
 
 def test_without_a_column_the_rule_splits_by_subject(home: Path) -> None:
     for number in range(8):
         scan(home, f"sub-{number:02}_ses-1")
         scan(home, f"sub-{number:02}_ses-2")
-    files = own_cohort("mine", home).spec.files(home, "t1")
+    files = user_cohort("mine", home).spec.files(home, "t1")
     assert len({(case.subject_id, case.split) for case in files}) == 8
     assert sorted(case.split for case in files) == ["test"] * 12 + ["val"] * 4
 
@@ -115,27 +115,27 @@ def test_a_subject_without_a_split_is_named(home: Path) -> None:
     scan(home, "sub-01")
     scan(home, "sub-02")
     people(home, "participant_id,split", "sub-01,val", "sub-02,held-out")
-    with pytest.raises(BadFile, match=r"got split of sub-02 \(held-out\), wanted one of train, val, test"):
-        own_cohort("mine", home).spec.files(home, "t1")
+    with pytest.raises(BadFile, match=r"got split of sub-02 \(held-out\), expected one of train, val, test"):
+        user_cohort("mine", home).spec.files(home, "t1")
 
 
 def test_a_subject_twice_in_the_table_is_named(home: Path) -> None:
     scan(home, "sub-01")
     people(home, "participant_id,age", "sub-01,3", "01,4")
     with pytest.raises(BadFile, match="'sub-01' twice"):
-        own_cohort("mine", home).spec.files(home, "t1")
+        user_cohort("mine", home).spec.files(home, "t1")
 
 
 def test_a_folder_without_images_says_what_was_looked_for(home: Path) -> None:
     scan(home, "sub-01", ("bold", "desc-brain_mask"))
     with pytest.raises(MissingData, match=r"looked for sub-\*/\[ses-\*/\]anat/\*_T1w\.nii\.gz"):
-        own_cohort("mine", home)
+        user_cohort("mine", home)
 
 
 def test_a_sequence_that_nobody_has_is_refused(home: Path) -> None:
     scan(home, "sub-01")
     with pytest.raises(MissingData, match=r"mine has no sequence 'flair'\. Available: t1"):
-        own_cohort("mine", home).spec.files(home, "flair")
+        user_cohort("mine", home).spec.files(home, "flair")
 
 
 def test_a_scan_is_loaded_as_any_other(home: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_scan_is_loaded_as_any_other(home: Path) -> None:
     write_nifti(folder / "sub-01_T1w.nii.gz", image)
     write_nifti(folder / "sub-01_desc-brain_mask.nii.gz", mask)
     write_nifti(folder / "sub-01_roi.nii.gz", mask * (image > 1.9))
-    (files,) = own_cohort("mine", home).spec.files(home, "t1")
+    (files,) = user_cohort("mine", home).spec.files(home, "t1")
     case = load_case(files, Grid(shape=(8, 8, 8), spacing=4.0))
     assert case.lesion_mask is not None
     assert case.lesion_mask.sum() == (np.asarray(nibabel.nifti1.load(files.lesion_mask).dataobj) > 0).sum() > 0
@@ -160,7 +160,7 @@ def test_what_is_wrong_with_single_scans_leaves_the_others_usable(home: Path) ->
     (home / "sub-04/anat/sub-04_acq-two_T1w.nii.gz").touch()
     rows = ["sub-01,ms,test", "sub-02,ms,test", "sub-03,ms,test", "sub-04,ms,test", "sub-05,ms,soon"]
     people(home, "participant_id,group,split", *rows)
-    spec = own_cohort("mine", home).spec
+    spec = user_cohort("mine", home).spec
     usable, problems = usable_files(spec, home, "t1")
     assert [case.case_id for case in usable] == ["sub-01"]
     assert {one.case_id: one.code for one in problems} == {

@@ -2,14 +2,12 @@
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
 
 import datasets
-from datasets.cohorts import catalog
-from datasets.cohorts.catalog import BUILT_IN, GROUP, dataset, targets
+from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.errors import BadValue, UnknownName, UserError
 
 Install = Callable[..., None]
@@ -23,15 +21,18 @@ NOT_A_SPEC = 3
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
-    """Offers entry points by name to the catalog, leading into two modules of a plugin."""
+    """Installs a distribution with these entry points, which lead into two modules of a plugin."""
     (tmp_path / "plugin_of_mine.py").write_text(PLUGIN)
     (tmp_path / "broken_plugin.py").write_text("import a_module_nobody_has\n")
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "plugin_of_mine", raising=False)
+    metadata = tmp_path / "plugin_of_mine-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Name: plugin-of-mine\nVersion: 1.0\n")
 
     def offer(**values: str) -> None:
-        points = EntryPoints(EntryPoint(name, value, GROUP) for name, value in values.items())
-        monkeypatch.setattr(catalog, "entry_points", lambda *, group: points.select(group=group))
+        lines = "".join(f"{name} = {value}\n" for name, value in values.items())
+        (metadata / "entry_points.txt").write_text(f"[{COHORTS.group}]\n{lines}")
+        monkeypatch.syspath_prepend(tmp_path)
 
     return offer
 
@@ -40,7 +41,7 @@ def test_our_own_package_is_the_one_imported() -> None:
     assert Path(datasets.__file__).parent == Path(__file__).parents[3] / "datasets"
 
 
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
+@pytest.mark.parametrize("name", sorted(COHORTS.built_in))
 def test_a_built_in_is_known_by_its_own_name_and_states_its_facts(name: str) -> None:
     spec = dataset(name)
     assert spec.name == name
@@ -61,7 +62,7 @@ def test_an_alias_leads_to_its_cohort(alias: str, name: str) -> None:
 def test_an_unknown_name_is_answered_with_a_suggestion_and_all_there_are(typed: str, meant: str) -> None:
     with pytest.raises(UnknownName, match=f"No dataset '{typed}'. Did you mean '{meant}'?") as refusal:
         dataset(typed)
-    assert all(name in str(refusal.value) for name in BUILT_IN)
+    assert all(name in str(refusal.value) for name in COHORTS.built_in)
 
 
 def test_a_name_like_no_other_gets_no_suggestion() -> None:
@@ -73,7 +74,7 @@ def test_a_name_like_no_other_gets_no_suggestion() -> None:
 def test_a_plugins_cohort_is_found_by_name(install: Install) -> None:
     install(mine="plugin_of_mine:SPEC")
     assert dataset("mine").title == "Mine"
-    assert set(targets()) == {*BUILT_IN, "mine"}
+    assert {*COHORTS} == {*COHORTS.built_in, "mine"}
 
 
 def test_a_plugin_cannot_replace_a_built_in(install: Install) -> None:
@@ -87,7 +88,7 @@ def test_a_plugin_cannot_replace_a_built_in(install: Install) -> None:
         ("broken_plugin:SPEC", "a_module_nobody_has"),
         ("no_such_plugin:SPEC", "no_such_plugin"),
         ("plugin_of_mine:MISSING", "MISSING"),
-        ("plugin_of_mine:NOT_A_SPEC", "got int, wanted a DatasetSpec"),
+        ("plugin_of_mine:NOT_A_SPEC", "got int, expected a DatasetSpec"),
     ],
 )
 def test_a_broken_entry_point_costs_itself_only(install: Install, value: str, reason: str) -> None:

@@ -1,5 +1,6 @@
 """Readers of original downloads, each on a small tree in its cohort's own naming."""
 
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,12 +11,12 @@ import pytest
 from PIL import Image
 
 from datasets.case import RawCase, RawCohort
-from datasets.cohorts.catalog import BUILT_IN, dataset
+from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.errors import BadFile, MissingData
 from datasets.splits import split_of, subjects_of
 
 SHEET = 'IXI_ID,"SEX_ID (1=m, 2=f)",HEIGHT,AGE\n2,2,164,35.80\n12,1,175,38.78\n237,2,167,78.2\n237,2,0,78.2\n'
-DOWNLOADED = tuple(name for name in BUILT_IN if not name.startswith("phantom"))
+DOWNLOADED = tuple(name for name in COHORTS.built_in if not name.startswith("phantom"))
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -137,7 +138,7 @@ def test_brats_is_stripped_in_sri24_space_with_all_regions_as_lesion(tmp_path: P
     assert set(case.images) == {"t1", "t1ce", "t2", "flair"}
     assert case.lesion_mask == tmp_path / "train/BraTS2021_00002/BraTS2021_00002_seg.nii.gz"
     assert (case.lesion_labels, case.space, case.stripped, case.aligned) == ((1, 2, 4), "sri24", True, True)
-    assert cohort.problems == ("passed over, without seg, t1 or t1ce or t2 or flair: BraTS2021_00003",)
+    assert cohort.problems == ("skipped, without lesion mask: BraTS2021_00003",)
 
 
 def test_mslub_names_may_differ_in_case_and_the_images_as_acquired_are_left(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_atlas_is_in_mni_space_and_its_test_scans_are_passed_over(tmp_path: Path
     assert (case.space, case.stripped) == ("mni", False)
     assert case.lesion_mask == tmp_path / f"{folder}_label-L_desc-T1lesion_mask.nii.gz"
     (problem,) = cohort.problems
-    assert problem.startswith("passed over, without a lesion mask: sub-r048s000_ses-1, ")
+    assert problem.startswith("skipped, without lesion mask: sub-r048s000_ses-1, ")
     assert problem.endswith(" and 3 more")
 
 
@@ -184,7 +185,7 @@ def test_wmh_has_its_scanners_as_sites_and_label_two_is_no_lesion(tmp_path: Path
     case = cases["Utrecht-0"]
     assert case.images["t1"] == tmp_path / "training/Utrecht/0/pre/T1.nii.gz"
     assert (case.lesion_labels, case.drawn_on, case.corrected) == ((1,), "flair", True)
-    assert cohort.problems == ("passed over, not among the published training scans: Amsterdam-GE1T5-150",)
+    assert cohort.problems == ("skipped, not among the published training scans: Amsterdam-GE1T5-150",)
     assert set(split_of(dataset("wmh"), subjects_of(cohort.cases))) == set(cases)
 
 
@@ -240,7 +241,7 @@ def test_an_lgg_stack_with_a_gap_or_a_torn_slice_is_named_and_the_rest_goes_on(t
     (tmp_path / "TCGA_CS_4943_20000902" / "TCGA_CS_4943_20000902_4.tif").write_bytes(b"II*\0 torn")
     cohort = read("lgg", tmp_path)
     assert [case.case_id for case in cohort.cases] == ["TCGA_CS_4944_20010208"]
-    named = [line for line in cohort.problems if line.startswith("passed over: ")]
+    named = [line for line in cohort.problems if line.startswith("skipped: ")]
     assert ["4941" in named[0], "slices 5" in named[1], "_4.tif" in named[2]] == [True] * 3
 
 
@@ -313,7 +314,7 @@ def test_the_prepared_archive_is_read_too(
     assert case.brain_mask == tmp_path / "Data" / folder / "mask" / f"{files['mask']}.nii.gz"
     assert (case.lesion_mask is None) == (name == "ixi")
     (problem,) = cohort.problems
-    assert problem.startswith("passed over, without mask")
+    assert re.match("skipped, without (image|brain mask)", problem)
 
 
 @pytest.mark.parametrize("name", DOWNLOADED)

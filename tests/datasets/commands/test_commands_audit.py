@@ -19,7 +19,7 @@ BY_NAME = {kind.name: kind for kind in KINDS}
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(catalog.BUILT_IN, "mine", "badcohort:MINE")
+    monkeypatch.setitem(catalog.COHORTS.built_in, "mine", "damaged_cohort:MINE")
     write_cohort(tmp_path / MINE.name)
     return tmp_path / MINE.name
 
@@ -82,9 +82,9 @@ def test_findings_alike_are_one_line_with_a_count_and_examples() -> None:
     text = findings_text([*alike, other])
     assert text == (
         "ERROR   empty-brain-mask  ixi\n"
-        "        got no voxel inside, wanted a brain [c7]\n"
+        "        got no voxel inside, expected a brain [c7]\n"
         "WARNING not-ras  ixi: 100 findings\n"
-        "        got orientation LAS, wanted RAS [c0, c1, c2 and 97 more]\n"
+        "        got orientation LAS, expected RAS [c0, c1, c2 and 97 more]\n"
         "1 error, 100 warnings, 0 notes."
     )
 

@@ -11,12 +11,12 @@ from typer.testing import CliRunner, Result
 
 from datasets.__main__ import app
 from datasets.cohorts.catalog import dataset
-from datasets.commands.shift_doses import calibrate, measure
+from datasets.commands.shifts import calibrate_levels, measure_dose
 from datasets.errors import BadValue, UnknownName
 from datasets.grid import load_case
-from datasets.shift_requests import AskedShift
+from datasets.shift_requests import ShiftRequest
 from datasets.shifts import Shift
-from datasets.shifts.registry import BUILT_IN
+from datasets.shifts.registry import SHIFTS
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -30,7 +30,7 @@ def call(*arguments: object) -> Result:
 
 def test_shifts_are_listed_and_broken_ones_told_on_stderr() -> None:
     listed = call("shifts", "--json")
-    assert {one["name"] for one in json.loads(listed.stdout)} == {*BUILT_IN, "halved"}
+    assert {one["name"] for one in json.loads(listed.stdout)} == {*SHIFTS.built_in, "halved"}
     assert "package_that_is_not_installed" in listed.stderr
     assert "halved" in call("shifts").stdout
 
@@ -49,11 +49,11 @@ def test_doses_are_measured_on_healthy_training_cases(data: Path) -> None:
 
 def test_a_calibrated_level_reaches_its_dose_and_one_out_of_reach_says_so(data: Path) -> None:
     files = [one for one in dataset("volunteers").files(data, "t1") if one.split == "train"]
-    for wanted, level in zip((0.02, 0.05), calibrate(BUILT_IN["noise"], files, TINY, (0.02, 0.05)), strict=True):
-        assert measure(AskedShift(BUILT_IN["noise"], level), files, TINY).mean == pytest.approx(wanted, rel=0.1)
-    (most,) = calibrate(BUILT_IN["window"], files, TINY, (0.9,))
+    for wanted, level in zip((0.02, 0.05), calibrate_levels(SHIFTS["noise"], files, TINY, (0.02, 0.05)), strict=True):
+        assert measure_dose(ShiftRequest(SHIFTS["noise"], level), files, TINY).mean == pytest.approx(wanted, rel=0.1)
+    (most,) = calibrate_levels(SHIFTS["window"], files, TINY, (0.9,))
     assert most == 1.0
-    assert not measure(AskedShift(BUILT_IN["window"], most), files, TINY, aimed_at=0.9).reached
+    assert not measure_dose(ShiftRequest(SHIFTS["window"], most), files, TINY, target=0.9).reached
 
 
 def test_a_picture_has_a_row_a_case_and_kind_and_a_column_a_level(data: Path, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def _orange(picture: np.ndarray) -> int:  # type: ignore[type-arg]
         (("--shift", "gama"), "Did you mean 'gamma'"),
         (("--case", "patients-val-9"), "No case 'patients-val-9'. Did you mean"),
         (("--preset", "papper"), "No preset"),
-        (("--shift", "none"), "wanted one or more names"),
+        (("--shift", "none"), "expected one or more names"),
     ],
 )
 def test_slips_are_refused(data: Path, arguments: tuple[str, ...], told: str) -> None:

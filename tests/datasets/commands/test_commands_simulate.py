@@ -14,7 +14,7 @@ OPTIONS = ["--subjects", "1", "--volumes", "4", "--contrasts=-1,1"]
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(catalog.BUILT_IN, "heads", "heads:HEADS")
+    monkeypatch.setitem(catalog.COHORTS.built_in, "heads", "heads:HEADS")
     write_heads(tmp_path / "data", 1)
     return tmp_path / "data"
 
@@ -54,8 +54,8 @@ def test_a_read_only_folder_is_refused_with_a_way_out_that_works(
     ("arguments", "told"),
     [
         (["nobody"], "No dataset 'nobody'"),
-        (["lgg"], "wanted some as hosts"),
-        (["heads", "--volumes", "big"], "--volumes: got 'big', wanted numbers"),
+        (["lgg"], "expected some as hosts"),
+        (["heads", "--volumes", "big"], "--volumes: got 'big', expected numbers"),
         (["heads", "--contrasts", "0"], "got contrasts 0"),
         (["heads", "--shapes", "nowhere"], "--shapes nowhere: no such file"),
     ],

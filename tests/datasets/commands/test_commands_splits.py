@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from datasets.__main__ import app
 from datasets.cohorts import catalog
 from datasets.errors import BadFile, BadValue, MissingData
-from datasets.splits.assignment import committed
+from datasets.splits.assignment import committed_splits
 
 Table = list[dict[str, str]]
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("plugin")
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "_ADOPTED", {})
+    monkeypatch.setattr(catalog, "_USER_COHORTS", {})
 
 
 def printed(*arguments: object) -> Table:
@@ -34,7 +34,7 @@ def printed(*arguments: object) -> Table:
 def test_the_committed_list_is_printed() -> None:
     table = printed("ixi")
     assert [(row["subject_id"], row["split"]) for row in table] == [
-        (one.subject.subject_id, one.split) for one in committed("ixi")
+        (one.subject.subject_id, one.split) for one in committed_splits("ixi")
     ]
     assert list(table[0]) == ["subject_id", "split", "site", "age_band"]
 
@@ -100,9 +100,9 @@ def test_a_cohort_whose_subjects_are_not_listed_asks_for_them(tmp_path: Path) ->
 def test_options_that_do_not_go_together_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(BadValue, match="--subjects: got --data too"):
         printed("ixi", "--subjects", tmp_path / "x.csv", "--data", data)
-    with pytest.raises(BadValue, match="--turn: got 'train', wanted val or test"):
+    with pytest.raises(BadValue, match="--turn: got 'train', expected val or test"):
         printed("ixi", "--folds", 3, "--turn", "train")
-    with pytest.raises(MissingData, match="no file that can be read"):
+    with pytest.raises(MissingData, match="No file"):
         printed("ixi", "--subjects", tmp_path / "x.csv")
 
 

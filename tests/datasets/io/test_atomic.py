@@ -1,4 +1,4 @@
-"""new_cohort: complete or absent, never over another, never where nobody may write."""
+"""new_folder: complete or absent, never over another, never where nobody may write."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from datasets.errors import BadValue
-from datasets.io.atomic import new_cohort, refuse_read_only
+from datasets.io.atomic import new_folder, refuse_read_only
 from datasets.preparation.cohort import _check_writable
 from datasets.simulation.phantom import write_phantom
 
 
 def write(root: Path) -> None:
-    with new_cohort(root, "mine") as cohort:
+    with new_folder(root / "mine") as cohort:
         (cohort / "cases.csv").write_text("all")
 
 
 def test_a_cohort_appears_when_it_is_complete(tmp_path: Path) -> None:
-    with new_cohort(tmp_path / "data", "mine") as cohort:
+    with new_folder(tmp_path / "data" / "mine") as cohort:
         (cohort / "cases.csv").write_text("all")
         assert not (tmp_path / "data" / "mine").exists()
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["mine"]
@@ -25,13 +25,24 @@ def test_a_cohort_appears_when_it_is_complete(tmp_path: Path) -> None:
 
 def test_a_cohort_that_fails_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> None:
-        with new_cohort(tmp_path, "mine") as cohort:
+        with new_folder(tmp_path / "mine") as cohort:
             (cohort / "cases.csv").write_text("half")
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cohort_gives_way_only_to_a_complete_one(tmp_path: Path) -> None:
+    write(tmp_path)
+    with pytest.raises(KeyError), new_folder(tmp_path / "mine", replace=True):
+        raise KeyError
+    assert (tmp_path / "mine" / "cases.csv").read_text() == "all"
+    with new_folder(tmp_path / "mine", replace=True) as cohort:
+        (cohort / "cases.csv").write_text("new")
+    assert (tmp_path / "mine" / "cases.csv").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_another_cohort_is_not_written_over(tmp_path: Path) -> None:

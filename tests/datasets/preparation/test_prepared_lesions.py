@@ -1,3 +1,5 @@
+"""Lesion masks: which voxels are lesion, and how their volume survives resampling."""
+
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +7,8 @@ import pytest
 from skulls import turn
 
 from datasets.errors import BadFile
+from datasets.io.nifti import Lattice, Volume, write_volume
 from datasets.preparation.lesions import LesionVolumes, move_lesion_mask, read_lesion_mask
-from datasets.preparation.volume import Lattice, Volume, write_floats
 
 
 def test_lesions_of_one_voxel_keep_their_volume_on_average() -> None:
@@ -58,16 +60,16 @@ def test_a_warning_takes_five_percent_and_fifty_cubic_millimetres(
 def test_labels_say_what_is_lesion_and_without_them_half_of_the_maximum_does(tmp_path: Path) -> None:
     data = np.zeros((4, 4, 4), np.float32)
     data[0, 0, :4] = (1, 2, 0.9999, 0.4)
-    write_floats(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)))
+    write_volume(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)), np.float32)
     assert read_lesion_mask(tmp_path / "mask.nii.gz", (1,)).data.sum() == 2
     data[0, 0] = (255, 255, 100, 0)
-    write_floats(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)))
+    write_volume(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)), np.float32)
     assert read_lesion_mask(tmp_path / "mask.nii.gz", ()).data.sum() == 2
 
 
 def test_a_mask_without_lesion_is_named_with_the_values_that_it_holds(tmp_path: Path) -> None:
     data = np.zeros((4, 4, 4), np.float32)
     data[0, 0, 0] = 2
-    write_floats(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)))
-    with pytest.raises(BadFile, match=r"without lesion \(values 0, 2\), wanted voxels of 1"):
+    write_volume(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)), np.float32)
+    with pytest.raises(BadFile, match=r"without lesion \(values 0, 2\), expected voxels of 1"):
         read_lesion_mask(tmp_path / "mask.nii.gz", (1,))

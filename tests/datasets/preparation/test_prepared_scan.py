@@ -1,3 +1,5 @@
+"""One scan through all steps: moved onto the template, stripped and corrected."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,11 +8,12 @@ import pytest
 from skulls import draw_head, moved, turn, write_raw, write_template
 
 from datasets.errors import BadFile, BadValue
-from datasets.preparation.bias import corrected
+from datasets.io.nifti import Volume, write_volume
+from datasets.preparation.bias import correct_bias
+from datasets.preparation.resampling import resample
 from datasets.preparation.scan import Parameters, Setup, prepare_scan
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
-from datasets.preparation.volume import Volume, onto, write_floats
 
 TURN = turn((10, -6, 8), (1.05, 0.96, 1.02), (30, -20, 10))
 
@@ -24,7 +27,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Setup:
 def test_a_turned_head_comes_to_lie_on_the_template_with_its_lesion(setup: Setup, tmp_path: Path) -> None:
     head = draw_head()
     scan = prepare_scan(write_raw(tmp_path, "one", head, TURN), setup)
-    wanted, lesion = (onto(volume, scan.lattice, order=0) for volume in (head.stripped, head.lesion_mask))
+    wanted, lesion = (resample(volume, scan.lattice, order=0) for volume in (head.stripped, head.lesion_mask))
     assert scan.overlap > 0.97
     both = scan.brain_mask & (wanted > 0)
     assert np.corrcoef(scan.images["t1"][both], wanted[both])[0, 1] > 0.95
@@ -40,7 +43,7 @@ def test_what_lies_in_the_templates_space_is_not_moved_at_all(setup: Setup, tmp_
     raw = replace(write_raw(tmp_path, "one", head, np.eye(4)), space="sri24")
     scan = prepare_scan(raw, setup)
     assert np.array_equal(scan.to_scan["t1"], np.eye(4))
-    lesion, image = (onto(volume, scan.lattice, order=0) for volume in (head.lesion_mask, head.stripped))
+    lesion, image = (resample(volume, scan.lattice, order=0) for volume in (head.lesion_mask, head.stripped))
     assert scan.lesion_mask is not None
     assert np.array_equal(scan.lesion_mask, lesion)
     assert np.array_equal(scan.images["t1"], image)
@@ -49,7 +52,7 @@ def test_what_lies_in_the_templates_space_is_not_moved_at_all(setup: Setup, tmp_
 def test_a_second_sequence_is_turned_onto_the_first(setup: Setup, tmp_path: Path) -> None:
     head, other = draw_head(), turn((3, -2, 4), (1, 1, 1), (4, 3, -3))
     raw = write_raw(tmp_path, "one", head, TURN)
-    write_floats(tmp_path / "t2.nii.gz", moved(head.head, other @ TURN))
+    write_volume(tmp_path / "t2.nii.gz", moved(head.head, other @ TURN), np.float32)
     scan = prepare_scan(replace(raw, images={**raw.images, "t2": tmp_path / "t2.nii.gz"}), setup)
     brain = scan.brain_mask
     assert np.corrcoef(scan.images["t1"][brain], scan.images["t2"][brain])[0, 1] > 0.97
@@ -67,7 +70,7 @@ def test_a_scan_without_a_skull_needs_no_tool(setup: Setup, tmp_path: Path) -> N
 def test_what_is_too_small_for_a_brain_is_refused(setup: Setup, tmp_path: Path) -> None:
     head = draw_head()
     small = replace(head, brain_mask=Volume(head.lesion_mask.data, head.stripped.affine))
-    with pytest.raises(BadFile, match="wanted a brain of 300 to 2600 ml"):
+    with pytest.raises(BadFile, match="expected a brain of 300 to 2600 ml"):
         prepare_scan(write_raw(tmp_path, "one", small, TURN), setup)
 
 
@@ -91,7 +94,7 @@ def test_n4_flattens_a_known_bias_field() -> None:
     brain = head.brain_mask.data
     x, y, _ = np.indices(brain.shape)
     field = np.exp(0.5 * (x / brain.shape[0] - 0.5) + 0.4 * (y / brain.shape[1] - 0.5))
-    flat = corrected((head.stripped.data * field).astype(np.float32), brain, 4.0)
+    flat = correct_bias((head.stripped.data * field).astype(np.float32), brain, 4.0)
     usable = brain & (head.stripped.data > 20)
     before = np.log(field[usable]).std()
     after = np.log(flat[usable] / head.stripped.data[usable]).std()
@@ -99,5 +102,5 @@ def test_n4_flattens_a_known_bias_field() -> None:
 
 
 def test_spacings_that_no_grid_can_use_are_refused() -> None:
-    with pytest.raises(BadValue, match=r"got 9 mm, wanted 0\.5 to 4"):
+    with pytest.raises(BadValue, match=r"got 9 mm, expected 0\.5 to 4"):
         Parameters(spacing=9)

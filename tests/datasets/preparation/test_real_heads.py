@@ -8,9 +8,10 @@ import pytest
 from skulls import moved, turn
 
 from datasets.errors import MissingData
+from datasets.io.nifti import Volume
 from datasets.preparation.registration import register, set_threads
-from datasets.preparation.stripping import brain_of, find_stripper
-from datasets.preparation.volume import Volume, onto, read_scan, upright
+from datasets.preparation.resampling import read_scan, resample, upright_lattice
+from datasets.preparation.stripping import find_brain, find_stripper
 
 DATA = Path(os.environ.get("UADBENCH_DATA", "no-data"))
 TEMPLATE = DATA / "atlas" / "sri24_t1_skullstripped_brats_space.nii.gz"
@@ -35,11 +36,11 @@ def test_deepbet_finds_the_brain_of_the_template_with_its_skull() -> None:
         tool = find_stripper("deepbet")
     except MissingData:
         pytest.skip("no stripper here")
-    mask, wanted = brain_of(read_scan(HEAD), tool, threads=1), read_scan(TEMPLATE).data > 0
+    mask, wanted = find_brain(read_scan(HEAD), tool, threads=1), read_scan(TEMPLATE).data > 0
     assert 2 * (mask & wanted).sum() / (mask.sum() + wanted.sum()) > 0.95
 
 
 def _coarse(path: Path) -> Volume:
     scan = read_scan(path)
-    lattice = upright(scan.lattice, 2.0)
-    return Volume(onto(scan, lattice, order=1), lattice.affine)
+    lattice = upright_lattice(scan.lattice, 2.0)
+    return Volume(resample(scan, lattice, order=1), lattice.affine)

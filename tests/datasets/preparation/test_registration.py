@@ -1,10 +1,12 @@
+"""Registration finds the transform that moved a head."""
+
 import numpy as np
 import pytest
 from skulls import draw_head, moved, turn
 
 from datasets.errors import BadValue
+from datasets.io.nifti import Matrix, Volume
 from datasets.preparation.registration import register, set_threads
-from datasets.preparation.volume import Matrix, Volume
 
 MOST_MM = 2.0  # half a voxel of the phantom
 

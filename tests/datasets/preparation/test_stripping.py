@@ -1,3 +1,5 @@
+"""Skull strippers: found or asked for, called, and their masks checked."""
+
 import sys
 from pathlib import Path
 
@@ -6,8 +8,8 @@ import pytest
 from skulls import draw_head
 
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
-from datasets.preparation.stripping import Stripper, brain_of, brain_of_stripped, check_brain, find_stripper
-from datasets.preparation.volume import Volume
+from datasets.io.nifti import Volume
+from datasets.preparation.stripping import Stripper, brain_of_stripped_scan, check_brain, find_brain, find_stripper
 
 TOOL = """
 import sys, nibabel
@@ -26,7 +28,7 @@ def tool(tmp_path: Path) -> str:
 
 def test_an_own_command_draws_the_mask(tool: str) -> None:
     head = draw_head()
-    mask = brain_of(head.head, find_stripper("deepbet", tool), threads=1)
+    mask = find_brain(head.head, find_stripper("deepbet", tool), threads=1)
     assert (mask == (head.stripped.data > 0) & (head.stripped.data < 225)).all()
 
 
@@ -34,14 +36,14 @@ def test_a_tool_that_fails_is_quoted_with_its_last_words(tmp_path: Path) -> None
     (tmp_path / "bad.py").write_text("raise SystemExit('no weights here')")
     stripper = find_stripper("deepbet", f"{sys.executable} {tmp_path / 'bad.py'} {{image}} {{mask}}")
     with pytest.raises(BadValue, match=r"exit code 1 \(no weights here\)"):
-        brain_of(draw_head().head, stripper, threads=1)
+        find_brain(draw_head().head, stripper, threads=1)
 
 
 def test_a_tool_that_writes_nothing_is_told(tmp_path: Path) -> None:
     (tmp_path / "idle.py").write_text("")
     stripper = find_stripper("deepbet", f"{sys.executable} {tmp_path / 'idle.py'} {{image}} {{mask}}")
     with pytest.raises(BadFile, match="got no file"):
-        brain_of(draw_head().head, stripper, threads=1)
+        find_brain(draw_head().head, stripper, threads=1)
 
 
 def test_a_tool_that_is_not_here_is_told_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +69,7 @@ def test_a_tool_is_found_in_the_environment_named_for_it(tmp_path: Path, monkeyp
 def test_names_and_commands_that_cannot_work_are_refused() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'deepbet'"):
         find_stripper("deepbat")
-    with pytest.raises(BadValue, match=r"wanted \{mask\} in it too"):
+    with pytest.raises(BadValue, match=r"expected \{mask\} in it too"):
         find_stripper("none", "prog {image}")
 
 
@@ -76,7 +78,7 @@ def test_holes_of_a_stripped_scan_are_brain_and_specks_are_not() -> None:
     data[2:9, 2:9, 2:9] = 5
     data[5, 5, 5] = 0
     data[11, 11, 11] = 3
-    mask = brain_of_stripped(Volume(data, np.eye(4)))
+    mask = brain_of_stripped_scan(Volume(data, np.eye(4)))
     assert mask[5, 5, 5]
     assert mask.sum() == 343
 

@@ -1,3 +1,5 @@
+"""The template: found, checked, and the box around its brain."""
+
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +7,8 @@ import pytest
 from skulls import draw_head, write_template
 
 from datasets.errors import BadValue, MissingData
+from datasets.io.nifti import Volume, write_volume
 from datasets.preparation.template import find_template, load_template
-from datasets.preparation.volume import Volume, write_floats
 
 
 def test_the_box_lies_on_the_templates_voxels_at_its_own_spacing_and_about_one_centre_at_others(tmp_path: Path) -> None:
@@ -24,8 +26,8 @@ def test_the_box_lies_on_the_templates_voxels_at_its_own_spacing_and_about_one_c
 
 def test_a_template_with_a_skull_is_refused(tmp_path: Path) -> None:
     head = draw_head().head
-    write_floats(tmp_path / "head.nii.gz", Volume(head.data + 1, head.affine))
-    with pytest.raises(BadValue, match="wanted a skull-stripped one"):
+    write_volume(tmp_path / "head.nii.gz", Volume(head.data + 1, head.affine), np.float32)
+    with pytest.raises(BadValue, match="expected a skull-stripped one"):
         load_template(tmp_path / "head.nii.gz")
 
 

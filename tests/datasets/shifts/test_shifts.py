@@ -1,6 +1,5 @@
 """Shifts through load_case: identity, truth, seeds, doses; and each does what its name says."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
@@ -14,12 +13,13 @@ from datasets.case import CaseFiles
 from datasets.grid import Cases, Grid, load_case
 from datasets.shifts import Shift
 from datasets.shifts.acquisition import bias, blur, noise, thickness
-from datasets.shifts.application import Applied
-from datasets.shifts.registry import BUILT_IN, COMMON_DOSES, DOSES
-from datasets.shifts.representation import PERCENTILES, mean_landmarks, moved_onto, percentiles_of
+from datasets.shifts.application import CaseShift
+from datasets.shifts.registry import COMMON_DOSES, SHIFTS
+from datasets.shifts.representation import PERCENTILES, match_histogram, mean_landmarks, percentiles_of
 from datasets.shifts.shift import ShiftKind, View
 
 LANDMARKS = tuple(float(one) for one in np.linspace(0, 1, len(PERCENTILES)) ** 1.7)
+KINDS = [SHIFTS[name] for name in SHIFTS.built_in]
 TORCHIO = ("motion", "ghosting")
 SHAPE = (24, 26, 30)
 
@@ -38,7 +38,7 @@ def view(image: NDArray[np.float32], *, seed: int = 0, spacing: float = 1.0) -> 
     return View(image, np.ones(image.shape, dtype=bool), (spacing,) * 3, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("kind", BUILT_IN.values(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_nothing_is_changed_bit_for_bit_at_the_identity(data: Path, kind: ShiftKind) -> None:
     plain, case = load_case(patient(data), TINY), load_case(patient(data), TINY, at(kind, kind.identity))
     assert case.image.tobytes() == plain.image.tobytes()
@@ -46,7 +46,7 @@ def test_nothing_is_changed_bit_for_bit_at_the_identity(data: Path, kind: ShiftK
     assert load_case(patient(data), TINY, Shift()).image.tobytes() == plain.image.tobytes()
 
 
-@pytest.mark.parametrize("kind", BUILT_IN.values(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_truth_stays_and_the_image_stays_in_its_bounds(data: Path, kind: ShiftKind) -> None:
     plain = load_case(patient(data), TINY)
     case = load_case(patient(data), TINY, at(kind, kind.levels[-1]))
@@ -65,7 +65,7 @@ def test_truth_stays_and_the_image_stays_in_its_bounds(data: Path, kind: ShiftKi
     assert case.shift_dose > 0
 
 
-@pytest.mark.parametrize("kind", BUILT_IN.values(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_dose_grows_with_the_level(data: Path, kind: ShiftKind) -> None:
     levels = sorted(kind.levels)
     doses = [load_case(patient(data), TINY, at(kind, level)).shift_dose for level in levels]
@@ -78,20 +78,20 @@ def test_the_dose_grows_with_the_level(data: Path, kind: ShiftKind) -> None:
 
 @pytest.mark.parametrize("name", ["noise", "bias", "thickness", "ghosting"])
 def test_a_case_is_shifted_alike_whatever_was_shifted_before_and_otherwise_than_another(data: Path, name: str) -> None:
-    shift = Shift(name, BUILT_IN[name].levels[3])
+    shift = Shift(name, SHIFTS[name].levels[3])
     first, second = patient(data), patient(data, "patients-val-1")
     alone = load_case(first, TINY, shift).image
     together = [case.image for case in Cases([second, first], TINY, shift)]
     assert np.array_equal(together[1], alone)
-    draws = {Applied(shift, one.case_id)._rng().random() for one in (first, second)}
+    draws = {CaseShift(shift, one.case_id)._rng().random() for one in (first, second)}
     assert len(draws) == 2
-    assert Applied(shift, "a")._rng().random() == Applied(Shift(name, 9.0), "a")._rng().random()
+    assert CaseShift(shift, "a")._rng().random() == CaseShift(Shift(name, 9.0), "a")._rng().random()
 
 
 def test_an_acquisition_shift_comes_before_scaling_and_a_representation_shift_after(data: Path) -> None:
     raw = nibabel.load(patient(data).image).get_fdata()
     brain = load_case(patient(data), TINY).brain_mask
-    seen = Applied(Shift("noise", 0.1), "patients-val-0").acquired(raw, brain, np.full(3, 4.0))
+    seen = CaseShift(Shift("noise", 0.1), "patients-val-0").acquired(raw, brain, np.full(3, 4.0))
     low, high = np.percentile(seen[brain], (1, 99))
     expected = np.clip((seen - low) / (high - low), 0, 1) * brain
     assert np.allclose(load_case(patient(data), TINY, Shift("noise", 0.1)).image[0], expected, atol=1e-5)
@@ -159,7 +159,7 @@ def test_ghosting_leaves_copies_of_the_object_beside_it_and_motion_blurs_its_edg
     image = np.zeros((32, 32, 16), dtype=np.float32)
     image[12:20, 12:20, 4:12] = 100
     for name in TORCHIO:
-        kind = BUILT_IN[name]
+        kind = SHIFTS[name]
         changed = kind.change(view(image), kind.levels[-1])
         assert changed.shape == image.shape
         outside = changed[image == 0]
@@ -193,9 +193,9 @@ def test_matching_undoes_a_monotone_shift(data: Path) -> None:
 
 def test_an_image_of_one_intensity_can_be_matched() -> None:
     flat = np.full((4, 4, 4), 0.5, dtype=np.float32)
-    matched = moved_onto(flat, np.ones(flat.shape, dtype=bool), LANDMARKS)
+    matched = match_histogram(flat, np.ones(flat.shape, dtype=bool), LANDMARKS)
     assert np.isfinite(matched).all()
-    assert np.array_equal(moved_onto(flat, np.zeros(flat.shape, dtype=bool), LANDMARKS), np.zeros_like(flat))
+    assert np.array_equal(match_histogram(flat, np.zeros(flat.shape, dtype=bool), LANDMARKS), np.zeros_like(flat))
 
 
 def test_landmarks_are_the_mean_over_cases_that_have_a_brain() -> None:
@@ -210,7 +210,7 @@ def test_a_change_that_breaks_the_image_is_refused(data: Path, monkeypatch: pyte
         return np.full_like(seen.image, np.nan)
 
     broken = ShiftKind("gamma", "", "representation", "", (1, 2, 3, 4, 5), "", nothing)
-    monkeypatch.setattr("datasets.shifts.application.kind", lambda name: broken)
+    monkeypatch.setitem(SHIFTS.built_in, "gamma", broken)
     with pytest.raises(ValueError, match="case 'patients-val-0': got shape"):
         load_case(patient(data), TINY, Shift("gamma", 2.0))
 
@@ -226,22 +226,21 @@ def test_a_scan_that_is_written_anew_is_read_anew(own_data: Path) -> None:
 def test_a_finer_scan_is_shifted_at_its_own_resolution(data: Path) -> None:
     coarse = Grid(shape=(8, 8, 6), spacing=8.0)
     seen: list[tuple[int, ...]] = []
-    original = BUILT_IN["noise"].change
+    original = SHIFTS["noise"].change
 
     def spy(given: View, level: float) -> NDArray[np.float32]:
         seen.append(given.image.shape)
         return original(given, level)
 
     with pytest.MonkeyPatch.context() as patch:
-        kind: Callable[[str], ShiftKind] = lambda name: ShiftKind("noise", "", "acquisition", "", (1,) * 5, "", spy)  # noqa: E731
-        patch.setattr("datasets.shifts.application.kind", kind)
+        patch.setitem(SHIFTS.built_in, "noise", ShiftKind("noise", "", "acquisition", "", (1,) * 5, "", spy))
         assert load_case(patient(data), coarse, Shift("noise", 0.1)).image.shape == (1, 8, 8, 6)
     assert seen == [(16, 16, 12)]
 
 
-@pytest.mark.parametrize("name", sorted(DOSES))
+@pytest.mark.parametrize("name", sorted(kind.name for kind in KINDS if kind.doses))
 def test_shipped_doses_rise_towards_the_common_ones(name: str) -> None:
-    kind = BUILT_IN[name]
+    kind = SHIFTS[name]
     assert len(kind.levels) == len(kind.doses) == 5
     if kind.calibrated:
         reached = [abs(dose - wanted) <= 0.15 * wanted for dose, wanted in zip(kind.doses, COMMON_DOSES, strict=True)]

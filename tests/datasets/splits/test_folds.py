@@ -52,7 +52,7 @@ def test_the_order_of_the_subjects_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folds", "reason"), [(1, "got 1, wanted 2 to 100"), (48, "wanted at most 47"), (101, "got 101")]
+    ("folds", "reason"), [(1, "got 1, expected 2 to 100"), (48, "expected at most 47"), (101, "got 101")]
 )
 def test_too_few_or_too_many_folds_are_refused(folds: int, reason: str) -> None:
     with pytest.raises(BadValue, match=reason):
@@ -60,7 +60,7 @@ def test_too_few_or_too_many_folds_are_refused(folds: int, reason: str) -> None:
 
 
 def test_two_folds_leave_nobody_to_train_on_when_test_takes_turns() -> None:
-    with pytest.raises(BadValue, match="wanted 3 or more"):
+    with pytest.raises(BadValue, match="expected 3 or more"):
         fold_table(PEOPLE, SPLITS, 2, turn="test")
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from datasets.case import RawCase
-from datasets.cohorts.catalog import BUILT_IN, dataset
+from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.errors import BadFile, BadValue
 from datasets.splits import Subject, fold_table, split_of, subjects_of
-from datasets.splits.assignment import COLUMNS, MSL_VAL, committed, dealt
-from datasets.splits.hashing import deal, draw, rank, scaled
+from datasets.splits.assignment import COLUMNS, MSL_VAL, committed_splits, split_by_rule
+from datasets.splits.hashing import deal, draw, rank, scale_sizes
 from datasets.splits.subjects import age_band
 
 TABLES = Path(__file__).parents[3] / "datasets/splits/tables"
@@ -35,14 +35,14 @@ def people(number: int, *, sites: Sequence[str] = ("a", "b", "c")) -> list[Subje
 
 def test_there_is_a_list_for_each_cohort_that_is_tested_here() -> None:
     assert sorted(path.stem for path in TABLES.glob("*.csv")) == sorted(LISTED)
-    assert {*LISTED} < {*BUILT_IN}
+    assert {*LISTED} < {*COHORTS.built_in}
 
 
 @pytest.mark.parametrize("name", LISTED)
 def test_the_rule_regenerates_a_committed_list_from_the_subjects_it_names(name: str) -> None:
-    listed = committed(name)
+    listed = committed_splits(name)
     backwards = [one.subject for one in reversed(listed)]
-    assert dealt(dataset(name), backwards) == {one.subject.subject_id: one.split for one in listed}
+    assert split_by_rule(dataset(name), backwards) == {one.subject.subject_id: one.split for one in listed}
 
 
 @pytest.mark.parametrize("name", LISTED)
@@ -56,13 +56,13 @@ def test_a_committed_list_has_each_subject_once_and_the_stated_sizes(name: str) 
 
 
 def test_the_validation_patients_of_mslub_are_the_published_ones() -> None:
-    val = [one.subject.subject_id for one in committed("msl") if one.split == "val"]
+    val = [one.subject.subject_id for one in committed_splits("msl") if one.split == "val"]
     assert val == [f"patient{number}" for number in MSL_VAL]
     assert MSL_VAL == ("01", "03", "05", "15", "17", "18", "20", "22", "28", "29")
 
 
 def test_sites_and_ages_are_spread_over_the_splits_of_ixi() -> None:
-    listed = committed("ixi")
+    listed = committed_splits("ixi")
     whole = Counter((one.subject.site, one.subject.age_band) for one in listed)
     for split, size in PUBLISHED["ixi"].items():
         counted = Counter((one.subject.site, one.subject.age_band) for one in listed if one.split == split)
@@ -72,7 +72,7 @@ def test_sites_and_ages_are_spread_over_the_splits_of_ixi() -> None:
 
 
 def test_each_scanner_of_the_wmh_challenge_has_a_third_of_the_validation() -> None:
-    val = Counter(one.subject.site for one in committed("wmh") if one.split == "val")
+    val = Counter(one.subject.site for one in committed_splits("wmh") if one.split == "val")
     assert val == {"Utrecht": 5, "Singapore": 5, "Amsterdam-GE3T": 5}
 
 
@@ -83,9 +83,9 @@ def test_our_list_names_the_people_of_the_published_splits_of_ixi_and_has_none_o
     with table.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     theirs = {row["case_id"].split("-")[0]: row["case_id"].split("-")[1] for row in rows}
-    assert {one.subject.subject_id: one.subject.site for one in committed("ixi")} == theirs
-    subjects = [one.subject for one in committed("ixi")]
-    found = {one.subject.subject_id: one.split for one in committed("ixi")}
+    assert {one.subject.subject_id: one.subject.site for one in committed_splits("ixi")} == theirs
+    subjects = [one.subject for one in committed_splits("ixi")]
+    found = {one.subject.subject_id: one.split for one in committed_splits("ixi")}
     for turn in ("val", "test"):
         placed = fold_table(subjects, found, 5, turn=turn)  # type: ignore[arg-type]
         assert len({(one.fold, one.subject.subject_id) for one in placed}) == len(placed) == 5 * 566
@@ -101,13 +101,13 @@ def test_a_cohort_without_a_list_is_dealt_in_the_published_sizes() -> None:
 def test_a_smaller_cohort_is_dealt_in_proportion_and_no_split_stays_empty() -> None:
     found = split_of(dataset("atlas"), [Subject(f"s{number}") for number in range(131)])
     assert Counter(found.values()) == {"val": 35, "test": 96}
-    assert scaled({"test": 28, "val": 8, "train": 64}, 4) == {"test": 1, "val": 1, "train": 2}
-    assert scaled({"test": 28, "val": 8, "train": 64}, 1) == {"test": 0, "val": 0, "train": 1}
+    assert scale_sizes({"test": 28, "val": 8, "train": 64}, 4) == {"test": 1, "val": 1, "train": 2}
+    assert scale_sizes({"test": 28, "val": 8, "train": 64}, 1) == {"test": 0, "val": 0, "train": 1}
 
 
 def test_a_listed_subject_keeps_its_split_whoever_else_is_there() -> None:
-    listed = {one.subject.subject_id: one.split for one in committed("ixi")}
-    some = [one.subject for one in committed("ixi")][::7]
+    listed = {one.subject.subject_id: one.split for one in committed_splits("ixi")}
+    some = [one.subject for one in committed_splits("ixi")][::7]
     newcomer = Subject("IXI999", "Guys")
     found = split_of(dataset("ixi"), [newcomer, *some])
     assert list(found) == ["IXI999", *(one.subject_id for one in some)]
@@ -136,10 +136,10 @@ def test_the_hash_is_the_same_on_every_machine_and_salted_by_the_cohort() -> Non
 
 def test_one_subject_more_moves_few_others() -> None:
     subjects = people(120)
-    before = dealt(dataset("atlas"), subjects)
+    before = split_by_rule(dataset("atlas"), subjects)
     moved = []
     for extra in range(30):
-        after = dealt(dataset("atlas"), [*subjects, Subject(f"new{extra}", "b")])
+        after = split_by_rule(dataset("atlas"), [*subjects, Subject(f"new{extra}", "b")])
         moved.append(sum(before[one] != after[one] for one in before))
     assert max(moved) <= 4
 
@@ -152,7 +152,7 @@ def test_strata_are_dealt_exactly_and_in_proportion() -> None:
 
 
 def test_sizes_that_do_not_add_up_are_refused() -> None:
-    with pytest.raises(ValueError, match="got 3 places, wanted 4"):
+    with pytest.raises(ValueError, match="got 3 places, expected 4"):
         deal(dict.fromkeys("abcd", ""), {"x": 3}, salt="s")
 
 
@@ -186,5 +186,5 @@ def test_ages_are_told_in_decades(age: float | None, band: str) -> None:
 
 
 def test_an_impossible_age_is_refused() -> None:
-    with pytest.raises(BadFile, match="got 390, wanted years"):
+    with pytest.raises(BadFile, match="got 390, expected years"):
         age_band(390)

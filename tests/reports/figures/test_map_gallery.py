@@ -18,7 +18,7 @@ from benchmark.storage.maps import write_volume
 from benchmark.storage.run_record import record_cell
 from benchmark.study.cells import Cell, Cohort, Fit
 from benchmark.study.study import Study
-from datasets.case import Case, CaseFiles
+from datasets.case import Case, CaseFiles, shown_slice
 from datasets.cohorts.catalog import dataset
 from datasets.errors import MissingData
 from datasets.grid import load_case
@@ -30,7 +30,6 @@ from reports.figures.map_gallery import (
     choose_cases,
     columns,
     draw,
-    shown_slice,
     write_gallery,
 )
 

@@ -198,7 +198,7 @@ def test_the_name_in_brackets_leads_to_the_cohort() -> None:
     ("name", "error", "told"),
     [
         ("implant[ixx]", UnknownName, "Did you mean 'ixi'"),
-        ("implant[lgg]", BadValue, "wanted one with healthy scans"),
+        ("implant[lgg]", BadValue, "expected one with healthy scans"),
         ("implant[implant[ixi]]", BadValue, "got implants as hosts"),
     ],
 )
@@ -256,7 +256,7 @@ def test_a_table_of_lesions_without_a_column_is_refused(data: Path, tmp_path: Pa
         rows = list(csv.reader(stream))
     with (tmp_path / "lesions.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(row[:5] for row in rows)
-    with pytest.raises(BadFile, match="wanted also texture"):
+    with pytest.raises(BadFile, match="expected also texture"):
         read_truths(tmp_path / "lesions.csv")
 
 

@@ -54,12 +54,12 @@ def test_the_number_of_subjects_changes_nothing_for_any_of_them() -> None:
     [
         ({"subjects": 0}, "got 0 subjects"),
         ({"seed": -1}, "got seed -1"),
-        ({"volumes": (1, 0)}, "got volumes 0, wanted ml above 0"),
+        ({"volumes": (1, 0)}, "got volumes 0, expected ml above 0"),
         ({"volumes": ()}, "got volumes none"),
         ({"volumes": (1, float("nan"))}, "got volumes nan"),
-        ({"contrasts": (0, 1)}, "got contrasts 0, wanted"),
+        ({"contrasts": (0, 1)}, "got contrasts 0, expected"),
         ({"contrasts": (9,)}, "got contrasts 9"),
-        ({"contrasts": (1, 1)}, "wanted each once"),
+        ({"contrasts": (1, 1)}, "expected each once"),
     ],
 )
 def test_numbers_outside_their_range_are_refused(wrong: dict[str, object], told: str) -> None:

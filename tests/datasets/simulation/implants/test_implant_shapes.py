@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from datasets.errors import BadFile, MissingData, UserError
 from datasets.simulation.implants.cohort import write_implants
 from datasets.simulation.implants.design import Design
-from datasets.simulation.implants.shapes import Around, read_library
+from datasets.simulation.implants.shapes import Neighbourhood, read_library
 from datasets.simulation.implants.truth import read_truths
 
 SHAPE = (20, 21, 22)
@@ -58,7 +58,7 @@ def test_a_mask_is_scaled_to_the_wanted_volume_and_keeps_its_shape(tmp_path: Pat
     axes = np.arange(-40, 41, dtype=np.float32)
     offset = np.stack(np.meshgrid(axes, axes, axes, indexing="ij"))
     wanted = 8 * 135  # mm3: twice as long in every direction
-    around = Around(
+    around = Neighbourhood(
         offset, np.full(offset.shape[1:], 99, np.float32), float(np.cbrt(wanted * 3 / 4 / np.pi)), (1, 1, 1)
     )
     inside = mask.depth(around, np.random.default_rng(0)) > 0
@@ -81,9 +81,9 @@ def test_implants_take_their_shapes_and_say_which(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"ids": None}, "wanted also ids"),
-        ({"ids": np.array(["one"])}, "wanted a row of bits each"),
-        ({"shape": np.array((200, 200, 200))}, "wanted a row of bits each"),
+        ({"ids": None}, "expected also ids"),
+        ({"ids": np.array(["one"])}, "expected a row of bits each"),
+        ({"shape": np.array((200, 200, 200))}, "expected a row of bits each"),
     ],
 )
 def test_a_packed_file_that_is_not_as_wanted_is_refused(tmp_path: Path, changed: dict[str, object], told: str) -> None:

@@ -22,10 +22,10 @@ from datasets.errors import BadValue
 from datasets.grid import GRIDS, load_case
 from datasets.simulation.phantom import PHANTOM, cohort, write_phantom
 from datasets.simulation.phantom.anatomy import RELAXATION
-from datasets.simulation.phantom.lattice import Lattice, smooth_field
+from datasets.simulation.phantom.lattice import SamplingLattice, smooth_field
 from datasets.simulation.phantom.plain import draw_volumes
 from datasets.simulation.phantom.signals import PROTOCOLS, signal
-from datasets.simulation.phantom.subject import Subject, SubjectNumber, draw_subject
+from datasets.simulation.phantom.subject import PhantomSubject, SubjectNumber, draw_subject
 
 SPACING = 4.0
 KINDS = ("t1", "t2", "flair", "brain_mask", "lesion_mask")
@@ -39,7 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def subjects() -> list[Subject]:
+def subjects() -> list[PhantomSubject]:
     return [draw_subject(SubjectNumber(False, index), spacing=SPACING, seed=0) for index in range(4)]
 
 
@@ -164,7 +164,7 @@ def test_drawn_volumes_spread_log_uniformly_from_half_to_forty_ml() -> None:
     assert first.min() >= 1
 
 
-def test_lesions_lie_in_the_tissue_of_the_brain(subjects: list[Subject]) -> None:
+def test_lesions_lie_in_the_tissue_of_the_brain(subjects: list[PhantomSubject]) -> None:
     for subject in subjects:
         mask, anatomy = subject.lesions.lesion_mask, subject.anatomy
         assert mask.any()
@@ -173,7 +173,7 @@ def test_lesions_lie_in_the_tissue_of_the_brain(subjects: list[Subject]) -> None
         assert anatomy.white[mask].mean() > 0.4
 
 
-def test_the_mask_is_where_the_lesion_fills_more_than_half_of_a_voxel(subjects: list[Subject]) -> None:
+def test_the_mask_is_where_the_lesion_fills_more_than_half_of_a_voxel(subjects: list[PhantomSubject]) -> None:
     for subject in subjects:
         replaced, lesion_mask = subject.lesions.layers[0].share, subject.lesions.lesion_mask
         contrasts = [lesion.contrast for lesion in subject.lesions.table]
@@ -186,7 +186,7 @@ def test_the_mask_is_where_the_lesion_fills_more_than_half_of_a_voxel(subjects: 
 
 @pytest.mark.parametrize(("sequence", "sign"), [("t1", -1), ("t2", 1), ("flair", 1)])
 def test_the_image_differs_from_the_head_without_lesion_just_there(
-    subjects: list[Subject], sequence: str, sign: int
+    subjects: list[PhantomSubject], sequence: str, sign: int
 ) -> None:
     for subject in subjects:
         with_lesions = subject.scan()[sequence].astype(int)
@@ -200,11 +200,11 @@ def test_the_image_differs_from_the_head_without_lesion_just_there(
         assert difference[mask].mean() > 2 * difference[near & ~mask].mean()
 
 
-def test_scanning_twice_gives_the_same_images(subjects: list[Subject]) -> None:
+def test_scanning_twice_gives_the_same_images(subjects: list[PhantomSubject]) -> None:
     assert equal(subjects[0].scan(), subjects[0].scan())
 
 
-def test_contrast_decides_how_strong_a_lesion_is(subjects: list[Subject]) -> None:
+def test_contrast_decides_how_strong_a_lesion_is(subjects: list[PhantomSubject]) -> None:
     subject = max(subjects, key=lambda one: one.lesions.lesion_mask.sum())
     clean = subject.without_lesions().scan()["flair"].astype(int)
     full = subject.scan()["flair"].astype(int) - clean
@@ -262,8 +262,8 @@ def test_a_head_is_the_same_at_any_spacing() -> None:
 
 
 def test_smooth_fields_have_unit_spread_and_do_not_depend_on_the_spacing() -> None:
-    fine = smooth_field(np.random.default_rng(0), Lattice(2.0), 16)
-    coarse = smooth_field(np.random.default_rng(0), Lattice(4.0), 16)
+    fine = smooth_field(np.random.default_rng(0), SamplingLattice(2.0), 16)
+    coarse = smooth_field(np.random.default_rng(0), SamplingLattice(4.0), 16)
     assert fine.std() == pytest.approx(1, abs=0.1)
     assert np.abs(np.diff(fine, axis=0)).max() < 0.8
     blocks = fine.reshape(40, 2, 48, 2, 40, 2).mean(axis=(1, 3, 5))
@@ -299,10 +299,10 @@ def test_a_run_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"healthy": 0, "lesion": 0}, "wanted at least one"),
+        ({"healthy": 0, "lesion": 0}, "expected at least one"),
         ({"lesion": -1}, "none negative"),
-        ({"spacing": 0.5}, "wanted 1 to 8"),
-        ({"seed": -1}, "wanted 0 or more"),
+        ({"spacing": 0.5}, "expected 1 to 8"),
+        ({"seed": -1}, "expected 0 or more"),
     ],
 )
 def test_numbers_out_of_range_are_refused(tmp_path: Path, wrong: dict[str, int], message: str) -> None:

@@ -14,11 +14,11 @@ import datasets.__main__ as program
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadValue, UnknownName
 from datasets.simulation.phantom import stroke, write_phantom
-from datasets.simulation.phantom.anatomy import Anatomy, draw_anatomy
+from datasets.simulation.phantom.anatomy import TissueMaps, draw_anatomy
 from datasets.simulation.phantom.glioma import displace
-from datasets.simulation.phantom.lattice import Lattice
+from datasets.simulation.phantom.lattice import SamplingLattice
 from datasets.simulation.phantom.ms import PLACES
-from datasets.simulation.phantom.subject import FAMILIES, PLAIN, Subject, SubjectNumber, draw_subject
+from datasets.simulation.phantom.subject import FAMILIES, PLAIN, PhantomSubject, SubjectNumber, draw_subject
 from datasets.spec import digest
 
 SPACING = 4.0
@@ -28,11 +28,11 @@ TOTAL_ML = {"glioma": (5, 120), "ms": (0.1, 60), "stroke": (0.1, 152), "wmh": (1
 
 
 @cache
-def subject(variant: str, index: int) -> Subject:
+def subject(variant: str, index: int) -> PhantomSubject:
     return draw_subject(SubjectNumber(False, index, variant), spacing=SPACING, seed=0)
 
 
-def subjects(variant: str) -> list[Subject]:
+def subjects(variant: str) -> list[PhantomSubject]:
     return [subject(variant, index) for index in range(COUNT)]
 
 
@@ -175,12 +175,12 @@ def test_the_stated_ratio_is_that_of_the_images() -> None:
         assert measured == pytest.approx(one.lesion_to_white()[0][sequence], rel=0.1)
 
 
-def coded(lattice: Lattice, brain_mask: NDArray[np.bool_]) -> Anatomy:
+def coded(lattice: SamplingLattice, brain_mask: NDArray[np.bool_]) -> TissueMaps:
     """An anatomy whose grey share tells x; nothing of it is fluid."""
     x, _, _ = lattice.axes
     grey = np.where(brain_mask, np.clip(0.5 + x / 200, 0, 1), 0).astype(np.float32)
     white = np.where(brain_mask, 1 - grey, 0).astype(np.float32)
-    return Anatomy(grey, white, np.zeros_like(grey), brain_mask, lattice)
+    return TissueMaps(grey, white, np.zeros_like(grey), brain_mask, lattice)
 
 
 def test_a_mass_moves_tissue_as_far_as_it_states() -> None:
@@ -272,7 +272,9 @@ def test_age_is_told_and_goes_with_atrophy_and_load(data: Path) -> None:
 
 
 def test_atrophy_widens_what_is_fluid_and_changes_nothing_else_of_a_head() -> None:
-    young, old = (draw_anatomy(Lattice(SPACING), np.random.default_rng(5), atrophy=atrophy) for atrophy in (-1.5, 1.5))
+    young, old = (
+        draw_anatomy(SamplingLattice(SPACING), np.random.default_rng(5), atrophy=atrophy) for atrophy in (-1.5, 1.5)
+    )
     assert np.array_equal(young.brain_mask, old.brain_mask)
     assert old.csf.sum() > 1.5 * young.csf.sum()
     solid = (young.csf < 0.9) & (old.csf < 0.9) & young.brain_mask

@@ -8,8 +8,8 @@ import pytest
 from cohorts import write_case
 
 from datasets.cohorts import catalog
-from datasets.cohorts.catalog import adopt, adopted, chosen, dataset
-from datasets.cohorts.own import OwnCohort, own_cohort
+from datasets.cohorts.catalog import add_user_cohort, dataset, dataset_argument, find_user_cohort
+from datasets.cohorts.user_folder import UserCohort, user_cohort
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.spec import digest
 
@@ -17,7 +17,7 @@ from datasets.spec import digest
 @pytest.fixture(autouse=True)
 def unknown_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test adopts is forgotten after it."""
-    monkeypatch.setattr(catalog, "_ADOPTED", {})
+    monkeypatch.setattr(catalog, "_USER_COHORTS", {})
 
 
 def write(folder: Path, rows: Sequence[Mapping[str, str]], masked: Sequence[str] = ()) -> Path:
@@ -41,7 +41,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 def test_a_prepared_folder_is_a_cohort_by_the_name_it_is_given(mine: Path) -> None:
-    spec = chosen(f"mine={mine}")
+    spec = dataset_argument(f"mine={mine}")
     assert (spec.name, spec.sequences, spec.healthy, spec.home) == ("mine", ("t1",), False, mine)
     files = dataset("mine").files(Path("anywhere"), "t1")
     assert [case.case_id for case in files] == ["a", "b"]
@@ -50,20 +50,20 @@ def test_a_prepared_folder_is_a_cohort_by_the_name_it_is_given(mine: Path) -> No
 
 
 def test_a_folder_without_lesion_masks_is_healthy(tmp_path: Path) -> None:
-    spec = chosen(f"mine={write(tmp_path / 'clinic', [row('a', 'train'), row('b', 'val')])}")
+    spec = dataset_argument(f"mine={write(tmp_path / 'clinic', [row('a', 'train'), row('b', 'val')])}")
     assert spec.healthy is True
     assert all(case.healthy for case in spec.files(tmp_path, "t1"))
 
 
 def test_some_masks_and_no_column_that_says_so_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "clinic", [row("a"), row("b"), row("c")], masked=("b",))
-    with pytest.raises(BadFile, match=r"for 1 of 3 cases \(none for 'a'\), wanted one for each or for none"):
-        own_cohort("mine", folder)
+    with pytest.raises(BadFile, match=r"for 1 of 3 cases \(none for 'a'\), expected one for each or for none"):
+        user_cohort("mine", folder)
 
 
 def test_the_column_says_who_is_healthy(tmp_path: Path) -> None:
     rows = [row("a", healthy="yes"), row("b", healthy="no")]
-    spec = chosen(f"mine={write(tmp_path / 'clinic', rows, masked=('b',))}")
+    spec = dataset_argument(f"mine={write(tmp_path / 'clinic', rows, masked=('b',))}")
     assert spec.healthy is None
     assert {case.case_id: case.healthy for case in spec.files(tmp_path, "t1")} == {"a": True, "b": False}
 
@@ -71,56 +71,56 @@ def test_the_column_says_who_is_healthy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("told", "healthy"), [("yes", True), ("no", False)])
 def test_a_column_of_one_value_makes_the_cohort_of_one_kind(tmp_path: Path, told: str, healthy: bool) -> None:
     folder = write(tmp_path / "clinic", [row("a", healthy=told), row("b", healthy=told)])
-    assert own_cohort("mine", folder).healthy is healthy
+    assert user_cohort("mine", folder).healthy is healthy
 
 
 def test_sequences_are_those_of_the_table(tmp_path: Path) -> None:
     folder = write(tmp_path / "clinic", [row("a") | {"sequences": "flair t1"}, row("b") | {"sequences": "adc t1"}])
-    assert own_cohort("mine", folder).sequences == ("t1", "flair", "adc")
+    assert user_cohort("mine", folder).sequences == ("t1", "flair", "adc")
 
 
 @pytest.mark.parametrize("name", ["ixi", "brats21", "phantom"])
 def test_a_name_that_is_taken_is_refused(mine: Path, name: str) -> None:
     with pytest.raises(BadValue, match=f"dataset '{name}=.*got the name of a cohort that there is"):
-        chosen(f"{name}={mine}")
-    assert adopted(name) is None
+        dataset_argument(f"{name}={mine}")
+    assert find_user_cohort(name) is None
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../up", "1st", "implant[ixi]", "x" * 41])
 def test_a_name_that_is_none_is_refused(mine: Path, name: str) -> None:
-    with pytest.raises(BadValue, match="wanted a letter, then letters, digits"):
-        chosen(f"{name}={mine}")
+    with pytest.raises(BadValue, match="expected a letter, then letters, digits"):
+        dataset_argument(f"{name}={mine}")
 
 
 def test_a_folder_that_is_not_there_or_no_cohort_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="nowhere"):
-        chosen(f"mine={tmp_path / 'nowhere'}")
+        dataset_argument(f"mine={tmp_path / 'nowhere'}")
     with pytest.raises(MissingData, match=r"looked for cases\.csv .* and dataset_description\.json"):
-        chosen(f"mine={tmp_path}")
+        dataset_argument(f"mine={tmp_path}")
 
 
 def test_an_unreadable_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "cases.csv").write_bytes(b"\xff\xfe")
     with pytest.raises(BadFile, match=r"cases\.csv: got a table that cannot be read"):
-        chosen(f"mine={tmp_path}")
+        dataset_argument(f"mine={tmp_path}")
 
 
 def test_home_is_absolute_whatever_was_given(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(mine.parent)
-    assert chosen("mine=clinic").home == mine
+    assert dataset_argument("mine=clinic").home == mine
     monkeypatch.setenv("HOME", str(mine.parent))
-    assert chosen("mine=~/clinic").home == mine
+    assert dataset_argument("mine=~/clinic").home == mine
 
 
 def test_an_adopted_cohort_needs_no_folder_to_have_a_title(tmp_path: Path) -> None:
-    adopt(OwnCohort("mine", tmp_path / "gone", ("t1",), True))
+    add_user_cohort(UserCohort("mine", tmp_path / "gone", ("t1",), True))
     assert dataset("mine").title == "mine"
     with pytest.raises(MissingData, match="gone"):
         dataset("mine").files(tmp_path, "t1")
 
 
 def test_an_adopted_name_is_offered_where_another_is_mistyped(mine: Path) -> None:
-    chosen(f"mine={mine}")
+    dataset_argument(f"mine={mine}")
     with pytest.raises(UnknownName, match="Did you mean 'mine'") as refusal:
         dataset("mien")
     assert isinstance(refusal.value, UserError)

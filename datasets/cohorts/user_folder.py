@@ -1,23 +1,22 @@
-"""OwnCohort: a folder of the user's own as a cohort, in the prepared layout or as BIDS derivatives."""
+"""UserCohort: a folder of the user's own as a cohort, in the prepared layout or as BIDS derivatives."""
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.case import CaseFiles
+from datasets.case import SEQUENCES, CaseFiles
 from datasets.cohorts.bids import bids_facts, bids_files, healthy_by_masks, is_bids
-from datasets.errors import BadFile, BadValue, MissingData
+from datasets.errors import BadValue, MissingData
+from datasets.io.tables import read_rows
 from datasets.spec import DatasetSpec, prepared_files
 
 NAME = re.compile(r"[A-Za-z][\w-]{0,39}")
-SEQUENCES = ("t1", "t1ce", "t2", "flair")
 
 
 @dataclass(frozen=True)
-class OwnCohort:
-    """What a run has to remember of a folder, so that it is known by its name later.
+class UserCohort:
+    """What a run records of a folder, so that later commands know it by its name.
 
     Attributes:
         home: absolute.
@@ -45,21 +44,21 @@ class OwnCohort:
         )
 
     def files(self, root: Path, sequence: str) -> list[CaseFiles]:
-        """The cases of a sequence; `root` does not matter."""
+        """The cases of a sequence; `root` is ignored."""
         read = bids_files if is_bids(self.home) else prepared_files
         return read(self.spec, root, sequence)
 
 
-def own_cohort(name: str, home: Path) -> OwnCohort:
-    """Look at a folder: which layout, which sequences, whose brains.
+def user_cohort(name: str, home: Path) -> UserCohort:
+    """Inspect a folder: its layout, its sequences, and whether it is healthy.
 
     Raises:
-        BadValue: the name is not one for a cohort.
-        MissingData: there is no such folder, or nothing in it that is known.
+        BadValue: the name is not a valid name of a cohort.
+        MissingData: there is no such folder, or nothing in it has a known layout.
         BadFile: only some cases have a lesion mask, and no column says who is healthy.
     """
     if not NAME.fullmatch(name):
-        raise BadValue(f"dataset '{name}={home}': got name '{name}', wanted a letter, then letters, digits, - or _.")
+        raise BadValue(f"dataset '{name}={home}': got name '{name}', expected a letter, then letters, digits, - or _.")
     home = home.expanduser().resolve()
     if not home.is_dir():
         raise MissingData(f"dataset '{name}': no folder {home}.")
@@ -72,28 +71,20 @@ def own_cohort(name: str, home: Path) -> OwnCohort:
             f"dataset '{name}': looked for cases.csv (the prepared layout) and dataset_description.json (BIDS) in "
             f"{home}."
         )
-    return OwnCohort(name, home, sequences, healthy)
+    return UserCohort(name, home, sequences, healthy)
 
 
 def _prepared_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
-    rows = _rows(home / "cases.csv")
+    _, rows = read_rows(home / "cases.csv")
     found = {name for row in rows for name in (row.get("sequences") or "").split()}
     ordered = [name for name in SEQUENCES if name in found]
     return (*ordered, *sorted(found - {*SEQUENCES})), _healthy(rows, home)
 
 
 def _healthy(rows: Sequence[Mapping[str, str]], home: Path) -> bool | None:
-    """By the column `healthy` where there is one, else by whether there are lesion masks."""
+    """By the column `healthy` if there is one, else by whether there are lesion masks."""
     told = {row["healthy"] for row in rows if "healthy" in row}
     if told:
         return {frozenset({"yes"}): True, frozenset({"no"}): False}.get(frozenset(told))
     cases = [row.get("case_id") or "" for row in rows]
     return healthy_by_masks({case: (home / "lesion_mask" / f"{case}.nii.gz").is_file() for case in cases}, home)
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            return list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{table}: got a table that cannot be read ({error}), wanted CSV in UTF-8.") from error

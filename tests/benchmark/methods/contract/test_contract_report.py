@@ -53,7 +53,7 @@ def test_a_sound_method_is_told_so_rule_by_rule(program: Program, tmp_path: Path
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what is said without a GPU")
 def test_the_rule_that_needs_a_gpu_is_not_said_to_be_kept_without_one(program: Program) -> None:
     (line,) = [line for line in program("plugin", "check", "thresh").stdout.splitlines() if "there is a GPU" in line]
-    assert line.startswith("not run  Where there is a GPU, maps")
+    assert line.startswith("not run  Where there is a GPU, its maps")
     assert line.endswith(": no GPU here")
 
 

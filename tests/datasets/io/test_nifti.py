@@ -1,0 +1,74 @@
+"""NIfTI files: 16 bits keep an image, and damaged files are refused before they take memory."""
+
+import gzip
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from datasets.errors import BadFile, MissingData
+from datasets.io.nifti import Volume, read_volume, write_scaled
+from datasets.preparation.resampling import read_scan
+
+AFFINE = np.array([[0, -2, 0, 5], [1, 0, 0, -7], [0, 0, 3, 1], [0, 0, 0, 1.0]])
+RNG = np.random.default_rng(0)
+
+
+def write(path: Path, data: np.ndarray) -> Path:
+    nibabel.nifti1.Nifti1Image(data, AFFINE).to_filename(path)
+    return path
+
+
+def test_axes_are_turned_to_ras_unless_they_are_read_as_stored(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii.gz", RNG.random((4, 5, 6)).astype(np.float32))
+    stored, turned = read_volume(path, as_stored=True), read_volume(path)
+    assert np.array_equal(stored.affine, AFFINE)
+    assert nibabel.aff2axcodes(turned.affine) == ("R", "A", "S")
+    assert (stored.data.shape, turned.data.shape) == ((4, 5, 6), (5, 4, 6))
+    assert np.array_equal(np.sort(stored.data, axis=None), np.sort(turned.data, axis=None))
+
+
+def test_sheared_axes_are_only_read_as_stored(tmp_path: Path) -> None:
+    affine = AFFINE.copy()
+    affine[0, 0] = 0.3
+    nibabel.nifti1.Nifti1Image(np.ones((4, 4, 4), np.float32), affine).to_filename(tmp_path / "scan.nii.gz")
+    assert np.allclose(read_volume(tmp_path / "scan.nii.gz", as_stored=True).affine, affine)
+    with pytest.raises(BadFile, match="voxel axes at"):
+        read_volume(tmp_path / "scan.nii.gz")
+
+
+def test_sixteen_bits_keep_an_image_to_a_part_in_a_hundred_thousand(tmp_path: Path) -> None:
+    image = Volume((RNG.random((5, 6, 7)) * 3000).astype(np.float32), AFFINE)
+    write_scaled(tmp_path / "image.nii.gz", image)
+    kept = read_scan(tmp_path / "image.nii.gz")
+    assert np.abs(kept.data - image.data).max() < 3000 * 1e-5
+    assert np.allclose(kept.affine, AFFINE)
+
+
+def test_a_fourth_axis_of_one_volume_is_dropped_and_a_longer_one_refused(tmp_path: Path) -> None:
+    data = RNG.random((4, 5, 6, 1)).astype(np.float32)
+    assert read_scan(write(tmp_path / "one.nii.gz", data)).data.shape == (4, 5, 6)
+    with pytest.raises(BadFile, match="got 4-D data"):
+        read_volume(write(tmp_path / "two.nii.gz", np.repeat(data, 2, axis=3)))
+
+
+def test_a_torn_file_is_named_even_where_only_its_end_is_missing(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii.gz", RNG.random((8, 8, 8)).astype(np.float32))
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], whole[:-4], b"", b"not a scan"):
+        path.write_bytes(content)
+        with pytest.raises(BadFile, match="cannot be read"):
+            read_volume(path, as_stored=True)
+    with pytest.raises(MissingData, match="No file"):
+        read_volume(tmp_path / "other.nii.gz", as_stored=True)
+
+
+def test_a_header_that_declares_too_much_takes_no_memory(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii", np.ones((4, 4, 4), np.float32))
+    content = bytearray(path.read_bytes())
+    content[42:48] = np.array([30000] * 3, "<i2").tobytes()
+    for name, stored in (("scan.nii", bytes(content)), ("scan.nii.gz", gzip.compress(bytes(content)))):
+        (tmp_path / name).write_bytes(stored)
+        with pytest.raises(BadFile, match="declares"):
+            read_volume(tmp_path / name, as_stored=True)
