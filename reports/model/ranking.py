@@ -184,8 +184,8 @@ def _headline(cohort: CohortResults, pipeline: str, protocol: str, deployable: S
 
 def healthy_protocol(results: RunResults) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    named = healthy_protocols(results.scoring, read_endpoint())
-    return next(iter([*results.summary.healthy["protocol"], *named]), "")
+    known, summarised = healthy_protocols(results.scoring, read_endpoint()), set(results.summary.healthy["protocol"])
+    return next(iter([*(name for name in known if name in summarised), *known]), "")
 
 
 def domain(results: RunResults, cohort: str) -> str:

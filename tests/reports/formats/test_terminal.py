@@ -85,6 +85,6 @@ def test_the_best_method_stands_first_where_there_are_patients_enough(tmp_path: 
 
 
 def test_a_run_that_is_not_scored_says_so(made: Made) -> None:
-    (made.run.root / "timing.csv").unlink()
+    (made.run.root / "rows.csv").unlink()
     with pytest.raises(MissingData, match="python -m benchmark evaluate"):
         terminal_text(made.run)
