@@ -1,1 +1,1 @@
-"""The published methods that others are compared with, and the floors every method should beat."""
+"""Built-in methods: the published ones that others are compared with, and simple baselines that all should beat."""

@@ -1,4 +1,4 @@
-"""SliceReconstruction: slices in, reconstruction out; what is trained, and how it is made a detector."""
+"""SliceReconstruction: a detector that reconstructs axial slices with trained networks and maps the residual."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,27 +21,26 @@ TRAINING_DEPARTURES = (
     "Training slices are drawn among those between a volume's first and last slice with brain; after augmentation a "
     "volume brighter than 1 is scaled back by its brain's 99th percentile, clamped to [0, 1] and masked.",
 )
-"""What all trained methods do unlike the reference study, for their cards."""
+"""Departures of all trained methods from the reference study, for their cards."""
 
 
 QUICK: Mapping[str, Any] = {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
-"""The part of a preset `quick` that no network decides; ten times the paper's rate, since the steps are so few."""
+"""The part of a preset `quick` that does not depend on the network; ten times the paper's rate for the few steps."""
 
 
 class SliceReconstruction(Detector):
     """A detector whose anomaly map is |image - reconstruction|, made axial slice by axial slice.
 
-    Slices of all volumes are folded into batches of exactly `slice_batch`, the last one padded, so
-    that no map depends on its neighbours. Slices without any brain are left out; their
-    reconstruction is 0.
+    Slices of all volumes are gathered in batches of exactly `slice_batch`, the last one padded, so
+    that no map depends on its neighbours. Slices without brain are skipped; their reconstruction is 0.
 
-    A subclass builds its networks in `__init__`; `fit` draws their weights anew under its seed.
+    A subclass builds its networks in `__init__`; `fit` draws their weights again under its seed.
 
     Attributes:
         slice_batch: slices reconstructed at once.
-        volumes_at_once: whose slices are folded into batches; the more, the less of the last batch is padding.
-        devices: that share each training batch. Set by the caller: they change the weights by other noise a
-            slice and, with batch normalisation, by statistics of a device's share of the batch.
+        volumes_at_once: volumes whose slices are gathered in batches; with more, less of the last batch is padding.
+        devices: number of devices that share each training batch, set by the caller. It changes the weights: each
+            slice gets other noise, and batch normalisation sees a device's share of the batch.
     """
 
     @dataclass(frozen=True)
@@ -52,13 +51,13 @@ class SliceReconstruction(Detector):
             size: slices are `(size, size)` pixels.
             augment: blur, bias field, gamma and ghosting by torchio's defaults, on the volume.
             precision: of the forward pass in training, by autocast.
-            validate_every: steps between two looks at the healthy validation cases; None for
-                twenty looks in all. The weights of the best look are kept.
-            patience: looks without improvement after which a training stops; None for never: of early stopping
-                nothing is published.
-            ema: decay of the moving average of the weights, which is then what is looked at and kept; None,
-                as published, for the weights themselves.
-            gradient_clip: largest norm of a player's gradient; None, as published, for any.
+            validate_every: steps between two validations on the healthy validation cases; None for
+                twenty validations in all. The weights with the best validation loss are kept.
+            patience: validations without improvement after which a training stops; None for never, since nothing
+                is published about early stopping.
+            ema: decay of the moving average of the weights, which is then validated and kept; None, as published,
+                for the weights themselves.
+            gradient_clip: largest norm of a player's gradient; None, as published, for no clipping.
         """
 
         size: int = 96
@@ -100,15 +99,15 @@ class SliceReconstruction(Detector):
 
     @abstractmethod
     def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
-        """Healthy counterpart `(B, stack, X, Y)` of slices; input i may use randomness of `seeds[i]` (int64) only."""
+        """Healthy counterpart `(B, stack, X, Y)` of slices; input i may use only randomness from `seeds[i]` (int64)."""
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
         """Draw weights, train the stages, and keep of each the weights with the best healthy validation loss.
 
-        What an interrupted fit of the same config, seed and data left in `workdir` is gone on from.
+        An interrupted fit of the same config, seed and data in `workdir` is resumed.
 
         Raises:
-            ValueError: slices are not of `config.size`, a cohort is empty, or the devices cannot do what is asked.
+            ValueError: slices are not of `config.size`, a cohort is empty, or the devices cannot run the config.
             FloatingPointError: the validation loss is NaN or infinite.
         """
         # Lightning takes seconds to import, and nothing but training needs it.
@@ -120,9 +119,9 @@ class SliceReconstruction(Detector):
         self.eval()
 
     def stages(self) -> Iterator[Stage]:
-        """The trainings of a fit, one after the other; each is asked for when the one before has ended.
+        """The trainings of a fit, one after the other; each is generated when the previous one is complete.
 
-        Here: one, which steps down `loss` with `optimizer()`. A method that pre-trains yields its own stage
+        By default one, which minimises `loss` with `optimizer()`. A method that pre-trains yields its own stage
         first and then `from super().stages()`.
         """
         yield Stage(
@@ -136,16 +135,16 @@ class SliceReconstruction(Detector):
         )
 
     def optimizer(self) -> Optimizer:
-        """Steps on all weights, by the batch."""
+        """The optimizer of all weights."""
         return Adam(self.parameters(), lr=self.config.learning_rate)
 
     @property
     def inputs_a_step(self) -> int:
-        """Over all devices together; `config.batch_size` counts slices."""
+        """Inputs per step over all devices; `config.batch_size` counts slices."""
         return max(int(self.config.batch_size) // self.stack, 1)
 
     def check(self, shape: Sequence[int]) -> None:
-        """And what the devices cannot do: fp16 on the CPU, more GPUs than there are, a batch that they cannot share."""
+        """Also refuse what the devices cannot do: fp16 on the CPU, too many GPUs, a batch that they cannot share."""
         check_size(shape, self.config.size)
         if self.stack > shape[-1]:
             raise ValueError(f"Got a stack of {self.stack} slices, expected 1..{shape[-1]}, the slices of a volume.")
@@ -162,16 +161,16 @@ class SliceReconstruction(Detector):
 
     @property
     def values_per_pixel(self) -> int:
-        """Most float32 numbers that reconstructing a slice holds at once for each of its pixels, weights apart."""
+        """Bound on the float32 numbers per pixel that are held while a slice is reconstructed, without weights."""
         return 512
 
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
-        """That of the slices processed at once, and a dozen volumes a case."""
+        """The bound for the slices processed at once, plus a dozen volumes a case."""
         pixels = shape[0] * shape[1] * self.slice_batch * self.stack
         return FLOAT32 * (pixels * self.values_per_pixel + 12 * volumes * prod(shape))
 
     def slice_seeds(self, seeds: Tensor, depth: int) -> Tensor:
-        """`(N, depth)` int64, one a slice, from the cases' `(N,)`; override to share randomness among slices."""
+        """Seeds of slices, `(N, depth)` int64, from the cases' `(N,)`; override to share randomness among slices."""
         return mix_seeds(seeds[:, None], torch.arange(depth, device=seeds.device))
 
     def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
@@ -193,7 +192,7 @@ class SliceReconstruction(Detector):
             return torch.where(brain_masks, (images - reconstruction).abs(), 0.0), reconstruction
 
     def reconstruct_volumes(self, images: Tensor, brain_masks: Tensor, seeds: Tensor) -> Tensor:
-        """`(N, 1, X, Y, Z)` slice by slice; a method that sees a stack of slices says how stacks cover a volume."""
+        """Reconstruct `(N, 1, X, Y, Z)` slice by slice; a method of stacks overrides it to cover the volumes."""
         depth = images.shape[-1]
         slices = images.permute(0, 4, 1, 2, 3).flatten(0, 1)  # (N Z, 1, X, Y)
         slice_seeds = self.slice_seeds(seeds, depth).flatten()  # (N Z,)
@@ -207,7 +206,7 @@ class SliceReconstruction(Detector):
         return result.unflatten(0, (-1, depth)).permute(0, 2, 3, 4, 1).contiguous()  # (N, 1, X, Y, Z)
 
     def _reconstruct_for_log(self, slices: Tensor) -> Tensor:
-        """The same `(B, stack, X, Y)` slices have the same seeds at every look."""
+        """Reconstruct `(B, stack, X, Y)` slices under the same seeds at every validation."""
         return self.reconstruct(slices, seeds=torch.arange(len(slices), device=slices.device))
 
 

@@ -1,4 +1,4 @@
-"""CDDPM: a DDPM that is also told a code of the clean slice, so that it keeps the scan's own intensities."""
+"""CDDPM: a DDPM conditioned on a code of the clean slice, so that it keeps the scan's own intensities."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Layers that can be told to work on some patches of their maps only, so that the rest stays empty."""
+"""Sparse layers: inside a block they compute on some patches of their maps only, and the rest stays 0."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -37,7 +37,9 @@ class Grid:
     percentiles: tuple[float, float] = (1.0, 99.0)
 
 
-GRIDS = {"paper": Grid(), "quick": Grid(shape=(48, 48, 25), spacing=4.0)}
+PUBLISHED = "paper"
+"""The preset of the published grid and training budgets."""
+GRIDS = {PUBLISHED: Grid(), "quick": Grid(shape=(48, 48, 25), spacing=4.0)}
 
 
 class Cases(Sequence[Case]):

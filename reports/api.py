@@ -13,9 +13,11 @@ from reports.leaderboard.results import LeaderboardResults
 from reports.leaderboard.site import write_site
 from reports.sections.implants import audiogram_text
 from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text
+from reports.sections.registry import SECTIONS
 
 __all__ = [
     "FORMATS",
+    "SECTIONS",
     "LeaderboardResults",
     "PairDifferences",
     "audiogram_text",

@@ -69,9 +69,26 @@ def test_every_decision_says_when_it_was_taken_and_whether_it_holds() -> None:
         assert match[3] == "none" or int(match[3]) in numbers, path.name
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md"])
-def test_every_place_that_a_newcomer_is_sent_to_exists(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    places = re.findall(r"`((?:baselines|benchmark|cddpm|datasets|docs|reports|tests)/[\w/.-]*)`", text)
-    assert places
-    assert [place for place in places if not (ROOT / place).exists()] == []
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_file_and_module_that_a_document_names_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    ours = "baselines|benchmark|cddpm|datasets|reports"
+    files = re.findall(rf"`((?:{ours}|tests|docs)/[a-z0-9_/.-]*)`", text)
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    modules = re.findall(rf"`((?:{ours})(?:\.[a-z0-9_]+)+)(?:\.[A-Z]\w*)?`", text)
+    assert [name for name in modules if not _is_module_or_in_one(name)] == []
+
+
+def _is_module_or_in_one(name: str) -> bool:
+    """Whether a dotted name is a package, a module, or what one of them holds."""
+    place, (*package, last) = ROOT / name.replace(".", "/"), name.split(".")
+    if place.is_dir() or place.with_suffix(".py").is_file():
+        return True
+    holder = ROOT.joinpath(*package)
+    source = holder.with_suffix(".py") if holder.with_suffix(".py").is_file() else holder / "__init__.py"
+    return source.is_file() and re.search(rf"\b{last}\b", source.read_text(encoding="utf-8")) is not None
+
+
+def test_a_document_that_names_a_module_of_old_is_found_out() -> None:
+    assert _is_module_or_in_one("datasets.spec.usable_files")
+    assert not _is_module_or_in_one("benchmark.detector")

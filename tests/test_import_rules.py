@@ -1,11 +1,14 @@
 """The import rules of pyproject.toml report what they forbid; forbidden imports are planted in a copy to see it."""
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,3 +159,45 @@ def test_every_package_of_the_distribution_is_under_the_rules() -> None:
 
 def test_every_contract_is_tried() -> None:
     assert {*contract_names()} == {one.contract for one in FORBIDDEN} | {CIRCLES} | {*UNPLACED}
+
+
+def test_the_picture_of_the_packages_shows_every_import_and_no_other() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    picture = re.search(r"```mermaid\n(.*?)```", text, flags=re.DOTALL)
+    assert picture
+    names = dict(re.findall(r'(\w+)\["(.+?)"\]', picture[1]))
+    drawn: dict[str, set[str]] = defaultdict(set)
+    for start, end in re.findall(r"(\w+) --> (\w+)", picture[1]):
+        drawn[names.get(start, start)].add(names.get(end, end))
+    imported = package_imports()
+    assert {(a, b) for a, ends in drawn.items() for b in ends if b not in imported[a]} == set()
+    assert {(a, b) for a, ends in imported.items() for b in ends if b not in led_to(drawn, a)} == set()
+
+
+def package_imports() -> Mapping[str, set[str]]:
+    """Which of our packages each imports; those of `benchmark` one by one."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        importer = package_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            found[importer] |= {package_of(name) for name in modules if name.partition(".")[0] in PACKAGES}
+    outside = ("benchmark", "benchmark.__init__", "benchmark.__main__")  # no packages
+    return {name: ends - {name, *outside} for name, ends in found.items() if name not in outside}
+
+
+def package_of(module: str) -> str:
+    """`benchmark.storage` of `benchmark.storage.rows`, `reports` of `reports.model.numbers`."""
+    return ".".join(module.split(".")[: 2 if module.startswith("benchmark.") else 1])
+
+
+def led_to(arrows: Mapping[str, set[str]], start: str) -> set[str]:
+    """Every package that arrows lead to from another."""
+    found: set[str] = set()
+    left = [start]
+    while left:
+        new = arrows.get(left.pop(), set()) - found
+        found |= new
+        left += new
+    return found

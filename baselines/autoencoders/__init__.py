@@ -1,1 +1,1 @@
-"""Methods that reconstruct a slice through a bottleneck."""
+"""Auto-encoders: methods that reconstruct slices through a bottleneck."""

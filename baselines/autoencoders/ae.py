@@ -1,4 +1,4 @@
-"""AE: convolutional auto-encoder with a dense latent, and the encoder and decoder it is made of."""
+"""AE: convolutional auto-encoder with a dense latent; its encoder and decoder serve VAE and SVAE too."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ LATENT = 128
 FIRST = 32  # channels of the encoder's first stage, and of the decoder's last at full resolution
 LARGEST_CODE = 8  # pixels along an edge at the bottleneck, as published for slices of 128
 NARROW = 16  # channels of the bottleneck's 1 x 1 convolution
-VALUES_PER_PIXEL = 5 * FIRST  # the decoder's last stage holds 3.5 times its channels, the rest is to spare
+VALUES_PER_PIXEL = 5 * FIRST  # the decoder's last stage holds 3.5 times its channels; the rest is a margin
 
 
 class Encoder(nn.Module):

@@ -1,4 +1,4 @@
-"""DAE: a U-Net that learnt to take coarse noise out of healthy slices takes lesions out as well."""
+"""DAE: a U-Net trained to remove coarse noise from healthy slices, which removes lesions as well."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from datasets.errors import BadValue
 
 
 class DAE(SliceReconstruction):
-    """Denoising auto-encoder: trained on noised slices, given clean ones in the test.
+    """Denoising auto-encoder: trained on noised slices, applied to clean ones.
 
     References:
         Kascenas, Pugeault, O'Neil 2022, "Denoising autoencoders for unsupervised anomaly detection in brain
@@ -101,7 +101,7 @@ class DAE(SliceReconstruction):
         return 12 * self.config.width
 
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
-        """And two copies of the largest weight, made when it is standardised."""
+        """Plus two copies of the largest weight, made while it is standardised."""
         largest = max(weight.numel() for weight in self.parameters())
         return super().memory_bound(shape, volumes) + 2 * FLOAT32 * largest
 

@@ -36,7 +36,7 @@ class Attention(nn.Module):
 
 
 class Recurrence(nn.Module):
-    """What one GRU says along the slices and another against them, added to `(B, S, LATENT)` codes.
+    """The outputs of a bidirectional GRU along the slices, added to `(B, S, LATENT)` codes.
 
     References:
         Cho et al.: Learning phrase representations using RNN encoder-decoder. EMNLP 2014, eqs. 5-8.
@@ -47,7 +47,7 @@ class Recurrence(nn.Module):
         self.gru = nn.GRU(LATENT, LATENT // 2, batch_first=True, bidirectional=True)
 
     def forward(self, codes: Tensor) -> Tensor:
-        # A CPU's GRU knows no mixed precision, and cuDNN's adds gradients in no fixed order.
+        # The CPU's GRU has no mixed precision, and cuDNN's adds gradients in no fixed order.
         with torch.autocast(codes.device.type, enabled=False), torch.backends.cudnn.flags(enabled=False):
             return codes.float() + self.gru(codes.float())[0]
 
@@ -79,10 +79,10 @@ class Window:
 class SVAE(SliceReconstruction):
     """A VAE over sequences of neighbouring slices, with about as many weights as the VAE.
 
-    Every slice goes through the VAE's encoder and through its decoder alone; in between, the codes of a
-    sequence are related to each other by self-attention or by a recurrent network. Only this much is
-    published, and the beta; chosen here are the length of the sequences, one layer of either kind, its
-    place before the posterior, and the test's windows.
+    Every slice passes the VAE's encoder and decoder by itself; in between, self-attention or a recurrent
+    network relates the codes of a sequence. No more than this and the beta is published; chosen here are
+    the length of the sequences, one layer of either kind, its place before the posterior, and the windows
+    of the test.
 
     At test time windows of the same length overlap by half, from a volume's first slice with brain to its
     last; a slice is taken from the window whose middle is nearest, so that it has neighbours on both sides.
@@ -174,7 +174,7 @@ class SVAE(SliceReconstruction):
         return result
 
     def _windows(self, brain_masks: Tensor) -> list[Window]:
-        """Those of each volume, one volume after the other."""
+        """The windows of all volumes, one volume after the other."""
         holds_brain = brain_masks.flatten(1, 3).any(dim=1).cpu()  # (N, Z)
         return [window for case, row in enumerate(holds_brain) for window in windows_of(row, self.stack, case=case)]
 
@@ -186,7 +186,7 @@ class SVAE(SliceReconstruction):
 
     @property
     def windows_at_once(self) -> int:
-        """As many as `slice_batch` slices make, and one at least."""
+        """As many as fit in `slice_batch` slices, and at least one."""
         return max(self.slice_batch // self.stack, 1)
 
     @property
@@ -194,7 +194,7 @@ class SVAE(SliceReconstruction):
         return VALUES_PER_PIXEL
 
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
-        """That of the windows processed at once, and a dozen volumes a case."""
+        """The bound for the windows processed at once, plus a dozen volumes a case."""
         pixels = shape[0] * shape[1] * self.windows_at_once * self.stack
         return FLOAT32 * (pixels * self.values_per_pixel + 12 * volumes * prod(shape))
 

@@ -1,1 +1,1 @@
-"""Weights of others, read without running what is pickled in them."""
+"""Weights published by others, read without running any code pickled in them."""

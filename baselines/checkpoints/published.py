@@ -1,4 +1,4 @@
-"""Published checkpoints: their tensors read without running anything, and fits that take weights from a file."""
+"""Published weights: checkpoints of the authors converted to ours, and methods that use them instead of training."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.atomic import written_whole
 
 DIGITS = 12
-TAKEN = (
+TRAINED_ON = (
     "Nothing here: the weights are those of {name}, trained by their authors on IXI, perhaps on scans of this test. "
     "Seeds do not differ."
 )
@@ -48,19 +48,19 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"\.bn(\d)\.", r".norm\1."),
     (r"\.downsample\.", ".skip."),
 )
-# Betas and what follows from them: one name without a dot. We compute them.
+# Betas and what follows from them have names without a further dot; they are computed here.
 SCHEDULE_BUFFER = re.compile(r"^diffusion\.\w+$")
 
 
 class WithPublishedWeights(SliceReconstruction, ABC):
-    """A method whose authors published weights: a file of them can stand in for training."""
+    """A method whose authors published weights, which can replace training."""
 
     @dataclass(frozen=True)
     class Config(SliceReconstruction.Config):
         """Where weights come from.
 
         Attributes:
-            weights: file that `import_published` wrote; `fit` takes its weights and trains nothing. Empty: train.
+            weights: file that `import_published` wrote; `fit` loads its weights and trains nothing. Empty: train.
         """
 
         weights: str = ""
@@ -74,7 +74,7 @@ class WithPublishedWeights(SliceReconstruction, ABC):
         super().__init__(config)
         if config.weights:
             name = Path(config.weights).name
-            self.card = replace(type(self).card, trained_on=TAKEN.format(name=name))  # type: ignore[misc]
+            self.card = replace(type(self).card, trained_on=TRAINED_ON.format(name=name))  # type: ignore[misc]
 
     def check(self, shape: Sequence[int]) -> None:
         super().check(shape)
@@ -90,12 +90,12 @@ class WithPublishedWeights(SliceReconstruction, ABC):
 
         Raises:
             MissingData: there is no checkpoint at `path`.
-            BadFile: it is no checkpoint, or one of another network.
+            BadFile: it is not a checkpoint, or one of another network.
         """
         return import_checkpoint(cls, cls.Config(), path, folder)
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """As `SliceReconstruction`; with `config.weights` the file's weights, whatever the cases and the seed.
+        """Train as `SliceReconstruction`, or load the file `config.weights`, whatever the cases and the seed.
 
         Raises:
             MissingData: there is no such file.

@@ -1,4 +1,4 @@
-"""read_tensors: the weights in a checkpoint that torch saved, without running what else is pickled in it."""
+"""read_tensors: the weights in a checkpoint of torch.save, read without running any code pickled in it."""
 
 import pickle
 import zlib
@@ -82,37 +82,37 @@ def _tensors(archive: ZipFile) -> dict[str, Tensor]:
     return {name: _built(value, archive.read(f"{folder}data/{value.storage.key}")) for name, value in stored.items()}
 
 
-class _Stands:
-    """What stands for something in a pickle: a pickle may hand it a state, which is dropped."""
+class _StandIn:
+    """Stands in for an object of a pickle; a state that the pickle sets is dropped."""
 
     def __setstate__(self, state: object) -> None: ...
 
 
-class _Storage(_Stands):
+class _Storage(_StandIn):
     def __init__(self, dtype: object, key: object) -> None:
         self.dtype = dtype
         self.key = key
 
 
-class _Tensor(_Stands):
+class _Tensor(_StandIn):
     """A view of a storage; whether it fits is not checked yet."""
 
     def __init__(self, storage: Any, offset: Any, shape: Any, stride: Any, *_: object) -> None:
         self.storage, self.offset, self.shape, self.stride = storage, offset, shape, stride
 
 
-class _Parameter(_Stands):
+class _Parameter(_StandIn):
     """Gives back the tensor it is made of."""
 
     def __new__(cls, data: Any, *_: object) -> Any:
         return data
 
 
-class _Table(_Stands, dict[Any, Any]):
+class _Table(_StandIn, dict[Any, Any]):
     """An ordered dictionary."""
 
 
-class _Skipped(_Stands):
+class _Skipped(_StandIn):
     """An object of any other class, or what any other function would return: takes everything, keeps nothing."""
 
     def __new__(cls, *_: object, **__: object) -> "_Skipped":

@@ -1,1 +1,1 @@
-"""U-Net, noise process and noise fields shared by the diffusion methods."""
+"""Diffusion models, their U-Net, noise fields and noise schedule."""

@@ -1,4 +1,4 @@
-"""DDPM: noise a slice half-way, let a diffusion model of healthy slices predict it back in one step."""
+"""DDPM: noises a slice half-way; a diffusion model of healthy slices predicts the clean slice in one step."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ class DDPM(WithPublishedWeights):
         return self.denoising_loss(clean, self.noise(seeds, clean), t, self.code(slices))
 
     def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
-        """One step back from each noise level and the mean over them, `(B, 1, X, Y)`, not clamped to [0, 1]."""
+        """One denoising step from each noise level and the mean over them, `(B, 1, X, Y)`, not clamped to [0, 1]."""
         clean, code = 2 * slices - 1, self.code(slices)
         fields = [self.noise(seeds, clean, stream=step) for step in self.test_steps]
         predict = self._stacked if self.stacks_passes else self._one_by_one
@@ -149,8 +149,8 @@ class DDPM(WithPublishedWeights):
     def stacks_passes(self) -> bool:
         """Whether all noise levels, and all patches, of a slice go through the network at once.
 
-        On a GPU, so that it is full with few slices. On a CPU, which a few slices fill, it takes several times the
-        memory and no less time.
+        On a GPU, which few slices alone would not fill. On a CPU it would take several times the memory and no
+        less time.
         """
         return self.device.type == "cuda"
 
@@ -174,7 +174,7 @@ class DDPM(WithPublishedWeights):
 
     @property
     def values_per_pixel(self) -> int:
-        """What the U-Net hands across, three of its widest concatenations and three attention matrices.
+        """The U-Net's skip connections, three of its widest concatenations and three attention matrices.
 
         Measured: 1.3 to 1.7 times the peak on a CPU, where the attention matrices are held.
         """
@@ -202,7 +202,7 @@ class DDPM(WithPublishedWeights):
         return None
 
     def code(self, slices: Tensor) -> Tensor | None:
-        """What the network is told of the clean `(B, 1, X, Y)` slices in [0, 1]: nothing here."""
+        """Conditioning code of the clean `(B, 1, X, Y)` slices in [0, 1]; None here."""
         return None
 
     def noise(self, seeds: Tensor, like: Tensor, *, stream: int = 0) -> Tensor:

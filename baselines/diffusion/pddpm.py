@@ -1,4 +1,4 @@
-"""PDDPM: a DDPM that restores one patch of a slice at a time and sees the rest of it clean."""
+"""PDDPM: a DDPM that denoises one patch of a slice at a time and sees the rest of it clean."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal

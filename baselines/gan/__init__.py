@@ -1,1 +1,1 @@
-"""F-AnoGAN and the adversarial training it stands on."""
+"""f-AnoGAN and the adversarial training that it needs."""

@@ -1,4 +1,4 @@
-"""Edge: distance to the brain's edge as anomaly map; nothing is learnt, no intensity is looked at."""
+"""Edge: distance to the brain's edge as anomaly map, without learning and without any intensity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from datasets.case import Case
 
 
 class Edge(Detector):
-    """How deep inside the brain a voxel lies: what the place alone gives away, whatever the image shows.
+    """How deep inside the brain a voxel lies: what its location alone predicts.
 
-    Deep is the floor: a lesion that fills a ball of tissue has most of its voxels deeper than the cortex, which is
-    where most of the brain's voxels are. A map that scores no better has found no lesion.
+    Most voxels of a lesion that fills a ball of tissue lie deeper than the cortex, where most voxels of the brain are.
+    A map that scores no better has found no lesion.
 
     The distance is Euclidean, in voxels of the grid, to the nearest voxel that is not brain; the border of the grid's
     box is no edge. It is computed by SciPy on the CPU, whatever the device: masks are copied there and maps back.
@@ -45,12 +45,12 @@ class Edge(Detector):
     config: Config
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """Nothing to learn."""
+        """Learn nothing."""
 
     def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
         """`deep`: the distance in voxels; `rim`: one over it, in (0, 1]. 0 outside the brain.
 
-        A brain without any edge in its box has 0 everywhere.
+        A brain that fills its box has 0 everywhere.
         """
         maps = [self._map(brain_mask[0].cpu().numpy()) for brain_mask in brain_masks]
         return torch.from_numpy(np.stack(maps)[:, None]).to(images.device)  # (N, 1, X, Y, Z)

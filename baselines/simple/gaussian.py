@@ -1,4 +1,4 @@
-"""smoothed: a Gaussian filter that ends at the brain's edge instead of fading there."""
+"""smoothed: a Gaussian filter normalised to the brain, so that values do not fade at its edge."""
 
 from collections.abc import Sequence
 from math import exp
@@ -10,7 +10,7 @@ from torch import Tensor
 def smoothed(image: Tensor, brain_mask: Tensor, sigma: float) -> Tensor:
     """Gaussian average of the brain's voxels around each voxel; all `(1, X, Y, Z)`.
 
-    Outside the brain the result is 0. `sigma` is in voxels, 0 for no filter; it ends at 4 sigma.
+    Outside the brain the result is 0. `sigma` is in voxels, 0 for no filter; the kernel is truncated at 4 sigma.
     """
     inside = brain_mask.float()
     if sigma <= 0:
@@ -20,7 +20,7 @@ def smoothed(image: Tensor, brain_mask: Tensor, sigma: float) -> Tensor:
 
 
 def _filtered(volume: Tensor, sigma: float) -> Tensor:
-    """Axis by axis; beyond the box there is nothing."""
+    """Filter along each axis; voxels beyond the box count as 0."""
     radius = max(round(4 * sigma), 1)
     weights = [exp(-0.5 * (offset / sigma) ** 2) for offset in range(radius + 1)]
     whole = 2 * sum(weights) - weights[0]
@@ -30,7 +30,7 @@ def _filtered(volume: Tensor, sigma: float) -> Tensor:
 
 
 def _along(volume: Tensor, weights: Sequence[float], axis: int) -> Tensor:
-    """`weights[k]` is that of both neighbours at distance k; added up in place, which holds two volumes at once."""
+    """Weighted sum, `weights[k]` for both neighbours at distance k; in place, so that two volumes are held at once."""
     length = volume.shape[axis]
     result = weights[0] * volume
     for offset in range(1, min(len(weights), length)):

@@ -15,10 +15,10 @@ def healthy_moments(
 ) -> tuple[Tensor, Tensor]:
     """Mean and population s.d. `(1, X, Y, Z)` float32 of prepared brains.
 
-    Where fewer than the share `coverage` of the brains lie, those of all their brain voxels together stand in.
+    Voxels inside fewer than the share `coverage` of the brains get the mean and s.d. over all brain voxels.
 
     Args:
-        prepare: makes of an image and its brain mask, both `(1, X, Y, Z)`, what is averaged; 0 outside the brain.
+        prepare: from an image and its brain mask, both `(1, X, Y, Z)`, to what is averaged; 0 outside the brain.
 
     Raises:
         ValueError: there is no case.
@@ -39,7 +39,7 @@ def brains(cases: Sequence[Case], device: torch.device) -> Iterable[tuple[Tensor
 
 
 def check_fitted(images: Tensor, mean: Tensor, method: str) -> None:
-    """Refuse `(N, 1, X, Y, Z)` images that a fitted `mean` `(1, X, Y, Z)` says nothing of.
+    """Refuse `(N, 1, X, Y, Z)` images without a fitted `mean` `(1, X, Y, Z)` of their shape.
 
     Raises:
         RuntimeError: nothing was fitted.
@@ -55,9 +55,9 @@ def check_fitted(images: Tensor, mean: Tensor, method: str) -> None:
 
 
 class _RunningMoments:
-    """Sums over cases, voxel by voxel, that grow by one volume's memory and no more.
+    """Voxel-wise sums over cases, in the memory of a few volumes.
 
-    Float64 sums of values in [0, 1] lose nothing that a float32 s.d. could show.
+    Sums are float64: for values in [0, 1] their rounding does not show in a float32 s.d.
     """
 
     def __init__(self) -> None:
@@ -70,9 +70,9 @@ class _RunningMoments:
         self.total = values + self.total.to(values.device)
         self.squares = values**2 + self.squares.to(values.device)
 
-    def moments(self, expected: float) -> tuple[Tensor, Tensor]:
-        """Mean and s.d., float32; those of all voxels together where fewer than `expected` brains are."""
-        known = (self.count >= expected) & (self.count > 0)
+    def moments(self, least: float) -> tuple[Tensor, Tensor]:
+        """Mean and s.d., float32; those of all voxels together where fewer than `least` brains are."""
+        known = (self.count >= least) & (self.count > 0)
         mean, deviation = _moments(self.count.clamp(min=1), self.total, self.squares)
         everywhere = [part.sum() for part in (self.count, self.total, self.squares)]
         overall_mean, overall_deviation = _moments(*everywhere)

@@ -1,4 +1,4 @@
-"""Prior: how often other patients have a lesion at a place; sees their labels, and of the image its brain mask only."""
+"""Prior: how often other patients have a lesion at each voxel; it sees their labels, and no intensities."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,14 @@ from datasets.errors import BadValue
 
 
 class Prior(LabelledDetector):
-    """Leave-one-out frequency of lesions: what the place alone is worth to one who knows where the others' lesions are.
+    """Leave-one-out lesion frequency: how well the location alone predicts a lesion, given other patients' lesions.
 
-    As long as nothing has been told, and in a healthy cohort, all maps are 0: they know of no lesion, and no threshold
-    can be taken from them.
+    Before any frequency is set, and in a healthy cohort, all maps are 0, and no threshold can be chosen on them.
     """
 
     @dataclass(frozen=True)
     class Config:
-        """How far a lesion speaks for the places around it.
+        """How the frequency is smoothed.
 
         Attributes:
             smoothing: s.d. in voxels of the Gaussian filter over the brain's voxels; 0 for none.
@@ -48,10 +47,10 @@ class Prior(LabelledDetector):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.register_buffer("frequency", torch.zeros(1, 1, 1, 1), persistent=False)  # (1, X, Y, Z) once told
+        self.register_buffer("frequency", torch.zeros(1, 1, 1, 1), persistent=False)  # (1, X, Y, Z) once set
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """Healthy brains say nothing of lesions."""
+        """Learn nothing: healthy brains have no lesions."""
 
     def see_locations(self, frequency: Tensor) -> None:
         self.frequency = frequency.to(self.device)
@@ -60,7 +59,7 @@ class Prior(LabelledDetector):
         """In [0, 1], 0 outside the brain.
 
         Raises:
-            ValueError: volumes are not of the shape that was told.
+            ValueError: volumes are not of the frequency's shape.
         """
         shape = images.shape[1:]
         if self.frequency.shape not in (shape, (1, 1, 1, 1)):

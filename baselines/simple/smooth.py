@@ -16,11 +16,11 @@ from datasets.errors import BadValue
 
 
 class Smooth(Detector):
-    """Residual to one healthy brain for all: what a reconstruction that ignores its input would score.
+    """Residual to one mean healthy brain: what a reconstruction that ignores its input would score.
 
     The healthy brain is the mean of the training brains, each smoothed; the image itself is not smoothed, but
-    its residual |image - healthy brain| is. Every filter averages over the brain's voxels alone, so that no
-    edge fades. Where too few training brains lie, the mean of all their brain voxels together stands in.
+    its residual |image - healthy brain| is. Every filter averages over the brain's voxels alone, so that edges do
+    not fade. Voxels inside too few training brains get the mean over all brain voxels.
     """
 
     @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Smooth(Detector):
         """In units of the image's [0, 1], 0 outside the brain.
 
         Raises:
-            RuntimeError: nothing was fitted.
-            ValueError: volumes are not of the shape that was fitted.
+            RuntimeError: it has not been fitted.
+            ValueError: volumes are not of the fitted shape.
         """
         check_fitted(images, self.mean, type(self).__name__)
         cases = zip(images, brain_masks, strict=True)

@@ -1,4 +1,4 @@
-"""Standardisation: brings a brain's intensities to the quantile function that healthy brains have in common."""
+"""Standardisation: maps a brain's intensities onto the mean quantile function of healthy brains."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ class Standardisation(nn.Module):
 
     The standard landmarks are the means of the training brains' own. An image's landmarks are moved onto
     them, intensities between two landmarks linearly; beyond the first and the last one they are shifted, so
-    that nothing is cut off. Images come scaled from their 1st to their 99th percentile, which is the
+    that nothing is clipped. Images are already scaled by their 1st and 99th percentile, which is the
     method's own first step.
 
     References:
@@ -32,7 +32,7 @@ class Standardisation(nn.Module):
         self.register_buffer("landmarks", torch.zeros(len(PERCENTILES)))
 
     def learn(self, cases: Sequence[Case]) -> None:
-        """Landmarks of healthy brains, read case by case; brains without a voxel say nothing."""
+        """Landmarks of healthy brains, read case by case; brains without a voxel are skipped."""
         own = [_landmarks(image[brain_mask]) for image, brain_mask in brains(cases, self.landmarks.device)]
         known = [one for one in own if len(one)]
         if known:
@@ -59,7 +59,7 @@ def _landmarks(values: Tensor) -> Tensor:
 
 
 def _moved(values: Tensor, own: Tensor, standard: Tensor) -> Tensor:
-    """`(V,)` intensities, their landmarks `own` `(K,)` moved onto `standard` `(K,)`."""
+    """`(V,)` intensities, with their landmarks `own` `(K,)` mapped onto `standard` `(K,)`."""
     right = torch.searchsorted(own, values).clamp(1, len(own) - 1)
     left = right - 1
     width = (own[right] - own[left]).clamp(min=torch.finfo(values.dtype).tiny)

@@ -19,8 +19,8 @@ from datasets.errors import BadValue
 class ZScore(Detector):
     """Voxel-wise Gaussian of smoothed healthy brains.
 
-    A voxel inside too few training brains has no Gaussian of its own: there the mean and s.d. of
-    all their brain voxels together stand in.
+    A voxel inside too few training brains has no Gaussian of its own and gets the mean and s.d. over
+    all brain voxels.
     """
 
     @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class ZScore(Detector):
             floor: smallest s.d., in units of the image's [0, 1]; more than 0.
             coverage: share of the training brains that a voxel has to lie in.
             sign: deviations that count: both, or those brighter or darker than healthy alone.
-            standardise: every brain's intensities are first brought to the quantile function that the
-                training brains have in common, which takes back part of a scanner's own contrast.
+            standardise: first map every brain's intensities onto the mean quantile function of the training
+                brains, which removes part of the differences between scanners.
         """
 
         smoothing: float = 1.0
@@ -72,7 +72,7 @@ class ZScore(Detector):
         self.standardisation = Standardisation() if config.standardise else None
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """Landmarks where `standardise` is set, then mean and s.d. of `train`; each reads case by case.
+        """Fit landmarks if `standardise` is set, then mean and s.d. of `train`; cases are read one by one.
 
         Raises:
             ValueError: there is no case.
@@ -86,8 +86,8 @@ class ZScore(Detector):
         """In s.d., 0 outside the brain.
 
         Raises:
-            RuntimeError: nothing was fitted.
-            ValueError: volumes are not of the shape that was fitted.
+            RuntimeError: it has not been fitted.
+            ValueError: volumes are not of the fitted shape.
         """
         check_fitted(images, self.mean, type(self).__name__)
         cases = zip(images, brain_masks, strict=True)

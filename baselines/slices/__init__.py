@@ -1,1 +1,1 @@
-"""Slices of volumes: what a training or a reconstruction draws, and from which random numbers."""
+"""Slices of healthy volumes: sampling, augmentation, and random numbers that depend on seeds alone."""

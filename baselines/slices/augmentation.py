@@ -21,10 +21,10 @@ STREAM = 0
 
 @dataclass(frozen=True)
 class Parameters:
-    """What happens to each of B images, on the CPU, so that a program can look without waiting for a GPU.
+    """Parameters of B images' transforms, on the CPU, so that reading them does not wait for a GPU.
 
     Attributes:
-        blurs, biases, corrects, ghosts: `(B,)` bool, with probability 0.25, 0.25, 0.5 and 0.5.
+        blurs, biases, corrects, ghosts: `(B,)` bool, true with probability 0.25, 0.25, 0.5 and 0.5.
         std: `(B, 3)` of the blur along x, y, z, in mm, uniform in [0, 2).
         coefficients: `(B, 20)` of the bias field's monomials, uniform in [-0.5, 0.5).
         gamma: `(B,)`, its logarithm uniform in [-0.3, 0.3).
@@ -51,7 +51,7 @@ class Parameters:
 
 
 def random_parameters(seeds: Tensor) -> Parameters:
-    """Draw for `(B,)` int64 seeds on the CPU: row i is decided by `seeds[i]` alone."""
+    """Draw parameters for `(B,)` int64 seeds on the CPU; row i depends on `seeds[i]` alone."""
     words = random_words(seeds, 11 + len(MONOMIALS), stream=STREAM)
     uniform = (words.double() / 2**32).float().clamp(max=1 - 2**-24)  # (B, 31), in [0, 1)
     return Parameters(
@@ -68,45 +68,26 @@ def random_parameters(seeds: Tensor) -> Parameters:
     )
 
 
-def augmented(images: Tensor, brain_masks: Tensor, seeds: Tensor, *, spacing: float) -> Tensor:
-    """Variants of whole volumes; see `augmented_slices`.
-
-    Args:
-        images: `(B, 1, X, Y, Z)` in [0, 1].
-        brain_masks: `(B, 1, X, Y, Z)` bool.
-        seeds: `(B,)` int64.
-        spacing: voxel edge in mm.
-
-    Returns:
-        `(B, 1, X, Y, Z)` float32.
-    """
-    cases = torch.arange(len(images), device=images.device)
-    first = torch.zeros_like(cases)
-    depth = images.shape[-1]
-    slices = augmented_slices(images, brain_masks, seeds, cases=cases, first=first, stack=depth, spacing=spacing)
-    return slices.movedim(1, -1)[:, None].contiguous()
-
-
 @torch.no_grad()
 def augmented_slices(
     images: Tensor, brain_masks: Tensor, seeds: Tensor, *, cases: Tensor, first: Tensor, stack: int, spacing: float
 ) -> Tensor:
     """Windows of augmented volumes, in [0, 1] and 0 outside the brain.
 
-    Blur, bias field, gamma and ghosting come in this order, each by chance. A bias field can quadruple
-    intensities; an image is scaled back by its brain's 99th percentile where that is above 1, as the
-    grid would scale a scan that came with the field.
+    Blur, bias field, gamma and ghosting are applied in this order, each with its probability. A bias field can
+    quadruple intensities: where a brain's 99th percentile exceeds 1, the image is divided by it, as the grid would
+    scale a scan that came with the field.
 
-    A blur is as wide in mm on every grid, as torchio has it for an image that knows its spacing.
+    The width of a blur in mm is the same on every grid, as torchio has it for an image that knows its spacing.
 
-    Work goes in chunks of a fixed number of volumes, the last one padded, so that no window depends on
-    its neighbours: 16 on a GPU, and one on the CPU, where it pays to leave out what chance leaves out.
-    Held at once beyond the arguments: at most eight float32 volumes for each of a chunk's.
+    Volumes are processed in chunks of a fixed size, the last one padded, so that no window depends on its
+    neighbours: 16 on a GPU, and one on the CPU, where transforms that are not applied can be skipped.
+    Beyond the arguments at most eight float32 volumes are held for each volume of a chunk.
 
     Args:
         images: `(N, 1, X, Y, Z)` float16 or float32 in [0, 1].
         brain_masks: `(N, 1, X, Y, Z)` bool, none empty.
-        seeds: `(B,)` int64; sample i is decided by `seeds[i]` alone. On the CPU they leave a GPU unwaited for.
+        seeds: `(B,)` int64; sample i depends on `seeds[i]` alone. On the CPU, so that no GPU is waited for.
         cases: `(B,)` int64, the image of each sample.
         first: `(B,)` int64, the first slice of each window. Both are on the images' device.
         stack: slices a window.
@@ -129,14 +110,14 @@ def augmented_slices(
 
 
 def _changed(images: Tensor, brain_masks: Tensor, parameters: Parameters, spacing: float) -> tuple[Tensor, Tensor]:
-    """What to divide by, `(B,)`, and the changed volumes."""
+    """The divisors `(B,)`, and the transformed volumes."""
     images = _applied(blurred, images, parameters.blurs, parameters.std / spacing)
     images = _applied(biased, images, parameters.biases, parameters.coefficients)
     images = _applied(gamma_corrected, images, parameters.corrects, parameters.gamma)
     for axis in range(3):
         chosen = parameters.ghosts & (parameters.axis == axis)
         images = _applied(partial(ghosted, axis=axis), images, chosen, parameters.count, parameters.intensity)
-    brightened = parameters.biases | parameters.ghosts  # nothing else leaves [0, 1] but by rounding
+    brightened = parameters.biases | parameters.ghosts  # the others leave [0, 1] by rounding only
     if not brightened.any():
         return images.new_ones(len(images)), images
     high = _bright(images, brain_masks).clamp(min=1)
@@ -144,7 +125,7 @@ def _changed(images: Tensor, brain_masks: Tensor, parameters: Parameters, spacin
 
 
 def _applied(transform: Callable[..., Tensor], images: Tensor, chosen: Tensor, *parameters: Tensor) -> Tensor:
-    """`transform` of the chosen images; the others stay bit for bit. `chosen` and parameters are on the CPU."""
+    """Transform the chosen images and keep the others bit for bit; `chosen` and parameters are on the CPU."""
     if not chosen.any():
         return images
     changed = transform(images, *(values.to(images.device, non_blocking=True) for values in parameters))
@@ -171,7 +152,7 @@ def _by_partition(image: Tensor, brain_mask: Tensor) -> float:
 
 
 def _by_rank(images: Tensor, brain_masks: Tensor) -> Tensor:
-    """For all at once and without asking how many voxels a brain has, so that a GPU is not waited for."""
+    """For all images at once and without reading the size of a brain, so that the GPU is not waited for."""
     values = torch.where(brain_masks, images, -torch.inf).flatten(1)
     top = values.topk(min(values.shape[1] // 100 + 2, values.shape[1])).values
     last = brain_masks.flatten(1).sum(dim=1, keepdim=True) - 1

@@ -7,7 +7,6 @@ from hashlib import blake2b
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from baselines.slices.augmentation import augmented_slices
 from baselines.slices.seeding import mix_seed, mix_seeds
@@ -18,10 +17,10 @@ SEED_BYTES = 6  # of a stage's name
 
 @dataclass(frozen=True)
 class Volumes:
-    """Cases held at once on one device, each read once; 0.5 GB for 358 of the paper's grid.
+    """Cases held on one device; 0.5 GB for 358 on the paper's grid.
 
     Attributes:
-        images: `(N, 1, X, Y, Z)` float16, half the memory; in [0, 1] it errs by at most 2.5e-4.
+        images: `(N, 1, X, Y, Z)` float16, which halves the memory; in [0, 1] its error is at most 2.5e-4.
         brain_masks: `(N, 1, X, Y, Z)` bool.
         spacing: voxel edge in mm, that of the first case.
     """
@@ -90,12 +89,12 @@ class Batches:
         self.size, self.share, self.rank = size, size // ranks, rank
         own = mix_seed(seed, int.from_bytes(blake2b(stage.encode(), digest_size=SEED_BYTES).digest(), "big"))
         self.step_seed = mix_seed(own, 1)
-        self.plans = RandomSlices(volumes, steps * size, stack=stack, seed=mix_seed(own, 0))
+        self.plans = random_plans(volumes, steps * size, stack=stack, seed=mix_seed(own, 0))
 
     def slices(self, step: int) -> Tensor:
         """This rank's share `(B, stack, X, Y)` of a step, on the volumes' device."""
         first = step * self.size + self.rank * self.share
-        plan = self.plans.plans[first : first + self.share]  # (B, 3)
+        plan = self.plans[first : first + self.share]  # (B, 3)
         return draw_slices(self.volumes, plan, stack=self.stack, augment=self.augment)
 
     def seed(self, step: int) -> int:
@@ -103,32 +102,23 @@ class Batches:
         return mix_seed(mix_seed(self.step_seed, step), self.rank)
 
 
-class RandomSlices(Dataset[Tensor]):
-    """Plans of which slices to draw: one random place a volume and epoch, over epochs without end, cut off at `count`.
+def random_plans(volumes: Volumes, count: int, *, seed: int, stack: int = 1) -> Tensor:
+    """Plans of which slices to draw, `(count, 3)` int64: case, first slice along Z, seed of the augmentation.
 
-    A plan is an int64 tensor `(3,)`: case, first slice along Z, seed of the augmentation. Every epoch
-    takes the volumes in another order. Places are uniform over the windows of `first_slices`.
+    Epochs without end, cut off at `count`: each takes every volume once, in another order, at one random place. Places
+    are uniform over the windows of `first_slices`.
 
-    Item k is a function of `(seed, first + k)` alone, so neither worker processes nor an
-    interruption change it. All plans are made at once, 24 bytes each; `draw_slices` carries them out.
+    Plan k is a function of `(seed, k)` alone, so neither worker processes nor an interruption change it. All plans
+    are made at once, 24 bytes each; `draw_slices` carries them out.
     """
-
-    def __init__(self, volumes: Volumes, count: int, *, seed: int, stack: int = 1, first: int = 0) -> None:
-        items = torch.arange(first, first + count)
-        cases = _shuffled(first, count, len(volumes), mix_seed(seed, 0))
-        allowed = first_slices(volumes, stack)
-        # Sorting brings each case's allowed places to the front, in their order.
-        places = allowed.byte().argsort(dim=1, descending=True, stable=True)
-        choices = allowed.sum(dim=1)[cases]
-        words, seeds = (mix_seeds(torch.tensor(mix_seed(seed, purpose)), items) for purpose in (1, 2))
-        chosen = places[cases, _below(choices, words)]
-        self.plans = torch.stack([cases, chosen, seeds], dim=1)  # (count, 3)
-
-    def __len__(self) -> int:
-        return len(self.plans)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self.plans[index]
+    items = torch.arange(count)
+    cases = _shuffled(count, len(volumes), mix_seed(seed, 0))
+    allowed = first_slices(volumes, stack)
+    # Sorting brings each case's allowed places to the front, in their order.
+    places = allowed.byte().argsort(dim=1, descending=True, stable=True)
+    choices = allowed.sum(dim=1)[cases]
+    words, seeds = (mix_seeds(torch.tensor(mix_seed(seed, purpose)), items) for purpose in (1, 2))
+    return torch.stack([cases, places[cases, _below(choices, words)], seeds], dim=1)
 
 
 def first_slices(volumes: Volumes, stack: int) -> Tensor:
@@ -181,12 +171,11 @@ def evenly_spaced_slices(volumes: Volumes, per_case: int, *, stack: int = 1) -> 
     return draw_slices(volumes, torch.cat(plans), stack=stack)
 
 
-def _shuffled(first: int, count: int, volumes: int, seed: int) -> Tensor:
-    """The volumes `(count,)` of items `first` and on; an epoch is as many items as there are volumes."""
-    epoch, position = divmod(first, volumes)
-    epochs = torch.arange(epoch, (first + count) // volumes + 1)
+def _shuffled(count: int, volumes: int, seed: int) -> Tensor:
+    """The volumes `(count,)` in random order, each once in every epoch."""
+    epochs = torch.arange(count // volumes + 1)
     keys = mix_seeds(mix_seeds(torch.tensor(seed), epochs)[:, None], torch.arange(volumes))
-    return keys.argsort(dim=1).flatten()[position : position + count]
+    return keys.argsort(dim=1).flatten()[:count]
 
 
 def _below(limits: Tensor, words: Tensor) -> Tensor:

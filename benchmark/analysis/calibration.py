@@ -14,12 +14,12 @@ from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.statistics.conformal import (
     ScanThreshold,
     VoxelP,
-    detection_interval,
     rate_given_scans,
     scan_threshold,
     scans_needed,
     split_rates,
 )
+from benchmark.statistics.intervals.mean import exact_interval
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume, write_volume
@@ -318,5 +318,5 @@ def _power_cells(power: Power | None) -> list[str]:
 
 
 def _share(found: int, of: int) -> str:
-    low, high = detection_interval(found, of)
+    low, high = exact_interval(found, of, alpha=0.05)
     return f"{found}/{of} ({100 * low:.0f}-{100 * high:.0f} %)"

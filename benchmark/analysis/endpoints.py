@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmark.analysis.compare_methods import Comparable
+from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.statistics.panel import Choice
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.run_record import Scoring
@@ -22,9 +24,10 @@ HEALTHY = ("alarm", "alarms", "alarm_ml", SHARE)
 
 
 def pipelines(scoring: Scoring, endpoint: Endpoint) -> list[str]:
-    """The pipelines that tables are of, the endpoint's first; of a run without any of them its first."""
+    """The pipelines that tables are of: the endpoint's, then those of plugins; of a run without any its first."""
     kept = scoring.postprocessing
-    return [name for name in endpoint.pipelines if name in kept] or [kept[0]]
+    known = [name for name in endpoint.pipelines if name in kept]
+    return [*known, *(name for name in kept if pipeline_named(name).origin)] or [kept[0]]
 
 
 def deployable_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:
@@ -44,16 +47,19 @@ def ranking_choice(comparable: Comparable, dataset: str) -> Choice | None:
 
     None where no method has a number of the endpoint's metric under a threshold that could be deployed.
     """
-    return next(_thresholded(comparable, dataset), None)
+    return next(_thresholded(comparable, dataset, comparable.endpoint.metric), None)
 
 
 def endpoint_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
-    """The choice that ranks first, the same after each other pipeline, and AUPRC after each."""
-    yield from _thresholded(comparable, dataset)
+    """The choice that ranks first, the same after each other pipeline, AUPRC after each, and metrics of plugins."""
+    yield from _thresholded(comparable, dataset, comparable.endpoint.metric)
     for pipeline in pipelines(comparable.scoring, comparable.endpoint):
         choice = Choice(dataset, RANKING_METRIC, pipeline, "", comparable.split)
         if _has_numbers(comparable, choice):
             yield choice
+    for metric in (METRICS[name] for name in comparable.scoring.metrics):
+        if metric.origin and metric.per == "case":
+            yield from _thresholded(comparable, dataset, metric.name)
 
 
 def healthy_choice(comparable: Comparable, dataset: str) -> Choice | None:
@@ -86,12 +92,12 @@ def shift_choices(comparable: Comparable, dataset: str) -> Iterator[tuple[Choice
         yield from ((replace(healthy, metric=metric), "healthy") for metric in HEALTHY if metric != SHARE)
 
 
-def _thresholded(comparable: Comparable, dataset: str) -> Iterator[Choice]:
-    """The endpoint's metric after each pipeline, under the first threshold that it has numbers of."""
+def _thresholded(comparable: Comparable, dataset: str, metric: str) -> Iterator[Choice]:
+    """A metric after each pipeline, under the first threshold that it has numbers of, or without any."""
     scoring, endpoint = comparable.scoring, comparable.endpoint
     for pipeline in pipelines(scoring, endpoint):
-        for protocol in deployable_protocols(scoring, endpoint):
-            choice = Choice(dataset, endpoint.metric, pipeline, protocol, comparable.split)
+        for protocol in (*deployable_protocols(scoring, endpoint), ""):
+            choice = Choice(dataset, metric, pipeline, protocol, comparable.split)
             if _has_numbers(comparable, choice):
                 yield choice
                 break

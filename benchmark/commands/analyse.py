@@ -147,7 +147,9 @@ def calibrate(
         str, typer.Option(help="Healthy cohort of one site whose maps the run keeps: its name, or its folder.")
     ],
     alpha: Annotated[float, typer.Option(help="Share of healthy scans that may raise any alarm.")] = 0.05,
-    postprocessing: Annotated[str, typer.Option(help="The chain that alarms go through.")] = "light",
+    postprocessing: Annotated[
+        str | None, typer.Option(help="Post-processing of the maps; default: what one would deploy.")
+    ] = None,
     p_maps: Annotated[
         bool, typer.Option("--p-maps", help="Write a map of voxel p-values of every other scan, too.")
     ] = False,
@@ -163,21 +165,21 @@ def calibrate(
         split_text,
         write_calibration,
     )
-    from benchmark.postprocessing.pipelines import pipeline_named
+    from benchmark.postprocessing.pipelines import DEPLOYED, pipeline_named
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import reopen
 
-    pipeline = pipeline_named(postprocessing)
+    pipeline = DEPLOYED if postprocessing is None else pipeline_named(postprocessing)
     run = open_run(folder)
     study = reopen(run, data)
     name = check_folder(study, healthy)
     place = out or folder / "calibration" / name
     maps = place / "p-maps" if p_maps else None
     found = list(calibrate_run(run, study, name, pipeline, alpha=alpha, p_maps=maps))
-    typer.echo(fill(guarantee_text(found[0], name, postprocessing), WIDTH) + "\n")
+    typer.echo(fill(guarantee_text(found[0], name, pipeline.name), WIDTH) + "\n")
     typer.echo(power_table(found))
     typer.echo("\n" + fill(split_text(found, name, alpha), WIDTH, break_on_hyphens=False))
-    write_calibration(place / "calibration.csv", found, postprocessing)
+    write_calibration(place / "calibration.csv", found, pipeline.name)
     typer.echo(f"\nThresholds: {place / 'calibration.csv'}" + (f"\np-maps: {maps}" if maps else ""))
 
 

@@ -21,7 +21,7 @@ Chains = Annotated[
 Protocols = Annotated[
     str | None,
     typer.Option(
-        "--protocols", help="Threshold protocols; default: lesion-val, healthy-fpr-1 and oracle, or those of the run."
+        "--protocols", help="Threshold protocols; default: three that most studies need, or those of the run."
     ),
 ]
 Metrics = Annotated[

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from benchmark.methods.hyperparameters import Variant
     from benchmark.methods.registry import Method
     from datasets.registry import Registry
+    from datasets.shifts.shift import ShiftKind
+    from datasets.spec import DatasetSpec
 
 
 Item = TypeVar("Item")
@@ -28,13 +30,17 @@ app.add_typer(plugin, name="plugin")
 @user_mistakes_in_one_line
 def list_known(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="methods, datasets, metrics, protocols, postprocessing or shifts.")
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="methods, datasets, shifts, metrics, protocols, postprocessing, sections or formats.",
+        ),
     ],
     as_json: AsJson = False,
     plugins: Plugins = None,
     check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
 ) -> None:
-    """List methods, datasets, metrics, threshold protocols, post-processing or shifts."""
+    """List what can be named: built-in things and those of installed plugins."""
     from benchmark.commands.methods import methods
     from benchmark.methods.registry import usable_plugin_files
 
@@ -62,9 +68,9 @@ def list_known(
 def show(name: OneMethod, as_json: AsJson = False, plugins: Plugins = None) -> None:
     """Show a method's data card, hyper-parameters, parameters and memory."""
     from benchmark.methods.describe import as_json as jsonable
-    from benchmark.methods.describe import lines, sheet
+    from benchmark.methods.describe import describe, lines
 
-    shown = sheet(_variant(name, plugins))
+    shown = describe(_variant(name, plugins))
     if as_json:
         typer.echo(json.dumps(jsonable(shown), indent=1))
         return
@@ -135,10 +141,9 @@ def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
 
 
 def datasets() -> Listing:
-    """Every cohort; one that cannot be imported says so in its title."""
     from datasets.cohorts.catalog import COHORTS
 
-    return [_dataset(name) for name in COHORTS]
+    return _listed(COHORTS, _dataset)
 
 
 def metrics() -> Listing:
@@ -171,10 +176,21 @@ def postprocessing() -> Listing:
 
 
 def shifts() -> Listing:
-    """Every kind of shift; one that cannot be imported says so in its title."""
     from datasets.shifts.registry import SHIFTS
 
-    return [_shift(name) for name in SHIFTS]
+    return _listed(SHIFTS, _shift)
+
+
+def sections() -> Listing:
+    from reports.api import SECTIONS
+
+    return _listed(SECTIONS, lambda one: {"title": one.title})
+
+
+def formats() -> Listing:
+    from reports.api import FORMATS
+
+    return _listed(FORMATS, lambda one: {"title": one.title, "file": one.file})
 
 
 LISTS: Mapping[str, Callable[[], Listing]] = {
@@ -184,11 +200,15 @@ LISTS: Mapping[str, Callable[[], Listing]] = {
     "protocols": protocols,
     "postprocessing": postprocessing,
     "shifts": shifts,
+    "sections": sections,
+    "formats": formats,
 }
 
 
 def _listed(registry: "Registry[Item]", describe: Callable[[Item], dict[str, object]]) -> Listing:
     """Every object of a registry; one that cannot be used says so in its title, a plugin's where it comes from."""
+    for line in registry.refused():
+        typer.echo(f"Warning: {line}", err=True)
     lines: Listing = []
     for name in registry:
         entry = registry.entry(name)
@@ -219,35 +239,21 @@ def _trouble(method: "Method") -> str | None:
     return None
 
 
-def _shift(name: str) -> dict[str, object]:
-    from datasets.shifts.registry import SHIFTS
-
-    try:
-        one = SHIFTS[name]
-    except BadValue as error:
-        return {"name": name, "title": f"BROKEN: {error}"}
-    levels = ", ".join(f"{level:g}" for level in one.levels)
+def _shift(kind: "ShiftKind") -> dict[str, object]:
+    levels = ", ".join(f"{level:g}" for level in kind.levels)
     return {
-        "name": name,
-        "title": one.title,
-        "what": f"{one.stage}; {levels} ({one.unit}): {one.what}",
-        "stage": one.stage,
-        "unit": one.unit,
-        "levels": one.levels,
-        "doses": one.doses,
+        "title": kind.title,
+        "what": f"{kind.stage}; {levels} ({kind.unit}): {kind.what}",
+        "stage": kind.stage,
+        "unit": kind.unit,
+        "levels": kind.levels,
+        "doses": kind.doses,
     }
 
 
-def _dataset(name: str) -> dict[str, object]:
-    from datasets.cohorts.catalog import dataset
-
-    try:
-        spec = dataset(name)
-    except BadValue as error:
-        return {"name": name, "title": f"BROKEN: {error}"}
+def _dataset(spec: "DatasetSpec") -> dict[str, object]:
     state = {True: "healthy", False: "with lesions", None: "healthy and with lesions"}[spec.healthy]
     return {
-        "name": name,
         "title": spec.title,
         "what": f"{state}; {', '.join(spec.sequences)}",
         "sequences": spec.sequences,

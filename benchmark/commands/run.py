@@ -20,6 +20,7 @@ from benchmark.commands.common import (
 )
 from benchmark.commands.evaluate import Chains, Pictures, Protocols, asked_scoring, exit_for, names
 from datasets.errors import BadValue
+from datasets.grid import PUBLISHED
 
 if TYPE_CHECKING:
     from benchmark.execution.job import Job
@@ -68,7 +69,9 @@ def run(
     sequence: Annotated[
         str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="paper: as published; quick: 4 mm and narrow networks.")] = "paper",
+    preset: Annotated[
+        str, typer.Option(help=f"{PUBLISHED}: as published; quick: 4 mm and narrow networks.")
+    ] = PUBLISHED,
     seeds: Annotated[str, typer.Option(help="Training seeds, e.g. 0-2; each redraws the validation cases too.")] = "0",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Fit once a fold: so many parts of the healthy subjects validate in turn.")

@@ -1,4 +1,4 @@
-"""Settings of the process that make networks on a CPU faster; to be made before torch is imported."""
+"""Settings of the process that make networks faster on a CPU; they have to be made before torch is imported."""
 
 import ctypes
 import os
@@ -13,12 +13,12 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds a period,
 
 
 def prepare_cpu() -> None:
-    """Keep freed memory, use the cores that there are, and let threads that wait for each other sleep.
+    """Keep freed memory, use the available cores only, and let waiting threads sleep.
 
-    glibc would give every large activation back to the system, to be faulted in anew by the next
-    operation. OpenMP's threads would spin, which costs a factor of ten where another process wants
-    the same core, and would be as many as the machine's cores where a container may use a few of them.
-    What the user's environment says goes first, `MALLOC_...` of glibc too.
+    By default glibc returns every large activation to the system, and the next operation faults it in again. OpenMP
+    threads spin while they wait, which costs a factor of ten if another process uses the same core, and there are as
+    many as the machine's cores even if a container may use only a few. Variables of the user's environment take
+    precedence, including `MALLOC_...` of glibc.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))
@@ -34,5 +34,5 @@ def usable_cores(quota: Path = QUOTA) -> int:
     try:
         allowed, period = quota.read_text(encoding="ascii").split()
         return max(min(cores, round(int(allowed) / int(period))), 1)
-    except (OSError, ValueError):  # no such group, or "max": as many as there are
+    except (OSError, ValueError):  # no such group, or no limit ("max")
         return cores

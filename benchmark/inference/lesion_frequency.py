@@ -1,4 +1,4 @@
-"""LesionFrequency: where the lesions of a cohort's other patients lie, for detectors that are told so."""
+"""LesionFrequency: how often the lesions of a cohort's other patients cover each voxel, for labelled detectors."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,10 +12,10 @@ from datasets.grid import Grid, load_case
 
 
 class LesionFrequency:
-    """One running sum of lesion masks over a cohort, from which any patient's own can be taken out again.
+    """The sum of a cohort's lesion masks, from which the masks of any patient can be subtracted.
 
-    Patients count equally: one with several scans counts with the mean of their masks. Sums are of whole
-    numbers, so that taking out a patient's scans leaves nothing of them behind, not even by rounding.
+    Patients count equally: one with several scans counts with the mean of their masks. The sums are integers, so that
+    subtracting a patient's scans is exact.
 
     Args:
         files: the cases whose lesions count; those without a lesion mask are left out, the others' scans are

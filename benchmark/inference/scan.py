@@ -1,4 +1,4 @@
-"""predict_scan: an anomaly map of anybody's scan, in that scan's own space."""
+"""predict_scan: the anomaly map of any scan, in that scan's own space."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -31,11 +31,11 @@ ENDINGS = (".nii.gz", ".nii")
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of every scan.
+    """Settings for every scan.
 
     Attributes:
-        setup: how scans are prepared; None where they lie in the prepared space already.
-        brain_mask: on the scan's own voxels; None where the brain has to be found.
+        setup: how scans are prepared; None if they are in the prepared space already.
+        brain_mask: on the scan's own voxels; None if the brain has to be segmented.
         threshold: on the map as the method gives it; None for no detection.
         seed: of sampling; equal seeds and names give equal maps.
     """
@@ -49,13 +49,13 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A scan on the detector's grid, and the way back.
+class GridScan:
+    """A scan on the detector's grid, and the way back to its own.
 
     Attributes:
         brain: the whole brain, in the space of the grid's mm.
         to_grid: `(4, 4)` from the scan's own mm to the grid's.
-        facts: for the record: how it was prepared.
+        facts: how it was prepared, for the record.
     """
 
     case: Case
@@ -68,7 +68,7 @@ def output_names(scans: Sequence[Path]) -> list[str]:
     """The name of each scan's outputs: its file's, with its folder's before it where two files have one name.
 
     Raises:
-        BadValue: a file is given twice, or folders do not tell two apart.
+        BadValue: a file is given twice, or two files cannot be told apart by their folders.
     """
     stems = [_stem(path) for path in scans]
     twice = {stem for stem in stems if stems.count(stem) > 1}
@@ -78,12 +78,12 @@ def output_names(scans: Sequence[Path]) -> list[str]:
     ]
     for name, path in zip(names, scans, strict=True):
         if names.count(name) > 1:
-            raise BadValue(f"{path}: got another scan that is to be written as {name}, expected every scan once.")
+            raise BadValue(f"{path}: got another scan with the output name {name}, expected every scan once.")
     return names
 
 
 def predict_scan(scan: Path, name: str, detector: "Detector", request: Request, inference: "Inference") -> list[Path]:
-    """Write what a detector says of one scan below `request.out`; the written files, the JSON record last.
+    """Write the map of one scan into `request.out`; returns the written files, the JSON record last.
 
     The map and the reconstruction come back by one trilinear interpolation through the inverse of the composed
     registration. Outside the brain, and where the method's grid does not reach, the map is 0.
@@ -94,23 +94,25 @@ def predict_scan(scan: Path, name: str, detector: "Detector", request: Request, 
     from benchmark.inference.predict import predict
 
     own = read_scan(scan).lattice
-    placed = _prepared(scan, name, request) if request.setup is None else _placed(scan, name, request, request.setup)
-    (prediction,) = predict(detector, [placed.case], replace(inference, volumes=1), seed=request.seed)
-    brain = resample_mask(placed.brain, own, placed.to_grid)
-    volumes = {"anomaly_map": _back(prediction.anomaly_map, placed, own) * brain}
+    on_grid = (
+        _take_prepared(scan, name, request) if request.setup is None else _prepare(scan, name, request, request.setup)
+    )
+    (prediction,) = predict(detector, [on_grid.case], replace(inference, volumes=1), seed=request.seed)
+    brain = resample_mask(on_grid.brain, own, on_grid.to_grid)
+    volumes = {"anomaly_map": _back(prediction.anomaly_map, on_grid, own) * brain}
     if prediction.reconstruction is not None:
-        volumes["reconstruction"] = _back(prediction.reconstruction, placed, own) * brain
+        volumes["reconstruction"] = _back(prediction.reconstruction, on_grid, own) * brain
     written = _write(request, name, volumes, brain, own)
-    facts = {**_facts(scan, request, inference), **placed.facts, "files": [path.name for path in written]}
+    facts = {**_facts(scan, request, inference), **on_grid.facts, "files": [path.name for path in written]}
     facts["seconds_of_inference"] = round(prediction.seconds, 3)
-    facts["share_of_brain_mapped"] = round(_share_mapped(placed), 4)
+    facts["share_of_brain_mapped"] = round(_share_mapped(on_grid), 4)
     record = request.out / f"{name}.json"
     write_json(record, facts)
     return [*written, record]
 
 
-def _placed(scan: Path, name: str, request: Request, setup: Setup) -> Placed:
-    """Prepared as a cohort's scans are, then read by the loader that reads theirs."""
+def _prepare(scan: Path, name: str, request: Request, setup: Setup) -> GridScan:
+    """Prepare a scan as a cohort's scans are prepared, and load it with the same loader."""
     sequence = request.folder.sequence
     raw = RawCase(name, name, {sequence: scan}, sequence, brain_mask=request.brain_mask)
     prepared = prepare_scan(raw, setup)
@@ -126,19 +128,19 @@ def _placed(scan: Path, name: str, request: Request, setup: Setup) -> Placed:
     }
     brain = Volume(prepared.brain_mask, prepared.lattice.affine)
     to_grid = np.asarray(np.linalg.inv(prepared.to_scan[sequence]), dtype=np.float64)
-    return Placed(_on_grid(name, prepared, sequence, request), brain, to_grid, facts)
+    return GridScan(_case_of(name, prepared, sequence, request), brain, to_grid, facts)
 
 
-def _on_grid(name: str, prepared: PreparedScan, sequence: str, request: Request) -> Case:
+def _case_of(name: str, prepared: PreparedScan, sequence: str, request: Request) -> Case:
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         image, mask = Path(folder) / "image.nii.gz", Path(folder) / "brain_mask.nii.gz"
         write_scaled(image, Volume(prepared.images[sequence], prepared.lattice.affine))
         write_volume(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
-        return _loaded(name, image, mask, request)
+        return _load(name, image, mask, request)
 
 
-def _prepared(scan: Path, name: str, request: Request) -> Placed:
-    """A scan that lies in the prepared space; without a mask what is above 0 is the brain."""
+def _take_prepared(scan: Path, name: str, request: Request) -> GridScan:
+    """A scan in the prepared space; without a mask, voxels above 0 are the brain."""
     image = read_scan(scan)
     if request.brain_mask is None:
         brain = Volume(brain_of_stripped_scan(image), image.affine)
@@ -150,16 +152,16 @@ def _prepared(scan: Path, name: str, request: Request) -> Placed:
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         mask_path = Path(folder) / "brain_mask.nii.gz"
         write_volume(mask_path, brain)
-        case = _loaded(name, scan, mask_path, request)
-    return Placed(case, brain, np.eye(4), {"preparation": None, "brain_ml": round(ml, 2)})
+        case = _load(name, scan, mask_path, request)
+    return GridScan(case, brain, np.eye(4), {"preparation": None, "brain_ml": round(ml, 2)})
 
 
-def _loaded(name: str, image: Path, brain_mask: Path, request: Request) -> Case:
+def _load(name: str, image: Path, brain_mask: Path, request: Request) -> Case:
     return load_case(CaseFiles(name, image, brain_mask, None, name, "", "test"), request.folder.fit.grid)
 
 
-def _back(volume: NDArray[np.float32], placed: Placed, own: Lattice) -> NDArray[np.float32]:
-    return np.asarray(resample(Volume(volume, placed.case.affine), own, placed.to_grid, order=1), dtype=np.float32)
+def _back(volume: NDArray[np.float32], on_grid: GridScan, own: Lattice) -> NDArray[np.float32]:
+    return np.asarray(resample(Volume(volume, on_grid.case.affine), own, on_grid.to_grid, order=1), dtype=np.float32)
 
 
 def _write(
@@ -197,14 +199,14 @@ def _facts(scan: Path, request: Request, inference: "Inference") -> dict[str, An
     }
 
 
-def _share_mapped(placed: Placed) -> float:
-    """Of the brain's volume, what lies in the method's grid."""
-    whole = float(placed.brain.data.sum()) * placed.brain.lattice.voxel_ml
-    return min(float(placed.case.brain_mask.sum()) * placed.case.voxel_ml / whole, 1.0)
+def _share_mapped(on_grid: GridScan) -> float:
+    """Share of the brain's volume that the method's grid covers."""
+    whole = float(on_grid.brain.data.sum()) * on_grid.brain.lattice.voxel_ml
+    return min(float(on_grid.case.brain_mask.sum()) * on_grid.case.voxel_ml / whole, 1.0)
 
 
 def _stem(path: Path) -> str:
     for ending in ENDINGS:
         if path.name.endswith(ending):
             return path.name.removesuffix(ending)
-    raise BadValue(f"{path}: got a file called so, expected a NIfTI scan ({' or '.join(ENDINGS)}).")
+    raise BadValue(f"{path}: got this file name, expected a NIfTI scan ({' or '.join(ENDINGS)}).")

@@ -1,4 +1,4 @@
-"""What there is to know of a method before it is run: its data card, hyper-parameters, size and memory."""
+"""Description of a method before it is run: its data card, hyper-parameters, size and memory."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,8 +27,8 @@ class Budget:
     Attributes:
         config: every hyper-parameter.
         parameters: of its networks before fitting.
-        memory_bytes: most that mapping one volume of the preset's grid holds, beyond weights and inputs; None
-            for a preset without a grid of its own.
+        memory_bytes: bound on mapping one volume of the preset's grid, beyond weights and inputs; None for a
+            preset without a grid of its own.
         slice_batch: slices at once that `memory_bytes` is stated for.
     """
 
@@ -39,13 +39,13 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """All that is shown of a method.
+class Description:
+    """What `show` prints of a method.
 
     Attributes:
         origin: a plugin's distribution or file; None for a built-in.
         card: its data card; None where it has none.
-        meanings: of its hyper-parameters, as far as its Config says.
+        meanings: of its hyper-parameters, where the docstring of its Config has them.
         budgets: by the name of the preset.
     """
 
@@ -58,25 +58,25 @@ class Sheet:
     budgets: Mapping[str, Budget]
 
 
-def sheet(variant: Variant) -> Sheet:
-    """Everything of one method; overrides of `variant` hold under every preset.
+def describe(variant: Variant) -> Description:
+    """Describe a method; overrides of `variant` hold under every preset.
 
     Raises:
-        UserError: it cannot be imported, or a hyper-parameter is not as expected.
+        UserError: it cannot be imported, or a hyper-parameter is not valid.
     """
     method, cls = variant.method, load(variant.method)
     budgets = {preset: _budget(variant, preset) for preset in presets_of(cls)}
     card = getattr(cls, "card", None)
     card = card if isinstance(card, Card) else None
-    return Sheet(variant.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
+    return Description(variant.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
 
 
-def as_json(shown: Sheet) -> dict[str, Any]:
+def as_json(shown: Description) -> dict[str, Any]:
     return asdict(shown)
 
 
-def lines(shown: Sheet) -> Iterator[str]:
-    """The sheet as text."""
+def lines(shown: Description) -> Iterator[str]:
+    """The description as text."""
     yield f"{shown.name}: {shown.title}"
     yield _facts({"origin": shown.origin or "built in", "class": shown.target})
     yield "no data card" if shown.card is None else _facts(asdict(shown.card))
@@ -93,7 +93,7 @@ def lines(shown: Sheet) -> Iterator[str]:
 
 
 def meanings(cls: type["Detector"]) -> dict[str, str]:
-    """Field -> what the `Attributes` of its Config, or of a Config below that, say of it."""
+    """Field -> its entry in the `Attributes` section of the Config or of a Config that it inherits from."""
     found: dict[str, str] = {}
     for config in reversed(cls.Config.__mro__):
         found |= _attributes(config.__doc__ or "")
@@ -104,7 +104,7 @@ def _budget(variant: Variant, preset: str) -> Budget:
     config = resolve_config(variant, preset, {})
     try:
         detector = build(variant.name, variant.method.target, config)
-    except (Exception, SystemExit) as error:  # what a stranger's __init__ raises is a fact about that method
+    except (Exception, SystemExit) as error:  # whatever a plugin raises concerns that method alone
         raise UnusableMethod(f"{variant.method} cannot be built under preset '{preset}': {one_line(error)}.") from error
     parameters = sum(parameter.numel() for parameter in detector.parameters())
     memory = detector.memory_bound(GRIDS[preset].shape, 1) if preset in GRIDS else None

@@ -1,4 +1,4 @@
-"""Detector: the contract every method fulfils."""
+"""Detector: what every method has to implement, and LabelledDetector for simple baselines that see lesion labels."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Detector(nn.Module, ABC):
     """Learns what healthy brains look like and maps what deviates.
 
     A subclass states its hyper-parameters in a frozen dataclass `Config` whose defaults are the
-    published recipe (the preset `paper`); smaller budgets are named in `presets`. Everything that
+    published training procedure (the preset `paper`); smaller budgets are named in `presets`. Everything that
     `fit` learns has to be in `state_dict()`: a fitted detector is its config and its weights.
 
     A detector runs where its parameters and buffers are: inputs arrive on that device.
@@ -41,7 +41,7 @@ class Detector(nn.Module, ABC):
     slice_batch: int = 32
     """Slices to process at once, set by the caller; methods that work on volumes ignore it."""
     volumes_at_once: int = 4
-    """Cases to be handed to it at once, where the caller is not told otherwise."""
+    """Cases mapped at once, unless the caller sets another number."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Detector(nn.Module, ABC):
         return maps, self.reconstruction(images, brain_masks, seeds=seeds)
 
     def compile_networks(self) -> None:
-        """Have the networks compiled at their first call; here every direct child, which is called as a module."""
+        """Compile the networks at their first call; by default every direct child module."""
         for child in self.children():
             child.compile(dynamic=False)
 
@@ -92,13 +92,13 @@ class Detector(nn.Module, ABC):
         """Refuse what this config cannot do on volumes of `shape` `(X, Y, Z)`, before anything is computed.
 
         Raises:
-            ValueError: what was got and expected. Here: never.
+            ValueError: with what was got and expected. By default never.
         """
 
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
-        """Most bytes that mapping `volumes` cases of `shape` `(X, Y, Z)` holds at once, beyond weights and inputs.
+        """Bound on the bytes held while mapping `volumes` cases of `shape` `(X, Y, Z)`, beyond weights and inputs.
 
-        Here: two dozen float32 volumes a case, enough for arithmetic on whole volumes.
+        By default two dozen float32 volumes a case, enough for arithmetic on whole volumes.
         """
         return 24 * FLOAT32 * volumes * prod(shape)
 
@@ -111,16 +111,16 @@ class Detector(nn.Module, ABC):
 
 
 class LabelledDetector(Detector):
-    """A detector that is told where the lesions of other patients lie: a floor, never a method to be ranked.
+    """A detector that is given the lesion locations of other patients: a simple baseline that is never ranked.
 
-    `fit` reads no lesion mask, as any detector's. Before a patient's cases are mapped the runner says where the
-    lesions of the cohort's other patients lie, so that no map has seen a mask of its own patient. Its card says
-    "lesion labels". What it is told is no part of its `state_dict()`.
+    Like that of any detector, its `fit` reads no lesion mask. Before a patient's cases are mapped, the runner passes
+    the lesion frequency of the cohort's other patients, so no map has seen a mask of its own patient. Its card says
+    "lesion labels". The frequency is not part of its `state_dict()`.
     """
 
     @abstractmethod
     def see_locations(self, frequency: Tensor) -> None:
-        """Take in the share of the other patients whose lesion covers each voxel, for all maps until the next call.
+        """Set the share of the other patients whose lesion covers each voxel, for all maps until the next call.
 
         Args:
             frequency: `(1, X, Y, Z)` float32 in [0, 1]; 0 everywhere where no other patient has a lesion mask, as

@@ -1,4 +1,4 @@
-"""exact_float32: float32 arithmetic that is float32, on recent GPUs too."""
+"""exact_float32: float32 arithmetic without TF32 on GPUs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """TF32 is off meanwhile: unasked it would round what convolutions multiply to 10 bits. bf16 and fp16 have names."""
+    """Disable TF32 inside the block; it would round convolution inputs to 10 mantissa bits."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.allow_tf32, matmul.allow_tf32
     cudnn.allow_tf32 = matmul.allow_tf32 = False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.registry import Method, UnusableMethod, load, method, methods
 from datasets.errors import BadValue, UnknownName, one_line
+from datasets.grid import PUBLISHED
 
 if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
@@ -61,7 +62,7 @@ def parse_variant(text: str, known: Mapping[str, Method] | None = None) -> Varia
 
 def presets_of(cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
     """Every preset by name; `paper` changes nothing where the class does not say otherwise."""
-    return {"paper": {}, **cls.presets}
+    return {PUBLISHED: {}, **cls.presets}
 
 
 def resolve_config(variant: "Variant", preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""A plugin that is one file: the detectors defined in it are methods without being installed.
+"""A plugin that is one file, whose detectors are methods without being installed.
 
-A TOML file describes one that lives in another interpreter; see `benchmark.methods.subprocess_method`.
+A TOML file describes a method in another interpreter; see `benchmark.methods.subprocess_method`.
 """
 
 import hashlib
@@ -25,15 +25,15 @@ TARGET = re.compile(r"(?P<path>.+):(?P<name>[\w.-]+)@(?P<digest>[0-9a-f]{12})")
 def detectors(path: Path) -> dict[str, type["Detector"]]:
     """A file's methods by name: its `METHODS`, or else every public Detector that it defines, in kebab case.
 
-    A TOML file has one, whose name it says.
+    A TOML file has one method, under the name it gives.
 
     Raises:
         BadValue: the file cannot be imported or holds no Detector.
     """
     if path.suffix == TOML:
-        from benchmark.methods.subprocess_method import read_recipe, subprocess_method
+        from benchmark.methods.subprocess_method import read_description, subprocess_method
 
-        return {read_recipe(path).name: subprocess_method(path)}
+        return {read_description(path).name: subprocess_method(path)}
     module = _imported(path)
     found = getattr(module, "METHODS", None)
     if found is None:
@@ -45,15 +45,15 @@ def detectors(path: Path) -> dict[str, type["Detector"]]:
 
 
 def target_of(path: Path, name: str) -> str:
-    """`FILE.py:name@digest`: where a method is and, since a fit is a matter of its code, what the file holds."""
+    """`FILE.py:name@digest`: where a method is and, since the code decides a fit, a digest of the file."""
     return f"{path.resolve()}:{name}@{_digest(_content(path))}"
 
 
 def detector_at(target: str) -> type["Detector"] | None:
-    """The class that `target_of` wrote down; None for a target of another form.
+    """The class that a target of `target_of` means; None for a target of another form.
 
     Raises:
-        BadValue: the file has gone, has changed since, or lacks the method.
+        BadValue: the file is missing, has changed, or lacks the method.
     """
     match = TARGET.fullmatch(target)
     if match is None:
@@ -75,16 +75,16 @@ def kebab(name: str) -> str:
 
 
 def _imported(path: Path) -> ModuleType:
-    """The file as a module, once for each content; exactly what was hashed is what runs."""
+    """The file as a module, once per content; the bytes that were hashed are those that run."""
     source = _content(path)
     name = f"uadbench_plugin_{_digest(bytes(path.resolve()) + source)}"
     if name in sys.modules:
         return sys.modules[name]
-    module = sys.modules[name] = ModuleType(name)  # dataclasses look their module up there
+    module = sys.modules[name] = ModuleType(name)  # dataclasses look up their module there
     module.__file__ = str(path.resolve())
     try:
         exec(compile(source, module.__file__, "exec"), vars(module))
-    except (Exception, SystemExit) as error:  # whatever a stranger's file raises is a fact about that file
+    except (Exception, SystemExit) as error:  # whatever a plugin raises concerns that plugin alone
         del sys.modules[name]
         raise BadValue(f"--plugin {path} cannot be imported: {import_failure(error)}.") from error
     return module
@@ -105,7 +105,7 @@ def _defined_in(module: ModuleType, path: Path) -> dict[str, type["Detector"]]:
 
 
 def _wrong(found: Any) -> str | None:
-    """What of a file's METHODS cannot be used."""
+    """The part of a file's METHODS that cannot be used; None if there is none."""
     if not isinstance(found, Mapping) or not found:
         return repr(found)
     for name, one in found.items():

@@ -1,4 +1,4 @@
-"""A new method's package, complete and working, from templates."""
+"""The package of a new method, complete and working, from templates."""
 
 import ast
 import re

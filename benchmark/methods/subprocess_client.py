@@ -1,4 +1,4 @@
-"""Program: another interpreter's process that answers requests, one line each way."""
+"""Program: a process of another interpreter that answers requests over its standard streams, one line each way."""
 
 import os
 import subprocess
@@ -11,18 +11,20 @@ from tempfile import TemporaryFile
 from typing import IO
 
 READY, DONE = "ready", "done"
-VERSION, SERVE = "version", "serve"  # what it is called with
+VERSION, SERVE = "version", "serve"  # its last argument
 START_SECONDS = 120.0
-TAIL = 5  # lines of what it wrote to stderr
-# Of our interpreter; another would look for its modules there.
-OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
+TAIL = 5  # last lines of its stderr that errors show
+# Variables of this interpreter, in which another one would look for its modules.
+OWN_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
 
 
 class Program:
-    """A program that has said `ready` and says `done` after each manifest whose path it reads; it ends with its input.
+    """A program that prints `ready` once, then reads paths of manifests and prints `done` after each.
+
+    It ends when its input ends.
 
     Raises:
-        ValueError: it ends, or is not ready in two minutes.
+        ValueError: it ends, or is not ready within two minutes.
     """
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
@@ -30,7 +32,7 @@ class Program:
         self.errors = TemporaryFile()  # noqa: SIM115
         try:
             self.process = subprocess.Popen(
-                [*_found(command, folder), SERVE],
+                [*_resolved(command, folder), SERVE],
                 cwd=folder,
                 env=_environment(),
                 stdin=subprocess.PIPE,
@@ -47,19 +49,19 @@ class Program:
         return self.process.poll() is None
 
     def ask(self, manifest: Path, seconds: float | None) -> None:
-        """Have it do what a manifest says.
+        """Send a manifest and wait until it is done.
 
         Raises:
-            ValueError: it ends meanwhile, or takes longer than `seconds`.
+            ValueError: the program ends before, or takes longer than `seconds`.
         """
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended, which is told below
+        with suppress(BrokenPipeError):  # it has ended, which is reported below
             self.process.stdin.write(f"{manifest}\n")
             self.process.stdin.flush()
         self._wait_for(DONE, seconds)
 
     def _wait_for(self, word: str, seconds: float | None) -> None:
-        """Other lines are the program's own, and let pass."""
+        """Read lines up to `word`; other lines are the program's own and are skipped."""
         assert self.process.stdout is not None
         late = threading.Event()
         timer = threading.Timer(seconds, self._stop, [late]) if seconds is not None else None
@@ -74,27 +76,27 @@ class Program:
                 timer.cancel()
         code = self.process.wait()
         reason = f"took longer than {seconds:g} s and was ended" if late.is_set() else f"ended with {code}"
-        raise ValueError(f"{self.name} {reason} before it said '{word}'. {self._told()}")
+        raise ValueError(f"{self.name} {reason} before it said '{word}'. {self._last_words()}")
 
     def _stop(self, late: threading.Event) -> None:
         late.set()
         self.process.kill()
 
-    def _told(self) -> str:
+    def _last_words(self) -> str:
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
         return "It wrote: " + " / ".join(lines[-TAIL:]) if lines else "It wrote nothing."
 
 
-def said_version(command: Sequence[str], folder: Path) -> str:
-    """The line that a program answers `version` with.
+def program_version(command: Sequence[str], folder: Path) -> str:
+    """The line that a program prints when called with `version`.
 
     Raises:
-        OSError, ValueError: it cannot be called, or does not answer in one line.
+        OSError, ValueError: it cannot be called, or does not print one line.
     """
     try:
         done = subprocess.run(
-            [*_found(command, folder), VERSION],
+            [*_resolved(command, folder), VERSION],
             cwd=folder,
             env=_environment(),
             capture_output=True,
@@ -106,22 +108,22 @@ def said_version(command: Sequence[str], folder: Path) -> str:
         raise ValueError(f"{' '.join(command)} version: no answer in {START_SECONDS:g} s.") from error
     lines = done.stdout.strip().splitlines()
     if done.returncode or len(lines) != 1:
-        told = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        stderr = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise ValueError(
-            f"{' '.join(command)} version: got exit code {done.returncode} and {len(lines)} lines ({told}), "
+            f"{' '.join(command)} version: got exit code {done.returncode} and {len(lines)} lines ({stderr}), "
             "expected one line that names all that its numbers depend on."
         )
     return lines[0]
 
 
-def _found(command: Sequence[str], folder: Path) -> list[str]:
-    """The command with a program that is named by a relative path found from the folder."""
+def _resolved(command: Sequence[str], folder: Path) -> list[str]:
+    """The command, with a relative path of the program taken from the folder."""
     first = Path(command[0]).expanduser()
     return [str(folder / first) if len(first.parts) > 1 else command[0], *command[1:]]
 
 
 def _environment() -> Mapping[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in OURS}
+    return {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
 
 
 def _end(process: "subprocess.Popen[str]", errors: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""A method that lives in another interpreter, registered by a TOML file; see docs/subprocess-methods.md."""
+"""A method in another interpreter, described by a TOML file; see docs/subprocess-methods.md."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmark.methods.card import Card
 from benchmark.methods.detector import Detector
-from benchmark.methods.subprocess_client import Program, said_version
+from benchmark.methods.subprocess_client import Program, program_version
 from datasets.case import Case
 from datasets.errors import BadValue
 
@@ -31,14 +31,14 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip archive; the same for all, so that 
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What the TOML file says.
+class Description:
+    """The content of the TOML file.
 
     Attributes:
         name: of the method.
-        command: the program and its first arguments; a path with a slash is meant from the file's folder.
-        files: beside those named in the command, what the method's numbers depend on.
-        seconds: that a request may take; None for any time.
+        command: the program and its first arguments; a path with a slash is relative to the file's folder.
+        files: on which the method's numbers depend, beside those named in the command.
+        seconds: that a request may take; None for no limit.
         config: hyper-parameters and their defaults.
         presets: other values of some of them, by the preset's name.
     """
@@ -65,33 +65,33 @@ def subprocess_method(path: Path) -> type[Detector]:
 
 
 def content(path: Path) -> bytes:
-    """All that a method's numbers depend on, as far as it can be known: the file, those it names, the program's word.
+    """Digests of what a method's numbers depend on: the file, those it names, and the program's version line.
 
     Raises:
-        BadValue: a file is missing, or the program does not say its version.
+        BadValue: a file is missing, or the program does not print its version.
     """
-    recipe = read_recipe(path)
-    named = [*recipe.files, *(part for part in recipe.command[1:] if (path.parent / part).is_file())]
+    description = read_description(path)
+    named = [*description.files, *(part for part in description.command[1:] if (path.parent / part).is_file())]
     try:
         parts = [path.read_bytes(), *((path.parent / one).read_bytes() for one in named)]
     except OSError as error:
         raise BadValue(f"--plugin {path}: no file {error.filename}, which it names.") from error
     digests = [sha256(part).hexdigest() for part in parts]
-    said = _said_version(tuple(recipe.command), path.parent.resolve(), path, "".join(digests))
-    return json.dumps([*digests, said]).encode()
+    version = _cached_version(tuple(description.command), path.parent.resolve(), path, "".join(digests))
+    return json.dumps([*digests, version]).encode()
 
 
-def read_recipe(path: Path) -> Recipe:
-    """What a TOML file says.
+def read_description(path: Path) -> Description:
+    """Read a TOML file.
 
     Raises:
-        BadValue: it cannot be read, or something in it is not as expected.
+        BadValue: it cannot be read, or something in it is not valid.
     """
     from pydantic import TypeAdapter, ValidationError
 
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        recipe = TypeAdapter(Recipe).validate_python(table)
+        description = TypeAdapter(Description).validate_python(table)
     except OSError as error:
         raise BadValue(f"--plugin {path}: no file that can be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -100,30 +100,30 @@ def read_recipe(path: Path) -> Recipe:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise BadValue(f"--plugin {path}, {place}: got {first['input']!r}, expected: {first['msg']}.") from error
-    if not recipe.command:
+    if not description.command:
         raise BadValue(f"--plugin {path}: got an empty command, expected a program.")
-    return recipe
+    return description
 
 
 @lru_cache
-def _said_version(command: tuple[str, ...], folder: Path, path: Path, _digests: str) -> str:
+def _cached_version(command: tuple[str, ...], folder: Path, path: Path, _digests: str) -> str:
     try:
-        return said_version(command, folder)
+        return program_version(command, folder)
     except (OSError, ValueError) as error:
         raise BadValue(f"--plugin {path}: {error}") from error
 
 
 @lru_cache
 def _method(path: Path, _digest: str) -> type[Detector]:
-    recipe = read_recipe(path)
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.config.items()}
+    description = read_description(path)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in description.config.items()}
     config = make_dataclass("Config", [(name, _type(value), value) for name, value in values.items()], frozen=True)
-    config.__doc__ = f"Hyper-parameters of {recipe.name}, as {path.name} names them."
-    attributes = {"Config": config, "presets": recipe.presets, "recipe": recipe, "folder": path.parent}
-    if recipe.card is not None:
-        attributes["card"] = recipe.card
-    attributes["__doc__"] = recipe.title or f"{recipe.name}, of {path.name}."
-    return type("Foreign", (Foreign,), attributes)
+    config.__doc__ = f"Hyper-parameters of {description.name}, as {path.name} names them."
+    attributes = {"Config": config, "presets": description.presets, "description": description, "folder": path.parent}
+    if description.card is not None:
+        attributes["card"] = description.card
+    attributes["__doc__"] = description.title or f"{description.name}, of {path.name}."
+    return type("SubprocessDetector", (SubprocessDetector,), attributes)
 
 
 def _type(value: Any) -> Any:
@@ -132,10 +132,10 @@ def _type(value: Any) -> Any:
     return type(value)
 
 
-class Foreign(Detector):
-    """Hands arrays to a program and takes maps from it; all that the program learns is in the buffer `state`."""
+class SubprocessDetector(Detector):
+    """Passes arrays to a program and reads its maps; all that the program learns is in the buffer `state`."""
 
-    recipe: ClassVar[Recipe]
+    description: ClassVar[Description]
     folder: ClassVar[Path]
     state: Tensor
 
@@ -146,11 +146,11 @@ class Foreign(Detector):
         self._place: Path | None = None
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """Have the program fit; its folder of what it has learnt becomes the state."""
+        """Let the program fit; the folder of what it has learnt becomes the state."""
         with TemporaryDirectory(dir=workdir, prefix=".exchange-") as name:
             place = Path(name)
             cases = [
-                _handed(place, f"{split}-{index:05d}", case.image[0], case.brain_mask)
+                _write_case(place, f"{split}-{index:05d}", case.image[0], case.brain_mask)
                 | {"case_id": case.case_id, "split": split}
                 for split, held in (("train", train), ("val", val))
                 for index, case in enumerate(held[position] for position in range(len(held)))
@@ -159,13 +159,13 @@ class Foreign(Detector):
             spacing = [float(value) for value in train[0].spacing]
             self._ask(place, {"task": "fit", "seed": seed, "spacing": spacing, "cases": cases})
             self.state = torch.frombuffer(bytearray(_packed(place / STATE)), dtype=torch.uint8).to(self.device)
-        self._forget()
+        self._clear()
 
-    def train(self, mode: bool = True) -> "Foreign":
-        """In evaluation mode the program is up before the first map is asked for, so that its start is not timed."""
+    def train(self, mode: bool = True) -> "SubprocessDetector":
+        """Entering evaluation mode starts the program, so that its start is not timed with the first map."""
         super().train(mode)
         if not mode and len(self.state):
-            self._up()
+            self._start()
         return self
 
     def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
@@ -177,21 +177,21 @@ class Foreign(Detector):
     def map_and_reconstruction(
         self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """What the program leaves for each case; reconstructions only where it leaves one for every case."""
-        place = self._up()
+        """The program's maps; reconstructions only if it writes one for every case."""
+        place = self._start()
         cases = [
-            _handed(place, f"{index:05d}", image[0].float().cpu().numpy(), mask[0].cpu().numpy())
+            _write_case(place, f"{index:05d}", image[0].float().cpu().numpy(), mask[0].cpu().numpy())
             | {"seed": seed, "map": f"{index:05d}-map.npy", "reconstruction": f"{index:05d}-reconstruction.npy"}
             for index, (image, mask, seed) in enumerate(zip(images, brain_masks, seeds.tolist(), strict=True))
         ]
         self._ask(place, {"task": "map", "cases": cases})
-        maps = [_taken(place / case["map"], needed=True) for case in cases]
-        reconstructions = [_taken(place / case["reconstruction"]) for case in cases]
+        maps = [_read_array(place / case["map"], needed=True) for case in cases]
+        reconstructions = [_read_array(place / case["reconstruction"]) for case in cases]
         kept = [one for one in reconstructions if one is not None]
         return _stacked(maps, images), _stacked(kept, images) if len(kept) == len(cases) else None
 
     def _ask(self, place: Path, request: Mapping[str, Any]) -> None:
-        """Write the manifest and have the program do what it says.
+        """Write the manifest of a request and wait for the program.
 
         Raises:
             ValueError: the program ends, or takes too long.
@@ -199,39 +199,39 @@ class Foreign(Detector):
         whole = {"protocol": PROTOCOL, "config": _plain(self.config), "state": STATE, "device": self.device.type}
         (place / MANIFEST).write_text(json.dumps(whole | dict(request), indent=1), encoding="utf-8")
         if self._program is None:
-            self._program = Program(self.recipe.command, self.folder)
-        self._program.ask(place / MANIFEST, self.recipe.seconds)
+            self._program = Program(self.description.command, self.folder)
+        self._program.ask(place / MANIFEST, self.description.seconds)
 
-    def _up(self) -> Path:
-        """The folder of requests with the state in it, and a program that waits for them."""
+    def _start(self) -> Path:
+        """The folder of requests, with the state in it; starts the program if it is not running."""
         if self._place is None:
             self._place = Path(mkdtemp(prefix="uadbench-"))
             weakref.finalize(self, shutil.rmtree, self._place, ignore_errors=True)
             with zipfile.ZipFile(io.BytesIO(self.state.cpu().numpy().tobytes())) as archive:
                 archive.extractall(self._place / STATE)
         if self._program is None or not self._program.alive():
-            self._program = Program(self.recipe.command, self.folder)
+            self._program = Program(self.description.command, self.folder)
         return self._place
 
-    def _forget(self) -> None:
-        """What an earlier state was unpacked to."""
+    def _clear(self) -> None:
+        """Delete the folder of an earlier state."""
         if self._place is not None:
             shutil.rmtree(self._place, ignore_errors=True)
         self._place = None
 
 
-def _handed(place: Path, name: str, image: NDArray[np.float32], brain_mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Write a case's arrays, `(X, Y, Z)` each; the names of their files."""
+def _write_case(place: Path, name: str, image: NDArray[np.float32], brain_mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Write a case's arrays, `(X, Y, Z)` each, and return the names of their files."""
     np.save(place / f"{name}-image.npy", np.ascontiguousarray(image, dtype="<f4"))
     np.save(place / f"{name}-brain-mask.npy", np.ascontiguousarray(brain_mask, dtype=np.uint8))
     return {"image": f"{name}-image.npy", "brain_mask": f"{name}-brain-mask.npy"}
 
 
-def _taken(path: Path, *, needed: bool = False) -> NDArray[np.float32] | None:
-    """An array that the program has left, which goes; None where it is not needed and not there.
+def _read_array(path: Path, *, needed: bool = False) -> NDArray[np.float32] | None:
+    """Read and delete an array of the program; None if it is not needed and does not exist.
 
     Raises:
-        ValueError: it is no array of numbers.
+        ValueError: it is not an array of numbers.
     """
     if not path.exists() and not needed:
         return None

@@ -1,4 +1,4 @@
-"""SIGTERM, as a scheduler sends it before its time limit: a fit saves where it is, and the process exits with 143."""
+"""Termination by SIGTERM, which schedulers send before a time limit: a fit saves its state, then the process ends."""
 
 import signal
 import threading
@@ -10,19 +10,19 @@ EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Terminated(BaseException):
-    """The process was asked to end; no Exception, so that nothing takes it for a failure of a method."""
+    """SIGTERM arrived; not an Exception, so that it is never taken for a failure of a method."""
 
 
-class _Wish:
-    """Whether this process is to end, and whether it is in the middle of what has to be brought to a state first."""
+class _Request:
+    """Whether SIGTERM has arrived, and how many blocks postpone the exception."""
 
-    asked = False
+    arrived = False
     postponed = 0
 
 
 @contextmanager
 def termination_is_an_exception() -> Iterator[None]:
-    """SIGTERM raises Terminated within the block, or ends a `postponed_termination` within it early."""
+    """SIGTERM raises Terminated inside the block, unless a `postponed_termination` inside it handles it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -30,21 +30,21 @@ def termination_is_an_exception() -> Iterator[None]:
     try:
         yield
     finally:
-        _Wish.asked = False
+        _Request.arrived = False
         signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def postponed_termination() -> Iterator[Callable[[], bool]]:
-    """A question: is the process to end? Whoever asks saves its state and raises Terminated."""
-    _Wish.postponed += 1
+    """Yield a function that says whether SIGTERM has arrived; the caller then saves its state and raises Terminated."""
+    _Request.postponed += 1
     try:
-        yield lambda: _Wish.asked
+        yield lambda: _Request.arrived
     finally:
-        _Wish.postponed -= 1
+        _Request.postponed -= 1
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
-    _Wish.asked = True
-    if not _Wish.postponed:
+    _Request.arrived = True
+    if not _Request.postponed:
         raise Terminated

@@ -1,4 +1,4 @@
-"""Fitted detectors on disk: safetensors and a JSON config, never a pickle."""
+"""Weights of fitted detectors on disk, as safetensors, never as a pickle."""
 
 from pathlib import Path
 
@@ -19,10 +19,10 @@ def save_weights(detector: Detector, folder: Path) -> None:
 
 
 def load_weights(detector: Detector, folder: Path) -> None:
-    """Fill `detector`; buffers that fitting gives their size (a mean image) take the stored one.
+    """Load weights into `detector`; buffers whose size depends on the fit (a mean image) take the stored size.
 
     Raises:
-        BadFile: the file is torn, no safetensors, or of another network.
+        BadFile: the file is damaged, not safetensors, or of another network.
     """
     path = folder / NAME
     try:

@@ -1,4 +1,4 @@
-"""Loops over voxels that no array operation does well, compiled; imported only where they are needed."""
+"""Compiled loops over voxels, for components and area openings; imported only where they are needed."""
 
 import numpy as np
 from numba import njit

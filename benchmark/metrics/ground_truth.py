@@ -123,7 +123,7 @@ class GroundTruth:
     def predictions(self, scores: NDArray[np.float32], thresholds: Sequence[float]) -> Iterator["Prediction"]:
         """What lies above each of some falling thresholds; scores `(V,)` are through the whole pipeline.
 
-        A prediction holds until the next is asked for.
+        Each prediction is valid until the next one is made.
         """
         rungs = np.array(thresholds, dtype=np.float64)[::-1]
         voxels = np.flatnonzero(scores.astype(np.float64) > rungs.min(initial=np.inf))

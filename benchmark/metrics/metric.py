@@ -169,6 +169,16 @@ class Metric:
         return documented.strip().partition("\n")[0].rstrip(".")
 
     @property
+    def needs_map(self) -> bool:
+        """Whether its numbers depend on the post-processing."""
+        return self.given in ("ranking", "prediction", "pool", "curve")
+
+    @property
+    def needs_threshold(self) -> bool:
+        """Whether its numbers depend on the threshold."""
+        return self.given == "prediction"
+
+    @property
     def stamp(self) -> str:
         """What tells numbers of one definition from those of another: the name, with revision and origin."""
         return " ".join(filter(None, (f"{self.name}@{self.revision}", self.origin)))

@@ -385,7 +385,7 @@ METRICS = Registry(
 COST = tuple(metric.name for metric in _COST)
 """Those in timing.csv, since they never repeat exactly; all others are in rows.csv."""
 ALWAYS = tuple(metric.name for metric in _FACTS)
-"""Facts that rows are read by, whatever else is asked for."""
+"""Facts by which rows are read: scored whatever metrics are named."""
 
 
 def scored() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Area opening: the removal of small components, for all thresholds at once.
 
 A voxel survives a threshold t and the removal of components under k voxels if and only if its *opened* score is
-above t. So after one opening every threshold is a comparison, and the best one through the whole chain can be
+above t. So after one opening every threshold is a comparison, and the best one through the whole pipeline can be
 searched exactly. References: Vincent 1993, grayscale area openings and closings.
 """
 

@@ -42,7 +42,7 @@ def median_filter(volume: Map, where: Mask, size: int) -> Map:
         [0.0, 2.0, 2.0]
     """
     if not (size % 2 and 0 < size <= LARGEST):
-        raise ValueError(f"Got a median over {size} voxels, wanted an odd number of at most {LARGEST}.")
+        raise ValueError(f"Got a median over {size} voxels, expected an odd number of at most {LARGEST}.")
     median, box = np.zeros_like(volume), bounding_box(where)
     grown = tuple(slice(part.start, part.stop + size - 1) for part in box)
     median[box] = _median(np.pad(volume, size // 2, mode="symmetric")[grown], where[box], size)

@@ -20,7 +20,7 @@ from datasets.case import CaseFiles
 
 @dataclass(frozen=True)
 class DecisionPass:
-    """A cell after its ranking pass, under the thresholds that were chosen by pipeline and protocol."""
+    """A cell after its ranking pass, with its thresholds by pipeline and protocol."""
 
     ranking: RankingPass
     thresholds: Mapping[tuple[str, str], Threshold]
@@ -105,5 +105,5 @@ class DecisionPass:
 
 
 def _of_case(chosen: Threshold, files: CaseFiles) -> float:
-    """NaN for a case that a threshold of each case was not chosen for."""
+    """The threshold of one case; NaN where each case has its own and this one has none."""
     return chosen.get(files.case_id, np.nan) if isinstance(chosen, Mapping) else chosen

@@ -75,13 +75,13 @@ def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: 
     strata = SizeStrata()
     with processed_maps(run.cell(cell), settings.pipelines) as processed:
         ranking = RankingPass(run, cell, processed, settings)
-        yield from _badged(strata.collect(ranking.case_rows(maps)))
-        yield from _badged(ranking.pooled_rows())
+        yield from _flag_plugins(strata.collect(ranking.case_rows(maps)))
+        yield from _flag_plugins(ranking.pooled_rows())
         decisions = DecisionPass(ranking, choose_thresholds(ranking))
-        yield from _badged(decisions.threshold_rows())
-        yield from _badged(strata.collect(decisions.decision_rows()))
+        yield from _flag_plugins(decisions.threshold_rows())
+        yield from _flag_plugins(strata.collect(decisions.decision_rows()))
         for pipeline in settings.pipelines:
-            yield from _badged(strata.collect(one_alarm_rows(ranking, pipeline)))
+            yield from _flag_plugins(strata.collect(one_alarm_rows(ranking, pipeline)))
     folder = run.cell(cell)
     write_lines(folder / "pr.csv", ranking.curve_lines())
     write_lines(folder / "lesions.csv", ranking.lesion_lines())
@@ -93,15 +93,15 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], setting
     facts, metrics = settings.given("ground truth"), settings.given("prediction")
     for one in (one for one in files if not one.healthy):
         truth = ground_truth_of(one, masks_of(one, reference.grid))
-        yield from _badged(rows_of(reference_row(reference), one, compute(facts, truth, truth.kinds)))
+        yield from _flag_plugins(rows_of(reference_row(reference), one, compute(facts, truth, truth.kinds)))
         for pipeline in settings.pipelines:
             left = pipeline.perfect(truth.mask, truth.brain_mask, truth.spacing)
             decision = Decision(truth, truth.prediction(left[truth.brain_mask]))
             values = compute(metrics, decision, truth.kinds)
-            yield from _badged(rows_of(evaluation_row(Evaluation(reference, pipeline)), one, values))
+            yield from _flag_plugins(rows_of(evaluation_row(Evaluation(reference, pipeline)), one, values))
 
 
-def _badged(rows: Iterable[Row]) -> Iterator[Row]:
+def _flag_plugins(rows: Iterable[Row]) -> Iterator[Row]:
     """The same rows, with a flag where a plugin's metric, protocol or post-processing has made the number."""
     origins: dict[tuple[str, str, str], bool] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Trials: each implanted lesion or control, found or not at the threshold of one false alarm."""
+"""Trials: each implanted lesion or control, found or not at the threshold of one false positive a scan."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ RULES = ("found", "found_tenth")
 
 @dataclass(frozen=True)
 class Trial:
-    """One implanted lesion or control under one post-processing chain; see `datasets.simulation.implants.truth`.
+    """One implanted lesion or control after one post-processing; see `datasets.simulation.implants.truth`.
 
     Attributes:
-        threshold: of one false alarm a scan in the other subjects' hosts.
-        found, found_tenth: at that threshold, whether any voxel of it is alarmed, or a tenth; NaN off the grid.
+        threshold: of one false positive a scan in the other subjects' hosts.
+        found, found_tenth: 1 if any voxel of it, or a tenth of them, lies above the threshold; NaN off the grid.
         auprc_lift: over the case's brain.
     """
 
@@ -51,14 +51,14 @@ def trials_of(rows: Sequence[Row], files: Sequence[CaseFiles]) -> list[Trial]:
         MissingData, BadFile: the cohort's table of lesions is not there or cannot be used.
     """
     truths = truths_of(files)
-    asked = [row for row in rows if row.protocol == ONE_ALARM.name]
-    thresholds = {(row.postprocessing, row.subject_id): row.value for row in asked if row.metric == "threshold"}
+    decided = [row for row in rows if row.protocol == ONE_ALARM.name]
+    thresholds = {(row.postprocessing, row.subject_id): row.value for row in decided if row.metric == "threshold"}
     values = {
         (row.postprocessing, row.case_id, row.metric): row.value
         for row in rows
         if row.metric in (*RULES, "auprc_lift") and row.case_id in truths
     }
-    firsts = [row for row in asked if row.metric == RULES[0] and row.case_id in truths]
+    firsts = [row for row in decided if row.metric == RULES[0] and row.case_id in truths]
     return [_trial(row, truths[row.case_id], thresholds, values) for row in firsts]
 
 
@@ -68,9 +68,9 @@ def _trial(
     thresholds: Mapping[tuple[str, str], float],
     values: Mapping[tuple[str, str, str], float],
 ) -> Trial:
-    chain = row.postprocessing
+    pipeline = row.postprocessing
     lift, hit, tenth = (
-        values.get((chain, row.case_id, name), float("nan")) for name in ("auprc_lift", "found", "found_tenth")
+        values.get((pipeline, row.case_id, name), float("nan")) for name in ("auprc_lift", "found", "found_tenth")
     )
     return Trial(
         method=row.method,
@@ -80,7 +80,7 @@ def _trial(
         severity=row.severity,
         seed=row.seed,
         sampling_seed=row.sampling_seed,
-        postprocessing=chain,
+        postprocessing=pipeline,
         case_id=row.case_id,
         subject_id=row.subject_id,
         kind=truth.kind,
@@ -90,7 +90,7 @@ def _trial(
         place=truth.place,
         shape=truth.shape,
         realised_contrast=truth.realised_contrast,
-        threshold=thresholds[chain, row.subject_id],
+        threshold=thresholds[pipeline, row.subject_id],
         found=hit,
         found_tenth=tenth,
         auprc_lift=lift,

@@ -160,7 +160,7 @@ class SizeStrata:
     values: dict[Place, _Values] = field(default_factory=lambda: defaultdict(_Values))
 
     def collect(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The same rows, their values taken note of."""
+        """The same rows; their values are collected."""
         for row in rows:
             self._add(row)
             yield row

@@ -61,7 +61,7 @@ def rank_pool(pool: VoxelPool, left_out: Sequence[NDArray[np.bool_]] = ()) -> Ra
 def best_mean_threshold(pool: VoxelPool) -> float:
     """The highest threshold of the best mean over cases of each case's own Dice; NaN without lesion.
 
-    Equal means are told apart down to 1e-12, the rounding of their sums. Cases without lesion do not count.
+    Means within 1e-12, the rounding of their sums, count as equal. Cases without lesion do not count.
     """
     search = _BestMean(pool.totals)
     for band in pool.bands():
@@ -71,7 +71,7 @@ def best_mean_threshold(pool: VoxelPool) -> float:
 
 @dataclass
 class _AveragePrecision:
-    """Sum over falling scores of lesion voxels x precision, and some points on the way."""
+    """The sum of lesion voxels x precision over falling scores, and points of the curve."""
 
     total: float
     sum: float = 0.0
@@ -80,7 +80,7 @@ class _AveragePrecision:
     points: list[Point] = field(default_factory=list)
 
     def add(self, band: Band) -> None:
-        """Only scores with lesion count."""
+        """Add a band; only its scores with lesion voxels matter."""
         ends, predicted = band.ends, self.predicted + np.cumsum(band.lesion + band.others)
         inside = np.flatnonzero(band.lesion)
         steps, of_step = np.unique(ends[np.searchsorted(ends, inside)], return_inverse=True)
@@ -104,8 +104,8 @@ class _Best:
     lowest: np.float32 | None = None
 
     def offer(self, values: Scores, quality: Numbers, *, margin: float = 0.0) -> None:
-        """Falling distinct scores and how good it is to predict down to each."""
-        positive = values > 0  # a score of 0 is never an alarm
+        """Consider falling distinct scores, and the quality of a prediction down to each."""
+        positive = values > 0  # a score of 0 is never predicted
         if not positive.any():
             return
         most = float(quality[positive].max())
@@ -155,7 +155,7 @@ def _coarse(band: Band, group: NDArray[np.intp], groups: int) -> _Coarse:
 
 @dataclass
 class _BestDice:
-    """The search for the best Dice; only blocks that may hold it are looked at score by score."""
+    """Search for the best Dice; only blocks that may hold it are searched score by score."""
 
     cases: NDArray[np.bool_]
     total: float
@@ -187,6 +187,8 @@ class _BestDice:
 
 @dataclass
 class _BestMean:
+    """Search for the best mean over cases of each case's Dice."""
+
     totals: Numbers
     true: NDArray[np.int64] = field(init=False)
     predicted: NDArray[np.int64] = field(init=False)

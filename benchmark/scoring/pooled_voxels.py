@@ -1,7 +1,7 @@
 """VoxelPool: the voxels of many cases ranked together, in memory that does not grow with their number.
 
-Every case's `Ranking` lies in a file. A `VoxelPool` reads them a band of scores at a time, from the highest down, so
-that at no time more than a band is held; sums over the cases are carried from band to band.
+Each case's `Ranking` lies in a file. A `VoxelPool` reads them one band of scores at a time, from the highest down, and
+holds no more than a band in memory; sums over the cases are carried from band to band.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmark.metrics.ranking import Ranking
 
 BAND = 500_000  # scores held at once
-SAMPLES = 64  # scores of each case that the edges of the bands are chosen by
+SAMPLES = 64  # scores of each case from which the edges of the bands are estimated
 
 Numbers = NDArray[np.float64]
 Scores = NDArray[np.float32]
@@ -37,7 +37,7 @@ class Band:
 
     @property
     def ends(self) -> NDArray[np.intp]:
-        """The last place of each run of equal scores, of whichever cases."""
+        """The last place of each run of equal scores, of one case or several."""
         return np.flatnonzero(np.append(self.values[1:] != self.values[:-1], True))
 
     def part(self, where: slice | NDArray[np.intp]) -> "Band":
@@ -106,14 +106,14 @@ class VoxelPool:
 
 
 def keep(ranking: Ranking, path: Path) -> None:
-    """Leave a case's ranking in a file: its distinct scores, and their voxels of the lesion and all others."""
+    """Write a case's ranking to a file: its distinct scores, and how many voxels of lesion and background have each."""
     np.stack([ranking.values.view(np.int32), ranking.lesion, ranking.others], dtype=np.int32, casting="unsafe").tofile(
         path
     )
 
 
 def _kept(path: Path) -> NDArray[np.int32]:
-    """`(3, K)` a case's scores by their bits, ascending, and their counts; read as far as they are asked for."""
+    """`(3, K)` a case's scores by their bits, ascending, and their counts; memory-mapped."""
     if not path.stat().st_size:
         return np.zeros((3, 0), dtype=np.int32)
     return np.memmap(path, dtype=np.int32, mode="r").reshape(3, -1)

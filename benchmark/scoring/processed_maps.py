@@ -88,7 +88,7 @@ class ProcessedMaps:
     totals: list[float] = field(default_factory=list)
 
     def add(self, truth: GroundTruth, anomaly_map: Scores) -> Iterator[tuple[str, ProcessedMap]]:
-        """Add a case, pipeline by pipeline, and say what each made of it."""
+        """Add a case; yields each pipeline's name and result."""
         number = len(self.cases)
         self.cases.append(_keep_masks(truth, self._path(number, "", "masks")))
         self.totals.append(truth.positives)
@@ -104,9 +104,9 @@ class ProcessedMaps:
         """`(V,)` of a case, through the whole pipeline."""
         return np.fromfile(self._path(number, pipeline, "scores"), dtype=np.float32)
 
-    def numbers(self, wanted: Callable[[CaseFiles], bool]) -> list[int]:
-        """Which of the cases are wanted."""
-        return [number for number, case in enumerate(self.cases) if wanted(case.files)]
+    def numbers(self, holds: Callable[[CaseFiles], bool]) -> list[int]:
+        """The cases for which this holds."""
+        return [number for number, case in enumerate(self.cases) if holds(case.files)]
 
     def pool(self, numbers: Sequence[int], pipeline: str, *, whole: bool = False) -> VoxelPool:
         """Some cases' voxels together: before small components go, or, of lesion cases, through the whole pipeline."""

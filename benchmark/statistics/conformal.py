@@ -111,18 +111,6 @@ class VoxelP:
         return np.minimum(1.0, (1 + self._above[places]) / (self.scans + 1))
 
 
-def detection_interval(found: int, of: int, level: float = 0.95) -> tuple[float, float]:
-    """Clopper-Pearson's interval of a share, at least `level` whatever the truth; (0, 1) of nothing."""
-    from scipy.stats import beta
-
-    if not of:
-        return 0.0, 1.0
-    tail = (1 - level) / 2
-    low = 0.0 if found == 0 else float(beta.ppf(tail, found, of - found + 1))
-    high = 1.0 if found == of else float(beta.isf(tail, found + 1, of - found))
-    return low, high
-
-
 def split_rates(levels: Sequence[float], alpha: float, *, splits: int = 1000, seed: int = 0) -> NDArray[np.float64]:
     """`(splits,)` alarm rates of one half of the scans at the threshold of the other, over random halves.
 

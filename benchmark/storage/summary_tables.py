@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_INTERVAL = "no interval"
-PER_SCAN = "false positives a scan"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,20 +26,18 @@ class SummaryLine:
         sequence, healthy: of the scans, and the cohort that the method was fitted on.
         cases: "lesion" or "healthy", which of the cohort's cases are averaged; "" for numbers of a whole cohort.
         score: which anomaly score of the maps; "map" for the one that the method gives.
-        group: "site=...", "age_band=..." or "sex=..." for a part of the patients; which side of the identity for the
-            area under a curve; "seed ..." for a number of one training seed; "... false positives a scan" for lesions
-            found at that rate.
+        group: "site=...", "age_band=..." or "sex=..." for a part of the patients; the side of the identity of an area;
+            "... a scan" for a rate of false positives; "seed ..." for a number of one training seed.
         stratum: a range of lesion sizes.
         shift: label of the acquisition shift, "none" without one; `severity` its level and `dose` what that level
             moves healthy tissue by (for areas the highest).
-        kind: "mean" over patients; "cohort", of all voxels or lesions together, mean over seeds; "median", "lower
-            quartile", "upper quartile", "maximum" and "share" of the patients above 0; "change", paired, from
+        kind: "mean" over patients; "cohort" of all voxels and "lesions" of all lesions, mean over seeds; "median",
+            "lower quartile", "upper quartile", "maximum" and "share" of the patients above 0; "change", paired, from
             unshifted; "area", "area change", means over doses; "universe", "universe tau", "calibration"; "ablation".
         question: "these weights" or "this recipe"; "" where there is no interval.
         endpoint: "primary" or "exploratory".
         order: 1 for the choice that the cohort's methods are ranked by, 2 and up for its further endpoints, else 0.
-        n, left_out: patients with a number under every seed, and those without; lesions where `stratum` or `group` is
-            of lesions.
+        n, left_out: patients with a number under every seed, and those without; n of "lesions" counts lesions.
         scans: of all the patients.
         seeds, planned: training seeds with numbers, and how many were planned.
         sd: over patients, mean over seeds.

@@ -1,7 +1,7 @@
 """Fit, Cell and Evaluation: what is to be run, each containing the one before, each with a key.
 
-A key hashes the whole of what can change a number. What can change it by rounding only (device,
-batch size, workers) is recorded beside the result and is not part of the key.
+A key is a hash of everything that can change a number. What changes it by rounding only (device, batch size, workers)
+is recorded beside the result and is not part of the key.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Fit:
         target: `builtin:NAME`, or where a plugin's class is: `module:attribute` or `FILE.py:name@digest`.
         config: every hyper-parameter, resolved.
         origin: a plugin's distribution and version, so that another version is another fit; "" for a built-in.
-        folds: into how many the healthy subjects are parted; `seed` is then the fold that is validated on. 0: none.
+        folds: number of folds of the healthy subjects; `seed` is then the fold used for validation. 0: no folds.
     """
 
     method: str

@@ -22,34 +22,34 @@ from datasets.splits import learning_split
 
 # The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
 SEQUENCE_ORDER = ("t2", "t1", "flair", "t1ce")
-MOST_SEEDS = 1000  # of one range: more is a slip of the pen
+MOST_SEEDS = 1000  # of one range: more is a typing mistake
 
 
 def plan(request: Request) -> Study:
     """Resolve a request.
 
-    A method whose package is at fault is left out; whatever the caller can mend is refused.
+    A method whose package is broken is left out; mistakes that the caller can mend are refused.
 
     Raises:
-        UserError: any name, value or file that is not as wanted, or no method is left.
+        UserError: a name, value or file is not as expected, or no method is left.
     """
     if request.preset not in GRIDS:
         raise UnknownName("preset", request.preset, GRIDS)
-    asked = parse_shifts(request.shifts)
+    requested = parse_shifts(request.shifts)
     resolved, left_out = _resolved(request)
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
     sequence = request.sequence or _common_sequence([healthy, *specs])
     seeds = _seeds(request)
     files, skipped, problems = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
-    learnt = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
+    split_cases = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
     for split in ("train", "val"):
-        if not any(case.split == split and case.healthy for case in learnt):
-            raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, wanted some to fit a detector on.")
+        if not any(case.split == split and case.healthy for case in split_cases):
+            raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds, request.folds or 0)
     training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
-    shifts = planned_shifts(asked, training, GRIDS[request.preset], request.data, sequence, match=request.match)
+    shifts = planned_shifts(requested, training, GRIDS[request.preset], request.data, sequence, match=request.match)
     cells = tuple(
         Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
@@ -75,33 +75,33 @@ def parse_seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         known = first.isdecimal() and (last.isdecimal() or not dash)
         if not known or not 0 <= int(last or first) - int(first) < MOST_SEEDS:
-            raise BadValue(f"--seeds: got '{text}', wanted numbers and ranges such as 0-2 or 0,3,5.")
+            raise BadValue(f"--seeds: got '{text}', expected numbers and ranges such as 0-2 or 0,3,5.")
         seeds += range(int(first), int(last or first) + 1)
     if len(set(seeds)) < len(seeds):
-        raise BadValue(f"--seeds: got '{text}', wanted every seed once.")
+        raise BadValue(f"--seeds: got '{text}', expected each seed once.")
     return seeds
 
 
 def _seeds(request: Request) -> list[int]:
-    """Training seeds; where there are folds, one a fold."""
+    """Training seeds, or one for each fold."""
     if request.folds is None:
         return parse_seeds(request.seeds)
     if request.seeds != "0":
-        raise BadValue(f"--folds {request.folds}: got --seeds {request.seeds} too, wanted one of them.")
+        raise BadValue(f"--folds {request.folds}: got --seeds {request.seeds} too, expected one of them.")
     return list(range(request.folds))
 
 
 def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
-    """Every method that can be used with its hyper-parameters, and why others cannot."""
+    """Every usable variant with its hyper-parameters, and why others cannot be used."""
     files, left_out = usable_plugin_files(request.plugins)
     known = methods(files)
     known |= _perhaps_broken(set(method_names(request.methods)) - known.keys(), left_out)
-    choices = parse_variants(request.methods, known)
+    variants = parse_variants(request.methods, known)
     tuned = _read_config(request.config, known)
     usable = list[Resolved]()
-    for choice in choices:
+    for variant in variants:
         try:
-            usable.append((choice, resolve_config(choice, request.preset, tuned.get(choice.method.name, {}))))
+            usable.append((variant, resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))))
         except UnusableMethod as error:
             left_out.append(str(error))
     _check_tables(tuned, known, request.preset)
@@ -111,13 +111,13 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
 
 
 def _perhaps_broken(unknown: Iterable[str], troubles: Sequence[str]) -> dict[str, Method]:
-    """What an unknown name stands for where a file that may define it cannot be imported: nothing usable."""
+    """Unusable methods for unknown names, where a plugin file that may define them cannot be imported."""
     trouble = f"not known; perhaps it is of a file that is left out: {' '.join(troubles)}"
     return {name: Method(name, "", "", trouble=trouble) for name in unknown} if troubles else {}
 
 
 def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Method], preset: str) -> None:
-    """Refuse a slip in a file's table even of a method that was not asked for."""
+    """Refuse a mistake in the table of any method, even of one that the request does not name."""
     for name, table in tuned.items():
         with suppress(UnusableMethod):
             resolve_config(Variant(known[name], {}), preset, table)
@@ -126,7 +126,7 @@ def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Me
 def _files(
     specs: Iterable[DatasetSpec], sequence: str, request: Request
 ) -> tuple[dict[str, Sequence[CaseFiles]], dict[str, tuple[str, ...]], tuple[str, ...]]:
-    """Every cohort's cases, what was left out, and why; a simulated cohort that is not there is made first."""
+    """Each cohort's cases, those left out, and why; missing simulated cohorts are made first."""
     specs = list(specs)
     if request.simulate:
         for spec in specs:
@@ -146,15 +146,15 @@ def _specs(names: str) -> list[DatasetSpec]:
     _check_homes(listed)
     specs = {spec.name: spec for spec in listed}
     if not specs:
-        raise BadValue(f"--datasets: got '{names}', wanted one or more names; see: python -m benchmark list datasets")
+        raise BadValue(f"--datasets: got '{names}', expected one or more names; see: python -m benchmark list datasets")
     return list(specs.values())
 
 
-def _healthy(asked: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
+def _healthy(name: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
     proposed = {spec.fitted_on for spec in specs}
-    if asked is None and len(proposed) > 1:
-        raise BadValue(f"--healthy: got none, wanted one of {', '.join(sorted(proposed))} for these datasets.")
-    healthy = dataset_argument(asked or proposed.pop())
+    if name is None and len(proposed) > 1:
+        raise BadValue(f"--healthy: got none, expected one of {', '.join(sorted(proposed))} for these datasets.")
+    healthy = dataset_argument(name or proposed.pop())
     _check_homes([*specs, healthy])
     return healthy
 
@@ -163,19 +163,21 @@ def _check_homes(specs: Iterable[DatasetSpec]) -> None:
     homes: dict[str, Path | None] = {}
     for spec in specs:
         if homes.setdefault(spec.name, spec.home) != spec.home:
-            raise BadValue(f"dataset '{spec.name}': got {homes[spec.name]} and {spec.home}, wanted one folder a name.")
+            raise BadValue(
+                f"dataset '{spec.name}': got {homes[spec.name]} and {spec.home}, expected one folder for each name."
+            )
 
 
 def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
     shared = [name for name in SEQUENCE_ORDER if all(name in spec.sequences for spec in specs)]
     if not shared:
         every = "; ".join(f"{spec.name}: {', '.join(spec.sequences)}" for spec in specs)
-        raise BadValue(f"--datasets: got cohorts without a common sequence ({every}), wanted one for all.")
+        raise BadValue(f"--datasets: got cohorts without a common sequence ({every}), expected one for all.")
     return shared[0]
 
 
 def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:
-    """Make a simulated cohort that is not there yet."""
+    """Make a simulated cohort that does not exist yet."""
     if spec.simulate is None or spec.folder(data).exists():
         return
     try:
@@ -190,7 +192,7 @@ def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:
 
 
 def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str, Mapping[str, Any]]:
-    """A TOML file with a table per method, its keys the fields of the method's Config."""
+    """The tables of a TOML file, one a method, with fields of the method's Config as keys."""
     if path is None:
         return {}
     try:
@@ -202,25 +204,25 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
     for name, table in tables.items():
         method(name, known)
         if not isinstance(table, dict):
-            raise BadFile(f"--config {path}: got {name} = {table!r}, wanted a table [{name}].")
+            raise BadFile(f"--config {path}: got {name} = {table!r}, expected a table [{name}].")
     return tables
 
 
 def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int], folds: int) -> list[Fit]:
     return [
-        Fit(choice.name, choice.method.target, config, healthy, grid, seed, choice.method.origin or "", folds)
-        for choice, config in resolved
+        Fit(variant.name, variant.method.target, config, healthy, grid, seed, variant.method.origin or "", folds)
+        for variant, config in resolved
         for seed in seeds
     ]
 
 
 def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:
-    """What a fit of this seed learns from; `folds` as of a Fit."""
+    """The cases that a fit of this seed learns from; `folds` as in `Fit`."""
     return [one for one in learning_split(files, seed=seed, folds=folds) if one.split == "train" and one.healthy]
 
 
 def planned_shifts(
-    asked: Sequence[ShiftRequest],
+    requested: Sequence[ShiftRequest],
     training: Mapping[int, Sequence[CaseFiles]],
     grid: Grid,
     data: Path,
@@ -228,10 +230,10 @@ def planned_shifts(
     *,
     match: bool,
 ) -> dict[int, list[Shift]]:
-    """For each training seed its shifts: none first, then those asked for; with `match` all again, matched.
+    """By training seed the shifts: none first, then the requested ones; with `match` all again, matched.
 
-    Scans are read only where landmarks are needed: those of the cohorts that a shift leads to, and those that
-    fits learn from.
+    Scans are read only where landmarks are needed: those of the cohorts that a shift transfers to, and the training
+    cases.
 
     Args:
         training: each seed's training cases, onto whose mean percentiles histograms are matched.
@@ -241,19 +243,19 @@ def planned_shifts(
     """
     from datasets.shift_requests import case_percentiles, landmarks_of
 
-    cohorts = dict.fromkeys(one.cohort for one in asked if one.cohort)
+    cohorts = dict.fromkeys(one.cohort for one in requested if one.cohort)
     landmarks = {cohort: landmarks_of(cohort, data, sequence, grid) for cohort in cohorts}
     matched: dict[int, tuple[float, ...]] = {}
     if match:
         cases = {one.case_id: one for group in training.values() for one in group}
         known = case_percentiles(list(cases.values()), grid)
         matched = {seed: mean_landmarks([known[one.case_id] for one in group]) for seed, group in training.items()}
-    return {seed: _arms(asked, landmarks, matched.get(seed, ())) for seed in training}
+    return {seed: _arms(requested, landmarks, matched.get(seed, ())) for seed in training}
 
 
 def _arms(
-    asked: Sequence[ShiftRequest], landmarks: Mapping[str, tuple[float, ...]], matched: tuple[float, ...]
+    requested: Sequence[ShiftRequest], landmarks: Mapping[str, tuple[float, ...]], matched: tuple[float, ...]
 ) -> list[Shift]:
     arms = [(), matched] if matched else [()]
     none = [Shift(matched=arm) for arm in arms]
-    return none + [one.shift(landmarks.get(one.cohort, ()), arm) for arm in arms for one in asked]
+    return none + [one.shift(landmarks.get(one.cohort, ()), arm) for arm in arms for one in requested]

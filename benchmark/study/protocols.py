@@ -278,7 +278,7 @@ ONE_ALARM = Protocol(
     "one false alarm a scan",
     "hosts",
     "threshold of one false alarm a scan in the other subjects' scans without an implanted lesion",
-    lambda _: np.nan,  # of subjects, not of cohorts: scoring makes these where there are implants, unasked
+    lambda _: np.nan,  # its thresholds are of single subjects, and scoring makes them wherever there are implants
     "one-alarm",
 )
 """Protocol of lesions whose scan without them is known, their host; no run names it."""

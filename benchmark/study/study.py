@@ -1,4 +1,4 @@
-"""Request and Study: what was asked for, and what of it is to be run."""
+"""Request, what a user asks for, and Study, the grid of cells that it resolves to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.methods.hyperparameters import Variant
 from benchmark.study.cells import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
+from datasets.grid import PUBLISHED
 from datasets.shifts import Shift
 from datasets.splits import learning_split
 
@@ -16,16 +17,16 @@ Resolved = tuple[Variant, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, names still unresolved; see `python -m benchmark run --help`.
+    """What a user asks for, names still unresolved; see `python -m benchmark run --help`.
 
     Attributes:
-        simulate: whether a simulated cohort that is not below `data` yet is made.
-        plugins: files whose detectors are methods too.
-        folds: fits on as many folds of the healthy subjects, in place of seeds; None for none.
-        skip_bad: leave out cases whose rows or files cannot be used, and say so in the study.
+        simulate: whether simulated cohorts that are missing below `data` are made.
+        plugins: files whose detectors are used as methods.
+        folds: number of folds of the healthy subjects to fit on, in place of seeds; None for seeds.
+        skip_bad: leave out cases whose rows or files cannot be used, and list them in the study.
         without: further cases to leave out, each a dataset and a case_id.
-        shifts: what every cohort is mapped under beside no shift; see `datasets.shift_requests`.
-        match: whether all is also mapped with histograms matched to the training cases.
+        shifts: under which every cohort is mapped too; see `datasets.shift_requests`.
+        match: whether everything is mapped a second time with histograms matched to the training cases.
     """
 
     methods: str
@@ -33,7 +34,7 @@ class Request:
     data: Path
     healthy: str | None = None
     sequence: str | None = None
-    preset: str = "paper"
+    preset: str = PUBLISHED
     seeds: str = "0"
     precision: Precision = "fp32"
     splits: tuple[Split, ...] = ("val", "test")
@@ -54,11 +55,11 @@ class Study:
 
     Attributes:
         cells: unshifted ones before shifted ones, and under each shift a fit's cell on its own healthy cohort
-            before its others: thresholds need them.
+            before its others, since thresholds depend on them.
         references: one for each dataset that holds lesions.
         files: every case of each dataset, in its own split.
-        left_out: why a method that was asked for is not among the cells, a line each.
-        skipped: cases of a dataset that are left out of it, where any are.
+        left_out: why a requested method is not among the cells, a line each.
+        skipped: by dataset the cases that are left out.
         problems: why their rows or files cannot be used, a line each.
     """
 

@@ -15,7 +15,7 @@ from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.commands.common import Data, Json, Preset, preset_grid
 from datasets.errors import BadValue, UserError
-from datasets.grid import Grid, load_case
+from datasets.grid import PUBLISHED, Grid, load_case
 from datasets.shift_requests import ShiftRequest, landmarks_of, parse_shifts
 from datasets.shifts.registry import COMMON_DOSES, SHIFTS
 from datasets.shifts.shift import ShiftKind
@@ -54,7 +54,7 @@ def doses(
     shifts: Annotated[str | None, typer.Option(help="As of `benchmark run`; default: all built-in ones.")] = None,
     healthy: Annotated[str, typer.Option(help="Healthy cohort whose training cases are shifted.")] = "ixi",
     sequence: Annotated[str, typer.Option(help="Its sequence.")] = "t1",
-    preset: Preset = "paper",
+    preset: Preset = PUBLISHED,
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the levels of the common doses anew.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many cases, spread over the cohort.")] = None,
     as_json: Json = False,

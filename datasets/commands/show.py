@@ -15,7 +15,7 @@ from datasets.case import Case, CaseFiles, shown_slice
 from datasets.cohorts.catalog import dataset
 from datasets.commands.common import Data, Preset, preset_grid
 from datasets.errors import BadValue, UnknownName
-from datasets.grid import Grid, load_case
+from datasets.grid import PUBLISHED, Grid, load_case
 from datasets.io.atomic import written_whole
 from datasets.shift_requests import landmarks_of, parse_shifts
 from datasets.shifts import Shift
@@ -39,7 +39,7 @@ def show(
     ] = None,
     case: Annotated[list[str] | None, typer.Option(help="A case id; repeatable. Default: the first three.")] = None,
     sequence: Annotated[str | None, typer.Option(help="Default: the cohort's first.")] = None,
-    preset: Preset = "paper",
+    preset: Preset = PUBLISHED,
     out: Annotated[Path | None, typer.Option(help="The picture; default: NAME.png or NAME-shifts.png.")] = None,
 ) -> None:
     """Draw scans with their masks, or what shifts make of them with the dose below each."""

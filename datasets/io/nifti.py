@@ -70,11 +70,12 @@ class StoredVolume(Volume):
     header: Any
 
 
-def read_volume(path: Path, *, as_stored: bool = False) -> StoredVolume:
+def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None = None) -> StoredVolume:
     """Read a file, its axes turned to the closest RAS+; trailing dimensions of one voxel are dropped.
 
     Args:
         as_stored: keep the voxel axes in the file's own order, and accept sheared ones.
+        dtype: that voxels are scaled in; None for the type of the file, or float64 if it has a slope.
 
     Raises:
         MissingData: there is no such file, or it may not be read.
@@ -86,7 +87,7 @@ def read_volume(path: Path, *, as_stored: bool = False) -> StoredVolume:
     try:
         nifti = nibabel.nifti1.Nifti1Image.from_bytes(content)
         _check_axes(path, header, nifti.affine, sheared=as_stored)
-        data = np.asanyarray(nifti.dataobj).reshape(nifti.shape[:3])
+        data = np.asanyarray(nifti.dataobj, dtype=dtype).reshape(nifti.shape[:3])
         if not as_stored:
             nifti = nibabel.funcs.as_closest_canonical(nifti.__class__(data, nifti.affine, nifti.header))
             data = np.asanyarray(nifti.dataobj)

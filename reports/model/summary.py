@@ -9,7 +9,6 @@ import pandas as pd
 
 from benchmark.storage.summary_tables import (
     NO_INTERVAL,
-    PER_SCAN,
     ComparisonLine,
     SummaryLine,
     comparisons_path,
@@ -59,9 +58,8 @@ class Summary:
 
     @cached_property
     def froc(self) -> pd.DataFrame:
-        """Lesions found at a `rate` of false positives a scan; `n` counts lesions."""
-        own = self.lines[self.lines["group"].str.endswith(PER_SCAN)]
-        return own.assign(rate=own["group"].str.removesuffix(PER_SCAN).str.strip())
+        """Lesions found at a rate of false positives, which is the `group`; `n` counts lesions."""
+        return self.lines[(self.lines["kind"] == "lesions") & (self.lines["group"] != "")]
 
     @cached_property
     def strata(self) -> pd.DataFrame:

@@ -110,15 +110,15 @@ def _froc_table(results: RunResults, cohort: str, pipeline: str) -> list[str]:
     ]
     if own.empty:
         return []
-    rates = list(dict.fromkeys(own["rate"]))
-    shares = own.set_index(["method", "rate"])["mean"].to_dict()
+    rates = list(dict.fromkeys(own["group"]))
+    shares = own.set_index(["method", "group"])["mean"].to_dict()
     counts = {line["method"]: f"{line['n']:.0f} in {line['scans']:.0f}" for _, line in own.iterrows()}
     body = [
         [results.whole.label(method), counts[method], *(_share(shares.get((method, rate), nan)) for rate in rates)]
         for method in results.whole.seeds
         if method in counts
     ]
-    return [github_table(["Lesions found at", "Lesions in scans", *(f"{rate} a scan" for rate in rates)], body, 1)]
+    return [github_table(["Lesions found at", "Lesions in scans", *rates], body, 1)]
 
 
 def _share(value: float) -> str:

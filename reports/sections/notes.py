@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.admission import leaks_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
@@ -42,6 +43,7 @@ def badges(results: RunResults) -> list[str]:
     return [
         *_leaks(results),
         *_partial(results),
+        *_scored_by_plugins(results),
         *_single_seed(results),
         *_labelled(results),
         *_validation(results),
@@ -75,6 +77,19 @@ def _partial(results: RunResults) -> Iterator[str]:
         skipped = read_json(results.run.study).get("skipped", {})
         cases = "; ".join(f"{cohort_title(name)}: {', '.join(map(escape, ids))}" for name, ids in skipped.items())
         yield f"**PARTIAL**: computed with `--skip-bad`, without these cases, which cannot be used: {cases}."
+
+
+def _scored_by_plugins(results: RunResults) -> Iterator[str]:
+    """Which names of the scoring stand for definitions that are not built in."""
+    scoring = results.scoring
+    origins = {
+        **{name: METRICS[name].origin for name in scoring.metrics},
+        **{name: pipeline_named(name).origin for name in scoring.postprocessing},
+        **{name: protocol_named(name).origin for name in scoring.protocols},
+    }
+    named = ", ".join(f"`{name}` ({escape(origin)})" for name, origin in origins.items() if origin)
+    if named:
+        yield f"**PLUGIN**: scored by plugins, not by built-in definitions, and on no leaderboard: {named}."
 
 
 def _single_seed(results: RunResults) -> Iterator[str]:

@@ -79,7 +79,7 @@ def test_detectors_are_fitted_on_an_own_healthy_folder(data: Path) -> None:
 def test_one_name_for_two_folders_is_refused(data: Path, clinic: Path) -> None:
     patients, volunteers = f"a={data / 'patients'}", f"a={data / 'volunteers'}"
     for healthy, datasets in [("volunteers", f"a={clinic},{patients}"), (volunteers, f"a={clinic}")]:
-        with pytest.raises(BadValue, match=r"dataset 'a': got .* and .*, wanted one folder a name"):
+        with pytest.raises(BadValue, match=r"dataset 'a': got .* and .*, expected one folder for each name"):
             plan(Request("mean-distance", datasets, data, healthy=healthy, preset="quick"))
 
 
@@ -139,7 +139,7 @@ def test_a_run_by_folds_tells_them_in_rows_report_and_table(program: Program, ma
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--folds", "3", "--seeds", "0-2"), "--folds 3: got --seeds 0-2 too, wanted one of them."),
+        (("--folds", "3", "--seeds", "0-2"), "--folds 3: got --seeds 0-2 too, expected one of them."),
         (("--folds", "7"), "--folds: got 7, expected at most 6, as many as there are subjects to share."),
     ],
 )

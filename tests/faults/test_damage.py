@@ -67,7 +67,7 @@ def test_a_corrupted_map_is_refused_and_named_and_made_anew(study: Runner) -> No
     (damaged.parents[1] / "rows.csv").unlink()
     failed = study.run()
     assert [cell.cohort.dataset for cell in failed] == ["patients"]
-    assert f"{damaged}: got a map that cannot be read" in read_json(damaged.parents[1] / "cell.json")["traceback"]
+    assert f"{damaged}: got a file that cannot be read" in read_json(damaged.parents[1] / "cell.json")["traceback"]
     assert study.run(rerun="failed") == []
     assert (study.out / "rows.csv").read_bytes() == rows
 

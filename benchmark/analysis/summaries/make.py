@@ -11,7 +11,8 @@ from benchmark.analysis.compare_methods import Comparable, Standing
 from benchmark.analysis.endpoints import endpoint_choices
 from benchmark.analysis.summaries.costs import cost_lines
 from benchmark.analysis.summaries.healthy_false_positives import healthy_lines
-from benchmark.analysis.summaries.means import lesion_lines, mean_lines, stratum_lines
+from benchmark.analysis.summaries.lesion_detection import lesion_lines
+from benchmark.analysis.summaries.means import mean_lines, stratum_lines
 from benchmark.analysis.summaries.shift_responses import shift_lines
 from benchmark.analysis.summaries.standings import lines_of, standing_lines, standings_of
 from benchmark.analysis.summaries.subgroups import Participant, participants_of, subgroup_lines
@@ -87,8 +88,9 @@ def _lines(
     yield from endpoints
     yield from healthy
     yield from mean_lines(comparable, [*endpoints, *healthy])
-    yield from stratum_lines(comparable, [one.choice for one in standings])
-    yield from lesion_lines(comparable, [one.choice for one in standings])
+    choices = [one.choice for one in standings]
+    yield from stratum_lines(comparable, choices)
+    yield from lesion_lines(comparable, choices)
     yield from subgroup_lines(comparable, participants)
     yield from shift_lines(comparable)
     timing = comparable.run.root / "timing.csv"

@@ -4,21 +4,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import nan
 
-import pandas as pd
-
 from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
 from benchmark.analysis.summaries.lines import line
-from benchmark.metrics.lesionwise import ALL_SIZES, STRATA, froc_point
-from benchmark.statistics.panel import KEY, Choice, Rows
-from benchmark.storage.rows import read_cell_lines
-from benchmark.storage.run_record import kept_cells
-from benchmark.storage.summary_tables import PER_SCAN, SummaryLine
+from benchmark.metrics.lesionwise import STRATA
+from benchmark.statistics.panel import Choice, Rows
+from benchmark.storage.summary_tables import SummaryLine
 
 QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 SKEWED = ("alarm_fraction",)
 """Metrics whose quartiles are given too."""
-RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""False positives a scan at which it is given how many lesions are found."""
 CUT_OFF = ("lesion_outside_grid_ml",)
 """Metrics of which the most is told, and the share of the patients who have any."""
 RECONSTRUCTION = ("l1", "l1_ratio")
@@ -48,63 +42,6 @@ def stratum_lines(comparable: Comparable, choices: Iterable[Choice]) -> Iterator
             for panel in comparable.grouped.panels(choice, seeds, cases).values():
                 if not panel.is_empty:
                     yield replace(line(comparable, choice, panel, "lesion"), stratum=stratum)
-
-
-def lesion_lines(comparable: Comparable, choices: Iterable[Choice]) -> Iterator[SummaryLine]:
-    """Lesions found: by their size, at the threshold of each choice; and at each of `RATES`, after its pipeline.
-
-    `n` counts lesions.
-    """
-    cells = [cell for cell in kept_cells(comparable.run) if cell.shift.is_none]
-    strata, froc = (read_cell_lines(comparable.run, cells, name) for name in ("strata", "froc"))
-    strata = strata[strata["of"] == "lesion"] if len(strata) else strata
-    pipelines = set[tuple[str, str]]()
-    for choice in choices:
-        if choice.protocol:
-            own = _lines_under(strata, choice)
-            for stratum, part in own.groupby("stratum", sort=False):
-                recalls = part.assign(value=part["mean"], lesions=part["cases"])
-                yield from (replace(one, stratum=str(stratum)) for one in _found(comparable, choice, recalls))
-        if (choice.dataset, choice.postprocessing) not in pipelines:
-            pipelines.add((choice.dataset, choice.postprocessing))
-            yield from _froc_lines(comparable, replace(choice, protocol=""), froc)
-
-
-def _froc_lines(comparable: Comparable, choice: Choice, froc: pd.DataFrame) -> Iterator[SummaryLine]:
-    own = _lines_under(froc, choice)
-    curves = own[own["stratum"] == ALL_SIZES] if len(own) else own
-    by_fit = [part for _, part in curves.groupby(["method", "seed", "sampling_seed"], sort=False)]
-    for rate in RATES if by_fit else ():
-        points = pd.concat([part.head(1) for part in by_fit])
-        points["value"] = [
-            froc_point(part["false_alarms_a_scan"].to_numpy(), part["lesion_recall"].to_numpy(), rate)
-            for part in by_fit
-        ]
-        yield from (replace(one, group=rate_group(rate)) for one in _found(comparable, choice, points))
-
-
-def _lines_under(lines: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """Those of a cell's table that are of a choice; the curves know no threshold."""
-    own = lines[(lines["dataset"] == choice.dataset) & (lines["split"] == choice.split)]
-    own = own[own["postprocessing"] == choice.postprocessing]
-    return own[own["protocol"] == choice.protocol] if choice.protocol else own
-
-
-def _found(comparable: Comparable, choice: Choice, recalls: pd.DataFrame) -> Iterator[SummaryLine]:
-    """A line a method of the lesions that its fits found: `value`, of so many `lesions` in so many `scans`."""
-    place = replace(choice, metric="lesion_recall")
-    blank = {name: getattr(place, name) for name in KEY}
-    rows = Rows(recalls.assign(**blank, case_id="", subject_id=""))
-    lesions = recalls.groupby("method")["lesions"].max().to_dict()
-    scans = recalls.groupby("method")["scans"].max().to_dict() if "scans" in recalls else {}
-    for method, panel in rows.cohort_panels(place, comparable.all_seeds(choice.dataset)).items():
-        if method in lesions:
-            one = line(comparable, place, panel, "lesion")
-            yield replace(one, kind="cohort", n=int(lesions[method]), left_out=0, scans=int(scans.get(method, 0)))
-
-
-def rate_group(rate: float) -> str:
-    return f"{rate:g} {PER_SCAN}"
 
 
 def _of_dataset(comparable: Comparable, rows: Rows, dataset: str, seeds: Seeds) -> Iterator[SummaryLine]:

@@ -17,6 +17,7 @@ from benchmark.methods.contract.trial import NotRun, Trial
 from benchmark.methods.detector import Detector
 from benchmark.methods.hyperparameters import Variant, build, presets_of, resolve_config
 from benchmark.methods.registry import UnusableMethod, load
+from datasets.grid import PUBLISHED
 
 # Whole-number fields that make a fit long, by the ends of their names, and the values that the check gives them.
 BUDGETS = {"steps": 3, "epochs": 1}
@@ -103,7 +104,7 @@ def check_method(variant: Variant) -> ContractReport:
         UserError: a hyper-parameter of `variant` is not valid.
     """
     try:
-        preset = "quick" if "quick" in presets_of(load(variant.method)) else "paper"
+        preset = "quick" if "quick" in presets_of(load(variant.method)) else PUBLISHED
         config = resolve_config(variant, preset, {})
     except UnusableMethod as error:
         return ContractReport(variant.name, (Outcome(IMPORTS, str(error)),))

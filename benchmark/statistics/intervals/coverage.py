@@ -1,6 +1,6 @@
 """Measured coverage: how often simulated intervals of about this size held the truth, from a committed table.
 
-`python -m benchmark.statistics.validation.measure` makes the table anew.
+`python tests/benchmark/statistics/measure_statistics.py` makes the table anew.
 """
 
 import csv
@@ -8,8 +8,6 @@ from functools import lru_cache
 from math import log
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 TABLE = Path(__file__).with_name("coverage.csv")
 ASKED, ASKED_FROM = 0.93, 50
@@ -66,8 +64,3 @@ def table() -> tuple[Measured, ...]:
             )
             for line in csv.DictReader(stream)
         )
-
-
-def standard_error(coverage: float, runs: int) -> float:
-    """Of a coverage that was measured by so many simulated studies."""
-    return float(np.sqrt(coverage * (1 - coverage) / runs))

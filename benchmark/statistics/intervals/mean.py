@@ -120,7 +120,7 @@ def exact_interval(count: float, n: int, *, alpha: float) -> tuple[float, float]
     Args:
         count: need not be whole: of people whose values are means over training seeds the sum. Their spread is at
             most that of a yes or no, so that the interval is too wide rather than too narrow.
-        n: at least 1.
+        n: with 0 nothing is known: (0, 1).
 
     References:
         Clopper and Pearson, Biometrika 26 (1934) 404-413.

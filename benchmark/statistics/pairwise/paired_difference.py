@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -262,10 +261,6 @@ def _published(one: Pair) -> float:
     return unpaired_permutation_p(one.a.mean(axis=1), one.b.mean(axis=1))
 
 
-FEWEST_COHORTS = 10
-"""From which on a critical-difference diagram says anything."""
-
-
 def rank_sets(methods: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, tuple[int, int]]:
     """Best and worst rank that each method may have, 1 being the best.
 
@@ -281,21 +276,3 @@ def rank_sets(methods: Sequence[str], comparisons: Iterable[Comparison]) -> dict
             below[winner] += 1
             above[one.b if winner == one.a else one.a] += 1
     return {method: (1 + above[method], len(methods) - below[method]) for method in methods}
-
-
-def critical_difference(methods: int, cohorts: int, *, alpha: float = 0.05) -> float | None:
-    """How far mean ranks over cohorts have to lie apart (Nemenyi); None below ten cohorts, where it means nothing.
-
-    References:
-        Demsar, JMLR 7 (2006) 1-30.
-    """
-    return nemenyi(methods, cohorts, alpha=alpha) if cohorts >= FEWEST_COHORTS else None
-
-
-def nemenyi(methods: int, cohorts: int, *, alpha: float = 0.05) -> float:
-    """The critical difference itself, whatever the number of cohorts."""
-    from scipy.stats import studentized_range
-
-    # 100,000 degrees of freedom stand for infinitely many.
-    q = float(studentized_range.isf(alpha, methods, 1e5)) / sqrt(2)
-    return q * sqrt(methods * (methods + 1) / (6 * cohorts))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.errors import BadFile
-from datasets.grid import GRIDS
+from datasets.grid import GRIDS, PUBLISHED
 from datasets.simulation.implants.design import Place
 from datasets.simulation.implants.shapes import Neighbourhood, Shape
 from datasets.simulation.implants.tissue import FloatArray, Mask, Tissues
@@ -88,7 +88,7 @@ def _draw_centre(tissues: Tissues, volume_ml: float, place: Place, rng: np.rando
 
 def _covered(tissues: Tissues, margin_mm: float) -> Mask:
     """`(X, Y, Z)`: at least `margin_mm` inside the standard grid's box, or in its middle where the box is smaller."""
-    box = GRIDS["paper"]
+    box = GRIDS[PUBLISHED]
     inside = np.ones(tissues.csf.shape, dtype=bool)
     for axis in range(3):
         reach = max(box.shape[axis] * box.spacing / 2 - margin_mm, 10.0)

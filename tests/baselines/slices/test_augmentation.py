@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchio
+import whole_volumes
 from scipy import stats
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from baselines.slices import augmentation
 from baselines.slices.augmentation import _by_partition, _by_rank, random_parameters
 from benchmark.methods.contract.trial import simulated_case
 
-augmented = partial(augmentation.augmented, spacing=1.0)
+augmented = partial(whole_volumes.augmented, spacing=1.0)
 augmented_slices = partial(augmentation.augmented_slices, spacing=1.0)
 
 SHAPE = (24, 20, 12)

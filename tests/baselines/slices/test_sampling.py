@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
+from whole_volumes import augmented
 
-from baselines.slices.augmentation import augmented
 from baselines.slices.sampling import (
     Batches,
-    RandomSlices,
     Volumes,
     draw_slices,
     evenly_spaced_slices,
     first_slices,
     hold_volumes,
+    random_plans,
 )
 from benchmark.methods.contract.trial import simulated_case
 from datasets.case import Case
@@ -33,13 +33,13 @@ def labelled_volumes(cases: int, depth: int, empty: tuple[int, ...] = ()) -> Vol
     return Volumes((labels * brain_masks).half(), brain_masks)
 
 
-def places(slices: RandomSlices) -> list[tuple[int, int]]:
-    """`(case, z)` of every item."""
-    return [(case, z) for case, z, _ in (slices[index].tolist() for index in range(len(slices)))]
+def places(plans: Tensor) -> list[tuple[int, int]]:
+    """`(case, z)` of every plan."""
+    return [(case, z) for case, z, _ in plans.tolist()]
 
 
 def test_every_epoch_draws_every_volume_once_in_another_order() -> None:
-    slices = RandomSlices(labelled_volumes(7, 5), 28, seed=0)
+    slices = random_plans(labelled_volumes(7, 5), 28, seed=0)
     cases = [case for case, _ in places(slices)]
     epochs = [cases[start : start + 7] for start in range(0, 28, 7)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
@@ -47,7 +47,7 @@ def test_every_epoch_draws_every_volume_once_in_another_order() -> None:
 
 
 def test_orders_of_volumes_are_equally_likely() -> None:
-    slices = RandomSlices(labelled_volumes(3, 5), 3 * 1200, seed=0)
+    slices = random_plans(labelled_volumes(3, 5), 3 * 1200, seed=0)
     cases = [case for case, _ in places(slices)]
     counts = Counter(tuple(cases[start : start + 3]) for start in range(0, len(cases), 3))
     assert len(counts) == 6
@@ -56,19 +56,19 @@ def test_orders_of_volumes_are_equally_likely() -> None:
 
 
 def test_places_are_drawn_uniformly() -> None:
-    slices = RandomSlices(labelled_volumes(2, 5), 1000, seed=1)
+    slices = random_plans(labelled_volumes(2, 5), 1000, seed=1)
     counts = np.bincount([z for _, z in places(slices)], minlength=5)
     assert counts.min() > 150
     assert counts.max() < 250  # 4 s.d. around 200
 
 
 def test_slices_without_brain_are_not_drawn() -> None:
-    slices = RandomSlices(labelled_volumes(3, 5, empty=(0, 2, 4)), 60, seed=2)
+    slices = random_plans(labelled_volumes(3, 5, empty=(0, 2, 4)), 60, seed=2)
     assert {z for _, z in places(slices)} == {1, 3}
 
 
 def test_windows_stay_between_the_first_slice_with_brain_and_the_last() -> None:
-    slices = RandomSlices(labelled_volumes(3, 9, empty=(0, 8)), 200, seed=2, stack=3)
+    slices = random_plans(labelled_volumes(3, 9, empty=(0, 8)), 200, seed=2, stack=3)
     counts = np.bincount([z for _, z in places(slices)], minlength=9)
     assert counts.nonzero()[0].tolist() == [1, 2, 3, 4, 5]
     assert counts.max() < 70  # 5 s.d. above 40
@@ -88,27 +88,26 @@ def test_a_window_longer_than_the_brain_begins_with_it_or_ends_with_the_volume(b
 @pytest.mark.parametrize("stack", [0, 6])
 def test_windows_of_more_slices_than_a_volume_has_are_refused(stack: int) -> None:
     with pytest.raises(ValueError, match=rf"Got a stack of {stack} slices, expected 1\.\.5"):
-        RandomSlices(labelled_volumes(1, 5), 4, seed=0, stack=stack)
+        random_plans(labelled_volumes(1, 5), 4, seed=0, stack=stack)
+
+
+def test_a_plan_does_not_depend_on_how_many_there_are() -> None:
+    volumes = labelled_volumes(5, 9)
+    whole = random_plans(volumes, 20, seed=3)
+    for count in (0, 1, 5, 12, 19):
+        assert torch.equal(random_plans(volumes, count, seed=3), whole[:count])
 
 
 def test_seeds_decide_the_plans() -> None:
     volumes = labelled_volumes(5, 9)
-    first, again, other = (RandomSlices(volumes, 20, seed=seed).plans for seed in (3, 3, 4))
+    first, again, other = (random_plans(volumes, 20, seed=seed) for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first[:, 0], other[:, 0])
     assert not set(first[:, 2].tolist()) & set(other[:, 2].tolist())
 
 
-@pytest.mark.parametrize("first", [1, 5, 12, 19])
-def test_plans_from_a_later_item_on_are_the_rest_of_all(first: int) -> None:
-    volumes = labelled_volumes(5, 9)
-    later = RandomSlices(volumes, 20 - first, seed=3, first=first)
-    assert torch.equal(later.plans, RandomSlices(volumes, 20, seed=3).plans[first:])
-    assert len(RandomSlices(volumes, 0, seed=3, first=first)) == 0
-
-
 def test_every_item_has_its_own_augmentation_seed() -> None:
-    assert len(RandomSlices(labelled_volumes(3, 5), 2000, seed=0).plans[:, 2].unique()) == 2000
+    assert len(random_plans(labelled_volumes(3, 5), 2000, seed=0)[:, 2].unique()) == 2000
 
 
 def test_slices_are_drawn_where_the_plan_says() -> None:
@@ -121,21 +120,13 @@ def test_slices_are_drawn_where_the_plan_says() -> None:
 
 def test_augmented_slices_are_those_of_the_augmented_volumes() -> None:
     volumes = hold_volumes([simulated_case(index, SHAPE) for index in range(4)], "training", CPU)
-    plan = RandomSlices(volumes, 12, seed=5, stack=2).plans
+    plan = random_plans(volumes, 12, seed=5, stack=2)
     cases, first, seeds = plan.unbind(dim=1)
     whole = augmented(volumes.images[cases], volumes.brain_masks[cases], seeds, spacing=2.0)
     slices = draw_slices(volumes, plan, stack=2, augment=True)
     for k, z in enumerate(first.tolist()):
         assert torch.equal(slices[k].movedim(0, -1), whole[k, 0, ..., z : z + 2])
     assert not torch.allclose(slices, draw_slices(volumes, plan, stack=2), atol=1e-3)
-
-
-def test_worker_processes_change_nothing() -> None:
-    slices = RandomSlices(labelled_volumes(5, 9), 12, seed=5)
-    alone = torch.cat(list(DataLoader(slices, 4)))
-    shared = torch.cat(list(DataLoader(slices, 4, num_workers=2, multiprocessing_context="fork")))
-    assert torch.equal(alone, slices.plans)
-    assert torch.equal(alone, shared)
 
 
 def test_evenly_spaced_slices_reach_from_the_first_to_the_last_with_brain() -> None:
@@ -184,7 +175,7 @@ def test_a_case_without_brain_is_refused() -> None:
 @pytest.mark.parametrize("augment", [False, True])
 def test_slices_drawn_on_a_gpu_are_those_of_the_cpu(augment: bool) -> None:
     cases = [simulated_case(index, SHAPE) for index in range(4)]
-    plan = RandomSlices(hold_volumes(cases, "training", CPU), 24, seed=5, stack=2).plans
+    plan = random_plans(hold_volumes(cases, "training", CPU), 24, seed=5, stack=2)
     on_cpu, on_gpu = (
         draw_slices(hold_volumes(cases, "training", torch.device(kind)), plan, stack=2, augment=augment)
         for kind in ("cpu", "cuda")

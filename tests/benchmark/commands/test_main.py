@@ -26,6 +26,10 @@ pytestmark = pytest.mark.usefixtures("plugin")
         ("datasets", "patients"),
         ("metrics", "auprc"),
         ("protocols", "lesion-val"),
+        ("postprocessing", "light"),
+        ("shifts", "gamma"),
+        ("sections", "at-a-glance"),
+        ("formats", "html"),
     ],
 )
 def test_lists_have_names_and_titles_as_text_and_as_json(program: Program, kind: str, name: str) -> None:
@@ -63,12 +67,12 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
         ),
         (
             ("--postprocessing", "ligth"),
-            "No post-processing chain 'ligth'. Did you mean 'light'? Available: light, light-no-components",
+            "No post-processing 'ligth'. Did you mean 'light'? Available: light, none, paper",
         ),
         (("--rerun", "fialed"), "'fialed'. Did you mean 'failed'? Available: all, failed, missing."),
         (("--precision", "fp3"), "'fp3'. Did you mean 'fp32'? Available: bf16, fp16, fp32."),
-        (("--seeds", "0-x"), "--seeds: got '0-x', wanted numbers and ranges such as 0-2 or 0,3,5."),
-        (("--seeds", "1,1"), "--seeds: got '1,1', wanted every seed once."),
+        (("--seeds", "0-x"), "--seeds: got '0-x', expected numbers and ranges such as 0-2 or 0,3,5."),
+        (("--seeds", "1,1"), "--seeds: got '1,1', expected each seed once."),
         (("--device", "cuba"), "--device: got 'cuba'"),
         (("--sequence", "t3"), "volunteers has no sequence 't3'. Available: t1, flair."),
         (("--config", "absent.toml"), "--config absent.toml: no file that can be read"),

@@ -7,12 +7,12 @@ from scipy import stats
 from benchmark.statistics.conformal import (
     ScanThreshold,
     VoxelP,
-    detection_interval,
     rate_given_scans,
     scan_threshold,
     scans_needed,
     split_rates,
 )
+from benchmark.statistics.intervals.mean import exact_interval
 from datasets.errors import BadValue
 
 
@@ -75,8 +75,8 @@ def test_halves_of_exchangeable_scans_keep_the_rate() -> None:
 def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
     for found, of in ((0, 10), (3, 10), (10, 10)):
         theirs = stats.binomtest(found, of).proportion_ci(method="exact")
-        assert detection_interval(found, of) == pytest.approx((theirs.low, theirs.high))
-    assert detection_interval(0, 0) == (0, 1)
+        assert exact_interval(found, of, alpha=0.05) == pytest.approx((theirs.low, theirs.high))
+    assert exact_interval(0, 0, alpha=0.05) == (0, 1)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 1.5])

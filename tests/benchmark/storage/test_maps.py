@@ -65,7 +65,7 @@ def test_a_torn_map_is_named(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "map.nii.gz"
     write_volume(path, volume(0, 0.0, 1.0, (20, 20, 20)), AFFINE)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(BadFile, match=r"map.nii.gz: got a map that cannot be read"):
+    with pytest.raises(BadFile, match=r"map.nii.gz: got a file that cannot be read"):
         read_volume(path)
 
 

@@ -22,6 +22,12 @@ def write(made: Made, name: str, header: str, lines: dict[int, list[str]]) -> No
     for cell in made.study.cells:
         text = "\n".join([header, *lines[cell.fit.seed]]) + "\n"
         (made.run.cell(cell) / f"{name}.csv").write_text(text, encoding="utf-8")
+    summarise_anew(made)
+
+
+def summarise_anew(made: Made) -> None:
+    (made.run.root / "summary.json").unlink(missing_ok=True)
+    summarise(made.run, None)
 
 
 def summarised(made: Made) -> str:

@@ -3,12 +3,12 @@
 import csv
 from itertools import product
 
+import measure_statistics as measure
 import numpy as np
 import pytest
+from simulated_studies import POPULATIONS
 
 from benchmark.statistics.intervals.coverage import ASKED, ASKED_FROM, is_short, measured_coverage, table
-from benchmark.statistics.validation import measure
-from benchmark.statistics.validation.simulation import POPULATIONS
 
 
 def test_the_table_has_every_setting_of_the_script() -> None:
@@ -47,7 +47,7 @@ def test_a_small_simulation_agrees_with_the_table(n: int, s: int) -> None:
 
 def test_the_script_writes_tables_that_are_read_again(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "coverage.csv"
-    measure.write_table(path, measure.Measured._fields, measure.coverages(4, patients=(6,), seeds=(1,)))
+    measure.write_table(path, measure.Measured._fields, measure.shown(measure.coverages(4, patients=(6,), seeds=(1,))))
     with path.open(newline="") as stream:
         assert len(list(csv.DictReader(stream))) == 2 * len(POPULATIONS)
     assert "these weights" in capsys.readouterr().err

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from comparisons import patients
 from scipy import stats
+from simulated_studies import POPULATIONS, draw
 
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
 from benchmark.statistics.pairwise import generalised_p as generalised
-from benchmark.statistics.validation.simulation import POPULATIONS, draw
 
 
 def test_it_keeps_one_percent_where_satterthwaite_spends_three_times_that() -> None:

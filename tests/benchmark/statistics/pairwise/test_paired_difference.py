@@ -7,10 +7,11 @@ import pytest
 from comparisons import CHOICE, ENDPOINT, compared, panel, patients
 from scipy import stats
 
-from benchmark.statistics.pairwise.paired_difference import compare_all
+from benchmark.statistics.pairwise.paired_difference import compare_all, rank_sets
 from benchmark.statistics.panel import QUESTIONS, Question, pair
 
 BASE = patients(54, 3)
+ONE_SEED = patients(54, 1)
 NOISE = np.random.default_rng(9).normal(0, 0.02, (54, 1))
 
 
@@ -128,3 +129,15 @@ def test_the_same_pair_the_other_way_round_has_its_signs_turned() -> None:
 def test_panels_of_different_patients_are_no_pair() -> None:
     with pytest.raises(ValueError, match="expected the same ones"):
         compare_all({"a": panel("a", BASE), "b": panel("b", BASE[:50])}, CHOICE, "these weights", ENDPOINT)
+
+
+def test_what_pairs_separate_has_ranks_apart_and_the_rest_shares_them() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, (3, 54, 1))
+    noise -= noise.mean(axis=1, keepdims=True)
+    values = {"low": ONE_SEED - 0.2 + noise[0], "middle": ONE_SEED + noise[1], "equal": ONE_SEED + noise[2]}
+    assert rank_sets(list(values), compared(values)) == {"low": (3, 3), "middle": (1, 2), "equal": (1, 2)}
+
+
+def test_too_few_patients_leave_every_rank_open() -> None:
+    values = {"a": ONE_SEED[:4], "b": ONE_SEED[:4] + 0.5}
+    assert rank_sets(["a", "b"], compared(values)) == {"a": (1, 2), "b": (1, 2)}

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from simulated_studies import Population, draw
 
 from benchmark.statistics.pairwise import generalised_p as generalised
 from benchmark.statistics.pairwise.multiple_testing import holm
 from benchmark.statistics.pairwise.permutation import sign_flips, unpaired_permutation_p
-from benchmark.statistics.validation.simulation import Population, draw
 
 Values = NDArray[np.float64]
 ROUNDS = 999  # of a permutation: enough for a level of 5 %

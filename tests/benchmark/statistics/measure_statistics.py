@@ -1,12 +1,11 @@
-"""Measure by simulation what intervals and tests are worth.
+"""Measure by simulation what intervals and tests are worth; call it from the root of the project.
 
-`python -m benchmark.statistics.validation.measure [--runs N]`.
+    PYTHONPATH=. python tests/benchmark/statistics/measure_statistics.py [--runs N]
 
 Writes `coverage.csv` (n x seeds x population -> coverage) and `errors.csv` (family-wise error of all pairs among
 methods that differ by nothing but new training seeds, and power of paired against unpaired tests).
 """
 
-import csv
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,11 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
-from benchmark.statistics.intervals.coverage import TABLE, Measured
-from benchmark.statistics.intervals.mean import bootstrap_t, satterthwaite_interval
-from benchmark.statistics.validation.error_rates import (
+from error_rates import (
     Rate,
     mistaken_error,
     power,
@@ -27,14 +22,19 @@ from benchmark.statistics.validation.error_rates import (
     recipe_power,
     weights_error,
 )
-from benchmark.statistics.validation.simulation import POPULATIONS, Population, draw
+from numpy.typing import NDArray
+from simulated_studies import POPULATIONS, Population, draw
+
+from benchmark.statistics.intervals.coverage import TABLE, Measured
+from benchmark.statistics.intervals.mean import bootstrap_t, satterthwaite_interval
+from datasets.io.tables import write_table
 
 Values = NDArray[np.float64]
 ALPHA = 0.05
 PATIENTS = (6, 10, 20, 54, 150, 480, 1151)
 """Those of the cohorts that the studies score, and what lies between."""
 TRAINING_SEEDS = (1, 3, 5)
-ERRORS = TABLE.with_name("errors.csv")
+ERRORS = Path(__file__).parents[3] / "docs" / "results" / "statistics" / "errors.csv"
 SHIFT = 0.25  # latent difference whose power is measured, 0.02 to 0.05 Dice
 TASTE = 0.3  # latent s.d. of a patient with a method, where two methods differ
 
@@ -87,13 +87,11 @@ def _blocks(runs: int, values: int) -> list[int]:
     return [min(most, runs - start) for start in range(0, runs, most)]
 
 
-def write_table(path: Path, header: Sequence[str], lines: Iterable[NamedTuple]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        for line in lines:
-            writer.writerow(line)
-            print(*line, file=sys.stderr)
+def shown(lines: Iterable[NamedTuple]) -> Iterator[NamedTuple]:
+    """The same lines, printed as they come: a setting can take minutes."""
+    for line in lines:
+        print(*line, file=sys.stderr)
+        yield line
 
 
 def rates(runs: int) -> Iterator[Rate]:
@@ -111,15 +109,16 @@ def rates(runs: int) -> Iterator[Rate]:
 
 
 def main() -> None:
-    parser = ArgumentParser(prog="python -m benchmark.statistics.validation.measure", description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000, help="simulated studies a setting")
-    parser.add_argument("--out", type=Path, default=TABLE.parent, help="folder for the two tables")
+    parser.add_argument("--out", type=Path, help="folder for the two tables; default: where they are committed")
     parser.add_argument("--only", choices=("coverage", "errors"), help="one of the two tables")
-    chosen = parser.parse_args()
-    if chosen.only != "errors":
-        write_table(chosen.out / TABLE.name, Measured._fields, coverages(chosen.runs))
-    if chosen.only != "coverage":
-        write_table(chosen.out / ERRORS.name, Rate._fields, rates(chosen.runs))
+    options = parser.parse_args()
+    coverage, errors = (path if options.out is None else options.out / path.name for path in (TABLE, ERRORS))
+    if options.only != "errors":
+        write_table(coverage, Measured._fields, shown(coverages(options.runs)))
+    if options.only != "coverage":
+        write_table(errors, Rate._fields, shown(rates(options.runs)))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from benchmark.statistics.validation.error_rates import mistaken_error, power, recipe_error, weights_error
-from benchmark.statistics.validation.simulation import POPULATIONS, draw
+from error_rates import mistaken_error, power, recipe_error, weights_error
+from simulated_studies import POPULATIONS, draw
 
 SKEWED = POPULATIONS[1]
 

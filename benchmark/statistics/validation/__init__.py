@@ -1,1 +1,0 @@
-"""Measured coverage and error rates of the intervals and tests."""
