@@ -115,10 +115,13 @@ class CohortResults:
             kind: "mean", also for what a whole cohort has one number of, or a further statistic of `summary.csv`.
         """
         choices = {**dict.fromkeys(self.seeds, protocol), PERFECT_MAP: ""}
-        return {
-            method: self._numbers.get((method, metric, pipeline, threshold, kind), Number())
-            for method, threshold in choices.items()
-        }
+        return {method: self._number(method, metric, pipeline, one, kind) for method, one in choices.items()}
+
+    def _number(self, method: str, metric: str, pipeline: str, protocol: str, kind: str) -> Number:
+        """Where the mean is undefined, so is every other statistic."""
+        found = self._numbers.get((method, metric, pipeline, protocol, kind))
+        mean = self._numbers.get((method, metric, pipeline, protocol, "mean"), Number())
+        return found or (Number() if mean.defined else mean)
 
     @cached_property
     def _numbers(self) -> Mapping[tuple[str, ...], Number]:
