@@ -48,7 +48,7 @@ class SparK(nn.Module):
         self.densify = nn.ModuleList(
             Densify(inputs, width >> level, kernel=3 if level else 1) for level, inputs in enumerate(channels)
         )
-        self.decoder = Decoder(width, self.patch.bit_length() - 1)
+        self.decoder = LightDecoder(width, self.patch.bit_length() - 1)
 
     def loss(self, slices: Tensor) -> Tensor:
         """Mean squared error over patches of `(B, 1, X, Y)` slices that torch's global generators remove."""
@@ -89,7 +89,7 @@ class Densify(nn.Module):
         return self.project(torch.where(resized(kept, x.shape[-1])[:, None], self.norm(x), self.token.to(x.dtype)))
 
 
-class Decoder(nn.Module):
+class LightDecoder(nn.Module):
     """Doubles the resolution `ups` times, taking in one dense map a step while there are any."""
 
     def __init__(self, width: int, ups: int) -> None:

@@ -18,11 +18,11 @@ from datasets.errors import BadValue
 HEADS = 4
 
 
-class Attention(nn.Module):
+class SliceAttention(nn.Module):
     """One pre-norm transformer layer over `(B, sequence, LATENT)` codes with learnt positions.
 
     References:
-        Vaswani et al.: Attention is all you need. NeurIPS 2017, eq. 1, with the normalisation before each
+        Vaswani et al.: SliceAttention is all you need. NeurIPS 2017, eq. 1, with the normalisation before each
         part: Xiong et al., ICML 2020.
     """
 
@@ -53,7 +53,7 @@ class Recurrence(nn.Module):
 
 
 @dataclass(frozen=True)
-class Window:
+class SliceWindow:
     """Neighbouring slices of one volume that are reconstructed together.
 
     Attributes:
@@ -133,7 +133,7 @@ class SVAE(SliceReconstruction):
         super().__init__(config)
         self.encoder = Encoder(config.size)
         self.to_code = nn.Linear(self.encoder.features, LATENT)
-        self.context = Attention(config.sequence) if config.context == "attention" else Recurrence()
+        self.context = SliceAttention(config.sequence) if config.context == "attention" else Recurrence()
         self.to_posterior = ToPosterior(LATENT)
         self.decoder = Decoder(config.size)
 
@@ -157,7 +157,7 @@ class SVAE(SliceReconstruction):
         return self.to_posterior(self.context(codes).flatten(0, 1))
 
     def reconstruct_volumes(self, images: Tensor, brain_masks: Tensor, seeds: Tensor) -> Tensor:
-        """Window by window, in batches of a fixed number of them, the last one padded.
+        """SliceWindow by window, in batches of a fixed number of them, the last one padded.
 
         Raises:
             BadValue: the volumes have fewer slices than a sequence.
@@ -173,12 +173,12 @@ class SVAE(SliceReconstruction):
                 window.paste(slices, result)
         return result
 
-    def _windows(self, brain_masks: Tensor) -> list[Window]:
+    def _windows(self, brain_masks: Tensor) -> list[SliceWindow]:
         """The windows of all volumes, one volume after the other."""
         holds_brain = brain_masks.flatten(1, 3).any(dim=1).cpu()  # (N, Z)
         return [window for case, row in enumerate(holds_brain) for window in windows_of(row, self.stack, case=case)]
 
-    def _reconstructed(self, batch: list[Window], images: Tensor, seeds: Tensor) -> Tensor:
+    def _reconstructed(self, batch: list[SliceWindow], images: Tensor, seeds: Tensor) -> Tensor:
         """`(windows_at_once, S, X, Y)` float32: the batch's, then repetitions of its last."""
         padded = batch + batch[-1:] * (self.windows_at_once - len(batch))
         slices = torch.stack([window.cut(images, self.stack) for window in padded])
@@ -199,7 +199,7 @@ class SVAE(SliceReconstruction):
         return FLOAT32 * (pixels * self.values_per_pixel + 12 * volumes * prod(shape))
 
 
-def windows_of(holds_brain: Tensor, length: int, *, case: int = 0) -> list[Window]:
+def windows_of(holds_brain: Tensor, length: int, *, case: int = 0) -> list[SliceWindow]:
     """Windows that overlap by half and cover a volume from its first slice with brain to its last.
 
     Every slice with brain is taken once, from the window whose middle is nearest, the first of two. Where
@@ -218,4 +218,4 @@ def windows_of(holds_brain: Tensor, length: int, *, case: int = 0) -> list[Windo
     distances = with_brain[:, None] - (torch.tensor(starts) + (length - 1) / 2)  # (slices, windows)
     nearest = distances.abs().argmin(dim=1)
     taken = [tuple(with_brain[nearest == window].tolist()) for window in range(len(starts))]
-    return [Window(case, start, slices) for start, slices in zip(starts, taken, strict=True) if slices]
+    return [SliceWindow(case, start, slices) for start, slices in zip(starts, taken, strict=True) if slices]

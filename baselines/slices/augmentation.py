@@ -20,8 +20,8 @@ STREAM = 0
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """Parameters of B images' transforms, on the CPU, so that reading them does not wait for a GPU.
+class AugmentationParameters:
+    """AugmentationParameters of B images' transforms, on the CPU, so that reading them does not wait for a GPU.
 
     Attributes:
         blurs, biases, corrects, ghosts: `(B,)` bool, true with probability 0.25, 0.25, 0.5 and 0.5.
@@ -44,17 +44,17 @@ class Parameters:
     axis: Tensor
     intensity: Tensor
 
-    def chunk(self, number: int, size: int) -> "Parameters":
+    def chunk(self, number: int, size: int) -> "AugmentationParameters":
         """Those of the images from `number * size` on, `size` of them."""
         rows = slice(number * size, (number + 1) * size)
-        return Parameters(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return AugmentationParameters(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def random_parameters(seeds: Tensor) -> Parameters:
+def random_parameters(seeds: Tensor) -> AugmentationParameters:
     """Draw parameters for `(B,)` int64 seeds on the CPU; row i depends on `seeds[i]` alone."""
     words = random_words(seeds, 11 + len(MONOMIALS), stream=STREAM)
     uniform = (words.double() / 2**32).float().clamp(max=1 - 2**-24)  # (B, 31), in [0, 1)
-    return Parameters(
+    return AugmentationParameters(
         blurs=uniform[:, 0] < 0.25,
         biases=uniform[:, 1] < 0.25,
         corrects=uniform[:, 2] < 0.5,
@@ -109,7 +109,9 @@ def augmented_slices(
     return torch.cat(windows)[: len(seeds)]
 
 
-def _changed(images: Tensor, brain_masks: Tensor, parameters: Parameters, spacing: float) -> tuple[Tensor, Tensor]:
+def _changed(
+    images: Tensor, brain_masks: Tensor, parameters: AugmentationParameters, spacing: float
+) -> tuple[Tensor, Tensor]:
     """The divisors `(B,)`, and the transformed volumes."""
     images = _applied(blurred, images, parameters.blurs, parameters.std / spacing)
     images = _applied(biased, images, parameters.biases, parameters.coefficients)

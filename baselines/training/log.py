@@ -99,7 +99,7 @@ class StageRecord:
         steps: completed; fewer than planned where patience ran out.
         seconds: of the steps alone, without validation, logging and checkpoints.
         steps_per_second: mean over the steps.
-        data_wait_fraction: share of the seconds in which slices were drawn; see Stopwatch.
+        data_wait_fraction: share of the seconds in which slices were drawn; see StepStopwatch.
         best_step: the step at which the kept weights were reached.
         best_validation_loss: None where the last weights are kept.
     """

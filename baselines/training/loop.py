@@ -18,7 +18,7 @@ from baselines.training.log import StageRecord, StepBar, TrainingLog, log_folder
 from baselines.training.model_selection import BestWeights, Validation, WeightAverage, check_finite
 from baselines.training.resume import StageCheckpoints
 from baselines.training.stage import Stage, TrainableDetector
-from baselines.training.timing import Schedule, Stopwatch
+from baselines.training.timing import Schedule, StepStopwatch
 from baselines.training.updates import AlternatingUpdates
 from benchmark.methods.termination import Terminated, postponed_termination
 
@@ -117,7 +117,7 @@ class StageTraining:
         self.updates = AlternatingUpdates(fabric, stage.players, weights, gradient_clip=self.config.gradient_clip)
         self.average = WeightAverage(stage.network, self.config.ema)
         self.best = BestWeights()
-        self.stopwatch = Stopwatch(fabric.device)
+        self.stopwatch = StepStopwatch(fabric.device)
         self.schedule = Schedule(stage.steps, self.config.validate_every)
         self.step, self.saved_at = 0, time.monotonic()
         self.log: TrainingLog | None = None

@@ -46,7 +46,7 @@ class Schedule:
         return step % max(interval, 1) == 0 or step == self.steps
 
 
-class Stopwatch:
+class StepStopwatch:
     """Seconds of a stage's steps, and how many of them were spent waiting for data.
 
     Time in `paused` blocks does not count. The device is synchronised whenever a time is taken.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -67,12 +68,11 @@ def list_known(
 @user_mistakes_in_one_line
 def show(name: OneMethod, as_json: AsJson = False, plugins: Plugins = None) -> None:
     """Show a method's data card, hyper-parameters, parameters and memory."""
-    from benchmark.methods.describe import as_json as jsonable
     from benchmark.methods.describe import describe, lines
 
     shown = describe(_variant(name, plugins))
     if as_json:
-        typer.echo(json.dumps(jsonable(shown), indent=1))
+        typer.echo(json.dumps(asdict(shown), indent=1))
         return
     for line in lines(shown):
         typer.echo(line)

@@ -41,7 +41,7 @@ def predict(
 ) -> None:
     """Map anomalies in scans, and write the maps in each scan's own space. Research use only."""
     from benchmark.inference.predict import load_detector
-    from benchmark.inference.scan import Request, output_names, predict_scan
+    from benchmark.inference.scan import ScanSettings, output_names, predict_scan
     from benchmark.inference.settings import Inference, pick_device
     from benchmark.storage.fits import find_fit
     from datasets.errors import one_line
@@ -55,7 +55,7 @@ def predict(
     setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
     inference = Inference(device=pick_device(device))
     detector = load_detector(folder, inference.device)
-    request = Request(folder, setup, brain_mask, threshold, out, seed)
+    request = ScanSettings(folder, setup, brain_mask, threshold, out, seed)
     failed = 0
     for scan, name in zip(scans, names, strict=True):
         try:

@@ -60,10 +60,8 @@ def speed(
 ) -> None:
     """Measure seconds, throughput, memory and energy of mapping real scans, from disk to kept maps."""
     from benchmark.inference.settings import pick_device
-    from benchmark.speed.sweep import SweepRequest
-    from benchmark.speed.sweep import sweep as speeds
-    from benchmark.speed.tables import as_json as for_machines
-    from benchmark.speed.tables import as_text, write_csv
+    from benchmark.speed.sweep import SweepRequest, measure_speed
+    from benchmark.speed.tables import timings_as_json, timings_as_text, write_timings
     from benchmark.storage.environment import environment
     from benchmark.storage.folder import RunFolder
     from benchmark.storage.rows import kept_rows
@@ -80,14 +78,14 @@ def speed(
     study, where = plan(request), pick_device(device)
     inferences = _inferences(where, precisions, slice_batch, sweep=batch_sweep, compiled=compiled)
     timings = []
-    for timing in speeds(SweepRequest(study, inferences, volumes, run)):
+    for timing in measure_speed(SweepRequest(study, inferences, volumes, run)):
         timings.append(timing)
         if csv is not None:
-            write_csv(csv, timings, before)
+            write_timings(csv, timings, before)
         if not as_json:
-            typer.echo(as_text([timing]) + "\n")
+            typer.echo(timings_as_text([timing]) + "\n")
     if as_json:
-        typer.echo(json.dumps(for_machines(timings, environment(where)), indent=1))
+        typer.echo(json.dumps(timings_as_json(timings, environment(where)), indent=1))
     if csv is not None:
         typer.echo(f"Rows: {csv}", err=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.methods.card import Card
 from benchmark.methods.detector import AT_TEST, Detector
-from benchmark.methods.hyperparameters import build
+from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.registry import Method, load
 from benchmark.methods.weights import NAME, load_weights, save_weights
 from benchmark.storage.checksums import write_checksums
@@ -111,7 +111,7 @@ def training_key(fit: Fit) -> str:
 
 def _unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
-    detector = build(fit.method, fit.target, fit.config).to(context.device)
+    detector = build_detector(fit.method, fit.target, fit.config).to(context.device)
     if hasattr(detector, "devices"):
         detector.devices = context.devices  # type: ignore[assignment]
     return detector

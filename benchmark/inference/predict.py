@@ -21,7 +21,7 @@ from benchmark.inference.settings import DTYPES, Inference, prepare
 from benchmark.inference.usage import Clock, StageTimer, clock
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
-from benchmark.methods.hyperparameters import build
+from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.weights import load_weights
 from benchmark.storage.fits import FitFolder
 from benchmark.study.cells import Cell
@@ -57,7 +57,7 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
         BadFile: its weights cannot be loaded.
         BadValue: it is a labelled detector, which needs the lesions of other patients.
     """
-    detector = build(folder.fit.method, folder.fit.target, folder.fit.config).to(device)
+    detector = build_detector(folder.fit.method, folder.fit.target, folder.fit.config).to(device)
     if isinstance(detector, LabelledDetector):
         raise BadValue(
             f"{folder.path.name}: got a method that is told where the lesions of a cohort's other patients lie, "

@@ -30,7 +30,7 @@ ENDINGS = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True)
-class Request:
+class ScanSettings:
     """Settings for every scan.
 
     Attributes:
@@ -82,8 +82,10 @@ def output_names(scans: Sequence[Path]) -> list[str]:
     return names
 
 
-def predict_scan(scan: Path, name: str, detector: "Detector", request: Request, inference: "Inference") -> list[Path]:
-    """Write the map of one scan into `request.out`; returns the written files, the JSON record last.
+def predict_scan(
+    scan: Path, name: str, detector: "Detector", settings: ScanSettings, inference: "Inference"
+) -> list[Path]:
+    """Write the map of one scan into `settings.out`; returns the written files, the JSON record last.
 
     The map and the reconstruction come back by one trilinear interpolation through the inverse of the composed
     registration. Outside the brain, and where the method's grid does not reach, the map is 0.
@@ -95,31 +97,33 @@ def predict_scan(scan: Path, name: str, detector: "Detector", request: Request, 
 
     own = read_scan(scan).lattice
     on_grid = (
-        _take_prepared(scan, name, request) if request.setup is None else _prepare(scan, name, request, request.setup)
+        _take_prepared(scan, name, settings)
+        if settings.setup is None
+        else _prepare(scan, name, settings, settings.setup)
     )
-    (prediction,) = predict(detector, [on_grid.case], replace(inference, volumes=1), seed=request.seed)
+    (prediction,) = predict(detector, [on_grid.case], replace(inference, volumes=1), seed=settings.seed)
     brain = resample_mask(on_grid.brain, own, on_grid.to_grid)
     volumes = {"anomaly_map": _back(prediction.anomaly_map, on_grid, own) * brain}
     if prediction.reconstruction is not None:
         volumes["reconstruction"] = _back(prediction.reconstruction, on_grid, own) * brain
-    written = _write(request, name, volumes, brain, own)
-    facts = {**_facts(scan, request, inference), **on_grid.facts, "files": [path.name for path in written]}
+    written = _write(settings, name, volumes, brain, own)
+    facts = {**_facts(scan, settings, inference), **on_grid.facts, "files": [path.name for path in written]}
     facts["seconds_of_inference"] = round(prediction.seconds, 3)
     facts["share_of_brain_mapped"] = round(_share_mapped(on_grid), 4)
-    record = request.out / f"{name}.json"
+    record = settings.out / f"{name}.json"
     write_json(record, facts)
     return [*written, record]
 
 
-def _prepare(scan: Path, name: str, request: Request, setup: Setup) -> GridScan:
+def _prepare(scan: Path, name: str, settings: ScanSettings, setup: Setup) -> GridScan:
     """Prepare a scan as a cohort's scans are prepared, and load it with the same loader."""
-    sequence = request.folder.sequence
-    raw = RawCase(name, name, {sequence: scan}, sequence, brain_mask=request.brain_mask)
+    sequence = settings.folder.sequence
+    raw = RawCase(name, name, {sequence: scan}, sequence, brain_mask=settings.brain_mask)
     prepared = prepare_scan(raw, setup)
     facts = {
         "preparation": asdict(setup.parameters),
         "template_sha256": setup.template.sha256,
-        "stripper": setup.stripper.name if request.brain_mask is None else "given mask",
+        "stripper": setup.stripper.name if settings.brain_mask is None else "given mask",
         "brain_ml": round(prepared.brain_ml, 2),
         "brain_overlap_with_template": round(prepared.overlap, 4),
         "template_mm_to_scan_mm": prepared.to_scan[sequence].round(9).tolist(),
@@ -128,36 +132,36 @@ def _prepare(scan: Path, name: str, request: Request, setup: Setup) -> GridScan:
     }
     brain = Volume(prepared.brain_mask, prepared.lattice.affine)
     to_grid = np.asarray(np.linalg.inv(prepared.to_scan[sequence]), dtype=np.float64)
-    return GridScan(_case_of(name, prepared, sequence, request), brain, to_grid, facts)
+    return GridScan(_case_of(name, prepared, sequence, settings), brain, to_grid, facts)
 
 
-def _case_of(name: str, prepared: PreparedScan, sequence: str, request: Request) -> Case:
+def _case_of(name: str, prepared: PreparedScan, sequence: str, settings: ScanSettings) -> Case:
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         image, mask = Path(folder) / "image.nii.gz", Path(folder) / "brain_mask.nii.gz"
         write_scaled(image, Volume(prepared.images[sequence], prepared.lattice.affine))
         write_volume(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
-        return _load(name, image, mask, request)
+        return _load(name, image, mask, settings)
 
 
-def _take_prepared(scan: Path, name: str, request: Request) -> GridScan:
+def _take_prepared(scan: Path, name: str, settings: ScanSettings) -> GridScan:
     """A scan in the prepared space; without a mask, voxels above 0 are the brain."""
     image = read_scan(scan)
-    if request.brain_mask is None:
+    if settings.brain_mask is None:
         brain = Volume(brain_of_stripped_scan(image), image.affine)
     else:
-        mask = read_volume(request.brain_mask, as_stored=True)
-        check_same_lattice(request.brain_mask, mask, scan, image.lattice)
+        mask = read_volume(settings.brain_mask, as_stored=True)
+        check_same_lattice(settings.brain_mask, mask, scan, image.lattice)
         brain = Volume(np.asarray(mask.data > max(float(mask.data.max()), 0.0) / 2), image.affine)
-    ml = check_brain(brain, (request.brain_mask or scan).name)
+    ml = check_brain(brain, (settings.brain_mask or scan).name)
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         mask_path = Path(folder) / "brain_mask.nii.gz"
         write_volume(mask_path, brain)
-        case = _load(name, scan, mask_path, request)
+        case = _load(name, scan, mask_path, settings)
     return GridScan(case, brain, np.eye(4), {"preparation": None, "brain_ml": round(ml, 2)})
 
 
-def _load(name: str, image: Path, brain_mask: Path, request: Request) -> Case:
-    return load_case(CaseFiles(name, image, brain_mask, None, name, "", "test"), request.folder.fit.grid)
+def _load(name: str, image: Path, brain_mask: Path, settings: ScanSettings) -> Case:
+    return load_case(CaseFiles(name, image, brain_mask, None, name, "", "test"), settings.folder.fit.grid)
 
 
 def _back(volume: NDArray[np.float32], on_grid: GridScan, own: Lattice) -> NDArray[np.float32]:
@@ -165,22 +169,22 @@ def _back(volume: NDArray[np.float32], on_grid: GridScan, own: Lattice) -> NDArr
 
 
 def _write(
-    request: Request, name: str, volumes: dict[str, NDArray[np.float32]], brain: NDArray[np.bool_], own: Lattice
+    settings: ScanSettings, name: str, volumes: dict[str, NDArray[np.float32]], brain: NDArray[np.bool_], own: Lattice
 ) -> list[Path]:
     masks = {"brain_mask": brain}
-    if request.threshold is not None:
-        masks["detection"] = volumes["anomaly_map"] > request.threshold
+    if settings.threshold is not None:
+        masks["detection"] = volumes["anomaly_map"] > settings.threshold
     written = []
     for kind, data in (volumes | masks).items():
-        path = request.out / f"{name}_{kind}.nii.gz"
+        path = settings.out / f"{name}_{kind}.nii.gz"
         with written_whole(path) as beside:
             write_volume(beside, Volume(data, own.affine), None if kind in masks else np.float32)
         written.append(path)
     return written
 
 
-def _facts(scan: Path, request: Request, inference: "Inference") -> dict[str, Any]:
-    fit = request.folder.fit
+def _facts(scan: Path, settings: ScanSettings, inference: "Inference") -> dict[str, Any]:
+    fit = settings.folder.fit
     return {
         "use": USE,
         "scan": str(scan.resolve()),
@@ -189,13 +193,13 @@ def _facts(scan: Path, request: Request, inference: "Inference") -> dict[str, An
         "fit": fit.name,
         "fit_key": fit.key,
         "fitted_on": asdict(fit.healthy),
-        "sequence": request.folder.sequence,
+        "sequence": settings.folder.sequence,
         "grid": asdict(fit.grid),
         "version": __version__,
-        "seed": request.seed,
+        "seed": settings.seed,
         "inference": asdict(inference),
         "postprocessing": "none",
-        "threshold": request.threshold,
+        "threshold": settings.threshold,
     }
 
 

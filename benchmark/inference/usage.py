@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 
 import torch
 
-Stage = Literal["read", "copy", "compute", "post", "write"]
-STAGES: tuple[Stage, ...] = ("read", "copy", "compute", "post", "write")
+InferenceStage = Literal["read", "copy", "compute", "post", "write"]
+STAGES: tuple[InferenceStage, ...] = ("read", "copy", "compute", "post", "write")
 
 
 class StageTimer:
@@ -24,16 +24,16 @@ class StageTimer:
     """
 
     def __init__(self) -> None:
-        self.seconds: dict[Stage, float] = dict.fromkeys(STAGES, 0.0)
+        self.seconds: dict[InferenceStage, float] = dict.fromkeys(STAGES, 0.0)
         self.halvings = 0
         self._lock = threading.Lock()
 
-    def add(self, stage: Stage, seconds: float) -> None:
+    def add(self, stage: InferenceStage, seconds: float) -> None:
         with self._lock:
             self.seconds[stage] += seconds
 
     @contextmanager
-    def timed(self, stage: Stage) -> Iterator[None]:
+    def timed(self, stage: InferenceStage) -> Iterator[None]:
         begin = time.perf_counter()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Description of a method before it is run: its data card, hyper-parameters, size and memory."""
+"""MethodDescription of a method before it is run: its data card, hyper-parameters, size and memory."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.card import Card
-from benchmark.methods.hyperparameters import Variant, build, presets_of, resolve_config
+from benchmark.methods.hyperparameters import Variant, build_detector, presets_of, resolve_config
 from benchmark.methods.registry import UnusableMethod, load
 from datasets.errors import one_line
 from datasets.grid import GRIDS
@@ -39,7 +39,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Description:
+class MethodDescription:
     """What `show` prints of a method.
 
     Attributes:
@@ -58,7 +58,7 @@ class Description:
     budgets: Mapping[str, Budget]
 
 
-def describe(variant: Variant) -> Description:
+def describe(variant: Variant) -> MethodDescription:
     """Describe a method; overrides of `variant` hold under every preset.
 
     Raises:
@@ -68,14 +68,10 @@ def describe(variant: Variant) -> Description:
     budgets = {preset: _budget(variant, preset) for preset in presets_of(cls)}
     card = getattr(cls, "card", None)
     card = card if isinstance(card, Card) else None
-    return Description(variant.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
+    return MethodDescription(variant.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
 
 
-def as_json(shown: Description) -> dict[str, Any]:
-    return asdict(shown)
-
-
-def lines(shown: Description) -> Iterator[str]:
+def lines(shown: MethodDescription) -> Iterator[str]:
     """The description as text."""
     yield f"{shown.name}: {shown.title}"
     yield _facts({"origin": shown.origin or "built in", "class": shown.target})
@@ -103,7 +99,7 @@ def meanings(cls: type["Detector"]) -> dict[str, str]:
 def _budget(variant: Variant, preset: str) -> Budget:
     config = resolve_config(variant, preset, {})
     try:
-        detector = build(variant.name, variant.method.target, config)
+        detector = build_detector(variant.name, variant.method.target, config)
     except (Exception, SystemExit) as error:  # whatever a plugin raises concerns that method alone
         raise UnusableMethod(f"{variant.method} cannot be built under preset '{preset}': {one_line(error)}.") from error
     parameters = sum(parameter.numel() for parameter in detector.parameters())

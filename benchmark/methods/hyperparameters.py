@@ -80,7 +80,7 @@ def resolve_config(variant: "Variant", preset: str, tuned: Mapping[str, Any]) ->
     return _plain_config(variant.name, variant.method.name, cls, {**presets[preset], **tuned, **variant.overrides})
 
 
-def build(name: str, target: str, config: Mapping[str, Any]) -> "Detector":
+def build_detector(name: str, target: str, config: Mapping[str, Any]) -> "Detector":
     """A detector with untrained weights from a resolved config."""
     cls = load(Method(name, target, ""))
     return cls(_validated(name, cls, config))

@@ -31,7 +31,7 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip archive; the same for all, so that 
 
 
 @dataclass(frozen=True)
-class Description:
+class ProgramDescription:
     """The content of the TOML file.
 
     Attributes:
@@ -81,7 +81,7 @@ def content(path: Path) -> bytes:
     return json.dumps([*digests, version]).encode()
 
 
-def read_description(path: Path) -> Description:
+def read_description(path: Path) -> ProgramDescription:
     """Read a TOML file.
 
     Raises:
@@ -91,7 +91,7 @@ def read_description(path: Path) -> Description:
 
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        description = TypeAdapter(Description).validate_python(table)
+        description = TypeAdapter(ProgramDescription).validate_python(table)
     except OSError as error:
         raise BadValue(f"--plugin {path}: no file that can be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -135,7 +135,7 @@ def _type(value: Any) -> Any:
 class SubprocessDetector(Detector):
     """Passes arrays to a program and reads its maps; all that the program learns is in the buffer `state`."""
 
-    description: ClassVar[Description]
+    description: ClassVar[ProgramDescription]
     folder: ClassVar[Path]
     state: Tensor
 

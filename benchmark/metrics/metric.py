@@ -1,4 +1,4 @@
-"""Metric, what is known of a number and the function that computes it; and what such functions are given."""
+"""Metric, what is known of a number and the function that computes it; and the inputs of such functions."""
 
 import typing
 from collections.abc import Callable, Collection, Iterable
@@ -16,8 +16,8 @@ from benchmark.metrics.ranking import Ranking, ap_of, best_dice_of
 from benchmark.metrics.surface_distance import Points, surface_distances
 from datasets.case import Case
 
-Given = Literal["ground truth", "ranking", "prediction", "reconstruction", "pool", "curve", "run"]
-"""What a metric's function is given: a GroundTruth, RankedMap, Decision, Reconstruction, Pool or FrocCurve. `run`: the
+Input = Literal["ground truth", "ranking", "prediction", "reconstruction", "pool", "curve", "run"]
+"""What a metric's function takes: a GroundTruth, RankedMap, Decision, Reconstruction, Pool or FrocCurve. `run`: the
 program measures or knows the number itself, and there is no function."""
 Cases = Literal["all", "healthy", "lesion", "labelled", "implanted"]
 """The cases that have a number: all; those without or with a lesion, if only outside the box; those with a lesion mask,
@@ -134,7 +134,7 @@ class Metric:
     """A number that rows hold.
 
     Attributes:
-        function: of the object that `given` names; the first line of its docstring is the metric's definition. None
+        function: of the input that `takes` names; the first line of its docstring is the metric's definition. None
             for what the program measures or knows itself.
         higher_is_better: None where a value is neither good nor bad.
         over: the voxels, or what else is counted, on the study's grid.
@@ -150,7 +150,7 @@ class Metric:
     name: str
     title: str
     function: Callable[[Any], float] | None = field(repr=False)
-    given: Given
+    takes: Input
     higher_is_better: bool | None
     over: str
     cases: Cases = "all"
@@ -171,12 +171,12 @@ class Metric:
     @property
     def needs_map(self) -> bool:
         """Whether its numbers depend on the post-processing."""
-        return self.given in ("ranking", "prediction", "pool", "curve")
+        return self.takes in ("ranking", "prediction", "pool", "curve")
 
     @property
     def needs_threshold(self) -> bool:
         """Whether its numbers depend on the threshold."""
-        return self.given == "prediction"
+        return self.takes == "prediction"
 
     @property
     def stamp(self) -> str:
@@ -184,9 +184,9 @@ class Metric:
         return " ".join(filter(None, (f"{self.name}@{self.revision}", self.origin)))
 
 
-def compute(metrics: Iterable[Metric], given: object, kinds: Collection[str]) -> dict[str, float]:
-    """Each metric whose cases are of these kinds, of what its function is given."""
-    return {one.name: float(one.function(given)) for one in metrics if one.function and one.cases in kinds}
+def compute(metrics: Iterable[Metric], case: object, kinds: Collection[str]) -> dict[str, float]:
+    """Each metric whose cases are of these kinds, of an input that its function takes."""
+    return {one.name: float(one.function(case)) for one in metrics if one.function and one.cases in kinds}
 
 
 POSITIVE = (0.0, inf)

@@ -365,10 +365,10 @@ def _check(metric: Metric) -> None:
     Raises:
         BadValue: it has no function, or is of a kind that only the program itself knows.
     """
-    if metric.function is None or metric.given == "run" or not metric.what:
+    if metric.function is None or metric.takes == "run" or not metric.what:
         raise BadValue(
-            f"Metric '{metric.name}': got {'no function' if metric.function is None else f'one of {metric.given!r}'}, "
-            "expected a function whose docstring defines the metric, and what it is given."
+            f"Metric '{metric.name}': got {'no function' if metric.function is None else f'one of {metric.takes!r}'}, "
+            "expected a function whose docstring defines the metric, and what it takes."
         )
 
 

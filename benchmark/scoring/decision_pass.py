@@ -37,7 +37,7 @@ class DecisionPass:
 
     def decision_rows(self) -> Iterator[Row]:
         """Metrics of the predictions, small components removed, and then of the curves."""
-        wanted = self.ranking.settings.given("curve")
+        wanted = self.ranking.settings.metrics_of("curve")
         curves = {names: start_froc(lesions) for names, lesions in self.ranking.lesions.items() if wanted}
         pairs = sorted(self.thresholds, key=lambda pair: (pair[0], pair[1] != CROSSED))  # regret needs it first
         blanks = {pair: self._blank(*pair) for pair in pairs}
@@ -57,7 +57,7 @@ class DecisionPass:
         decisive = {_of_case(one, truth.files) for (own, _), one in self.thresholds.items() if own == pipeline}
         decisive = {threshold for threshold in decisive if not np.isnan(threshold)}
         falling = sorted(decisive.union([] if curve is None else curve.thresholds.tolist()), reverse=True)
-        metrics = {metric.name: metric for metric in (*self.ranking.settings.given("prediction"), METRICS["dice"])}
+        metrics = {metric.name: metric for metric in (*self.ranking.settings.metrics_of("prediction"), METRICS["dice"])}
         values = {}
         for threshold, prediction in zip(falling, truth.predictions(scores, falling), strict=True):
             decision = Decision(truth, prediction)
@@ -94,7 +94,7 @@ class DecisionPass:
         write_lines(self.ranking.run.cell(self.ranking.cell) / "froc.csv", lines)
         blanks = self.ranking.blanks()
         for (pipeline, split), curve in curves.items():
-            for metric, value in compute(self.ranking.settings.given("curve"), curve.curve, ("all",)).items():
+            for metric, value in compute(self.ranking.settings.metrics_of("curve"), curve.curve, ("all",)).items():
                 yield replace(blanks[pipeline], split=split, metric=metric, value=value)
 
     def _blank(self, pipeline: str, protocol: str) -> Row:

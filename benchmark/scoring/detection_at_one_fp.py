@@ -32,7 +32,7 @@ def one_alarm_rows(ranking: RankingPass, pipeline: Pipeline) -> Iterator[Row]:
     for subject_id, threshold in thresholds.items():
         yield replace(blank, split="test", subject_id=subject_id, metric="threshold", value=threshold)
     in_host = [metric for metric in ranking.settings.metrics if metric.name == "alarms"]
-    in_implant = [metric for metric in ranking.settings.given("prediction") if metric.cases == "implanted"]
+    in_implant = [metric for metric in ranking.settings.metrics_of("prediction") if metric.cases == "implanted"]
     for number, case in enumerate(ranking.maps.cases):
         files = case.files
         if files.subject_id in thresholds and (files.healthy or files.host is not None):

@@ -90,7 +90,7 @@ def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: 
 
 def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], settings: Settings) -> Iterator[Row]:
     """What the ground truth itself scores after each pipeline, and what the grid's box cuts off of it."""
-    facts, metrics = settings.given("ground truth"), settings.given("prediction")
+    facts, metrics = settings.metrics_of("ground truth"), settings.metrics_of("prediction")
     for one in (one for one in files if not one.healthy):
         truth = ground_truth_of(one, masks_of(one, reference.grid))
         yield from _flag_plugins(rows_of(reference_row(reference), one, compute(facts, truth, truth.kinds)))

@@ -46,15 +46,15 @@ class RankingPass:
     def case_rows(self, maps: Iterable[Mapped]) -> Iterator[Row]:
         """Rows of single cases. What compares with a shifted image was kept when it was mapped: see `rows_of_image`."""
         blank, blanks = blank_row(self.cell), self.blanks()
-        facts, compared = self.settings.given("ground truth"), self.settings.given("reconstruction")
-        metrics = self.settings.given("ranking")
+        facts, compared = self.settings.metrics_of("ground truth"), self.settings.metrics_of("reconstruction")
+        metrics = self.settings.metrics_of("ranking")
         for case, truth, anomaly_map in maps:
             yield from rows_of(blank, truth.files, compute(facts, truth, truth.kinds))
             if case is not None and compared:
                 host = load_host(truth.files, self.cell.fit.grid)
                 kept = read_volume(self.run.reconstruction(self.cell, case.case_id))
-                given = reconstruction_of(case, kept, None if host is None else host[0])
-                yield from rows_of(blank, truth.files, compute(compared, given, given.kinds))
+                pair = reconstruction_of(case, kept, None if host is None else host[0])
+                yield from rows_of(blank, truth.files, compute(compared, pair, pair.kinds))
             for pipeline, processed in self.maps.add(truth, anomaly_map):
                 if truth.lesion_mask is not None:
                     self._keep(pipeline, truth, processed)
@@ -73,7 +73,7 @@ class RankingPass:
                     left_out = self.groups(cases) if split == "test" else ()
                     ranked = rank_pool(self.maps.pool(cases, pipeline), left_out)
                     self.ranked[pipeline, split] = ranked
-                    for name, value in compute(self.settings.given("pool"), ranked, ("all",)).items():
+                    for name, value in compute(self.settings.metrics_of("pool"), ranked, ("all",)).items():
                         yield replace(blank, split=split, metric=name, value=value)
 
     def curve_lines(self) -> Iterator[dict[str, object]]:
@@ -111,7 +111,7 @@ def rows_of_image(blank: Row, files: CaseFiles, case: Case, reconstruction: NDAr
     """Rows of a case under a shift, as the detector sees it: the dose of the shift, and of its reconstruction."""
     values = {"shift_dose": case.shift_dose}
     if reconstruction is not None:
-        given = reconstruction_of(case, reconstruction)
-        metrics = [metric for metric in METRICS.usable().values() if metric.given == "reconstruction"]
-        values |= compute(metrics, given, given.kinds)
+        pair = reconstruction_of(case, reconstruction)
+        metrics = [metric for metric in METRICS.usable().values() if metric.takes == "reconstruction"]
+        values |= compute(metrics, pair, pair.kinds)
     return list(rows_of(blank, files, values))

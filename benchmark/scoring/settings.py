@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics import ALWAYS, METRICS, Metric
-from benchmark.metrics.metric import Given
+from benchmark.metrics.metric import Input
 from benchmark.postprocessing.pipelines import Pipeline, pipeline_named
 from benchmark.study.protocols import FOLDS, Protocol, protocol_named
 
@@ -46,9 +46,9 @@ class Settings:
     sources: Mapping[str, Source] = field(default_factory=dict)
     frozen: Mapping[tuple[str, str], float] | None = None
 
-    def given(self, what: Given) -> list[Metric]:
-        """The metrics whose functions are given this."""
-        return [metric for metric in self.metrics if metric.given == what]
+    def metrics_of(self, kind: Input) -> list[Metric]:
+        """The metrics whose functions take this."""
+        return [metric for metric in self.metrics if metric.takes == kind]
 
     def wants(self, metric: str) -> bool:
         return any(one.name == metric for one in self.metrics)

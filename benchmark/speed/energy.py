@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, Self
 import pynvml
 import torch
 
-Source = Literal["counter", "power", "not measurable"]
+EnergySource = Literal["counter", "power", "not measurable"]
 INTERVAL = 0.02  # s between two readings of the power; drivers renew it every 20 to 100 ms
 
 
@@ -30,7 +30,7 @@ class EnergyMeter:
         source: where the joules come from.
     """
 
-    source: Source
+    source: EnergySource
 
     def __init__(self, counters: Counters | None, *, now: Callable[[], float] = time.perf_counter) -> None:
         self.joules, self.source = nan, "not measurable"

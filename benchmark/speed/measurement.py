@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from benchmark.inference.predict import Prediction, predict
 from benchmark.inference.prefetch import WriteBehind
 from benchmark.inference.settings import Inference
-from benchmark.inference.usage import STAGES, Stage, StageTimer, peak_bytes, reset_peak
+from benchmark.inference.usage import STAGES, InferenceStage, StageTimer, peak_bytes, reset_peak
 from benchmark.methods.detector import Detector
-from benchmark.speed.energy import EnergyMeter, Source, gpu_counters
+from benchmark.speed.energy import EnergyMeter, EnergySource, gpu_counters
 from benchmark.speed.flops import flops_of
 from benchmark.storage.maps import write_volume
 from datasets.case import Case
@@ -49,14 +49,14 @@ class Measurement:
     parameters: int
     case_seconds: dict[str, float]
     wall_seconds: float
-    stage_seconds: dict[Stage, float]
+    stage_seconds: dict[InferenceStage, float]
     slices: int
     flops: float
     peak_allocated: float
     peak_reserved: float
     host_peak: float
     joules: float
-    energy_source: Source
+    energy_source: EnergySource
     clocks: dict[str, float]
     halvings: int
     maps: dict[str, Volume] = field(default_factory=dict, repr=False)

@@ -1,4 +1,4 @@
-"""sweep: the speed of every method under every precision and slice batch, and what a precision changes."""
+"""measure_speed: the speed of every method under every precision and slice batch, and what a precision changes."""
 
 import gc
 import logging
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmark.inference.predict import load_detector
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
-from benchmark.methods.hyperparameters import build
+from benchmark.methods.hyperparameters import build_detector
 from benchmark.metrics import dice
 from benchmark.metrics.masks import above
 from benchmark.metrics.ranking import best_dice
@@ -67,8 +67,8 @@ class Timing:
     numbers: dict[str, float]
 
 
-def sweep(request: SweepRequest) -> Iterator[Timing]:
-    """One timing after the other; an interrupted sweep keeps those before.
+def measure_speed(request: SweepRequest) -> Iterator[Timing]:
+    """One timing after the other; an interruption keeps those before.
 
     Raises:
         UserError: a run's fit cannot be used.
@@ -136,7 +136,7 @@ def _detector(request: SweepRequest, cell: Cell, device: str) -> tuple[Detector,
             raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, expected {cell.fit.grid}; see --preset.")
         return load_detector(kept, device), kept.path.name
     torch.manual_seed(cell.fit.seed)
-    detector = build(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
+    detector = build_detector(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
     drawn = any(True for _ in detector.parameters())
     if not drawn:
         train = Cases(request.study.training_cases(cell.fit, "train")[:TRAINING_CASES], cell.fit.grid)

@@ -46,7 +46,7 @@ QUANTITIES: Mapping[str, Quantity] = {
 }
 
 
-def rows_of(timing: "Timing") -> list[Row]:
+def timing_rows(timing: "Timing") -> list[Row]:
     """In the form of a run's `timing.csv`: `seconds` a case and `peak_bytes`, then what else was measured.
 
     The settings are in `flags`: rows of one cell differ in nothing else.
@@ -68,9 +68,9 @@ def flags_of(timing: "Timing") -> str:
     return " ".join(words)
 
 
-def write_csv(path: Path, timings: Iterable["Timing"], before: Iterable[Row] = ()) -> None:
+def write_timings(path: Path, timings: Iterable["Timing"], before: Iterable[Row] = ()) -> None:
     """Write the timings; rows of `before` stay unless the same measurement was repeated."""
-    new = [row for timing in timings for row in rows_of(timing)]
+    new = [row for timing in timings for row in timing_rows(timing)]
     measured = {_measurement(row) for row in new}
     write_rows(path, [*(row for row in before if _measurement(row) not in measured), *new])
 
@@ -85,12 +85,12 @@ def _measurement(row: Row) -> tuple[str, ...]:
     return row.method, row.dataset, row.sequence, row.flags
 
 
-def as_json(timings: Iterable["Timing"], environment: Mapping[str, str]) -> dict[str, Any]:
+def timings_as_json(timings: Iterable["Timing"], environment: Mapping[str, str]) -> dict[str, Any]:
     """For machines; what cannot be measured is null."""
     return {"environment": dict(environment), "timings": [_plain(timing) for timing in timings]}
 
 
-def as_text(timings: Sequence["Timing"]) -> str:
+def timings_as_text(timings: Sequence["Timing"]) -> str:
     """A block a timing: its name, and a line a quantity."""
     return "\n\n".join("\n".join(_lines(timing)) for timing in timings)
 

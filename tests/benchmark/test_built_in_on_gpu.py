@@ -9,7 +9,7 @@ import torch
 from benchmark.methods.contract.trial import simulated_case
 from benchmark.methods.detector import Detector
 from benchmark.methods.exact_float32 import exact_float32
-from benchmark.methods.hyperparameters import build, parse_variant, resolve_config
+from benchmark.methods.hyperparameters import build_detector, parse_variant, resolve_config
 from benchmark.methods.registry import BUILT_IN
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -30,7 +30,7 @@ def fitted(name: str, workdir: Path, precision: str) -> Detector:
     config = resolve_config(variant, "quick", {})
     config |= {field: 4 for field in ("steps", "pretrain_steps") if field in config}
     config |= {"precision": precision} if "precision" in config else {}
-    detector = build(variant.name, variant.method.target, config).to("cuda")
+    detector = build_detector(variant.name, variant.method.target, config).to("cuda")
     cases = [simulated_case(index, SHAPE) for index in range(5)]
     workdir.mkdir()
     detector.fit(cases[:3], cases[3:], seed=0, workdir=workdir)

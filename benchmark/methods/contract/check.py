@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from benchmark.methods.contract.rules import RULES, Rule
-from benchmark.methods.contract.trial import NotRun, Trial
+from benchmark.methods.contract.trial import ContractTrial, NotRun
 from benchmark.methods.detector import Detector
-from benchmark.methods.hyperparameters import Variant, build, presets_of, resolve_config
+from benchmark.methods.hyperparameters import Variant, build_detector, presets_of, resolve_config
 from benchmark.methods.registry import UnusableMethod, load
 from datasets.grid import PUBLISHED
 
@@ -30,7 +30,7 @@ class ContractError(AssertionError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """One rule's verdict on one detector.
 
     Attributes:
@@ -64,7 +64,7 @@ class ContractReport:
     """
 
     settings: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RuleOutcome, ...]
 
     @property
     def passed(self) -> bool:
@@ -90,7 +90,7 @@ def check_detector(make: Callable[[], Detector], *, shape: tuple[int, int, int] 
     Raises:
         ContractError: a rule is broken; the message names all broken ones.
     """
-    broken = [outcome for outcome in examine(make, shape=shape) if not outcome.passed]
+    broken = [outcome for outcome in check_rules(make, shape=shape) if not outcome.passed]
     if broken:
         raise ContractError("\n".join(f"{outcome.rule}: {outcome.error}" for outcome in broken))
 
@@ -107,29 +107,29 @@ def check_method(variant: Variant) -> ContractReport:
         preset = "quick" if "quick" in presets_of(load(variant.method)) else PUBLISHED
         config = resolve_config(variant, preset, {})
     except UnusableMethod as error:
-        return ContractReport(variant.name, (Outcome(IMPORTS, str(error)),))
+        return ContractReport(variant.name, (RuleOutcome(IMPORTS, str(error)),))
     short = _shortened(config, variant.overrides)
     config = resolve_config(Variant(variant.method, {**variant.overrides, **short}), preset, {})
     shape = (config.get("size", 24),) * 2 + (DEPTH,)
-    make = partial(build, variant.name, variant.method.target, config)
-    return ContractReport(_settings(variant, preset, short), (Outcome(IMPORTS), *examine(make, shape=shape)))
+    make = partial(build_detector, variant.name, variant.method.target, config)
+    return ContractReport(_settings(variant, preset, short), (RuleOutcome(IMPORTS), *check_rules(make, shape=shape)))
 
 
-def examine(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[Outcome]:
+def check_rules(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[RuleOutcome]:
     """Every rule's verdict, in the order of `RULES`; an exception under one rule does not stop the next."""
     with TemporaryDirectory() as folder:
-        trial = Trial(make, shape or _shape_for(make()), Path(folder))
+        trial = ContractTrial(make, shape or _shape_for(make()), Path(folder))
         return [_verdict(rule, trial) for rule in RULES]
 
 
-def _verdict(rule: Rule, trial: Trial) -> Outcome:
+def _verdict(rule: Rule, trial: ContractTrial) -> RuleOutcome:
     sentence = (rule.__doc__ or rule.__name__).strip().rstrip(".")
     try:
-        return Outcome(sentence, rule(trial))
+        return RuleOutcome(sentence, rule(trial))
     except NotRun as reason:
-        return Outcome(sentence, not_run=str(reason))
+        return RuleOutcome(sentence, not_run=str(reason))
     except (Exception, SystemExit) as error:  # whatever a detector raises is its verdict under this rule
-        return Outcome(sentence, f"got {type(error).__name__}: {error}")
+        return RuleOutcome(sentence, f"got {type(error).__name__}: {error}")
 
 
 def _shape_for(detector: Detector) -> tuple[int, int, int]:

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from benchmark.methods.card import Card, Supervision
-from benchmark.methods.contract.trial import NotRun, Trial, live_peak, simulated_case
+from benchmark.methods.contract.trial import ContractTrial, NotRun, live_peak, simulated_case
 from benchmark.methods.detector import Detector, LabelledDetector
 from datasets.case import Case
 
 GPU = torch.device("cuda")
 GPU_TOLERANCE = 1e-4
-Rule = Callable[[Trial], str | None]
+Rule = Callable[[ContractTrial], str | None]
 
 
-def config_is_a_frozen_dataclass(trial: Trial) -> str | None:
+def config_is_a_frozen_dataclass(trial: ContractTrial) -> str | None:
     """The constructor takes a frozen dataclass `Config` whose fields all have defaults."""
     detector = trial.make()
     config, declared = detector.config, type(detector).Config
@@ -34,7 +34,7 @@ def config_is_a_frozen_dataclass(trial: Trial) -> str | None:
     return None if rebuilt.config == config else f"got config {rebuilt.config}, expected {config} as handed in"
 
 
-def presets_name_fields(trial: Trial) -> str | None:
+def presets_name_fields(trial: ContractTrial) -> str | None:
     """Presets are smaller budgets by name: every key is a field of `Config`."""
     cls = type(trial.make())
     known = {field.name for field in fields(cls.Config)}
@@ -45,14 +45,14 @@ def presets_name_fields(trial: Trial) -> str | None:
     return None
 
 
-def fit_reads_no_lesion_mask(trial: Trial) -> str | None:
+def fit_reads_no_lesion_mask(trial: ContractTrial) -> str | None:
     """`fit` does not look at lesion masks."""
     assert trial.detector is not None
     seen = [case.case_id for case in (*trial.train, *trial.val) if case.mask_was_read]
     return f"got lesion_mask read of {', '.join(seen)}, expected none" if seen else None
 
 
-def fit_leaves_cases_alone(trial: Trial) -> str | None:
+def fit_leaves_cases_alone(trial: ContractTrial) -> str | None:
     """`fit` does not change the cases' arrays in place."""
     assert trial.detector is not None
     cases = (*trial.train, *trial.val)
@@ -62,7 +62,7 @@ def fit_leaves_cases_alone(trial: Trial) -> str | None:
     return f"got changed arrays in {', '.join(changed)}, expected them untouched" if changed else None
 
 
-def fit_leaves_global_generators(trial: Trial) -> str | None:
+def fit_leaves_global_generators(trial: ContractTrial) -> str | None:
     """`fit` leaves the global generators of torch, NumPy and Python as they were."""
     detector = trial.make()
     with _other_generators(0):  # other states than an earlier fit of this seed may have left
@@ -72,7 +72,7 @@ def fit_leaves_global_generators(trial: Trial) -> str | None:
     return f"got another state of {', '.join(changed)}, expected the caller's" if changed else None
 
 
-def equal_seeds_give_equal_weights(trial: Trial) -> str | None:
+def equal_seeds_give_equal_weights(trial: ContractTrial) -> str | None:
     """Two fits with one seed give equal weights, whatever the global generators' states."""
     first = trial.detector.state_dict()
     with _other_generators(1):
@@ -83,7 +83,7 @@ def equal_seeds_give_equal_weights(trial: Trial) -> str | None:
     return f"got {len(differing)} differing tensors, first {differing[0]}, expected none" if differing else None
 
 
-def map_is_finite_and_nonnegative(trial: Trial) -> str | None:
+def map_is_finite_and_nonnegative(trial: ContractTrial) -> str | None:
     """A map is float32, of the images' shape and device, finite and nonnegative."""
     anomaly_map = trial.map(trial.detector)
     if (anomaly_map.shape, anomaly_map.dtype) != (trial.images.shape, torch.float32):
@@ -98,7 +98,7 @@ def map_is_finite_and_nonnegative(trial: Trial) -> str | None:
     )
 
 
-def map_differs_between_images(trial: Trial) -> str | None:
+def map_differs_between_images(trial: ContractTrial) -> str | None:
     """A map depends on its image: two brains have different maps."""
     anomaly_map = trial.map(trial.detector)
     if not anomaly_map.isfinite().all():
@@ -106,7 +106,7 @@ def map_differs_between_images(trial: Trial) -> str | None:
     return "got one map for two brains, expected two" if _equal(anomaly_map[0], anomaly_map[1]) else None
 
 
-def inputs_are_left_alone(trial: Trial) -> str | None:
+def inputs_are_left_alone(trial: ContractTrial) -> str | None:
     """Images, brain masks and seeds are not changed in place."""
     inputs = {"images": trial.images, "brain masks": trial.brain_masks, "seeds": trial.seeds}
     handed = {name: tensor.to(trial.detector.device).clone() for name, tensor in inputs.items()}
@@ -116,7 +116,7 @@ def inputs_are_left_alone(trial: Trial) -> str | None:
     return f"got changed {', '.join(changed)}, expected them untouched" if changed else None
 
 
-def equal_seeds_give_equal_maps(trial: Trial) -> str | None:
+def equal_seeds_give_equal_maps(trial: ContractTrial) -> str | None:
     """One image and one seed give one map, bit for bit, whatever the global generators' states."""
     first = trial.map(trial.detector)
     with _other_generators(2):
@@ -124,7 +124,7 @@ def equal_seeds_give_equal_maps(trial: Trial) -> str | None:
     return _difference(second, first)
 
 
-def map_is_independent_of_neighbours(trial: Trial) -> str | None:
+def map_is_independent_of_neighbours(trial: ContractTrial) -> str | None:
     """A case's map alone is its map in a batch, in any order, bit for bit."""
     together = trial.map(trial.detector)
     for case in range(3):
@@ -135,7 +135,7 @@ def map_is_independent_of_neighbours(trial: Trial) -> str | None:
     return f"in another order: {message}" if message else None
 
 
-def reconstruction_matches_the_images(trial: Trial) -> str | None:
+def reconstruction_matches_the_images(trial: ContractTrial) -> str | None:
     """A reconstruction is None, or float32, finite and of the images' shape."""
     made = trial.call(trial.detector.reconstruction, trial.detector.device)
     if made is None:
@@ -145,7 +145,7 @@ def reconstruction_matches_the_images(trial: Trial) -> str | None:
     return None if made.isfinite().all() else f"got {int((~made.isfinite()).sum())} voxels that are not finite"
 
 
-def both_at_once_are_the_same(trial: Trial) -> str | None:
+def both_at_once_are_the_same(trial: ContractTrial) -> str | None:
     """`map_and_reconstruction` gives what `anomaly_map` and `reconstruction` give."""
     detector = trial.detector
     anomaly_map, reconstruction = trial.call(detector.map_and_reconstruction, detector.device)
@@ -159,13 +159,13 @@ def both_at_once_are_the_same(trial: Trial) -> str | None:
     return f"reconstruction: {message}" if message else None
 
 
-def weights_hold_all_that_is_learnt(trial: Trial) -> str | None:
+def weights_hold_all_that_is_learnt(trial: ContractTrial) -> str | None:
     """Weights written as safetensors and read into a new detector give the same maps."""
     restored = trial.restored(trial.detector.device)
     return _difference(trial.map(restored), trial.map(trial.detector))
 
 
-def card_says_what_was_seen(trial: Trial) -> str | None:
+def card_says_what_was_seen(trial: ContractTrial) -> str | None:
     """The data card says what was learnt from which data, and where the hyper-parameters come from."""
     card = getattr(type(trial.make()), "card", None)
     if not isinstance(card, Card):
@@ -179,7 +179,7 @@ def card_says_what_was_seen(trial: Trial) -> str | None:
     return f"got nothing for {', '.join(empty)}, expected a sentence" if empty else None
 
 
-def memory_stays_within_its_bound(trial: Trial) -> str | None:
+def memory_stays_within_its_bound(trial: ContractTrial) -> str | None:
     """Mapping one case or three holds no more memory than `memory_bound` states."""
     for count in (1, 3):
         stated = trial.detector.memory_bound(trial.shape, count)
@@ -192,7 +192,7 @@ def memory_stays_within_its_bound(trial: Trial) -> str | None:
     return None
 
 
-def gpu_agrees_with_cpu(trial: Trial) -> str | None:
+def gpu_agrees_with_cpu(trial: ContractTrial) -> str | None:
     """Where there is a GPU, its maps equal those of the CPU within 1e-4 of the largest value."""
     if not torch.cuda.is_available():
         raise NotRun("no GPU here")
@@ -202,7 +202,7 @@ def gpu_agrees_with_cpu(trial: Trial) -> str | None:
     return f"got a difference of {worst:.3g}, expected at most {allowed:.3g}" if worst > allowed else None
 
 
-def _on_both_devices(trial: Trial) -> tuple[Detector, Detector]:
+def _on_both_devices(trial: ContractTrial) -> tuple[Detector, Detector]:
     """The fitted detector's weights on the CPU and on the GPU."""
     return trial.restored(torch.device("cpu")), trial.restored(GPU)
 

@@ -1,4 +1,4 @@
-"""Trial: a detector fitted on small simulated brains, on which the rules of the contract are checked."""
+"""ContractTrial: a detector fitted on small simulated brains, on which the rules of the contract are checked."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ class NotRun(Exception):
     """A rule that cannot be checked here; the message says why."""
 
 
-class Trial:
+class ContractTrial:
     """A detector fitted once on simulated cases, and three cases to map."""
 
     def __init__(self, make: Callable[[], Detector], shape: tuple[int, int, int], folder: Path) -> None:

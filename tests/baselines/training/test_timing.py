@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from baselines.training import timing
-from baselines.training.timing import Schedule, Stopwatch
+from baselines.training.timing import Schedule, StepStopwatch
 
 
 class Clock:
@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def run(watch: Stopwatch, clock: Clock) -> None:
+def run(watch: StepStopwatch, clock: Clock) -> None:
     """Four steps of 3 s, of which the first waits 1 s for its slices, and a pause of 50 s."""
     watch.start()
     with watch.waiting():
@@ -35,19 +35,19 @@ def run(watch: Stopwatch, clock: Clock) -> None:
 
 
 def test_pauses_are_not_counted(clock: Clock) -> None:
-    watch = Stopwatch(torch.device("cpu"))
+    watch = StepStopwatch(torch.device("cpu"))
     run(watch, clock)
     assert (watch.seconds, watch.rate(4)) == (12, 4 / 12)
 
 
 def test_the_share_of_waiting_is_that_of_the_timed_steps(clock: Clock) -> None:
-    watch = Stopwatch(torch.device("cpu"))
+    watch = StepStopwatch(torch.device("cpu"))
     run(watch, clock)
     assert watch.data_wait_fraction(4) == pytest.approx(4 * 1 / 12)
 
 
 def test_it_goes_on_from_a_loaded_state(clock: Clock) -> None:
-    first, second = (Stopwatch(torch.device("cpu")) for _ in range(2))
+    first, second = (StepStopwatch(torch.device("cpu")) for _ in range(2))
     run(first, clock)
     second.load_state_dict(first.state_dict())
     run(second, clock)
@@ -56,7 +56,7 @@ def test_it_goes_on_from_a_loaded_state(clock: Clock) -> None:
 
 
 def test_the_recent_rate_is_that_since_it_was_last_asked(clock: Clock) -> None:
-    watch = Stopwatch(torch.device("cpu"))
+    watch = StepStopwatch(torch.device("cpu"))
     run(watch, clock)
     assert watch.recent_rate(4) == 4 / 12
     run(watch, clock)
@@ -64,7 +64,7 @@ def test_the_recent_rate_is_that_since_it_was_last_asked(clock: Clock) -> None:
 
 
 def test_nothing_is_known_before_the_first_pause() -> None:
-    assert math.isnan(Stopwatch(torch.device("cpu")).rate(0))
+    assert math.isnan(StepStopwatch(torch.device("cpu")).rate(0))
 
 
 @pytest.mark.parametrize(("steps", "validations"), [(60, 20), (400, 20), (19_200, 20), (7, 7), (50, 25)])

@@ -15,7 +15,7 @@ from detectors import MeanDistance
 from skulls import SPACING, Head, draw_head, moved, reoriented, turn, write_template
 
 from benchmark.inference.predict import load_detector
-from benchmark.inference.scan import Request, output_names, predict_scan
+from benchmark.inference.scan import ScanSettings, output_names, predict_scan
 from benchmark.inference.settings import Inference
 from benchmark.methods.weights import save_weights
 from benchmark.storage.fits import FitFolder, find_fit
@@ -73,7 +73,7 @@ def mapped(fit: FitFolder, setup: Setup, tmp_path: Path) -> Callable[..., Volume
     """`mapped(scan)` is the anomaly map written for a scan."""
 
     def mapped(scan: Path, **changes: object) -> Volume:
-        request = replace(Request(fit, setup, None, None, tmp_path / "out"), **changes)  # type: ignore[arg-type]
+        request = replace(ScanSettings(fit, setup, None, None, tmp_path / "out"), **changes)  # type: ignore[arg-type]
         written = predict_scan(scan, scan.name.split(".")[0], load_detector(fit, "cpu"), request, Inference())
         return read_volume(written[0], as_stored=True)
 

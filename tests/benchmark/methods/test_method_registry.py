@@ -3,7 +3,7 @@
 import pytest
 from detectors import MeanDistance
 
-from benchmark.methods.hyperparameters import Variant, build, parse_variants, resolve_config
+from benchmark.methods.hyperparameters import Variant, build_detector, parse_variants, resolve_config
 from benchmark.methods.registry import BUILT_IN, Method, load, method, methods
 from datasets.errors import BadValue, UnknownName, UserError
 
@@ -20,7 +20,7 @@ def test_every_built_in_method_is_a_detector_with_both_presets() -> None:
         assert {"quick"} <= set(load(one).presets)
         for preset in ("paper", "quick"):
             config = resolve_config(Variant(one, {}), preset, {})
-            assert build(one.name, one.target, config).config is not None
+            assert build_detector(one.name, one.target, config).config is not None
 
 
 def test_the_key_of_a_built_in_method_holds_its_name_and_not_its_module() -> None:

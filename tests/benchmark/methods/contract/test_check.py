@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from benchmark.methods.card import Card
 from benchmark.methods.contract import rules as contract
-from benchmark.methods.contract.check import ContractError, check_detector, examine
+from benchmark.methods.contract.check import ContractError, check_detector, check_rules
 from benchmark.methods.contract.rules import RULES, Rule
-from benchmark.methods.contract.trial import Trial, simulated_case
+from benchmark.methods.contract.trial import ContractTrial, simulated_case
 from benchmark.methods.detector import Detector, LabelledDetector
 from datasets.case import Case
 
@@ -280,12 +280,12 @@ def maker(cls: type[Detector]) -> Callable[[], Detector]:
 
 def test_a_sound_detector_passes_every_rule() -> None:
     check_detector(maker(Sound))
-    assert [outcome.passed for outcome in examine(maker(Sound))] == [True] * len(RULES)
+    assert [outcome.passed for outcome in check_rules(maker(Sound))] == [True] * len(RULES)
 
 
 @pytest.mark.parametrize(("cls", "rule"), WRONG, ids=lambda value: value.__name__)
 def test_a_wrong_detector_breaks_its_rule(cls: type[Detector], rule: Rule) -> None:
-    outcome = examine(maker(cls))[RULES.index(rule)]
+    outcome = check_rules(maker(cls))[RULES.index(rule)]
     assert outcome.error is not None
     assert outcome.error.startswith(("got ", "alone", "in another order", "anomaly map", "reconstruction"))
 
@@ -313,7 +313,7 @@ def test_a_gpu_that_computes_something_else_is_caught(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(contract, "GPU", torch.device("cpu"))
     monkeypatch.setattr(contract, "_on_both_devices", lambda _trial: (detectors[0], detectors[1].to("cuda")))
-    trial = Trial(maker(Sound), (24, 24, 7), Path())
+    trial = ContractTrial(maker(Sound), (24, 24, 7), Path())
     message = contract.gpu_agrees_with_cpu(trial)
     assert message is not None
     assert "got a difference of 0.1" in message
@@ -341,7 +341,7 @@ def test_a_fit_that_raises_is_tried_once_and_what_it_leaves_open_is_said() -> No
             Quits.fits += 1
             raise SystemExit(3)
 
-    outcomes = examine(maker(Quits))
+    outcomes = check_rules(maker(Quits))
     assert Quits.fits == 1
     (broken,) = (outcome for outcome in outcomes if not outcome.passed)
     assert broken.error == "got SystemExit: 3"

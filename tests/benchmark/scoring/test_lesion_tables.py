@@ -1,0 +1,66 @@
+"""Curves and numbers by size of the lesion that an evaluation leaves beside the rows."""
+
+import csv
+
+import numpy as np
+import pytest
+from cohorts import PATIENTS, VOLUNTEERS
+from hand_made_cases import VOXEL_ML, Bench, every_row, filled, value
+
+
+def kept_table(bench: Bench, name: str) -> list[dict[str, str]]:
+    with (bench.run.cell(bench.cell(PATIENTS)) / name).open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_false_alarms_against_lesions_found_are_left_as_a_curve_beside_the_rows(bench: Bench) -> None:
+    rows = every_row(filled(bench))
+    with (bench.run.cell(bench.cell(PATIENTS)) / "froc.csv").open(newline="") as stream:
+        points = [row for row in csv.DictReader(stream) if (row["split"], row["stratum"]) == ("test", "all")]
+    thresholds = [float(point["threshold"]) for point in points]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert float(points[-1]["lesion_recall"]) == 1
+    assert {point["scans"] for point in points} == {"2"}
+    assert 0 < value(rows, "froc", split="test") <= 1
+
+
+def test_precision_against_recall_is_left_beside_the_rows_and_ends_where_no_more_can_be_found(bench: Bench) -> None:
+    """One of the six test voxels lies outside the box."""
+    every_row(filled(bench))
+    curve = [line for line in kept_table(bench, "pr.csv") if line["split"] == "test"]
+    assert float(curve[-1]["recall"]) == pytest.approx(5 / 6)
+    assert float(curve[0]["precision"]) == 1
+    assert {line["cases"] for line in curve} == {"2"}
+
+
+def test_a_single_lesion_is_found_where_the_threshold_is_below_its_level(bench: Bench) -> None:
+    """Its level is its highest score, as for all lesions of up to ten voxels."""
+    every_row(filled(bench))
+    lesions = {line["case_id"]: line for line in kept_table(bench, "lesions.csv") if line["split"] == "val"}
+    assert float(lesions["b"]["level"]) == pytest.approx(0.95, abs=1e-4)
+    assert float(lesions["a"]["volume_ml"]) == pytest.approx(2 * VOXEL_ML)
+
+
+def test_numbers_by_size_of_the_lesion_are_means_over_the_patients_of_that_size(bench: Bench) -> None:
+    """A voxel is 0.064 ml: case b lies below 0.1 ml, all others above."""
+    rows = every_row(filled(bench))
+    lines = kept_table(bench, "strata.csv")
+
+    def found(stratum: str, metric: str, of: str, split: str = "val") -> dict[str, str]:
+        wanted = {"stratum": stratum, "metric": metric, "of": of, "split": split, "protocol": "lesion-val"}
+        (line,) = [line for line in lines if wanted.items() <= line.items()]
+        return line
+
+    whole = [value(rows, "dice", case_id, "lesion-val") for case_id in "ab"]
+    assert float(found("<0.1 ml", "dice", "case")["mean"]) == whole[1]
+    assert float(found("0.1-1 ml", "dice", "case")["mean"]) == whole[0]
+    assert float(found("all", "dice", "case")["mean"]) == pytest.approx(np.mean(whole))
+    assert found("all", "dice", "case")["patients"] == "2"
+    assert found("0.1-1 ml", "lesion_recall", "lesion", "test")["cases"] == "2"
+    assert found("1-10 ml", "lesion_recall", "lesion", "test")["mean"] == "nan"
+
+
+def test_a_cohort_without_lesions_leaves_no_curves(bench: Bench) -> None:
+    filled(bench)
+    bench.rows(VOLUNTEERS)
+    assert not list(bench.run.cell(bench.cell(VOLUNTEERS)).glob("*.csv"))
