@@ -26,7 +26,7 @@ def about() -> None:
 
 @app.command("list")
 def list_cohorts(as_json: Json = False) -> None:
-    """List the cohorts that can be named; one that cannot be imported is told on stderr."""
+    """List all known cohorts; one that cannot be imported is reported on stderr."""
     facts = [_facts(spec) for spec in _readable_specs()]
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

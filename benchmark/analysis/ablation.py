@@ -1,78 +1,92 @@
 """What each step of a post-processing is worth: the pipeline once without it, under a threshold of its own."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
+from benchmark.analysis.summaries.lines import line
 from benchmark.postprocessing.pipelines import PIPELINES, pipeline_named
-from benchmark.statistics.primary_endpoint import read_endpoint
-from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import read_rows
+from benchmark.statistics.panel import Choice, Mean
+from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.run_record import Scoring
-from datasets.io.atomic import written_whole
+from benchmark.storage.summary_tables import SummaryLine
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-INDEX = ["dataset", "split", "chain", "method"]
+METRIC = "dice"
+OUTSIDE = "outside the box"
 
 
-def ablated(scoring: Scoring) -> Scoring:
+def ablated(scoring: Scoring, endpoint: Endpoint) -> Scoring:
     """The same with every pipeline also without each of its steps, and with what the table needs."""
     pipelines = [name for whole in scoring.postprocessing for name in (whole, *_parts(whole).values())]
-    protocols = dict.fromkeys([*scoring.protocols, read_endpoint().protocol])
-    metrics = dict.fromkeys([*scoring.metrics, "dice"])
+    protocols = dict.fromkeys([*scoring.protocols, endpoint.protocol])
+    metrics = dict.fromkeys([*scoring.metrics, METRIC])
     return replace(
         scoring, postprocessing=tuple(dict.fromkeys(pipelines)), protocols=tuple(protocols), metrics=tuple(metrics)
     )
 
 
-def write_ablation(run: RunFolder) -> str:
-    """Write `ablation.csv` below a run, mean Dice over patients with each step left out, and say it in Markdown.
+def ablation_lines(run: Comparable) -> Iterator[SummaryLine]:
+    """Mean Dice with each step left out, `group` saying which; "whole" for the pipeline as it is.
 
-    A cell is the mean over training seeds of the mean over patients, at the endpoint's threshold of the pipeline as it
-    is without the step; the perfect map has no threshold. Missing is missing. `outside the box` is the part of
-    the cohort's lesion volume that the grid cuts off and that no method can find.
+    The threshold is the endpoint's, chosen for the pipeline as it is without the step; the perfect map has none.
+    "outside the box" is the part of the cohort's lesion volume that the grid cuts off and that no method can find.
     """
-    table = ablation_table(read_rows(run.root / "rows.csv"))
-    with written_whole(run.root / "ablation.csv") as beside:
-        table.to_csv(beside, index=False, lineterminator="\n")
-    return str(table.round(3).to_markdown(index=False))
-
-
-def ablation_table(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """A line a cohort, split, pipeline (`chain`) and method, a column a step that is left out."""
-    import pandas as pd
-
-    rows = rows[rows["shift"] == "none"]
-    dice = rows[(rows["metric"] == "dice") & rows["protocol"].isin([read_endpoint().protocol, ""])]
-    lines = []
     for pipeline in PIPELINES.usable():
         parts = {"whole": pipeline, **{f"no {step}": name for step, name in _parts(pipeline).items()}}
-        part = dice[dice["postprocessing"].isin(parts.values())]
-        if len(parts) == 1 or part["postprocessing"].nunique() < 2:
-            continue
-        named = {name: step for step, name in parts.items()}
-        part = part.assign(left_out=part["postprocessing"].map(named), chain=pipeline)
-        patients = part.groupby([*INDEX, "left_out", "seed", "subject_id"], dropna=False)["value"].mean()
-        means = patients.groupby([*INDEX, "left_out", "seed"], dropna=False).mean()
-        wide = means.groupby([*INDEX, "left_out"]).mean().unstack("left_out").reindex(columns=list(parts))
-        count = part.groupby(INDEX)["subject_id"].nunique().rename("patients")
-        lines.append(wide.join(count).reset_index())
-    if not lines:
-        return pd.DataFrame(columns=[*INDEX, "whole", "patients", "outside the box"])
-    table = pd.concat(lines, ignore_index=True)
-    return table.merge(_cut_off(rows), on=["dataset", "split"], how="left")
+        for dataset in run.seeds:
+            for split in dict.fromkeys(choice.split for choice in run.grouped.choices if choice.dataset == dataset):
+                found = [one for part, name in parts.items() for one in _part_lines(run, dataset, split, part, name)]
+                if {one.group for one in found} > {"whole"}:
+                    yield from (replace(one, kind="ablation", postprocessing=pipeline) for one in found)
+                    yield from _cut_off(run, dataset, split, pipeline)
 
 
-def _cut_off(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """For each cohort and split the part of the lesion volume that lies outside the grid's box."""
-    sizes = rows[rows["metric"].isin(["lesion_ml", "lesion_outside_grid_ml"])]
-    sizes = sizes.drop_duplicates(["dataset", "split", "case_id", "metric"])
-    sums = sizes.pivot_table(index=["dataset", "split"], columns="metric", values="value", aggfunc="sum")
-    if sums.empty:
-        return sums.reset_index().assign(**{"outside the box": []})
-    share = sums["lesion_outside_grid_ml"] / sums["lesion_ml"]
-    return share.rename("outside the box").reset_index()
+def ablation_text(lines: Sequence[SummaryLine]) -> str:
+    """A line for each cohort, split, pipeline and method, a column for each step, as Markdown; missing is missing."""
+    from tabulate import tabulate
+
+    columns = list(dict.fromkeys(one.group for one in lines))
+    rows: dict[tuple[str, ...], dict[str, float]] = {}
+    cut_off: dict[tuple[str, ...], float] = {}
+    for one in lines:
+        where = (one.dataset, one.split, one.postprocessing)
+        if one.method:
+            rows.setdefault((*where, one.method), {})[one.group] = one.mean
+            rows[*where, one.method]["patients"] = one.n + one.left_out
+        else:
+            cut_off[where] = one.mean
+    columns = [*(name for name in columns if name != OUTSIDE), "patients"]
+    body = [
+        [*place, *(numbers.get(name) for name in columns), cut_off.get(place[:3])] for place, numbers in rows.items()
+    ]
+    headers = ["dataset", "split", "pipeline", "method", *columns, OUTSIDE]
+    return tabulate(body, headers, tablefmt="pipe", floatfmt=".3f")
+
+
+def _part_lines(run: Comparable, dataset: str, split: str, part: str, name: str) -> Iterator[SummaryLine]:
+    for rows, seeds, protocol in (
+        (run.grouped, run.all_seeds(dataset), run.endpoint.protocol),
+        (run.reference, REFERENCE_SEEDS, ""),
+    ):
+        choice = Choice(dataset, METRIC, name, protocol, split)
+        for panel in rows.panels(choice, seeds).values() if not rows.of(choice).empty else ():
+            if not panel.is_empty:
+                yield replace(line(run, choice, panel, "lesion"), group=part)
+
+
+def _cut_off(run: Comparable, dataset: str, split: str, pipeline: str) -> Iterator[SummaryLine]:
+    """The part of the lesion volume that lies outside the grid's box."""
+    means: dict[str, Mean] = {}
+    for metric in ("lesion_outside_grid_ml", "lesion_ml"):
+        choice = Choice(dataset, metric, "", "", split)
+        for rows, seeds in ((run.reference, REFERENCE_SEEDS), (run.grouped, run.all_seeds(dataset))):
+            if not rows.of(choice).empty:
+                known = [panel for panel in rows.panels(choice, seeds).values() if not panel.is_empty]
+                means.setdefault(metric, known[0].mean)
+    if len(means) == 2 and means["lesion_ml"].value > 0:
+        share = means["lesion_outside_grid_ml"].value / means["lesion_ml"].value
+        choice = Choice(dataset, "lesion_outside_grid_ml", pipeline, "", split)
+        yield run.line(choice, "", share, kind="ablation", group=OUTSIDE, n=means["lesion_ml"].n)
 
 
 def _parts(pipeline: str) -> dict[str, str]:

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import metrics
+from benchmark.analysis.compare_methods import Comparable
 from benchmark.metrics.ground_truth import GroundTruth, ground_truth_of
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.statistics.conformal import (
@@ -19,18 +21,19 @@ from benchmark.statistics.conformal import (
     scans_needed,
     split_rates,
 )
-from benchmark.statistics.intervals.mean import exact_interval
+from benchmark.statistics.intervals.mean import EXACT, exact_interval
+from benchmark.statistics.panel import Choice
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume, write_volume
 from benchmark.storage.run_record import has_maps
+from benchmark.storage.summary_tables import SummaryLine
 from benchmark.study.cells import Cell
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.grid import Grid, load_case
-from datasets.io.tables import write_table
 from datasets.spec import digest
 
 Mask = NDArray[np.bool_]
@@ -242,10 +245,7 @@ def check_folder(study: Study, healthy: str) -> str:
     return name
 
 
-COLUMNS = (
-    "method", "seed", "postprocessing", "alpha", "scans", "rank", "guaranteed", "threshold", "dataset", "people",
-    "with_lesion", "alarmed", "hit", "dice", "recall", "voxel_recall",
-)  # fmt: skip
+ALPHA = 0.05  # of the intervals of counted people
 MOST_SPLITS = 1000
 
 
@@ -291,20 +291,27 @@ def split_text(found: Sequence[Calibrated], healthy: str, alpha: float) -> str:
     )
 
 
-def write_calibration(path: Path, found: Sequence[Calibrated], chain: str) -> None:
-    """A line a fit and other cohort; a fit without other cohorts has one line too."""
-    write_table(path, COLUMNS, (line for one in found for line in _lines(one, chain)))
+def calibration_lines(run: Comparable, one: Calibrated, healthy: str, pipeline: str) -> Iterator[SummaryLine]:
+    """A fit's threshold with what it promises, and what is left of every other cohort; shares are of people."""
+    found, protocol = one.threshold, f"conformal-{one.threshold.alpha:g}:{healthy}"
 
+    def line(dataset: str, metric: str, value: float, n: int, cases: str, **more: Any) -> SummaryLine:
+        choice = Choice(dataset, metric, pipeline, protocol, run.split)
+        told = {"kind": "calibration", "group": f"seed {one.seed}", "n": n, **more}
+        return run.line(choice, one.method, value, cases, **told)
 
-def _lines(one: Calibrated, chain: str) -> Iterator[list[object]]:
-    found = one.threshold
-    start = [one.method, one.seed, chain, found.alpha, found.scans, found.rank, found.guaranteed, found.threshold]
-    if not one.powers:
-        yield [*start, *[""] * (len(COLUMNS) - len(start))]
+    yield line(healthy, "threshold", found.threshold, found.scans, "healthy")
+    yield line(healthy, "alarm", found.guaranteed, found.scans, "healthy", interval="promised")
     for power in one.powers:
-        numbers = (power.dice, power.recall, power.voxel_recall)
-        counts = (power.dataset, power.people, power.with_lesion, power.alarmed, power.hit)
-        yield [*start, *counts, *numbers]
+        cases = "lesion" if power.with_lesion else "healthy"
+        counts = [("alarm", power.alarmed, power.people)]
+        counts += [("hit", power.hit, power.with_lesion)] if power.with_lesion else []
+        for metric, count, n in counts:
+            low, high = exact_interval(count, n, alpha=ALPHA)
+            told = {"low": low, "high": high, "level": 1 - ALPHA, "interval": EXACT}
+            yield line(power.dataset, metric, count / n, n, cases, **told)
+        for metric in ("dice", "recall", "voxel_recall") if power.with_lesion else ():
+            yield line(power.dataset, metric, getattr(power, metric), power.with_lesion, cases)
 
 
 def _power_cells(power: Power | None) -> list[str]:
@@ -318,5 +325,5 @@ def _power_cells(power: Power | None) -> list[str]:
 
 
 def _share(found: int, of: int) -> str:
-    low, high = exact_interval(found, of, alpha=0.05)
+    low, high = exact_interval(found, of, alpha=ALPHA)
     return f"{found}/{of} ({100 * low:.0f}-{100 * high:.0f} %)"

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.metrics import METRICS
-from benchmark.statistics.panel import LOGGED, Choice, Panel, panels
+from benchmark.statistics.panel import LOGGED, Choice, Panel
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.rank_stability import Choices, Described, Universe, Values, by_axis, describe
+from benchmark.storage.summary_tables import SummaryLine
 from datasets.errors import BadValue, MissingData
-from datasets.io.tables import write_table
 
 
 @dataclass(frozen=True)
@@ -23,12 +22,14 @@ class Multiverse:
     Attributes:
         reference: the primary endpoint with seeds averaged, in the first run; None where there is none.
         left_out: universes of the list in which a method has no number at all.
+        patients: of each universe, those of whom every method has every number.
     """
 
     dataset: str
     described: Described
     reference: Universe | None
     left_out: int
+    patients: tuple[int, ...]
 
 
 def multiverses(runs: Mapping[str, Comparable], choices: Choices) -> list[Multiverse]:
@@ -72,26 +73,24 @@ def _spread(taus: Values) -> str:
     return f"median {np.median(known):.2f} ({known.min():.2f} to {known.max():.2f}, {known.size})"
 
 
-def write_universes(path: Path, found: Sequence[Multiverse]) -> None:
-    """A line a universe: its choice, tau with the reference, and every method's score."""
-    methods = list(dict.fromkeys(method for one in found for method in one.described.methods))
-    columns = ["dataset", "metric", "postprocessing", "protocol", "normalisation", "seed", "tau", "first", *methods]
-    write_table(path, columns, (line for one in found for line in _lines(one, methods)))
-
-
-def _lines(one: Multiverse, methods: Sequence[str]) -> Iterator[list[object]]:
-    described = one.described
-    taus = described.against(one.reference) if one.reference else np.full(len(described.universes), np.nan)
-    for universe, scores, tau in zip(described.universes, described.scores, taus, strict=True):
-        sign = _sign(universe.metric)
-        values = dict(zip(described.methods, scores, strict=True))
-        leading = [method for method, value in values.items() if value == scores.max()]
-        seed = "mean" if universe.seed is None else universe.seed
-        yield [
-            universe.dataset, universe.metric, universe.postprocessing, universe.protocol, universe.normalisation, seed,
-            "" if isnan(tau) else f"{tau:.4f}", " ".join(leading),
-            *(sign * values[method] if method in values else None for method in methods),
-        ]  # fmt: skip
+def universe_lines(found: Sequence[Multiverse], runs: Mapping[str, Comparable]) -> Iterator[SummaryLine]:
+    """Every method's mean in every universe, and below them the universe's tau with the reference."""
+    for one in found:
+        described = one.described
+        taus = described.against(one.reference) if one.reference else np.full(len(described.universes), np.nan)
+        for universe, scores, tau, n in zip(described.universes, described.scores, taus, one.patients, strict=True):
+            run = runs[universe.normalisation]
+            choice = Choice(one.dataset, universe.metric, universe.postprocessing, universe.protocol, run.split)
+            shared: dict[str, Any] = {
+                "kind": "universe",
+                "group": "" if universe.seed is None else f"seed {universe.seed}",
+                "n": n,
+            }
+            seeds = run.seeds[one.dataset]
+            for method, score in zip(described.methods, scores, strict=True):
+                count = len(seeds[method]) if universe.seed is None else 1
+                yield run.line(choice, method, _sign(universe.metric) * float(score), **shared, seeds=count)
+            yield run.line(choice, "", float(tau), **{**shared, "kind": "universe tau"})
 
 
 def _multiverse(runs: Mapping[str, Comparable], choices: Choices, dataset: str) -> Multiverse | None:
@@ -102,50 +101,44 @@ def _multiverse(runs: Mapping[str, Comparable], choices: Choices, dataset: str) 
             raise BadValue(
                 f"{run.run.root} ({name}): got other methods on {dataset}, wanted {', '.join(methods)} as in the first."
             )
-    universes, scores, left_out = list[Universe](), list[list[float]](), 0
+    universes, scores, patients, left_out = list[Universe](), list[list[float]](), list[int](), 0
     for name, run in runs.items():
         for choice in _choices(run, choices, dataset):
-            made = panels(run.rows, choice, run.seeds[dataset])
-            for seed, means in _means(made):
-                if any(isnan(mean) for mean in means):
+            for seed, panels in _worlds(run.grouped.panels(choice, run.seeds[dataset])):
+                means = [panel.mean for panel in panels]
+                if any(not mean.n for mean in means):
                     left_out += 1
                     continue
-                parts = (choice.metric, choice.postprocessing, choice.protocol)
-                universes.append(Universe(dataset, *parts, name, seed))
-                scores.append([_sign(choice.metric) * mean for mean in means])
+                universes.append(Universe(dataset, choice.metric, choice.postprocessing, choice.protocol, name, seed))
+                scores.append([_sign(choice.metric) * mean.value for mean in means])
+                patients.append(means[0].n)
     if len(methods) < 2 or not universes:
         return None
     described = describe(universes, methods, np.array(scores))
-    return Multiverse(dataset, described, _reference(universes, first.endpoint), left_out)
+    return Multiverse(dataset, described, _reference(universes, first.endpoint), left_out, tuple(patients))
 
 
 def _choices(run: Comparable, choices: Choices, dataset: str) -> Iterator[Choice]:
     """What the list and the run's rows have in common."""
-    rows = run.rows
-    mine = rows[(rows["dataset"] == dataset) & (rows["split"] == run.split) & (rows["shift"] == "none")]
-    mine = mine[(mine["case_id"] != "") & mine["seed"].notna() & mine["metric"].isin(choices.metrics)]
-    known = mine[["metric", "postprocessing", "protocol"]].drop_duplicates().itertuples(index=False, name=None)
-    there = set(known)
+    known = set(run.grouped.choices)
     for metric in choices.metrics:
-        for chain in ("", *choices.postprocessing):
+        for pipeline in ("", *choices.postprocessing):
             for protocol in ("", *choices.protocols):
-                if (metric, chain, protocol) in there:
-                    yield Choice(dataset, metric, chain, protocol, run.split)
+                choice = Choice(dataset, metric, pipeline, protocol, run.split)
+                if choice in known:
+                    yield choice
 
 
-def _means(made: Mapping[str, Panel]) -> Iterator[tuple[int | None, list[float]]]:
-    """Each seed that all methods have, and all of them averaged, with the methods' means.
+def _worlds(made: Mapping[str, Panel]) -> Iterator[tuple[int | None, list[Panel]]]:
+    """All seeds together (None), and each seed that all methods have, with the methods' panels.
 
     Over the patients of whom every method has every number, so that all are judged by the same ones.
     """
-    stacked = np.stack([panel.values.mean(axis=1) for panel in made.values()])
-    whole = ~np.isnan(stacked).any(axis=0)
-    yield None, [float(one[whole].mean()) if whole.any() else np.nan for one in stacked]
-    seeds = set.intersection(*(set(panel.seeds) for panel in made.values()))
-    for seed in sorted(seeds):
-        columns = np.stack([panel.values[:, panel.seeds.index(seed)] for panel in made.values()])
-        kept = ~np.isnan(columns).any(axis=0)
-        yield seed, [float(one[kept].mean()) if kept.any() else np.nan for one in columns]
+    shared = set.intersection(*(set(panel.seeds) for panel in made.values()))
+    for seed in (None, *sorted(shared)):
+        panels = [panel if seed is None else panel.under(seed) for panel in made.values()]
+        whole = ~np.stack([np.isnan(panel.values).any(axis=1) for panel in panels]).any(axis=0)
+        yield seed, [panel.of(np.asarray(whole)) for panel in panels]
 
 
 def _reference(universes: Sequence[Universe], endpoint: Endpoint) -> Universe | None:

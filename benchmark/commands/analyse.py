@@ -33,7 +33,7 @@ def compare(
 ) -> None:
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
     from benchmark.analysis.compare_methods import Comparable, pooled
-    from benchmark.analysis.summaries.make import add_standings
+    from benchmark.analysis.summaries.make import add_standings, summarise
     from benchmark.statistics.panel import QUESTIONS
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
@@ -51,6 +51,8 @@ def compare(
         found = pooled(standings, question, a, b)
         if found is not None:
             typer.echo(fill(pooled_text(found, question), WIDTH, break_on_hyphens=False) + "\n")
+    if out is None:
+        summarise(comparable.run, None)
     table = add_standings(comparable, standings, out or folder)
     typer.echo(f"All pairs: {table}\nPicture: {_draw(standings, a, b, out or folder)}")
 
@@ -113,14 +115,16 @@ def multiverse(
     folders: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="A run; further ones under another normalisation.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Where the table goes; default: RUN/multiverse.csv.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of summary.csv; default: the first RUN.")] = None,
 ) -> None:
     """Rank the methods under every choice of a fixed list; describe how far the rankings agree, test nothing."""
     from benchmark.analysis.compare_methods import Comparable, normalisation_of
-    from benchmark.analysis.multiverse import multiverse_text, multiverses, write_universes
+    from benchmark.analysis.multiverse import multiverse_text, multiverses, universe_lines
+    from benchmark.analysis.summaries.make import summarise
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.statistics.rank_stability import read_choices
     from benchmark.storage.folder import open_run
+    from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
 
     runs: dict[str, Comparable] = {}
     for folder in folders:
@@ -134,8 +138,10 @@ def multiverse(
         for text in multiverse_text(each):
             typer.echo(fill(text, WIDTH, break_on_hyphens=False))
         typer.echo("")
-    path = out or folders[0] / "multiverse.csv"
-    write_universes(path, found)
+    if out is None:
+        summarise(runs[next(iter(runs))].run, None)
+    path = summary_path(out or folders[0])
+    add_lines(path, SummaryLine, list(universe_lines(found, runs)), ("kind",))
     typer.echo(f"Described, not tested: the universes share patients and maps.\nAll universes: {path}")
 
 
@@ -154,33 +160,39 @@ def calibrate(
         bool, typer.Option("--p-maps", help="Write a map of voxel p-values of every other scan, too.")
     ] = False,
     data: Annotated[Path | None, typer.Option(help="Where the cohorts are now; default: where they were.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Default: RUN/calibration/<healthy>.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the p-maps; default: RUN/calibration/<healthy>.")] = None,
 ) -> None:
     """Find thresholds with a guaranteed alarm rate on one site's healthy scans, and the power left at them."""
     from benchmark.analysis.calibration import (
         calibrate_run,
+        calibration_lines,
         check_folder,
         guarantee_text,
         power_table,
         split_text,
-        write_calibration,
     )
+    from benchmark.analysis.compare_methods import Comparable
+    from benchmark.analysis.summaries.make import summarise
     from benchmark.postprocessing.pipelines import DEPLOYED, pipeline_named
+    from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import reopen
+    from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
 
     pipeline = DEPLOYED if postprocessing is None else pipeline_named(postprocessing)
     run = open_run(folder)
     study = reopen(run, data)
     name = check_folder(study, healthy)
-    place = out or folder / "calibration" / name
-    maps = place / "p-maps" if p_maps else None
+    maps = (out or folder / "calibration" / name) / "p-maps" if p_maps else None
     found = list(calibrate_run(run, study, name, pipeline, alpha=alpha, p_maps=maps))
     typer.echo(fill(guarantee_text(found[0], name, pipeline.name), WIDTH) + "\n")
     typer.echo(power_table(found))
     typer.echo("\n" + fill(split_text(found, name, alpha), WIDTH, break_on_hyphens=False))
-    write_calibration(place / "calibration.csv", found, pipeline.name)
-    typer.echo(f"\nThresholds: {place / 'calibration.csv'}" + (f"\np-maps: {maps}" if maps else ""))
+    summarise(run, data)
+    comparable = Comparable(run, read_endpoint())
+    lines = [line for one in found for line in calibration_lines(comparable, one, name, pipeline.name)]
+    add_lines(summary_path(folder), SummaryLine, lines, ("kind", "protocol", "postprocessing"))
+    typer.echo(f"\nThresholds: {summary_path(folder)}" + (f"\np-maps: {maps}" if maps else ""))
 
 
 @app.command()

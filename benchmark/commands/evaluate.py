@@ -47,20 +47,27 @@ def evaluate(
     ablation: Ablation = None,
 ) -> None:
     """Recompute every row of a run from its kept maps, without inference."""
-    from benchmark.analysis.ablation import ablated, write_ablation
+    from benchmark.analysis.ablation import ablated, ablation_lines, ablation_text
+    from benchmark.analysis.compare_methods import Comparable
+    from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.score_cells import evaluate_study
+    from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import kept_scoring, reopen
+    from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
 
-    run = open_run(folder)
+    run, endpoint = open_run(folder), read_endpoint()
     scoring = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
     if ablation is not None:
         check_name("ablation of", ablation, ("postprocessing",))
-        scoring = ablated(scoring)
+        scoring = ablated(scoring, endpoint)
     failed = evaluate_study(reopen(run, data), run, scoring)
     print_line(f"Rows: {run.root / 'rows.csv'}")
     if ablation is not None:
-        print_line(f"{write_ablation(run)}\n\nTable: {run.root / 'ablation.csv'}")
+        summarise(run, data)
+        lines = list(ablation_lines(Comparable(run, endpoint)))
+        add_lines(summary_path(run.root), SummaryLine, lines, ("kind",))
+        print_line(f"{ablation_text(lines)}\n\nTable: {summary_path(run.root)}")
     exit_for(failed)
 
 

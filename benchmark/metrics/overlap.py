@@ -31,7 +31,7 @@ def precision(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
 
     Returns:
         NaN for an empty prediction, which has nothing to be right or wrong about; NaN without lesion, where
-        alarms are counted instead.
+        false positives are counted instead.
 
     Example:
         >>> precision(np.array([True, True, False]), np.array([False, True, True]))

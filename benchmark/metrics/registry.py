@@ -39,7 +39,7 @@ def _recall(case: Decision) -> float:
 
 
 def _oracle_dice(case: RankedMap) -> float:
-    """best Dice of a case over all thresholds, whole chain"""
+    """best Dice of a case over all thresholds, through the whole pipeline"""
     return case.best[0]
 
 
@@ -70,7 +70,7 @@ _OVERLAP = (
     Metric("oracle_dice", "Oracle Dice", _oracle_dice, "ranking", True, BEYOND, "labelled", NO_LESION),
     Metric(
         "regret", "Regret", None, "run", False, BEYOND, "labelled",
-        "oracle-cross not asked for, or fewer than two test patients with lesions",
+        "oracle-cross is not among the protocols, or fewer than two test patients with lesions",
         range=(-1.0, 1.0), definition="Dice at the cross-fitted oracle's threshold - Dice",
     ),
     Metric("hd95", "HD95", _hd95, "prediction", False, SURFACES, "lesion", OUTSIDE, "mm", POSITIVE),
@@ -84,7 +84,7 @@ def _lesion_recall(case: Decision) -> float:
 
 
 def _lesion_precision(case: Decision) -> float:
-    """true part of the alarms, by overlap-10"""
+    """true part of the predicted components, by overlap-10"""
     return case.matches.precision
 
 
@@ -94,27 +94,27 @@ def _lesion_f1(case: Decision) -> float:
 
 
 def _false_alarms(case: Decision) -> float:
-    """a lesion case's alarms with under 10 % lesion"""
+    """a lesion case's predicted components with under 10 % lesion"""
     return float(case.matches.false_positives)
 
 
 def _froc(curve: FrocCurve) -> float:
-    """mean lesion recall at 1/4, 1/2, 1, 2, 4, 8 false alarms a scan, of 20 thresholds"""
+    """mean lesion recall at 1/4, 1/2, 1, 2, 4, 8 false positives a scan, of 20 thresholds"""
     return float(np.mean([curve.at(allowed) for allowed in ALLOWED]))
 
 
 def _froc_at_1(curve: FrocCurve) -> float:
-    """lesion recall at one false alarm a scan, of 20 thresholds"""
+    """lesion recall at one false positive a scan, of 20 thresholds"""
     return curve.at(1)
 
 
 def _found(case: Decision) -> float:
-    """1 if any voxel of an implanted lesion is alarmed, else 0"""
+    """1 if any voxel of an implanted lesion is predicted, else 0"""
     return _covered(case, share=0.0)
 
 
 def _found_tenth(case: Decision) -> float:
-    """1 if a tenth of an implanted lesion's voxels is alarmed, else 0"""
+    """1 if a tenth of an implanted lesion's voxels is predicted, else 0"""
     return _covered(case, share=0.1)
 
 
@@ -129,7 +129,7 @@ _LESIONS = (
     Metric("lesion_recall", "Lesion recall", _lesion_recall, "prediction", True, COMPONENTS, "lesion", OUTSIDE),
     Metric(
         "lesion_precision", "Lesion precision", _lesion_precision, "prediction", True, COMPONENTS, "lesion",
-        "no alarm, or no lesion voxel in the box",
+        "nothing predicted, or no lesion voxel in the box",
     ),
     Metric("lesion_f1", "Lesion F1", _lesion_f1, "prediction", True, COMPONENTS, "lesion", OUTSIDE),
     Metric(
@@ -278,27 +278,27 @@ _RECONSTRUCTION = (
 
 
 def _alarm(case: Decision) -> float:
-    """1 if a healthy case has any alarm, else 0"""
+    """1 if a healthy case has any false positive, else 0"""
     return float(case.prediction.voxels.size > 0)
 
 
 def _alarms(case: Decision) -> float:
-    """number of a healthy case's alarms"""
+    """number of a healthy case's false-positive components"""
     return float(case.prediction.components.count)
 
 
 def _alarm_ml(case: Decision) -> float:
-    """volume of a healthy case's alarms"""
+    """volume of a healthy case's false positives"""
     return float(case.prediction.voxels.size) * case.truth.voxel_ml
 
 
 def _alarm_fraction(case: Decision) -> float:
-    """alarmed part of a healthy brain"""
+    """predicted part of a healthy brain"""
     return _share(case.prediction.voxels.size, case.truth.lesion.size)
 
 
 def _alarm_fraction_far(case: Decision) -> float:
-    """alarmed part of a lesion case's brain"""
+    """predicted part of a lesion case's brain"""
     return _share(int(np.count_nonzero(case.truth.far[case.prediction.voxels])), case.truth.far_voxels)
 
 
@@ -332,7 +332,7 @@ _FACTS = (
     Metric(
         "threshold", "Threshold", None, "run", None, "what the protocol looks at", "all",
         "the cohort has nothing that the protocol may look at, or too little",
-        range=POSITIVE, per="cohort", definition="scores above it are alarms",
+        range=POSITIVE, per="cohort", definition="scores above it are predicted",
     ),
     Metric(
         "lesion_ml", "Lesion volume", _lesion_ml, "ground truth", None,

@@ -130,6 +130,11 @@ class Panel:
             by_seed=tuple(float(back(kept[:, column].mean())) for column in range(seeds)),
         )
 
+    def under(self, seed: int) -> "Panel":
+        """The panel of one training seed."""
+        column = [self.seeds.index(seed)]
+        return replace(self, seeds=(seed,), values=self.values[:, column], repeats=self.repeats[:, column])
+
     def quantile(self, level: float) -> float:
         """Over the patients of `complete`, mean over seeds; NaN without a patient."""
         kept = self.complete

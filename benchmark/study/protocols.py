@@ -129,7 +129,7 @@ def protocol_named(name: str) -> Protocol:
         _LESION_VAL,
         name=name,
         title=f"validation lesions of {cohort}",
-        what=f"threshold of the best Dice pooled over the lesion validation cases of {cohort}, before components",
+        what=_BEST.format(split="validation").replace("cases", f"cases of {cohort}"),
         choose=lambda evidence: evidence.transferred(),
         cohort=cohort,
         undefined=f"this run has no lesion validation cases of {cohort}",
@@ -168,7 +168,7 @@ def _highest(filtered: Scores, finished: Scores) -> float:
 def _healthy_fpr(percent: float) -> Protocol:
     return Protocol(
         f"healthy-fpr-{percent:g}",
-        f"{percent:g} % false alarms",
+        f"{percent:g} % false positives",
         "healthy-val",
         f"mean over healthy validation scans of the score that {percent:g} % of a brain's voxels exceed",
         _mean_of_scans,
@@ -182,9 +182,10 @@ def _healthy_alarm(percent: float) -> Protocol:
     fewest = scans_needed(percent / 100)
     return Protocol(
         f"healthy-alarm-{percent:g}",
-        f"{percent:g} % of scans alarmed",
+        f"{percent:g} % of scans flagged",
         "healthy-val",
-        f"smallest threshold at which at most {percent:g} % of healthy scans raise any alarm, through the whole chain",
+        f"smallest threshold at which at most {percent:g} % of healthy scans have any false positive, through the "
+        "whole pipeline",
         partial(_conformal, rate=percent / 100),
         "alarm",
         of_scan=_highest,
@@ -194,7 +195,7 @@ def _healthy_alarm(percent: float) -> Protocol:
     )
 
 
-_BEST = "threshold of the best Dice pooled over the lesion {split} cases, before components"
+_BEST = "threshold of the best Dice pooled over the lesion {split} cases, before small components go"
 _LESION_VAL = Protocol(
     "lesion-val",
     "validation lesions",
@@ -232,7 +233,7 @@ PROTOCOLS = Registry(
                 "lesion-val-mean",
                 "validation lesions, mean Dice",
                 "lesion-val",
-                "threshold of the best mean Dice of the lesion validation cases, each through the whole chain",
+                "threshold of the best mean Dice of the lesion validation cases, each through the whole pipeline",
                 lambda evidence: evidence.best_mean(),
                 "mean",
             ),
@@ -252,7 +253,7 @@ PROTOCOLS = Registry(
                 "oracle-case",
                 "oracle of each case",
                 "lesion-test",
-                "each case's threshold of its own best Dice, through the whole chain",
+                "each case's threshold of its own best Dice, through the whole pipeline",
                 lambda evidence: evidence.best_of_each(),
                 "case",
             ),
@@ -275,9 +276,9 @@ STANDARD = ("lesion-val", "healthy-fpr-1", "oracle")
 
 ONE_ALARM = Protocol(
     "one-alarm",
-    "one false alarm a scan",
+    "one false positive a scan",
     "hosts",
-    "threshold of one false alarm a scan in the other subjects' scans without an implanted lesion",
+    "threshold of one false positive a scan in the other subjects' scans without an implanted lesion",
     lambda _: np.nan,  # its thresholds are of single subjects, and scoring makes them wherever there are implants
     "one-alarm",
 )

@@ -98,7 +98,7 @@ def same_names(scans: Sequence[Fingerprint]) -> list[Finding]:
     """Cases with one name in two cohorts: the same scan, or an ambiguous name."""
     cohorts: dict[str, list[str]] = {}
     for scan in scans:
-        if scan.signature is not None:  # simulated cohorts number their cases alike
+        if scan.signature is not None:  # simulated cohorts share their cases' names
             cohorts.setdefault(scan.case_id, []).append(scan.cohort)
     shared: dict[str, list[str]] = {}
     for case_id, names in cohorts.items():

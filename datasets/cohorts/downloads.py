@@ -141,7 +141,7 @@ class Layout:
         return self.identity(match) if match else None
 
     def _stem_identity(self, match: re.Match[str]) -> Identity:
-        """The scan's; for a file that is not the cohort's its name without the tail, so that it can be told."""
+        """The identity of a file's scan; of another cohort's file its name without the tail, to report it by."""
         stem = match["stem"]
         while (shorter := ARCHIVE_TAIL.sub("", stem)) != stem:
             stem = shorter

@@ -107,7 +107,7 @@ def _sheet(root: Path) -> Sheet:
 
 
 def _tables(root: Path) -> Iterator[Path]:
-    """CSV before workbooks: somebody made the export to be read."""
+    """CSV before workbooks, since an export was made on purpose."""
     tables = [path for path in files_below(root) if path.suffix.casefold() in (".csv", *WORKBOOKS)]
     yield from sorted(tables, key=lambda path: (path.suffix.casefold() != ".csv", path))
 

@@ -14,7 +14,7 @@ def _identity(match: re.Match[str]) -> Identity:
     return Identity(f"oasis{number}", f"oasis{RESCANS.get(number, number)}", "OASIS")
 
 
-# Training and test images of the MICCAI 2012 challenge alike; its labels (`1000_3_glm.nii`) are not read.
+# Both training and test images of the MICCAI 2012 challenge; its labels (`1000_3_glm.nii`) are not read.
 LAYOUT = Layout(
     title="OASIS (MICCAI 2012)",
     name=r"(?P<number>1\d{3})",

@@ -1,4 +1,4 @@
-"""`python -m datasets audit`: what is wrong with cohorts, or with a table of splits."""
+"""`python -m datasets audit`: the defects of cohorts, or of a table of splits."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ def audit(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say what is wrong: leaks, duplicates, bad files, geometry, masks, drift. Exit 1 on errors."""
+    """Report leaks, duplicates, bad files, geometry, masks and drift. Exit 1 on errors."""
     if splits is not None and names:
         raise BadValue(f"--splits {splits}: got cohorts ({', '.join(names)}) too, expected one of the two.")
     failed = _audit_splits(splits, as_json) if splits is not None else _audit_cohorts(names or [], data, as_json)

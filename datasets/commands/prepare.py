@@ -35,11 +35,11 @@ def prepare(
         Path | None, typer.Option(help="SRI24 T1, skull-stripped; default: UADBENCH_TEMPLATE, or below --data.")
     ] = None,
     spacing: Annotated[float, typer.Option(help="Voxel edge of the prepared volumes in mm.")] = 1.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Prepare the first so many cases only, to try.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Prepare only this many cases, to try.")] = None,
 ) -> None:
     """Orient, strip, register to SRI24, resample, correct the bias field and crop every scan of a download.
 
-    What is prepared already with these choices is kept; a case that fails is named, and the rest goes on.
+    Cases already prepared with these options are kept; a case that fails is reported, and the others continue.
     """
     from datasets.preparation.cohort import prepare_cohort
     from datasets.preparation.scan import Parameters, Setup
@@ -58,7 +58,7 @@ def prepare(
         with progress_lines():
             summary = prepare_cohort(spec, cases, splits, setup, spec.folder(data), workers=workers)
     except KeyboardInterrupt:
-        typer.echo("Interrupted: what is prepared stays. The same command goes on from there.", err=True)
+        typer.echo("Interrupted: prepared cases stay. The same command resumes from there.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     _tell(summary)
 
@@ -80,7 +80,7 @@ def _found(spec: "DatasetSpec", raw: Path, data: Path) -> "tuple[Sequence[RawCas
 
 
 def _kept_splits(home: Path) -> "dict[str, Split]":
-    """Of an earlier preparation, so that no subject changes sides when others come in."""
+    """The splits of an earlier preparation, so that new subjects do not move old ones."""
     from datasets.io.tables import read_rows
 
     table = home / "cases.csv"
@@ -95,7 +95,7 @@ def _needs_tool(raw: "RawCase") -> bool:
 
 
 def _tell(summary: "Summary") -> None:
-    """What was made; exit code 1 where a case failed."""
+    """Print what was prepared; exit code 1 if a case failed."""
     typer.echo(f"{len(summary.records)} cases in {summary.home}, {summary.new} of them new.")
     changes = [one.lesion.resampling_percent for one in summary.records if one.lesion is not None]
     if changes:

@@ -31,7 +31,7 @@ TOLERANCE = 0.15  # of a dose, within which it counts as reached
 
 @app.command("shifts")
 def list_shifts(as_json: Json = False) -> None:
-    """List the kinds of shifts with their five levels and doses; a broken plugin is told on stderr."""
+    """List the kinds of shifts with their five levels and doses; a broken plugin is reported on stderr."""
     facts = []
     for name in SHIFTS:
         try:
@@ -55,8 +55,10 @@ def doses(
     healthy: Annotated[str, typer.Option(help="Healthy cohort whose training cases are shifted.")] = "ixi",
     sequence: Annotated[str, typer.Option(help="Its sequence.")] = "t1",
     preset: Preset = PUBLISHED,
-    calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the levels of the common doses anew.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many cases, spread over the cohort.")] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Search the levels for the common doses again.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only this many cases, spread over the cohort.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure how far shifts move healthy tissue, and calibrate their levels to the common doses."""

@@ -19,19 +19,17 @@ from datasets.splits.subjects import age_band
 
 def splits(
     name: Annotated[str, typer.Argument(help="A cohort, or NAME=FOLDER for one of your own.")],
-    folds: Annotated[int | None, typer.Option(min=2, help="So many folds in place of one split.")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="This many folds instead of one split.")] = None,
     turn: Annotated[
         str, typer.Option(help="Whose turn comes once for each subject over the folds: val (test stays) or test.")
     ] = "val",
     subjects: Annotated[
         Path | None, typer.Option(help="Table with a column subject_id, perhaps site, age and healthy (yes or no).")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the prepared cohorts: the splits that lie there are taken.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the prepared cohorts, whose splits are used.")] = None,
     out: Annotated[Path | None, typer.Option(help="Table to write; default: print it.")] = None,
 ) -> None:
-    """Show who is trained on, validated on and tested on.
+    """Show which subjects are for training, validation and test.
 
     Without --subjects and --data: the committed list. With --subjects: the list for those it knows, the
     rule for the others. With --data: what the prepared cohort has, so that --folds gives exactly the
@@ -64,7 +62,7 @@ def _subjects(spec: DatasetSpec, table: Path | None, data: Path | None) -> tuple
 
 
 def _prepared(spec: DatasetSpec, data: Path) -> tuple[list[Subject], dict[str, Split]]:
-    """The subjects of a prepared cohort, of whichever sequence, and the splits that lie there."""
+    """The subjects of a prepared cohort, with any sequence, and their splits there."""
     cases: dict[str, CaseFiles] = {}
     missing: list[MissingData] = []
     for sequence in spec.sequences:

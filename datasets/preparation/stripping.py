@@ -56,7 +56,7 @@ def find_stripper(name: str, command: str | None = None) -> Stripper:
     """The tool called `name`, or the user's own command.
 
     Raises:
-        UnknownName: no stripper is called so.
+        UnknownName: no stripper has that name.
         MissingData: its program is not installed; the message says how to install it.
         BadValue: an own command lacks a placeholder for the files.
     """

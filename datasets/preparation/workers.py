@@ -115,7 +115,7 @@ def _received(here: Connection, raw: RawCase, home: Path) -> Outcome:
         outcome: Outcome | BadValue = here.recv()
     except EOFError:
         discard_record(home, raw.case_id)
-        return Failure(raw.case_id, "its process was killed, perhaps for want of memory: try fewer --workers")
+        return Failure(raw.case_id, "its process was killed, perhaps for lack of memory: try fewer --workers")
     if isinstance(outcome, BadValue):
         raise outcome
     return outcome

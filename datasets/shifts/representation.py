@@ -22,7 +22,7 @@ def inversion(view: View, level: float) -> FloatArray:
 def window(view: View, level: float) -> FloatArray:
     """Scaled by percentiles `level` of the way to 0 and 100, so that outliers compress all other intensities."""
     if view.rescaled is None:
-        raise ValueError("Got a view that cannot be scaled anew, expected one of the stage representation.")
+        raise ValueError("Got a view that cannot be rescaled, expected one of the stage representation.")
     low, high = view.percentiles
     return view.rescaled((low * (1 - level), high + (100 - high) * level))
 

@@ -53,7 +53,7 @@ class View:
 
     Attributes:
         image: `(X, Y, Z)` float32. In the stage `acquisition` the unscaled magnitudes at the scan's own
-            resolution, the skull perhaps still there; in `representation` [0, 1] on the grid, 0 outside the brain.
+            resolution, possibly with skull; in `representation` [0, 1] on the grid, 0 outside the brain.
         brain_mask: `(X, Y, Z)` bool.
         spacing: voxel edges in mm.
         rng: the same for every level of a kind on one case, so that only the severity differs.

@@ -60,7 +60,7 @@ def refold(files: Sequence[CaseFiles], *, folds: int, fold: int) -> list[CaseFil
 def fold_table(
     subjects: Sequence[Subject], splits: Mapping[str, Split], folds: int, *, turn: Turn = "val"
 ) -> list[FoldSplit]:
-    """Every subject's split in every fold; in one fold nobody is in two.
+    """Every subject's split in every fold; in one fold no subject is in two.
 
     With `turn` "val" the test split stays as it is and each of the other subjects is in validation
     exactly once: the folds of `python -m benchmark run --folds`. A cohort without training subjects
@@ -70,7 +70,7 @@ def fold_table(
     has training subjects at all), and trained on in the other folds.
 
     Raises:
-        BadValue: as `parts`, or two folds that leave nobody to train on.
+        BadValue: as `parts`, or too few folds to leave subjects for training.
     """
     trains = "train" in splits.values()
     rest: Split = "train" if trains else "test"

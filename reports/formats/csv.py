@@ -1,30 +1,37 @@
-"""CSV format: the lines of the summary that the tables of cohorts are made of."""
+"""CSV format: every number of the tables of cohorts, for machines."""
 
-from dataclasses import fields
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.storage.summary_tables import SummaryLine
 from datasets.io.tables import write_table
 from reports.document import Document
-from reports.model.ranking import WEIGHTS
+from reports.model.run_results import RunResults
 
-COLUMNS = [field.name for field in fields(SummaryLine)]
-COUNTS = {field.name: int for field in fields(SummaryLine) if field.type is int}
+COLUMNS = ("dataset", "cases", "method", "postprocessing", "protocol", "metric", "value", "sd", "defined", "wanted")
 
 
 def write_csv(document: Document, path: Path) -> None:
-    """Write every number of whole cohorts: each cohort's endpoints first, and their methods by rank."""
-    results = document.results
-    lines = results.summary.whole
-    lines = lines[lines["split"] == results.split]
-    cohorts = {name: place for place, name in enumerate(results.cohorts)}
-    ordered = lines.assign(
-        _cohort=lines["dataset"].map(cohorts),
-        _further=(lines["order"] == 0).astype(int),
-        _unranked=lines["rank_low"].isna() | (lines["order"] == 0),
-        _weights=(lines["question"] == WEIGHTS) & (lines["order"] > 0),
-        _mean=-lines["mean"].where(lines["order"] > 0),
-    ).sort_values(
-        ["_cohort", "_further", "order", "_unranked", "_weights", "rank_low", "rank_high", "_mean"], kind="stable"
-    )
-    write_table(path, COLUMNS, ordered[COLUMNS].astype(COUNTS).itertuples(index=False))
+    """Write the numbers of unshifted scans, each cohort's endpoints first; missing and undefined ones are left out."""
+    write_table(path, COLUMNS, _lines(document.results))
+
+
+def _lines(results: RunResults) -> Iterator[tuple[object, ...]]:
+    for cases, cohorts in (("lesion", results.lesion), ("healthy", results.healthy)):
+        for name, cohort in cohorts.items():
+            for metric, pipeline, protocol in cohort.choices:
+                numbers = cohort.numbers(metric, pipeline, protocol)
+                for method in cohort.ordered:
+                    one = numbers[method]
+                    if one.defined:
+                        yield (
+                            name,
+                            cases,
+                            method,
+                            pipeline,
+                            protocol,
+                            metric,
+                            one.value,
+                            one.sd,
+                            one.defined,
+                            one.wanted,
+                        )

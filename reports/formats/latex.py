@@ -10,11 +10,10 @@ from datasets.io.atomic import write_text
 from reports.document import Document
 from reports.markup.markdown import alignment, plain
 from reports.model.cohort_results import CohortResults
-from reports.model.ranking import Headline, choice_text, headlines, ranking_of, ranking_of_headline
+from reports.model.ranking import Headline, choice_text, headlines, ranking_of
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.at_a_glance import LEGEND as GLANCE
 from reports.sections.at_a_glance import short_columns, short_lead, standing_columns, standing_lead
-from reports.sections.cohort_tables import in_order
 from reports.sections.columns import cells, headings
 from reports.sections.healthy_false_positives import alarm_cells
 from reports.sections.notes import badges
@@ -74,7 +73,7 @@ def _standing(results: RunResults, name: str, cohort: CohortResults) -> list[str
         return []
     lead, columns = standing_lead(cohort, ranking), standing_columns(cohort, ranking)
     caption = f"{plain(cohort_title(name))}: {plain(choice_text(ranking))}. {plain(GLANCE)} {cohort.caution}".strip()
-    body = cells(in_order(cohort, ranking), lead, columns)
+    body = cells(cohort.ordered, lead, columns)
     return [_tabular(headings(lead, columns), body, len(lead), results.titled(caption), f"{name}-standing")]
 
 
@@ -99,7 +98,7 @@ def _alarms(results: RunResults) -> list[str]:
 
 def _table(results: RunResults, name: str, cohort: CohortResults, first: Headline) -> str:
     lead, columns = short_lead(cohort), short_columns(cohort, first)
-    body = cells(in_order(cohort, ranking_of_headline(results, name, first)), lead, columns)
+    body = cells(cohort.ordered, lead, columns)
     return _tabular(
         headings(lead, columns), body, len(lead), _caption(results, name, cohort, first), f"{name}-{first.pipeline}"
     )

@@ -9,10 +9,9 @@ from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from reports.markup.markdown import alignment, plain
 from reports.model.cohort_results import CohortResults, Number
-from reports.model.ranking import Headline, Ranking, domain, headlines, ranking_of_headline
+from reports.model.ranking import Headline, domain, headlines
 from reports.model.run_results import RunResults, cohort_title, read_results
 from reports.sections.at_a_glance import short_columns, short_lead
-from reports.sections.cohort_tables import in_order
 from reports.sections.columns import Column, cells, headings
 from reports.sections.notes import badges, notes
 from reports.sections.shifts import worst_shifts
@@ -48,7 +47,7 @@ def terminal_text(run: RunFolder) -> str:
 
 def _board(results: RunResults, name: str, cohort: CohortResults, first: Headline) -> str:
     lines = [_wrapped(_title(results, name, first)), *([_wrapped(cohort.caution)] if cohort.caution else [])]
-    return "\n".join([*lines, _table(cohort, first, ranking_of_headline(results, name, first))])
+    return "\n".join([*lines, _table(cohort, first)])
 
 
 def _title(results: RunResults, name: str, first: Headline) -> str:
@@ -56,9 +55,9 @@ def _title(results: RunResults, name: str, first: Headline) -> str:
     return results.titled(f"{plain(cohort_title(name))}: post-processing {first.pipeline}, {threshold}")
 
 
-def _table(cohort: CohortResults, first: Headline, ranking: Ranking | None) -> str:
+def _table(cohort: CohortResults, first: Headline) -> str:
     lead, columns = short_lead(cohort), short_columns(cohort, first)
-    body = [[plain(cell) for cell in line] for line in cells(in_order(cohort, ranking), lead, columns)]
+    body = [[plain(cell) for cell in line] for line in cells(cohort.ordered, lead, columns)]
     return _narrow(headings(lead, columns), body, len(lead))
 
 

@@ -74,7 +74,7 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
             f"{int(line['n'])} x {int(line['seeds'])}",
             _as_badges(leaderboard.badges(method, dataset)),
         ]
-        for method, line in _ordered(leaderboard, weights)
+        for method, line in ((name, weights[name]) for name in map(str, cohort.ordered) if name in weights)
     ]
     body += [
         [_linked(leaderboard, method, pages), MISSING, MISSING, "missing", *[MISSING] * 5, "`partial`"]
@@ -90,12 +90,6 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
         "Alarms: in-domain", "elsewhere", "s/volume", "n x seeds", "Badges",
     ]  # fmt: skip
     yield github_table(headings, body, 1)
-
-
-def _ordered(leaderboard: LeaderboardResults, lines: Mapping[str, pd.Series]) -> list[tuple[str, pd.Series]]:
-    """Best mean first, to be read more easily; what uses labels last."""
-    labelled = leaderboard.results.whole.labelled
-    return sorted(lines.items(), key=lambda pair: (pair[0] in labelled, -pair[1]["mean"]))
 
 
 def _linked(leaderboard: LeaderboardResults, method: str, pages: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from math import nan
 
 import pandas as pd
 
+from benchmark.metrics import METRICS
 from benchmark.statistics.panel import Choice, mean_of_known, panels
 from benchmark.storage.fits import LABELS
 from datasets.errors import MissingData
@@ -16,6 +17,14 @@ PERFECT_MAP = "perfect-map"
 NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
 TESTABLE = 6
 """Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
+
+
+RECIPE, WEIGHTS = "this recipe", "these weights"
+
+
+def question_of(lines: pd.DataFrame) -> str:
+    """What ranks are of: *this recipe* where any pair of recipes can be tested."""
+    return RECIPE if (lines.loc[lines["rank_low"].notna(), "question"] == RECIPE).any() else WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,23 @@ class CohortResults:
         """The caution as a paragraph of Markdown; [] without one."""
         return [f"**{self.caution}**"] if self.caution else []
 
+    @cached_property
+    def ordered(self) -> list[Hashable]:
+        """The methods as all tables list them, best first by the choice that they are ranked by; the perfect map last.
+
+        By the best rank that the tests leave open, then by the mean; without a number last, and below them what uses
+        lesion labels. With too few patients to rank, in the order of the study.
+        """
+        rivals: list[Hashable] = [method for method in self.seeds if method not in self.labelled]
+        first = self.lines[(self.lines["order"] == 1) & (self.lines["kind"] == "mean")]
+        first = first[first["question"] == question_of(first)]
+        if self.testable and not first.empty:
+            higher = METRICS[first["metric"].iloc[0]].higher_is_better is not False
+            best = first.sort_values(["rank_low", "mean"], ascending=[True, not higher], kind="stable")
+            places = {method: place for place, method in enumerate(best.loc[best["mean"].notna(), "method"])}
+            rivals.sort(key=lambda method: places.get(str(method), len(places)))
+        return [*rivals, *self.labelled, PERFECT_MAP]
+
     def of(self, method: Hashable) -> pd.DataFrame:
         """The rows of one method."""
         return self._by_method.get(method, self.rows[:0])
@@ -105,6 +131,13 @@ class CohortResults:
     def metrics(self) -> set[str]:
         """Those that any method has a number of."""
         return set(self.lines.loc[self.lines["n"] > 0, "metric"])
+
+    @property
+    def choices(self) -> list[tuple[str, str, str]]:
+        """Every metric, pipeline and threshold that methods have numbers of, the endpoints first."""
+        own = self.lines[self.lines["kind"].isin(["mean", "cohort"]) & (self.lines["method"] != PERFECT_MAP)]
+        ordered = own.sort_values("order", key=lambda order: order.where(order > 0, len(own)), kind="stable")
+        return list(dict.fromkeys(zip(ordered["metric"], ordered["postprocessing"], ordered["protocol"], strict=True)))
 
     def numbers(
         self, metric: str, pipeline: str = "", protocol: str = "", kind: str = "mean"

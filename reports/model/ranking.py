@@ -14,10 +14,9 @@ from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.study.protocols import USES, protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import CohortResults
+from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults, question_of
 from reports.model.run_results import RunResults
 
-RECIPE, WEIGHTS = "this recipe", "these weights"
 OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
 """Marks: not shown to be worse than the best; an interval of the weights alone; an interval that covers too little."""
 
@@ -54,7 +53,7 @@ class Ranking:
     def ranks(self) -> Mapping[str, tuple[int, int]]:
         """Rank sets of the methods that have one, best first."""
         own = self.lines[(self.lines["question"] == self.question) & self.lines["rank_low"].notna()]
-        ordered = own.sort_values(["rank_low", "rank_high", "mean"], ascending=[True, True, False], kind="stable")
+        ordered = own.sort_values(["rank_low", "mean"], ascending=[True, False], kind="stable")
         named = zip(ordered["method"], ordered["rank_low"], ordered["rank_high"], strict=True)
         return {method: (int(low), int(high)) for method, low, high in named}
 
@@ -131,9 +130,7 @@ def _ranking(results: RunResults, lines: pd.DataFrame) -> Ranking:
     first, pairs = lines.iloc[0], results.summary.comparisons
     for column in ("dataset", "metric", "postprocessing", "protocol", "split"):
         pairs = pairs[pairs[column] == first[column]]
-    ranked = lines[lines["rank_low"].notna()]
-    recipe = (ranked["question"] == RECIPE).any()
-    return Ranking(lines, pairs, RECIPE if recipe else WEIGHTS)
+    return Ranking(lines, pairs, question_of(lines))
 
 
 @dataclass(frozen=True)

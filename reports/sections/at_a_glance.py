@@ -18,7 +18,6 @@ from reports.model.ranking import (
     ranking_of,
 )
 from reports.model.run_results import RunResults, cohort_title
-from reports.sections.cohort_tables import in_order
 from reports.sections.columns import Column, Lead, markdown_table, metric_column, seconds_column
 
 LEGEND = (
@@ -46,7 +45,7 @@ def _cohort(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
         first = headlines(results, cohort)[0]
         threshold = f"threshold `{escape(first.protocol)}`" if first.protocol else "no threshold"
         told = f"**{cohort_title(name)}**: post-processing `{first.pipeline}`, {threshold}.{caution}"
-        return [told, markdown_table(in_order(cohort, None), short_lead(cohort), short_columns(cohort, first))]
+        return [told, markdown_table(cohort.ordered, short_lead(cohort), short_columns(cohort, first))]
     said = answer(cohort, ranking)
     told = f"**{cohort_title(name)}**, {_patients(cohort)}. {said}".rstrip() + caution
     return [f"{told} {choice_text(ranking)}.", standing_table(cohort, ranking)]
@@ -54,7 +53,7 @@ def _cohort(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
 
 def standing_table(cohort: CohortResults, ranking: Ranking) -> str:
     """A line a method by its ranks, and below them what has no rank and the perfect map."""
-    return markdown_table(in_order(cohort, ranking), standing_lead(cohort, ranking), standing_columns(cohort, ranking))
+    return markdown_table(cohort.ordered, standing_lead(cohort, ranking), standing_columns(cohort, ranking))
 
 
 def standing_lead(cohort: CohortResults, ranking: Ranking) -> Lead[Hashable]:

@@ -37,9 +37,9 @@ def leaderboards(results: RunResults) -> str:
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         for first in headlines(results, cohort):
             ranking = ranking_of_headline(results, name, first)
-            order = "Sorted by rank." if ranking is not None and ranking.ranks else "In the order of the study."
+            order = "As they are ranked." if cohort.testable else "In the order of the study."
             parts += [f"{first.why} {order}", leaderboard(cohort, first.pipeline, first.protocol, ranking)]
-            parts += filter(None, [lesion_table(cohort, first.pipeline, first.protocol, ranking)])
+            parts += filter(None, [lesion_table(cohort, first.pipeline, first.protocol)])
     return "\n\n".join(parts)
 
 
@@ -72,7 +72,7 @@ def field_of_view(results: RunResults) -> str:
 
 
 def leaderboard(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ranking | None = None) -> str:
-    """A line a method in the order of `in_order`, the perfect map below all; numbers of lesion cases.
+    """A line a method, the perfect map below all; numbers of lesion cases.
 
     Args:
         ranking: the Dice under the same choice with intervals and ranks; None where it is not summarised.
@@ -98,7 +98,7 @@ def leaderboard(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ra
     if max(cohort.seeds.values()) > 1:
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(cohort, str(method))
         lead["Dice over seeds"] = lambda method: _seed_range(dice.numbers[method])
-    return markdown_table(in_order(cohort, ranking), lead, columns)
+    return markdown_table(cohort.ordered, lead, columns)
 
 
 def _plugin_columns(cohort: CohortResults, pipeline: str, protocol: str) -> list[Column]:
@@ -127,16 +127,6 @@ def _interval_and_rank(dice: Column, ranking: Ranking | None) -> list[Column]:
     ranks = {line: ranking.rank_text(str(line)) for line in lines}
     title = f"{100 * ranking.first['level']:.0f} % interval"
     return [Column(title, dice.numbers, texts=blank | intervals), Column("Rank", dice.numbers, texts=blank | ranks)]
-
-
-def in_order(cohort: CohortResults, ranking: Ranking | None) -> list[Hashable]:
-    """The methods by rank sets, ties by the mean; then those without a rank, what uses labels, and the perfect map.
-
-    Where nothing is ranked, methods stand in the order of the study.
-    """
-    ranks = {} if ranking is None else ranking.ranks
-    rest = [method for method in cohort.seeds if method not in ranks and method not in cohort.labelled]
-    return [*ranks, *rest, *cohort.labelled, PERFECT_MAP]
 
 
 def dice_table(cohort: CohortResults, pipelines: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
@@ -185,7 +175,7 @@ def _seed_range(number: Number) -> str:
     return f"{number.lowest_seed:.3f} to {number.highest_seed:.3f}" if number.seeds > 1 else MISSING
 
 
-def lesion_table(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ranking | None = None) -> str:
+def lesion_table(cohort: CohortResults, pipeline: str, protocol: str) -> str:
     """Lesions and surfaces instead of voxels; "" where none of it is computed."""
     wanted = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms", "hd95", "surface_dice", "regret")
     there = cohort.metrics
@@ -194,4 +184,4 @@ def lesion_table(cohort: CohortResults, pipeline: str, protocol: str, ranking: R
     whole = [name for name in ("froc", "froc_at_1", "oracle_dice") if name in there]
     columns += [metric_column(cohort, metric_title(name), name, pipeline) for name in whole]
     columns = [replace(one, higher_is_better=None) if one.title.endswith(NEVER_RANKED) else one for one in columns]
-    return markdown_table(in_order(cohort, ranking), {"Method": cohort.label}, columns) if columns else ""
+    return markdown_table(cohort.ordered, {"Method": cohort.label}, columns) if columns else ""

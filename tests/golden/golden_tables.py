@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from public_names import Line, Names
-from summary_views import VIEWS
+from summary_views import VIEWS, ablation, multiverse
 
 VALUES = Path(__file__).with_name("values")
 LEFT_OUT = ("key", "flags")  # keys change with what is hashed; flags are empty in these studies
@@ -108,14 +108,14 @@ SUMMARIES = (
 )
 CURVES = tuple(Table(name, f"cells/*/{name}.csv", (("cell",),)) for name in ("lesions", "strata", "pr", "froc"))
 TABLES: Mapping[str, Sequence[Table]] = {
-    "patients": (ROWS, *SUMMARIES, Table("multiverse", "multiverse.csv"), *CURVES),
+    "patients": (ROWS, *SUMMARIES, Table("multiverse", "summary.csv", view=multiverse), *CURVES),
     "implants": (
         ROWS,
         *SUMMARIES,
         Table("implants", "implants.csv", (("method", "kind", "postprocessing"), ("volume_ml", "contrast", "place"))),
         Table("controls", "controls.csv"),
         Table("audiogram", "audiogram.csv"),
-        Table("ablation", "ablation.csv"),
+        Table("ablation", "summary.csv", view=ablation),
     ),
     "sites": (ROWS, Table("calibration", "calibration/oasis/calibration.csv")),
     "networks": (Table("rows", "rows.csv", shown=_is_of_a_map, tolerance=network_rounding),),

@@ -6,6 +6,8 @@ from public_names import Line
 
 from datasets.simulation.implants import host_cohort
 
+UNIVERSE = ("dataset", "metric", "postprocessing", "protocol", "normalisation", "seed")
+ABLATION = ("dataset", "split", "postprocessing", "method")
 MATCHED, RETUNED, NO_INTERVAL = "+match", "@shifted", "no interval"
 STANDINGS = (
     "dataset", "split", "metric", "postprocessing", "protocol", "endpoint", "decides", "question", "method", "n",
@@ -62,6 +64,36 @@ def areas(lines: Sequence[Line]) -> Iterator[Line]:
                 side=line["group"], levels=str(_levels(lines, line)), mean=mean, change=line["mean"],
                 unshifted=repr(float(mean) - float(line["mean"])),
             )  # fmt: skip
+
+
+def multiverse(lines: Sequence[Line]) -> Iterator[Line]:
+    universes: dict[tuple[str, ...], dict[str, str]] = {}
+    taus = {}
+    for line in lines:
+        scaled = line["grid"].rpartition(", ")[2]
+        seed = line["group"].removeprefix("seed ") or "mean"
+        place = (*(line[name] for name in ("dataset", "metric", "postprocessing", "protocol")), scaled, seed)
+        if line["kind"] == "universe":
+            universes.setdefault(place, {})[line["method"]] = line["mean"]
+        elif line["kind"] == "universe tau":
+            taus[place] = f"{float(line['mean']):.4f}" if line["mean"] else ""
+    for place, means in universes.items():
+        best = max(map(float, means.values()))
+        first = " ".join(method for method, mean in means.items() if float(mean) == best)
+        named = zip(UNIVERSE, place, strict=True)
+        yield {**dict(named), "tau": taus[place], "first": first, **means}
+
+
+def ablation(lines: Sequence[Line]) -> Iterator[Line]:
+    own = [line for line in lines if line["kind"] == "ablation"]
+    groups = list(dict.fromkeys(line["group"] for line in own if line["method"]))
+    outside = {line["postprocessing"]: line["mean"] for line in own if not line["method"]}
+    for place in dict.fromkeys(tuple(line[name] for name in ABLATION) for line in own if line["method"]):
+        mine = {line["group"]: line for line in own if tuple(line[name] for name in ABLATION) == place}
+        means = {group: mine[group]["mean"] if group in mine else "" for group in groups}
+        patients = str(max(int(line["n"]) + int(line["left_out"]) for line in mine.values()))
+        named = zip(("dataset", "split", "chain", "method"), place, strict=True)
+        yield {**dict(named), **means, "patients": patients, "outside the box": outside[place[2]]}
 
 
 VIEWS: Mapping[str, Callable[[Sequence[Line]], Iterator[Line]]] = {

@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import HEALTHY, healthy_choice
 from benchmark.analysis.summaries.lines import line
-from benchmark.statistics.intervals.mean import Interval, exact_interval
+from benchmark.statistics.intervals.mean import EXACT, Interval, exact_interval
 from benchmark.statistics.panel import Panel, Question
 from benchmark.storage.summary_tables import SummaryLine
 from datasets.errors import MissingData
@@ -40,4 +40,4 @@ def _exact(panel: Panel, alpha: float) -> Interval | None:
     if not n:
         return None
     low, high = exact_interval(float(np.sum(kept.mean(axis=1))), n, alpha=alpha)
-    return Interval(float(kept.mean()), low, high, 1 - alpha, QUESTION, "exact (Clopper-Pearson)", n, seeds, nan)
+    return Interval(float(kept.mean()), low, high, 1 - alpha, QUESTION, EXACT, n, seeds, nan)

@@ -114,6 +114,9 @@ def _blocks(n: int, rounds: int) -> list[int]:
     return [min(most, rounds - start) for start in range(0, rounds, most)]
 
 
+EXACT = "exact (Clopper-Pearson)"
+
+
 def exact_interval(count: float, n: int, *, alpha: float) -> tuple[float, float]:
     """The (1 - alpha) interval of count / n; it holds the truth at least that often.
 

@@ -7,38 +7,40 @@ import pytest
 from commandline import Program
 from studies import SCORING, Runner
 
-from benchmark.analysis.ablation import ablated, write_ablation
+from benchmark.analysis.ablation import ablated, ablation_lines, ablation_text
+from benchmark.analysis.compare_methods import Comparable
 from benchmark.execution.score_cells import evaluate_study
+from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.run_record import Scoring, reopen
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
 
 def test_what_the_table_needs_is_added_to_what_was_asked_for() -> None:
-    scoring = ablated(Scoring(("light",), ("oracle",), ("auroc",)))
+    scoring = ablated(Scoring(("light",), ("oracle",), ("auroc",)), read_endpoint())
     assert scoring.postprocessing == ("light", "light-no-median", "light-no-components")
     assert scoring.protocols == ("oracle", "lesion-val")
     assert scoring.metrics == ("auroc", "dice")
 
 
-def test_the_table_has_the_means_of_the_rows_and_the_perfect_map(data: Path, tmp_path: Path) -> None:
-    runner = Runner(data, tmp_path / "run")
+def test_the_lines_are_the_means_of_the_rows_and_the_perfect_map_is_among_them(data: Path, tmp_path: Path) -> None:
+    runner, endpoint = Runner(data, tmp_path / "run"), read_endpoint()
     runner.run()
-    assert evaluate_study(reopen(runner.folder, None), runner.folder, ablated(SCORING)) == []
-    text = write_ablation(runner.folder)
-    table = pd.read_csv(runner.out / "ablation.csv")
-    assert "perfect-map" in text
-    assert set(table["method"]) == {"perfect-map", "mean-distance"}
-    steps = ["whole", "no median", "no components"]
-    assert list(table.columns) == ["dataset", "split", "chain", "method", *steps, "patients", "outside the box"]
+    assert evaluate_study(reopen(runner.folder, None), runner.folder, ablated(SCORING, endpoint)) == []
+    lines = list(ablation_lines(Comparable(runner.folder, endpoint)))
+    assert {one.method for one in lines} == {"perfect-map", "mean-distance", ""}
+    assert {one.group for one in lines} == {"whole", "no median", "no components", "outside the box"}
     rows = pd.DataFrame(runner.rows())
     chosen = (rows["metric"] == "dice") & (rows["protocol"] == "lesion-val") & (rows["split"] == "test")
     dice = rows[chosen & (rows["postprocessing"] == "light-no-median")].astype({"value": float})
-    wanted = dice.groupby("subject_id")["value"].mean().mean()
-    line = table[(table["method"] == "mean-distance") & (table["split"] == "test")].iloc[0]
-    assert line["no median"] == pytest.approx(wanted)
-    assert line["patients"] == dice["subject_id"].nunique()
-    assert line["outside the box"] == 0
+    place = ("mean-distance", "no median", "test")
+    (line,) = (one for one in lines if (one.method, one.group, one.split) == place)
+    assert line.mean == pytest.approx(dice.groupby("subject_id")["value"].mean().mean())
+    assert line.n == dice["subject_id"].nunique()
+    assert {one.mean for one in lines if one.group == "outside the box"} == {0}
+    header, _, *body = ablation_text(lines).splitlines()
+    assert [cell.strip() for cell in header.split("|")[5:8]] == ["whole", "no median", "no components"]
+    assert any("perfect-map" in row for row in body)
 
 
 def test_the_command_prints_the_table(program: Program, data: Path, tmp_path: Path) -> None:

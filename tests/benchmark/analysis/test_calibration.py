@@ -1,6 +1,5 @@
 """Calibration of a run of real maps: who counts, what is guaranteed, what is written."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from benchmark.analysis.calibration import calibrate_run, calibration_cases, one
 from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import reopen
+from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
 from datasets.grid import load_case
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -93,10 +93,13 @@ def test_the_command_writes_thresholds_and_p_maps(runner: Runner, few: None, pro
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "Calibrated on 1 healthy people of volunteers" in result.stdout
-    with (out / "calibration.csv").open(newline="") as stream:
-        lines = list(csv.DictReader(stream))
-    assert len(lines) == 8
-    assert {line["dataset"] for line in lines} == {"patients", "inpatients"}
+    lines = read_lines(summary_path(runner.out), SummaryLine)
+    lines = lines[lines["kind"] == "calibration"]
+    assert {*lines["protocol"]} == {"conformal-0.5:volunteers"}
+    alarmed = lines[(lines["metric"] == "alarm") & (lines["dataset"] != "volunteers")]
+    assert len(alarmed) == 8
+    assert {*alarmed["dataset"]} == {"patients", "inpatients"}
+    assert (alarmed["low"] <= alarmed["mean"]).all()
     maps = sorted((out / "p-maps").rglob("*.nii.gz"))
     assert len(maps) == 4 * (2 + 1)  # fits times people
     p = read_volume(maps[0])

@@ -133,7 +133,7 @@ def test_changed_data_are_found_and_nothing_is_made_again(
     table = tmp_path / "changed" / "patients" / "cases.csv"
     table.write_text(table.read_text().replace("test", "val", 1))
     faults = told(program, run, "--data", tmp_path / "changed")
-    assert "wanted" in faults["data"][0]
+    assert "expected" in faults["data"][0]
     assert "rows" not in faults
 
 

@@ -62,7 +62,7 @@ def test_with_patients_enough_the_methods_are_sorted_and_the_best_is_bold(tmp_pa
     report = make(tmp_path / "run", tmp_path).report(pictures=[])
     cohorts = report.split("## Leaderboards")[1]
     cohort = section(cohorts, "### Patients (`patients`)")
-    assert "Sorted by rank." in cohort
+    assert "As they are ranked." in cohort
     assert "**" in cohort
     assert "In the order of the study." in section(cohorts, "### Inpatients (`inpatients`)")
 
