@@ -20,7 +20,7 @@ LEGEND = (
     f"Mean paired difference, line less column: {SIGNS['better']} the line is better, {SIGNS['worse']} it is worse, "
     f"{SIGNS['equivalent']} equivalent (surely within the margin), {SIGNS['not separable']} not separable, "
     f"`{SIGNS['not testable']}` not testable. Tests are paired by patient and corrected for all pairs of the cohort; "
-    "every number of them is in `summaries/comparisons.csv`."
+    "every number of them is in `comparisons.csv`."
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from public_names import Line, Names
-from summary_views import VIEWS, ablation, multiverse
+from summary_views import VIEWS, ablation, calibration, multiverse
 
 VALUES = Path(__file__).with_name("values")
 LEFT_OUT = ("key", "flags")  # keys change with what is hashed; flags are empty in these studies
@@ -117,7 +117,7 @@ TABLES: Mapping[str, Sequence[Table]] = {
         Table("audiogram", "audiogram.csv"),
         Table("ablation", "summary.csv", view=ablation),
     ),
-    "sites": (ROWS, Table("calibration", "calibration/oasis/calibration.csv")),
+    "sites": (ROWS, Table("calibration", "summary.csv", view=calibration)),
     "networks": (Table("rows", "rows.csv", shown=_is_of_a_map, tolerance=network_rounding),),
 }
 

@@ -33,7 +33,8 @@ def standings(lines: Sequence[Line]) -> Iterator[Line]:
         if line["order"] != "0":
             failed = line["interval"].startswith(NO_INTERVAL)
             why = line["interval"].removeprefix(NO_INTERVAL).removeprefix(": ") if failed else ""
-            yield _recorded(STANDINGS, line, decides=str(int(line["order"] == "1")), why_none=why,
+            ranks = {name: line[name].removesuffix(".0") for name in ("rank_low", "rank_high")}
+            yield _recorded(STANDINGS, line, **ranks, decides=str(int(line["order"] == "1")), why_none=why,
                             interval="" if failed else line["interval"])  # fmt: skip
 
 
@@ -94,6 +95,40 @@ def ablation(lines: Sequence[Line]) -> Iterator[Line]:
         patients = str(max(int(line["n"]) + int(line["left_out"]) for line in mine.values()))
         named = zip(("dataset", "split", "chain", "method"), place, strict=True)
         yield {**dict(named), **means, "patients": patients, "outside the box": outside[place[2]]}
+
+
+def calibration(lines: Sequence[Line]) -> Iterator[Line]:
+    """A fit's lines come together: its threshold, what that promises, then cohort by cohort, each from `alarm` on."""
+    start: Line = {}
+    power: dict[str, Line] = {}
+    for line in (line for line in lines if line["kind"] == "calibration"):
+        alpha, _, site = line["protocol"].removeprefix("conformal-").partition(":")
+        if power and line["metric"] in ("threshold", "alarm"):
+            yield {**start, **_power(power)}
+            power = {}
+        if line["metric"] == "threshold":
+            start = {"method": line["method"], "seed": line["group"].removeprefix("seed "),
+                     "postprocessing": line["postprocessing"], "alpha": alpha, "scans": line["n"],
+                     "rank": "", "guaranteed": "", "threshold": line["mean"]}  # fmt: skip
+        elif line["dataset"] == site:
+            scans = int(start["scans"])
+            start |= {"rank": str(round((scans + 1) * (1 - float(line["mean"])))), "guaranteed": line["mean"]}
+        else:
+            power[line["metric"]] = line
+    if power:
+        yield {**start, **_power(power)}
+
+
+def _power(told: Mapping[str, Line]) -> Line:
+    alarm, hit = told["alarm"], told.get("hit")
+    counts = {"dataset": alarm["dataset"], "people": alarm["n"], "with_lesion": hit["n"] if hit else "0",
+              "alarmed": _counted(alarm), "hit": _counted(hit) if hit else "0"}  # fmt: skip
+    shares = {name: told[name]["mean"] if name in told else "" for name in ("dice", "recall", "voxel_recall")}
+    return {**counts, **shares}
+
+
+def _counted(line: Line) -> str:
+    return str(round(float(line["mean"]) * int(line["n"])))
 
 
 VIEWS: Mapping[str, Callable[[Sequence[Line]], Iterator[Line]]] = {

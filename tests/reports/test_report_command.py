@@ -27,7 +27,7 @@ def test_report_makes_the_summaries_and_says_what_changed(run: RunFolder, tmp_pa
     report = (run.root / "report.md").read_text(encoding="utf-8")
     assert "## Since earlier" in report
     assert "| 1 " in report.split("## What was run")[0]
-    assert (run.root / "summaries" / "standings.csv").is_file()
+    assert (run.root / "summary.csv").is_file()
 
 
 def test_an_earlier_run_that_is_none_is_refused_in_one_line(run: RunFolder, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What a report draws: tables with intervals, ranks and states made of a run's rows, kept in `summaries/`."""
+"""Every number of a run's methods, made of its rows: the lines of `summary.csv` and `comparisons.csv`."""

@@ -44,7 +44,7 @@ def cost_lines(
             own = [one for one in found if one.metric == metric]
             first = pareto([(rivals.get(one.method, nan), one.mean) for one in own])
             yield from (
-                replace(one, rank_low=1, rank_high=1) if best else one for one, best in zip(own, first, strict=True)
+                replace(one, rank_low=1.0, rank_high=1.0) if best else one for one, best in zip(own, first, strict=True)
             )
 
 

@@ -38,7 +38,7 @@ def lines_of(comparable: Comparable, one: Standing, order: int = 0) -> Iterator[
         for method, panel in {**one.panels, **aside}.items():
             low, high = ranks.get(method, (nan, nan))
             found = line(comparable, one.choice, panel, "lesion", question=question)
-            yield replace(found, order=order, rank_low=low, rank_high=high, rivals=len(one.panels))
+            yield replace(found, order=order, rank_low=float(low), rank_high=float(high), rivals=len(one.panels))
 
 
 def _ranks(one: Standing, question: Question) -> dict[str, tuple[int, int]]:

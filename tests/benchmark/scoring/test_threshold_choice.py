@@ -31,7 +31,8 @@ from benchmark.scoring.settings import settings_named
 from benchmark.storage.maps import read_volume
 from benchmark.storage.rows import Row
 from benchmark.study.cells import Evaluation
-from benchmark.study.protocols import protocol_named
+from benchmark.study.protocols import PROTOCOLS as PROTOCOL_REGISTRY
+from benchmark.study.protocols import Evidence, Protocol, protocol_named
 
 
 def swap_lesion(bench: Bench, case_id: str, lesion: NDArray[np.bool_]) -> None:
@@ -227,3 +228,17 @@ def test_the_best_mean_dice_is_found_among_all_thresholds(bench: Bench) -> None:
     best = max(float(np.mean([dice_above(one, level) for one in pool])) for level in every)
     threshold = value(rows, "threshold", protocol="lesion-val-mean")
     assert np.mean([dice_above(one, threshold) for one in pool]) == pytest.approx(best)
+
+
+def test_a_protocol_sees_the_cases_that_it_uses_and_no_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lesion voxels that evidence shows: three of validation cases, six of test cases, none beside healthy scans."""
+
+    def lesion_voxels(evidence: Evidence) -> float:
+        return sum(ranking.total for ranking in evidence.rankings())
+
+    filled(bench)
+    for uses, total in (("lesion-val", 3), ("lesion-test", 6), ("healthy-val", 0)):
+        of_scan = (lambda filtered, finished: 0.0) if uses == "healthy-val" else None
+        counting = Protocol("counting", "", uses, "", lesion_voxels, "counting", of_scan)  # type: ignore[arg-type]
+        monkeypatch.setitem(PROTOCOL_REGISTRY.built_in, "counting", counting)
+        assert value(bench.rows(protocols=("counting",)), "threshold", protocol="counting") == total
