@@ -23,15 +23,5 @@ def _lines(results: RunResults) -> Iterator[tuple[object, ...]]:
                 for method in cohort.ordered:
                     one = numbers[method]
                     if one.defined:
-                        yield (
-                            name,
-                            cases,
-                            method,
-                            pipeline,
-                            protocol,
-                            metric,
-                            one.value,
-                            one.sd,
-                            one.defined,
-                            one.wanted,
-                        )
+                        where = (name, cases, method, pipeline, protocol, metric)
+                        yield (*where, one.value, one.sd, one.defined, one.wanted)
