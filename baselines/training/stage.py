@@ -19,7 +19,7 @@ class Player:
         name: of its loss in logs.
         loss: mean over `(B, stack, X, Y)` slices in [0, 1]. It may draw from torch's global generators, whose state
             before each step depends on (seed, stage, step) alone, so that an interrupted fit resumes exactly.
-        optimizer: updates the player's weights; the weights of other players are frozen meanwhile.
+        optimizer: updates the player's weights; the weights of other players are frozen during its step.
         every: the player is updated at every `every`-th step, after the players before it.
         schedule: number of completed steps -> factor on the optimizer's learning rates; None for a constant 1.
     """

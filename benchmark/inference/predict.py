@@ -60,8 +60,8 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
     detector = build_detector(folder.fit.method, folder.fit.target, folder.fit.config).to(device)
     if isinstance(detector, LabelledDetector):
         raise BadValue(
-            f"{folder.path.name}: got a method that is told where the lesions of a cohort's other patients lie, "
-            "expected one that maps a scan by itself."
+            f"{folder.path.name}: got a labelled detector, which needs the lesions of a cohort's other patients, "
+            "expected a method that maps a single scan."
         )
     load_weights(detector, folder.path)
     return detector

@@ -95,8 +95,8 @@ def own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str,
         for values in presets.values():
             _plain_config(method.name, method.name, cls, values)
     except Exception as error:  # whatever a plugin's Config raises by itself costs only that plugin
-        told = isinstance(error, (BadValue, UnknownName))
-        reason = str(error).rstrip(".").removeprefix(f"Method '{method.name}', ") if told else one_line(error)
+        known_error = isinstance(error, (BadValue, UnknownName))
+        reason = str(error).rstrip(".").removeprefix(f"Method '{method.name}', ") if known_error else one_line(error)
         raise UnusableMethod(f"{method} has a Config or presets that cannot be used: {reason}.") from error
     return presets
 

@@ -123,7 +123,7 @@ def test_devices_reach_the_detectors_that_know_of_them(
         monkeypatch.setattr(MeanDistance, "devices", 1, raising=False)
     study = plan(Request("mean-distance", "patients", data, preset="quick"))
     job = Job(study, create_run(tmp_path / "run"), data, Inference(), SCORING, "missing", devices=2)
-    detector = load_or_fit(job.workplace, study.fits[0], mend=False)
+    detector = load_or_fit(job.fit_context, study.fits[0], mend=False)
     assert getattr(detector, "devices", None) == (2 if known else None)
 
 
