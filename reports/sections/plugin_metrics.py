@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmark.metrics import METRICS
 from reports.model.cohort_results import CohortResults
-from reports.model.ranking import headline_chains, headlines, healthy_protocol
+from reports.model.ranking import headline_pipelines, headlines, healthy_protocol
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import Column, cells, headings, markdown_table, metric_column, metric_title
 
@@ -59,9 +59,9 @@ def plugin_tables(results: RunResults) -> Iterator[PluginTable]:
         if name in results.lesion:
             cohort = results.lesion[name]
             for first in headlines(results, cohort):
-                yield from _table(name, "lesion", first.chain, first.protocol, cohort)
+                yield from _table(name, "lesion", first.pipeline, first.protocol, cohort)
         if name in results.scanned:
-            for pipeline in headline_chains(results):
+            for pipeline in headline_pipelines(results):
                 yield from _table(name, "healthy", pipeline, healthy_protocol(results), results.scanned[name])
 
 
