@@ -11,7 +11,7 @@ from benchmark.analysis.summaries.make import summarise
 from benchmark.storage.rows import blank_row, write_rows
 from benchmark.storage.run_record import kept_cells
 from reports.model.run_results import read_results
-from reports.sections.subgroups import by_group
+from reports.sections.subgroups import subgroups
 
 
 def test_a_group_that_a_metric_has_no_case_of_is_shown_as_missing(tmp_path: Path, plugin: None) -> None:
@@ -38,7 +38,7 @@ def test_a_group_that_a_metric_has_no_case_of_is_shown_as_missing(tmp_path: Path
     with (run.root / "rows.csv").open("a", encoding="utf-8") as stream:
         stream.writelines((tmp_path / "more.csv").read_text(encoding="utf-8").splitlines(keepends=True)[1:])
     summarise(run, tmp_path / "data")
-    text = section(by_group(read_results(run)), "### Inpatients (`inpatients`)")
+    text = section(subgroups(read_results(run)), "### Inpatients (`inpatients`)")
     dice = cells_of(text[text.index("**Sex**: Dice") :])
     assert dice[0] == ["Method", "female (n 4)", "male (n 0)"]
     assert [line[2] for line in dice[1:]] == ["-", "-", "-"]
