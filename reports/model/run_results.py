@@ -106,7 +106,10 @@ def read_results(run: RunFolder) -> RunResults:
     Raises:
         MissingData: nothing has been scored or summarised yet.
     """
-    rows, summary = read_rows(_table(run.root / "rows.csv")), Summary(_table(summary_path(run.root)).parent)
+    rows, summary = (
+        read_rows(_table(run.root / "rows.csv", "evaluate")),
+        Summary(_table(summary_path(run.root), "report").parent),
+    )
     clean = rows["shift"] == "none"
     rows, others = rows[clean], rows[~clean]
     kept, settings = kept_cells(run), read_json(run.study)["settings"]
@@ -158,9 +161,10 @@ def cohort_title(name: str) -> str:
     return f"{escape(dataset(name).title)} (`{name}`)"
 
 
-def _table(path: Path) -> Path:
+def _table(path: Path, command: str) -> Path:
+    """The path of a table that `command` makes."""
     if not path.is_file():
-        raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {path.parent}")
+        raise MissingData(f"No table {path}. Make it with: python -m benchmark {command} {path.parent}")
     return path
 
 

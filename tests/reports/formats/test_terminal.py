@@ -85,6 +85,7 @@ def test_the_best_method_stands_first_where_there_are_patients_enough(tmp_path: 
 
 
 def test_a_run_that_is_not_scored_says_so(made: Made) -> None:
-    (made.run.root / "timing.csv").unlink()
-    with pytest.raises(MissingData, match="python -m benchmark evaluate"):
-        terminal_text(made.run)
+    for name, command in (("summary.csv", "report"), ("rows.csv", "evaluate")):
+        (made.run.root / name).unlink()
+        with pytest.raises(MissingData, match=f"python -m benchmark {command}"):
+            terminal_text(made.run)
