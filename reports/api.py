@@ -1,9 +1,9 @@
-"""What the command line asks of reports: reports and their parts, texts for the terminal, a picture, a leaderboard."""
+"""What the command line asks of reports: reports, texts for the terminal, figures of pairs, leaderboards."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.analysis.changes import Since
+from benchmark.analysis.changes import Changes
 from benchmark.storage.folder import RunFolder
 from reports.document import compose
 from reports.figures.paired_differences import PairDifferences, write_differences
@@ -38,7 +38,7 @@ def write_report(
     *,
     formats: Sequence[str] = ("md",),
     pictures: Sequence[str] | None = None,
-    since: Since | None = None,
+    since: Changes | None = None,
     volumes: bool = True,
 ) -> list[Path]:
     """Write a run's report and its `figures/`; the paths of its files are returned. See `compose` for the arguments.

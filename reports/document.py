@@ -1,10 +1,10 @@
-"""Document: a report's sections as Markdown, made once and written in whatever formats are asked for."""
+"""Document: the sections of a report as Markdown, composed once and written in any format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark.analysis.changes import Since
+from benchmark.analysis.changes import Changes
 from benchmark.storage.folder import RunFolder
 from datasets.cohorts.catalog import dataset
 from reports.model.run_results import RunResults, find_scans, read_results
@@ -35,7 +35,7 @@ def compose(
     data: Path | None,
     *,
     pictures: Sequence[str] | None = None,
-    since: Since | None = None,
+    since: Changes | None = None,
     volumes: bool = True,
 ) -> Document:
     """Read a run's rows and summaries, and draw its pictures into `figures/`.

@@ -31,7 +31,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Moved:
+class MethodChange:
     """One method's number in both runs, and the paired difference now - before.
 
     Attributes:
@@ -55,7 +55,7 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Since:
+class Changes:
     """Everything that changed.
 
     Attributes:
@@ -65,10 +65,10 @@ class Since:
 
     name: str
     facts: tuple[Difference, ...]
-    moved: tuple[Moved, ...]
+    moved: tuple[MethodChange, ...]
 
 
-def changes_since(run: RunFolder, earlier: RunFolder) -> Since:
+def changes_since(run: RunFolder, earlier: RunFolder) -> Changes:
     """Compare a run with an earlier one.
 
     Raises:
@@ -77,7 +77,7 @@ def changes_since(run: RunFolder, earlier: RunFolder) -> Since:
     endpoint = read_endpoint()
     facts = [one for one in _facts(earlier, run) if one.before != one.now]
     moved = _moved(Comparable(earlier, endpoint), Comparable(run, endpoint), endpoint)
-    return Since(earlier.root.resolve().name, tuple(facts), tuple(moved))
+    return Changes(earlier.root.resolve().name, tuple(facts), tuple(moved))
 
 
 def _facts(before: RunFolder, now: RunFolder) -> Iterator[Difference]:
@@ -122,7 +122,7 @@ def _configs(run: RunFolder) -> dict[str, dict[str, str]]:
     return configs
 
 
-def _moved(before: Comparable, now: Comparable, endpoint: Endpoint) -> Iterator[Moved]:
+def _moved(before: Comparable, now: Comparable, endpoint: Endpoint) -> Iterator[MethodChange]:
     old_fits, new_fits = _fit_keys(before.run), _fit_keys(now.run)
     for dataset, planned in now.seeds.items():
         for choice in endpoint_choices(now, dataset):
@@ -143,7 +143,7 @@ def _fit_keys(run: RunFolder) -> dict[str, set[str]]:
     return keys
 
 
-def _paired(choice: Choice, old: Panel, new: Panel, *, same_fits: bool, endpoint: Endpoint) -> Moved:
+def _paired(choice: Choice, old: Panel, new: Panel, *, same_fits: bool, endpoint: Endpoint) -> MethodChange:
     patients = [name for name in new.patients if name in old.patients]
     seeds = [seed for seed in new.seeds if seed in old.seeds]
     before, now = (
@@ -153,6 +153,6 @@ def _paired(choice: Choice, old: Panel, new: Panel, *, same_fits: bool, endpoint
     kept = ~np.isnan(before + now).any(axis=1) & bool(seeds)
     found = interval((now - before)[kept], QUESTION, "difference", alpha=endpoint.alpha)
     first, last = (float(one[kept].mean()) if kept.any() else nan for one in (before, now))
-    return Moved(
+    return MethodChange(
         choice, old.method, int(kept.sum()), len(seeds), first, last, found.mean, found.low, found.high, same_fits
     )

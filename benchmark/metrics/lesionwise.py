@@ -16,8 +16,9 @@ from benchmark.metrics.masks import Components, Mask, Scores, check_masks, compo
 
 MATCHING = "overlap-10"
 ALLOWED = (0.25, 0.5, 1, 2, 4, 8)  # false positives a scan whose recalls `froc` averages
+ALL_SIZES = "all"
 STRATA = {
-    "all": (0.0, np.inf),
+    ALL_SIZES: (0.0, np.inf),
     "<0.1 ml": (0.0, 0.1),
     "0.1-1 ml": (0.1, 1.0),
     "1-10 ml": (1.0, 10.0),

@@ -17,6 +17,10 @@ from datasets.io.tables import write_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmark.storage.folder import RunFolder
+
+LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
+
 
 PERFECT_MAP = "perfect-map"
 PLUGIN = "plugin"
@@ -178,3 +182,23 @@ def read_rows(path: Path) -> "pd.DataFrame":
     if tuple(frame.columns) != COLUMNS:
         raise BadFile(f"{path}: got columns {list(frame.columns)}, wanted {list(COLUMNS)}.")
     return frame
+
+
+def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.DataFrame":
+    """The lines of `NAME.csv` of each cell that has the file: curves, and means by lesion size.
+
+    Returns:
+        A frame with `dataset`, `method`, `seed` and `sampling_seed` beside the file's columns; its text is never NaN.
+    """
+    import pandas as pd
+
+    frames = [
+        pd.read_csv(path, dtype=dict.fromkeys(LINE_TEXT, str), na_values=["nan"], keep_default_na=False).assign(
+            dataset=cell.cohort.dataset, method=cell.fit.method, seed=cell.fit.seed, sampling_seed=cell.sampling_seed
+        )
+        for cell in cells
+        if (path := run.cell(cell) / f"{name}.csv").is_file()
+    ]
+    if frames:
+        return pd.concat(frames, ignore_index=True)
+    return pd.DataFrame(columns=["dataset", "method", "seed", "sampling_seed", *LINE_TEXT])

@@ -1,4 +1,4 @@
-"""One picture a cohort: methods side by side, cases below each other; reconstructions above anomaly maps."""
+"""Gallery figure of one cohort: methods side by side, cases below each other, reconstructions above maps."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Shown:
+class CaseFacts:
     """What is known of a cohort's cases beside their voxels.
 
     Attributes:
@@ -65,7 +65,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Column:
+class MethodColumn:
     """A method's two strips: what it reconstructs above, what it marks below; or the image above the truth."""
 
     title: str
@@ -73,7 +73,7 @@ class Column:
     below: Strip | None = None
 
 
-def write_gallery(run: RunFolder, study: Study, dataset: str, split: Split, shown: Shown, path: Path) -> list[str]:
+def write_gallery(run: RunFolder, study: Study, dataset: str, split: Split, shown: CaseFacts, path: Path) -> list[str]:
     """Draw a few cases of a cohort into a PNG; their case ids, top down, are returned.
 
     Raises:
@@ -104,12 +104,12 @@ def choose_cases(files: Sequence[CaseFiles], lesion_ml: Mapping[str, float]) -> 
 
 def columns(
     run: RunFolder, cells: Sequence[Cell], cases: Sequence[Case], scores: Mapping[tuple[str, str], float] | None = None
-) -> list[Column]:
+) -> list[MethodColumn]:
     """The image above the lesion's outline, then what each cell kept of each case, with its method's score."""
     known = scores or {}
     images = [case.image[0] for case in cases]
     with_lesion = any(case.lesion_mask is not None for case in cases)
-    made = [Column("image", Strip(images), Strip(images, outlined=True) if with_lesion else None)]
+    made = [MethodColumn("image", Strip(images), Strip(images, outlined=True) if with_lesion else None)]
     for cell in cells:
         reconstructions = [_kept(run.reconstruction(cell, case.case_id)) for case in cases]
         maps = [_kept(run.anomaly_map(cell, case.case_id)) for case in cases]
@@ -118,11 +118,11 @@ def columns(
         values = [known.get((cell.fit.method, case.case_id), np.nan) for case in cases]
         notes = ["" if np.isnan(value) else f"{value:.2f}" for value in values]
         below = replace(Strip(maps, "inferno", brightest(maps, cases)), notes=notes)
-        made.append(Column(_title(run, cell), above, below))
+        made.append(MethodColumn(_title(run, cell), above, below))
     return made
 
 
-def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[Column]) -> "Figure":
+def draw(cases: Sequence[Case], labels: Sequence[str], columns: Sequence[MethodColumn]) -> "Figure":
     """Axial slices through the most lesion (without lesion the brain's middle): anterior up, left on the left."""
     box = _brain_box(cases)
     figure, grid = _empty_panels(2 * len(cases), len(columns), box)
@@ -164,7 +164,7 @@ def _title(run: RunFolder, cell: Cell) -> str:
     return f"{cell.fit.method} (uses labels)" if sees_labels(run, cell.fit) else cell.fit.method
 
 
-def _label(case: Case, shown: Shown) -> str:
+def _label(case: Case, shown: CaseFacts) -> str:
     volume = "" if case.lesion_mask is None else f"{shown.lesion_ml.get(case.case_id, np.nan):.1f} ml"
     return "\n".join(filter(None, [shown.named.get(case.case_id, "").upper(), case.case_id, volume]))
 

@@ -1,4 +1,4 @@
-"""The picture of paired differences: every patient, how they are spread, the intervals and the margin."""
+"""Figure of the paired differences of two methods: every patient, their spread, intervals and margin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

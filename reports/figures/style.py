@@ -1,4 +1,4 @@
-"""Colours, markers and the file of a figure: told apart by every kind of colour vision, in grey, and on paper."""
+"""Colours, markers and SVG files of figures: readable with any colour vision, in grey, and on paper."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

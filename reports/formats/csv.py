@@ -1,4 +1,4 @@
-"""write_csv: `boards.csv`, the means of `summary.csv` cohort by cohort, for machines."""
+"""CSV format: every number of the tables of cohorts, for machines."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +11,17 @@ COLUMNS = ("dataset", "cases", "method", "postprocessing", "protocol", "metric",
 
 
 def write_csv(document: Document, path: Path) -> None:
-    """Write every number of unshifted scans; missing and undefined ones are left out."""
+    """Write the numbers of unshifted scans, each cohort's endpoints first; missing and undefined ones are left out."""
     write_table(path, COLUMNS, _lines(document.results))
 
 
 def _lines(results: RunResults) -> Iterator[tuple[object, ...]]:
     for cases, cohorts in (("lesion", results.lesion), ("healthy", results.healthy)):
         for name, cohort in cohorts.items():
-            for place, one in cohort.means.items():
-                if one.defined:
-                    choice = (place.method, place.postprocessing, place.protocol, place.metric)
-                    yield (name, cases, *choice, one.value, one.sd, one.defined, one.wanted)
+            for metric, pipeline, protocol in cohort.choices:
+                numbers = cohort.numbers(metric, pipeline, protocol)
+                for method in cohort.ordered:
+                    one = numbers[method]
+                    if one.defined:
+                        where = (name, cases, method, pipeline, protocol, metric)
+                        yield (*where, one.value, one.sd, one.defined, one.wanted)

@@ -1,4 +1,4 @@
-"""write_html: `report.html`, one file that is read offline: on a screen, a phone or paper, with a viewer of volumes."""
+"""HTML format: Markdown as one page that is read offline, with sortable tables and a viewer of volumes."""
 
 import base64
 import itertools

@@ -1,4 +1,4 @@
-"""write_latex: `report.tex`, a run's tables with booktabs and its methods text, which a paper can include."""
+"""LaTeX format: a run's tables with booktabs and its methods text, for a paper to include."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from datasets.io.atomic import write_text
 from reports.document import Document
 from reports.markup.markdown import alignment, plain
 from reports.model.cohort_results import CohortResults
-from reports.model.ranking import Headline, choice_told, headlines, ranking_of
+from reports.model.ranking import Headline, choice_text, headlines, ranking_of
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.at_a_glance import LEGEND as GLANCE
 from reports.sections.at_a_glance import short_columns, short_lead, standing_columns, standing_lead
@@ -72,7 +72,7 @@ def _standing(results: RunResults, name: str, cohort: CohortResults) -> list[str
     if ranking is None:
         return []
     lead, columns = standing_lead(cohort, ranking), standing_columns(cohort, ranking)
-    caption = f"{plain(cohort_title(name))}: {plain(choice_told(ranking))}. {plain(GLANCE)} {cohort.caution}".strip()
+    caption = f"{plain(cohort_title(name))}: {plain(choice_text(ranking))}. {plain(GLANCE)} {cohort.caution}".strip()
     body = cells(cohort.ordered, lead, columns)
     return [_tabular(headings(lead, columns), body, len(lead), results.titled(caption), f"{name}-standing")]
 
@@ -82,7 +82,7 @@ def _pairs(results: RunResults, name: str) -> list[str]:
     if ranking is None or not ranking.ranks:
         return []
     headers, body = matrix_cells(ranking, ranking.question)
-    caption = f"{plain(cohort_title(name))}: {plain(choice_told(ranking))}. {plain(PAIRS)}"
+    caption = f"{plain(cohort_title(name))}: {plain(choice_text(ranking))}. {plain(PAIRS)}"
     return [_tabular(headers, body, 1, results.titled(caption), f"{name}-pairs")]
 
 
@@ -100,7 +100,7 @@ def _table(results: RunResults, name: str, cohort: CohortResults, first: Headlin
     lead, columns = short_lead(cohort), short_columns(cohort, first)
     body = cells(cohort.ordered, lead, columns)
     return _tabular(
-        headings(lead, columns), body, len(lead), _caption(results, name, cohort, first), f"{name}-{first.chain}"
+        headings(lead, columns), body, len(lead), _caption(results, name, cohort, first), f"{name}-{first.pipeline}"
     )
 
 
@@ -129,5 +129,5 @@ def _tabular(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int, 
 
 def _caption(results: RunResults, name: str, cohort: CohortResults, first: Headline) -> str:
     threshold = f"threshold {first.protocol}" if first.protocol else "no threshold"
-    said = f"{plain(cohort_title(name))}: post-processing {first.chain}, {threshold}. Means over patients."
+    said = f"{plain(cohort_title(name))}: post-processing {first.pipeline}, {threshold}. Means over patients."
     return " ".join(filter(None, (results.titled(said), cohort.caution)))

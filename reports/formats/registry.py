@@ -1,4 +1,4 @@
-"""FORMATS: the ways a report can be written, and `write_document`, which does."""
+"""FORMATS: the formats that a report can be written in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""terminal_text: a run's cohorts as plain text, for the terminal in which it ends."""
+"""Text for the terminal in which a run ends: tables of cohorts, healthy scans, shifts and notes."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import fill
@@ -8,9 +8,8 @@ from tabulate import tabulate
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from reports.markup.markdown import alignment, plain
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import Place
-from reports.model.ranking import Headline, domain, headline_chains, headlines, healthy_protocol
+from reports.model.cohort_results import CohortResults, Number
+from reports.model.ranking import Headline, domain, headlines
 from reports.model.run_results import RunResults, cohort_title, read_results
 from reports.sections.at_a_glance import short_columns, short_lead
 from reports.sections.columns import Column, cells, headings
@@ -53,7 +52,7 @@ def _board(results: RunResults, name: str, cohort: CohortResults, first: Headlin
 
 def _title(results: RunResults, name: str, first: Headline) -> str:
     threshold = f"threshold {first.protocol}" if first.protocol else "no threshold"
-    return results.titled(f"{plain(cohort_title(name))}: post-processing {first.chain}, {threshold}")
+    return results.titled(f"{plain(cohort_title(name))}: post-processing {first.pipeline}, {threshold}")
 
 
 def _table(cohort: CohortResults, first: Headline) -> str:
@@ -77,20 +76,22 @@ def _narrow(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int) -
 
 
 def _healthy_lines(results: RunResults) -> Iterator[str]:
-    """The share of the brain that is alarmed, as in the report's table of alarms."""
-    chain, protocol = headline_chains(results)[0], healthy_protocol(results)
-    if not protocol:
-        return
+    """The share of the brain that is flagged, as in the report's table of healthy scans."""
     for name, cohort in results.scanned.items():
-        shares = [_share(cohort, method, chain, protocol).replace(" ", STUCK) for method in cohort.seeds]
+        lines = results.summary.healthy
+        lines = lines[lines["dataset"] == name]
+        if lines.empty:
+            continue
+        pipeline, protocol = lines.iloc[0]["postprocessing"], lines.iloc[0]["protocol"]
+        numbers = cohort.numbers("alarm_fraction", pipeline, protocol, "median")
+        shares = [_share(cohort, method, numbers[method]).replace(" ", STUCK) for method in cohort.seeds]
         title = f"{plain(cohort_title(name))}, healthy, {domain(results, name)}"
-        line = f"{title}: median share of the brain alarmed ({chain}, {protocol}): {', '.join(shares)}"
+        line = f"{title}: median share of the brain alarmed ({pipeline}, {protocol}): {', '.join(shares)}"
         yield results.titled(f"{line}. {cohort.caution}".rstrip(". "))
 
 
-def _share(cohort: CohortResults, method: str, chain: str, protocol: str) -> str:
+def _share(cohort: CohortResults, method: str, number: Number) -> str:
     """A method, marked where it uses lesion labels, and its number."""
-    number = cohort.number(Place(method, "alarm_fraction", chain, protocol, "median"))
     shown = plain(Column("", {method: number}, show=lambda one: f"{one.value:.2%}").text(method))
     return f"{method} (uses {LABELS}) {shown}" if method in cohort.labelled else f"{method} {shown}"
 

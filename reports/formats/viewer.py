@@ -1,4 +1,4 @@
-"""viewer_content: scans, truths, maps and reconstructions of a few cases, small enough to be part of a page."""
+"""Content of the HTML viewer: scans, ground truth, maps and reconstructions of a few cases, 8 bits a voxel."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""The board's first page, as Markdown: a table a cohort, all cohorts side by side, upper bounds apart, the entries."""
+"""First page of a leaderboard: a table for each cohort, all cohorts side by side, upper bounds, entries."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from benchmark.study.protocols import protocol_named
 from datasets.io.atomic import read_json
 from reports.leaderboard.results import RANKED_SEEDS, RECIPE, WEIGHTS, LeaderboardResults
 from reports.markup.markdown import MISSING, escape, folded, github_table
-from reports.model.numbers import PERFECT_MAP
+from reports.model.cohort_results import PERFECT_MAP
 from reports.model.run_results import cohort_title
 from reports.sections.cohort_tables import dice_table
 
@@ -24,8 +24,9 @@ LEGEND = (
     "Means over patients and training seeds with 95 % intervals. **Ranks (recipe)** are the ranks that the data leave "
     "open to a method trained anew, patients and training seeds both drawn again; **ranks (weights)** those of the "
     "very weights that were run. All pairs of a cohort are tested together; sets that overlap are not separated. A "
-    "floor is what any method has to beat; the perfect map is the truth itself sent through the same chain. Alarms: "
-    "the share of healthy people with any alarm (of how many), in the cohort that was fitted on and in others."
+    "simple baseline is what any method has to beat; the perfect map is the ground truth sent through the same "
+    "post-processing. Alarms: the share of healthy people with any alarm (of how many), in the cohort that was fitted "
+    "on and in others."
 )
 
 
@@ -92,8 +93,8 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
 
 
 def _linked(leaderboard: LeaderboardResults, method: str, pages: Mapping[str, str]) -> str:
-    floor = " (floor)" if method in leaderboard.results.whole.floors else ""
-    return f"[{escape(method)}]({pages[method]}){floor}"
+    mark = " (simple baseline)" if method in leaderboard.results.whole.simple_baselines else ""
+    return f"[{escape(method)}]({pages[method]}){mark}"
 
 
 def ranks_text(line: "pd.Series | None") -> str:
@@ -109,8 +110,8 @@ def with_interval(line: pd.Series) -> str:
 
 
 def _area(leaderboard: LeaderboardResults, dataset: str, method: str) -> str:
-    chain = leaderboard.endpoint.postprocessing
-    number = leaderboard.results.lesion[dataset].numbers("auprc", chain)[method]
+    pipeline = leaderboard.endpoint.postprocessing
+    number = leaderboard.results.lesion[dataset].numbers("auprc", pipeline)[method]
     return f"{number.value:.3f}" if number.defined else MISSING
 
 

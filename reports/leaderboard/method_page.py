@@ -1,4 +1,4 @@
-"""A method's own page, as Markdown: its data card and configuration, every number, every comparison."""
+"""Page of one method: its data card and configuration, every number, every comparison."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""LeaderboardResults: what a board's pages are written from, all of it read from the pool of its entries."""
+"""LeaderboardResults: what a leaderboard's pages are written from, read from the pool of its entries."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""write_site: the pages of a leaderboard as static files that are read offline."""
+"""Static site of a leaderboard: its pages as files that are read offline, with the tables behind them."""
 
 import re
 import shutil

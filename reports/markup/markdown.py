@@ -1,4 +1,4 @@
-"""Text as Markdown and back, and rows of text as a table."""
+"""Markdown: escaping, plain text, tables, and folded parts."""
 
 import re
 from collections.abc import Sequence

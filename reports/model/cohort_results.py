@@ -1,16 +1,20 @@
-"""CohortResults: the rows of one cohort, and the numbers of every method in them."""
+"""CohortResults: one cohort's rows, and every method's numbers as `summary.csv` holds them."""
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import nan
 
 import pandas as pd
 
 from benchmark.metrics import METRICS
+from benchmark.statistics.panel import Choice, mean_of_known, panels
 from benchmark.storage.fits import LABELS
+from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
-from reports.model.numbers import MISSING_NUMBER, PERFECT_MAP, Number, Place, numbers_by_place, of_cases
 
+PERFECT_MAP = "perfect-map"
+NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
 TESTABLE = 6
 """Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
 
@@ -24,21 +28,42 @@ def question_of(lines: pd.DataFrame) -> str:
 
 
 @dataclass(frozen=True)
+class Number:
+    """One number of one method.
+
+    Attributes:
+        value, sd: mean over patients and training seeds, and spread over patients; NaN where undefined.
+        defined, wanted: patients that have it, of those that should, each planned seed counted; none wanted means
+            missing.
+        seeds: training seeds that have it; lowest_seed, highest_seed: of their means.
+    """
+
+    value: float = nan
+    sd: float = nan
+    defined: int = 0
+    wanted: int = 0
+    seeds: int = 0
+    lowest_seed: float = nan
+    highest_seed: float = nan
+
+
+@dataclass(frozen=True)
 class CohortResults:
     """What the tables of one cohort are made of.
 
     Attributes:
-        rows: of one cohort and one split, as `read_rows` gives them.
-        lines: of `summary.csv`, of the same cases.
-        seeds: how many training seeds each method was to have, in the order of the study.
-        floors: the methods that any other has to beat.
+        rows: of single cases, in one split, and numbers of the whole cohort; only pictures of patients, counts and
+            flags are read from them.
+        lines: of `summary.csv`, the means over the same cases, and the costs.
+        seeds: how many training seeds were planned for each method, in the order of the study.
+        simple_baselines: the methods that any other has to beat.
         supervision: what each method's map has seen, of its data card; nothing of a method without one.
     """
 
     rows: pd.DataFrame
     lines: pd.DataFrame
     seeds: Mapping[str, int]
-    floors: Collection[str] = ()
+    simple_baselines: Collection[str] = ()
     supervision: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -90,6 +115,7 @@ class CohortResults:
         return [*rivals, *self.labelled, PERFECT_MAP]
 
     def of(self, method: Hashable) -> pd.DataFrame:
+        """The rows of one method."""
         return self._by_method.get(method, self.rows[:0])
 
     @cached_property
@@ -105,42 +131,69 @@ class CohortResults:
         """All words that qualify any row of a method."""
         return {method: " ".join(rows["flags"].unique()) for method, rows in self._by_method.items()}
 
-    def numbers(
-        self, metric: str, chain: str = "", protocol: str = "", kind: str | None = None
-    ) -> dict[Hashable, Number]:
-        """A number of every method and, last, of the perfect map, which knows no protocol.
-
-        Args:
-            kind: as in `summary.csv`; by default the mean over patients, or the number of the whole cohort.
-        """
-        of = kind or ("mean" if metric not in METRICS or METRICS[metric].per == "case" else "cohort")
-        found: dict[Hashable, Number] = {
-            method: self.number(Place(method, metric, chain, protocol, of)) for method in self.seeds
-        }
-        return found | {PERFECT_MAP: self.number(Place(PERFECT_MAP, metric, chain, "", of))}
-
-    def number(self, place: Place) -> Number:
-        return self._numbers.get(place, MISSING_NUMBER)
+    @property
+    def metrics(self) -> set[str]:
+        """Those that any method has a number of."""
+        return set(self.lines.loc[self.lines["n"] > 0, "metric"])
 
     @property
-    def means(self) -> Mapping[Place, Number]:
-        """Of unshifted scans, over patients or of the whole cohort."""
-        return {
-            place: one
-            for place, one in self._numbers.items()
-            if place.shift == "none" and place.kind in ("mean", "cohort")
-        }
+    def choices(self) -> list[tuple[str, str, str]]:
+        """Every metric, pipeline and threshold that methods have numbers of, the endpoints first."""
+        own = self.lines[self.lines["kind"].isin(["mean", "cohort"]) & (self.lines["method"] != PERFECT_MAP)]
+        ordered = own.sort_values("order", key=lambda order: order.where(order > 0, len(own)), kind="stable")
+        return list(dict.fromkeys(zip(ordered["metric"], ordered["postprocessing"], ordered["protocol"], strict=True)))
+
+    def numbers(
+        self, metric: str, pipeline: str = "", protocol: str = "", kind: str = "mean"
+    ) -> dict[Hashable, Number]:
+        """A metric of every method and, last, of the perfect map, which knows no protocol.
+
+        Args:
+            kind: "mean", also for what a whole cohort has one number of, or a further statistic of `summary.csv`.
+        """
+        choices = {**dict.fromkeys(self.seeds, protocol), PERFECT_MAP: ""}
+        return {method: self._number(method, metric, pipeline, one, kind) for method, one in choices.items()}
+
+    def _number(self, method: str, metric: str, pipeline: str, protocol: str, kind: str) -> Number:
+        """Where the mean is undefined, so is every other statistic."""
+        found = self._numbers.get((method, metric, pipeline, protocol, kind))
+        mean = self._numbers.get((method, metric, pipeline, protocol, "mean"), Number())
+        return found or (Number() if mean.defined else mean)
 
     @cached_property
-    def _numbers(self) -> Mapping[Place, Number]:
-        return numbers_by_place(self.lines)
+    def _numbers(self) -> Mapping[tuple[str, ...], Number]:
+        """By method, metric, pipeline, threshold and kind."""
+        keys = self.lines[["method", "metric", "postprocessing", "protocol", "kind"]].replace(
+            {"kind": {"cohort": "mean"}}
+        )
+        return dict(zip(keys.itertuples(index=False, name=None), numbers_of(self.lines), strict=True))
 
     def seconds(self) -> dict[Hashable, Number]:
-        """Medians, since the first volumes warm the device up; the perfect map takes no time."""
+        """Of mapping a volume, the median; the perfect map takes no time."""
         return self.numbers("seconds", kind="median")
 
+    def by_case(self, metric: str, pipeline: str = "", protocol: str = "") -> pd.DataFrame:
+        """Each case's number, a line a case and a column a method, training seeds averaged."""
+        own = select(of_cases(self.rows), metric, pipeline, protocol)
+        own = own[own["method"].isin(list(self.seeds))]
+        if own.empty:
+            return pd.DataFrame()
+        first = own.iloc[0]
+        place = (first["dataset"], metric, pipeline, protocol, first["split"])
+        planned = {
+            str(name): sorted({int(seed) for seed in rows["seed"]}) for name, rows in own.groupby("method", sort=False)
+        }
+        try:
+            found = panels(own.assign(subject_id=own["case_id"]), Choice(*place), planned)
+        except MissingData:
+            return pd.DataFrame()
+        columns = {
+            name: pd.Series(mean_of_known(one.values, axis=1), index=list(one.patients)) for name, one in found.items()
+        }
+        return pd.DataFrame(columns).dropna(how="all")
+
     def label(self, method: Hashable) -> str:
-        """The name as Markdown with its badges: floor, single seed, missing seeds, leak and the like."""
+        """The name as Markdown with its badges: simple baseline, single seed, missing seeds, leak and the like."""
         if method == PERFECT_MAP:
             return "*perfect map*"
         shown = ", ".join(self._marks(str(method)))
@@ -150,7 +203,7 @@ class CohortResults:
         """What a reader has to know of one row; what holds for the whole run stands above all tables."""
         there, planned = self._seeds_there.get(method, 0), self.seeds.get(method, 0)
         marks = {
-            "floor": method in self.floors,
+            "simple baseline": method in self.simple_baselines,
             f"uses {LABELS}": method in self.labelled,
             "single seed": planned == 1 < max(self.seeds.values()),
             f"{there} of {planned} seeds": 0 < there < planned,
@@ -169,3 +222,36 @@ class CohortResults:
         if not cases:
             return MISSING
         return str(subjects) if subjects == cases else f"{subjects} ({cases} scans)"
+
+
+def numbers_of(lines: pd.DataFrame) -> list[Number]:
+    """A number for each line of `summary.csv`."""
+    columns = (lines[name] for name in NUMBERS)
+    return [
+        Number(mean, sd, int(n * seeds), int((n + left_out) * planned), int(seeds), lowest, highest)
+        for mean, sd, n, left_out, seeds, planned, lowest, highest in zip(*columns, strict=True)
+    ]
+
+
+def select(rows: pd.DataFrame, metric: str, pipeline: str = "", protocol: str = "") -> pd.DataFrame:
+    chosen = (rows["metric"] == metric) & (rows["postprocessing"] == pipeline) & (rows["protocol"] == protocol)
+    return rows[chosen]
+
+
+def of_cases(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that belong to single cases; not thresholds and pooled metrics."""
+    return rows[rows["case_id"] != ""]
+
+
+def lesion_cases(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of cases that have a lesion, and those of no single case."""
+    return rows[rows["case_id"].isin(_with_lesion(rows)) | (rows["case_id"] == "")]
+
+
+def healthy_cases(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of cases without lesion, and those of no single case."""
+    return rows[~rows["case_id"].isin(_with_lesion(rows))]
+
+
+def _with_lesion(rows: pd.DataFrame) -> "pd.Series[str]":
+    return rows.loc[rows["metric"].isin(["lesion_ml", "dice"]), "case_id"]

@@ -1,4 +1,4 @@
-"""Ranking: one cohort's methods under the choice that they are ranked by, and what the tests say of every pair."""
+"""Ranking: a cohort's methods under the choice that ranks them, what the tests say, and the choices shown first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from benchmark.study.protocols import USES, protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults, question_of
-from reports.model.numbers import select
 from reports.model.run_results import RunResults
 
 OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
@@ -119,11 +118,11 @@ def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
     return None if lines.empty else _ranking(results, lines)
 
 
-def ranking_under(results: RunResults, cohort: str, metric: str, chain: str, protocol: str) -> Ranking | None:
+def ranking_under(results: RunResults, cohort: str, metric: str, pipeline: str, protocol: str) -> Ranking | None:
     """The same under another choice that is summarised."""
     lines = results.summary.standings
     chosen = (lines["dataset"] == cohort) & (lines["metric"] == metric)
-    lines = lines[chosen & (lines["postprocessing"] == chain) & (lines["protocol"] == protocol)]
+    lines = lines[chosen & (lines["postprocessing"] == pipeline) & (lines["protocol"] == protocol)]
     return None if lines.empty else _ranking(results, lines)
 
 
@@ -143,44 +142,47 @@ class Headline:
         why: the choice and its reason, as Markdown.
     """
 
-    chain: str
+    pipeline: str
     protocol: str
     why: str
 
 
 def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
     """The choice that the cohort's methods are ranked by, then the same after each other pipeline."""
-    endpoint = read_endpoint()
-    own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["metric"] == endpoint.metric)].sort_values("order")
+    own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["protocol"] != "")].sort_values("order")
     defined = dict(zip(own["postprocessing"], own["protocol"], strict=True))
-    deployable = deployable_protocols(results.scoring, endpoint)
-    found = []
-    for chain in headline_chains(results):
-        protocol = defined.get(chain) or next(iter(deployable), "")
-        found.append(_headline(cohort, chain, protocol, endpoint.protocol if endpoint.protocol in deployable else ""))
-    return found
+    deployable = deployable_protocols(results.scoring, read_endpoint())
+    first = next(iter(deployable), "")
+    return [_headline(cohort, name, defined.get(name, first), deployable) for name in headline_pipelines(results)]
 
 
-def headline_chains(results: RunResults) -> list[str]:
-    """What one would deploy first, then what stands beside published numbers; else the first pipeline of the run."""
+def headline_pipelines(results: RunResults) -> list[str]:
+    """The pipelines that tables are of, the endpoint's first."""
     return pipelines(results.scoring, read_endpoint())
 
 
-def _headline(cohort: CohortResults, chain: str, protocol: str, wanted: str) -> Headline:
+def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ranking | None:
+    """The ranking under a headline; None where nothing is summarised under it."""
+    return ranking_under(results, cohort, read_endpoint().metric, first.pipeline, first.protocol)
+
+
+def _headline(cohort: CohortResults, pipeline: str, protocol: str, deployable: Sequence[str]) -> Headline:
     if not protocol:
-        return Headline(chain, "", f"Post-processing `{chain}`; no threshold that could be deployed was asked for.")
-    why = f"Post-processing `{chain}`, threshold `{protocol}`: {protocol_named(protocol).what}."
-    if wanted not in ("", protocol):
-        missing = select(cohort.rows, "threshold", chain, wanted).empty
-        reason = "not computed yet" if missing else f"undefined here: {USES[protocol_named(wanted).uses][1]}"
+        why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
+        return Headline(pipeline, "", why)
+    why = f"Post-processing `{pipeline}`, threshold `{protocol}`: {protocol_named(protocol).what}."
+    wanted = read_endpoint().protocol
+    if protocol != wanted and wanted in deployable:
+        computed = any(number.wanted for number in cohort.numbers("threshold", pipeline, wanted).values())
+        reason = f"undefined here: {USES[protocol_named(wanted).uses][1]}" if computed else "not computed yet"
         why += f" The first choice, `{wanted}`, is {reason}."
-    return Headline(chain, protocol, why)
+    return Headline(pipeline, protocol, why)
 
 
 def healthy_protocol(results: RunResults) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    given, named = set(results.summary.healthy["protocol"]), healthy_protocols(results.scoring, read_endpoint())
-    return next(iter([*(name for name in named if name in given), *named]), "")
+    known, summarised = healthy_protocols(results.scoring, read_endpoint()), set(results.summary.healthy["protocol"])
+    return next(iter([*(name for name in known if name in summarised), *known]), "")
 
 
 def domain(results: RunResults, cohort: str) -> str:
@@ -196,13 +198,13 @@ MOST_NAMED = 4
 
 
 def answer(cohort: CohortResults, ranking: Ranking) -> str:
-    """Who may be first, and whether anything is shown to beat the floors."""
+    """Who may be first, and whether anything is shown to beat the simple baselines."""
     if not ranking.ranks:
         return "" if cohort.caution else f"No pair can be tested: {escape(_why_none(ranking))}."
-    return " ".join(filter(None, (_first(ranking), _floors(cohort, ranking))))
+    return " ".join(filter(None, (_first(ranking), _against_baselines(cohort, ranking))))
 
 
-def choice_told(ranking: Ranking) -> str:
+def choice_text(ranking: Ranking) -> str:
     """What the numbers are of, and whether it was fixed beforehand."""
     one = ranking.first
     parts = [METRICS[one["metric"]].title]
@@ -222,16 +224,16 @@ def _first(ranking: Ranking) -> str:
     return f"{_listed(may_lead)} may each be first; the other {count - len(may_lead)} may not."
 
 
-def _floors(cohort: CohortResults, ranking: Ranking) -> str:
-    """Which methods are shown to beat every floor; "" where there are no floors or nothing else."""
-    floors = [method for method in ranking.ranks if method in cohort.floors]
-    others = [method for method in ranking.ranks if method not in cohort.floors]
-    if not floors or not others:
+def _against_baselines(cohort: CohortResults, ranking: Ranking) -> str:
+    """Which methods are shown to beat every simple baseline; "" where there are none or nothing else."""
+    baselines = [method for method in ranking.ranks if method in cohort.simple_baselines]
+    others = [method for method in ranking.ranks if method not in cohort.simple_baselines]
+    if not baselines or not others:
         return ""
-    winners = [one for one in others if all(ranking.state(one, floor) == "better" for floor in floors)]
+    winners = [name for name in others if all(ranking.state(name, one) == "better" for one in baselines)]
     if winners:
-        return f"Shown to beat every floor: {_listed(winners)}."
-    return f"None of the {len(others)} methods is shown to beat every floor."
+        return f"Shown to beat every simple baseline: {_listed(winners)}."
+    return f"No method ({len(others)} of them) is shown to beat every simple baseline."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,19 +1,18 @@
-"""RunResults: what a run's rows hold, sorted into the cohorts that reports are written from."""
+"""RunResults: everything a report is written from, cohort by cohort."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from benchmark.analysis.changes import Since as Changes
+from benchmark.analysis.changes import Changes
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring, reopen
-from benchmark.storage.summary_tables import summary_path
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from datasets.case import Split
@@ -21,8 +20,7 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, MissingData, UserError
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import healthy_cases, lesion_cases, of_cases
+from reports.model.cohort_results import CohortResults, healthy_cases, lesion_cases, of_cases
 from reports.model.summary import Summary
 
 log = logging.getLogger(__name__)
@@ -38,16 +36,15 @@ class Scans:
 
 @dataclass(frozen=True)
 class RunResults:
-    """What reports are written from; shifted cells stay out of all cohorts.
+    """What reports are written from; shifted cells stay out of all tables of cohorts.
 
     Attributes:
+        summary: the tables that all numbers are read from.
         cells: the unshifted ones of the study, in its order, those of methods that use lesion labels last.
         shifted: the others, likewise; cells whose histograms are matched are among them.
-        shifted_rows: of the others, for the split that is reported.
-        summary: the tables that all numbers are read from.
         split: the one that is reported.
         whole: all cohorts and splits together.
-        lesion, healthy: a cohort's cohort of its cases with and of those without lesion.
+        lesion, healthy: by cohort, the results of its cases with and of those without lesion.
         empty: cohorts that have been scored and have no case in the split.
         cards: of each method's first fit that has one.
         scans: what pictures are made of.
@@ -56,10 +53,9 @@ class RunResults:
     """
 
     run: RunFolder
+    summary: Summary
     cells: Sequence[Cell]
     shifted: Sequence[Cell]
-    shifted_rows: pd.DataFrame
-    summary: Summary
     scoring: Scoring
     settings: Mapping[str, Any]
     split: Split
@@ -101,17 +97,12 @@ class RunResults:
 
 
 def read_results(run: RunFolder) -> RunResults:
-    """Sort a run's rows and the lines of its summary by cohort.
+    """Sort a run's rows and summary by cohort.
 
     Raises:
         MissingData: nothing has been scored or summarised yet.
     """
-    rows, summary = (
-        read_rows(_table(run.root / "rows.csv", "evaluate")),
-        Summary(_table(summary_path(run.root), "report").parent),
-    )
-    clean = rows["shift"] == "none"
-    rows, others = rows[clean], rows[~clean]
+    rows, summary = _rows(run), Summary(run.root)
     kept, settings = kept_cells(run), read_json(run.study)["settings"]
     cards = _cards(run, kept)
     ordered = _labelled_last(kept, cards)
@@ -119,27 +110,24 @@ def read_results(run: RunFolder) -> RunResults:
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
-    whole = CohortResults(rows, summary.lines, seeds, _simple_baselines(seeds, cards), supervision)
+    whole = CohortResults(
+        rows[rows["shift"] == "none"], summary.whole, seeds, _simple_baselines(seeds, cards), supervision
+    )
     cohorts = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
     empty = [name for name, cohort in cohorts.items() if _is_empty(cohort)]
     with_lesions = {reference.cohort.dataset for reference in kept_references(run)}
     shown = {name: cohort for name, cohort in cohorts.items() if name not in empty}
-    healthy = {name: _only(cohort, "healthy", healthy_cases(cohort.rows)) for name, cohort in shown.items()}
+    healthy = {name: _only(cohort, "healthy") for name, cohort in shown.items()}
     return RunResults(
         run=run,
+        summary=summary,
         cells=cells,
         shifted=[cell for cell in ordered if not cell.shift.is_none],
-        shifted_rows=others[others["split"].isin([split, ""])],
-        summary=summary,
         scoring=kept_scoring(run),
         settings=settings,
         split=split,
         whole=whole,
-        lesion={
-            name: _only(cohort, "lesion", lesion_cases(cohort.rows))
-            for name, cohort in shown.items()
-            if name in with_lesions
-        },
+        lesion={name: _only(cohort, "lesion") for name, cohort in shown.items() if name in with_lesions},
         healthy={name: cohort for name, cohort in healthy.items() if name not in with_lesions or cohort.patients},
         empty=empty,
         cards=cards,
@@ -161,11 +149,11 @@ def cohort_title(name: str) -> str:
     return f"{escape(dataset(name).title)} (`{name}`)"
 
 
-def _table(path: Path, command: str) -> Path:
-    """The path of a table that `command` makes."""
+def _rows(run: RunFolder) -> pd.DataFrame:
+    path = run.root / "rows.csv"
     if not path.is_file():
-        raise MissingData(f"No table {path}. Make it with: python -m benchmark {command} {path.parent}")
-    return path
+        raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {run.root}")
+    return read_rows(path)
 
 
 def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
@@ -194,18 +182,18 @@ def _simple_baselines(names: Iterable[str], cards: Mapping[str, DataCard]) -> li
 
 
 def _of_cohort(whole: CohortResults, cohort: str, split: Split) -> CohortResults:
-    def part(table: pd.DataFrame) -> pd.DataFrame:
-        return table[(table["dataset"] == cohort) & table["split"].isin([split, ""])]
+    rows, lines = whole.rows, whole.lines
+    rows = rows[(rows["dataset"] == cohort) & rows["split"].isin([split, ""])]
+    return replace(whole, rows=rows, lines=lines[(lines["dataset"] == cohort) & (lines["split"] == split)])
 
-    return replace(whole, rows=part(whole.rows), lines=part(whole.lines))
 
-
-def _only(cohort: CohortResults, cases: str, rows: pd.DataFrame) -> CohortResults:
-    """The results on some of the cases, and those of the whole cohort."""
-    return replace(cohort, rows=rows, lines=cohort.lines[cohort.lines["cases"].isin([cases, ""])])
+def _only(cohort: CohortResults, cases: Literal["lesion", "healthy"]) -> CohortResults:
+    """The results of some of its cases."""
+    part = lesion_cases if cases == "lesion" else healthy_cases
+    lines = cohort.lines
+    return replace(cohort, rows=part(cohort.rows), lines=lines[lines["cases"].isin([cases, ""])])
 
 
 def _is_empty(cohort: CohortResults) -> bool:
     """Whether a cohort went through scoring, which leaves a threshold, without any case."""
-    scored = any(cohort.rows["metric"] == "threshold")
-    return scored and of_cases(cohort.rows).empty and not (cohort.lines["metric"] == "seconds").any()
+    return any(cohort.rows["metric"] == "threshold") and of_cases(cohort.rows).empty

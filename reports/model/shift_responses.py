@@ -1,14 +1,16 @@
-"""Numbers under shifts: a method at one level, with its threshold frozen or re-tuned and its histograms matched."""
+"""ShiftResponse: what acquisition shifts cost the methods of one cohort at each level, from `summary.csv`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 
 import pandas as pd
 
-from benchmark.study.protocols import SHIFTED, on_shifted
+from benchmark.study.protocols import on_shifted
 from datasets.shifts.shift import Shift
-from reports.model.numbers import MISSING_NUMBER, Number, Place, numbers_by_place
+from reports.model.cohort_results import CohortResults, Number, numbers_of
+from reports.model.ranking import headline_pipelines, ranking_of
 from reports.model.run_results import RunResults
 
 NOTHING = "none"
@@ -16,8 +18,8 @@ MATCHED = "+match"
 
 
 @dataclass(frozen=True, order=True)
-class Line:
-    """A method under one level of one kind of shift, whose name is without arm."""
+class Level:
+    """A method under one level of one shift, whose name is without arm."""
 
     method: str
     shift: str
@@ -25,21 +27,22 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class Response:
-    """The numbers of one cohort under all shifts, of its cases with or of those without lesion.
+class ShiftResponse:
+    """One cohort under all shifts, its cases with or those without lesion.
 
     Attributes:
-        summary_lines: of `summary.csv`, shifted and unshifted.
-        chain: the post-processing that all numbers are of.
+        lines: of `summary.csv`, shifted and unshifted.
+        pipeline: the post-processing that all numbers are of.
         protocol: that thresholds are frozen and re-tuned by.
-        ordered: all methods of the run, in the order of the study.
+        methods: in the order of the study.
+        shifts: that were asked for.
     """
 
     cohort: str
-    summary_lines: pd.DataFrame
-    chain: str
+    lines: pd.DataFrame
+    pipeline: str
     protocol: str
-    ordered: Sequence[str]
+    methods: Sequence[str]
     shifts: Sequence[Shift]
 
     @property
@@ -51,88 +54,81 @@ class Response:
     def has_matched(self) -> bool:
         return any(shift.matched for shift in self.shifts)
 
-    @property
-    def methods(self) -> list[str]:
-        """Those that have any number under a shift."""
-        lines = self.summary_lines
-        shifted = set(lines.loc[lines["shift"] != NOTHING, "method"])
-        return [method for method in self.ordered if method in shifted]
-
     def severities(self, kind: str) -> list[float]:
         return sorted({shift.severity for shift in self.shifts if shift.name == kind})
 
-    def lines(self, kind: str) -> list[Line]:
-        return [Line(method, kind, severity) for method in self.methods for severity in self.severities(kind)]
+    def levels(self, kind: str) -> list[Level]:
+        return [Level(method, kind, severity) for method in self.methods for severity in self.severities(kind)]
 
-    def dose(self, line: Line) -> float:
-        """How far the level moves healthy tissue, the same for all methods; NaN where unknown."""
-        return self._doses.get((line.shift, line.severity), float("nan"))
+    def dose(self, level: Level) -> float:
+        """How far the level moves healthy tissue, the same for all methods; NaN where nothing is known of it."""
+        return self._doses.get((level.shift, level.severity), nan)
 
     def value(
-        self, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
+        self, level: Level, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
     ) -> Number:
         """A metric under a threshold (none unless `deployed`), frozen or chosen on shifted cases."""
-        return self._numbers.get(self._place(line, metric, tuned, matched, deployed), MISSING_NUMBER)
+        return self._number("mean", level, metric, tuned=tuned, matched=matched, deployed=deployed)
 
     def change(
-        self, line: Line, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
+        self, level: Level, metric: str, *, tuned: bool = False, matched: bool = False, deployed: bool = True
     ) -> float:
         """From the unshifted cell of the same arm; re-tuned or not, the unshifted threshold is the same."""
-        place = self._place(line, metric, tuned, matched, deployed)
-        return self._numbers.get(place._replace(kind="change"), MISSING_NUMBER).value
+        return self._number("change", level, metric, tuned=tuned, matched=matched, deployed=deployed).value
 
-    def unshifted(self, line: Line) -> Line:
-        return Line(line.method, NOTHING, 0.0)
+    def unshifted(self, method: str) -> Level:
+        return Level(method, NOTHING, 0.0)
 
-    def _place(self, line: Line, metric: str, tuned: bool, matched: bool, deployed: bool) -> Place:
-        protocol = self.protocol if deployed else ""
-        return Place(
-            line.method,
-            metric,
-            self.chain,
-            on_shifted(protocol) if tuned and deployed else protocol,
-            shift=f"{line.shift}{MATCHED if matched else ''}",
-            severity=line.severity,
-        )
+    def _number(self, kind: str, level: Level, metric: str, *, tuned: bool, matched: bool, deployed: bool) -> Number:
+        protocol = (on_shifted(self.protocol) if tuned else self.protocol) if deployed else ""
+        label = f"{level.shift}{MATCHED if matched else ''}"
+        return self._numbers.get((kind, level.method, metric, protocol, label, level.severity), Number())
 
     @cached_property
-    def _numbers(self) -> Mapping[Place, Number]:
-        return numbers_by_place(self.summary_lines)
+    def _numbers(self) -> Mapping[tuple[str, str, str, str, str, float], Number]:
+        own = self.lines[self.lines["postprocessing"] == self.pipeline]
+        keys = own[["kind", "method", "metric", "protocol", "shift", "severity"]]
+        return dict(zip(keys.itertuples(index=False, name=None), numbers_of(own), strict=True))
 
     @cached_property
     def _doses(self) -> Mapping[tuple[str, float], float]:
-        known = self.summary_lines.dropna(subset=["dose", "severity"])
-        places = zip(known["shift"], known["severity"], strict=True)
-        return dict(zip(places, known["dose"], strict=True))
+        own = self.lines[self.lines["dose"].notna() & self.lines["kind"].isin(["mean", "change"])]
+        return dict(zip(zip(own["shift"], own["severity"], strict=True), own["dose"], strict=True))
 
 
-def lesion_responses(results: RunResults) -> list[Response]:
-    """One for each cohort with methods that are ranked under a threshold."""
-    return _responses(results, "lesion", [*results.lesion])
-
-
-def healthy_responses(results: RunResults) -> list[Response]:
-    return _responses(results, "healthy", [*results.scanned])
-
-
-def _responses(results: RunResults, cases: str, cohorts: Sequence[str]) -> list[Response]:
-    """Under the choice that the summary gives for each level of a shift."""
-    lines, found = results.summary.lines, []
-    for name in cohorts:
-        own = lines[(lines["dataset"] == name) & (lines["cases"] == cases)]
-        levels = own[(own["shift"] != NOTHING) & (own["protocol"] != "")]
-        if levels.empty:
-            continue
-        first = levels.iloc[0]
-        shifts = list(dict.fromkeys(cell.shift for cell in results.shifted if cell.cohort.dataset == name))
-        found.append(
-            Response(
-                name,
-                own,
-                first["postprocessing"],
-                first["protocol"].removesuffix(SHIFTED),
-                [*results.whole.seeds],
-                shifts,
-            )
-        )
+def lesion_responses(results: RunResults) -> list[ShiftResponse]:
+    """A cohort each, under the choice that its methods are ranked by."""
+    found = []
+    for name, cohort in results.lesion.items():
+        ranking = ranking_of(results, name)
+        choice = (headline_pipelines(results)[0], "")
+        if ranking is not None:
+            choice = (ranking.first["postprocessing"], ranking.first["protocol"])
+        found += _responses(results, name, cohort, "lesion", *choice)
     return found
+
+
+def healthy_responses(results: RunResults) -> list[ShiftResponse]:
+    """A cohort each, under the choice that false positives in its healthy scans are given by."""
+    found = []
+    for name, cohort in results.scanned.items():
+        lines = results.summary.healthy
+        lines = lines[lines["dataset"] == name]
+        if not lines.empty:
+            first = lines.iloc[0]
+            found += _responses(results, name, cohort, "healthy", first["postprocessing"], first["protocol"])
+    return found
+
+
+def _responses(
+    results: RunResults, name: str, cohort: CohortResults, cases: str, pipeline: str, protocol: str
+) -> list[ShiftResponse]:
+    """One, or none where no method has a number under a shift."""
+    lines = results.summary.lines
+    own = lines[(lines["dataset"] == name) & (lines["cases"] == cases) & (lines["split"] == results.split)]
+    own = own[(own["group"] == "") & (own["stratum"] == "")]
+    there = set(own.loc[own["shift"] != NOTHING, "method"])
+    methods = [method for method in cohort.seeds if method in there]
+    shifts = list(dict.fromkeys(cell.shift for cell in results.shifted if cell.cohort.dataset == name))
+    one = ShiftResponse(name, own, pipeline, protocol, methods, shifts)
+    return [one] if one.methods and one.kinds else []

@@ -57,6 +57,16 @@ class Summary:
         return own.assign(domain=np.where(home, "in-domain", "out-of-domain"))
 
     @cached_property
+    def froc(self) -> pd.DataFrame:
+        """Lesions found at a rate of false positives, which is the `group`; `n` counts lesions."""
+        return self.lines[(self.lines["kind"] == "lesions") & (self.lines["group"] != "")]
+
+    @cached_property
+    def strata(self) -> pd.DataFrame:
+        """Means by lesion size: of the patients with so much lesion, and of the lesions of that size."""
+        return self.lines[self.lines["stratum"] != ""]
+
+    @cached_property
     def subgroups(self) -> pd.DataFrame:
         """Means by `attribute` and `group` of people."""
         own = self.lines[(self.lines["kind"] == "mean") & self.lines["group"].str.contains("=")]

@@ -1,12 +1,11 @@
-"""glance: the answer first: each lesion cohort's methods by their ranks, in the few columns that a first look needs."""
+"""Section At a glance: each lesion cohort's methods by rank, in the few columns that a first look needs."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import PERFECT_MAP
+from reports.model.cohort_results import PERFECT_MAP, CohortResults
 from reports.model.ranking import (
     ONLY_WEIGHTS,
     OPEN,
@@ -14,7 +13,7 @@ from reports.model.ranking import (
     Headline,
     Ranking,
     answer,
-    choice_told,
+    choice_text,
     headlines,
     ranking_of,
 )
@@ -29,7 +28,7 @@ LEGEND = (
 )
 
 
-def glance(results: RunResults) -> str:
+def at_a_glance(results: RunResults) -> str:
     """Markdown; cohorts with patients enough to rank by first; "" where there is no lesion cohort."""
     if not results.lesion:
         return ""
@@ -45,11 +44,11 @@ def _cohort(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
     if ranking is None:
         first = headlines(results, cohort)[0]
         threshold = f"threshold `{escape(first.protocol)}`" if first.protocol else "no threshold"
-        told = f"**{cohort_title(name)}**: post-processing `{first.chain}`, {threshold}.{caution}"
+        told = f"**{cohort_title(name)}**: post-processing `{first.pipeline}`, {threshold}.{caution}"
         return [told, markdown_table(cohort.ordered, short_lead(cohort), short_columns(cohort, first))]
     said = answer(cohort, ranking)
     told = f"**{cohort_title(name)}**, {_patients(cohort)}. {said}".rstrip() + caution
-    return [f"{told} {choice_told(ranking)}.", standing_table(cohort, ranking)]
+    return [f"{told} {choice_text(ranking)}.", standing_table(cohort, ranking)]
 
 
 def standing_table(cohort: CohortResults, ranking: Ranking) -> str:
@@ -70,13 +69,13 @@ def standing_lead(cohort: CohortResults, ranking: Ranking) -> Lead[Hashable]:
 def standing_columns(cohort: CohortResults, ranking: Ranking) -> list[Column]:
     """The metric that decides with its interval, then what qualifies it."""
     one = ranking.first
-    metric, chain, protocol = one["metric"], one["postprocessing"], one["protocol"]
-    first = metric_column(cohort, METRICS[metric].title, metric, chain, protocol)
+    metric, pipeline, protocol = one["metric"], one["postprocessing"], one["protocol"]
+    first = metric_column(cohort, METRICS[metric].title, metric, pipeline, protocol)
     return [
         replace(first, marks={method: OPEN for method in ranking.ranks if ranking.open_to(method)}),
         interval_column(first, ranking),
-        metric_column(cohort, "AUPRC", "auprc", chain),
-        metric_column(cohort, "Far alarms", "alarm_fraction_far", chain, protocol),
+        metric_column(cohort, "AUPRC", "auprc", pipeline),
+        metric_column(cohort, "Far alarms", "alarm_fraction_far", pipeline, protocol),
         seconds_column(cohort, "s/volume"),
     ]
 
@@ -93,12 +92,12 @@ def _patients(cohort: CohortResults) -> str:
 
 
 def short_columns(cohort: CohortResults, first: Headline) -> list[Column]:
-    chain, protocol = first.chain, first.protocol
+    pipeline, protocol = first.pipeline, first.protocol
     return [
-        metric_column(cohort, "Dice", "dice", chain, protocol),
-        metric_column(cohort, "AUPRC", "auprc", chain),
-        metric_column(cohort, "AUROC", "auroc", chain),
-        metric_column(cohort, "Far alarms", "alarm_fraction_far", chain, protocol),
+        metric_column(cohort, "Dice", "dice", pipeline, protocol),
+        metric_column(cohort, "AUPRC", "auprc", pipeline),
+        metric_column(cohort, "AUROC", "auroc", pipeline),
+        metric_column(cohort, "Far alarms", "alarm_fraction_far", pipeline, protocol),
         seconds_column(cohort, "s/volume"),
     ]
 

@@ -1,9 +1,9 @@
-"""The report's section of what changed since an earlier run."""
+"""Section of what changed since an earlier run: settings and data, and each method against itself."""
 
 from collections.abc import Iterator
 from math import isnan
 
-from benchmark.analysis.changes import Moved, Since
+from benchmark.analysis.changes import Changes, MethodChange
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import Choice
 from reports.markup.markdown import MISSING, escape, github_table
@@ -16,7 +16,7 @@ EXPLAINED = (
 )
 
 
-def changed(results: RunResults) -> str:
+def changes_section(results: RunResults) -> str:
     """Markdown; "" where no earlier run was named."""
     since = results.changes
     if since is None:
@@ -36,20 +36,20 @@ def _shown(text: str) -> str:
     return escape(text) if text else "(none)"
 
 
-def _numbers(results: RunResults, since: Since) -> Iterator[str]:
+def _numbers(results: RunResults, since: Changes) -> Iterator[str]:
     for choice in dict.fromkeys(one.choice for one in since.moved):
         own = [one for one in since.moved if one.choice == choice]
         body = [[results.whole.label(one.method), *_cells(one)] for one in own]
         headers = ["Method", "Fits", "n", "Seeds", "before", "now", "difference"]
-        yield f"{_told(choice)}\n\n{github_table(headers, body, 2)}"
+        yield f"{_choice_text(choice)}\n\n{github_table(headers, body, 2)}"
 
 
-def _told(choice: Choice) -> str:
+def _choice_text(choice: Choice) -> str:
     parts = ", ".join(f"`{escape(part)}`" for part in (choice.postprocessing, choice.protocol) if part)
     return f"**{cohort_title(choice.dataset)}**: {METRICS[choice.metric].title} ({parts})"
 
 
-def _cells(one: Moved) -> list[str]:
+def _cells(one: MethodChange) -> list[str]:
     fits = "the same" if one.same_fits else "others"
     if not one.n:
         return [fits, "0", str(one.seeds), MISSING, MISSING, MISSING]

@@ -2,27 +2,27 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from math import isnan
+from math import isnan, nan
 
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import PERFECT_MAP, Number, select_chain
-from reports.model.ranking import Ranking, headlines, ranking_under, sees_test
+from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number
+from reports.model.ranking import Ranking, headlines, ranking_of_headline, sees_test
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
 
-LOST = "lesion_outside_grid_ml"
 LEGEND = (
-    "Numbers are means over patients (a patient's scans first), then over training seeds; (sd) is the spread over "
-    "patients. `[a/b]`: over a of b cases, all seeds counted; the others are undefined or missing. `n/a`: undefined. "
-    "`-`: missing, not computed. **Bold**: best of its column among the methods, floors included; nothing where the "
-    "best is not over all cases. It says nothing of significance. A floor is what any method has to beat. The perfect "
-    "map is the truth itself sent through the same chain: what the chain leaves of a flawless answer. It is no method "
-    "and takes no part in the order; where lesions are small, a map that is too large can come out ahead of it. "
-    "Supervision is the most that a map has seen; what chose its threshold stands under Data cards. Intervals and "
-    "ranks are made as in At a glance, under this choice: all but the primary endpoint is exploratory."
+    "Numbers are means over patients (a patient's scans first) and training seeds; (sd) is the spread over patients. "
+    "`[a/b]`: over a of b patients, all planned seeds counted; the others are undefined or missing under some seed. "
+    "`n/a`: undefined. `-`: missing, not computed. **Bold**: best of its column among the methods, simple baselines "
+    "included; nothing where the best is not over all patients. It says nothing of significance. A simple baseline is "
+    "what any method has to beat. The perfect map is the ground truth itself sent through the same post-processing: "
+    "what that leaves of a flawless answer. It is no method and takes no part in the order; where lesions are small, a "
+    "map that is too large can come out ahead of it. Supervision is the most that a map has seen; what chose its "
+    "threshold stands under Data cards. Intervals and ranks are made as in At a glance, under this choice: all but the "
+    "primary endpoint is exploratory."
 )
+CUT_OFF = "lesion_outside_grid_ml"
 UPPER = (
     "Upper bound of the pooled Dice, never ranked: this threshold has seen the test labels. The mean over patients "
     "can still be lower than under another threshold."
@@ -34,12 +34,12 @@ def leaderboards(results: RunResults) -> str:
         return ""
     parts = [results.heading("Leaderboards"), LEGEND]
     for name, cohort in results.lesion.items():
-        order = "As they are ranked." if cohort.testable else "In the order of the study."
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         for first in headlines(results, cohort):
-            ranking = ranking_under(results, name, "dice", first.chain, first.protocol)
-            parts += [f"{first.why} {order}", leaderboard(cohort, first.chain, first.protocol, ranking)]
-            parts += filter(None, [lesion_table(cohort, first.chain, first.protocol)])
+            ranking = ranking_of_headline(results, name, first)
+            order = "As they are ranked." if cohort.testable else "In the order of the study."
+            parts += [f"{first.why} {order}", leaderboard(cohort, first.pipeline, first.protocol, ranking)]
+            parts += filter(None, [lesion_table(cohort, first.pipeline, first.protocol)])
     return "\n\n".join(parts)
 
 
@@ -48,14 +48,14 @@ def dice_matrices(results: RunResults) -> str:
     if not results.lesion:
         return ""
     parts = [results.heading("Mean Dice by post-processing and threshold")]
-    chains, protocols = results.scoring.postprocessing, results.scoring.protocols
+    pipelines, protocols = results.scoring.postprocessing, results.scoring.protocols
     deployable, upper = ([name for name in protocols if sees_test(name) is seen] for seen in (False, True))
     for name, cohort in results.lesion.items():
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         if deployable:
-            parts.append(dice_table(cohort, chains, deployable, marked=True))
+            parts.append(dice_table(cohort, pipelines, deployable, marked=True))
         if upper and not results.validation:
-            parts += [UPPER, dice_table(cohort, chains, upper, marked=False)]
+            parts += [UPPER, dice_table(cohort, pipelines, upper, marked=False)]
     return "\n\n".join(parts)
 
 
@@ -71,25 +71,25 @@ def field_of_view(results: RunResults) -> str:
     )
 
 
-def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranking | None = None) -> str:
+def leaderboard(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ranking | None = None) -> str:
     """A line a method, the perfect map below all; numbers of lesion cases.
 
     Args:
         ranking: the Dice under the same choice with intervals and ranks; None where it is not summarised.
     """
-    dice = metric_column(cohort, "Dice (sd)", "dice", chain, protocol)
+    dice = metric_column(cohort, "Dice (sd)", "dice", pipeline, protocol)
     columns = [
         replace(dice, show=_with_sd),
         *_interval_and_rank(dice, ranking),
-        metric_column(cohort, "AUPRC", "auprc", chain),
-        metric_column(cohort, "AUROC", "auroc", chain),
-        metric_column(cohort, "Precision", "precision", chain, protocol),
-        metric_column(cohort, "Recall", "recall", chain, protocol),
-        metric_column(cohort, "False alarms > 10 mm", "alarm_fraction_far", chain, protocol),
-        metric_column(cohort, "AUPRC pooled", "auprc_pooled", chain),
+        metric_column(cohort, "AUPRC", "auprc", pipeline),
+        metric_column(cohort, "AUROC", "auroc", pipeline),
+        metric_column(cohort, "Precision", "precision", pipeline, protocol),
+        metric_column(cohort, "Recall", "recall", pipeline, protocol),
+        metric_column(cohort, "False alarms > 10 mm", "alarm_fraction_far", pipeline, protocol),
+        metric_column(cohort, "AUPRC pooled", "auprc_pooled", pipeline),
         metric_column(cohort, "l1 ratio", "l1_ratio"),
         seconds_column(cohort, "s a volume"),
-        *_plugin_columns(cohort, chain, protocol),
+        *_plugin_columns(cohort, pipeline, protocol),
     ]
     lead: dict[str, Callable[[Hashable], str]] = {"Method": cohort.label}
     if cohort.supervision:
@@ -97,7 +97,7 @@ def leaderboard(cohort: CohortResults, chain: str, protocol: str, ranking: Ranki
     lead["Patients"] = cohort.patients_of
     if max(cohort.seeds.values()) > 1:
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(cohort, str(method))
-        lead["Dice over seeds"] = lambda method: _range(dice.numbers[method].seeds)
+        lead["Dice over seeds"] = lambda method: _seed_range(dice.numbers[method])
     return markdown_table(cohort.ordered, lead, columns)
 
 
@@ -129,11 +129,11 @@ def _interval_and_rank(dice: Column, ranking: Ranking | None) -> list[Column]:
     return [Column(title, dice.numbers, texts=blank | intervals), Column("Rank", dice.numbers, texts=blank | ranks)]
 
 
-def dice_table(cohort: CohortResults, chains: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
+def dice_table(cohort: CohortResults, pipelines: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
     """Mean Dice of every method under every choice; the best is bold only where it is to be `marked`."""
     columns = [
-        metric_column(cohort, f"{chain}, {protocol}", "dice", chain, protocol)
-        for chain in chains
+        metric_column(cohort, f"{pipeline}, {protocol}", "dice", pipeline, protocol)
+        for pipeline in pipelines
         for protocol in protocols
     ]
     if not marked:
@@ -145,19 +145,20 @@ def cut_off_table(cohorts: Mapping[str, CohortResults]) -> str:
     """How much of the lesions lies outside the grid's box, a line a cohort; the same for all methods."""
 
     def cells(title: str) -> Sequence[str]:
-        kinds = (("lesion_ml", "mean"), *((LOST, kind) for kind in ("mean", "maximum", "share")))
-        found = [max(cohorts[title].numbers(metric, kind=kind).values(), key=_defined) for metric, kind in kinds]
-        if not found[1].defined:
+        kinds = (("lesion_ml", "mean"), *((CUT_OFF, kind) for kind in ("mean", "maximum", "share")))
+        whole, lost, most, share = (_first_known(cohorts[title].numbers(metric, kind=kind)) for metric, kind in kinds)
+        patients = cohorts[title].patients
+        if isnan(lost):
             return [MISSING] * 5
-        n, share = found[1].defined, found[3].value
-        return [str(n), *(f"{one.value:.2f}" for one in found[:3]), f"{round(share * n)} of {n}"]
+        return [str(patients), *(f"{ml:.2f}" for ml in (whole, lost, most)), f"{round(share * patients)} of {patients}"]
 
     headers = ["Cohort", "Patients", "Lesion ml, mean", "Cut off ml, mean", "Cut off ml, most", "Patients who lose any"]
     return github_table(headers, [[escape(title), *cells(title)] for title in cohorts], 1)
 
 
-def _defined(number: Number) -> int:
-    return number.defined
+def _first_known(numbers: Mapping[Hashable, Number]) -> float:
+    """Of what is the same for all methods; NaN where no method has it."""
+    return next((one.value for one in numbers.values() if one.defined), nan)
 
 
 def _with_sd(number: Number) -> str:
@@ -170,17 +171,17 @@ def _seed_count(cohort: CohortResults, method: str) -> str:
     return str(there) if there == planned else f"{there} of {planned}"
 
 
-def _range(values: Sequence[float]) -> str:
-    return f"{min(values):.3f} to {max(values):.3f}" if len(values) > 1 else MISSING
+def _seed_range(number: Number) -> str:
+    return f"{number.lowest_seed:.3f} to {number.highest_seed:.3f}" if number.seeds > 1 else MISSING
 
 
-def lesion_table(cohort: CohortResults, chain: str, protocol: str) -> str:
+def lesion_table(cohort: CohortResults, pipeline: str, protocol: str) -> str:
     """Lesions and surfaces instead of voxels; "" where none of it is computed."""
     wanted = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms", "hd95", "surface_dice", "regret")
-    there = set(select_chain(cohort.rows, chain)["metric"])
+    there = cohort.metrics
     known = [name for name in wanted if name in there]
-    columns = [metric_column(cohort, metric_title(name), name, chain, protocol) for name in known]
+    columns = [metric_column(cohort, metric_title(name), name, pipeline, protocol) for name in known]
     whole = [name for name in ("froc", "froc_at_1", "oracle_dice") if name in there]
-    columns += [metric_column(cohort, metric_title(name), name, chain) for name in whole]
+    columns += [metric_column(cohort, metric_title(name), name, pipeline) for name in whole]
     columns = [replace(one, higher_is_better=None) if one.title.endswith(NEVER_RANKED) else one for one in columns]
     return markdown_table(cohort.ordered, {"Method": cohort.label}, columns) if columns else ""

@@ -1,4 +1,4 @@
-"""Column: one number a line below one heading, the best of them marked; and the tables made of columns."""
+"""Column: one number per line below a heading, the best of them bold; and Markdown tables made of columns."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,8 +6,7 @@ from typing import TypeVar
 
 from benchmark.metrics import METRICS
 from reports.markup.markdown import MISSING, UNDEFINED, github_table
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import PERFECT_MAP, Number
+from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number
 
 Line = TypeVar("Line", bound=Hashable)
 Lead = Mapping[str, Callable[[Line], str]]
@@ -46,7 +45,7 @@ class Column:
         return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"
 
     def _best(self) -> list[Hashable]:
-        """Where the best number stands, equal ones too; nowhere if all are equal or the best is over some rows only."""
+        """Where the best number stands, equal ones too; nowhere if all are equal or it lacks patients."""
         aside = {PERFECT_MAP, *self.unranked}
         rivals = {line: one for line, one in self.numbers.items() if line not in aside and one.defined}
         values = {line: round(one.value, 3) for line, one in rivals.items()}
@@ -80,11 +79,16 @@ SIGNS = {
 }
 
 
-def metric_column(cohort: CohortResults, title: str, metric: str, chain: str = "", protocol: str = "") -> Column:
+def metric_column(
+    cohort: CohortResults,
+    title: str,
+    metric: str,
+    pipeline: str = "",
+    protocol: str = "",
+) -> Column:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
-    numbers = cohort.numbers(metric, chain, protocol)
     higher_is_better = METRICS[metric].higher_is_better if cohort.testable else None
-    return Column(title, numbers, higher_is_better, unranked=cohort.labelled)
+    return Column(title, cohort.numbers(metric, pipeline, protocol), higher_is_better, unranked=cohort.labelled)
 
 
 def seconds_column(cohort: CohortResults, title: str) -> Column:

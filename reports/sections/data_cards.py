@@ -1,4 +1,4 @@
-"""The report's section of data cards: what each method has seen, and what chose its parameters and thresholds."""
+"""Section of data cards: what each method has seen, and which cases its parameters and thresholds were chosen on."""
 
 from benchmark.storage.fits import SPEEDS, DataCard
 from benchmark.study.protocols import USES, protocol_named

@@ -1,20 +1,19 @@
 """Section of detection: precision against recall, lesions found against false positives, Dice by lesion size."""
 
-from collections.abc import Iterator, Sequence
-from math import isnan
+from collections.abc import Sequence
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.metrics.lesionwise import STRATA
-from benchmark.storage.folder import RunFolder
-from benchmark.study.cells import Cell
+from benchmark.metrics.lesionwise import ALL_SIZES, STRATA
+from benchmark.storage.rows import read_cell_lines
 from reports.figures.style import figure_at, legend_below, log_axis, places, style_of, tidy
 from reports.markup.markdown import MISSING, escape, github_table
-from reports.model.example_cases import shown_chain
-from reports.model.numbers import select
+from reports.model.cohort_results import select
+from reports.model.example_cases import shown_pipeline
 from reports.model.ranking import ranking_of
 from reports.model.run_results import RunResults, cohort_title
 
@@ -23,51 +22,42 @@ if TYPE_CHECKING:
 
 EXPLAINED = (
     "Left: precision against recall over the voxels of all patients together, steps as they are. Right: share of "
-    "lesions found against false alarms a scan, after the whole chain (FROC), read before the rate first exceeds what "
-    "is allowed: alarms that grow together do not count as few. A line a training seed. Recall ends below 1 where "
-    "lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
+    "lesions found against false positives a scan, after the whole post-processing (FROC), read before the rate first "
+    "exceeds what is allowed: false positives that merge do not count as few. A line a training seed. Recall ends "
+    "below 1 where lesion lies outside the box or the brain mask. Pooled over voxels large lesions decide; see by size."
 )
-ALL_SIZES = "all"
-SHOWN = (("mean", "dice"), ("mean", "auprc"), ("lesions", "lesion_recall"))
-TITLES = {"mean": "by the case's whole lesion volume", "lesions": "by the volume of each lesion"}
-NUMBERS = (
-    "mean",
-    "cases",
-    "patients",
-    "recall",
-    "precision",
-    "lesion_recall",
-    "false_alarms_a_scan",
-    "lesions",
-    "scans",
-)
-TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
+SHOWN = {"dice": "patients", "auprc": "patients", "lesion_recall": "lesions"}
+"""Metrics given by lesion size, and what n counts."""
+TITLES = {"patients": "by the case's whole lesion volume", "lesions": "by the volume of each lesion"}
 
 
 def detection(results: RunResults) -> str:
     """Markdown; "" where no cell has curves. Draws a figure a cohort."""
     figures, parts, drawn = results.run.root / "figures", [], set()
     for name, cohort in results.lesion.items():
-        chain = shown_chain(results, name)
-        pr, froc = (_of_chain(kept_lines(results, name, file), chain) for file in ("pr", "froc"))
-        sizes = by_size(results, name, chain)
+        pipeline = shown_pipeline(results, name)
+        pr, froc = (_curves(results, name, pipeline, file) for file in ("pr", "froc"))
+        sizes = by_size(results, name, pipeline)
         if pr.empty and froc.empty and not sizes:
             continue
-        parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines, f"Post-processing `{chain}`."]
+        parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines, f"Post-processing `{pipeline}`."]
         if not (pr.empty and froc.empty):
             path = figures / f"curves-{name}.svg"
             draw_curves(pr, froc, list(results.whole.seeds), path)
             drawn.add(path)
             parts.append(f"![Precision-recall and FROC curves, {escape(name)}](figures/{path.name})")
-            parts += _froc_table(results, name, chain)
+            parts += _froc_table(results, name, pipeline)
         parts += sizes
     for stale in {*figures.glob("curves-*.svg")} - drawn:
         stale.unlink()
     return "\n\n".join([results.heading("Detection curves, and by lesion size"), EXPLAINED, *parts]) if parts else ""
 
 
-def _of_chain(lines: pd.DataFrame, chain: str) -> pd.DataFrame:
-    return lines[lines["postprocessing"] == chain]
+def _curves(results: RunResults, cohort: str, pipeline: str, name: str) -> pd.DataFrame:
+    """The curves that scoring left in the unshifted cells of a cohort, after one pipeline."""
+    cells = [cell for cell in results.cells if cell.cohort.dataset == cohort]
+    lines = read_cell_lines(results.run, cells, name)
+    return lines[(lines["split"] == results.split) & (lines["postprocessing"] == pipeline)]
 
 
 def draw_curves(pr: pd.DataFrame, froc: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
@@ -112,75 +102,70 @@ def _styled(lines: pd.DataFrame, methods: Sequence[str]) -> list[tuple[dict[str,
     return made
 
 
-def _froc_table(results: RunResults, cohort: str, chain: str) -> list[str]:
-    """Share of lesions found at a few rates of false positives, for readers who cannot see the curves."""
-    lines = results.lesion[cohort].lines
-    lines = lines[(lines["kind"] == "lesions") & (lines["stratum"] == "") & (lines["postprocessing"] == chain)]
-    if lines.empty:
+def _froc_table(results: RunResults, cohort: str, pipeline: str) -> list[str]:
+    """Share of lesions found at a few rates of false positives, for whoever cannot see the curves."""
+    lines = results.summary.froc
+    own = lines[
+        (lines["dataset"] == cohort) & (lines["split"] == results.split) & (lines["postprocessing"] == pipeline)
+    ]
+    if own.empty:
         return []
-    rates = list(dict.fromkeys(lines["group"]))
-    by = {(line["method"], line["group"]): line for _, line in lines.iterrows()}
-    body = []
-    for method in (name for name in results.whole.seeds if (name, rates[0]) in by):
-        cells = [by[method, rate] for rate in rates]
-        counted = f"{cells[0]['n']:.0f} in {cells[0]['scans']:.0f}"
-        body.append([results.whole.label(method), counted, *(_share_text(one["mean"]) for one in cells)])
+    rates = list(dict.fromkeys(own["group"]))
+    shares = own.set_index(["method", "group"])["mean"].to_dict()
+    counts = {line["method"]: f"{line['n']:.0f} in {line['scans']:.0f}" for _, line in own.iterrows()}
+    body = [
+        [results.whole.label(method), counts[method], *(_share(shares.get((method, rate), nan)) for rate in rates)]
+        for method in results.whole.seeds
+        if method in counts
+    ]
     return [github_table(["Lesions found at", "Lesions in scans", *rates], body, 1)]
 
 
-def _share_text(share: float) -> str:
-    return MISSING if isnan(share) else f"{share:.2f}"
+def _share(value: float) -> str:
+    return MISSING if isnan(value) else f"{value:.2f}"
 
 
-def by_size(results: RunResults, cohort: str, chain: str) -> list[str]:
+def by_size(results: RunResults, cohort: str, pipeline: str) -> list[str]:
     """A picture of Dice against volume, then a table a metric; [] where there is neither."""
     ranking = ranking_of(results, cohort)
     protocol = ranking.first["protocol"] if ranking is not None else ""
-    lines = results.lesion[cohort].lines
-    lines = lines[(lines["stratum"] != "") & (lines["postprocessing"] == chain)]
-    lines = lines[lines["protocol"].isin(["", protocol])]
-    means = lines[(lines["kind"] == "mean") & (lines["metric"] == "dice")]
-    tables = [_stratum_table(*one, lines, results) for one in SHOWN]
-    return [*_size_figure(results, cohort, chain, protocol, means), *filter(None, tables)]
+    lines = results.summary.strata
+    lines = lines[(lines["dataset"] == cohort) & (lines["split"] == results.split)]
+    lines = lines[(lines["postprocessing"] == pipeline) & lines["protocol"].isin(["", protocol])]
+    means = lines[lines["metric"] == "dice"]
+    tables = [_stratum_table(metric, unit, lines[lines["metric"] == metric], results) for metric, unit in SHOWN.items()]
+    return [*_size_figure(results, cohort, pipeline, protocol, means), *filter(None, tables)]
 
 
-def _stratum_table(kind: str, metric: str, lines: pd.DataFrame, results: RunResults) -> str:
-    own = lines[(lines["kind"] == kind) & (lines["metric"] == metric)]
+def _stratum_table(metric: str, unit: str, own: pd.DataFrame, results: RunResults) -> str:
     if own.empty:
         return ""
-    unit = "patients" if kind == "mean" else "lesions"
     title = METRICS[metric].title if metric in METRICS else metric
-    told = f"**{title}** {TITLES[kind]}; in brackets n of {unit}, means over training seeds."
-    return f"{told}\n\n{_means_by_stratum(results, own)}"
-
-
-def _means_by_stratum(results: RunResults, own: pd.DataFrame) -> str:
+    told = f"**{title}** {TITLES[unit]}; in brackets n of {unit}, means over training seeds."
     strata = [name for name in STRATA if name in set(own["stratum"])]
-    sizes = {name: own.loc[own["stratum"] == name, "n"].max() for name in strata}
-    means = {(line["method"], line["stratum"]): line["mean"] for _, line in own.iterrows()}
+    sizes = own.groupby("stratum")["n"].max()
+    means = own.set_index(["method", "stratum"])["mean"].to_dict()
     body = [
-        [results.whole.label(method), *(_mean_text(means.get((method, stratum), float("nan"))) for stratum in strata)]
+        [results.whole.label(method), *(_mean_text(means.get((method, stratum), nan)) for stratum in strata)]
         for method in results.whole.seeds
         if method in set(own["method"])
     ]
-    return github_table(["Method", *(f"{escape(one)} [{sizes[one]:.0f}]" for one in strata)], body, 1)
+    return f"{told}\n\n{github_table(['Method', *(f'{escape(one)} [{sizes[one]:.0f}]' for one in strata)], body, 1)}"
 
 
 def _mean_text(value: float) -> str:
     return MISSING if isnan(value) else f"{value:.3f}"
 
 
-def _size_figure(results: RunResults, cohort: str, chain: str, protocol: str, means: pd.DataFrame) -> list[str]:
+def _size_figure(results: RunResults, cohort: str, pipeline: str, protocol: str, means: pd.DataFrame) -> list[str]:
     rows = results.lesion[cohort].rows
-    sizes = select(rows, "lesion_ml").groupby("case_id")["value"].mean()
-    own = select(rows, "dice", chain, protocol)
-    own = own[own["method"].isin(list(results.whole.seeds))]
-    dice = own.pivot_table(index="case_id", columns="method", values="value", aggfunc="mean")
+    sizes = select(rows, "lesion_ml").drop_duplicates("case_id").set_index("case_id")["value"]
+    dice = results.lesion[cohort].by_case("dice", pipeline, protocol)
     path = results.run.root / "figures" / f"sizes-{cohort}.svg"
     if not protocol or dice.empty or sizes[sizes > 0].empty:
         path.unlink(missing_ok=True)
         return []
-    by_stratum = means.drop_duplicates(["stratum", "method"]).pivot(index="stratum", columns="method", values="mean")
+    by_stratum = means.pivot(index="stratum", columns="method", values="mean")
     draw_sizes(dice, sizes, by_stratum, list(results.whole.seeds), path)
     told = "*A mark a case, seeds averaged; lines: each method's mean over a stratum's patients.*"
     return [f"![Dice of each case against its lesion volume, {escape(cohort)}](figures/{path.name})\n\n{told}"]
@@ -212,25 +197,3 @@ def draw_sizes(
         log_axis(axes.xaxis)
         tidy(axes)
         legend_below(figure, axes)
-
-
-def kept_lines(results: RunResults, cohort: str, name: str) -> pd.DataFrame:
-    """The lines of `NAME.csv` of every unshifted cell of a cohort, in the split that is reported.
-
-    Returns:
-        A frame with `method` and `seed` beside the file's columns; empty where no cell has the file.
-    """
-    frames = list(_frames(results.run, [cell for cell in results.cells if cell.cohort.dataset == cohort], name))
-    if not frames:
-        return pd.DataFrame(columns=["method", "seed", *TEXT, *NUMBERS])
-    whole = pd.concat(frames, ignore_index=True)
-    return whole[whole["split"] == results.split]
-
-
-def _frames(run: RunFolder, cells: list[Cell], name: str) -> Iterator[pd.DataFrame]:
-    for cell in cells:
-        path = run.cell(cell) / f"{name}.csv"
-        if path.is_file():
-            text = dict.fromkeys(TEXT, str)
-            frame = pd.read_csv(path, dtype=text, na_values=["nan"], keep_default_na=False)
-            yield frame.assign(method=cell.fit.method, seed=cell.fit.seed)

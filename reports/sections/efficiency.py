@@ -1,4 +1,4 @@
-"""The report's section of quality against seconds a volume and memory: a table and a picture a cohort."""
+"""Section of quality against seconds a volume and memory: a table and a figure for each cohort."""
 
 from math import isnan
 from pathlib import Path
@@ -35,7 +35,7 @@ def quality_and_cost(results: RunResults) -> str:
         path = figures / f"cost-{name}.svg"
         draw_cost(own, list(results.whole.seeds), path)
         drawn.add(path)
-        parts += [results.heading(cohort_title(name), 3), *_told(results, name),
+        parts += [results.heading(cohort_title(name), 3), *_choice_text(results, name),
                   f"![Quality against seconds a volume and memory, {escape(name)}](figures/{path.name})",
                   _table(results, own)]  # fmt: skip
     for stale in {*figures.glob("cost-*.svg")} - drawn:
@@ -43,7 +43,7 @@ def quality_and_cost(results: RunResults) -> str:
     return "\n\n".join([results.heading("Quality against time and memory"), EXPLAINED, *parts]) if parts else ""
 
 
-def _told(results: RunResults, name: str) -> list[str]:
+def _choice_text(results: RunResults, name: str) -> list[str]:
     cohort, ranking = results.lesion[name], ranking_of(results, name)
     if ranking is None:
         return cohort.caution_lines

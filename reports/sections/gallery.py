@@ -1,4 +1,4 @@
-"""Section of the gallery: pictures of a few cases a cohort, with its attribution, or why there are none."""
+"""Section of the gallery: pictures of a few cases of each cohort with attribution, or why there are none."""
 
 import logging
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from pathlib import Path
 from benchmark.storage.run_record import has_maps
 from datasets.cohorts.catalog import dataset
 from datasets.errors import UserError
-from reports.figures.map_gallery import Shown, write_gallery
+from reports.figures.map_gallery import CaseFacts, write_gallery
 from reports.markup.markdown import escape
-from reports.model.example_cases import case_scores, named_cases, shown_chain
-from reports.model.numbers import select
+from reports.model.cohort_results import select
+from reports.model.example_cases import case_scores, named_cases, shown_pipeline
 from reports.model.run_results import RunResults, cohort_title
 
 log = logging.getLogger(__name__)
@@ -49,22 +49,22 @@ def _picture(results: RunResults, name: str, path: Path) -> str:
     rows = results.whole.rows
     sizes = select(rows[rows["dataset"] == name], "lesion_ml")
     lesion_ml = dict(zip(sizes["case_id"], sizes["value"], strict=True))
-    known = Shown(lesion_ml, named_cases(results, name), case_scores(results, name))
+    known = CaseFacts(lesion_ml, named_cases(results, name), case_scores(results, name))
     try:
         cases = write_gallery(results.run, study, name, results.split, known, path)
     except UserError as error:
         log.warning("No picture of %s: %s", name, error)
         return "No picture: a scan or a map is missing or cannot be read."
-    return _captioned(name, path, _told(cases, known, shown_chain(results, name)))
+    return _captioned(name, path, _choice_text(cases, known, shown_pipeline(results, name)))
 
 
-def _told(cases: Sequence[str], known: Shown, chain: str) -> str:
+def _choice_text(cases: Sequence[str], known: CaseFacts, pipeline: str) -> str:
     """Which cases are shown, and why these."""
     listed = ", ".join(
         f"{escape(case)} ({known.named[case]})" if case in known.named else escape(case) for case in cases
     )
     if known.named:
-        why = f" by the mean AUPRC (`{chain}`) of all methods but floors; on each map its method's own"
+        why = f" by the mean AUPRC (`{pipeline}`) of all methods but simple baselines; on each map its method's own"
     else:
         why = " (largest, median and smallest lesion)" if known.lesion_ml else " (first, middle and last case)"
     return f"Top down{why}: {listed}."

@@ -1,4 +1,4 @@
-"""Section of false positives in healthy scans: cohorts in and out of domain side by side, then each by chain."""
+"""Section of false positives in healthy scans: cohorts side by side, then each by post-processing."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from math import isnan, nan
@@ -7,8 +7,7 @@ import pandas as pd
 
 from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import Number, Place
+from reports.model.cohort_results import CohortResults, Number
 from reports.model.ranking import domain, healthy_protocol
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import Column, markdown_table
@@ -41,7 +40,7 @@ def false_positives(results: RunResults) -> str:
         if results.validation and where == "in-domain":
             parts.append("These are the scans that the threshold was chosen on: what it aims at is what it gets.")
         table = alarm_table(cohort, results.scoring.postprocessing, protocol)
-        parts += ["<details><summary>By chain</summary>", table, "</details>"]
+        parts += ["<details><summary>By post-processing</summary>", table, "</details>"]
     return "\n\n".join(parts)
 
 
@@ -84,14 +83,17 @@ def _cell(line: "pd.Series[float] | None", digits: int) -> str:
     return f"{line['mean']:.{digits}f}{interval}, n {line['n']:.0f}"
 
 
-def alarm_table(cohort: CohortResults, chains: Sequence[str], protocol: str) -> str:
-    """What is raised in healthy scans, a line a method and chain; the person is the unit."""
-    lines = [(method, chain) for method in cohort.seeds for chain in ([MISSING] if cohort.of(method).empty else chains)]
+def alarm_table(cohort: CohortResults, pipelines: Sequence[str], protocol: str) -> str:
+    """What is flagged in healthy scans, a line a method and pipeline; people are the unit."""
+    lines = [
+        (method, pipeline)
+        for method in cohort.seeds
+        for pipeline in ([MISSING] if cohort.of(method).empty else pipelines)
+    ]
 
     def column(title: str, metric: str, digits: int, kind: str = "mean") -> Column:
-        numbers: dict[Hashable, Number] = {
-            (method, chain): cohort.number(Place(method, metric, chain, protocol, kind)) for method, chain in lines
-        }
+        by_pipeline = {pipeline: cohort.numbers(metric, pipeline, protocol, kind) for pipeline in (*pipelines, MISSING)}
+        numbers: dict[Hashable, Number] = {line: by_pipeline[line[1]][line[0]] for line in lines}
         return Column(title, numbers, show=lambda one: f"{one.value:.{digits}f}")
 
     columns = [
@@ -104,7 +106,7 @@ def alarm_table(cohort: CohortResults, chains: Sequence[str], protocol: str) -> 
     ]
     lead: dict[str, Callable[[tuple[str, str]], str]] = {
         "Method": lambda line: cohort.label(line[0]),
-        "Chain": lambda line: line[1],
+        "Post-processing": lambda line: line[1],
         "Scans": lambda line: str(cohort.of(line[0])["case_id"].replace("", nan).nunique() or MISSING),
     }
     return markdown_table(lines, lead, columns)

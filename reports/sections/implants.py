@@ -1,4 +1,4 @@
-"""The report's section of implanted lesions: audiogram, controls and rank agreement."""
+"""Section of implanted lesions: contrast-detail curves, controls, and agreement of ranks with real cohorts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from benchmark.storage.folder import RunFolder
 from datasets.io.atomic import written_whole
 from datasets.spec import folder_name
 from reports.markup.markdown import escape, github_table, plain
-from reports.model.ranking import headline_chains
+from reports.model.ranking import headline_pipelines
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import markdown_table, metric_column
 
@@ -54,35 +54,35 @@ RESTORED_EXPLAINED = (
 
 
 def implanted_lesions(results: RunResults) -> str:
-    """Markdown; "" for a run without implants. Draws a figure for each cohort of implants and chain."""
+    """Markdown; "" for a run without implants. Draws a figure for each cohort of implants and pipeline."""
     if results.validation or not (results.run.root / AUDIOGRAM).exists():
         return ""
     points = _unshifted(results.run, AUDIOGRAM)
-    chains = [name for name in headline_chains(results) if name in set(points["postprocessing"])]
+    pipelines = [name for name in headline_pipelines(results) if name in set(points["postprocessing"])]
     parts = [results.heading("Lesion audiogram"), EXPLAINED]
     for name in dict.fromkeys(points["dataset"]):
         parts.append(results.heading(cohort_title(name), 3))
-        for chain in chains:
-            own = points[(points["dataset"] == name) & (points["postprocessing"] == chain)]
-            parts += _of_chain(results.run, name, chain, own)
+        for pipeline in pipelines:
+            own = points[(points["dataset"] == name) & (points["postprocessing"] == pipeline)]
+            parts += _of_pipeline(results.run, name, pipeline, own)
         parts += _restored(results, name)
     return "\n\n".join([*parts, *_more(results.run)])
 
 
-def _of_chain(run: RunFolder, name: str, chain: str, points: pd.DataFrame) -> list[str]:
-    path = run.root / "figures" / f"audiogram-{folder_name(name)}-{chain}.png"
+def _of_pipeline(run: RunFolder, name: str, pipeline: str, points: pd.DataFrame) -> list[str]:
+    path = run.root / "figures" / f"audiogram-{folder_name(name)}-{pipeline}.png"
     draw_audiogram(points[points["rule"] == next(iter(RULES))], path)
-    tables = [f"Post-processing `{chain}`; a lesion is found if {rule}.\n\n{table}" for rule, table in _both(points)]
-    return [f"![Lesion audiogram, {chain}](figures/{path.name})", *tables]
+    tables = [f"Post-processing `{pipeline}`; a lesion is found if {rule}.\n\n{table}" for rule, table in _both(points)]
+    return [f"![Lesion audiogram, {pipeline}](figures/{path.name})", *tables]
 
 
 def audiogram_text(run: RunFolder) -> str:
     """The same tables as plain text, for a terminal."""
     points = _unshifted(run, AUDIOGRAM)
     parts = [plain(EXPLAINED)]
-    for (name, chain), own in points.groupby(["dataset", "postprocessing"], sort=False):
+    for (name, pipeline), own in points.groupby(["dataset", "postprocessing"], sort=False):
         tables = _both(own, written=str)
-        parts += [f"{name}, post-processing {chain}; a lesion is found if {rule}\n{table}" for rule, table in tables]
+        parts += [f"{name}, post-processing {pipeline}; a lesion is found if {rule}\n{table}" for rule, table in tables]
     parts += [plain(part) if "|" not in part else part for part in _more(run, written=str)]
     return "\n\n".join(part if "|" in part else fill(part, 100) for part in parts)
 
@@ -127,11 +127,12 @@ def _table(points: pd.DataFrame, written: Written) -> str:
 def _restored(results: RunResults, name: str) -> list[str]:
     """What reconstructions make of the lesions; nothing where no method reconstructs."""
     cohort = results.lesion.get(name)
-    if cohort is None or not any(cohort.rows["metric"] == "restoration_l1"):
+    if cohort is None or "restoration_l1" not in cohort.metrics:
         return []
     known = ("restoration_l1", "lesion_l1", "restoration_l1_outside")
     columns = [replace(metric_column(cohort, METRICS[metric].title, metric), higher_is_better=None) for metric in known]
-    methods = [method for method in cohort.seeds if any(cohort.of(method)["metric"] == "restoration_l1")]
+    restored = cohort.numbers("restoration_l1")
+    methods = [method for method in cohort.seeds if restored[method].defined]
     return [RESTORED_EXPLAINED, markdown_table(methods, {"Method": cohort.label}, columns)]
 
 
@@ -153,7 +154,7 @@ def _controls(frame: pd.DataFrame, written: Written) -> str:
         ]
         for _, line in frame.iterrows()
     ]  # fmt: skip
-    headers = ["Method", "Implants", "Chain", "Control", "Cases", "Found to a tenth", "Found", "AUPRC lift"]
+    headers = ["Method", "Implants", "Post-processing", "Control", "Cases", "Found to a tenth", "Found", "AUPRC lift"]
     return github_table(headers, body, 4)
 
 
@@ -165,7 +166,7 @@ def _agreement(frame: pd.DataFrame, written: Written) -> str:
         ]
         for _, line in frame.iterrows()
     ]  # fmt: skip
-    headers = ["Implants", "Cohort", "Chain", "Score on implants", "Methods", "Subjects and patients", "tau"]
+    headers = ["Implants", "Cohort", "Post-processing", "Score on implants", "Methods", "Subjects and patients", "tau"]
     return github_table(headers, body, 4)
 
 
@@ -201,7 +202,7 @@ def draw_audiogram(points: pd.DataFrame, path: Path) -> None:
     found at the lowest, a cross where half are found by chance.
 
     Args:
-        points: lines of `audiogram.csv` of one cohort, chain and rule.
+        points: lines of `audiogram.csv` of one cohort, pipeline and rule.
     """
     from matplotlib.figure import Figure
 

@@ -13,8 +13,7 @@ from benchmark.study.cells import Cell
 from benchmark.study.protocols import USES, protocol_named
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape, github_table
-from reports.model.cohort_results import CohortResults
-from reports.model.numbers import of_cases
+from reports.model.cohort_results import CohortResults, of_cases
 from reports.model.ranking import sees_test
 from reports.model.run_results import RunResults, cohort_title
 
@@ -22,17 +21,19 @@ SHOWN_LEAKS = 5
 MOST_NAMED = 12  # cells in one note
 UNFINISHED = {
     "missing": "missing, not computed yet",
-    "mapped": "mapped, but not scored under every chain and threshold of the study",
+    "mapped": "mapped, but not scored under every post-processing and threshold of the study",
 }
 
 
-def noted(results: RunResults) -> str:
+def notes_section(results: RunResults) -> str:
     undefined = nan_table({**results.healthy, **results.lesion})
     return "\n\n".join(
         [
             results.heading("Notes"),
             "\n".join(f"- {note}" for note in notes(results)) or "- Every cell is done, every threshold defined.",
-            f"Undefined by decision, over all methods, chains and thresholds:\n\n{undefined}" if undefined else "",
+            f"Undefined by decision, over all methods, post-processings and thresholds:\n\n{undefined}"
+            if undefined
+            else "",
         ]
     ).strip()
 

@@ -1,4 +1,4 @@
-"""The report's section of pairs: better, equivalent or not separable, at the choice that each cohort decides by."""
+"""Section of pairwise tests: better, equivalent or not separable under the choice that ranks; forest plots."""
 
 from math import isnan
 from pathlib import Path
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from benchmark.metrics import METRICS
 from reports.figures.style import COLOURS, figure_at, tidy
 from reports.markup.markdown import escape, folded, github_table
-from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults
-from reports.model.numbers import PERFECT_MAP
-from reports.model.ranking import Ranking, choice_told, ranking_of
+from reports.model.cohort_results import PERFECT_MAP, RECIPE, WEIGHTS, CohortResults
+from reports.model.ranking import Ranking, choice_text, ranking_of
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import SIGNS
 
@@ -25,7 +24,7 @@ LEGEND = (
 )
 
 
-def separation(results: RunResults) -> str:
+def pairwise_tests(results: RunResults) -> str:
     """Markdown; "" where no cohort has a pair that can be tested. Draws each such cohort's intervals."""
     figures = results.run.root / "figures"
     parts, drawn = [], set()
@@ -52,7 +51,7 @@ def _cohort(results: RunResults, name: str, ranking: Ranking, figure: str) -> li
     title = METRICS[ranking.first["metric"]].title
     parts = [
         results.heading(cohort_title(name), 3),
-        f"{choice_told(ranking)}. {told}",
+        f"{choice_text(ranking)}. {told}",
         f"![Mean {title} of each method with its interval, {escape(name)}](figures/{figure})",
         matrix(ranking, ranking.question),
     ]
@@ -121,11 +120,11 @@ def _draw(axes: "Axes", line: "object", place: float, marker: str, colour: str) 
 
 
 def _perfect(axes: "Axes", cohort: CohortResults, ranking: Ranking) -> None:
-    """Where the truth itself comes out after the same chain."""
+    """Where the truth itself comes out after the same pipeline."""
     number = cohort.numbers(ranking.first["metric"], ranking.first["postprocessing"])[PERFECT_MAP]
     if number.defined:
         axes.axvline(number.value, color="black", linestyle=":", linewidth=1, label="perfect map")
 
 
 def _plain(cohort: CohortResults, method: str) -> str:
-    return f"{method} (floor)" if method in cohort.floors else method
+    return f"{method} (simple baseline)" if method in cohort.simple_baselines else method

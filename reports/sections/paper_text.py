@@ -1,4 +1,4 @@
-"""How a run's numbers were made, as sentences that can be pasted into a paper."""
+"""Sentences for a paper: how a run's numbers were made, and what a comparison of two methods found."""
 
 from collections.abc import Iterator, Sequence
 from math import isnan
@@ -73,10 +73,10 @@ def _cohort(results: RunResults, name: str) -> str:
 
 def _detectors(results: RunResults) -> Iterator[str]:
     whole = results.whole
-    rivals = [name for name in whole.seeds if name not in whole.floors]
+    rivals = [name for name in whole.seeds if name not in whole.simple_baselines]
     named = ", ".join(rivals) or "none"
-    floors = ", ".join(name for name in whole.seeds if name in whole.floors)
-    yield f"Methods: {named}." + (f" Floors, which any method has to beat: {floors}." if floors else "")
+    baselines = ", ".join(name for name in whole.seeds if name in whole.simple_baselines)
+    yield f"Methods: {named}." + (f" Simple baselines, which any method has to beat: {baselines}." if baselines else "")
     counts = sorted(set(whole.seeds.values()))
     folds = results.fits[0].folds
     if folds:
@@ -91,8 +91,8 @@ def _detectors(results: RunResults) -> Iterator[str]:
 
 
 def _scoring(results: RunResults) -> Iterator[str]:
-    chains = [f"{name} ({pipeline_named(name).what})" for name in results.scoring.postprocessing]
-    yield f"Post-processing: {'; '.join(chains)}."
+    pipelines = [f"{name} ({pipeline_named(name).what})" for name in results.scoring.postprocessing]
+    yield f"Post-processing: {'; '.join(pipelines)}."
     protocols = [f"{name}: {protocol_named(name).what}" for name in results.scoring.protocols]
     yield f"Thresholds: {'; '.join(protocols)}."
     oracles = [name for name in results.scoring.protocols if protocol_named(name).sees_test_labels]
@@ -100,8 +100,8 @@ def _scoring(results: RunResults) -> Iterator[str]:
         yield f"Thresholds that see test labels ({', '.join(oracles)}) are upper bounds and never ranked."
     yield (
         "AUPRC is step-wise average precision over brain voxels after post-processing, equal scores forming one step. "
-        "An empty prediction has Dice 0. The truth itself, sent through each chain, stands beside the methods as the "
-        "perfect map."
+        "An empty prediction has Dice 0. The ground truth, sent through each pipeline, stands beside the methods as "
+        "the perfect map."
     )
 
 

@@ -21,11 +21,11 @@ def reconstructions(results: RunResults) -> str:
 def closeness_table(cohort: CohortResults) -> str:
     """How close reconstructions are to healthy images, a column a metric; "" where nothing reconstructs."""
     wanted = ("l1", "ssim", "psnr", "wasserstein_1", "histogram_js", "histogram_kl", "histogram_entropy_difference")
-    there = set(cohort.rows["metric"])
     columns = [
         Column(metric_title(name), cohort.numbers(name), METRICS[name].higher_is_better if cohort.testable else None)
         for name in wanted
-        if name in there
+        if name in cohort.metrics
     ]
-    methods = [method for method in cohort.seeds if "l1" in set(cohort.of(method)["metric"])]
+    known = cohort.numbers("l1")
+    methods = [method for method in cohort.seeds if known[method].defined]
     return markdown_table(methods, {"Method": cohort.label}, columns) if methods else ""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datasets.errors import BadValue
 from datasets.registry import Registry
 from reports.model.run_results import RunResults
-from reports.sections.at_a_glance import glance
-from reports.sections.changes import changed
+from reports.sections.at_a_glance import at_a_glance
+from reports.sections.changes import changes_section
 from reports.sections.cohort_tables import dice_matrices, field_of_view, leaderboards
 from reports.sections.data_cards import data_cards
 from reports.sections.detection import detection
@@ -16,13 +16,13 @@ from reports.sections.efficiency import quality_and_cost
 from reports.sections.gallery import gallery
 from reports.sections.healthy_false_positives import false_positives
 from reports.sections.implants import implanted_lesions
-from reports.sections.notes import noted
-from reports.sections.pairwise_tests import separation
+from reports.sections.notes import notes_section
+from reports.sections.pairwise_tests import pairwise_tests
 from reports.sections.paper_text import methods_section
 from reports.sections.reconstruction import reconstructions
 from reports.sections.run_setup import configurations, facts
 from reports.sections.shifts import under_shift
-from reports.sections.subgroups import by_group
+from reports.sections.subgroups import subgroups
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +47,21 @@ class Section:
 
 
 _BUILT_IN = (
-    Section("at-a-glance", "which methods may be first, and whether any beats the simple baselines", glance),
-    Section("changes", "what is not as it was in an earlier run", changed),
+    Section("at-a-glance", "which methods may be first, and whether any beats the simple baselines", at_a_glance),
+    Section("changes", "what is not as it was in an earlier run", changes_section),
     Section("run-setup", "data, grid, seeds, device, and how much is done", facts),
-    Section("pairwise-tests", "every pair of methods under the choice that decides", separation),
+    Section("pairwise-tests", "every pair of methods under the choice that decides", pairwise_tests),
     Section("leaderboards", "all metrics of the lesion cohorts", leaderboards),
     Section("dice-by-choice", "what post-processing and threshold cost", dice_matrices),
     Section("detection", "lesions found against false positives, and Dice by lesion size", detection),
     Section("healthy-false-positives", "what is flagged where no lesion is, in and out of domain", false_positives),
-    Section("subgroups", "means by site, age and sex", by_group),
+    Section("subgroups", "means by site, age and sex", subgroups),
     Section("efficiency", "quality against time and memory", quality_and_cost),
     Section("reconstruction", "how close reconstructions of healthy scans are", reconstructions),
     Section("shifts", "what acquisition shifts cost at each dose", under_shift),
     Section("implants", "size and contrast at which half of the implanted lesions are found", implanted_lesions),
     Section("field-of-view", "how much of the lesions lies outside the grid", field_of_view),
-    Section("notes", "what is missing or undefined, and why", noted),
+    Section("notes", "what is missing or undefined, and why", notes_section),
     Section("gallery", "the best, median, worst and most disagreed case", gallery),
     Section("data-cards", "what each method and threshold has seen", data_cards),
     Section("paper-text", "how the numbers were made, as sentences for a paper", methods_section),

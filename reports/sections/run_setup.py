@@ -1,4 +1,4 @@
-"""What stands first in a report: what qualifies all its numbers; and what was run, on what."""
+"""Sections of the set-up: title and badges, what was run on what, and every hyper-parameter and key."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
     yield "Fitted on", f"{cohort_title(fit.healthy.dataset)}, {fit.healthy.sequence}{_sizes(results)}"
     yield "Scored on", ", ".join(cohort_title(name) for name in results.cohorts if name not in results.empty)
     yield "Grid", _grid(results)
-    yield _fits_told(results)
+    yield _fits_text(results)
     version = read_json(results.run.study)["version"]
     yield "Computed", f"by uadbench {version} on {_devices(results)}, inference in {settings['precision']}"
     yield from _environment(results)
@@ -46,7 +46,7 @@ def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
         yield "Shifts", f"{names}: {len(results.shifted)} more cells, under Under shift"
 
 
-def _fits_told(results: RunResults) -> tuple[str, str]:
+def _fits_text(results: RunResults) -> tuple[str, str]:
     seeds = ", ".join(map(str, sorted({one.seed for one in results.fits})))
     folds = results.fits[0].folds
     if not folds:

@@ -1,4 +1,4 @@
-"""The report's section Under shift: tables and curves of what shifts cost, and a line for the terminal."""
+"""Section of acquisition shifts: tables and dose-response curves of what they cost, and the worst for the terminal."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from benchmark.analysis.summaries.shift_responses import IDENTITY
 from benchmark.metrics import METRICS
 from reports.figures.style import COLOURS, MARKERS, figure_at, legend_below, tidy
 from reports.markup.markdown import MISSING, UNDEFINED, escape, folded, github_table
-from reports.model.numbers import Number
+from reports.model.cohort_results import Number
 from reports.model.ranking import domain
 from reports.model.run_results import RunResults, cohort_title
-from reports.model.shift_responses import Line, Response, healthy_responses, lesion_responses
+from reports.model.shift_responses import Level, ShiftResponse, healthy_responses, lesion_responses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def under_shift(results: RunResults) -> str:
         what = "Dice, AUPRC" if is_lesion else f"healthy alarms, {domain(results, one.cohort)}"
         parts += [
             results.heading(f"{cohort_title(one.cohort)}: {what}", 3),
-            f"Post-processing `{one.chain}`, threshold `{one.protocol}`. {_summary_said(one, is_lesion)}",
+            f"Post-processing `{one.pipeline}`, threshold `{one.protocol}`. {_summary_text(one, is_lesion)}",
             summary_table(one, results.whole.label, lesion=is_lesion),
             _figure(one, path, lesion=is_lesion),
             *area_tables(results, one.cohort, lesion=is_lesion),
@@ -69,7 +69,7 @@ def worst_shifts(results: RunResults) -> Iterator[str]:
     for one in lesion_responses(results):
         said = []
         for method in one.methods:
-            lines = [line for kind in one.kinds for line in one.lines(kind) if line.method == method]
+            lines = [line for kind in one.kinds for line in one.levels(kind) if line.method == method]
             changes = {line: one.change(line, "dice") for line in lines}
             known = {line: value for line, value in changes.items() if not isnan(value)}
             if known:
@@ -77,15 +77,15 @@ def worst_shifts(results: RunResults) -> Iterator[str]:
                 said.append(f"{method} {known[worst]:+.3f} ({worst.shift}={worst.severity:g})")
         if said:
             title = results.titled(f"{cohort_title(one.cohort)}: largest loss of Dice under a shift")
-            yield f"{title} ({one.chain}, {one.protocol} frozen): {', '.join(said)}"
+            yield f"{title} ({one.pipeline}, {one.protocol} frozen): {', '.join(said)}"
 
 
-def _summary_said(one: Response, lesion: bool) -> str:
+def _summary_text(one: ShiftResponse, lesion: bool) -> str:
     metric = "Dice" if lesion else "the alarmed share of the brain (mean over people)"
     return f"Change of {metric} at the level of the highest dose of each shift, threshold frozen / re-tuned:"
 
 
-def _figure(one: Response, path: Path, *, lesion: bool) -> str:
+def _figure(one: ShiftResponse, path: Path, *, lesion: bool) -> str:
     draw_responses(one, path, lesion=lesion)
     label = "Dice" if lesion else "alarmed share of healthy brains"
     arms = ", dotted matched" if one.has_matched else ""
@@ -99,34 +99,34 @@ def _figure(one: Response, path: Path, *, lesion: bool) -> str:
 Label = Callable[[str], str]
 
 
-def summary_table(one: Response, label: Label, *, lesion: bool) -> str:
+def summary_table(one: ShiftResponse, label: Label, *, lesion: bool) -> str:
     """A line a method, a column a shift: the change at its highest dose, threshold frozen / re-tuned."""
     metric = "dice" if lesion else "alarm_fraction"
     body = []
     for method in one.methods:
-        unshifted = one.value(Line(method, "none", 0.0), metric)
+        unshifted = one.value(one.unshifted(method), metric)
         cells = [_cell(unshifted)]
         for kind in one.kinds:
-            lines = [line for line in one.lines(kind) if line.method == method]
-            line = max(lines, key=lambda line: -1.0 if isnan(one.dose(line)) else one.dose(line))
-            cells.append(f"{_signed(one.change(line, metric))} / {_signed(one.change(line, metric, tuned=True))}")
+            levels = [level for level in one.levels(kind) if level.method == method]
+            level = max(levels, key=lambda level: -1.0 if isnan(one.dose(level)) else one.dose(level))
+            cells.append(f"{_signed(one.change(level, metric))} / {_signed(one.change(level, metric, tuned=True))}")
         body.append([label(method), *cells])
     return github_table(["Method", "unshifted", *map(escape, one.kinds)], body, 1)
 
 
-def detail_table(one: Response, kind: str, label: Label, *, lesion: bool) -> str:
+def detail_table(one: ShiftResponse, kind: str, label: Label, *, lesion: bool) -> str:
     """A line a method and level of one shift."""
     columns = _lesion_columns(one) if lesion else _healthy_columns(one)
     body = [
         [label(line.method), f"{line.severity:g}", *(column(line) for column in columns.values())]
-        for line in one.lines(kind)
+        for line in one.levels(kind)
     ]
     return github_table(["Method", "Level", *columns], body, 1)
 
 
-def _lesion_columns(one: Response) -> dict[str, Callable[[Line], str]]:
-    columns: dict[str, Callable[[Line], str]] = {
-        "Dose": lambda line: _dose(one.dose(line)),
+def _lesion_columns(one: ShiftResponse) -> dict[str, Callable[[Level], str]]:
+    columns: dict[str, Callable[[Level], str]] = {
+        "Dose": lambda level: _dose(one.dose(level)),
         "Dice frozen": lambda line: _cell(one.value(line, "dice")),
         "change": lambda line: _signed(one.change(line, "dice")),
         "Dice re-tuned": lambda line: _cell(one.value(line, "dice", tuned=True)),
@@ -144,9 +144,9 @@ def _lesion_columns(one: Response) -> dict[str, Callable[[Line], str]]:
     return columns
 
 
-def _healthy_columns(one: Response) -> dict[str, Callable[[Line], str]]:
-    columns: dict[str, Callable[[Line], str]] = {
-        "Dose": lambda line: _dose(one.dose(line)),
+def _healthy_columns(one: ShiftResponse) -> dict[str, Callable[[Level], str]]:
+    columns: dict[str, Callable[[Level], str]] = {
+        "Dose": lambda level: _dose(one.dose(level)),
         "Alarmed share frozen": lambda line: _cell(one.value(line, "alarm_fraction")),
         "change": lambda line: _signed(one.change(line, "alarm_fraction")),
         "Alarmed share re-tuned": lambda line: _cell(one.value(line, "alarm_fraction", tuned=True)),
@@ -189,7 +189,7 @@ class Panel:
     severities: tuple[float, ...]
 
 
-def draw_responses(response: Response, path: Path, *, lesion: bool) -> None:
+def draw_responses(response: ShiftResponse, path: Path, *, lesion: bool) -> None:
     """Draw what a deployed threshold gives against the dose, into an SVG."""
     panels = panels_of(response)
     rows = ceil(len(panels) / PANELS)
@@ -208,7 +208,7 @@ def draw_responses(response: Response, path: Path, *, lesion: bool) -> None:
         legend_below(figure, grid.flat[0])
 
 
-def panels_of(response: Response) -> list[Panel]:
+def panels_of(response: ShiftResponse) -> list[Panel]:
     """One a shift, two where it goes two ways."""
     panels = []
     for kind in response.kinds:
@@ -223,15 +223,15 @@ def panels_of(response: Response) -> list[Panel]:
     return panels
 
 
-def _draw_panel(axes: "Axes", response: Response, panel: Panel, metric: str) -> None:
+def _draw_panel(axes: "Axes", response: ShiftResponse, panel: Panel, metric: str) -> None:
     styles = [(False, False, "-"), (True, False, "--"), *([(False, True, ":")] if response.has_matched else [])]
     for index, method in enumerate(response.methods):
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        lines = [Line(method, panel.kind, severity) for severity in panel.severities]
+        lines = [Level(method, panel.kind, severity) for severity in panel.severities]
         doses = [response.dose(line) for line in lines]
         order = np.argsort(doses)
         for tuned, matched, style in styles:
-            start = response.value(Line(method, "none", 0.0), metric, matched=matched)
+            start = response.value(response.unshifted(method), metric, matched=matched)
             values = [response.value(line, metric, tuned=tuned, matched=matched).value for line in lines]
             axes.plot(
                 [0.0, *np.array(doses)[order]],

@@ -1,4 +1,4 @@
-"""The report's section of results by site, age band and sex, each with n."""
+"""Section of results by site, age band and sex, each with n."""
 
 from math import isnan
 
@@ -17,7 +17,7 @@ EXPLAINED = (
 )
 
 
-def by_group(results: RunResults) -> str:
+def subgroups(results: RunResults) -> str:
     """Per cohort a table an attribute that tells any of its people apart; "" without one."""
     lines = results.summary.subgroups
     lines = lines[lines["split"] == results.split]
@@ -33,7 +33,7 @@ def _cohort(results: RunResults, name: str, lines: pd.DataFrame) -> list[str]:
         known = [group for group in groups if group != UNKNOWN]
         if len(groups) > 1 and known:
             for _, table in of.groupby(["metric", "postprocessing", "protocol"], sort=False):
-                parts += [_told(title, table), _table(results, table, groups)]
+                parts += [_choice_text(title, table), _table(results, table, groups)]
         else:
             alike.append(f"{title.lower()}: {escape(groups[0]) if known else 'unknown'}" if groups else "")
     if not parts:
@@ -42,7 +42,7 @@ def _cohort(results: RunResults, name: str, lines: pd.DataFrame) -> list[str]:
     return list(filter(None, [results.heading(cohort_title(name), 3), same, *parts]))
 
 
-def _told(title: str, table: pd.DataFrame) -> str:
+def _choice_text(title: str, table: pd.DataFrame) -> str:
     one = table.iloc[0]
     choice = [f"`{escape(one[name])}`" for name in ("postprocessing", "protocol") if one[name]]
     return f"**{title}**: {METRICS[one['metric']].title} ({', '.join(choice)})"

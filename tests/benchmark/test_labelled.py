@@ -17,7 +17,7 @@ from datasets.cohorts.catalog import dataset
 
 
 @pytest.fixture
-def study(data: Path, tmp_path: Path) -> Runner:
+def study(data: Path, tmp_path: Path, plugin: None) -> Runner:
     return Runner(data, tmp_path / "run")
 
 

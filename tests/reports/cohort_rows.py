@@ -1,22 +1,20 @@
 """Rows written by hand, and cohorts made of them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, fields, replace
 from math import nan
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pandas as pd
 
 from benchmark.analysis.compare_methods import Comparable, Facts
 from benchmark.analysis.summaries.costs import cost_lines
 from benchmark.analysis.summaries.means import mean_lines
-from benchmark.analysis.summaries.shift_responses import shift_lines
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import COLUMNS, Row
-from benchmark.storage.run_record import Scoring
-from benchmark.storage.summary_tables import SummaryLine, read_lines, write_lines
+from benchmark.storage.summary_tables import SummaryLine
 from reports.model.cohort_results import CohortResults
 
 BLANK = Row("ae", "lgg", "t1", "none", 0.0, 0, 0, "test", "", "", "", "", "", nan, "key")
@@ -63,32 +61,20 @@ def perfect_rows(patients: int = 2) -> list[Row]:
     ]
 
 
-class RowsByHand(Comparable):
-    """A run of which nothing is kept but its rows, on one cohort."""
-
-    def __init__(self, rows: Sequence[Row], seeds: Mapping[str, int]) -> None:
-        super().__init__(RunFolder(Path("nowhere")), read_endpoint())
-        self.__dict__["rows"] = frame(rows)
-        self.__dict__["seeds"] = {BLANK.dataset: {method: list(range(count)) for method, count in seeds.items()}}
-        self.__dict__["labelled_seeds"] = {}
-        self.__dict__["scoring"] = Scoring(("light", "paper"), ("lesion-val", "healthy-fpr-1"))
-        shifts = dict.fromkeys(one.shift for one in rows if "none" not in one.shift and "+" not in one.shift)
-        self.__dict__["shifts"] = list(shifts)
-        self.__dict__["facts"] = {BLANK.dataset: Facts(BLANK.sequence, "ixi", "a grid")}
-
-    @property
-    def split(self) -> str:
-        return BLANK.split
+def cohort(
+    rows: Sequence[Row], timing: Sequence[Row] = (), cases: Literal["lesion", "healthy"] = "lesion", **seeds: int
+) -> CohortResults:
+    """The results of one cohort, summarised as those of a run are."""
+    comparable = ByHand(RunFolder(Path()), read_endpoint())
+    planned = {"lgg": {method: list(range(count)) for method, count in seeds.items()}}
+    known = {"rows": frame(rows), "facts": {"lgg": Facts("t1", "ixi", "")}, "seeds": planned, "labelled_seeds": {}}
+    vars(comparable).update(known)
+    lines = [*mean_lines(comparable, []), *cost_lines(comparable, frame(timing), [])]
+    table = pd.DataFrame(map(asdict, lines), columns=[field.name for field in fields(SummaryLine)])
+    return CohortResults(frame(rows), table[table["cases"].isin([cases, ""])], seeds, ["thresh"])
 
 
-def summary_of(rows: Sequence[Row], timing: Sequence[Row] = (), **seeds: int) -> pd.DataFrame:
-    """The lines of `summary.csv` without intervals."""
-    run = RowsByHand(rows, seeds)
-    lines = [*mean_lines(run, []), *shift_lines(run), *(cost_lines(run, frame(timing), []) if timing else ())]
-    with TemporaryDirectory() as folder:
-        write_lines(Path(folder) / "summary.csv", SummaryLine, lines)
-        return read_lines(Path(folder) / "summary.csv", SummaryLine)
+class ByHand(Comparable):
+    """Of rows that belong to no run."""
 
-
-def cohort(rows: Sequence[Row], timing: Sequence[Row] = (), **seeds: int) -> CohortResults:
-    return CohortResults(frame(rows), summary_of(rows, timing, **seeds), seeds, ["thresh"])
+    split = "test"

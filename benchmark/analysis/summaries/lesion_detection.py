@@ -8,14 +8,14 @@ import pandas as pd
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.summaries.lines import line
-from benchmark.metrics.lesionwise import STRATA, froc_point
+from benchmark.metrics.lesionwise import ALL_SIZES, STRATA, froc_point
 from benchmark.statistics.panel import Choice, Panel
+from benchmark.storage.rows import read_cell_lines
 from benchmark.storage.run_record import kept_cells
 from benchmark.storage.summary_tables import SummaryLine
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which lesion recall is told."""
-ALL_SIZES = "all"
 METRIC = "lesion_recall"
 
 
@@ -69,12 +69,6 @@ def _of(table: pd.DataFrame, choice: Choice, **wanted: str) -> pd.DataFrame:
 
 
 def _tables(comparable: Comparable, dataset: str, name: str) -> pd.DataFrame:
-    """The table of this name of every unshifted cell of a cohort, with `method` and `seed`."""
-    frames = []
-    for cell in kept_cells(comparable.run):
-        path = comparable.run.cell(cell) / f"{name}.csv"
-        if cell.shift.is_none and cell.cohort.dataset == dataset and path.is_file():
-            text = dict.fromkeys(("postprocessing", "protocol", "split", "stratum", "of", "metric"), str)
-            frame = pd.read_csv(path, dtype=text, na_values=["nan"], keep_default_na=False)
-            frames.append(frame.assign(method=cell.fit.method, seed=cell.fit.seed))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    """The table of this name of every unshifted cell of a cohort."""
+    cells = [cell for cell in kept_cells(comparable.run) if cell.shift.is_none and cell.cohort.dataset == dataset]
+    return read_cell_lines(comparable.run, cells, name)

@@ -19,10 +19,11 @@ from benchmark.execution import score_cells as scoring
 from benchmark.execution import worker
 from benchmark.inference import predict as inference
 from benchmark.inference.predict import Prediction
+from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.storage import maps
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import has_maps, kept_cells
-from benchmark.study.cells import Cell
+from benchmark.study.cells import Cell, Evaluation
 from datasets.errors import BadValue
 
 Counter = Callable[[type, str], Sequence[object]]
@@ -294,7 +295,8 @@ def test_a_cell_with_other_hyper_parameters_replaces_its_namesake(
     monkeypatch.setattr(MeanDistance, "presets", {"quick": {"power": 2.0}})
     study.run()
     keys = {row["key"] for row in study.rows() if row["metric"] == "auprc" and row["dataset"] == "patients"}
-    assert keys == {cell_on(study, "patients").key}
+    cell = cell_on(study, "patients")
+    assert keys == {Evaluation(cell, PIPELINES[name]).key for name in study.scoring.postprocessing}
 
 
 def test_a_cohort_whose_files_changed_replaces_its_rows_and_perfect_map(own_data: Path, tmp_path: Path) -> None:

@@ -23,7 +23,15 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import MissingData
 from datasets.grid import load_case
 from datasets.spec import digest
-from reports.figures.map_gallery import Column, Shown, Strip, choose_cases, columns, draw, write_gallery
+from reports.figures.map_gallery import (
+    CaseFacts,
+    MethodColumn,
+    Strip,
+    choose_cases,
+    columns,
+    draw,
+    write_gallery,
+)
 
 BRAIN = ellipsoid((7.5, 7.5, 5.5), (6.5, 6.0, 5.0))
 
@@ -70,7 +78,7 @@ def test_the_slice_has_the_most_lesion_or_is_the_middle_of_the_brain() -> None:
 def test_left_of_the_patient_is_on_the_left_and_anterior_is_up() -> None:
     image = np.zeros(SHAPE, dtype=np.float32)
     image[2, 12, 6] = 1.0  # RAS+: far left, far anterior
-    figure = draw([case()], ["c0"], [Column("image", Strip([image]))])
+    figure = draw([case()], ["c0"], [MethodColumn("image", Strip([image]))])
     axes = figure.axes[0]
     shown = np.asarray(axes.images[0].get_array())
     row, column = np.unravel_index(shown.argmax(), shown.shape)
@@ -86,7 +94,7 @@ def test_left_of_the_patient_is_on_the_left_and_anterior_is_up() -> None:
 def test_the_outline_is_drawn_round_the_lesion_only() -> None:
     lesion = ellipsoid((5.0, 6.0, 6.0), (2.5, 2.0, 1.8))
     image = case().image[0]
-    figure = draw([case(lesion)], ["c0"], [Column("image", Strip([image]), Strip([image], outlined=True))])
+    figure = draw([case(lesion)], ["c0"], [MethodColumn("image", Strip([image]), Strip([image], outlined=True))])
     plain, truth = figure.axes
     assert not plain.collections
     (outline,) = truth.collections
@@ -94,14 +102,14 @@ def test_the_outline_is_drawn_round_the_lesion_only() -> None:
 
 
 def test_a_map_that_is_not_kept_leaves_an_empty_panel() -> None:
-    figure = draw([case()], ["c0"], [Column("ae", None, Strip([None], "inferno", 0.5))])
+    figure = draw([case()], ["c0"], [MethodColumn("ae", None, Strip([None], "inferno", 0.5))])
     above, below = figure.axes
     assert "not kept" in [text.get_text() for text in below.texts]
     assert not above.images
 
 
 def test_titles_and_labels_with_dollar_signs_are_no_formulas(tmp_path: Path) -> None:
-    figure = draw([case()], ["a$b_{$"], [Column("x$y_{$", Strip([case().image[0]]))])
+    figure = draw([case()], ["a$b_{$"], [MethodColumn("x$y_{$", Strip([case().image[0]]))])
     figure.savefig(tmp_path / "figure.png")
     assert figure.axes[0].get_title() == "x$y_{$"
 
@@ -151,7 +159,7 @@ def test_what_uses_labels_stands_last_and_says_so_above_its_column(study: Study,
             write_card(run.fit(cell.fit), DataCard(told, "patients", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))
     with patch("reports.figures.map_gallery.draw", wraps=draw) as drawn:
         write_gallery(
-            run, study, "patients", "test", Shown({one.case_id: 1.0 for one in found}), tmp_path / "gallery.png"
+            run, study, "patients", "test", CaseFacts({one.case_id: 1.0 for one in found}), tmp_path / "gallery.png"
         )
     shown = drawn.call_args.args[2]
     assert [column.title for column in shown] == ["image", "ae", "thresh (uses labels)"]
@@ -160,7 +168,7 @@ def test_what_uses_labels_stands_last_and_says_so_above_its_column(study: Study,
 def test_long_titles_go_over_several_lines() -> None:
     image = Strip([case().image[0]])
     names = ("prior (uses labels)", "prior[smoothing=4,b=1] (uses labels)", "ae (short)")
-    figure = draw([case()], ["c0"], [Column(name, image) for name in names])
+    figure = draw([case()], ["c0"], [MethodColumn(name, image) for name in names])
     assert [axes.get_title() for axes in figure.axes[:3]] == [
         "prior\n(uses labels)",
         "prior[\nsmoothing=4,\nb=1]\n(uses labels)",
@@ -180,7 +188,7 @@ def test_the_picture_shows_test_cases_of_the_lowest_seed_and_is_a_png(study: Stu
     run, path = RunFolder(tmp_path), tmp_path / "figures" / "gallery.png"
     keep(run, study)
     lesion_ml = {f"patients-test-{index}": float(index) for index in range(3)}
-    shown = write_gallery(run, study, "patients", "test", Shown(lesion_ml), path)
+    shown = write_gallery(run, study, "patients", "test", CaseFacts(lesion_ml), path)
     assert shown == ["patients-test-2", "patients-test-1", "patients-test-0"]
     assert imread(path).shape[0] > 300
     assert [one.name for one in path.parent.iterdir()] == ["gallery.png"]
@@ -188,7 +196,7 @@ def test_the_picture_shows_test_cases_of_the_lowest_seed_and_is_a_png(study: Stu
 
 def test_a_cohort_without_maps_is_an_error(study: Study, tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="No maps of patients, split test"):
-        write_gallery(RunFolder(tmp_path), study, "patients", "test", Shown({}), tmp_path / "gallery.png")
+        write_gallery(RunFolder(tmp_path), study, "patients", "test", CaseFacts({}), tmp_path / "gallery.png")
 
 
 def test_a_shifted_cell_is_not_shown(study: Study, tmp_path: Path) -> None:
@@ -197,4 +205,4 @@ def test_a_shifted_cell_is_not_shown(study: Study, tmp_path: Path) -> None:
     only_shifted = replace(study, cells=tuple(shifted))
     keep(run, only_shifted)
     with pytest.raises(MissingData):
-        write_gallery(run, only_shifted, "patients", "test", Shown({}), tmp_path / "gallery.png")
+        write_gallery(run, only_shifted, "patients", "test", CaseFacts({}), tmp_path / "gallery.png")

@@ -1,7 +1,10 @@
 """exemplars: best, median, worst and most disagreed cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+from cohort_rows import frame, row
 
 from reports.model.cohort_results import CohortResults
 from reports.model.example_cases import exemplars
@@ -10,12 +13,11 @@ from reports.model.example_cases import exemplars
 def cohort(scores: dict[str, dict[str, float]], **facts: object) -> CohortResults:
     """`{method: {case: auprc}}`."""
     rows = [
-        {"method": method, "case_id": case, "metric": "auprc", "postprocessing": "none", "protocol": "", "value": value}
+        replace(row(method, case, "auprc", value, "none"), subject_id=case)
         for method, cases in scores.items()
         for case, value in cases.items()
     ]
-    frame = pd.DataFrame(rows, columns=["method", "case_id", "metric", "postprocessing", "protocol", "value"])
-    return CohortResults(frame, frame, dict.fromkeys(scores, 1), **facts)  # type: ignore[arg-type]
+    return CohortResults(frame(rows), pd.DataFrame(), dict.fromkeys(scores, 1), **facts)  # type: ignore[arg-type]
 
 
 def test_cases_are_ordered_by_the_mean_over_methods() -> None:
@@ -25,9 +27,9 @@ def test_cases_are_ordered_by_the_mean_over_methods() -> None:
     assert found == {"best": "a", "median": "e", "worst": "c", "most disagreed": "d"}
 
 
-def test_floors_and_labels_do_not_decide() -> None:
+def test_simple_baselines_and_labels_do_not_decide() -> None:
     scores = {"ae": {"a": 0.9, "b": 0.1}, "thresh": {"a": 0.0, "b": 1.0}, "prior": {"a": 0.0, "b": 1.0}}
-    found = exemplars(cohort(scores, floors=["thresh"], supervision={"prior": "lesion labels"}), "none")
+    found = exemplars(cohort(scores, simple_baselines=["thresh"], supervision={"prior": "lesion labels"}), "none")
     assert found["best"] == "a"
 
 

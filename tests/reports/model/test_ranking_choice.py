@@ -19,14 +19,8 @@ def test_a_cohort_without_validation_lesions_gets_the_healthy_threshold_and_says
 def test_without_a_deployable_threshold_there_is_none(finished: Made, plugin: None) -> None:
     results = replace(read_results(finished.run), scoring=Scoring(("none",), ("oracle",)))
     first = headlines(results, results.lesion["patients"])
-    assert [(one.chain, one.protocol) for one in first] == [("none", "")]
+    assert [(one.pipeline, one.protocol) for one in first] == [("none", "")]
     assert healthy_protocol(results) == ""
-
-
-def test_the_chain_to_deploy_stands_before_the_published_one(finished: Made, plugin: None) -> None:
-    results = replace(read_results(finished.run), scoring=Scoring(("none", "light", "paper"), ("healthy-fpr-1",)))
-    found = headlines(results, results.lesion["patients"])
-    assert [one.chain for one in found] == ["light", "paper"]
 
 
 def test_healthy_scans_are_looked_at_under_one_per_cent_first(finished: Made, plugin: None) -> None:

@@ -36,10 +36,10 @@ def test_a_cohort_whose_cells_are_still_missing_is_not_empty(made: Made) -> None
     assert not results.scanned
 
 
-def test_seeds_are_counted_and_floors_known(finished: Made, plugin: None) -> None:
+def test_seeds_are_counted_and_simple_baselines_known(finished: Made, plugin: None) -> None:
     whole = read_results(finished.run).whole
     assert whole.seeds == {"thresh": 1, "ae[size=48]": 1}
-    assert whole.floors == ["thresh"]
+    assert whole.simple_baselines == ["thresh"]
 
 
 def test_validation_rows_do_not_enter_the_boards_of_the_test_split(made: Made) -> None:

@@ -55,7 +55,7 @@ def test_too_few_patients_are_called_examples_at_each_of_their_tables(report: st
         assert not (table.startswith("|") and "**" in table)
 
 
-def test_with_patients_enough_the_board_is_sorted_and_its_best_is_bold(tmp_path: Path, plugin: None) -> None:
+def test_with_patients_enough_the_methods_are_sorted_and_the_best_is_bold(tmp_path: Path, plugin: None) -> None:
     write_cohort(tmp_path, VOLUNTEERS, {"train": 2, "val": 2, "test": 2})
     write_cohort(tmp_path, PATIENTS, {"val": 2, "test": 7})  # the first two are of one patient
     write_cohort(tmp_path, INPATIENTS, {"test": 2})
@@ -93,13 +93,13 @@ def test_configuration_and_keys_are_listed(finished: Made, report: str) -> None:
 
 
 GOLDEN = """
-| Method         | Patients   |         Dice (sd) |     AUPRC |   AUROC |   Precision |    Recall |   False alarms > 10 mm |   AUPRC pooled |   l1 ratio |   s a volume |
-|----------------|------------|-------------------|-----------|---------|-------------|-----------|------------------------|----------------|------------|--------------|
-| x\\_\\[a\\|b\\]    | 6          | **0.400 (0.110)** | **0.600** |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |  **2.000** |         4.00 |
-| thresh (floor) | 6          |     0.200 (0.219) |     0.300 |   0.750 | 0.400 [3/6] |     0.200 |                  0.010 |          0.400 |        n/a |     **0.50** |
-| ae             | 6          | **0.400 (0.000)** |     0.200 |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |      1.500 |            - |
-| gone           | -          |                 - |         - |       - |           - |         - |                      - |              - |          - |            - |
-| *perfect map*  | 6          |     0.900 (0.000) |           |         |       1.000 |     0.800 |                        |                |            |              |
+| Method                   | Patients   |         Dice (sd) |     AUPRC |   AUROC |   Precision |    Recall |   False alarms > 10 mm |   AUPRC pooled |   l1 ratio |   s a volume |
+|--------------------------|------------|-------------------|-----------|---------|-------------|-----------|------------------------|----------------|------------|--------------|
+| thresh (simple baseline) | 6          |     0.200 (0.219) |     0.300 |   0.750 | 0.400 [3/6] |     0.200 |                  0.010 |          0.400 |        n/a |     **0.50** |
+| ae                       | 6          | **0.400 (0.000)** |     0.200 |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |      1.500 |            - |
+| gone                     | -          |                 - |         - |       - |           - |         - |                      - |              - |          - |            - |
+| x\\_\\[a\\|b\\]              | 6          | **0.400 (0.110)** | **0.600** |   0.750 |       0.400 | **0.400** |                  0.010 |          0.400 |  **2.000** |         4.00 |
+| *perfect map*            | 6          |     0.900 (0.000) |           |         |       1.000 |     0.800 |                        |                |            |              |
 """.strip()  # noqa: E501
 
 
@@ -125,7 +125,7 @@ def test_leaderboard_of_five_lines_is_this_text() -> None:
 def test_a_leaderboard_of_few_patients_ranks_nothing() -> None:
     few = leaderboard(five_lines(2), "paper", "lesion-val")
     assert "**" not in few
-    assert [line.split("|")[1].strip() for line in few.splitlines()[2:5]] == ["thresh (floor)", "ae", "gone"]
+    assert [line.split("|")[1].strip() for line in few.splitlines()[2:5]] == ["thresh (simple baseline)", "ae", "gone"]
 
 
 def test_what_uses_labels_stands_below_the_methods_and_is_never_the_best() -> None:
@@ -133,7 +133,12 @@ def test_what_uses_labels_stands_below_the_methods_and_is_never_the_best() -> No
     lines = leaderboard(replace(five_lines(3), supervision=supervision), "paper", "lesion-val").splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "a\\|b" not in line]
     assert cells[0][:4] == ["Method", "Supervision", "Patients", "Dice (sd)"]
-    assert [line[0] for line in cells[2:]] == ["thresh (floor)", "gone", "ae (uses lesion labels)", "*perfect map*"]
+    assert [line[0] for line in cells[2:]] == [
+        "thresh (simple baseline)",
+        "gone",
+        "ae (uses lesion labels)",
+        "*perfect map*",
+    ]
     assert [line[1] for line in cells[2:]] == ["none", "-", "lesion labels", ""]
     assert not any("**" in cell for cell in cells[4])
     few = leaderboard(replace(five_lines(2), supervision=supervision), "paper", "lesion-val").splitlines()
@@ -174,12 +179,12 @@ def test_the_best_dice_is_bold_only_where_asked_for_and_over_patients_enough() -
     assert "**" not in dice_table(rows[5], ["paper"], ["lesion-val"], marked=True)
 
 
-def test_alarm_table_gives_quartiles_over_people() -> None:
+def test_alarm_table_counts_scans_and_gives_quartiles_over_people() -> None:
     rows = [row("ae", "", "threshold", 0.5, "paper healthy-fpr-1")]
     for index, fraction in enumerate((0.0, 0.1, 0.2, 0.3, 0.4)):
         values = {"alarm": float(fraction > 0), "alarms": index, "alarm_ml": 2 * index, "alarm_fraction": fraction}
         rows += [row("ae", f"p{index}", name, value, "paper healthy-fpr-1") for name, value in values.items()]
-    line = alarm_table(cohort(rows, ae=1), ["paper"], "healthy-fpr-1").splitlines()[2]
+    line = alarm_table(cohort(rows, cases="healthy", ae=1), ["paper"], "healthy-fpr-1").splitlines()[2]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells == ["ae", "paper", "5", "0.80", "2.0", "4.0", "0.2000", "0.1000", "0.3000"]
 
@@ -189,12 +194,14 @@ def test_a_method_without_rows_has_one_line_of_alarms() -> None:
         row("ae", "", "threshold", 0.5, "paper healthy-fpr-1"),
         row("ae", "p0", "alarm", 1.0, "paper healthy-fpr-1"),
     ]
-    lines = alarm_table(cohort(rows, ae=1, gone=1), ["paper", "light"], "healthy-fpr-1").splitlines()[2:]
+    lines = alarm_table(cohort(rows, cases="healthy", ae=1, gone=1), ["paper", "light"], "healthy-fpr-1").splitlines()[
+        2:
+    ]
     assert [line.split("|")[1].strip() for line in lines] == ["ae", "ae", "gone"]
     assert {cell.strip() for cell in lines[2].split("|")[2:-1]} == {"-"}
 
 
-def test_cut_off_table_counts_a_case_once_however_many_methods_there_are() -> None:
+def test_cut_off_table_counts_a_patient_once_however_many_methods_there_are() -> None:
     rows = [*lesion_rows("ae", [0.2, 0.4], [0.5, 0.5]), *lesion_rows("vae", [0.1, 0.1], [0.5, 0.5])]
     line = cut_off_table({"lgg": cohort(rows, ae=1, vae=1), "msl": cohort([], ae=1)}).splitlines()
     assert [cell.strip() for cell in line[2].split("|")[1:-1]] == ["lgg", "2", "15.00", "0.50", "1.00", "1 of 2"]

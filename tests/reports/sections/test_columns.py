@@ -1,28 +1,20 @@
 """What of a column is bold, and how undefined and missing numbers read."""
 
-from math import nan
-
-from cohort_rows import cohort, row
-
-from reports.model.numbers import Number
+from reports.model.cohort_results import Number
 from reports.sections.columns import Column
 
 
-def test_a_metric_without_rows_is_missing_unless_its_threshold_is_undefined() -> None:
-    rows = [row("ae", "", "threshold", nan, "paper lesion-val"), row("ae", "p0", "auprc", 0.5, "paper"),
-            row("ae", "p0", "lesion_ml", 3.0)]  # fmt: skip
-    found = cohort(rows, ae=1)
-    for metric, protocol, shown in (("dice", "lesion-val", "n/a"), ("auroc", "", "-")):
-        assert Column("", found.numbers(metric, "paper", protocol)).text("ae") == shown
+def test_what_has_no_number_is_undefined_or_missing() -> None:
+    column = Column("", {"undefined": Number(wanted=2), "missing": Number(), "perfect-map": Number()})
+    assert [column.text(line) for line in ("undefined", "missing", "perfect-map")] == ["n/a", "-", ""]
 
 
-def test_a_patient_without_a_number_counts_as_wanted() -> None:
-    rows = [row("ae", "p0", "auprc", 0.5, "paper"), row("ae", "p1", "auprc", nan, "paper")]
-    assert Column("", cohort(rows, ae=1).numbers("auprc", "paper")).text("ae") == "0.500 [1/2]"
+def test_a_number_over_some_patients_says_over_how_many() -> None:
+    assert Column("", {"ae": one(0.5, defined=1)}).text("ae") == "0.500 [1/2]"
 
 
 def one(value: float, defined: int = 2, wanted: int = 2) -> Number:
-    return Number(value, 0.0, (value,), defined, wanted)
+    return Number(value, 0.0, defined, wanted)
 
 
 def test_ties_at_the_printed_precision_are_all_bold() -> None:
@@ -45,7 +37,7 @@ def test_what_is_not_ranked_takes_no_part() -> None:
     assert [column.text(line) for line in ("a", "b", "told")] == ["0.100", "**0.200**", "0.900"]
 
 
-def test_nothing_is_bold_where_the_best_is_not_over_all_cases() -> None:
+def test_nothing_is_bold_where_the_best_is_not_over_all_patients() -> None:
     ahead = Column("", {"a": one(0.9, defined=1), "b": one(0.2), "c": one(0.1)}, True)
     assert [ahead.text(line) for line in "abc"] == ["0.900 [1/2]", "0.200", "0.100"]
     behind = Column("", {"a": one(0.15, defined=1), "b": one(0.2), "c": one(0.1)}, True)

@@ -117,7 +117,7 @@ def test_what_uses_labels_stands_last_wherever_methods_are_listed(tmp_path: Path
         assert told == sorted(told)
         assert told[-1]
     (methods,) = (line for line in report.splitlines() if line.startswith("- **Methods**"))
-    assert methods.endswith("thresh (floor), dae, ae\\[size=48\\] (uses lesion labels)")
+    assert methods.endswith("thresh (simple baseline), dae, ae\\[size=48\\] (uses lesion labels)")
     for heading in ("## Data cards", "## Resolved configuration"):
         items = [line for line in section(report, heading).splitlines() if line.startswith("- **")]
         assert items[-1].startswith("- **ae\\[size=48\\]**")

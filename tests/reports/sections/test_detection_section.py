@@ -30,6 +30,13 @@ def summarise_anew(made: Made) -> None:
     summarise(made.run, None)
 
 
+def summarised(made: Made) -> str:
+    """The section, with a summary of the cells as they are now."""
+    (made.run.root / "summary.json").unlink(missing_ok=True)
+    summarise(made.run, None)
+    return detection(read_results(made.run))
+
+
 FROC = "postprocessing,split,stratum,threshold,false_alarms_a_scan,lesion_recall,lesions,scans"
 PR = "postprocessing,split,threshold,recall,precision,cases"
 STRATA = "postprocessing,protocol,split,stratum,metric,of,mean,cases,patients,undefined"
@@ -42,31 +49,47 @@ def test_lesions_found_are_read_off_at_a_few_rates_and_averaged_over_seeds(two_s
              1: ["paper,test,all,0.9,0.5,0.4,10,3", "paper,test,all,0.5,2.0,0.8,10,3"]}  # fmt: skip
     write(two_seeds, "froc", FROC, found)
     write(two_seeds, "pr", PR, {seed: ["paper,test,0.5,0.5,0.25,3"] for seed in (0, 1)})
-    text = detection(read_results(two_seeds.run))
+    text = summarised(two_seeds)
     line = next(line for line in text.splitlines() if line.startswith("| thresh") and "10 in 3" in line)
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1:] == ["10 in 3", "0.30", "0.30", "0.50", "0.90", "0.90"]
 
 
-def test_strata_stand_in_the_order_of_their_sizes_with_n(two_seeds: Made, plugin: None) -> None:
-    lines = [f"paper,{protocol},test,{stratum},lesion_recall,lesion,{mean},{n},2,0"
-             for protocol, stratum, mean, n in (("lesion-val", ">=10 ml", 0.5, 1), ("lesion-val", "1-10 ml", 0.3, 2),
-                                                ("lesion-val", "all", 0.4, 3), ("oracle", "all", 0.9, 3))]  # fmt: skip
-    write(two_seeds, "strata", STRATA, {0: lines, 1: lines})
-    text = detection(read_results(two_seeds.run))
-    part = text[text.index("by the volume of each lesion") :]
-    header = next(line for line in part.splitlines() if line.startswith("| Method"))
-    cells = [cell.strip() for cell in header.strip("|").split("|")]
-    assert cells == ["Method", "all [3]", "1-10 ml [2]", "\\>=10 ml [1]"]
-    assert "0.900" not in part.split("\n\n")[1]
-    assert "**Dice** by the case's whole lesion volume; in brackets n of patients" in text
+def test_lesions_found_by_size_are_averaged_over_seeds_and_stand_in_the_order_of_their_sizes(
+    two_seeds: Made, plugin: None
+) -> None:
+    parts = (
+        ("lesion-val", ">=10 ml", 0.5, 3),
+        ("lesion-val", "1-10 ml", 0.3, 4),
+        ("lesion-val", "all", 0.4, 7),
+        ("oracle", "all", 0.8, 7),
+    )
+    found = {
+        seed: [
+            f"paper,{protocol},test,{stratum},lesion_recall,lesion,{mean + seed / 10},{n},2,0"
+            for protocol, stratum, mean, n in parts
+        ]
+        for seed in (0, 1)
+    }
+    write(two_seeds, "strata", STRATA, found)
+    text = summarised(two_seeds)
+    part = text[text.index("**Lesion recall** by the volume of each lesion") :].split("\n\n")[1]
+    header, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines())
+    assert header == ["Method", "all [7]", "1-10 ml [4]", "\\>=10 ml [3]"]
+    assert lines[0][1:] == ["0.450", "0.350", "0.550"]
+
+
+def test_dice_by_size_is_of_the_patients_with_so_much_lesion(two_seeds: Made, plugin: None) -> None:
+    text = summarised(two_seeds)
+    part = text[text.index("**Dice** by the case's whole lesion volume") :].split("\n\n")[1]
+    header = [cell.strip() for cell in part.splitlines()[0].strip("|").split("|")]
+    assert header[:2] == ["Method", "all [2]"]
 
 
 def test_without_curves_there_is_no_section(two_seeds: Made, plugin: None) -> None:
     for cell in two_seeds.study.cells:
         for name in ("pr", "froc", "strata"):
             (two_seeds.run.cell(cell) / f"{name}.csv").unlink(missing_ok=True)
-    summarise_anew(two_seeds)
-    text = detection(read_results(two_seeds.run))
+    text = summarised(two_seeds)
     assert "Lesions found at" not in text
     assert "curves-" not in text

@@ -23,7 +23,7 @@ def test_cohorts_that_may_not_be_shown_leave_no_picture_behind(made: Made) -> No
 def test_where_the_data_are_gone_the_report_has_numbers_and_says_why_no_pictures(made: Made, tmp_path: Path) -> None:
     report = made.report(tmp_path / "nowhere")
     assert report.count("No picture: the scans that the maps were made of are not there any more.") == 3
-    assert "thresh (floor)" in section(report, "### Patients (`patients`)")
+    assert "thresh (simple baseline)" in section(report, "### Patients (`patients`)")
     assert str(tmp_path) not in report
 
 

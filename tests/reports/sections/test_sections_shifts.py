@@ -1,57 +1,62 @@
 """The report's section Under shift: tables by hand, and the section of a small run."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import nan
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from cohort_rows import row, summary_of
 from scored_runs import Made, make, section
 
-from benchmark.storage.rows import Row
+from benchmark.storage.summary_tables import SummaryLine
 from datasets.shifts import Shift
 from reports.formats.terminal import terminal_text
 from reports.model.run_results import read_results
-from reports.model.shift_responses import Response
+from reports.model.shift_responses import ShiftResponse
 from reports.sections.shifts import detail_table, panels_of, summary_table, under_shift, worst_shifts
 
 FLAT = tuple(index / 12 for index in range(13))
 SHIFTS = (Shift("gamma", 0.5), Shift("gamma", 2.0), Shift("noise", 0.1))
 
 
-def under(shift: str, severity: float, rows: list[Row]) -> list[Row]:
-    return [replace(one, shift=shift, severity=severity) for one in rows]
+def line(method: str, metric: str, mean: float, shift: str, severity: float, kind: str = "mean") -> SummaryLine:
+    """Of two patients."""
+    protocol = "" if metric == "auprc" else "lesion-val"
+    metric, _, tuned = metric.partition("@")
+    return SummaryLine(
+        dataset="lgg", sequence="t1", healthy="ixi", grid="", split="test", cases="lesion", metric=metric,
+        postprocessing="light", protocol=f"lesion-val@{tuned}" if tuned else protocol, shift=shift, severity=severity,
+        dose=nan if shift.startswith("none") else 0.1, kind=kind, method=method, n=2, seeds=1, planned=1, mean=mean,
+    )  # fmt: skip
 
 
-def scored(method: str, dice: tuple[float, float], tuned: float = nan, auprc: float = 0.25) -> list[Row]:
-    """What a shifted or unshifted cell leaves of the patients p0 and p1."""
-    rows = [row(method, "", "threshold", 0.5, f"light lesion-val{end}") for end in ("", "@shifted")]
-    for case, overlap in zip(("p0", "p1"), dice, strict=True):
-        rows += [
-            row(method, case, "lesion_ml", 9.0),
-            row(method, case, "dice", overlap, "light lesion-val"),
-            row(method, case, "dice", tuned, "light lesion-val@shifted"),
-            row(method, case, "auprc", auprc, "light"),
-            row(method, case, "alarm_fraction_far", 0.125, "light lesion-val"),
-            row(method, case, "shift_dose", 0.1),
-        ]
-    return rows
+def lines_under(shift: str, severity: float, method: str, **means: float) -> list[SummaryLine]:
+    """Means of metrics, and under a shift their changes: those whose names begin with `change_`."""
+    found = []
+    for name, mean in means.items():
+        metric, kind = name.removeprefix("change_"), "change" if name.startswith("change_") else "mean"
+        found.append(line(method, metric.replace("tuned", "dice@shifted"), mean, shift, severity, kind))
+    return found
 
 
-def response(*, matched: bool = False) -> Response:
-    rows = [
-        *scored("ae", (0.5, 0.25)),
-        *scored("thresh", (0.5, 0.5)),
-        *under("gamma", 0.5, scored("ae", (0.25, 0.0), 0.375, 0.125)),
-        *under("gamma", 0.5, scored("thresh", (0.5, 0.5), 0.5)),
-        *under("gamma", 2.0, scored("ae", (0.25, 0.25), 0.25, 0.2)),
-    ]
+def response(*, matched: bool = False) -> ShiftResponse:
+    lines = [
+        *lines_under("none", 0.0, "ae", dice=0.375, auprc=0.25, alarm_fraction_far=0.125),
+        *lines_under("none", 0.0, "thresh", dice=0.5, auprc=0.25, alarm_fraction_far=0.125),
+        *lines_under("gamma", 0.5, "ae", dice=0.125, change_dice=-0.25, tuned=0.375, change_tuned=0.0, auprc=0.125,
+                     change_auprc=-0.125, alarm_fraction_far=0.125),
+        *lines_under("gamma", 0.5, "thresh", dice=0.5, change_dice=0.0, tuned=0.5, change_tuned=0.0, auprc=0.25,
+                     change_auprc=0.0, alarm_fraction_far=0.125),
+        *lines_under("gamma", 2.0, "ae", dice=0.25, change_dice=-0.125, tuned=0.25, change_tuned=-0.125, auprc=0.2,
+                     change_auprc=-0.05, alarm_fraction_far=0.125),
+    ]  # fmt: skip
     shifts: tuple[Shift, ...] = SHIFTS
     if matched:
-        rows += under("none+match", 0.0, scored("ae", (0.75, 0.75)))
-        rows += under("gamma+match", 0.5, scored("ae", (0.5, 0.75)))
+        lines += lines_under("none+match", 0.0, "ae", dice=0.75, auprc=0.25)
+        lines += lines_under("gamma+match", 0.5, "ae", dice=0.625, change_dice=-0.125, auprc=0.25, change_auprc=0.0)
         shifts = (*SHIFTS, Shift(matched=FLAT), *(replace(one, matched=FLAT) for one in SHIFTS))
-    return Response("lgg", summary_of(rows, ae=1, thresh=1), "light", "lesion-val", ["ae", "thresh"], shifts)
+    table = pd.DataFrame(map(asdict, lines))
+    return ShiftResponse("lgg", table, "light", "lesion-val", ["ae", "thresh"], shifts)
 
 
 def test_the_summary_says_what_each_shift_costs_frozen_and_re_tuned() -> None:
@@ -73,7 +78,7 @@ def test_the_details_say_it_of_every_level_with_its_dose_and_missing_stands_as_m
     assert cells[2] == ["ae", "0.5", "0.100", "0.125", "-0.250", "0.375", "+0.000", "0.125", "-0.125", "0.125"]
     assert cells[3] == ["ae", "2", "0.100", "0.250", "-0.125", "0.250", "-0.125", "0.200", "-0.050", "0.125"]
     assert cells[4] == ["thresh", "0.5", "0.100", "0.500", "+0.000", "0.500", "+0.000", "0.250", "+0.000", "0.125"]
-    assert cells[5][2:] == ["-"] * 8
+    assert cells[5][2:] == ["0.100", *["-"] * 7]  # the dose is the same for all methods
 
 
 def test_the_matching_arm_is_compared_with_its_own_unshifted_cell() -> None:
@@ -106,7 +111,7 @@ def test_each_cohort_has_its_summary_its_curves_and_its_tables(shifted: Made, pl
     for title in ("### Patients (`patients`): Dice, AUPRC", "### Volunteers (`volunteers`): healthy alarms, in-domain"):
         text = section(report, title)
         assert text.count("<details>") == 2
-        assert "thresh (floor)" in text
+        assert "thresh (simple baseline)" in text
         assert "atched: change" in text
     for name in ("lesion-patients", "lesion-inpatients", "healthy-volunteers"):
         drawn = (shifted.run.root / "figures" / f"shift-{name}.svg").read_text(encoding="utf-8")
