@@ -181,7 +181,12 @@ class Registry(Generic[Item]):
             raise BadValue(f"{entry}: got {type(found).__name__}, expected {_with_article(self._type.__name__)}.")
         if getattr(found, "name", entry.name) != entry.name:
             raise BadValue(f"{entry}: got one called '{getattr(found, 'name', '')}', expected the entry point's name.")
-        self._check(found)
+        try:
+            self._check(found)
+        except BadValue:
+            raise
+        except Exception as error:  # a plugin's object may hold anything, and its trouble costs only itself
+            raise BadValue(f"{entry} cannot be used: {one_line(error)}.") from error
         return _of(entry.origin, found)
 
 
