@@ -132,6 +132,7 @@ PIPELINES = Registry(
     Pipeline,
     {pipeline.name: pipeline for pipeline in (_PUBLISHED, _LIGHT, _NONE)},
     check=_check,
+    reserved=f".+{LEFT_OUT}.+",
 )
 
 

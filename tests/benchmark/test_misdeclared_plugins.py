@@ -2,16 +2,25 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commandline import Program
 
+from benchmark.methods.registry import in_file, load, method
 from benchmark.metrics.registry import METRICS
 from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.study.protocols import PROTOCOLS
 from datasets.errors import BadValue
+from datasets.registry import Registry
+from datasets.shifts.registry import SHIFTS
 
-REGISTRIES = {"metrics": METRICS, "postprocessing": PIPELINES, "protocols": PROTOCOLS}
+REGISTRIES: dict[str, Registry[Any]] = {
+    "metrics": METRICS,
+    "postprocessing": PIPELINES,
+    "protocols": PROTOCOLS,
+    "shifts": SHIFTS,
+}
 MODULE = """
 from dataclasses import replace
 from benchmark.metrics.metric import Metric
@@ -73,3 +82,39 @@ def test_what_is_misdeclared_is_listed_as_broken_in_one_line(
     assert "odd" not in REGISTRIES[kind].usable()
     (listed,) = [one for one in json.loads(program("list", kind, "--json").stdout) if one["name"] == "odd"]
     assert "BROKEN" in listed["title"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("postprocessing", "light-no-median", "a name that is reserved"),
+        ("protocols", "one-alarm", "a name that is reserved"),
+        ("protocols", "transfer:clinic", "expected letters"),
+        ("protocols", "odd@shifted", "expected letters"),
+        ("shifts", "none", "a name that is reserved"),
+        ("shifts", "dimmed+match", "expected letters"),
+        ("metrics", "dice,ap", "expected letters"),
+        ("metrics", "a/b", "expected letters"),
+        ("metrics", "a|b", "expected letters"),
+        ("postprocessing", "two words", "expected letters"),
+    ],
+)
+def test_a_name_that_means_something_else_is_refused_before_an_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str, message: str
+) -> None:
+    install(tmp_path / "site", kind, "1 / 0", name)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with pytest.raises(BadValue, match=message):
+        REGISTRIES[kind][name]
+    assert name not in REGISTRIES[kind].usable()
+
+
+def test_no_method_is_called_as_the_ground_truth_is_in_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "site", "methods", "1 / 0", "perfect-map")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with pytest.raises(BadValue, match="Method 'perfect-map': got a name that is reserved"):
+        load(method("perfect-map"))
+    file = tmp_path / "perfect.py"
+    file.write_text('from baselines.simple.edge import Edge\n\nMETHODS = {"perfect-map": Edge}\n')
+    with pytest.raises(BadValue, match="method 'perfect-map': got a name that is reserved"):
+        in_file(file)
