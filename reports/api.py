@@ -51,4 +51,4 @@ def write_report(
         UnknownName: a format or a cohort that does not exist.
     """
     document = compose(run, data, pictures=pictures, since=since, volumes=volumes)
-    return [write_document(document, name) for name in formats]
+    return [path for name in formats if (path := write_document(document, name)) is not None]

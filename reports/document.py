@@ -1,5 +1,6 @@
 """Document: the sections of a report as Markdown, composed once and written in any format."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 from benchmark.analysis.changes import Changes
 from benchmark.storage.folder import RunFolder
 from datasets.cohorts.catalog import dataset
+from datasets.errors import one_line
 from reports.model.run_results import RunResults, find_scans, read_results
-from reports.sections.registry import in_reading_order
+from reports.sections.registry import Section, in_reading_order
 from reports.sections.run_setup import opening
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,5 +56,19 @@ def compose(
     """
     shown = None if pictures is None else [dataset(name).name for name in pictures]
     results = replace(read_results(run), scans=find_scans(run, data), shown=shown, changes=since)
-    sections = [opening(results), *(section.write(results) for section in in_reading_order())]
+    sections = [opening(results), *(_written(section, results) for section in in_reading_order())]
     return Document(results, [section for section in sections if section], volumes)
+
+
+def _written(section: Section, results: RunResults) -> str:
+    """A section's Markdown; "" with a warning where a plugin's cannot be written."""
+    try:
+        written: object = section.write(results)
+        if not isinstance(written, str):
+            raise TypeError(f"got {type(written).__name__} of write, expected Markdown as a string")
+    except Exception as error:  # whatever a plugin raises costs only its own section
+        if not section.origin:
+            raise
+        log.warning("Report section '%s' of %s is left out: %s.", section.name, section.origin, one_line(error))
+        return ""
+    return written

@@ -1,16 +1,19 @@
 """FORMATS: the formats that a report can be written in."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.errors import BadValue
+from datasets.errors import BadValue, one_line
 from datasets.io.atomic import write_text
 from datasets.registry import Registry
 from reports.document import Document
 from reports.formats.csv import write_csv
 from reports.formats.html import write_html
 from reports.formats.latex import write_latex
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,29 @@ _BUILT_IN = (
 )
 
 
+_HELD_JSON = "study environment audit summary verification merged"
+_HELD_CSV = "rows timing speed participants summary comparisons implants audiogram controls agreement"
+HELD = {
+    *(f"{name}.json" for name in _HELD_JSON.split()),
+    *(f"{name}.csv" for name in _HELD_CSV.split()),
+    *("figures", "fits", "cells", "calibration", "sha256sums"),
+}
+"""What a run folder holds beside its reports, in lower case."""
+
+
 def _check(one: OutputFormat) -> None:
-    if one.file in {built_in.file for built_in in _BUILT_IN}:
+    """Refuse a plugin's format whose file is no bare name, or another's.
+
+    Raises:
+        BadValue: it is such a one.
+    """
+    bare = one.file and not one.file.startswith(".") and not {"/", "\\", ":", "\0"} & set(one.file)
+    if not bare or one.file.lower() in HELD:
+        raise BadValue(
+            f"Report format '{one.name}': got file {one.file!r}, expected a bare file name that a run does not hold "
+            "itself, such as report.txt."
+        )
+    if one.file.lower() in {built_in.file for built_in in _BUILT_IN}:
         raise BadValue(f"Report format '{one.name}': got file '{one.file}', expected one of no built-in format.")
 
 
@@ -53,13 +77,25 @@ FORMATS = Registry(
 )
 
 
-def write_document(document: Document, name: str) -> Path:
-    """Write one format into the run folder; the file's path is returned.
+def write_document(document: Document, name: str) -> Path | None:
+    """Write one format into the run folder; the file's path is returned, None where a plugin's format fails.
 
     Raises:
         UnknownName: no format is called `name`.
+        BadValue: another plugin's format has the same file.
     """
     one = FORMATS[name]
+    rivals = [other.name for other in FORMATS.usable().values() if other.file.lower() == one.file.lower()]
+    if len(rivals) > 1:
+        raise BadValue(
+            f"Report format '{name}': got file '{one.file}' of {' and '.join(rivals)}, expected one's alone."
+        )
     path = document.run.root / one.file
-    one.write(document, path)
+    try:
+        one.write(document, path)
+    except Exception as error:  # whatever a plugin raises costs only its own file
+        if not one.origin:
+            raise
+        log.warning("Report format '%s' of %s is left out: %s.", name, one.origin, one_line(error))
+        return None
     return path

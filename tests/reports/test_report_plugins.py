@@ -1,5 +1,7 @@
 """Sections and formats of plugins: where they stand in a report, and what is refused."""
 
+import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,14 @@ POINTS = """\
 weather = report_plugin:WEATHER
 closing = report_plugin:CLOSING
 lost = report_plugin:LOST
+failing = report_plugin:FAILING
+wordless = report_plugin:WORDLESS
 absent = package_that_is_not_installed:SECTION
 
 [uadbench.formats]
 shout = report_plugin:SHOUT
 thief = report_plugin:THIEF
+failing = report_plugin:UNWRITTEN
 """
 MODULE = """
 from reports.formats.registry import OutputFormat
@@ -38,6 +43,9 @@ def shout(document, path):
 
 
 SHOUT = OutputFormat("shout", "capitals", "report.txt", shout)
+FAILING = Section("failing", "none", lambda results: 1 / 0, after="at-a-glance")
+WORDLESS = Section("wordless", "none", lambda results: None, after="at-a-glance")
+UNWRITTEN = OutputFormat("failing", "none", "failing.txt", lambda document, path: 1 / 0)
 THIEF = OutputFormat("thief", "another's file", "report.md", shout)
 """
 
@@ -63,7 +71,7 @@ def test_a_plugins_section_stands_where_it_says_and_a_broken_one_costs_only_itse
     run: RunFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = [one.name for one in in_reading_order()]
-    assert names[:2] == ["at-a-glance", "weather"]
+    assert names[:4] == ["at-a-glance", "failing", "weather", "wordless"]
     assert names[-2:] == ["configuration", "closing"]
     assert "'lost': got after='at-a-glimpse'" in caplog.text
     assert "'absent' (package_that_is_not_installed:SECTION" in caplog.text
@@ -91,3 +99,35 @@ def test_names_that_do_not_exist_are_refused_with_a_suggestion() -> None:
         FORMATS["htm"]
     with pytest.raises(UnknownName, match=r"No report section 'note'. Did you mean 'notes'"):
         SECTIONS["note"]
+
+
+def test_a_section_or_format_that_fails_costs_only_itself(run: RunFolder, caplog: pytest.LogCaptureFixture) -> None:
+    written = write_report(run, None, formats=["failing", "md"], pictures=[])
+    assert written == [run.root / "report.md"]
+    assert "## Weather" in written[0].read_text(encoding="utf-8")
+    for part, reason in (
+        ("section 'failing'", "ZeroDivisionError"),
+        ("section 'wordless'", "TypeError: got NoneType of write"),
+        ("format 'failing'", "ZeroDivisionError"),
+    ):
+        assert f"Report {part} of weather-report 2.0 is left out: {reason}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["", "..", "../report.txt", "/tmp/report.txt", "figures/a.md", "a\\b.txt", "study.json", "Rows.csv", "report.md"],
+)
+def test_a_format_may_not_write_over_what_a_run_holds(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    module = importlib.import_module("report_plugin")
+    monkeypatch.setattr(module, "SHOUT", replace(module.SHOUT, file=file))
+    with pytest.raises(BadValue, match="'shout': got file"):
+        write_report(run, None, formats=["shout"], pictures=[])
+
+
+def test_two_formats_may_not_write_one_file(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("report_plugin")
+    monkeypatch.setattr(module, "SHOUT", replace(module.SHOUT, file="failing.txt"))
+    with pytest.raises(BadValue, match=r"'shout': got file 'failing\.txt' of failing and shout"):
+        write_report(run, None, formats=["shout"], pictures=[])
