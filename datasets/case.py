@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SEQUENCES = ("t1", "t1ce", "t2", "flair")  # in the order in which they are listed
 Space = Literal["scanner", "mni", "sri24"]
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 @dataclass(frozen=True)
@@ -136,3 +137,10 @@ def shown_slice(case: Case) -> int:
         return int(case.lesion_mask.sum(axis=(0, 1)).argmax())
     with_brain = np.flatnonzero(case.brain_mask.any(axis=(0, 1)))
     return int(with_brain[len(with_brain) // 2]) if with_brain.size else case.brain_mask.shape[2] // 2
+
+
+def read_only(volume: Array) -> Array:
+    """The same voxels, not copied, for functions that may not change them: one that writes into them fails."""
+    view = volume.view()
+    view.setflags(write=False)
+    return view

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -209,6 +209,16 @@ def installed(kind: str, group: str) -> dict[str, Entry]:
     the import path order.
     """
     return _installed(kind, group, tuple(sys.path))
+
+
+def place_of(function: object) -> str:
+    """`module:qualname` of a plugin's function, as keys hold it, of a partial one with its arguments; "" for None."""
+    if function is None:
+        return ""
+    if isinstance(function, partial):
+        return f"{place_of(function.func)} {function.args} {sorted(function.keywords.items())}"
+    owner = function if hasattr(function, "__qualname__") else type(function)
+    return f"{owner.__module__}:{getattr(owner, '__qualname__', '')}"
 
 
 def import_failure(error: BaseException) -> str:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.masks import Mask
 from benchmark.postprocessing.steps import BrainMap, Stage, Step, erode, median, remove_small
+from datasets.case import read_only
 from datasets.errors import BadValue
-from datasets.registry import Registry
+from datasets.registry import Registry, place_of
 
 LEFT_OUT = "-no-"
 
@@ -35,8 +36,11 @@ class Pipeline:
 
     @property
     def in_key(self) -> list[object]:
-        """All of it that can change a number."""
-        return [self.origin, *([step.name, dict(step.values), step.stage, step.revision] for step in self.steps)]
+        """All of it that can change a number; a plugin's step is also told by where its function is."""
+        parts = ([step.name, dict(step.values), step.stage, step.revision] for step in self.steps)
+        if not self.origin:
+            return [self.origin, *parts]
+        return [self.origin, *([*part, place_of(step.function)] for part, step in zip(parts, self.steps, strict=True))]
 
     def filter(
         self, anomaly_map: NDArray[np.float32], brain_mask: Mask, spacing: tuple[float, float, float]
@@ -52,7 +56,7 @@ class Pipeline:
         """
         if anomaly_map.shape != brain_mask.shape or anomaly_map.ndim != 3:
             raise ValueError(f"Got a map of shape {anomaly_map.shape}, expected (X, Y, Z) = {brain_mask.shape}.")
-        brain_map = BrainMap(np.where(brain_mask, anomaly_map, 0), brain_mask, spacing)
+        brain_map = BrainMap(np.where(brain_mask, anomaly_map, 0), read_only(brain_mask), spacing)
         return self._through("map", brain_map)
 
     def finish(self, filtered: BrainMap) -> BrainMap:

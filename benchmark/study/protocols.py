@@ -12,7 +12,7 @@ from benchmark.metrics.masks import Scores
 from benchmark.metrics.ranking import Ranking
 from benchmark.statistics.conformal import scan_threshold, scans_needed
 from datasets.errors import BadValue
-from datasets.registry import Registry
+from datasets.registry import Registry, place_of
 
 Uses = Literal["healthy-val", "lesion-val", "lesion-test", "hosts"]
 Threshold = float | Mapping[str, float]
@@ -106,9 +106,10 @@ class Protocol:
 
     @property
     def in_key(self) -> dict[str, object]:
-        """All of it that can change a threshold."""
+        """All of it that can change a threshold; a plugin's is also told by where its functions are."""
         names = ("uses", "rule", "rate", "fewest_scans", "cohort", "shifted", "revision", "origin")
-        return {name: getattr(self, name) for name in names}
+        known: dict[str, object] = {name: getattr(self, name) for name in names}
+        return known | {"functions": [place_of(self.choose), place_of(self.of_scan)]} if self.origin else known
 
 
 def protocol_named(name: str) -> Protocol:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.case import read_only
 from datasets.shifts import Shift
 from datasets.shifts.registry import NONE, SHIFTS
 from datasets.shifts.representation import match_histogram
@@ -35,7 +36,9 @@ class CaseShift:
     ) -> FloatArray:
         """The shifted magnitudes of a scan at its own resolution; `(X, Y, Z)`, 0 outside the brain."""
         x, y, z = spacing.tolist()
-        changed = self._changed(View(np.asarray(image, dtype=np.float32), brain_mask, (x, y, z), self._rng()))
+        changed = self._changed(
+            View(read_only(np.asarray(image, dtype=np.float32)), read_only(brain_mask), (x, y, z), self._rng())
+        )
         return np.where(brain_mask, changed, np.float32(0))
 
     def represented(
@@ -48,7 +51,7 @@ class CaseShift:
     ) -> FloatArray:
         """The shifted image on the grid; in [0, 1], 0 outside the brain."""
         edges, rng = (spacing, spacing, spacing), self._rng()
-        view = View(image, brain_mask, edges, rng, self.shift.landmarks, percentiles, rescaled)
+        view = View(read_only(image), read_only(brain_mask), edges, rng, self.shift.landmarks, percentiles, rescaled)
         return np.where(brain_mask, np.clip(self._changed(view), 0, 1), np.float32(0))
 
     def matched(self, image: FloatArray, brain_mask: NDArray[np.bool_]) -> FloatArray:

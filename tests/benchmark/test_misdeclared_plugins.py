@@ -1,15 +1,18 @@
 """What a plugin declares wrongly is refused in one line, and costs only itself."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from commandline import Program
 
 from benchmark.methods.registry import in_file, load, method
 from benchmark.metrics.registry import METRICS
-from benchmark.postprocessing.pipelines import PIPELINES
+from benchmark.postprocessing.pipelines import PIPELINES, Pipeline
+from benchmark.postprocessing.steps import BrainMap, Step, erode, median
 from benchmark.study.protocols import PROTOCOLS
 from datasets.errors import BadValue
 from datasets.registry import Registry
@@ -118,3 +121,26 @@ def test_no_method_is_called_as_the_ground_truth_is_in_rows(tmp_path: Path, monk
     file.write_text('from baselines.simple.edge import Edge\n\nMETHODS = {"perfect-map": Edge}\n')
     with pytest.raises(BadValue, match="method 'perfect-map': got a name that is reserved"):
         in_file(file)
+
+
+def test_plugins_that_differ_in_their_functions_alone_have_keys_of_their_own() -> None:
+    step = Step("s", "s", erode)
+    one = Pipeline("odd", "odd", (step,), origin="odd-package 1.0")
+    assert one.in_key != replace(one, steps=(replace(step, function=median),)).in_key
+    for changed in ({"choose": min}, {"of_scan": max}):
+        protocol = replace(PROTOCOLS["lesion-val"], origin="odd-package 1.0")
+        assert protocol.in_key != replace(protocol, **changed).in_key
+    assert PROTOCOLS["lesion-val"].in_key == replace(PROTOCOLS["lesion-val"], choose=min).in_key
+
+
+def test_plugins_cannot_change_the_arrays_of_a_case_in_place() -> None:
+    scores, brain = np.ones((4, 4, 4), np.float32), np.ones((4, 4, 4), bool)
+
+    def clear(brain_map: BrainMap) -> BrainMap:
+        brain_map.region[:] = False
+        return brain_map
+
+    with pytest.raises(ValueError, match="read-only"):
+        Pipeline("odd", "odd", (Step("s", "s", clear),)).filter(scores, brain, (1.0, 1.0, 1.0))
+    assert brain.all()
+    assert brain.flags.writeable
