@@ -98,15 +98,12 @@ class CohortResults:
         """The methods as all tables list them, best first by the choice that they are ranked by; the perfect map last.
 
         By the best rank that the tests leave open, then by the mean; without a number last, and below them what uses
-        lesion labels. Where no threshold could be deployed, by AUPRC; with too few patients, in the order of the study.
+        lesion labels. With too few patients, in the order of the study.
         """
         rivals: list[Hashable] = [method for method in self.seeds if method not in self.labelled]
         means = self.lines[(self.lines["kind"] == "mean") & (self.lines["shift"] == "none")]
         first = means[means["order"] == 1]
         first = first[first["question"] == question_of(first)]
-        if first.empty:  # no threshold that could be deployed
-            first = means[(means["metric"] == "auprc") & (means["group"] == "") & (means["stratum"] == "")]
-            first = first[first["postprocessing"] == first["postprocessing"].min()]
         if self.testable and not first.empty:
             higher = METRICS[first["metric"].iloc[0]].higher_is_better is not False
             best = first.sort_values(["rank_low", "mean"], ascending=[True, not higher], kind="stable")

@@ -112,7 +112,7 @@ class Ranking:
 
 
 def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
-    """None where no method has a Dice under a threshold that could be deployed, or nothing is summarised."""
+    """None where no method has a number that ranks the cohort, or nothing is summarised."""
     lines = results.summary.standings
     lines = lines[(lines["dataset"] == cohort) & (lines["decides"] == 1)]
     return None if lines.empty else _ranking(results, lines)
