@@ -27,6 +27,15 @@ def question_of(lines: pd.DataFrame) -> str:
     return RECIPE if (lines.loc[lines["rank_low"].notna(), "question"] == RECIPE).any() else WEIGHTS
 
 
+def best_first(lines: pd.DataFrame) -> pd.DataFrame:
+    """Lines of one choice and question by the best rank that the tests leave open, then by the mean.
+
+    Which mean is better is the metric's; lines without a rank come last, and of these the ones without a number.
+    """
+    higher = bool(len(lines)) and METRICS[lines["metric"].iloc[0]].higher_is_better is not False
+    return lines.sort_values(["rank_low", "mean"], ascending=[True, not higher], kind="stable")
+
+
 @dataclass(frozen=True)
 class Number:
     """One number of one method.
@@ -105,8 +114,7 @@ class CohortResults:
         first = means[means["order"] == 1]
         first = first[first["question"] == question_of(first)]
         if self.testable and not first.empty:
-            higher = METRICS[first["metric"].iloc[0]].higher_is_better is not False
-            best = first.sort_values(["rank_low", "mean"], ascending=[True, not higher], kind="stable")
+            best = best_first(first)
             places = {method: place for place, method in enumerate(best.loc[best["mean"].notna(), "method"])}
             rivals.sort(key=lambda method: places.get(str(method), len(places)))
         return [*rivals, *self.labelled, PERFECT_MAP]

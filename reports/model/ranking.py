@@ -14,7 +14,7 @@ from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.study.protocols import USES, protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults, question_of
+from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults, best_first, question_of
 from reports.model.run_results import RunResults
 
 OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
@@ -53,15 +53,14 @@ class Ranking:
     def ranks(self) -> Mapping[str, tuple[int, int]]:
         """Rank sets of the methods that have one, best first."""
         own = self.lines[(self.lines["question"] == self.question) & self.lines["rank_low"].notna()]
-        ordered = own.sort_values(["rank_low", "mean"], ascending=[True, False], kind="stable")
+        ordered = best_first(own)
         named = zip(ordered["method"], ordered["rank_low"], ordered["rank_high"], strict=True)
         return {method: (int(low), int(high)) for method, low, high in named}
 
     @property
     def leader(self) -> str:
-        """The method of the highest mean among those with a rank; "" without any."""
-        means = {method: self.line(method)["mean"] for method in self.ranks}
-        return max(means, key=lambda method: means[method]) if means else ""
+        """The first of those with a rank; "" without any."""
+        return next(iter(self.ranks), "")
 
     def line(self, method: str, question: str | None = None) -> "pd.Series[Any]":
         own = self.lines[(self.lines["method"] == method) & (self.lines["question"] == (question or self.question))]
