@@ -137,10 +137,12 @@ class Headline:
     """Of one of a cohort's first tables.
 
     Attributes:
+        metric: the endpoint's.
         protocol: "" where no threshold that could be deployed was asked for.
         why: the choice and its reason, as Markdown.
     """
 
+    metric: str
     pipeline: str
     protocol: str
     why: str
@@ -162,20 +164,21 @@ def headline_pipelines(results: RunResults) -> list[str]:
 
 def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ranking | None:
     """The ranking under a headline; None where nothing is summarised under it."""
-    return ranking_under(results, cohort, read_endpoint().metric, first.pipeline, first.protocol)
+    return ranking_under(results, cohort, first.metric, first.pipeline, first.protocol)
 
 
 def _headline(cohort: CohortResults, pipeline: str, protocol: str, deployable: Sequence[str]) -> Headline:
+    endpoint = read_endpoint()
     if not protocol:
         why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
-        return Headline(pipeline, "", why)
+        return Headline(endpoint.metric, pipeline, "", why)
     why = f"Post-processing `{pipeline}`, threshold `{protocol}`: {protocol_named(protocol).what}."
-    wanted = read_endpoint().protocol
+    wanted = endpoint.protocol
     if protocol != wanted and wanted in deployable:
         computed = any(number.wanted for number in cohort.numbers("threshold", pipeline, wanted).values())
         reason = f"undefined here: {USES[protocol_named(wanted).uses][1]}" if computed else "not computed yet"
         why += f" The first choice, `{wanted}`, is {reason}."
-    return Headline(pipeline, protocol, why)
+    return Headline(endpoint.metric, pipeline, protocol, why)
 
 
 def healthy_protocol(results: RunResults) -> str:

@@ -94,7 +94,7 @@ def _patients(cohort: CohortResults) -> str:
 def short_columns(cohort: CohortResults, first: Headline) -> list[Column]:
     pipeline, protocol = first.pipeline, first.protocol
     return [
-        metric_column(cohort, "Dice", "dice", pipeline, protocol),
+        metric_column(cohort, METRICS[first.metric].title, first.metric, pipeline, protocol),
         metric_column(cohort, "AUPRC", "auprc", pipeline),
         metric_column(cohort, "AUROC", "auroc", pipeline),
         metric_column(cohort, "Far alarms", "alarm_fraction_far", pipeline, protocol),
