@@ -70,7 +70,7 @@ def check_format(record: Path, content: Mapping[str, Any]) -> None:
     found = content.get("format")
     if found != FORMAT:
         raise BadFile(
-            f"{record}: got run format {found!r}, wanted {FORMAT}. Use the version that wrote it, or another --out."
+            f"{record}: got run format {found!r}, expected {FORMAT}. Use the version that wrote it, or another --out."
         )
 
 
@@ -96,7 +96,7 @@ def create_run(root: Path) -> RunFolder:
             return open_run(root)
         if strangers:
             raise BadValue(
-                f"--out {root}: got a folder that holds {strangers[0]}, wanted an empty one or a run of ours."
+                f"--out {root}: got a folder that holds {strangers[0]}, expected an empty one or a run of ours."
             )
         with TemporaryFile(dir=root):  # fails now if nothing can be written here
             pass

@@ -78,7 +78,7 @@ def test_a_run_of_another_version_is_refused_by_every_command(study: Runner) -> 
     before = stamps(study.out, "*")
     for command in ("status", "evaluate", "report", "work", "cancel"):
         line = refused(call(command, study.out))
-        assert f"got run format {FORMAT - 1}, wanted {FORMAT}" in line
+        assert f"got run format {FORMAT - 1}, expected {FORMAT}" in line
         assert str(study.folder.study) in line
     assert stamps(study.out, "*") == before
 

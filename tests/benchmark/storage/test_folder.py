@@ -31,7 +31,7 @@ def test_an_empty_folder_and_hidden_leftovers_are_taken(tmp_path: Path) -> None:
 
 def test_a_folder_of_other_things_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(BadValue, match=r"got a folder that holds thesis.tex, wanted an empty one"):
+    with pytest.raises(BadValue, match=r"got a folder that holds thesis.tex, expected an empty one"):
         create_run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -40,7 +40,7 @@ def test_a_folder_of_other_things_is_refused_and_left_as_it_is(tmp_path: Path) -
 def test_a_run_of_another_format_is_refused(tmp_path: Path, found: object) -> None:
     (tmp_path / "study.json").write_text(json.dumps({"format": found}))
     for use in (create_run, open_run):
-        with pytest.raises(BadFile, match=rf"study.json: got run format {found!r}, wanted {FORMAT}"):
+        with pytest.raises(BadFile, match=rf"study.json: got run format {found!r}, expected {FORMAT}"):
             use(tmp_path)
 
 
