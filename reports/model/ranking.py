@@ -12,10 +12,10 @@ from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.study.protocols import USES, protocol_named
-from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults, best_first, question_of
 from reports.model.run_results import RunResults
+from reports.model.summary import domain_of
 
 OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
 """Marks: not shown to be worse than the best; an interval of the weights alone; an interval that covers too little."""
@@ -189,7 +189,7 @@ def healthy_protocol(results: RunResults) -> str:
 
 def domain(results: RunResults, cohort: str) -> str:
     """Whether a healthy cohort is the one that the methods know."""
-    return "in-domain" if host_cohort(cohort) == results.fits[0].healthy.dataset else "out-of-domain"
+    return domain_of(cohort, results.fits[0].healthy.dataset)
 
 
 def sees_test(protocol: str) -> bool:

@@ -112,11 +112,9 @@ def healthy_responses(results: RunResults) -> list[ShiftResponse]:
     """A cohort each, under the choice that false positives in its healthy scans are given by."""
     found = []
     for name, cohort in results.scanned.items():
-        lines = results.summary.healthy
-        lines = lines[lines["dataset"] == name]
-        if not lines.empty:
-            first = lines.iloc[0]
-            found += _responses(results, name, cohort, "healthy", first["postprocessing"], first["protocol"])
+        choice = results.summary.healthy_choice(name)
+        if choice is not None:
+            found += _responses(results, name, cohort, "healthy", *choice)
     return found
 
 

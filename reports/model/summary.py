@@ -21,6 +21,11 @@ from datasets.simulation.implants import host_cohort
 MATCHED = "+match"
 
 
+def domain_of(dataset: str, healthy: str) -> str:
+    """Whether a healthy cohort, or that of its implants, is the one that methods were fitted on."""
+    return "in-domain" if host_cohort(dataset) == healthy else "out-of-domain"
+
+
 @dataclass(frozen=True)
 class Summary:
     """The two tables of one run; both are without a line where the run is not summarised."""
@@ -53,8 +58,13 @@ class Summary:
     def healthy(self) -> pd.DataFrame:
         """False positives on healthy scans, with intervals; `domain` says whether methods were fitted on the cohort."""
         own = self.whole[(self.whole["cases"] == "healthy") & (self.whole["question"] != "")]
-        home = own["dataset"].map(host_cohort) == own["healthy"]
-        return own.assign(domain=np.where(home, "in-domain", "out-of-domain"))
+        pairs = zip(own["dataset"], own["healthy"], strict=True)
+        return own.assign(domain=[domain_of(*pair) for pair in pairs])
+
+    def healthy_choice(self, dataset: str) -> tuple[str, str] | None:
+        """Post-processing and threshold that a cohort's healthy scans are looked at under; None where none is."""
+        own = self.healthy[self.healthy["dataset"] == dataset]
+        return None if own.empty else (own.iloc[0]["postprocessing"], own.iloc[0]["protocol"])
 
     @cached_property
     def froc(self) -> pd.DataFrame:
