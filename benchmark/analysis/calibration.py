@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark import metrics
 from benchmark.analysis.compare_methods import Comparable
+from benchmark.analysis.summaries.lines import single_line
 from benchmark.metrics.ground_truth import GroundTruth, ground_truth_of
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.statistics.conformal import (
@@ -298,7 +299,7 @@ def calibration_lines(run: Comparable, one: Calibrated, healthy: str, pipeline: 
     def line(dataset: str, metric: str, value: float, n: int, cases: str, **more: Any) -> SummaryLine:
         choice = Choice(dataset, metric, pipeline, protocol, run.split)
         told = {"kind": "calibration", "group": f"seed {one.seed}", "n": n, **more}
-        return run.line(choice, one.method, value, cases, **told)
+        return single_line(run, choice, one.method, value, cases, **told)
 
     yield line(healthy, "threshold", found.threshold, found.scans, "healthy")
     yield line(healthy, "alarm", found.guaranteed, found.scans, "healthy", interval="promised")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
@@ -14,7 +14,6 @@ from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring
-from benchmark.storage.summary_tables import SummaryLine
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json
 
@@ -115,16 +114,6 @@ class Comparable:
             )
             for cell in kept_cells(self.run)
         }
-
-    def line(self, choice: Choice, method: str, mean: float, cases: str = "lesion", **more: Any) -> SummaryLine:
-        """A line of the summary of a number that is no mean of a panel; `more` are further fields of it."""
-        facts = self.facts[choice.dataset]
-        told = {"n": 0, "seeds": 1, "planned": more.get("seeds", 1), **more}
-        return SummaryLine(
-            dataset=choice.dataset, sequence=facts.sequence, healthy=facts.healthy, grid=facts.grid, split=choice.split,
-            cases=cases, metric=choice.metric, postprocessing=choice.postprocessing, protocol=choice.protocol,
-            method=method, mean=mean, **told,
-        )  # fmt: skip
 
     def lesion_ml(self, dataset: str) -> "pd.Series[float]":
         """Lesion volume by case id, of the cohort's cases with lesion."""
