@@ -165,7 +165,9 @@ def kept_rows(path: Path) -> list[Row]:
         with path.open(newline="", encoding="utf-8") as stream:
             return [_from_text(row) for row in csv.DictReader(stream)]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted rows that predict wrote.") from error
+        raise BadFile(
+            f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
+        ) from error
 
 
 def read_rows(path: Path) -> "pd.DataFrame":
@@ -180,7 +182,7 @@ def read_rows(path: Path) -> "pd.DataFrame":
     undefined = {column: ["", "nan"] for column in _NUMBERS}
     frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False)
     if tuple(frame.columns) != COLUMNS:
-        raise BadFile(f"{path}: got columns {list(frame.columns)}, wanted {list(COLUMNS)}.")
+        raise BadFile(f"{path}: got columns {list(frame.columns)}, expected {list(COLUMNS)}.")
     return frame
 
 
