@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmark.storage.folder import RunFolder
 
-LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
+LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "metric")
 
 
 PERFECT_MAP = "perfect-map"
@@ -187,7 +187,7 @@ def read_rows(path: Path) -> "pd.DataFrame":
 
 
 def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.DataFrame":
-    """The lines of `NAME.csv` of each cell that has the file: curves, and means by lesion size.
+    """The lines of `NAME.csv` of each cell that has the file: curves, and lesion recall by size.
 
     Returns:
         A frame with `dataset`, `method`, `seed` and `sampling_seed` beside the file's columns; its text is never NaN.
