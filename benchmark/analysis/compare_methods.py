@@ -15,13 +15,13 @@ from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring
 from benchmark.storage.summary_tables import SummaryLine
+from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PERFECT_MAP = "perfect-map"
 REFERENCE_SEEDS = {PERFECT_MAP: (0,)}
 
 

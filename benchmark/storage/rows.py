@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
-from benchmark.study.cells import Cell, Evaluation, Reference
+from benchmark.study.cells import PERFECT_MAP, Cell, Evaluation, Reference
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
 
-
-PERFECT_MAP = "perfect-map"
 PLUGIN = "plugin"
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.study.cells import PERFECT_MAP
 from benchmark.study.protocols import protocol_named
 from datasets.io.atomic import read_json
 from reports.leaderboard.results import RANKED_SEEDS, RECIPE, WEIGHTS, LeaderboardResults
 from reports.markup.markdown import MISSING, escape, folded, github_table
-from reports.model.cohort_results import PERFECT_MAP
 from reports.model.run_results import cohort_title
 from reports.sections.cohort_tables import dice_table
 

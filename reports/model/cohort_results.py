@@ -10,10 +10,10 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import Choice, mean_of_known, panels
 from benchmark.storage.fits import LABELS
+from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
 
-PERFECT_MAP = "perfect-map"
 NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
 TESTABLE = 6
 """Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""

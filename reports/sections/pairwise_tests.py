@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.metrics import METRICS
+from benchmark.study.cells import PERFECT_MAP
 from reports.figures.style import COLOURS, figure_at, tidy
 from reports.markup.markdown import escape, folded, github_table
-from reports.model.cohort_results import PERFECT_MAP, RECIPE, WEIGHTS, CohortResults
+from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults
 from reports.model.ranking import Ranking, choice_text, ranking_of
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import SIGNS
