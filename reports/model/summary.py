@@ -16,9 +16,8 @@ from benchmark.storage.summary_tables import (
     summary_path,
 )
 from benchmark.study.protocols import SHIFTED
+from datasets.shifts.shift import MATCHED
 from datasets.simulation.implants import host_cohort
-
-MATCHED = "+match"
 
 
 @dataclass(frozen=True)

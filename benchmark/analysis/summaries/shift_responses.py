@@ -13,11 +13,11 @@ from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.panel import Choice, Panel, Question, aligned, difference
 from benchmark.storage.summary_tables import SummaryLine
 from benchmark.study.protocols import on_shifted
+from datasets.shifts.shift import MATCHED
 
 Values = NDArray[np.float64]
 IDENTITY = {"gamma": 1.0}
 """The level of a shift that goes two ways at which it changes nothing: its sides are two curves."""
-MATCHED = "+match"
 AREAS = ("dice", "auprc", "alarm_fraction")
 """Metrics whose area under the curve is given, with an interval of its change."""
 QUESTION: Question = "these weights"
