@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.scoring.implant_trials import RULES, Trial, trials_of
+from benchmark.statistics.panel import FEWEST_PATIENTS
 from benchmark.statistics.psychometric_curve import HalfFound, Trials, half_found
-from benchmark.statistics.rank_stability import FEWEST_PATIENTS, Agreement, rank_agreement
+from benchmark.statistics.rank_stability import Agreement, rank_agreement
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, read_rows, write_lines

@@ -8,15 +8,13 @@ from math import nan
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.panel import Choice, mean_of_known, panels
+from benchmark.statistics.panel import FEWEST_PATIENTS, Choice, mean_of_known, panels
 from benchmark.storage.fits import LABELS
 from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
 
 NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
-TESTABLE = 6
-"""Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
 
 
 RECIPE, WEIGHTS = "this recipe", "these weights"
@@ -78,7 +76,7 @@ class CohortResults:
     @property
     def testable(self) -> bool:
         """Whether there are enough patients for a difference between methods to mean anything."""
-        return self.patients >= TESTABLE
+        return self.patients >= FEWEST_PATIENTS
 
     @property
     def caution(self) -> str:
