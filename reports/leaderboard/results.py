@@ -6,15 +6,13 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.statistics.panel import FEWEST_SEEDS, QUESTIONS
+from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from benchmark.verification.leaderboard.entry import Entry
 from benchmark.verification.leaderboard.release import Release
 from reports.model.run_results import RunResults, read_results
-
-WEIGHTS, RECIPE = QUESTIONS
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class LeaderboardResults:
 
     def _badges(self, method: str, dataset: str | None) -> Iterator[str]:
         cohorts = self.cohorts if dataset is None else [dataset]
-        lines = [self.primary(name, WEIGHTS).get(method) for name in cohorts]
+        lines = [self.primary(name, TRAINED_MODEL).get(method) for name in cohorts]
         there = [line for line in lines if line is not None]
         seeds = min((int(line["seeds"]) for line in there), default=0)
         if 0 < seeds < FEWEST_SEEDS:

@@ -8,7 +8,7 @@ from math import nan
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.panel import FEWEST_PATIENTS, Choice, mean_of_known, panels
+from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, TRAINING_PROCEDURE, Choice, mean_of_known, panels
 from benchmark.storage.fits import LABELS
 from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
@@ -17,12 +17,13 @@ from reports.markup.markdown import MISSING, escape
 NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
 
 
-RECIPE, WEIGHTS = "this recipe", "these weights"
-
-
 def question_of(lines: pd.DataFrame) -> str:
     """What ranks are of: *this recipe* where any pair of recipes can be tested."""
-    return RECIPE if (lines.loc[lines["rank_low"].notna(), "question"] == RECIPE).any() else WEIGHTS
+    return (
+        TRAINING_PROCEDURE
+        if (lines.loc[lines["rank_low"].notna(), "question"] == TRAINING_PROCEDURE).any()
+        else TRAINED_MODEL
+    )
 
 
 @dataclass(frozen=True)
