@@ -182,6 +182,11 @@ def read_rows(path: Path) -> "pd.DataFrame":
     return frame
 
 
+def lesion_case_ids(rows: "pd.DataFrame") -> set[str]:
+    """Ids of the cases with lesion, which alone have a volume or a Dice."""
+    return set(rows.loc[rows["metric"].isin(["lesion_ml", "dice"]) & (rows["case_id"] != ""), "case_id"])
+
+
 def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.DataFrame":
     """The lines of `NAME.csv` of each cell that has the file: curves, and means by lesion size.
 

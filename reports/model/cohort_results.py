@@ -10,6 +10,7 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, TRAINING_PROCEDURE, Choice, mean_of_known, panels
 from benchmark.storage.fits import LABELS
+from benchmark.storage.rows import lesion_case_ids
 from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
@@ -244,13 +245,9 @@ def of_cases(rows: pd.DataFrame) -> pd.DataFrame:
 
 def lesion_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases that have a lesion, and those of no single case."""
-    return rows[rows["case_id"].isin(_with_lesion(rows)) | (rows["case_id"] == "")]
+    return rows[rows["case_id"].isin(lesion_case_ids(rows)) | (rows["case_id"] == "")]
 
 
 def healthy_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases without lesion, and those of no single case."""
-    return rows[~rows["case_id"].isin(_with_lesion(rows))]
-
-
-def _with_lesion(rows: pd.DataFrame) -> "pd.Series[str]":
-    return rows.loc[rows["metric"].isin(["lesion_ml", "dice"]), "case_id"]
+    return rows[~rows["case_id"].isin(lesion_case_ids(rows))]
