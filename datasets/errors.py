@@ -13,9 +13,14 @@ class UserError(Exception):
 
 
 class UnknownName(UserError, LookupError):
-    """A name under which nothing is registered."""
+    """A name under which nothing is registered.
+
+    Attributes:
+        name: as it was asked for.
+    """
 
     def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
+        self.name = name
         known = sorted(available)
         close = get_close_matches(name.lower(), known, n=1)
         hint = f" Did you mean '{close[0]}'?" if close else ""

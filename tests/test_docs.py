@@ -69,6 +69,32 @@ def test_every_decision_says_when_it_was_taken_and_whether_it_holds() -> None:
         assert match[3] == "none" or int(match[3]) in numbers, path.name
 
 
+def test_the_page_of_the_report_names_tables_that_the_program_knows() -> None:
+    text = (ROOT / "docs/report.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:RUN/)?([\w/]+\.(?:csv|json))`", text))
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for package in ("benchmark", "datasets", "reports")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    assert {"summary.csv", "comparisons.csv", "summary.json"} <= named
+    assert sorted(name for name in named if name not in code) == []
+
+
+def test_the_page_of_extensions_imports_metrics_and_methods_from_their_packages() -> None:
+    imports = re.findall(r"from (benchmark\.(?:metrics|methods)[\w.]*) import", "".join(python_blocks("extending.md")))
+    assert set(imports) == {"benchmark.metrics", "benchmark.methods"}
+
+
+def test_contributors_are_told_every_place_that_a_metric_and_a_pipeline_stand_in() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Where do I put")[1]
+    rows = {line.split("|")[1].strip(): line.split("|")[2] for line in table.splitlines() if line.startswith("| a ")}
+    metric = next(place for what, place in rows.items() if what.startswith("a metric"))
+    assert all(name in metric for name in ("`benchmark/metrics/registry.py`", "`docs/metrics.md`"))
+    assert "`benchmark/postprocessing/steps.py`" in rows["a step of post-processing"]
+    assert "`benchmark/postprocessing/pipelines.py`" in rows["a pipeline of post-processing"]
+
+
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_every_file_and_module_that_a_document_names_exists(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -53,11 +53,12 @@ def evaluate(
     from benchmark.execution.score_cells import evaluate_study
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
-    from benchmark.storage.run_record import kept_scoring, reopen
+    from benchmark.storage.run_record import kept_scoring, missing_plugins_named, reopen
     from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
 
     run, endpoint = open_run(folder), read_endpoint()
-    scoring = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
+    with missing_plugins_named(run):
+        scoring = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
     if ablation is not None:
         check_name("ablation of", ablation, ("postprocessing",))
         scoring = ablated(scoring, endpoint)
@@ -89,15 +90,17 @@ def report(
     from benchmark.analysis.changes import changes_since
     from benchmark.analysis.summaries.make import summarise
     from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import missing_plugins_named
     from reports.api import FORMATS, write_report
 
     chosen = names(formats) or ("md",)
     for name in chosen:
         check_name("report format", name, FORMATS)
     run = open_run(folder)
-    summarise(run, data)
-    changes = None if since is None else changes_since(run, open_run(since))
-    paths = write_report(run, data, formats=chosen, pictures=names(pictures), since=changes, volumes=volumes)
+    with missing_plugins_named(run):
+        summarise(run, data)
+        changes = None if since is None else changes_since(run, open_run(since))
+        paths = write_report(run, data, formats=chosen, pictures=names(pictures), since=changes, volumes=volumes)
     for path in paths:
         print_line(f"Report: {path}")
 

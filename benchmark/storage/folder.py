@@ -67,11 +67,15 @@ def open_run(root: Path) -> RunFolder:
 
 def check_format(record: Path, content: Mapping[str, Any]) -> None:
     """Raise BadFile if a version with another run format wrote the record of a run or fit."""
-    found = content.get("format")
-    if found != FORMAT:
-        raise BadFile(
-            f"{record}: got run format {found!r}, wanted {FORMAT}. Use the version that wrote it, or another --out."
-        )
+    if content.get("format") == FORMAT:
+        return
+    found = f"got run format {content['format']!r}" if "format" in content else "got no run format"
+    version = content.get("version")
+    writer = f"uadbench {version}" if version else "an unknown version of uadbench"
+    raise BadFile(
+        f"{record}: {found}, written by {writer}, expected {FORMAT}. To read it, install that version; "
+        "to compute it anew, use: python -m benchmark run --out ANOTHER_FOLDER"
+    )
 
 
 def own_cohorts(run: RunFolder) -> list[UserCohort]:
@@ -96,7 +100,7 @@ def create_run(root: Path) -> RunFolder:
             return open_run(root)
         if strangers:
             raise BadValue(
-                f"--out {root}: got a folder that holds {strangers[0]}, wanted an empty one or a run of ours."
+                f"--out {root}: got a folder that holds {strangers[0]}, expected an empty one or a run of ours."
             )
         with TemporaryFile(dir=root):  # fails now if nothing can be written here
             pass

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import add_user_cohort, dataset, find_user_cohort
-from datasets.errors import BadFile, BadValue
+from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json, write_json
 from datasets.spec import digest, usable_files
 
@@ -156,6 +157,37 @@ def definitions(scoring: Scoring) -> dict[str, dict[str, Any]]:
         "metrics": {name: METRICS[name].stamp for name in scoring.metrics},
     }
     return json.loads(json.dumps(whole))  # tuples as they come back from a file
+
+
+@contextmanager
+def missing_plugins_named(run: RunFolder) -> Iterator[None]:
+    """Name the distribution of a metric, protocol or post-processing that the run was scored with and that is gone.
+
+    Raises:
+        MissingData: instead of UnknownName, where the run's cells hold whose the name is.
+    """
+    try:
+        yield
+    except UnknownName as error:
+        origin = _origins(run).get(error.name, "")
+        if not origin:
+            raise
+        raise MissingData(
+            f"{run.root}: this run was scored with '{error.name}' of {origin}, which is not installed here. "
+            f"Install it: python -m pip install {'=='.join(origin.rsplit(' ', 1))}"
+        ) from error
+
+
+def _origins(run: RunFolder) -> dict[str, str]:
+    """Whose the metrics, protocols and post-processings are that the cells were scored with; "" for a built-in."""
+    found: dict[str, str] = {}
+    for cell in kept_cells(run):
+        record = run.cell(cell) / "cell.json"
+        scored_with = read_json(record).get("scored", {}) if record.exists() else {}
+        found |= {name: in_key[0] for name, in_key in scored_with.get("postprocessing", {}).items()}
+        found |= {name: in_key["origin"] for name, in_key in scored_with.get("protocols", {}).items()}
+        found |= {name: stamp.partition(" ")[2] for name, stamp in scored_with.get("metrics", {}).items()}
+    return found
 
 
 def has_failed(run: RunFolder, cell: Cell) -> bool:

@@ -111,8 +111,11 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
 
 
 def _perhaps_broken(unknown: Iterable[str], troubles: Sequence[str]) -> dict[str, Method]:
-    """Unusable methods for unknown names, where a plugin file that may define them cannot be imported."""
-    trouble = f"not known; perhaps it is of a file that is left out: {' '.join(troubles)}"
+    """Unusable methods for unknown names, where a plugin file that may define them cannot be imported.
+
+    Why it cannot is a line of its own, in `troubles`.
+    """
+    trouble = "not known; perhaps it is of a file that is left out."
     return {name: Method(name, "", "", trouble=trouble) for name in unknown} if troubles else {}
 
 

@@ -20,6 +20,7 @@ from reports.sections.notes import badges
 from reports.sections.pairwise_tests import LEGEND as PAIRS
 from reports.sections.pairwise_tests import matrix_cells
 from reports.sections.paper_text import methods_paragraphs
+from reports.sections.plugin_metrics import plugin_tables
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -47,7 +48,7 @@ def write_latex(document: Document, path: Path) -> None:
     for name, cohort in results.lesion.items():
         parts += [*_standing(results, name, cohort), *_pairs(results, name)]
         parts += [_table(results, name, cohort, first) for first in headlines(results, cohort)]
-    parts += _alarms(results)
+    parts += [*_alarms(results), *_plugin_metrics(results)]
     parts += ["% Methods, made from what the run keeps.", *map(escape, methods_paragraphs(results))]
     write_text(path, "\n\n".join(parts) + "\n")
 
@@ -93,6 +94,19 @@ def _alarms(results: RunResults) -> list[str]:
             headers, body, 1, results.titled(f"False alarms in healthy scans: {title}. {told}"), f"alarms-{metric}"
         )
         for metric, title, told, headers, body in alarm_cells(results)
+    ]
+
+
+def _plugin_metrics(results: RunResults) -> list[str]:
+    """Metrics of plugins, a table a cohort and choice."""
+    return [
+        _tabular(
+            *one.cells,
+            1,
+            results.titled(f"{plain(cohort_title(one.name))}, metrics of plugins. {plain(one.caption)}"),
+            f"plugins-{one.name}-{one.cases}-{one.pipeline}",
+        )
+        for one in plugin_tables(results)
     ]
 
 

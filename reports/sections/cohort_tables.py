@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from math import isnan, nan
 
-from benchmark.metrics import METRICS
 from benchmark.study.cells import PERFECT_MAP
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
 from reports.model.cohort_results import CohortResults, Number
@@ -90,7 +89,6 @@ def leaderboard(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ra
         metric_column(cohort, "AUPRC pooled", "auprc_pooled", pipeline),
         metric_column(cohort, "l1 ratio", "l1_ratio"),
         seconds_column(cohort, "s a volume"),
-        *_plugin_columns(cohort, pipeline, protocol),
     ]
     lead: dict[str, Callable[[Hashable], str]] = {"Method": cohort.label}
     if cohort.supervision:
@@ -100,22 +98,6 @@ def leaderboard(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ra
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(cohort, str(method))
         lead["Dice over seeds"] = lambda method: _seed_range(dice.numbers[method])
     return markdown_table(cohort.ordered, lead, columns)
-
-
-def _plugin_columns(cohort: CohortResults, pipeline: str, protocol: str) -> list[Column]:
-    """Metrics of plugins that the cohort has numbers of."""
-    columns = [
-        metric_column(
-            cohort,
-            f"{metric_title(one.name)} (plugin)",
-            one.name,
-            pipeline if one.needs_map else "",
-            protocol if one.needs_threshold else "",
-        )
-        for one in METRICS.usable().values()
-        if one.origin
-    ]
-    return [column for column in columns if any(number.defined for number in column.numbers.values())]
 
 
 def _interval_and_rank(dice: Column, ranking: Ranking | None) -> list[Column]:

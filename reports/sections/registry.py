@@ -19,6 +19,7 @@ from reports.sections.implants import implanted_lesions
 from reports.sections.notes import notes_section
 from reports.sections.pairwise_tests import pairwise_tests
 from reports.sections.paper_text import methods_section
+from reports.sections.plugin_metrics import plugin_metrics
 from reports.sections.reconstruction import reconstructions
 from reports.sections.run_setup import configurations, facts
 from reports.sections.shifts import under_shift
@@ -52,6 +53,7 @@ _BUILT_IN = (
     Section("run-setup", "data, grid, seeds, device, and how much is done", facts),
     Section("pairwise-tests", "every pair of methods under the choice that decides", pairwise_tests),
     Section("leaderboards", "all metrics of the lesion cohorts", leaderboards),
+    Section("plugin-metrics", "means of the metrics that plugins define", plugin_metrics),
     Section("dice-by-choice", "what post-processing and threshold cost", dice_matrices),
     Section("detection", "lesions found against false positives, and Dice by lesion size", detection),
     Section("healthy-false-positives", "what is flagged where no lesion is, in and out of domain", false_positives),

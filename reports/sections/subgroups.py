@@ -49,7 +49,7 @@ def _choice_text(title: str, table: pd.DataFrame) -> str:
 
 
 def _table(results: RunResults, table: pd.DataFrame, groups: list[str]) -> str:
-    sizes = table.groupby("group")["n"].max()
+    sizes = table.groupby("group")["n"].max().reindex(groups, fill_value=0)  # a group may have no case of this metric
     by = {(line["method"], line["group"]): line for _, line in table.iterrows()}
     digits = 4 if table["metric"].iloc[0] == "alarm_fraction" else 3
     body = [

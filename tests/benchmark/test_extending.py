@@ -6,6 +6,7 @@ The package is the code of `docs/extending.md`, block by block.
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def run(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ("--preset", "quick", "--pictures", "", "--data", folder / "data", "--out", folder / "run")
     result = call("run", *study, *scoring, *options)
     assert result.exit_code == 0, result.output
-    assert call("report", folder / "run", "--pictures", "", "--format", "md,csv,plain").exit_code == 0
+    assert call("report", folder / "run", "--pictures", "", "--format", "md,html,latex,csv,plain").exit_code == 0
     return folder / "run"
 
 
@@ -102,7 +103,7 @@ def test_what_is_added_is_in_rows_summaries_and_report(run: Path) -> None:
         "brightness",
         "Our clinic",
         "dimmed",
-        "Volume error (ml) (plugin)",
+        "## Metrics of plugins",
         "highest-healthy",
         "smoothed",
         "## Weather",
@@ -116,6 +117,29 @@ def test_what_is_added_is_in_rows_summaries_and_report(run: Path) -> None:
     standings = summary[pd.to_numeric(summary["order"]) > 0]
     assert {"volume_error"} <= set(standings["metric"])
     assert {"smoothed"} <= set(standings["postprocessing"])
+
+
+def test_the_added_metric_has_its_mean_in_the_tables_of_all_formats(run: Path) -> None:
+    summary = pd.read_csv(run / "summary.csv", keep_default_na=False)
+    own = summary[(summary["metric"] == "volume_error") & (summary["kind"] == "mean") & (summary["shift"] == "none")]
+    own = own[(own["postprocessing"] == "light") & (own["protocol"] == "lesion-val") & (own["cases"] == "lesion")]
+    own = own[(own["method"] == "brightness") & (own["group"] == "") & (own["stratum"] == "")]
+    mean = float(own["mean"].iloc[0])
+    text = (run / "report.md").read_text(encoding="utf-8")
+    table = text[text.index("## Metrics of plugins") :].split("\n## ")[0].split("`light`, threshold `lesion-val`.")[1]
+    headings, _, *lines = [
+        [cell.strip(" *") for cell in line.strip("|").split("|")] for line in table.split("\n\n")[1].splitlines()
+    ]
+    of_method = {line[0].split(" ")[0]: line for line in lines}
+    assert headings == ["Method", "Volume error (ml)"]
+    assert of_method["brightness"][1] == f"{mean:.3f}"
+    for name in ("report.html", "report.tex"):
+        written = (run / name).read_text(encoding="utf-8")
+        written = written[written.lower().index("metrics of plugins") :]
+        assert written.index("Volume error (ml)") < written.index(f"{mean:.3f}"), name
+    boards = pd.read_csv(run / "boards.csv", keep_default_na=False)
+    boards = boards[(boards["metric"] == "volume_error") & (boards["method"] == "brightness")]
+    assert np.isclose(boards["value"], mean, rtol=1e-9).any()
 
 
 def test_rows_that_a_plugin_has_scored_are_flagged_and_no_others(run: Path) -> None:
@@ -166,6 +190,23 @@ def test_a_run_scored_anew_without_what_is_added_may_stand_on_a_board(
     after = built_in_rows(again)
     assert len(after) > 20
     assert after.items() <= before.items()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_a_run_whose_scoring_is_gone_names_the_package(
+    run: Path, package: Path, program: Program, tmp_path: Path, command: str
+) -> None:
+    """The package of before has lost its metric, protocol and post-processing."""
+    site = shutil.copytree(package, tmp_path / "site")
+    points = site / "uadbench_page-3.1.dist-info" / "entry_points.txt"
+    groups = re.split(r"\n(?=\[)", points.read_text())
+    gone = tuple(f"[uadbench.{kind}]" for kind in ("metrics", "protocols", "postprocessing"))
+    points.write_text("\n".join(group for group in groups if not group.startswith(gone)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.path", [str(site), *(place for place in sys.path if Path(place) != package)])
+        line = refused(program(command, run))
+    assert re.search(r"this run was scored with '[\w-]+' of uadbench-page 3.1, which is not installed here", line)
+    assert line.endswith("python -m pip install uadbench-page==3.1")
 
 
 def built_in_rows(run: Path) -> dict[tuple[str, ...], str]:

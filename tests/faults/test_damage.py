@@ -14,6 +14,7 @@ from commandline import call, refused
 from detectors import MeanDistance
 from studies import Runner, stamps
 
+from benchmark import __version__
 from benchmark.execution import worker as runner
 from benchmark.storage.folder import FORMAT
 from benchmark.storage.run_record import kept_cells
@@ -78,7 +79,7 @@ def test_a_run_of_another_version_is_refused_by_every_command(study: Runner) -> 
     before = stamps(study.out, "*")
     for command in ("status", "evaluate", "report", "work", "cancel"):
         line = refused(call(command, study.out))
-        assert f"got run format {FORMAT - 1}, wanted {FORMAT}" in line
+        assert f"got run format {FORMAT - 1}, written by uadbench {__version__}, expected {FORMAT}" in line
         assert str(study.folder.study) in line
     assert stamps(study.out, "*") == before
 

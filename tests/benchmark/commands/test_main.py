@@ -11,6 +11,7 @@ from cohorts import PATIENTS, write_nifti
 from commandline import STUDY, Program, refused
 from studies import read_table, stamps
 
+from benchmark import __version__
 from benchmark.execution import score_cells as scoring
 from benchmark.storage.folder import FORMAT
 
@@ -203,7 +204,8 @@ def test_runs_that_cannot_be_continued_are_refused(program: Program, data: Path)
     study = Path("run/study.json")
     study.write_text(study.read_text().replace(f'"format": {FORMAT}', '"format": 0'))
     for command in (("run", *STUDY, "--data", data, "--out", "run"), ("evaluate", "run"), ("report", "run")):
-        assert f"run/study.json: got run format 0, wanted {FORMAT}" in refused(program(*command))
+        told = f"run/study.json: got run format 0, written by uadbench {__version__}, expected {FORMAT}"
+        assert told in refused(program(*command))
     Path("foreign").mkdir()
     Path("foreign/thesis.tex").touch()
     line = refused(program("run", *STUDY, "--data", data, "--out", "foreign"))

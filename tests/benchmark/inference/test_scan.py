@@ -203,4 +203,4 @@ def test_a_fit_of_an_older_layout_is_refused_in_one_line(program: Program, fit: 
     old = tmp_path / "old"
     shutil.copytree(fit.path, old)
     write_json(old / "fit.json", {"fit": asdict(fit.fit)})
-    assert "got run format None, " in refused(program("predict", old, tmp_path / "scan.nii.gz"))
+    assert "got no run format, " in refused(program("predict", old, tmp_path / "scan.nii.gz"))

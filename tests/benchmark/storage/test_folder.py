@@ -31,17 +31,27 @@ def test_an_empty_folder_and_hidden_leftovers_are_taken(tmp_path: Path) -> None:
 
 def test_a_folder_of_other_things_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(BadValue, match=r"got a folder that holds thesis.tex, wanted an empty one"):
+    with pytest.raises(BadValue, match=r"got a folder that holds thesis.tex, expected an empty one"):
         create_run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize("found", [FORMAT + 1, None, "1"])
-def test_a_run_of_another_format_is_refused(tmp_path: Path, found: object) -> None:
-    (tmp_path / "study.json").write_text(json.dumps({"format": found}))
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ({"format": FORMAT + 1}, f"got run format {FORMAT + 1}, written by an unknown version of uadbench"),
+        ({"format": "1"}, "got run format '1', written by an unknown version of uadbench"),
+        ({"format": 3, "version": "0.0.7"}, "got run format 3, written by uadbench 0.0.7"),
+        ({}, "got no run format, written by an unknown version of uadbench"),
+    ],
+)
+def test_a_run_of_another_format_is_refused(tmp_path: Path, record: dict[str, object], told: str) -> None:
+    (tmp_path / "study.json").write_text(json.dumps(record))
     for use in (create_run, open_run):
-        with pytest.raises(BadFile, match=rf"study.json: got run format {found!r}, wanted {FORMAT}"):
+        with pytest.raises(BadFile) as refusal:
             use(tmp_path)
+        assert f"study.json: {told}, expected {FORMAT}. To read it, install that version" in str(refusal.value)
+        assert str(refusal.value).endswith("python -m benchmark run --out ANOTHER_FOLDER")
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"format": 1', "\udcff"])

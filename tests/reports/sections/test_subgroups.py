@@ -1,0 +1,54 @@
+"""Means by site, age and sex, of a run written by hand."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+from runs_by_hand import write_people, write_run
+from scored_runs import section
+
+from benchmark.analysis.summaries.make import summarise
+from benchmark.storage.rows import blank_row, write_rows
+from benchmark.storage.run_record import kept_cells
+from reports.model.run_results import read_results
+from reports.sections.subgroups import subgroups
+
+
+def test_a_group_that_a_metric_has_no_case_of_is_shown_as_missing(tmp_path: Path, plugin: None) -> None:
+    """Of a cohort that mixes both, only women have lesions."""
+    run, people = write_run(tmp_path / "run", seeds=(0,)), tmp_path / "data" / "inpatients" / "cases.csv"
+    write_people(tmp_path / "data")
+    sexes = {**{f"p{index:02d}": "F" for index in range(4)}, "h00": "M", "h01": "F"}
+    people.parent.mkdir()
+    with people.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["case_id", "subject_id", "split", "sequences", "sex"])
+        writer.writerows([name, name, "test", "t1", sex] for name, sex in sexes.items())
+    healthy = [
+        replace(
+            blank_row(cell), split="test", postprocessing="light", protocol="healthy-fpr-1",
+            case_id=name, subject_id=name, metric=metric, value=0.25,
+        )
+        for cell in kept_cells(run)
+        if cell.cohort.dataset == "inpatients" and cell.shift.is_none
+        for name in ("h00", "h01")
+        for metric in ("alarm", "alarm_fraction")
+    ]  # fmt: skip
+    write_rows(tmp_path / "more.csv", healthy)
+    with (run.root / "rows.csv").open("a", encoding="utf-8") as stream:
+        stream.writelines((tmp_path / "more.csv").read_text(encoding="utf-8").splitlines(keepends=True)[1:])
+    summarise(run, tmp_path / "data")
+    text = section(subgroups(read_results(run)), "### Inpatients (`inpatients`)")
+    dice = cells_of(text[text.index("**Sex**: Dice") :])
+    assert dice[0] == ["Method", "female (n 4)", "male (n 0)"]
+    assert [line[2] for line in dice[1:]] == ["-", "-", "-"]
+    alarms = cells_of(text[text.index("**Sex**: Alarm fraction") :])
+    assert alarms[0] == ["Method", "female (n 1)", "male (n 1)"]
+    assert [line[2] for line in alarms[1:]] == ["0.2500"] * 3
+
+
+def cells_of(text: str) -> list[list[str]]:
+    """The cells of the first table, headings first."""
+    lines = text.split("\n\n")[1].splitlines()
+    headings, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [headings, *rows]
