@@ -20,11 +20,8 @@ NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "hi
 
 def question_of(lines: pd.DataFrame) -> str:
     """What ranks are of: *this recipe* where any pair of recipes can be tested."""
-    return (
-        TRAINING_PROCEDURE
-        if (lines.loc[lines["rank_low"].notna(), "question"] == TRAINING_PROCEDURE).any()
-        else TRAINED_MODEL
-    )
+    ranked = lines.loc[lines["rank_low"].notna(), "question"]
+    return TRAINING_PROCEDURE if (ranked == TRAINING_PROCEDURE).any() else TRAINED_MODEL
 
 
 @dataclass(frozen=True)
