@@ -11,14 +11,12 @@ import numpy as np
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import endpoint_choices
 from benchmark.statistics.intervals.mean import interval
-from benchmark.statistics.panel import Choice, Panel, Question, panels
+from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel, panels
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells, kept_scoring
 from datasets.errors import MissingData
 from datasets.io.atomic import read_json
-
-QUESTION: Question = "these weights"
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def _paired(choice: Choice, old: Panel, new: Panel, *, same_fits: bool, endpoint
         for one in (old, new)
     )
     kept = ~np.isnan(before + now).any(axis=1) & bool(seeds)
-    found = interval((now - before)[kept], QUESTION, "difference", alpha=endpoint.alpha)
+    found = interval((now - before)[kept], TRAINED_MODEL, "difference", alpha=endpoint.alpha)
     first, last = (float(one[kept].mean()) if kept.any() else nan for one in (before, now))
     return MethodChange(
         choice, old.method, int(kept.sum()), len(seeds), first, last, found.mean, found.low, found.high, same_fits

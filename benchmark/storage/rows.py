@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
-from benchmark.study.cells import Cell, Evaluation, Reference
+from benchmark.study.cells import PERFECT_MAP, Cell, Evaluation, Reference
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
     from benchmark.storage.folder import RunFolder
 
-LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
+LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "metric")
 
-
-PERFECT_MAP = "perfect-map"
 PLUGIN = "plugin"
 
 
@@ -186,8 +184,13 @@ def read_rows(path: Path) -> "pd.DataFrame":
     return frame
 
 
+def lesion_case_ids(rows: "pd.DataFrame") -> set[str]:
+    """Ids of the cases with lesion, which alone have a volume or a Dice."""
+    return set(rows.loc[rows["metric"].isin(["lesion_ml", "dice"]) & (rows["case_id"] != ""), "case_id"])
+
+
 def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.DataFrame":
-    """The lines of `NAME.csv` of each cell that has the file: curves, and means by lesion size.
+    """The lines of `NAME.csv` of each cell that has the file: curves, and lesion recall by size.
 
     Returns:
         A frame with `dataset`, `method`, `seed` and `sampling_seed` beside the file's columns; its text is never NaN.
