@@ -145,7 +145,7 @@ def calibration_cases(study: Study, cell: Cell) -> list[CaseFiles]:
     if len(people) < FEWEST:
         unseen = " that it was not fitted or validated on" if fitted else ""
         raise BadValue(
-            f"--healthy {cell.cohort.dataset}: got maps of {len(people)} healthy people{unseen}, wanted at least "
+            f"--healthy {cell.cohort.dataset}: got maps of {len(people)} healthy people{unseen}, expected at least "
             f"{FEWEST}."
         )
     return people
@@ -239,7 +239,7 @@ def check_folder(study: Study, healthy: str) -> str:
         found = digest(dataset(name).files(Path(healthy).resolve().parent, cohorts[name].sequence))
         if found != cohorts[name].digest:
             raise BadFile(
-                f"--healthy {healthy}: got scans with digest {found[:12]}, wanted {cohorts[name].digest[:12]}, those "
+                f"--healthy {healthy}: got scans with digest {found[:12]}, expected {cohorts[name].digest[:12]}, those "
                 f"whose maps the run keeps. Map them first: python -m benchmark run --datasets {name}"
             )
     return name

@@ -49,7 +49,7 @@ class Standing:
             if name not in self.panels:
                 raise UnknownName(f"method with numbers of {self.choice.label} called", name, self.panels)
         if a == b:
-            raise BadValue(f"compare: got '{a}' twice, wanted two methods.")
+            raise BadValue(f"compare: got '{a}' twice, expected two methods.")
         return next(one for one in self.comparisons[question] if {one.a, one.b} == {a, b}).seen_from(a)
 
     def pair(self, a: str, b: str) -> Pair:
@@ -180,7 +180,7 @@ class Comparable:
         if wanted not in METRICS:
             raise UnknownName("metric", wanted, METRICS)
         if METRICS[wanted].per != "case":
-            raise BadValue(f"--metric {wanted}: got a number of a whole cohort, wanted one that each patient has.")
+            raise BadValue(f"--metric {wanted}: got a number of a whole cohort, expected one that each patient has.")
         rows = self.rows[(self.rows["metric"] == wanted) & (self.rows["case_id"] != "")]
         of_methods = rows[rows["seed"].notna()]
         chain = postprocessing if postprocessing is not None else self.endpoint.postprocessing

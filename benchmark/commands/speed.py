@@ -97,7 +97,7 @@ def _precisions(text: str) -> list[str]:
     for name in names:
         check_name("value of --precision called", name, PRECISIONS)
     if not names:
-        raise BadValue(f"--precision: got '{text}', wanted one or more of {', '.join(PRECISIONS)}.")
+        raise BadValue(f"--precision: got '{text}', expected one or more of {', '.join(PRECISIONS)}.")
     return sorted(set(names), key=PRECISIONS.index)
 
 

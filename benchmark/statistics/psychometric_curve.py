@@ -119,7 +119,7 @@ def half_found(trials: Trials, *, rounds: int = ROUNDS, seed: int = 0) -> HalfFo
     hit, tried = trials.counts
     levels = trials.levels
     if not (levels > 0).any():
-        raise ValueError("Got no lesion with contrast, wanted some.")
+        raise ValueError("Got no lesion with contrast, expected some.")
     curve = fit_psychometric(levels, hit.sum(axis=0), tried.sum(axis=0))
     lowest, highest = float(levels[levels > 0].min()), float(levels.max())
     subjects = len(tried)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmark.storage.folder import RunFolder
 
-LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
+LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "metric")
 
 PLUGIN = "plugin"
 
@@ -163,7 +163,9 @@ def kept_rows(path: Path) -> list[Row]:
         with path.open(newline="", encoding="utf-8") as stream:
             return [_from_text(row) for row in csv.DictReader(stream)]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted rows that predict wrote.") from error
+        raise BadFile(
+            f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
+        ) from error
 
 
 def read_rows(path: Path) -> "pd.DataFrame":
@@ -178,7 +180,7 @@ def read_rows(path: Path) -> "pd.DataFrame":
     undefined = {column: ["", "nan"] for column in _NUMBERS}
     frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False)
     if tuple(frame.columns) != COLUMNS:
-        raise BadFile(f"{path}: got columns {list(frame.columns)}, wanted {list(COLUMNS)}.")
+        raise BadFile(f"{path}: got columns {list(frame.columns)}, expected {list(COLUMNS)}.")
     return frame
 
 
@@ -188,7 +190,7 @@ def lesion_case_ids(rows: "pd.DataFrame") -> set[str]:
 
 
 def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.DataFrame":
-    """The lines of `NAME.csv` of each cell that has the file: curves, and means by lesion size.
+    """The lines of `NAME.csv` of each cell that has the file: curves, and lesion recall by size.
 
     Returns:
         A frame with `dataset`, `method`, `seed` and `sampling_seed` beside the file's columns; its text is never NaN.

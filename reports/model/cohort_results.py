@@ -30,7 +30,7 @@ class Number:
 
     Attributes:
         value, sd: mean over patients and training seeds, and spread over patients; NaN where undefined.
-        defined, wanted: patients that have it, of those that should, each planned seed counted; none wanted means
+        defined, expected: patients that have it, of those that should, each planned seed counted; none expected means
             missing.
         seeds: training seeds that have it; lowest_seed, highest_seed: of their means.
     """

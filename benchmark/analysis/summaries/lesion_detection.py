@@ -30,7 +30,7 @@ def lesion_lines(comparable: Comparable, choices: Sequence[Choice]) -> Iterator[
         own = [choice for choice in choices if choice.dataset == dataset]
         for choice in (replace(choice, metric=METRIC) for choice in own if choice.protocol):
             for stratum in STRATA:
-                lines = _of(strata, choice, stratum=stratum, of="lesion", metric=METRIC)
+                lines = _of(strata, choice, stratum=stratum, metric=METRIC)
                 for one in _lines(comparable, choice, lines, "mean", "cases"):
                     yield replace(one, stratum=stratum)
         for pipeline in dict.fromkeys(choice.postprocessing for choice in own):
