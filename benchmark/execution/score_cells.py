@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark import __version__
-from benchmark.analysis.implants import TABLES, summarise, with_trials
+from benchmark.analysis.implants import TABLES, join_trials, with_trials
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.scoring.settings import Settings, Source, settings_named
 from benchmark.storage.fits import sees_labels
@@ -137,7 +137,7 @@ def collect(run: RunFolder) -> None:
         folders += [run.cell(reference) for reference in kept_references(run)]
         for table in JOINED:
             join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
-        summarise(run, finished)
+        join_trials(run, finished)
 
 
 def _log_too_few_scans(settings: Settings, fit: Fit) -> None:
