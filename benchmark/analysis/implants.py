@@ -17,7 +17,7 @@ from benchmark.storage.rows import Row, read_rows, write_lines
 from benchmark.study.cells import PERFECT_MAP, Cell
 from benchmark.study.protocols import ONE_ALARM
 from datasets.case import CaseFiles
-from datasets.io.atomic import written_whole
+from datasets.io.tables import join_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,10 +45,7 @@ def join_trials(run: RunFolder, cells: Sequence[Cell]) -> None:
         for name in TABLES:
             (run.root / name).unlink(missing_ok=True)
         return
-    with written_whole(run.root / TRIALS) as beside, beside.open("w", encoding="utf-8") as stream:
-        stream.write(",".join(field.name for field in fields(Trial)) + "\n")
-        for part in parts:
-            stream.writelines(part.read_text(encoding="utf-8").splitlines(keepends=True)[1:])
+    join_tables(parts, run.root / TRIALS, [field.name for field in fields(Trial)])
     trials = read_trials_table(run, TRIALS)
     labelled = {cell.fit.method for cell in cells if sees_labels(run, cell.fit)}
     write_lines(run.root / AUDIOGRAM, audiogram(trials))

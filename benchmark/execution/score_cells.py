@@ -13,7 +13,7 @@ from benchmark.scoring.settings import Settings, Source, settings_named
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock
-from benchmark.storage.rows import join_rows, write_rows
+from benchmark.storage.rows import COLUMNS, write_rows
 from benchmark.storage.run_record import (
     Scoring,
     cell_state,
@@ -31,6 +31,7 @@ from benchmark.study.cells import Cell, Fit, Reference
 from benchmark.study.study import Study
 from datasets.errors import BadFile
 from datasets.io.atomic import read_json, sweep, write_json
+from datasets.io.tables import join_tables
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def collect(run: RunFolder) -> None:
         folders = [run.cell(cell) for cell in finished]
         folders += [run.cell(reference) for reference in kept_references(run)]
         for table in JOINED:
-            join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
+            join_tables([folder / table for folder in folders if (folder / table).exists()], run.root / table, COLUMNS)
         join_trials(run, finished)
 
 
