@@ -8,7 +8,7 @@ from math import nan
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.panel import Choice, mean_of_known, panels
+from benchmark.statistics.panel import Choice, Rows, mean_of_known
 from benchmark.storage.fits import LABELS
 from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
@@ -184,7 +184,7 @@ class CohortResults:
             str(name): sorted({int(seed) for seed in rows["seed"]}) for name, rows in own.groupby("method", sort=False)
         }
         try:
-            found = panels(own.assign(subject_id=own["case_id"]), Choice(*place), planned)
+            found = Rows(own.assign(subject_id=own["case_id"])).panels(Choice(*place), planned)
         except MissingData:
             return pd.DataFrame()
         columns = {
