@@ -12,16 +12,16 @@ from benchmark.statistics.panel import QUESTIONS, Choice, Pair, Panel, Question,
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import read_rows
+from benchmark.storage.rows import lesion_case_ids, read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring
 from benchmark.storage.summary_tables import SummaryLine
+from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PERFECT_MAP = "perfect-map"
 REFERENCE_SEEDS = {PERFECT_MAP: (0,)}
 
 
@@ -132,10 +132,9 @@ class Comparable:
         return rows.groupby("case_id")["value"].mean()
 
     @cached_property
-    def lesion_cases(self) -> dict[str, frozenset[str]]:
-        """Of each cohort the ids of the cases with lesion, which alone have a volume or a Dice."""
-        rows = self.rows[self.rows["metric"].isin(["lesion_ml", "dice"]) & (self.rows["case_id"] != "")]
-        return {name: frozenset(rows.loc[rows["dataset"] == name, "case_id"]) for name in self.facts}
+    def lesion_cases(self) -> dict[str, set[str]]:
+        """Of each cohort the ids of the cases with lesion."""
+        return {name: lesion_case_ids(self.rows[self.rows["dataset"] == name]) for name in self.facts}
 
     @property
     def split(self) -> str:

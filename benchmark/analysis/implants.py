@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.scoring.implant_trials import RULES, Trial, trials_of
+from benchmark.statistics.panel import FEWEST_PATIENTS
 from benchmark.statistics.psychometric_curve import HalfFound, Trials, half_found
-from benchmark.statistics.rank_stability import FEWEST_PATIENTS, Agreement, rank_agreement
+from benchmark.statistics.rank_stability import Agreement, rank_agreement
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, read_rows, write_lines
-from benchmark.study.cells import Cell
+from benchmark.study.cells import PERFECT_MAP, Cell
 from benchmark.study.protocols import ONE_ALARM
 from datasets.case import CaseFiles
 from datasets.io.atomic import written_whole
@@ -136,7 +137,7 @@ def agreements(trials: "pd.DataFrame", rows: "pd.DataFrame", labelled: Iterable[
     On implants a method's score is its mean lift, or the share of lesions that it finds; on a cohort it is its mean
     lift over patients. Methods that have seen lesion labels take no part.
     """
-    aside = {"perfect-map", *labelled}
+    aside = {PERFECT_MAP, *labelled}
     lesions = trials[(trials["kind"] == "lesion") & (trials["shift"] == "none") & ~trials["method"].isin(aside)]
     chosen = (rows["metric"] == "auprc_lift") & (rows["shift"] == "none") & (rows["split"] == "test")
     real = rows[chosen & ~rows["method"].isin(aside) & ~rows["dataset"].isin(set(trials["dataset"]))]

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 Question = Literal["these weights", "this recipe"]
-QUESTIONS: tuple[Question, ...] = ("these weights", "this recipe")
+QUESTIONS: tuple[Question, Question] = ("these weights", "this recipe")
+TRAINED_MODEL, TRAINING_PROCEDURE = QUESTIONS
+"""Of the fits as they are, patients drawn anew; of the procedure, its training seeds drawn anew as well."""
 FEWEST_PATIENTS = 6
 """Of five patients, the smallest exact two-sided p-value is 2 / 32."""
 FEWEST_SEEDS = 3

@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
-from benchmark.study.cells import Cell, Evaluation, Reference
+from benchmark.study.cells import PERFECT_MAP, Cell, Evaluation, Reference
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "metric")
 
-
-PERFECT_MAP = "perfect-map"
 PLUGIN = "plugin"
 
 
@@ -184,6 +182,11 @@ def read_rows(path: Path) -> "pd.DataFrame":
     if tuple(frame.columns) != COLUMNS:
         raise BadFile(f"{path}: got columns {list(frame.columns)}, expected {list(COLUMNS)}.")
     return frame
+
+
+def lesion_case_ids(rows: "pd.DataFrame") -> set[str]:
+    """Ids of the cases with lesion, which alone have a volume or a Dice."""
+    return set(rows.loc[rows["metric"].isin(["lesion_ml", "dice"]) & (rows["case_id"] != ""), "case_id"])
 
 
 def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.DataFrame":

@@ -19,6 +19,8 @@ from datasets.grid import Grid
 from datasets.shifts import Shift
 
 Precision = Literal["fp32", "bf16", "fp16"]
+PERFECT_MAP = "perfect-map"
+"""What tables call a `Reference` in place of a method."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        return f"perfect-map-{_plain(self.cohort.dataset)}-{self.key}"
+        return f"{PERFECT_MAP}-{_plain(self.cohort.dataset)}-{self.key}"
 
 
 @dataclass(frozen=True)
