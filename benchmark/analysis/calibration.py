@@ -247,7 +247,7 @@ def check_folder(study: Study, healthy: str) -> str:
 
 
 ALPHA = 0.05  # of the intervals of counted people
-MOST_SPLITS = 1000
+SPLITS = 1000
 
 
 def guarantee_text(one: Calibrated, healthy: str, chain: str) -> str:
@@ -285,9 +285,11 @@ def split_text(found: Sequence[Calibrated], healthy: str, alpha: float) -> str:
         said = f"Half of {healthy} ({half}) is too few for {alpha:g}; tried at {tried:.4f} instead. "
     else:
         tried, said = alpha, ""
-    rates = [f"{one.method} seed {one.seed} {split_rates(one.levels, tried).mean():.3f}" for one in found]
+    rates = [
+        f"{one.method} seed {one.seed} {split_rates(one.levels, tried, splits=SPLITS).mean():.3f}" for one in found
+    ]
     return (
-        f"{said}{healthy} split in two at random {MOST_SPLITS} times, one half calibrating, the other counted: mean "
+        f"{said}{healthy} split in two at random {SPLITS} times, one half calibrating, the other counted: mean "
         f"alarm rate (at most {tried:.4f} is promised): {', '.join(rates)}."
     )
 

@@ -42,7 +42,6 @@ def list_known(
     check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
 ) -> None:
     """List what can be named: built-in things and those of installed plugins."""
-    from benchmark.commands.methods import methods
     from benchmark.methods.registry import usable_plugin_files
 
     check_name("list of", kind, LISTS)

@@ -50,7 +50,6 @@ SlurmOptions = Annotated[
 ]
 
 RERUN = ("missing", "failed", "all")
-PRECISION = ("fp32", "bf16", "fp16")
 
 
 @app.command()
@@ -116,11 +115,12 @@ def run(
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
     from benchmark.storage.admission import admit
     from benchmark.storage.folder import create_run
+    from benchmark.study.cells import PRECISIONS
     from benchmark.study.planning import plan
     from benchmark.study.study import Request
 
     check_name("value of --rerun called", rerun, RERUN)
-    check_name("value of --precision called", precision, PRECISION)
+    check_name("value of --precision called", precision, PRECISIONS)
     request = Request(
         methods=methods,
         datasets=datasets,

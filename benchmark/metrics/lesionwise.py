@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.masks import Components, Mask, Scores, check_masks, components
 
-MATCHING = "overlap-10"
 ALLOWED = (0.25, 0.5, 1, 2, 4, 8)  # false positives a scan whose recalls `froc` averages
 ALL_SIZES = "all"
 STRATA = {

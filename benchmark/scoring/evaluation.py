@@ -13,7 +13,7 @@ from benchmark.metrics.registry import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.scoring.decision_pass import DecisionPass
 from benchmark.scoring.detection_at_one_fp import one_alarm_rows
-from benchmark.scoring.lesion_tables import lesion_lines
+from benchmark.scoring.lesion_tables import lesion_size_lines
 from benchmark.scoring.pooled_search import rank_pool
 from benchmark.scoring.processed_maps import process, processed_maps
 from benchmark.scoring.ranking_pass import Mapped, RankingPass
@@ -83,7 +83,7 @@ def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: 
     folder = run.cell(cell)
     write_lines(folder / "pr.csv", ranking.curve_lines())
     write_lines(folder / "lesions.csv", ranking.lesion_lines())
-    write_lines(folder / "strata.csv", lesion_lines(ranking.lesions, decisions.thresholds))
+    write_lines(folder / "strata.csv", lesion_size_lines(ranking.lesions, decisions.thresholds))
 
 
 def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], settings: Settings) -> Iterator[Row]:

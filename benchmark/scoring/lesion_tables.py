@@ -119,7 +119,7 @@ def start_froc(lesions: Lesions) -> Froc:
     return Froc(lesions, thresholds, np.zeros(thresholds.size), len(lesions.cases))
 
 
-def lesion_lines(
+def lesion_size_lines(
     lesions: Mapping[tuple[str, str], Lesions], thresholds: Mapping[tuple[str, str], object]
 ) -> Iterator[dict[str, object]]:
     """The part of all lesions of a size that is found at each threshold of a whole cohort.

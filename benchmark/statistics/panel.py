@@ -216,15 +216,6 @@ class Rows:
         return _panels(self.of_cohort(choice), choice.metric, seeds)
 
 
-def panels(rows: "pd.DataFrame", choice: Choice, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
-    """`Rows.panels` of a table that is read once.
-
-    Raises:
-        MissingData: no row is of this choice.
-    """
-    return Rows(rows).panels(choice, seeds)
-
-
 def aligned(panels: Sequence[Panel]) -> list[Panel]:
     """The panels over the patients and seeds that all of them name, in the order of the first."""
     shared = set[str].intersection(*(set(one.patients) for one in panels))

@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
-from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
 from benchmark.study.cells import PERFECT_MAP, Cell, Evaluation, Reference
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
-from datasets.io.atomic import written_whole
 from datasets.io.tables import write_table
 
 if TYPE_CHECKING:
@@ -131,16 +129,6 @@ def _from_text(row: Mapping[str, str]) -> Row:
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
     """Write rows as CSV, one at a time, with every digit; returns how many there were."""
     return write_table(path, COLUMNS, map(vars, rows), undefined="nan")
-
-
-def join_rows(parts: Iterable[Path], whole: Path) -> None:
-    """Join tables of rows into one, in the order given."""
-    with written_whole(whole) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(",".join(COLUMNS) + "\n")
-        for part in parts:
-            with part.open(encoding="utf-8", newline="") as lines:
-                next(lines, None)  # the heading
-                copyfileobj(lines, stream)
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:

@@ -8,7 +8,7 @@ from math import nan
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, TRAINING_PROCEDURE, Choice, mean_of_known, panels
+from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, TRAINING_PROCEDURE, Choice, Rows, mean_of_known
 from benchmark.storage.fits import LABELS
 from benchmark.storage.rows import lesion_case_ids
 from benchmark.study.cells import PERFECT_MAP
@@ -186,7 +186,7 @@ class CohortResults:
             str(name): sorted({int(seed) for seed in rows["seed"]}) for name, rows in own.groupby("method", sort=False)
         }
         try:
-            found = panels(own.assign(subject_id=own["case_id"]), Choice(*place), planned)
+            found = Rows(own.assign(subject_id=own["case_id"])).panels(Choice(*place), planned)
         except MissingData:
             return pd.DataFrame()
         columns = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.study.cells import PERFECT_MAP
-from reports.figures.style import COLOURS, figure_at, tidy
+from reports.figures.style import COLOURS, figure_at, remove_others, tidy
 from reports.markup.markdown import escape, folded, github_table
 from reports.model.cohort_results import CohortResults
 from reports.model.ranking import Ranking, choice_text, ranking_of
@@ -38,8 +38,7 @@ def pairwise_tests(results: RunResults) -> str:
         draw_forest(ranking, cohort, path)
         drawn.add(path)
         parts += _cohort(results, name, ranking, path.name)
-    for stale in {*figures.glob("standing-*.svg")} - drawn:
-        stale.unlink()
+    remove_others(figures, "standing-*.svg", drawn)
     return "\n\n".join([results.heading("Better, equivalent or not separable"), LEGEND, *parts]) if parts else ""
 
 

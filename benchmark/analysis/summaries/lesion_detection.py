@@ -19,7 +19,7 @@ RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
 METRIC = "lesion_recall"
 
 
-def lesion_lines(comparable: Comparable, choices: Sequence[Choice]) -> Iterator[SummaryLine]:
+def lesion_recall_lines(comparable: Comparable, choices: Sequence[Choice]) -> Iterator[SummaryLine]:
     """Means over training seeds, under the endpoints of each cohort.
 
     Args:
