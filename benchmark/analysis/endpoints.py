@@ -38,7 +38,7 @@ def deployable_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:
 
 def healthy_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:
     """The run's thresholds that are taken from healthy scans, in the order in which healthy scans are looked at."""
-    kept = [name for name in scoring.protocols if protocol_named(name).uses == "healthy-val"]
+    kept = [name for name in scoring.protocols if protocol_named(name).needs_healthy]
     return sorted(kept, key=lambda name: name != endpoint.healthy_protocol)
 
 

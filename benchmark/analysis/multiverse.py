@@ -99,7 +99,8 @@ def _multiverse(runs: Mapping[str, Comparable], choices: Choices, dataset: str) 
     for name, run in runs.items():
         if set(run.seeds.get(dataset, {})) != set(methods):
             raise BadValue(
-                f"{run.run.root} ({name}): got other methods on {dataset}, wanted {', '.join(methods)} as in the first."
+                f"{run.run.root} ({name}): got other methods on {dataset}, "
+                f"expected {', '.join(methods)} as in the first."
             )
     universes, scores, patients, left_out = list[Universe](), list[list[float]](), list[int](), 0
     for name, run in runs.items():

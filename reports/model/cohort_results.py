@@ -8,23 +8,20 @@ from math import nan
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.panel import Choice, mean_of_known, panels
+from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, TRAINING_PROCEDURE, Choice, Rows, mean_of_known
 from benchmark.storage.fits import LABELS
+from benchmark.storage.rows import lesion_case_ids
+from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
 
-PERFECT_MAP = "perfect-map"
 NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
-TESTABLE = 6
-"""Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
-
-
-RECIPE, WEIGHTS = "this recipe", "these weights"
 
 
 def question_of(lines: pd.DataFrame) -> str:
     """What ranks are of: *this recipe* where any pair of recipes can be tested."""
-    return RECIPE if (lines.loc[lines["rank_low"].notna(), "question"] == RECIPE).any() else WEIGHTS
+    ranked = lines.loc[lines["rank_low"].notna(), "question"]
+    return TRAINING_PROCEDURE if (ranked == TRAINING_PROCEDURE).any() else TRAINED_MODEL
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Number:
 
     Attributes:
         value, sd: mean over patients and training seeds, and spread over patients; NaN where undefined.
-        defined, wanted: patients that have it, of those that should, each planned seed counted; none wanted means
+        defined, expected: patients that have it, of those that should, each planned seed counted; none expected means
             missing.
         seeds: training seeds that have it; lowest_seed, highest_seed: of their means.
     """
@@ -78,7 +75,7 @@ class CohortResults:
     @property
     def testable(self) -> bool:
         """Whether there are enough patients for a difference between methods to mean anything."""
-        return self.patients >= TESTABLE
+        return self.patients >= FEWEST_PATIENTS
 
     @property
     def caution(self) -> str:
@@ -184,7 +181,7 @@ class CohortResults:
             str(name): sorted({int(seed) for seed in rows["seed"]}) for name, rows in own.groupby("method", sort=False)
         }
         try:
-            found = panels(own.assign(subject_id=own["case_id"]), Choice(*place), planned)
+            found = Rows(own.assign(subject_id=own["case_id"])).panels(Choice(*place), planned)
         except MissingData:
             return pd.DataFrame()
         columns = {
@@ -245,13 +242,9 @@ def of_cases(rows: pd.DataFrame) -> pd.DataFrame:
 
 def lesion_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases that have a lesion, and those of no single case."""
-    return rows[rows["case_id"].isin(_with_lesion(rows)) | (rows["case_id"] == "")]
+    return rows[rows["case_id"].isin(lesion_case_ids(rows)) | (rows["case_id"] == "")]
 
 
 def healthy_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases without lesion, and those of no single case."""
-    return rows[~rows["case_id"].isin(_with_lesion(rows))]
-
-
-def _with_lesion(rows: pd.DataFrame) -> "pd.Series[str]":
-    return rows.loc[rows["metric"].isin(["lesion_ml", "dice"]), "case_id"]
+    return rows[~rows["case_id"].isin(lesion_case_ids(rows))]

@@ -10,11 +10,12 @@ import pandas as pd
 from benchmark.analysis.endpoints import deployable_protocols, healthy_protocols, pipelines
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
+from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.study.protocols import USES, protocol_named
 from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults, question_of
+from reports.model.cohort_results import CohortResults, question_of
 from reports.model.run_results import RunResults
 
 OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
@@ -75,7 +76,7 @@ class Ranking:
 
     def interval_text(self, method: str) -> str:
         """The ends, of the weights alone where the recipe has none; flagged where such intervals cover too little."""
-        for question in dict.fromkeys((self.question, WEIGHTS)):
+        for question in dict.fromkeys((self.question, TRAINED_MODEL)):
             one = self.line(method, question)
             if not isnan(one["low"]):
                 mark = f" {ONLY_WEIGHTS}" if question != self.question else ""
@@ -246,5 +247,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _why_none(ranking: Ranking) -> str:
-    known = ranking.lines[ranking.lines["question"] != RECIPE]["why_none"]
+    known = ranking.lines[ranking.lines["question"] != TRAINING_PROCEDURE]["why_none"]
     return next((why for why in known if why), "fewer than two methods have numbers")

@@ -8,13 +8,12 @@ from math import nan
 import pandas as pd
 
 from benchmark.study.protocols import on_shifted
-from datasets.shifts.shift import Shift
+from datasets.shifts.shift import MATCHED, Shift
 from reports.model.cohort_results import CohortResults, Number, numbers_of
 from reports.model.ranking import headline_pipelines, ranking_of
 from reports.model.run_results import RunResults
 
 NOTHING = "none"
-MATCHED = "+match"
 
 
 @dataclass(frozen=True, order=True)

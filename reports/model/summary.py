@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmark.statistics.panel import TRAINED_MODEL
 from benchmark.storage.summary_tables import (
     NO_INTERVAL,
     ComparisonLine,
@@ -16,9 +17,8 @@ from benchmark.storage.summary_tables import (
     summary_path,
 )
 from benchmark.study.protocols import SHIFTED
+from datasets.shifts.shift import MATCHED
 from datasets.simulation.implants import host_cohort
-
-MATCHED = "+match"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Summary:
     def costs(self) -> pd.DataFrame:
         """Quality under the choice that methods are ranked by, beside `seconds` and `bytes`."""
         lines = self.standings
-        quality = lines[(lines["decides"] == 1) & (lines["question"] == "these weights")]
+        quality = lines[(lines["decides"] == 1) & (lines["question"] == TRAINED_MODEL)]
         found = quality.assign(quality=quality["mean"])[["dataset", "metric", "method", "quality"]]
         for metric, name, first in (
             ("seconds", "seconds", "first_in_time"),

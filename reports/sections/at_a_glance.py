@@ -4,8 +4,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from benchmark.metrics import METRICS
+from benchmark.study.cells import PERFECT_MAP
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import PERFECT_MAP, CohortResults
+from reports.model.cohort_results import CohortResults
 from reports.model.ranking import (
     ONLY_WEIGHTS,
     OPEN,

@@ -4,8 +4,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from math import isnan, nan
 
+from benchmark.study.cells import PERFECT_MAP
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
-from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number
+from reports.model.cohort_results import CohortResults, Number
 from reports.model.ranking import Ranking, headlines, ranking_of_headline, sees_test
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
