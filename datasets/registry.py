@@ -1,5 +1,6 @@
 """Registry: objects of one kind by name, built in or of an installed plugin, listed without an import."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from datasets.errors import BadValue, UnknownName, one_line
 
 Item = TypeVar("Item")
+NAME = re.compile(r"[\w.-]+")  # other characters part names from options, or make derived ones
 # Modules of earlier versions that plugins import -> where their names are now.
 MOVED = {
     "baselines.checkpoint": "baselines.checkpoints.torch_file",
@@ -98,6 +100,7 @@ class Registry(Generic[Item]):
         built_in: by name the object itself, or its `module:attribute`.
         check: raises BadValue for a plugin's object that cannot be used.
         understood: further names that mean something where one of these is asked for, as errors list them.
+        reserved: pattern of the names that mean something else in a run, and that no plugin may have.
 
     Attributes:
         built_in: the built-in objects, or where they are.
@@ -112,9 +115,11 @@ class Registry(Generic[Item]):
         *,
         check: Callable[[Item], None] = lambda _: None,
         understood: Iterable[str] = (),
+        reserved: str = "",
     ) -> None:
         self.kind, self.group, self.built_in = kind, group, dict(built_in)
         self._type, self._check, self._understood = type_, check, tuple(understood)
+        self._reserved = re.compile(reserved)
 
     def __iter__(self) -> Iterator[str]:
         yield from self.built_in
@@ -171,9 +176,16 @@ class Registry(Generic[Item]):
             if name in self.built_in
         ]
 
+    def trouble_with(self, name: str) -> str:
+        """Why no plugin's object may be called so, as part of a line; "" if it may."""
+        if not NAME.fullmatch(name):
+            return f"got name {name!r}, expected letters, digits, '_', '.' and '-' alone."
+        return "got a name that is reserved, expected another." if self._reserved.fullmatch(name) else ""
+
     @property
     def _plugins(self) -> dict[str, Entry]:
-        return installed(self.kind, self.group)
+        found = installed(self.kind, self.group)
+        return {name: replace(one, trouble=one.trouble or self.trouble_with(name)) for name, one in found.items()}
 
     def _loaded(self, entry: Entry) -> Item:
         found = entry.load()
@@ -181,7 +193,12 @@ class Registry(Generic[Item]):
             raise BadValue(f"{entry}: got {type(found).__name__}, expected {_with_article(self._type.__name__)}.")
         if getattr(found, "name", entry.name) != entry.name:
             raise BadValue(f"{entry}: got one called '{getattr(found, 'name', '')}', expected the entry point's name.")
-        self._check(found)
+        try:
+            self._check(found)
+        except BadValue:
+            raise
+        except Exception as error:  # a plugin's object may hold anything, and its trouble costs only itself
+            raise BadValue(f"{entry} cannot be used: {one_line(error)}.") from error
         return _of(entry.origin, found)
 
 

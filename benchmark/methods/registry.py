@@ -37,7 +37,11 @@ _BUILT_IN = {
     "cddpm": ("cddpm.detector:CDDPM", "Conditioned diffusion model"),
 }
 _CLASSES: Registry[type] = Registry(
-    "method", "uadbench.methods", type, {name: target for name, (target, _) in _BUILT_IN.items()}
+    "method",
+    "uadbench.methods",
+    type,
+    {name: target for name, (target, _) in _BUILT_IN.items()},
+    reserved="perfect-map",  # under which rows hold what the ground truth itself scores
 )
 
 
@@ -140,8 +144,11 @@ def in_file(path: Path) -> list[Method]:
     """The methods of a plugin file, which is imported.
 
     Raises:
-        BadValue: the file cannot be imported or holds no Detector.
+        BadValue: the file cannot be imported, holds no Detector or gives one a reserved name.
     """
+    for name in detectors(path):
+        if trouble := _CLASSES.trouble_with(name):
+            raise BadValue(f"--plugin {path}: method '{name}': {trouble}")
     return [
         Method(name, target_of(path, name), _first_line(cls.__doc__) or f"{cls.__name__} of {path.name}", str(path))
         for name, cls in detectors(path).items()

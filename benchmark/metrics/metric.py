@@ -1,7 +1,7 @@
 """Metric, what is known of a number and the function that computes it; and the inputs of such functions."""
 
 import typing
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -22,6 +22,7 @@ program measures or knows the number itself, and there is no function."""
 Cases = Literal["all", "healthy", "lesion", "labelled", "implanted"]
 """The cases that have a number: all; those without or with a lesion, if only outside the box; those with a lesion mask,
 if only an empty one; those whose lesion was implanted into a scan that is known without it."""
+Per = Literal["case", "cohort"]
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class Metric:
     undefined: str = "never"
     unit: str = ""
     range: tuple[float, float] = (0.0, 1.0)
-    per: Literal["case", "cohort"] = "case"
+    per: Per = "case"
     definition: str = ""
     revision: int = 1
     origin: str = ""
@@ -191,3 +192,14 @@ def compute(metrics: Iterable[Metric], case: object, kinds: Collection[str]) -> 
 
 POSITIVE = (0.0, inf)
 """Range of a number without an upper bound."""
+
+_OF_SCANS: tuple[Cases, ...] = ("all", "healthy", "lesion", "labelled")
+SCORED: Mapping[Input, tuple[Per, tuple[Cases, ...]]] = {
+    "ground truth": ("case", _OF_SCANS),
+    "ranking": ("case", _OF_SCANS),
+    "prediction": ("case", (*_OF_SCANS, "implanted")),
+    "reconstruction": ("case", ("all", "labelled", "implanted")),
+    "pool": ("cohort", ("all",)),
+    "curve": ("cohort", ("all",)),
+}
+"""Of each input of a function what a row is of, and the cases that have rows; no other metric is ever computed."""

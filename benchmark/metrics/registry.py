@@ -7,7 +7,7 @@ import numpy as np
 from benchmark.metrics import image_similarity as similarity
 from benchmark.metrics.ground_truth import GroundTruth
 from benchmark.metrics.lesionwise import ALLOWED, FrocCurve
-from benchmark.metrics.metric import POSITIVE, Decision, Metric, Pool, RankedMap, Reconstruction
+from benchmark.metrics.metric import POSITIVE, SCORED, Decision, Metric, Pool, RankedMap, Reconstruction
 from benchmark.metrics.overlap import dice_of, precision_of, recall_of
 from benchmark.metrics.ranking import ap_of, auroc_of, lift
 from benchmark.metrics.surface_distance import diameter, hd95_of, surface_dice_of
@@ -363,12 +363,20 @@ def _check(metric: Metric) -> None:
     """Refuse a plugin's metric that no row could hold.
 
     Raises:
-        BadValue: it has no function, or is of a kind that only the program itself knows.
+        BadValue: it has no function, or no case ever has a number of what it takes.
     """
     if metric.function is None or metric.takes == "run" or not metric.what:
         raise BadValue(
             f"Metric '{metric.name}': got {'no function' if metric.function is None else f'one of {metric.takes!r}'}, "
             "expected a function whose docstring defines the metric, and what it takes."
+        )
+    if metric.takes not in SCORED:
+        raise BadValue(f"Metric '{metric.name}': got takes={metric.takes!r}, expected one of: {', '.join(SCORED)}.")
+    per, cases = SCORED[metric.takes]
+    if metric.per != per or metric.cases not in cases:
+        raise BadValue(
+            f"Metric '{metric.name}': got per={metric.per!r} and cases={metric.cases!r} of {metric.takes!r}, "
+            f"expected per={per!r} and cases one of: {', '.join(cases)}."
         )
 
 

@@ -1,12 +1,13 @@
 """Pipeline, a named tuple of steps, and PIPELINES: what is done to an anomaly map before its threshold and after it."""
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.masks import Mask
-from benchmark.postprocessing.steps import BrainMap, Step, erode, median, remove_small
+from benchmark.postprocessing.steps import BrainMap, Stage, Step, erode, median, remove_small
 from datasets.errors import BadValue
 from datasets.registry import Registry
 
@@ -102,11 +103,19 @@ _NONE = Pipeline("none", "none")
 
 
 def _check(pipeline: Pipeline) -> None:
-    """Refuse a plugin's pipeline whose steps cannot be told apart or are out of order.
+    """Refuse a plugin's pipeline whose steps are none, cannot be told apart, never run or are out of order.
 
     Raises:
         BadValue: it is such a one.
     """
+    for step in pipeline.steps:
+        if not isinstance(step, Step):
+            raise BadValue(f"Post-processing '{pipeline.name}': got {step!r} among the steps, expected Step alone.")
+        if step.stage not in get_args(Stage):
+            raise BadValue(
+                f"Post-processing '{pipeline.name}': got stage '{step.stage}' of step '{step.name}', expected "
+                f"{' or '.join(get_args(Stage))}."
+            )
     names, stages = [step.name for step in pipeline.steps], [step.stage for step in pipeline.steps]
     if len(set(names)) < len(names):
         raise BadValue(f"Post-processing '{pipeline.name}': got steps {', '.join(names)}, expected each name once.")
@@ -123,6 +132,7 @@ PIPELINES = Registry(
     Pipeline,
     {pipeline.name: pipeline for pipeline in (_PUBLISHED, _LIGHT, _NONE)},
     check=_check,
+    reserved=f".+{LEFT_OUT}.+",
 )
 
 

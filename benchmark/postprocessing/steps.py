@@ -12,6 +12,7 @@ from benchmark.metrics.masks import Mask, voxel_ml
 from benchmark.postprocessing.area_opening import area_opening
 
 Map = NDArray[np.float32]
+Stage = Literal["map", "prediction"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Step:
     function: Callable[..., BrainMap] = field(repr=False)
     values: Mapping[str, float] = field(default_factory=dict)
     unit: str = ""
-    stage: Literal["map", "prediction"] = "map"
+    stage: Stage = "map"
     revision: int = 1
 
     def __call__(self, brain_map: BrainMap) -> BrainMap:

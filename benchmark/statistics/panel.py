@@ -1,6 +1,7 @@
 """Panels: one number of one method as patients x training seeds, how rows become it, its mean, and pairs of panels.
 
 This is the only place that averages: the scans of a patient, then sampling seeds, then patients and training seeds.
+Implants alone are averaged in `analysis.implants`, for the reasons in decision 21.
 """
 
 from collections.abc import Collection, Mapping, Sequence

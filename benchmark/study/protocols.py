@@ -225,6 +225,16 @@ def _check(protocol: Protocol) -> None:
         )
 
 
+ONE_ALARM = Protocol(
+    "one-alarm",
+    "one false positive a scan",
+    "hosts",
+    "threshold of one false positive a scan in the other subjects' scans without an implanted lesion",
+    lambda _: np.nan,  # its thresholds are of single subjects, and scoring makes them wherever there are implants
+    "one-alarm",
+)
+"""Protocol of lesions whose scan without them is known, their host; no run names it."""
+
 PROTOCOLS = Registry(
     "protocol",
     "uadbench.protocols",
@@ -274,16 +284,7 @@ PROTOCOLS = Registry(
     },
     check=_check,
     understood=[f"{TRANSFER}COHORT"],
+    reserved=ONE_ALARM.name,
 )
 STANDARD = ("lesion-val", "healthy-fpr-1", "oracle")
 """Under which a run is scored where no protocol is named."""
-
-ONE_ALARM = Protocol(
-    "one-alarm",
-    "one false positive a scan",
-    "hosts",
-    "threshold of one false positive a scan in the other subjects' scans without an implanted lesion",
-    lambda _: np.nan,  # its thresholds are of single subjects, and scoring makes them wherever there are implants
-    "one-alarm",
-)
-"""Protocol of lesions whose scan without them is known, their host; no run names it."""

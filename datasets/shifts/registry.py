@@ -136,5 +136,11 @@ def _check(kind: ShiftKind) -> None:
 
 
 SHIFTS = Registry(
-    "shift", "uadbench.shifts", ShiftKind, {one.name: one for one in _BUILT_IN}, check=_check, understood=[NONE]
+    "shift",
+    "uadbench.shifts",
+    ShiftKind,
+    {one.name: one for one in _BUILT_IN},
+    check=_check,
+    understood=[NONE],
+    reserved=NONE,
 )
