@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
-from benchmark.analysis.summaries.lines import line
+from benchmark.analysis.summaries.lines import line, single_line
 from benchmark.postprocessing.pipelines import PIPELINES, pipeline_named
 from benchmark.statistics.panel import Choice, Mean
 from benchmark.statistics.primary_endpoint import Endpoint
@@ -86,7 +86,7 @@ def _cut_off(run: Comparable, dataset: str, split: str, pipeline: str) -> Iterat
     if len(means) == 2 and means["lesion_ml"].value > 0:
         share = means["lesion_outside_grid_ml"].value / means["lesion_ml"].value
         choice = Choice(dataset, "lesion_outside_grid_ml", pipeline, "", split)
-        yield run.line(choice, "", share, kind="ablation", group=OUTSIDE, n=means["lesion_ml"].n)
+        yield single_line(run, choice, "", share, kind="ablation", group=OUTSIDE, n=means["lesion_ml"].n)
 
 
 def _parts(pipeline: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark import metrics
 from benchmark.analysis.compare_methods import Comparable
+from benchmark.analysis.summaries.lines import single_line
 from benchmark.metrics.ground_truth import GroundTruth, ground_truth_of
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.statistics.conformal import (
@@ -145,7 +146,7 @@ def calibration_cases(study: Study, cell: Cell) -> list[CaseFiles]:
     if len(people) < FEWEST:
         unseen = " that it was not fitted or validated on" if fitted else ""
         raise BadValue(
-            f"--healthy {cell.cohort.dataset}: got maps of {len(people)} healthy people{unseen}, wanted at least "
+            f"--healthy {cell.cohort.dataset}: got maps of {len(people)} healthy people{unseen}, expected at least "
             f"{FEWEST}."
         )
     return people
@@ -239,14 +240,14 @@ def check_folder(study: Study, healthy: str) -> str:
         found = digest(dataset(name).files(Path(healthy).resolve().parent, cohorts[name].sequence))
         if found != cohorts[name].digest:
             raise BadFile(
-                f"--healthy {healthy}: got scans with digest {found[:12]}, wanted {cohorts[name].digest[:12]}, those "
+                f"--healthy {healthy}: got scans with digest {found[:12]}, expected {cohorts[name].digest[:12]}, those "
                 f"whose maps the run keeps. Map them first: python -m benchmark run --datasets {name}"
             )
     return name
 
 
 ALPHA = 0.05  # of the intervals of counted people
-MOST_SPLITS = 1000
+SPLITS = 1000
 
 
 def guarantee_text(one: Calibrated, healthy: str, chain: str) -> str:
@@ -284,9 +285,11 @@ def split_text(found: Sequence[Calibrated], healthy: str, alpha: float) -> str:
         said = f"Half of {healthy} ({half}) is too few for {alpha:g}; tried at {tried:.4f} instead. "
     else:
         tried, said = alpha, ""
-    rates = [f"{one.method} seed {one.seed} {split_rates(one.levels, tried).mean():.3f}" for one in found]
+    rates = [
+        f"{one.method} seed {one.seed} {split_rates(one.levels, tried, splits=SPLITS).mean():.3f}" for one in found
+    ]
     return (
-        f"{said}{healthy} split in two at random {MOST_SPLITS} times, one half calibrating, the other counted: mean "
+        f"{said}{healthy} split in two at random {SPLITS} times, one half calibrating, the other counted: mean "
         f"alarm rate (at most {tried:.4f} is promised): {', '.join(rates)}."
     )
 
@@ -298,7 +301,7 @@ def calibration_lines(run: Comparable, one: Calibrated, healthy: str, pipeline: 
     def line(dataset: str, metric: str, value: float, n: int, cases: str, **more: Any) -> SummaryLine:
         choice = Choice(dataset, metric, pipeline, protocol, run.split)
         told = {"kind": "calibration", "group": f"seed {one.seed}", "n": n, **more}
-        return run.line(choice, one.method, value, cases, **told)
+        return single_line(run, choice, one.method, value, cases, **told)
 
     yield line(healthy, "threshold", found.threshold, found.scans, "healthy")
     yield line(healthy, "alarm", found.guaranteed, found.scans, "healthy", interval="promised")

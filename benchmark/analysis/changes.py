@@ -3,22 +3,17 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import nan
 from typing import Any
-
-import numpy as np
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import endpoint_choices
 from benchmark.statistics.intervals.mean import interval
-from benchmark.statistics.panel import Choice, Panel, Question, panels
+from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel, aligned, pair
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells, kept_scoring
 from datasets.errors import MissingData
 from datasets.io.atomic import read_json
-
-QUESTION: Question = "these weights"
 
 
 @dataclass(frozen=True)
@@ -35,8 +30,8 @@ class MethodChange:
     """One method's number in both runs, and the paired difference now - before.
 
     Attributes:
-        n: patients with a number under every common seed in both runs; 0 where there is none.
-        seeds: common ones.
+        n: patients with a number under each of the seeds in both runs; 0 where there is none.
+        seeds: common ones that have a number of any patient in both.
         before, now: means over these patients.
         low, high: bootstrap-t over patients, the fits as they are; NaN without one.
         same_fits: whether the method's fits have the same keys: a difference is then of maps or scoring.
@@ -127,10 +122,10 @@ def _moved(before: Comparable, now: Comparable, endpoint: Endpoint) -> Iterator[
     for dataset, planned in now.seeds.items():
         for choice in endpoint_choices(now, dataset):
             try:
-                old = panels(before.rows, choice, before.seeds.get(dataset, {}))
+                old = before.grouped.panels(choice, before.seeds.get(dataset, {}))
             except MissingData:
                 continue
-            new = panels(now.rows, choice, planned)
+            new = now.grouped.panels(choice, planned)
             for method in (name for name in new if name in old):
                 same = old_fits[method] == new_fits[method]
                 yield _paired(choice, old[method], new[method], same_fits=same, endpoint=endpoint)
@@ -144,15 +139,9 @@ def _fit_keys(run: RunFolder) -> dict[str, set[str]]:
 
 
 def _paired(choice: Choice, old: Panel, new: Panel, *, same_fits: bool, endpoint: Endpoint) -> MethodChange:
-    patients = [name for name in new.patients if name in old.patients]
-    seeds = [seed for seed in new.seeds if seed in old.seeds]
-    before, now = (
-        one.values[np.ix_([one.patients.index(name) for name in patients], [one.seeds.index(seed) for seed in seeds])]
-        for one in (old, new)
-    )
-    kept = ~np.isnan(before + now).any(axis=1) & bool(seeds)
-    found = interval((now - before)[kept], QUESTION, "difference", alpha=endpoint.alpha)
-    first, last = (float(one[kept].mean()) if kept.any() else nan for one in (before, now))
+    both = pair(*aligned([new, old]))
+    found = interval(both.differences, TRAINED_MODEL, "difference", alpha=endpoint.alpha)
+    last, first = both.means
     return MethodChange(
-        choice, old.method, int(kept.sum()), len(seeds), first, last, found.mean, found.low, found.high, same_fits
+        choice, old.method, both.n, len(both.seeds), first, last, found.mean, found.low, found.high, same_fits
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
@@ -12,16 +12,15 @@ from benchmark.statistics.panel import QUESTIONS, Choice, Pair, Panel, Question,
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import read_rows
+from benchmark.storage.rows import lesion_case_ids, read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring
-from benchmark.storage.summary_tables import SummaryLine
+from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PERFECT_MAP = "perfect-map"
 REFERENCE_SEEDS = {PERFECT_MAP: (0,)}
 
 
@@ -49,7 +48,7 @@ class Standing:
             if name not in self.panels:
                 raise UnknownName(f"method with numbers of {self.choice.label} called", name, self.panels)
         if a == b:
-            raise BadValue(f"compare: got '{a}' twice, wanted two methods.")
+            raise BadValue(f"compare: got '{a}' twice, expected two methods.")
         return next(one for one in self.comparisons[question] if {one.a, one.b} == {a, b}).seen_from(a)
 
     def pair(self, a: str, b: str) -> Pair:
@@ -116,26 +115,15 @@ class Comparable:
             for cell in kept_cells(self.run)
         }
 
-    def line(self, choice: Choice, method: str, mean: float, cases: str = "lesion", **more: Any) -> SummaryLine:
-        """A line of the summary of a number that is no mean of a panel; `more` are further fields of it."""
-        facts = self.facts[choice.dataset]
-        told = {"n": 0, "seeds": 1, "planned": more.get("seeds", 1), **more}
-        return SummaryLine(
-            dataset=choice.dataset, sequence=facts.sequence, healthy=facts.healthy, grid=facts.grid, split=choice.split,
-            cases=cases, metric=choice.metric, postprocessing=choice.postprocessing, protocol=choice.protocol,
-            method=method, mean=mean, **told,
-        )  # fmt: skip
-
     def lesion_ml(self, dataset: str) -> "pd.Series[float]":
         """Lesion volume by case id, of the cohort's cases with lesion."""
         rows = self.rows[(self.rows["dataset"] == dataset) & (self.rows["metric"] == "lesion_ml")]
         return rows.groupby("case_id")["value"].mean()
 
     @cached_property
-    def lesion_cases(self) -> dict[str, frozenset[str]]:
-        """Of each cohort the ids of the cases with lesion, which alone have a volume or a Dice."""
-        rows = self.rows[self.rows["metric"].isin(["lesion_ml", "dice"]) & (self.rows["case_id"] != "")]
-        return {name: frozenset(rows.loc[rows["dataset"] == name, "case_id"]) for name in self.facts}
+    def lesion_cases(self) -> dict[str, set[str]]:
+        """Of each cohort the ids of the cases with lesion."""
+        return {name: lesion_case_ids(self.rows[self.rows["dataset"] == name]) for name in self.facts}
 
     @property
     def split(self) -> str:
@@ -181,7 +169,7 @@ class Comparable:
         if wanted not in METRICS:
             raise UnknownName("metric", wanted, METRICS)
         if METRICS[wanted].per != "case":
-            raise BadValue(f"--metric {wanted}: got a number of a whole cohort, wanted one that each patient has.")
+            raise BadValue(f"--metric {wanted}: got a number of a whole cohort, expected one that each patient has.")
         rows = self.rows[(self.rows["metric"] == wanted) & (self.rows["case_id"] != "")]
         of_methods = rows[rows["seed"].notna()]
         chain = postprocessing if postprocessing is not None else self.endpoint.postprocessing

@@ -38,20 +38,24 @@ def deployable_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:
 
 def healthy_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:
     """The run's thresholds that are taken from healthy scans, in the order in which healthy scans are looked at."""
-    kept = [name for name in scoring.protocols if protocol_named(name).uses == "healthy-val"]
+    kept = [name for name in scoring.protocols if protocol_named(name).needs_healthy]
     return sorted(kept, key=lambda name: name != endpoint.healthy_protocol)
 
 
 def ranking_choice(comparable: Comparable, dataset: str) -> Choice | None:
-    """The primary endpoint, or where a cohort has no number of it the next threshold and pipeline that it has.
+    """The first of the endpoints that a cohort has numbers of, which its methods are ranked by; None without any.
 
-    None where no method has a number of the endpoint's metric under a threshold that could be deployed.
+    It is the primary endpoint, or the same metric under the next threshold and pipeline, or AUPRC where no threshold
+    could be deployed.
     """
-    return next(_thresholded(comparable, dataset, comparable.endpoint.metric), None)
+    return next(endpoint_choices(comparable, dataset), None)
 
 
 def endpoint_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
-    """The choice that ranks first, the same after each other pipeline, AUPRC after each, and metrics of plugins."""
+    """What is given intervals and ranks, the choice that ranks first at the head.
+
+    The endpoint's metric after each pipeline, then AUPRC after each, then metrics of plugins.
+    """
     yield from _thresholded(comparable, dataset, comparable.endpoint.metric)
     for pipeline in pipelines(comparable.scoring, comparable.endpoint):
         choice = Choice(dataset, RANKING_METRIC, pipeline, "", comparable.split)
@@ -77,7 +81,8 @@ def subgroup_choices(comparable: Comparable, dataset: str) -> Iterator[tuple[Cho
     choice, healthy = ranking_choice(comparable, dataset), healthy_choice(comparable, dataset)
     if choice is not None:
         yield choice, "lesion"
-        yield replace(choice, metric=RANKING_METRIC, protocol=""), "lesion"
+        if choice.metric != RANKING_METRIC:
+            yield replace(choice, metric=RANKING_METRIC, protocol=""), "lesion"
     if healthy is not None:
         yield replace(healthy, metric=SHARE), "healthy"
 
@@ -86,7 +91,7 @@ def shift_choices(comparable: Comparable, dataset: str) -> Iterator[tuple[Choice
     """What is given for each level of a shift."""
     yield from subgroup_choices(comparable, dataset)
     choice, healthy = ranking_choice(comparable, dataset), healthy_choice(comparable, dataset)
-    if choice is not None:
+    if choice is not None and choice.protocol:
         yield replace(choice, metric=FAR_FALSE_POSITIVES), "lesion"
     if healthy is not None:
         yield from ((replace(healthy, metric=metric), "healthy") for metric in HEALTHY if metric != SHARE)

@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.scoring.implant_trials import RULES, Trial, trials_of
+from benchmark.statistics.panel import FEWEST_PATIENTS
 from benchmark.statistics.psychometric_curve import HalfFound, Trials, half_found
-from benchmark.statistics.rank_stability import FEWEST_PATIENTS, Agreement, rank_agreement
+from benchmark.statistics.rank_stability import Agreement, rank_agreement
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, read_rows, write_lines
-from benchmark.study.cells import Cell
+from benchmark.study.cells import PERFECT_MAP, Cell
 from benchmark.study.protocols import ONE_ALARM
 from datasets.case import CaseFiles
-from datasets.io.atomic import written_whole
+from datasets.io.tables import join_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,25 +38,22 @@ def with_trials(run: RunFolder, cell: Cell, rows: Iterable[Row], files: Sequence
     write_lines(run.cell(cell) / TRIALS, map(asdict, trials_of(known, files)))
 
 
-def summarise(run: RunFolder, cells: Sequence[Cell]) -> None:
+def join_trials(run: RunFolder, cells: Sequence[Cell]) -> None:
     """Join the cells' trials into a run's tables; a run without trials has none of them."""
     parts = [run.cell(cell) / TRIALS for cell in cells if (run.cell(cell) / TRIALS).exists()]
     if not parts:
         for name in TABLES:
             (run.root / name).unlink(missing_ok=True)
         return
-    with written_whole(run.root / TRIALS) as beside, beside.open("w", encoding="utf-8") as stream:
-        stream.write(",".join(field.name for field in fields(Trial)) + "\n")
-        for part in parts:
-            stream.writelines(part.read_text(encoding="utf-8").splitlines(keepends=True)[1:])
-    trials = read_table(run, TRIALS)
+    join_tables(parts, run.root / TRIALS, [field.name for field in fields(Trial)])
+    trials = read_trials_table(run, TRIALS)
     labelled = {cell.fit.method for cell in cells if sees_labels(run, cell.fit)}
     write_lines(run.root / AUDIOGRAM, audiogram(trials))
     write_lines(run.root / CONTROLS, controls(trials))
     write_lines(run.root / AGREEMENT, agreements(trials, read_rows(run.root / "rows.csv"), labelled))
 
 
-def read_table(run: RunFolder, name: str) -> "pd.DataFrame":
+def read_trials_table(run: RunFolder, name: str) -> "pd.DataFrame":
     """One of `TABLES`, which has to be there."""
     import pandas as pd
 
@@ -136,7 +134,7 @@ def agreements(trials: "pd.DataFrame", rows: "pd.DataFrame", labelled: Iterable[
     On implants a method's score is its mean lift, or the share of lesions that it finds; on a cohort it is its mean
     lift over patients. Methods that have seen lesion labels take no part.
     """
-    aside = {"perfect-map", *labelled}
+    aside = {PERFECT_MAP, *labelled}
     lesions = trials[(trials["kind"] == "lesion") & (trials["shift"] == "none") & ~trials["method"].isin(aside)]
     chosen = (rows["metric"] == "auprc_lift") & (rows["shift"] == "none") & (rows["split"] == "test")
     real = rows[chosen & ~rows["method"].isin(aside) & ~rows["dataset"].isin(set(trials["dataset"]))]

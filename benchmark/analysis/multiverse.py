@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.analysis.compare_methods import Comparable
+from benchmark.analysis.summaries.lines import single_line
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import LOGGED, Choice, Panel
 from benchmark.statistics.primary_endpoint import Endpoint
@@ -89,8 +90,8 @@ def universe_lines(found: Sequence[Multiverse], runs: Mapping[str, Comparable]) 
             seeds = run.seeds[one.dataset]
             for method, score in zip(described.methods, scores, strict=True):
                 count = len(seeds[method]) if universe.seed is None else 1
-                yield run.line(choice, method, _sign(universe.metric) * float(score), **shared, seeds=count)
-            yield run.line(choice, "", float(tau), **{**shared, "kind": "universe tau"})
+                yield single_line(run, choice, method, _sign(universe.metric) * float(score), **shared, seeds=count)
+            yield single_line(run, choice, "", float(tau), **{**shared, "kind": "universe tau"})
 
 
 def _multiverse(runs: Mapping[str, Comparable], choices: Choices, dataset: str) -> Multiverse | None:
@@ -99,7 +100,8 @@ def _multiverse(runs: Mapping[str, Comparable], choices: Choices, dataset: str) 
     for name, run in runs.items():
         if set(run.seeds.get(dataset, {})) != set(methods):
             raise BadValue(
-                f"{run.run.root} ({name}): got other methods on {dataset}, wanted {', '.join(methods)} as in the first."
+                f"{run.run.root} ({name}): got other methods on {dataset}, "
+                f"expected {', '.join(methods)} as in the first."
             )
     universes, scores, patients, left_out = list[Universe](), list[list[float]](), list[int](), 0
     for name, run in runs.items():

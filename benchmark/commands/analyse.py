@@ -131,7 +131,7 @@ def multiverse(
         one = Comparable(open_run(folder), read_endpoint())
         name = normalisation_of(one.run)
         if name in runs:
-            raise BadValue(f"{folder}: got normalisation {name} twice, wanted runs that differ in it.")
+            raise BadValue(f"{folder}: got normalisation {name} twice, expected runs that differ in it.")
         runs[name] = one
     found = multiverses(runs, read_choices())
     for each in found:

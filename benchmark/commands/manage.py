@@ -62,7 +62,7 @@ def cancel(folder: RunArgument) -> None:
     run = open_run(folder)
     jobs = submitted(run)
     if not jobs:
-        raise BadValue(f"{run.root}: got a run without SLURM jobs, wanted one of `run --executor slurm`.")
+        raise BadValue(f"{run.root}: got a run without SLURM jobs, expected one of `run --executor slurm`.")
     active = states(jobs)
     cancel_jobs([job for job in jobs if job.id in active])
     typer.echo(f"Cancelled: {', '.join(active) or 'nothing, all have ended'}.")

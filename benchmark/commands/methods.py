@@ -42,7 +42,6 @@ def list_known(
     check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
 ) -> None:
     """List what can be named: built-in things and those of installed plugins."""
-    from benchmark.commands.methods import methods
     from benchmark.methods.registry import usable_plugin_files
 
     check_name("list of", kind, LISTS)
@@ -53,7 +52,7 @@ def list_known(
             typer.echo(f"Left out: {trouble}", err=True)
         known = methods(usable, check=check)
     elif plugins or check:
-        raise BadValue(f"list {kind}: got --plugin or --check, wanted them with methods only.")
+        raise BadValue(f"list {kind}: got --plugin or --check, expected them with methods only.")
     else:
         known = LISTS[kind]()
     if as_json:
@@ -90,7 +89,7 @@ def import_checkpoint(
 
     importer = getattr(load(method(name)), "import_published", None)
     if importer is None:
-        raise BadValue(f"import: got method '{name}', of which no checkpoint is published, wanted e.g. cddpm.")
+        raise BadValue(f"import: got method '{name}', of which no checkpoint is published, expected e.g. cddpm.")
     path = importer(checkpoint, out)
     typer.echo(f'Weights: {path}\nUse them: python -m benchmark run --methods "{name}[weights={path}]" ...')
 

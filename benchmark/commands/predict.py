@@ -48,9 +48,9 @@ def predict(
 
     folder = find_fit(fit, run)
     if sequence is not None and sequence != folder.sequence:
-        raise BadValue(f"--sequence: got {sequence}, wanted {folder.sequence}, which {folder.fit.name} has learnt.")
+        raise BadValue(f"--sequence: got {sequence}, expected {folder.sequence}, which {folder.fit.name} has learnt.")
     if brain_mask is not None and len(scans) > 1:
-        raise BadValue(f"--brain-mask: got one mask for {len(scans)} scans, wanted one scan with it.")
+        raise BadValue(f"--brain-mask: got one mask for {len(scans)} scans, expected one scan with it.")
     names = output_names(scans)
     setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
     inference = Inference(device=pick_device(device))
@@ -83,7 +83,7 @@ def _setup(stripper: str, command: str | None, template: Path | None, spacing: f
     data = os.environ.get("UADBENCH_DATA")
     tool = find_stripper(stripper, command) if needs_tool else Stripper("none")
     if tool.name == "mask" and needs_tool:
-        raise BadValue("--stripper mask: got no --brain-mask, wanted one.")
+        raise BadValue("--stripper mask: got no --brain-mask, expected one.")
     threads = os.cpu_count() or 1
     set_threads(threads)
     return Setup(

@@ -50,7 +50,6 @@ SlurmOptions = Annotated[
 ]
 
 RERUN = ("missing", "failed", "all")
-PRECISION = ("fp32", "bf16", "fp16")
 
 
 @app.command()
@@ -116,11 +115,12 @@ def run(
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
     from benchmark.storage.admission import admit
     from benchmark.storage.folder import create_run
+    from benchmark.study.cells import PRECISIONS
     from benchmark.study.planning import plan
     from benchmark.study.study import Request
 
     check_name("value of --rerun called", rerun, RERUN)
-    check_name("value of --precision called", precision, PRECISION)
+    check_name("value of --precision called", precision, PRECISIONS)
     request = Request(
         methods=methods,
         datasets=datasets,
@@ -140,7 +140,7 @@ def run(
         match=match,
     )
     if devices > 1 and plugins:
-        raise BadValue(f"--devices {devices}: got --plugin too, wanted an installed method: each GPU has a process.")
+        raise BadValue(f"--devices {devices}: got --plugin too, expected an installed method: each GPU has a process.")
     how = _execution(
         executor, workers, threads, time_limit, memory_limit, slurm,
         device=device, devices=devices, batch=slice_batch, compiled=compiled,
@@ -264,12 +264,12 @@ def _execution(
     check_name("value of --executor called", executor, EXECUTORS)
     if executor == "inline" and (workers is not None or time_limit is not None):
         option = "--workers" if workers is not None else "--time-limit"
-        raise BadValue(f"{option}: got --executor inline, wanted local or slurm: it is about worker processes.")
+        raise BadValue(f"{option}: got --executor inline, expected local or slurm: it is about worker processes.")
     if slurm and executor != "slurm":
-        raise BadValue(f"--slurm: got --executor {executor}, wanted slurm.")
+        raise BadValue(f"--slurm: got --executor {executor}, expected slurm.")
     if executor == "slurm" and time_limit is not None:
         raise BadValue(
-            "--time-limit: got --executor slurm, wanted local; give the jobs' limit as --slurm time=H:MM:SS."
+            "--time-limit: got --executor slurm, expected local; give the jobs' limit as --slurm time=H:MM:SS."
         )
     seconds = None if time_limit is None else 60 * time_limit
     return Execution(executor, workers, threads, seconds, memory_limit, device, devices, batch, compiled)  # type: ignore[arg-type]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-PRECISIONS = ("fp32", "bf16", "fp16")
 SWEEP = (1, 2, 4, 8, 16, 32, 64)
 GPU_SWEEP = (*SWEEP, 128, 256)
 
@@ -92,11 +91,13 @@ def speed(
 
 def _precisions(text: str) -> list[str]:
     """Each once; fp32 first, since others are compared with it."""
+    from benchmark.study.cells import PRECISIONS
+
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         check_name("value of --precision called", name, PRECISIONS)
     if not names:
-        raise BadValue(f"--precision: got '{text}', wanted one or more of {', '.join(PRECISIONS)}.")
+        raise BadValue(f"--precision: got '{text}', expected one or more of {', '.join(PRECISIONS)}.")
     return sorted(set(names), key=PRECISIONS.index)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark import __version__
-from benchmark.analysis.implants import TABLES, summarise, with_trials
+from benchmark.analysis.implants import TABLES, join_trials, with_trials
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.scoring.settings import Settings, Source, settings_named
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock
-from benchmark.storage.rows import join_rows, write_rows
+from benchmark.storage.rows import COLUMNS, write_rows
 from benchmark.storage.run_record import (
     Scoring,
     cell_state,
@@ -31,6 +31,7 @@ from benchmark.study.cells import Cell, Fit, Reference
 from benchmark.study.study import Study
 from datasets.errors import BadFile
 from datasets.io.atomic import read_json, sweep, write_json
+from datasets.io.tables import join_tables
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +137,8 @@ def collect(run: RunFolder) -> None:
         folders = [run.cell(cell) for cell in finished]
         folders += [run.cell(reference) for reference in kept_references(run)]
         for table in JOINED:
-            join_rows([folder / table for folder in folders if (folder / table).exists()], run.root / table)
-        summarise(run, finished)
+            join_tables([folder / table for folder in folders if (folder / table).exists()], run.root / table, COLUMNS)
+        join_trials(run, finished)
 
 
 def _log_too_few_scans(settings: Settings, fit: Fit) -> None:

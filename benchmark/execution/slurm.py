@@ -101,7 +101,7 @@ def cancel(jobs: Sequence[SlurmJob]) -> None:
 def _option(text: str) -> str:
     name, equals, value = text.strip().partition("=")
     if not (name.replace("-", "").isalnum() and equals and value) or "\n" in text:
-        raise BadValue(f"--slurm: got '{text}', wanted an option of sbatch as NAME=VALUE, e.g. partition=gpu.")
+        raise BadValue(f"--slurm: got '{text}', expected an option of sbatch as NAME=VALUE, e.g. partition=gpu.")
     return f"--{name}={value}"
 
 
@@ -137,7 +137,7 @@ def _called(command: Sequence[str], *, refusal: str | None) -> str:
         BadValue: it failed, and `refusal` names the option to blame.
     """
     if shutil.which(command[0]) is None:
-        raise MissingData(f"No {command[0]} on this machine, wanted SLURM's: call this where jobs are submitted.")
+        raise MissingData(f"No {command[0]} on this machine, expected SLURM's: call this where jobs are submitted.")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and refusal is not None:
         raise BadValue(f"{refusal}: {command[0]} says: {' '.join(done.stderr.split())}")

@@ -19,6 +19,7 @@ from benchmark.metrics.masks import (
     nested_components,
     padded_shape,
     places_of,
+    voxel_ml,
 )
 from datasets.case import Case, CaseFiles, Masks
 
@@ -44,7 +45,7 @@ class GroundTruth:
 
     @property
     def voxel_ml(self) -> float:
-        return float(np.prod(self.spacing)) / 1000
+        return voxel_ml(self.spacing)
 
     @property
     def has_lesion(self) -> bool:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.masks import Components, Mask, Scores, check_masks, components
 
-MATCHING = "overlap-10"
 ALLOWED = (0.25, 0.5, 1, 2, 4, 8)  # false positives a scan whose recalls `froc` averages
 ALL_SIZES = "all"
 STRATA = {
@@ -137,8 +136,3 @@ class FrocCurve:
     def at(self, allowed: float) -> float:
         """Recall at that many false positives a scan; NaN without lesion."""
         return froc_point(self.rates, self.recalls, allowed) if self.lesions else np.nan
-
-
-def strata_of(volume_ml: float) -> list[str]:
-    """The strata that a volume lies in: `all` and one other."""
-    return [name for name, (low, high) in STRATA.items() if low <= volume_ml < high]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.masks import Mask
+from benchmark.metrics.masks import Mask, voxel_ml
 from benchmark.postprocessing.area_opening import area_opening
 
 Map = NDArray[np.float32]
@@ -31,7 +31,7 @@ class BrainMap:
 
     @property
     def voxel_ml(self) -> float:
-        return float(np.prod(self.spacing)) / 1000
+        return voxel_ml(self.spacing)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ pass applies them. Rows are yielded as they are made, so that memory does not gr
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from benchmark.metrics.ground_truth import ground_truth_of
 from benchmark.metrics.metric import Decision, compute
@@ -14,7 +13,7 @@ from benchmark.metrics.registry import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.scoring.decision_pass import DecisionPass
 from benchmark.scoring.detection_at_one_fp import one_alarm_rows
-from benchmark.scoring.lesion_tables import SizeStrata, lesion_lines
+from benchmark.scoring.lesion_tables import lesion_size_lines
 from benchmark.scoring.pooled_search import rank_pool
 from benchmark.scoring.processed_maps import process, processed_maps
 from benchmark.scoring.ranking_pass import Mapped, RankingPass
@@ -62,7 +61,7 @@ def lesion_thresholds(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], se
 
 
 def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settings: Settings) -> Iterator[Row]:
-    """Every row of one cell; its curves and its numbers by size of the lesion are left in the cell's folder.
+    """Every row of one cell; its curves and its lesion recall by size are left in the cell's folder.
 
     Args:
         files: the cell's mapped cases.
@@ -72,20 +71,19 @@ def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settin
 
 def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: Settings) -> Iterator[Row]:
     """The same for maps from anywhere; they are taken one at a time."""
-    strata = SizeStrata()
     with processed_maps(run.cell(cell), settings.pipelines) as processed:
         ranking = RankingPass(run, cell, processed, settings)
-        yield from _flag_plugins(strata.collect(ranking.case_rows(maps)))
+        yield from _flag_plugins(ranking.case_rows(maps))
         yield from _flag_plugins(ranking.pooled_rows())
         decisions = DecisionPass(ranking, choose_thresholds(ranking))
         yield from _flag_plugins(decisions.threshold_rows())
-        yield from _flag_plugins(strata.collect(decisions.decision_rows()))
+        yield from _flag_plugins(decisions.decision_rows())
         for pipeline in settings.pipelines:
-            yield from _flag_plugins(strata.collect(one_alarm_rows(ranking, pipeline)))
+            yield from _flag_plugins(one_alarm_rows(ranking, pipeline))
     folder = run.cell(cell)
     write_lines(folder / "pr.csv", ranking.curve_lines())
     write_lines(folder / "lesions.csv", ranking.lesion_lines())
-    write_lines(folder / "strata.csv", chain(strata.lines(), lesion_lines(ranking.lesions, decisions.thresholds)))
+    write_lines(folder / "strata.csv", lesion_size_lines(ranking.lesions, decisions.thresholds))
 
 
 def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], settings: Settings) -> Iterator[Row]:

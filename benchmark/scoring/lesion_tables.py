@@ -1,24 +1,18 @@
-"""Tables of a cell's lesions: the level at which each is found, FROC, and metrics by the size of the lesion."""
+"""Tables of a cell's lesions: the level at which each is found, FROC, and lesion recall by size of the lesion."""
 
-from array import array
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.ground_truth import GroundTruth
-from benchmark.metrics.lesionwise import STRATA, FrocCurve, lesion_levels, strata_of
+from benchmark.metrics.lesionwise import STRATA, FrocCurve, lesion_levels
 from benchmark.metrics.metric import Decision
-from benchmark.metrics.registry import ALWAYS, METRICS
-from benchmark.storage.rows import Row
 
 Numbers = NDArray[np.float64]
 POINTS = 20  # thresholds of a curve, spread evenly over the lesions
 COLUMNS = ("postprocessing", "protocol", "split", "stratum", "metric")
-Place = tuple[str, str, str, str, str]
-"""Of a number by size: its values of COLUMNS."""
 
 
 @dataclass
@@ -125,62 +119,7 @@ def start_froc(lesions: Lesions) -> Froc:
     return Froc(lesions, thresholds, np.zeros(thresholds.size), len(lesions.cases))
 
 
-@dataclass
-class _Values:
-    """Numbers of cases and whose they are, 16 bytes each, since there are many."""
-
-    subjects: "array[int]" = field(default_factory=lambda: array("q"))
-    values: "array[float]" = field(default_factory=lambda: array("d"))
-
-    def summary(self) -> dict[str, float]:
-        """Mean over patients of the means of their cases; what is undefined is counted and left out."""
-        subjects, values = np.array(self.subjects), np.array(self.values)
-        known = ~np.isnan(values)
-        sums, counts = np.bincount(subjects[known], values[known]), np.bincount(subjects[known])
-        means = sums[counts > 0] / counts[counts > 0]
-        return {
-            "mean": float(means.mean()) if means.size else np.nan,
-            "cases": values.size,
-            "patients": means.size,
-            "undefined": int(values.size - known.sum()),
-        }
-
-
-@dataclass
-class SizeStrata:
-    """Values of lesion cases by the volume of all their lesion, taken from rows as they pass.
-
-    Attributes:
-        ml: of each case, from the row that comes before its others.
-        subjects: a number for each.
-    """
-
-    ml: dict[str, float] = field(default_factory=dict)
-    subjects: dict[str, int] = field(default_factory=dict)
-    values: dict[Place, _Values] = field(default_factory=lambda: defaultdict(_Values))
-
-    def collect(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The same rows; their values are collected."""
-        for row in rows:
-            self._add(row)
-            yield row
-
-    def _add(self, row: Row) -> None:
-        if row.metric == "lesion_ml":
-            self.ml[row.case_id] = row.value
-        elif row.case_id in self.ml and row.metric not in ALWAYS and METRICS[row.metric].per == "case":
-            for stratum in strata_of(self.ml[row.case_id]):
-                kept = self.values[row.postprocessing, row.protocol, row.split, stratum, row.metric]
-                kept.subjects.append(self.subjects.setdefault(row.subject_id, len(self.subjects)))
-                kept.values.append(row.value)
-
-    def lines(self) -> Iterator[dict[str, object]]:
-        """One a place of the table."""
-        for place, kept in self.values.items():
-            yield {**dict(zip(COLUMNS, place, strict=True)), "of": "case", **kept.summary()}
-
-
-def lesion_lines(
+def lesion_size_lines(
     lesions: Mapping[tuple[str, str], Lesions], thresholds: Mapping[tuple[str, str], object]
 ) -> Iterator[dict[str, object]]:
     """The part of all lesions of a size that is found at each threshold of a whole cohort.
@@ -196,7 +135,6 @@ def lesion_lines(
                 recall, count = group.recall(threshold, low, high)
                 yield {
                     **dict(zip(COLUMNS, (pipeline, protocol, split, stratum, "lesion_recall"), strict=True)),
-                    "of": "lesion",
                     "mean": recall,
                     "cases": count,
                     "patients": group.subjects(low, high),

@@ -77,7 +77,7 @@ class CellEvidence:
     @property
     def _cases(self) -> list[int]:
         """The lesion cases that the protocol may look at: none where it uses healthy scans."""
-        return [] if self.protocol.uses == "healthy-val" else self.ranking.lesion_cases(self._split)
+        return [] if self.protocol.needs_healthy else self.ranking.lesion_cases(self._split)
 
     @property
     def _names(self) -> list[str]:

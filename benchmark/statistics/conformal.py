@@ -57,12 +57,12 @@ def scan_threshold(levels: Sequence[float], alpha: float) -> ScanThreshold:
         BadValue: alpha is no fraction, or too few scans for it.
     """
     if not 0 < alpha < 1:
-        raise BadValue(f"alpha: got {alpha}, wanted a fraction between 0 and 1.")
+        raise BadValue(f"alpha: got {alpha}, expected a fraction between 0 and 1.")
     needed = scans_needed(alpha)
     if len(levels) < needed:
         raise BadValue(
-            f"Got {len(levels)} healthy scans for an alarm rate of {alpha:g}, wanted at least {needed}, or alpha of at "
-            f"least {1 / (len(levels) + 1):.3f}."
+            f"Got {len(levels)} healthy scans for an alarm rate of {alpha:g}, expected at least {needed}, or alpha of "
+            f"at least {1 / (len(levels) + 1):.3f}."
         )
     allowed = floor(round(alpha * (len(levels) + 1), 9))  # of the m + 1 ranks above the threshold
     rank = len(levels) + 1 - allowed
@@ -91,7 +91,7 @@ class VoxelP:
 
     def __init__(self, scans: Sequence[Scores]) -> None:
         if not scans or min(scan.size for scan in scans) == 0:
-            raise ValueError("Got no scan, or one without brain voxels, wanted at least one voxel a scan.")
+            raise ValueError("Got no scan, or one without brain voxels, expected at least one voxel a scan.")
         self.scans = len(scans)
         weights = np.concatenate([np.full(scan.size, 1 / scan.size) for scan in scans])
         scores = np.concatenate(scans).astype(np.float64)

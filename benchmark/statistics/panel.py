@@ -1,6 +1,7 @@
 """Panels: one number of one method as patients x training seeds, how rows become it, its mean, and pairs of panels.
 
 This is the only place that averages: the scans of a patient, then sampling seeds, then patients and training seeds.
+Implants alone are averaged in `analysis.implants`, for the reasons in decision 21.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 Question = Literal["these weights", "this recipe"]
-QUESTIONS: tuple[Question, ...] = ("these weights", "this recipe")
+QUESTIONS: tuple[Question, Question] = ("these weights", "this recipe")
+TRAINED_MODEL, TRAINING_PROCEDURE = QUESTIONS
+"""Of the fits as they are, patients drawn anew; of the procedure, its training seeds drawn anew as well."""
 FEWEST_PATIENTS = 6
 """Of five patients, the smallest exact two-sided p-value is 2 / 32."""
 FEWEST_SEEDS = 3
@@ -212,15 +215,6 @@ class Rows:
     def cohort_panels(self, choice: Choice, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
         """The same of a number of the whole cohort, which counts as one patient; empty without a row."""
         return _panels(self.of_cohort(choice), choice.metric, seeds)
-
-
-def panels(rows: "pd.DataFrame", choice: Choice, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
-    """`Rows.panels` of a table that is read once.
-
-    Raises:
-        MissingData: no row is of this choice.
-    """
-    return Rows(rows).panels(choice, seeds)
 
 
 def aligned(panels: Sequence[Panel]) -> list[Panel]:

@@ -67,11 +67,11 @@ def read_endpoint(path: Path = RELEASE) -> Endpoint:
         stored: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         endpoint = TypeAdapter(Endpoint).validate_python(stored)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadFile(f"{path}: got a file that is not TOML ({error}), wanted an endpoint.") from error
+        raise BadFile(f"{path}: got a file that is not TOML ({error}), expected an endpoint.") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise BadFile(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
     if not (0 < endpoint.alpha < 0.5 and 0.5 < endpoint.power < 1) or min(endpoint.margins.values(), default=1) <= 0:
         raise BadFile(f"{path}: got alpha {endpoint.alpha}, power {endpoint.power}, margins {dict(endpoint.margins)}, "
-                      "wanted alpha in (0, 0.5), power in (0.5, 1), margins above 0.")  # fmt: skip
+                      "expected alpha in (0, 0.5), power in (0.5, 1), margins above 0.")  # fmt: skip
     return endpoint

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
+from benchmark.statistics.panel import FEWEST_PATIENTS
+
 Numbers = NDArray[np.float64]
 State = Literal["reached", "not reached", "below", "chance"]
 
-FEWEST = 6  # subjects that an interval is given for
 ROUNDS = 300
 LEVEL = 0.95
 TINY = 1e-6
@@ -118,12 +119,12 @@ def half_found(trials: Trials, *, rounds: int = ROUNDS, seed: int = 0) -> HalfFo
     hit, tried = trials.counts
     levels = trials.levels
     if not (levels > 0).any():
-        raise ValueError("Got no lesion with contrast, wanted some.")
+        raise ValueError("Got no lesion with contrast, expected some.")
     curve = fit_psychometric(levels, hit.sum(axis=0), tried.sum(axis=0))
     lowest, highest = float(levels[levels > 0].min()), float(levels.max())
     subjects = len(tried)
     low = high = np.nan
-    if subjects >= FEWEST:
+    if subjects >= FEWEST_PATIENTS:
         drawn = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=rounds)
         halves = _Grid(levels).halves(drawn @ hit, drawn @ tried)
         halves = np.where(halves > highest, np.inf, np.where(halves < lowest, 0, halves))

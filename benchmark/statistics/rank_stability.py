@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.statistics.panel import FEWEST_PATIENTS
 from datasets.errors import BadFile
 
 Values = NDArray[np.float64]
@@ -129,7 +130,7 @@ def by_axis(described: Described, reference: Universe) -> dict[str, Values]:
 
 ROUNDS = 2000
 LEVEL = 0.95
-FEWEST_PATIENTS, FEWEST_METHODS = 6, 3
+FEWEST_METHODS = 3
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def _fault(path: Path, wanted: str) -> str:
     if not path.is_file():
         return f"{path}: missing"
     found = sha256(path)
-    return "" if found == wanted else f"{path}: got digest {found[:12]}, wanted {wanted[:12]}"
+    return "" if found == wanted else f"{path}: got digest {found[:12]}, expected {wanted[:12]}"
 
 
 def _read(folder: Path) -> Iterator[tuple[str, str]]:
@@ -39,7 +39,9 @@ def _read(folder: Path) -> Iterator[tuple[str, str]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         digest, _, name = line.partition("  ")
         if len(digest) != 64 or not name or not (folder / name).resolve().is_relative_to(folder.resolve()):
-            raise BadFile(f"{path}: got the line {line[:80]!r}, wanted a digest, two blanks and a file of this folder.")
+            raise BadFile(
+                f"{path}: got the line {line[:80]!r}, expected a digest, two blanks and a file of this folder."
+            )
         yield name, digest
 
 

@@ -103,7 +103,7 @@ def _flock(stream: TextIO, how: int) -> bool:
         if error.errno not in NOT_SUPPORTED:
             raise
         raise BadValue(
-            f"{stream.name}: got a file system without locks ({error.strerror}), wanted one that has them; "
+            f"{stream.name}: got a file system without locks ({error.strerror}), expected one that has them; "
             "see docs/grid.md for what to do on a network's."
         ) from error
     return True

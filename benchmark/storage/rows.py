@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
-from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
-from benchmark.study.cells import Cell, Evaluation, Reference
+from benchmark.study.cells import PERFECT_MAP, Cell, Evaluation, Reference
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
-from datasets.io.atomic import written_whole
 from datasets.io.tables import write_table
 
 if TYPE_CHECKING:
@@ -19,10 +17,8 @@ if TYPE_CHECKING:
 
     from benchmark.storage.folder import RunFolder
 
-LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "of", "metric")
+LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "metric")
 
-
-PERFECT_MAP = "perfect-map"
 PLUGIN = "plugin"
 
 
@@ -135,16 +131,6 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
     return write_table(path, COLUMNS, map(vars, rows), undefined="nan")
 
 
-def join_rows(parts: Iterable[Path], whole: Path) -> None:
-    """Join tables of rows into one, in the order given."""
-    with written_whole(whole) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(",".join(COLUMNS) + "\n")
-        for part in parts:
-            with part.open(encoding="utf-8", newline="") as lines:
-                next(lines, None)  # the heading
-                copyfileobj(lines, stream)
-
-
 def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
     """Write a table with the columns of its first line; delete it if there is no line."""
     remaining = iter(lines)
@@ -165,7 +151,9 @@ def kept_rows(path: Path) -> list[Row]:
         with path.open(newline="", encoding="utf-8") as stream:
             return [_from_text(row) for row in csv.DictReader(stream)]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BadFile(f"{path}: got a table that cannot be read ({error}), wanted rows that predict wrote.") from error
+        raise BadFile(
+            f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
+        ) from error
 
 
 def read_rows(path: Path) -> "pd.DataFrame":
@@ -180,12 +168,17 @@ def read_rows(path: Path) -> "pd.DataFrame":
     undefined = {column: ["", "nan"] for column in _NUMBERS}
     frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False)
     if tuple(frame.columns) != COLUMNS:
-        raise BadFile(f"{path}: got columns {list(frame.columns)}, wanted {list(COLUMNS)}.")
+        raise BadFile(f"{path}: got columns {list(frame.columns)}, expected {list(COLUMNS)}.")
     return frame
 
 
+def lesion_case_ids(rows: "pd.DataFrame") -> set[str]:
+    """Ids of the cases with lesion, which alone have a volume or a Dice."""
+    return set(rows.loc[rows["metric"].isin(["lesion_ml", "dice"]) & (rows["case_id"] != ""), "case_id"])
+
+
 def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.DataFrame":
-    """The lines of `NAME.csv` of each cell that has the file: curves, and means by lesion size.
+    """The lines of `NAME.csv` of each cell that has the file: curves, and lesion recall by size.
 
     Returns:
         A frame with `dataset`, `method`, `seed` and `sampling_seed` beside the file's columns; its text is never NaN.

@@ -46,7 +46,7 @@ def check_settings(run: RunFolder, study: Study) -> None:
         fits = set(value) <= set(settings[name]) if name == "splits" else value == settings[name]
         if not fits:
             raise BadValue(
-                f"--out {run.root}: got a run with {name} {value}, wanted {settings[name]} as in this command. "
+                f"--out {run.root}: got a run with {name} {value}, expected {settings[name]} as in this command. "
                 "Choose another --out, so that one table compares like with like."
             )
 
@@ -112,7 +112,7 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
         found = digest(files[name])
         if found != cohort.digest:
             raise BadFile(
-                f"{dataset(name).folder(root)}: got data with digest {found[:12]}, wanted {cohort.digest[:12]}, that "
+                f"{dataset(name).folder(root)}: got data with digest {found[:12]}, expected {cohort.digest[:12]}, that "
                 f"of the maps in {run.root}. Scans, masks or splits have changed since: choose another --out or give "
                 "the old --data."
             )

@@ -160,7 +160,7 @@ def comparison_line(one: Comparison) -> ComparisonLine:
     )  # fmt: skip
 
 
-def write_lines(path: Path, kind: type[Any], lines: Iterable[Any]) -> None:
+def write_summary_lines(path: Path, kind: type[Any], lines: Iterable[Any]) -> None:
     """Write lines of one dataclass, every digit kept; without a line only the header is there."""
     columns = [field.name for field in fields(kind)]
     write_table(path, columns, (list(vars(line).values()) for line in lines))
@@ -173,7 +173,7 @@ def add_lines(path: Path, kind: type[Any], lines: Sequence[Any], same: Sequence[
     for stored in read_lines(path, kind).to_dict("records"):
         line = kind(**{str(name): int(value) if types[str(name)] is int else value for name, value in stored.items()})
         kept += [line] if tuple(getattr(line, name) for name in same) not in told else []
-    write_lines(path, kind, [*kept, *lines])
+    write_summary_lines(path, kind, [*kept, *lines])
 
 
 def read_lines(path: Path, kind: type[Any]) -> "pd.DataFrame":

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.study.protocols import Protocol
@@ -19,6 +19,9 @@ from datasets.grid import Grid
 from datasets.shifts import Shift
 
 Precision = Literal["fp32", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PERFECT_MAP = "perfect-map"
+"""What tables call a `Reference` in place of a method."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        return f"perfect-map-{_plain(self.cohort.dataset)}-{self.key}"
+        return f"{PERFECT_MAP}-{_plain(self.cohort.dataset)}-{self.key}"
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,10 @@ class Protocol:
     origin: str = ""
 
     @property
+    def needs_healthy(self) -> bool:
+        return self.uses == "healthy-val"
+
+    @property
     def sees_test_labels(self) -> bool:
         return self.uses == "lesion-test"
 
@@ -215,7 +219,7 @@ def _check(protocol: Protocol) -> None:
     """
     if protocol.uses not in USES:
         raise BadValue(f"Protocol '{protocol.name}': got uses '{protocol.uses}', expected {', '.join(USES)}.")
-    if (protocol.uses == "healthy-val") != (protocol.of_scan is not None):
+    if protocol.needs_healthy != (protocol.of_scan is not None):
         got = "no" if protocol.of_scan is None else "an"
         raise BadValue(
             f"Protocol '{protocol.name}': got {got} of_scan for {protocol.uses}, expected one for healthy-val alone."

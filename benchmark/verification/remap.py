@@ -47,7 +47,7 @@ def map_again(run: RunFolder, study: Study, *, sample: int, seed: int, device: s
         allowed = (TOLERANCE[cell.precision] + 1 / LEVELS) * float(kept.max())
         largest = float(np.abs(kept - again).max())
         if largest > allowed:
-            faults.append(f"{where}: differs by up to {largest:.2g}, wanted at most {allowed:.2g}")
+            faults.append(f"{where}: differs by up to {largest:.2g}, expected at most {allowed:.2g}")
     looked_at = f"{len(drawn)} cases mapped again on {device} (drawn with seed {seed}), {exact} equal bit for bit"
     return looked_at, tuple(faults)
 

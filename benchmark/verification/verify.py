@@ -164,7 +164,7 @@ def differences(kept: Iterable[Row], made: Iterable[Row]) -> Iterator[str]:
     for name in [*ours, *(name for name in theirs if name not in ours)]:
         before, after = ours.get(name), theirs.get(name)
         if before != after:
-            yield f"{' '.join(str(part) for part in name if part not in ('', None))}: kept {before}, wanted {after}"
+            yield f"{' '.join(str(part) for part in name if part not in ('', None))}: kept {before}, expected {after}"
 
 
 def _by_name(rows: Iterable[Row]) -> dict[tuple[object, ...], str]:

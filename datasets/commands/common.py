@@ -13,7 +13,7 @@ from datasets.grid import GRIDS, Grid
 
 Data = Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="As a JSON list.")]
-Preset = Annotated[str, typer.Option(help="Grid: paper or quick.")]
+Preset = Annotated[str, typer.Option(help=f"Grid: {' or '.join(GRIDS)}.")]
 
 
 def preset_grid(name: str) -> Grid:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfileobj
 from typing import TextIO
 
 from datasets.case import SPLITS
@@ -32,6 +33,16 @@ def write_table(path: Path, columns: Sequence[str], lines: Iterable[Line], *, un
     """
     with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
         return _write(stream, columns, lines, undefined)
+
+
+def join_tables(parts: Iterable[Path], whole: Path, columns: Sequence[str]) -> None:
+    """Join tables with these columns into one, in the order given."""
+    with written_whole(whole) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+        _write(stream, columns, (), "")
+        for part in parts:
+            with part.open(newline="", encoding="utf-8") as lines:
+                next(lines, None)  # the heading
+                copyfileobj(lines, stream)
 
 
 def table_text(columns: Sequence[str], lines: Iterable[Line]) -> str:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Stage = Literal["acquisition", "representation"]
 FloatArray = NDArray[np.float32]
+MATCHED = "+match"
+"""Ends the label of a shift after which the histogram is matched."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class Shift:
     @property
     def label(self) -> str:
         """The name in tables; it says whether the histogram is matched."""
-        return f"{self.name}+match" if self.matched else self.name
+        return f"{self.name}{MATCHED}" if self.matched else self.name
 
     @property
     def text(self) -> str:
         """Kind, level and arm, as a user would write it: `gamma=0.5`, `gamma=0.5+match`, `none+match`, `none`."""
         level = "" if self.name == "none" else f"={self.severity:g}"
-        return f"{self.name}{level}{'+match' if self.matched else ''}"
+        return f"{self.name}{level}{MATCHED if self.matched else ''}"
 
     @property
     def is_none(self) -> bool:

@@ -1,6 +1,6 @@
 """Colours, markers and SVG files of figures: readable with any colour vision, in grey, and on paper."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,12 @@ def figure_at(path: Path, width: float, height: float) -> Iterator["Figure"]:
         yield figure
         with written_whole(path) as beside:
             figure.savefig(beside, format="svg", metadata={"Date": None})
+
+
+def remove_others(figures: Path, pattern: str, drawn: Collection[Path]) -> None:
+    """Delete the figures of a pattern that an earlier report drew and this one did not."""
+    for path in {*figures.glob(pattern)} - {*drawn}:
+        path.unlink()
 
 
 def tidy(axes: "Axes", *, grid: bool = True) -> None:

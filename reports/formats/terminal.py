@@ -78,11 +78,10 @@ def _narrow(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int) -
 def _healthy_lines(results: RunResults) -> Iterator[str]:
     """The share of the brain that is flagged, as in the report's table of healthy scans."""
     for name, cohort in results.scanned.items():
-        lines = results.summary.healthy
-        lines = lines[lines["dataset"] == name]
-        if lines.empty:
+        choice = results.summary.healthy_choice(name)
+        if choice is None:
             continue
-        pipeline, protocol = lines.iloc[0]["postprocessing"], lines.iloc[0]["protocol"]
+        pipeline, protocol = choice
         numbers = cohort.numbers("alarm_fraction", pipeline, protocol, "median")
         shares = [_share(cohort, method, numbers[method]).replace(" ", STUCK) for method in cohort.seeds]
         title = f"{plain(cohort_title(name))}, healthy, {domain(results, name)}"

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL, TRAINING_PROCEDURE
+from benchmark.study.cells import PERFECT_MAP
 from benchmark.study.protocols import protocol_named
 from datasets.io.atomic import read_json
-from reports.leaderboard.results import RANKED_SEEDS, RECIPE, WEIGHTS, LeaderboardResults
+from reports.leaderboard.results import LeaderboardResults
 from reports.markup.markdown import MISSING, escape, folded, github_table
-from reports.model.cohort_results import PERFECT_MAP
 from reports.model.run_results import cohort_title
 from reports.sections.cohort_tables import dice_table
 
 BADGES = {
-    "single seed": f"trained once: below {RANKED_SEEDS} training seeds a recipe has no rank",
+    "single seed": f"trained once: below {FEWEST_SEEDS} training seeds a recipe has no rank",
     "partial": "cases, seeds or cohorts are missing; nothing is averaged over what is not there",
     "leaked": "somebody is in two splits",
     "labels used": "its maps have seen lesion labels: shown, ranked with no other",
@@ -61,11 +62,11 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
     cohort = leaderboard.results.lesion[dataset]
     if cohort.caution:
         yield f"> {cohort.caution}"
-    weights, recipe = (leaderboard.primary(dataset, question) for question in (WEIGHTS, RECIPE))
+    weights, recipe = (leaderboard.primary(dataset, question) for question in (TRAINED_MODEL, TRAINING_PROCEDURE))
     body = [
         [
             _linked(leaderboard, method, pages),
-            ranks_text(recipe.get(method)) if line["seeds"] >= RANKED_SEEDS else MISSING,
+            ranks_text(recipe.get(method)) if line["seeds"] >= FEWEST_SEEDS else MISSING,
             ranks_text(line),
             with_interval(line),
             _area(leaderboard, dataset, method),
@@ -142,7 +143,7 @@ def _side_by_side(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> 
         return
     yield "## All cohorts"
     yield "Each cohort's own number; nothing is averaged over cohorts, and what was not run is missing."
-    columns = [leaderboard.primary(dataset, WEIGHTS) for dataset in leaderboard.cohorts]
+    columns = [leaderboard.primary(dataset, TRAINED_MODEL) for dataset in leaderboard.cohorts]
     body = [
         [
             _linked(leaderboard, method, pages),

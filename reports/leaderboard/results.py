@@ -6,17 +6,13 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.statistics.panel import QUESTIONS
+from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from benchmark.verification.leaderboard.entry import Entry
 from benchmark.verification.leaderboard.release import Release
 from reports.model.run_results import RunResults, read_results
-
-WEIGHTS, RECIPE = QUESTIONS
-RANKED_SEEDS = 3
-"""From how many training seeds on a recipe has a rank."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,10 @@ class LeaderboardResults:
 
     def _badges(self, method: str, dataset: str | None) -> Iterator[str]:
         cohorts = self.cohorts if dataset is None else [dataset]
-        lines = [self.primary(name, WEIGHTS).get(method) for name in cohorts]
+        lines = [self.primary(name, TRAINED_MODEL).get(method) for name in cohorts]
         there = [line for line in lines if line is not None]
         seeds = min((int(line["seeds"]) for line in there), default=0)
-        if 0 < seeds < RANKED_SEEDS:
+        if 0 < seeds < FEWEST_SEEDS:
             yield "single seed" if seeds == 1 else f"{seeds} seeds"
         flags = self._flags(method, dataset)
         if len(there) < len(lines) or "partial" in flags or any(line["left_out"] > 0 for line in there):

@@ -8,23 +8,29 @@ from math import nan
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.panel import Choice, mean_of_known, panels
+from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, TRAINING_PROCEDURE, Choice, Rows, mean_of_known
 from benchmark.storage.fits import LABELS
+from benchmark.storage.rows import lesion_case_ids
+from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
 
-PERFECT_MAP = "perfect-map"
 NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
-TESTABLE = 6
-"""Fewer patients cannot separate two methods at 5 %: of five, the smallest exact two-sided p is 2 / 32."""
-
-
-RECIPE, WEIGHTS = "this recipe", "these weights"
 
 
 def question_of(lines: pd.DataFrame) -> str:
     """What ranks are of: *this recipe* where any pair of recipes can be tested."""
-    return RECIPE if (lines.loc[lines["rank_low"].notna(), "question"] == RECIPE).any() else WEIGHTS
+    ranked = lines.loc[lines["rank_low"].notna(), "question"]
+    return TRAINING_PROCEDURE if (ranked == TRAINING_PROCEDURE).any() else TRAINED_MODEL
+
+
+def best_first(lines: pd.DataFrame) -> pd.DataFrame:
+    """Lines of one choice and question by the best rank that the tests leave open, then by the mean.
+
+    Which mean is better is the metric's; lines without a rank come last, and of these the ones without a number.
+    """
+    higher = bool(len(lines)) and METRICS[lines["metric"].iloc[0]].higher_is_better is not False
+    return lines.sort_values(["rank_low", "mean"], ascending=[True, not higher], kind="stable")
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Number:
 
     Attributes:
         value, sd: mean over patients and training seeds, and spread over patients; NaN where undefined.
-        defined, wanted: patients that have it, of those that should, each planned seed counted; none wanted means
+        defined, expected: patients that have it, of those that should, each planned seed counted; none expected means
             missing.
         seeds: training seeds that have it; lowest_seed, highest_seed: of their means.
     """
@@ -78,7 +84,7 @@ class CohortResults:
     @property
     def testable(self) -> bool:
         """Whether there are enough patients for a difference between methods to mean anything."""
-        return self.patients >= TESTABLE
+        return self.patients >= FEWEST_PATIENTS
 
     @property
     def caution(self) -> str:
@@ -98,18 +104,14 @@ class CohortResults:
         """The methods as all tables list them, best first by the choice that they are ranked by; the perfect map last.
 
         By the best rank that the tests leave open, then by the mean; without a number last, and below them what uses
-        lesion labels. Where no threshold could be deployed, by AUPRC; with too few patients, in the order of the study.
+        lesion labels. With too few patients, in the order of the study.
         """
         rivals: list[Hashable] = [method for method in self.seeds if method not in self.labelled]
         means = self.lines[(self.lines["kind"] == "mean") & (self.lines["shift"] == "none")]
         first = means[means["order"] == 1]
         first = first[first["question"] == question_of(first)]
-        if first.empty:  # no threshold that could be deployed
-            first = means[(means["metric"] == "auprc") & (means["group"] == "") & (means["stratum"] == "")]
-            first = first[first["postprocessing"] == first["postprocessing"].min()]
         if self.testable and not first.empty:
-            higher = METRICS[first["metric"].iloc[0]].higher_is_better is not False
-            best = first.sort_values(["rank_low", "mean"], ascending=[True, not higher], kind="stable")
+            best = best_first(first)
             places = {method: place for place, method in enumerate(best.loc[best["mean"].notna(), "method"])}
             rivals.sort(key=lambda method: places.get(str(method), len(places)))
         return [*rivals, *self.labelled, PERFECT_MAP]
@@ -184,7 +186,7 @@ class CohortResults:
             str(name): sorted({int(seed) for seed in rows["seed"]}) for name, rows in own.groupby("method", sort=False)
         }
         try:
-            found = panels(own.assign(subject_id=own["case_id"]), Choice(*place), planned)
+            found = Rows(own.assign(subject_id=own["case_id"])).panels(Choice(*place), planned)
         except MissingData:
             return pd.DataFrame()
         columns = {
@@ -245,13 +247,9 @@ def of_cases(rows: pd.DataFrame) -> pd.DataFrame:
 
 def lesion_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases that have a lesion, and those of no single case."""
-    return rows[rows["case_id"].isin(_with_lesion(rows)) | (rows["case_id"] == "")]
+    return rows[rows["case_id"].isin(lesion_case_ids(rows)) | (rows["case_id"] == "")]
 
 
 def healthy_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases without lesion, and those of no single case."""
-    return rows[~rows["case_id"].isin(_with_lesion(rows))]
-
-
-def _with_lesion(rows: pd.DataFrame) -> "pd.Series[str]":
-    return rows.loc[rows["metric"].isin(["lesion_ml", "dice"]), "case_id"]
+    return rows[~rows["case_id"].isin(lesion_case_ids(rows))]

@@ -10,12 +10,13 @@ import pandas as pd
 from benchmark.analysis.endpoints import deployable_protocols, healthy_protocols, pipelines
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
+from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.study.protocols import USES, protocol_named
-from datasets.simulation.implants import host_cohort
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import RECIPE, WEIGHTS, CohortResults, question_of
+from reports.model.cohort_results import CohortResults, best_first, question_of
 from reports.model.run_results import RunResults
+from reports.model.summary import domain_of
 
 OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
 """Marks: not shown to be worse than the best; an interval of the weights alone; an interval that covers too little."""
@@ -53,15 +54,14 @@ class Ranking:
     def ranks(self) -> Mapping[str, tuple[int, int]]:
         """Rank sets of the methods that have one, best first."""
         own = self.lines[(self.lines["question"] == self.question) & self.lines["rank_low"].notna()]
-        ordered = own.sort_values(["rank_low", "mean"], ascending=[True, False], kind="stable")
+        ordered = best_first(own)
         named = zip(ordered["method"], ordered["rank_low"], ordered["rank_high"], strict=True)
         return {method: (int(low), int(high)) for method, low, high in named}
 
     @property
     def leader(self) -> str:
-        """The method of the highest mean among those with a rank; "" without any."""
-        means = {method: self.line(method)["mean"] for method in self.ranks}
-        return max(means, key=lambda method: means[method]) if means else ""
+        """The first of those with a rank; "" without any."""
+        return next(iter(self.ranks), "")
 
     def line(self, method: str, question: str | None = None) -> "pd.Series[Any]":
         own = self.lines[(self.lines["method"] == method) & (self.lines["question"] == (question or self.question))]
@@ -75,7 +75,7 @@ class Ranking:
 
     def interval_text(self, method: str) -> str:
         """The ends, of the weights alone where the recipe has none; flagged where such intervals cover too little."""
-        for question in dict.fromkeys((self.question, WEIGHTS)):
+        for question in dict.fromkeys((self.question, TRAINED_MODEL)):
             one = self.line(method, question)
             if not isnan(one["low"]):
                 mark = f" {ONLY_WEIGHTS}" if question != self.question else ""
@@ -112,7 +112,7 @@ class Ranking:
 
 
 def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
-    """None where no method has a Dice under a threshold that could be deployed, or nothing is summarised."""
+    """None where no method has a number that ranks the cohort, or nothing is summarised."""
     lines = results.summary.standings
     lines = lines[(lines["dataset"] == cohort) & (lines["decides"] == 1)]
     return None if lines.empty else _ranking(results, lines)
@@ -138,10 +138,12 @@ class Headline:
     """Of one of a cohort's first tables.
 
     Attributes:
+        metric: the endpoint's.
         protocol: "" where no threshold that could be deployed was asked for.
         why: the choice and its reason, as Markdown.
     """
 
+    metric: str
     pipeline: str
     protocol: str
     why: str
@@ -163,20 +165,21 @@ def headline_pipelines(results: RunResults) -> list[str]:
 
 def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ranking | None:
     """The ranking under a headline; None where nothing is summarised under it."""
-    return ranking_under(results, cohort, read_endpoint().metric, first.pipeline, first.protocol)
+    return ranking_under(results, cohort, first.metric, first.pipeline, first.protocol)
 
 
 def _headline(cohort: CohortResults, pipeline: str, protocol: str, deployable: Sequence[str]) -> Headline:
+    endpoint = read_endpoint()
     if not protocol:
         why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
-        return Headline(pipeline, "", why)
+        return Headline(endpoint.metric, pipeline, "", why)
     why = f"Post-processing `{pipeline}`, threshold `{protocol}`: {protocol_named(protocol).what}."
-    wanted = read_endpoint().protocol
+    wanted = endpoint.protocol
     if protocol != wanted and wanted in deployable:
         computed = any(number.wanted for number in cohort.numbers("threshold", pipeline, wanted).values())
         reason = f"undefined here: {USES[protocol_named(wanted).uses][1]}" if computed else "not computed yet"
         why += f" The first choice, `{wanted}`, is {reason}."
-    return Headline(pipeline, protocol, why)
+    return Headline(endpoint.metric, pipeline, protocol, why)
 
 
 def healthy_protocol(results: RunResults) -> str:
@@ -187,7 +190,7 @@ def healthy_protocol(results: RunResults) -> str:
 
 def domain(results: RunResults, cohort: str) -> str:
     """Whether a healthy cohort is the one that the methods know."""
-    return "in-domain" if host_cohort(cohort) == results.fits[0].healthy.dataset else "out-of-domain"
+    return domain_of(cohort, results.fits[0].healthy.dataset)
 
 
 def sees_test(protocol: str) -> bool:
@@ -246,5 +249,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _why_none(ranking: Ranking) -> str:
-    known = ranking.lines[ranking.lines["question"] != RECIPE]["why_none"]
+    known = ranking.lines[ranking.lines["question"] != TRAINING_PROCEDURE]["why_none"]
     return next((why for why in known if why), "fewer than two methods have numbers")

@@ -8,13 +8,12 @@ from math import nan
 import pandas as pd
 
 from benchmark.study.protocols import on_shifted
-from datasets.shifts.shift import Shift
+from datasets.shifts.shift import MATCHED, Shift
 from reports.model.cohort_results import CohortResults, Number, numbers_of
 from reports.model.ranking import headline_pipelines, ranking_of
 from reports.model.run_results import RunResults
 
 NOTHING = "none"
-MATCHED = "+match"
 
 
 @dataclass(frozen=True, order=True)
@@ -112,11 +111,9 @@ def healthy_responses(results: RunResults) -> list[ShiftResponse]:
     """A cohort each, under the choice that false positives in its healthy scans are given by."""
     found = []
     for name, cohort in results.scanned.items():
-        lines = results.summary.healthy
-        lines = lines[lines["dataset"] == name]
-        if not lines.empty:
-            first = lines.iloc[0]
-            found += _responses(results, name, cohort, "healthy", first["postprocessing"], first["protocol"])
+        choice = results.summary.healthy_choice(name)
+        if choice is not None:
+            found += _responses(results, name, cohort, "healthy", *choice)
     return found
 
 

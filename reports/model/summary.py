@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmark.statistics.panel import TRAINED_MODEL
 from benchmark.storage.summary_tables import (
     NO_INTERVAL,
     ComparisonLine,
@@ -16,9 +17,13 @@ from benchmark.storage.summary_tables import (
     summary_path,
 )
 from benchmark.study.protocols import SHIFTED
+from datasets.shifts.shift import MATCHED
 from datasets.simulation.implants import host_cohort
 
-MATCHED = "+match"
+
+def domain_of(dataset: str, healthy: str) -> str:
+    """Whether a healthy cohort, or that of its implants, is the one that methods were fitted on."""
+    return "in-domain" if host_cohort(dataset) == healthy else "out-of-domain"
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,13 @@ class Summary:
     def healthy(self) -> pd.DataFrame:
         """False positives on healthy scans, with intervals; `domain` says whether methods were fitted on the cohort."""
         own = self.whole[(self.whole["cases"] == "healthy") & (self.whole["question"] != "")]
-        home = own["dataset"].map(host_cohort) == own["healthy"]
-        return own.assign(domain=np.where(home, "in-domain", "out-of-domain"))
+        pairs = zip(own["dataset"], own["healthy"], strict=True)
+        return own.assign(domain=[domain_of(*pair) for pair in pairs])
+
+    def healthy_choice(self, dataset: str) -> tuple[str, str] | None:
+        """Post-processing and threshold that a cohort's healthy scans are looked at under; None where none is."""
+        own = self.healthy[self.healthy["dataset"] == dataset]
+        return None if own.empty else (own.iloc[0]["postprocessing"], own.iloc[0]["protocol"])
 
     @cached_property
     def froc(self) -> pd.DataFrame:
@@ -93,7 +103,7 @@ class Summary:
     def costs(self) -> pd.DataFrame:
         """Quality under the choice that methods are ranked by, beside `seconds` and `bytes`."""
         lines = self.standings
-        quality = lines[(lines["decides"] == 1) & (lines["question"] == "these weights")]
+        quality = lines[(lines["decides"] == 1) & (lines["question"] == TRAINED_MODEL)]
         found = quality.assign(quality=quality["mean"])[["dataset", "metric", "method", "quality"]]
         for metric, name, first in (
             ("seconds", "seconds", "first_in_time"),

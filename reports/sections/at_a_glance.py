@@ -4,8 +4,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from benchmark.metrics import METRICS
+from benchmark.study.cells import PERFECT_MAP
 from reports.markup.markdown import MISSING, escape
-from reports.model.cohort_results import PERFECT_MAP, CohortResults
+from reports.model.cohort_results import CohortResults
 from reports.model.ranking import (
     ONLY_WEIGHTS,
     OPEN,
@@ -94,7 +95,7 @@ def _patients(cohort: CohortResults) -> str:
 def short_columns(cohort: CohortResults, first: Headline) -> list[Column]:
     pipeline, protocol = first.pipeline, first.protocol
     return [
-        metric_column(cohort, "Dice", "dice", pipeline, protocol),
+        metric_column(cohort, METRICS[first.metric].title, first.metric, pipeline, protocol),
         metric_column(cohort, "AUPRC", "auprc", pipeline),
         metric_column(cohort, "AUROC", "auroc", pipeline),
         metric_column(cohort, "Far alarms", "alarm_fraction_far", pipeline, protocol),

@@ -4,9 +4,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from math import isnan, nan
 
+from benchmark.metrics import METRICS
+from benchmark.study.cells import PERFECT_MAP
 from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
-from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number
-from reports.model.ranking import Ranking, headlines, ranking_of_headline, sees_test
+from reports.model.cohort_results import CohortResults, Number
+from reports.model.ranking import Headline, Ranking, headlines, ranking_of_headline, sees_test
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
 
@@ -37,7 +39,7 @@ def leaderboards(results: RunResults) -> str:
         for first in headlines(results, cohort):
             ranking = ranking_of_headline(results, name, first)
             order = "As they are ranked." if cohort.testable else "In the order of the study."
-            parts += [f"{first.why} {order}", leaderboard(cohort, first.pipeline, first.protocol, ranking)]
+            parts += [f"{first.why} {order}", leaderboard(cohort, first, ranking)]
             parts += filter(None, [lesion_table(cohort, first.pipeline, first.protocol)])
     return "\n\n".join(parts)
 
@@ -70,16 +72,17 @@ def field_of_view(results: RunResults) -> str:
     )
 
 
-def leaderboard(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ranking | None = None) -> str:
+def leaderboard(cohort: CohortResults, first: Headline, ranking: Ranking | None = None) -> str:
     """A line a method, the perfect map below all; numbers of lesion cases.
 
     Args:
-        ranking: the Dice under the same choice with intervals and ranks; None where it is not summarised.
+        ranking: the headline's choice with intervals and ranks; None where it is not summarised.
     """
-    dice = metric_column(cohort, "Dice (sd)", "dice", pipeline, protocol)
+    pipeline, protocol, title = first.pipeline, first.protocol, METRICS[first.metric].title
+    endpoint = metric_column(cohort, f"{title} (sd)", first.metric, pipeline, protocol)
     columns = [
-        replace(dice, show=_with_sd),
-        *_interval_and_rank(dice, ranking),
+        replace(endpoint, show=_with_sd),
+        *_interval_and_rank(endpoint, ranking),
         metric_column(cohort, "AUPRC", "auprc", pipeline),
         metric_column(cohort, "AUROC", "auroc", pipeline),
         metric_column(cohort, "Precision", "precision", pipeline, protocol),
@@ -95,20 +98,23 @@ def leaderboard(cohort: CohortResults, pipeline: str, protocol: str, ranking: Ra
     lead["Patients"] = cohort.patients_of
     if max(cohort.seeds.values()) > 1:
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(cohort, str(method))
-        lead["Dice over seeds"] = lambda method: _seed_range(dice.numbers[method])
+        lead[f"{title} over seeds"] = lambda method: _seed_range(endpoint.numbers[method])
     return markdown_table(cohort.ordered, lead, columns)
 
 
-def _interval_and_rank(dice: Column, ranking: Ranking | None) -> list[Column]:
+def _interval_and_rank(endpoint: Column, ranking: Ranking | None) -> list[Column]:
     if ranking is None:
         return []
     known = set(ranking.methods)
-    lines = [line for line in dice.numbers if line in known]
-    blank: dict[Hashable, str] = {line: "" if line == PERFECT_MAP else MISSING for line in dice.numbers}
+    lines = [line for line in endpoint.numbers if line in known]
+    blank: dict[Hashable, str] = {line: "" if line == PERFECT_MAP else MISSING for line in endpoint.numbers}
     intervals = {line: ranking.interval_text(str(line)) for line in lines}
     ranks = {line: ranking.rank_text(str(line)) for line in lines}
     title = f"{100 * ranking.first['level']:.0f} % interval"
-    return [Column(title, dice.numbers, texts=blank | intervals), Column("Rank", dice.numbers, texts=blank | ranks)]
+    return [
+        Column(title, endpoint.numbers, texts=blank | intervals),
+        Column("Rank", endpoint.numbers, texts=blank | ranks),
+    ]
 
 
 def dice_table(cohort: CohortResults, pipelines: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:

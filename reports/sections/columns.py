@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from benchmark.metrics import METRICS
+from benchmark.study.cells import PERFECT_MAP
 from reports.markup.markdown import MISSING, UNDEFINED, github_table
-from reports.model.cohort_results import PERFECT_MAP, CohortResults, Number
+from reports.model.cohort_results import CohortResults, Number
 
 Line = TypeVar("Line", bound=Hashable)
 Lead = Mapping[str, Callable[[Line], str]]

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from benchmark.metrics.lesionwise import ALL_SIZES, STRATA
 from benchmark.storage.rows import read_cell_lines
-from reports.figures.style import figure_at, legend_below, log_axis, places, style_of, tidy
+from reports.figures.style import figure_at, legend_below, log_axis, places, remove_others, style_of, tidy
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.cohort_results import select
 from reports.model.example_cases import shown_pipeline
@@ -48,8 +48,7 @@ def detection(results: RunResults) -> str:
             parts.append(f"![Precision-recall and FROC curves, {escape(name)}](figures/{path.name})")
             parts += _froc_table(results, name, pipeline)
         parts += sizes
-    for stale in {*figures.glob("curves-*.svg")} - drawn:
-        stale.unlink()
+    remove_others(figures, "curves-*.svg", drawn)
     return "\n\n".join([results.heading("Detection curves, and by lesion size"), EXPLAINED, *parts]) if parts else ""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from reports.figures.style import figure_at, log_axis, places, style_of, tidy
+from reports.figures.style import figure_at, log_axis, places, remove_others, style_of, tidy
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.ranking import ranking_of
 from reports.model.run_results import RunResults, cohort_title
@@ -38,8 +38,7 @@ def quality_and_cost(results: RunResults) -> str:
         parts += [results.heading(cohort_title(name), 3), *_choice_text(results, name),
                   f"![Quality against seconds a volume and memory, {escape(name)}](figures/{path.name})",
                   _table(results, own)]  # fmt: skip
-    for stale in {*figures.glob("cost-*.svg")} - drawn:
-        stale.unlink()
+    remove_others(figures, "cost-*.svg", drawn)
     return "\n\n".join([results.heading("Quality against time and memory"), EXPLAINED, *parts]) if parts else ""
 
 

@@ -8,6 +8,7 @@ from benchmark.storage.run_record import has_maps
 from datasets.cohorts.catalog import dataset
 from datasets.errors import UserError
 from reports.figures.map_gallery import CaseFacts, write_gallery
+from reports.figures.style import remove_others
 from reports.markup.markdown import escape
 from reports.model.cohort_results import select
 from reports.model.example_cases import case_scores, named_cases, shown_pipeline
@@ -32,8 +33,7 @@ def gallery(results: RunResults) -> str:
         picture = _picture(results, name, path)
         parts += [results.heading(cohort_title(name), 3), picture]
         drawn |= {path} if picture.startswith("!") else set()
-    for stale in {*figures.glob("gallery-*.png")} - drawn:
-        stale.unlink()
+    remove_others(figures, "gallery-*.png", drawn)
     return "\n\n".join(parts)
 
 

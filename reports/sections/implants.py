@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.implants import AGREEMENT, AUDIOGRAM, CONTROLS, read_table
+from benchmark.analysis.implants import AGREEMENT, AUDIOGRAM, CONTROLS, read_trials_table
 from benchmark.metrics import METRICS
 from benchmark.storage.folder import RunFolder
 from datasets.io.atomic import written_whole
@@ -141,7 +141,7 @@ def _more(run: RunFolder, written: Written = escape) -> list[str]:
     if (run.root / CONTROLS).exists():
         parts += [CONTROLS_EXPLAINED, _controls(_unshifted(run, CONTROLS), written)]
     if (run.root / AGREEMENT).exists():
-        parts += [AGREEMENT_EXPLAINED, _agreement(read_table(run, AGREEMENT), written)]
+        parts += [AGREEMENT_EXPLAINED, _agreement(read_trials_table(run, AGREEMENT), written)]
     return parts
 
 
@@ -184,7 +184,7 @@ def _with_interval(line: pd.Series, name: str, digits: int) -> str:
 
 
 def _unshifted(run: RunFolder, name: str) -> pd.DataFrame:
-    frame = read_table(run, name)
+    frame = read_trials_table(run, name)
     return frame[frame["shift"] == "none"]
 
 

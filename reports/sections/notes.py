@@ -161,13 +161,13 @@ def _undefined_rows(results: RunResults) -> pd.DataFrame:
 
 def _by_decision(results: RunResults, rows: pd.DataFrame) -> "pd.Series[bool]":
     """Which rows are of a method that uses labels, under a threshold taken from healthy scans."""
-    of_healthy = [name for name in results.scoring.protocols if protocol_named(name).uses == "healthy-val"]
+    of_healthy = [name for name in results.scoring.protocols if protocol_named(name).needs_healthy]
     return rows["method"].isin(results.whole.labelled) & rows["protocol"].isin(of_healthy)
 
 
 def _why_undefined(results: RunResults, cohort: str, protocol: str) -> str:
     named = protocol_named(protocol)
-    if not named.cohort and cohort not in results.lesion and named.uses != "healthy-val":
+    if not named.cohort and cohort not in results.lesion and not named.needs_healthy:
         return "a healthy cohort has no lesions"
     return escape(named.undefined or USES[named.uses][1])
 

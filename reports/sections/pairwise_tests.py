@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.metrics import METRICS
-from reports.figures.style import COLOURS, figure_at, tidy
+from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
+from benchmark.study.cells import PERFECT_MAP
+from reports.figures.style import COLOURS, figure_at, remove_others, tidy
 from reports.markup.markdown import escape, folded, github_table
-from reports.model.cohort_results import PERFECT_MAP, RECIPE, WEIGHTS, CohortResults
+from reports.model.cohort_results import CohortResults
 from reports.model.ranking import Ranking, choice_text, ranking_of
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import SIGNS
@@ -36,8 +38,7 @@ def pairwise_tests(results: RunResults) -> str:
         draw_forest(ranking, cohort, path)
         drawn.add(path)
         parts += _cohort(results, name, ranking, path.name)
-    for stale in {*figures.glob("standing-*.svg")} - drawn:
-        stale.unlink()
+    remove_others(figures, "standing-*.svg", drawn)
     return "\n\n".join([results.heading("Better, equivalent or not separable"), LEGEND, *parts]) if parts else ""
 
 
@@ -55,9 +56,12 @@ def _cohort(results: RunResults, name: str, ranking: Ranking, figure: str) -> li
         f"![Mean {title} of each method with its interval, {escape(name)}](figures/{figure})",
         matrix(ranking, ranking.question),
     ]
-    if ranking.question == RECIPE:
+    if ranking.question == TRAINING_PROCEDURE:
         parts.append(
-            folded(f"The same of {WEIGHTS}: patients drawn anew, the fits as they are", matrix(ranking, WEIGHTS))
+            folded(
+                f"The same of {TRAINED_MODEL}: patients drawn anew, the fits as they are",
+                matrix(ranking, TRAINED_MODEL),
+            )
         )
     return parts
 
@@ -86,7 +90,7 @@ def _cell(ranking: Ranking, a: str, b: str, question: str) -> str:
 
 
 WIDTH, LINE, REST = 6.4, 0.3, 0.9  # inches: the figure, a method, axis and legend
-SHAPES = {WEIGHTS: ("s", COLOURS[5], 0.14), RECIPE: ("o", COLOURS[0], -0.14)}
+SHAPES = {TRAINED_MODEL: ("s", COLOURS[5], 0.14), TRAINING_PROCEDURE: ("o", COLOURS[0], -0.14)}
 
 
 def draw_forest(ranking: Ranking, cohort: CohortResults, path: Path) -> None:

@@ -10,7 +10,15 @@ from benchmark.statistics.intervals.crossed_effects import Part
 from benchmark.statistics.intervals.mean import Interval
 from benchmark.statistics.pairwise.meta_analysis import Pooled
 from benchmark.statistics.pairwise.paired_difference import Comparison
-from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, LOGGED, SEEDS_FOR_A_CLAIM, Choice
+from benchmark.statistics.panel import (
+    FEWEST_PATIENTS,
+    FEWEST_SEEDS,
+    LOGGED,
+    SEEDS_FOR_A_CLAIM,
+    TRAINED_MODEL,
+    TRAINING_PROCEDURE,
+    Choice,
+)
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
@@ -139,8 +147,8 @@ def _computation(results: RunResults) -> Iterator[str]:
 
 
 DRAWN = {
-    "these weights": "These weights (patients drawn anew, the fits as they are)",
-    "this recipe": "This recipe (patients and training seeds drawn anew, crossed)",
+    TRAINED_MODEL: "These weights (patients drawn anew, the fits as they are)",
+    TRAINING_PROCEDURE: "This recipe (patients and training seeds drawn anew, crossed)",
 }
 
 
@@ -260,7 +268,7 @@ def _answer(one: Comparison) -> Iterator[str]:
 
 def _verdict(one: Comparison) -> str:
     claim = ""
-    if one.question == "this recipe" and FEWEST_SEEDS <= len(one.seeds) < SEEDS_FOR_A_CLAIM:
+    if one.question == TRAINING_PROCEDURE and FEWEST_SEEDS <= len(one.seeds) < SEEDS_FOR_A_CLAIM:
         claim = f" ({len(one.seeds)} seeds: enough for a rank, a claim takes {SEEDS_FOR_A_CLAIM})"
     if one.state == "better":
         return f"{one.better or 'one'} is better{claim}"

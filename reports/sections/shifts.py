@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmark.analysis.summaries.shift_responses import IDENTITY
 from benchmark.metrics import METRICS
-from reports.figures.style import COLOURS, MARKERS, figure_at, legend_below, tidy
+from reports.figures.style import COLOURS, MARKERS, figure_at, legend_below, remove_others, tidy
 from reports.markup.markdown import MISSING, UNDEFINED, escape, folded, github_table
 from reports.model.cohort_results import Number
 from reports.model.ranking import domain
@@ -59,8 +59,7 @@ def under_shift(results: RunResults) -> str:
             ),
         ]
         drawn.add(path)
-    for stale in {*figures.glob("shift-*.svg")} - drawn:
-        stale.unlink()
+    remove_others(figures, "shift-*.svg", drawn)
     return "\n\n".join(parts) if lesion or healthy else ""
 
 

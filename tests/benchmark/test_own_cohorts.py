@@ -124,7 +124,7 @@ def test_a_run_by_folds_tells_them_in_rows_report_and_table(program: Program, ma
     assert program(*asked, "--folds", "2").exit_code == 0
     assert {row["seed"] for row in read_table(out / "rows.csv")} == {"0", "1", ""}
     assert "- **Folds**: 0, 1 of 2, each validated on in turn" in (out / "report.md").read_text()
-    assert "got a run with folds 2, wanted 0" in refused(program(*asked))
+    assert "got a run with folds 2, expected 0" in refused(program(*asked))
     with (out / "rows.csv").open(encoding="utf-8") as stream:
         mapped = {
             (row["seed"], row["split"], row["subject_id"])

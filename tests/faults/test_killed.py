@@ -43,7 +43,7 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(
         assert not left_over(out)
         if killed == kills:
             return
-    pytest.fail(f"{killed} of {5 * kills} were killed before they ended, wanted {kills}")
+    pytest.fail(f"{killed} of {5 * kills} were killed before they ended, expected {kills}")
 
 
 def test_one_run_killed_over_and_over_comes_to_the_same(

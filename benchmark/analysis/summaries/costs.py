@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.summaries.lines import line
-from benchmark.statistics.panel import Choice, Panel, Rows
+from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel, Rows
 from benchmark.storage.summary_tables import SummaryLine
 
 IN_RUN = "run"
@@ -31,7 +31,7 @@ def cost_lines(
     for dataset in comparable.seeds:
         rivals = {
             one.method: one.mean for one in quality
-            if (one.dataset, one.order, one.question) == (dataset, 1, "these weights")
+            if (one.dataset, one.order, one.question) == (dataset, 1, TRAINED_MODEL)
         }  # fmt: skip
         for method in comparable.labelled_seeds.get(dataset, {}):  # what uses lesion labels is shown, and no rival
             rivals[method] = nan

@@ -10,11 +10,9 @@ from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import HEALTHY, healthy_choice
 from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.intervals.mean import EXACT, Interval, exact_interval
-from benchmark.statistics.panel import Panel, Question
+from benchmark.statistics.panel import TRAINED_MODEL, Panel
 from benchmark.storage.summary_tables import SummaryLine
 from datasets.errors import MissingData
-
-QUESTION: Question = "these weights"
 
 
 def healthy_lines(comparable: Comparable) -> Iterator[SummaryLine]:
@@ -30,7 +28,7 @@ def healthy_lines(comparable: Comparable) -> Iterator[SummaryLine]:
                 continue
             for panel in found.values():
                 interval = _exact(panel, comparable.endpoint.alpha) if metric == "alarm" else None
-                yield line(comparable, own, panel, "healthy", question=QUESTION, found=interval)
+                yield line(comparable, own, panel, "healthy", question=TRAINED_MODEL, found=interval)
 
 
 def _exact(panel: Panel, alpha: float) -> Interval | None:
@@ -40,4 +38,4 @@ def _exact(panel: Panel, alpha: float) -> Interval | None:
     if not n:
         return None
     low, high = exact_interval(float(np.sum(kept.mean(axis=1))), n, alpha=alpha)
-    return Interval(float(kept.mean()), low, high, 1 - alpha, QUESTION, EXACT, n, seeds, nan)
+    return Interval(float(kept.mean()), low, high, 1 - alpha, TRAINED_MODEL, EXACT, n, seeds, nan)

@@ -19,7 +19,7 @@ RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
 METRIC = "lesion_recall"
 
 
-def lesion_lines(comparable: Comparable, choices: Sequence[Choice]) -> Iterator[SummaryLine]:
+def lesion_recall_lines(comparable: Comparable, choices: Sequence[Choice]) -> Iterator[SummaryLine]:
     """Means over training seeds, under the endpoints of each cohort.
 
     Args:
@@ -30,7 +30,7 @@ def lesion_lines(comparable: Comparable, choices: Sequence[Choice]) -> Iterator[
         own = [choice for choice in choices if choice.dataset == dataset]
         for choice in (replace(choice, metric=METRIC) for choice in own if choice.protocol):
             for stratum in STRATA:
-                lines = _of(strata, choice, stratum=stratum, of="lesion", metric=METRIC)
+                lines = _of(strata, choice, stratum=stratum, metric=METRIC)
                 for one in _lines(comparable, choice, lines, "mean", "cases"):
                     yield replace(one, stratum=stratum)
         for pipeline in dict.fromkeys(choice.postprocessing for choice in own):

@@ -1,6 +1,7 @@
 """Lines of `summary.csv`: a panel under a choice, with its mean and, where one is made, its interval."""
 
 from math import exp, nan
+from typing import Any
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.statistics.intervals.mean import Interval, Of, interval
@@ -31,10 +32,8 @@ def line(
         found = interval(panel.complete, question, of, alpha=comparable.endpoint.alpha)
     ends = (nan, nan) if found is None else (found.low, found.high)
     low, high = map(exp, ends) if panel.logged else ends
-    facts = comparable.facts[choice.dataset]
     return SummaryLine(
-        dataset=choice.dataset, sequence=facts.sequence, healthy=facts.healthy, grid=facts.grid, split=choice.split,
-        cases=cases, metric=choice.metric, postprocessing=choice.postprocessing, protocol=choice.protocol,
+        **_place(comparable, choice, cases),
         shift=choice.shift, severity=choice.severity, question=question or "", method=panel.method,
         endpoint=comparable.endpoint.rank_of(choice), n=mean.n, left_out=mean.left_out, scans=panel.scans,
         seeds=len(mean.by_seed), planned=len(panel.seeds), mean=mean.value, sd=mean.sd,
@@ -42,6 +41,24 @@ def line(
         low=low, high=high, level=1 - comparable.endpoint.alpha, interval=_interval_text(found),
         coverage=nan if found is None else found.coverage,
     )  # fmt: skip
+
+
+def single_line(
+    comparable: Comparable, choice: Choice, method: str, mean: float, cases: str = "lesion", **more: Any
+) -> SummaryLine:
+    """A number that is no mean of a panel; `more` are further fields of the line."""
+    told = {"n": 0, "seeds": 1, "planned": more.get("seeds", 1), **more}
+    return SummaryLine(**_place(comparable, choice, cases), method=method, mean=mean, **told)
+
+
+def _place(comparable: Comparable, choice: Choice, cases: str) -> dict[str, Any]:
+    """The fields that say what a line is of, whatever its number."""
+    facts = comparable.facts[choice.dataset]
+    return {
+        "dataset": choice.dataset, "sequence": facts.sequence, "healthy": facts.healthy, "grid": facts.grid,
+        "split": choice.split, "cases": cases, "metric": choice.metric, "postprocessing": choice.postprocessing,
+        "protocol": choice.protocol,
+    }  # fmt: skip
 
 
 def _interval_text(found: Interval | None) -> str:

@@ -11,7 +11,7 @@ from benchmark.analysis.compare_methods import Comparable, Standing
 from benchmark.analysis.endpoints import endpoint_choices
 from benchmark.analysis.summaries.costs import cost_lines
 from benchmark.analysis.summaries.healthy_false_positives import healthy_lines
-from benchmark.analysis.summaries.lesion_detection import lesion_lines
+from benchmark.analysis.summaries.lesion_detection import lesion_recall_lines
 from benchmark.analysis.summaries.means import mean_lines, stratum_lines
 from benchmark.analysis.summaries.shift_responses import shift_lines
 from benchmark.analysis.summaries.standings import lines_of, standing_lines, standings_of
@@ -29,7 +29,7 @@ from benchmark.storage.summary_tables import (
     comparisons_path,
     read_lines,
     summary_path,
-    write_lines,
+    write_summary_lines,
 )
 from datasets.io.atomic import read_json, write_json
 
@@ -58,11 +58,11 @@ def summarise(run: RunFolder, data: Path | None, *, endpoint: Endpoint | None = 
     if made.is_file() and read_json(made) == record:
         return False
     made.unlink(missing_ok=True)
-    write_lines(kept, Participant, participants)
+    write_summary_lines(kept, Participant, participants)
     standings = list(standings_of(comparable))
     pairs = [pair for one in standings for question in QUESTIONS for pair in one.comparisons[question]]
-    write_lines(comparisons_path(run.root), ComparisonLine, map(comparison_line, pairs))
-    write_lines(summary_path(run.root), SummaryLine, _lines(comparable, standings, participants))
+    write_summary_lines(comparisons_path(run.root), ComparisonLine, map(comparison_line, pairs))
+    write_summary_lines(summary_path(run.root), SummaryLine, _lines(comparable, standings, participants))
     write_json(made, record)
     return True
 
@@ -90,7 +90,7 @@ def _lines(
     yield from mean_lines(comparable, [*endpoints, *healthy])
     choices = [one.choice for one in standings]
     yield from stratum_lines(comparable, choices)
-    yield from lesion_lines(comparable, choices)
+    yield from lesion_recall_lines(comparable, choices)
     yield from subgroup_lines(comparable, participants)
     yield from shift_lines(comparable)
     timing = comparable.run.root / "timing.csv"

@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import shift_choices
 from benchmark.analysis.summaries.lines import line
-from benchmark.statistics.panel import Choice, Panel, Question, aligned, difference
+from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel, aligned, difference
 from benchmark.storage.summary_tables import SummaryLine
 from benchmark.study.protocols import on_shifted
+from datasets.shifts.shift import MATCHED
 
 Values = NDArray[np.float64]
 IDENTITY = {"gamma": 1.0}
 """The level of a shift that goes two ways at which it changes nothing: its sides are two curves."""
-MATCHED = "+match"
 AREAS = ("dice", "auprc", "alarm_fraction")
 """Metrics whose area under the curve is given, with an interval of its change."""
-QUESTION: Question = "these weights"
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def _areas(
     doses = np.array([0.0, *curve.doses.values()])
     values = mean_over_dose(doses, np.stack([panel.values for panel in panels], axis=-1))
     area = replace(panels[0], values=values, repeats=values[..., None])
-    change = line(comparable, choice, difference(area, panels[0]), cases, question=QUESTION, of="difference")
+    change = line(comparable, choice, difference(area, panels[0]), cases, question=TRAINED_MODEL, of="difference")
     for kind, one in (("area", line(comparable, choice, area, cases)), ("area change", change)):
         yield replace(one, kind=kind, group=curve.side, dose=float(doses.max()), severity=nan)
 

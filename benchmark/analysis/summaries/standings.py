@@ -12,7 +12,7 @@ from benchmark.storage.summary_tables import SummaryLine
 
 
 def standings_of(comparable: Comparable) -> Iterator[Standing]:
-    """Of every cohort of lesions; the choice that methods are ranked by comes first in each."""
+    """Of every cohort of lesions under all its endpoints; `ranking_choice` comes first in each."""
     for dataset in comparable.seeds:
         for choice in endpoint_choices(comparable, dataset):
             yield comparable.standing(choice)

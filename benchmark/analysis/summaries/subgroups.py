@@ -10,7 +10,7 @@ import numpy as np
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import subgroup_choices
 from benchmark.analysis.summaries.lines import line
-from benchmark.statistics.panel import Question
+from benchmark.statistics.panel import TRAINED_MODEL
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells
 from benchmark.storage.summary_tables import SummaryLine
@@ -26,7 +26,6 @@ AGE_BANDS = {"under 40": (0.0, 40.0), "40 to 59": (40.0, 60.0), "60 and over": (
 """Wide ones: an interval over a few people says nothing."""
 SEXES = {"M": "male", "F": "female"}
 UNKNOWN = "unknown"
-QUESTION: Question = "these weights"
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def subgroup_lines(comparable: Comparable, participants: Sequence[Participant]) 
                 groups = np.array([getattr(own[name], attribute) if name in own else UNKNOWN for name in patients])
                 for group in sorted(set(groups.tolist()), key=_place):
                     for panel in found.values():
-                        part = line(comparable, choice, panel.of(groups == group), cases, question=QUESTION)
+                        part = line(comparable, choice, panel.of(groups == group), cases, question=TRAINED_MODEL)
                         yield replace(part, group=f"{attribute}={group}", scans=0)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmark.statistics.intervals.coverage import measured_coverage
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
-from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, Question
+from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, TRAINING_PROCEDURE, Question
 
 Values = NDArray[np.float64]
 Of = Literal["mean", "difference"]
@@ -48,7 +48,7 @@ def interval(values: Values, question: Question, of: Of, *, alpha: float, seed: 
     why = _why_none(n, s, question)
     if why:
         return Interval(mean, np.nan, np.nan, 1 - alpha, question, "", n, s, np.nan, why)
-    if question == "this recipe":
+    if question == TRAINING_PROCEDURE:
         low, high = map(float, satterthwaite_interval(values, alpha=alpha))
         method = "ANOVA moments, Satterthwaite t"
     else:
@@ -71,7 +71,7 @@ def satterthwaite_interval(values: Values, *, alpha: float) -> tuple[Values, Val
 def _why_none(n: int, s: int, question: Question) -> str:
     if n < FEWEST_PATIENTS:
         return f"{n} patients, an interval needs {FEWEST_PATIENTS}"
-    if question == "this recipe" and s < FEWEST_SEEDS:
+    if question == TRAINING_PROCEDURE and s < FEWEST_SEEDS:
         return f"{s} training seed{'s' * (s != 1)}, a recipe needs {FEWEST_SEEDS}"
     return ""
 

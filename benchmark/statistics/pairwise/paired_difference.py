@@ -15,7 +15,7 @@ from benchmark.statistics.pairwise import generalised_p as generalised
 from benchmark.statistics.pairwise.multiple_testing import holm, of_the_winner
 from benchmark.statistics.pairwise.permutation import sign_flips, unpaired_permutation_p
 from benchmark.statistics.pairwise.power import detectable, detectable_recipe
-from benchmark.statistics.panel import LOGGED, Choice, Pair, Panel, Question, pair
+from benchmark.statistics.panel import LOGGED, TRAINED_MODEL, Choice, Pair, Panel, Question, pair
 from benchmark.statistics.primary_endpoint import Endpoint
 
 Values = NDArray[np.float64]
@@ -127,7 +127,7 @@ def compare_all(
     effects = [interval(one.differences, question, "difference", alpha=endpoint.alpha, seed=seed) for one in pairs]
     testable = np.array([not one.why_none or one.why_none.startswith("too few different") for one in effects])
     margin = endpoint.margin(choice.metric)
-    tests = _of_weights if question == "these weights" else _of_recipe
+    tests = _of_weights if question == TRAINED_MODEL else _of_recipe
     tested = tests(pairs, testable, margin, endpoint.alpha, seed)
     count = int(testable.sum())
     return [
@@ -250,7 +250,7 @@ def _within(effect: Interval, margin: float | None) -> bool:
 def _reach(one: Pair, question: Question, endpoint: Endpoint, count: int) -> tuple[float, float]:
     """Standard error of the effect, and the minimum detectable effect at the level that Bonferroni leaves a pair."""
     alpha = endpoint.alpha / count
-    if question == "these weights":
+    if question == TRAINED_MODEL:
         return one.sd / np.sqrt(one.n), detectable(one.sd, one.n, alpha=alpha, power=endpoint.power)
     se = float(crossed_mean(one.differences).se)
     width = generalised.half_width(one.differences, alpha)

@@ -60,7 +60,7 @@ def take(run: RunFolder, board: Path, name: str) -> Entry:
     """
     folder = board / "entries" / name
     if folder.exists():
-        raise BadValue(f"{board}: got a second entry '{name}', wanted another --name.")
+        raise BadValue(f"{board}: got a second entry '{name}', expected another --name.")
     with new_folder(folder) as beside:
         for table in TABLES:
             if (run.root / table).is_file():

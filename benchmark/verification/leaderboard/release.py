@@ -37,18 +37,18 @@ class Release:
         """Reasons why the numbers of a run are not comparable with those of the release, one line each."""
         study = read_json(run.study)
         if study.get("format") != self.format:
-            yield f"run format {study.get('format')!r}, wanted {self.format}"
+            yield f"run format {study.get('format')!r}, expected {self.format}"
             return
         if minor(study["version"]) != self.version:
-            yield f"made by version {study['version']}, wanted {self.version}.x"
+            yield f"made by version {study['version']}, expected {self.version}.x"
         for name, wanted in self.settings.items():
             if study["settings"][name] != wanted:
-                yield f"{name} {_short(study['settings'][name])}, wanted {_short(wanted)}"
+                yield f"{name} {_short(study['settings'][name])}, expected {_short(wanted)}"
         if "test" not in study["settings"]["splits"]:
             yield "its test split is closed"
         for name, digest in cohorts_of(run).items():
             if self.cohorts.get(name, digest) != digest:
-                yield f"{name}: data with digest {digest[:12]}, wanted {self.cohorts[name][:12]}"
+                yield f"{name}: data with digest {digest[:12]}, expected {self.cohorts[name][:12]}"
 
     def with_cohorts_of(self, run: RunFolder) -> "Release":
         """The release with the cohorts of a run added, which later runs have to share."""

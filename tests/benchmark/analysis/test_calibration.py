@@ -39,7 +39,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fewer_than_twenty_people_are_refused(runner: Runner, program: Program) -> None:
     message = refused(program("calibrate", runner.out, "--healthy", "volunteers"))
-    assert "got maps of 1 healthy people that it was not fitted or validated on, wanted at least 20" in message
+    assert "got maps of 1 healthy people that it was not fitted or validated on, expected at least 20" in message
 
 
 @pytest.mark.parametrize("name", ["volunters", "ixi"])

@@ -136,10 +136,10 @@ def test_a_closed_test_split_is_said_and_is_never_primary(tmp_path: Path, progra
     ("arguments", "message"),
     [
         (("good", "god"), "Did you mean 'good'?"),
-        (("good", "good"), "wanted two methods"),
+        (("good", "good"), "expected two methods"),
         (("good", "bad", "--dataset", "patient"), "No cohort of this run 'patient'"),
         (("good", "bad", "--metric", "dise"), "Did you mean 'dice'?"),
-        (("good", "bad", "--metric", "auprc_pooled"), "wanted one that each patient has"),
+        (("good", "bad", "--metric", "auprc_pooled"), "expected one that each patient has"),
         (("good", "bad", "--dataset", "patients", "--postprocessing", "none"), "Available: light / lesion-val / test"),
         (("good", "bad", "--protocol", "healthy-fpr-1"), "No cohort of"),
     ],
@@ -164,4 +164,4 @@ def test_multiverse_describes_every_choice_of_the_list_that_there_is(run: Path, 
 
 
 def test_two_runs_of_one_normalisation_are_refused(run: Path, program: Program) -> None:
-    assert "wanted runs that differ in it" in refused(program("multiverse", run, run))
+    assert "expected runs that differ in it" in refused(program("multiverse", run, run))

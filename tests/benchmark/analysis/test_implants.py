@@ -11,7 +11,7 @@ from commandline import call
 from heads import HEADS
 from implant_runs import Made
 
-from benchmark.analysis.implants import AGREEMENT, AUDIOGRAM, CONTROLS, TABLES, TRIALS, agreements, read_table
+from benchmark.analysis.implants import AGREEMENT, AUDIOGRAM, CONTROLS, TABLES, TRIALS, agreements, read_trials_table
 from benchmark.execution.score_cells import collect
 from benchmark.storage.rows import read_rows
 from datasets.grid import load_case, load_host
@@ -25,7 +25,7 @@ def made(made_of_implants: Made) -> Made:
 
 @pytest.fixture
 def trials(made: Made) -> pd.DataFrame:
-    return read_table(made.run, TRIALS)
+    return read_trials_table(made.run, TRIALS)
 
 
 def rows_of(made: Made, method: str, metric: str) -> pd.DataFrame:
@@ -54,7 +54,7 @@ def test_found_is_what_the_threshold_of_the_other_subjects_hosts_makes_of_the_ma
 
 
 def test_who_knows_the_healthy_scan_finds_large_lesions_at_half_a_step(made: Made) -> None:
-    points = read_table(made.run, AUDIOGRAM)
+    points = read_trials_table(made.run, AUDIOGRAM)
     own = points[(points["method"] == "difference") & (points["volume_ml"] == 24) & (points["rule"] == "found_tenth")]
     assert set(own["state"]) == {"below"}
     blind = points[(points["method"] == "blind") & (points["rule"] == "found_tenth")]
@@ -64,14 +64,14 @@ def test_who_knows_the_healthy_scan_finds_large_lesions_at_half_a_step(made: Mad
 
 def test_controls_are_at_chance_for_every_method_that_sees_the_image_alone(made: Made) -> None:
     """Texture has seen each zero and each seam; with six subjects a rate of 0.34 is two of six."""
-    controls = read_table(made.run, CONTROLS).set_index(["method", "kind"])
+    controls = read_trials_table(made.run, CONTROLS).set_index(["method", "kind"])
     for method in ("texture", "blind"):
         zero, seam = (controls.loc[(method, kind)] for kind in ("zero", "seam"))
         assert abs(zero["auprc_lift"]) < 0.05
         assert abs(seam["auprc_lift"]) < 0.05
         assert zero["found_tenth"] <= 0.34
         assert seam["found_tenth"] <= 0.34
-    lesion = read_table(made.run, TRIALS).query("method == 'difference' and kind == 'lesion'")
+    lesion = read_trials_table(made.run, TRIALS).query("method == 'difference' and kind == 'lesion'")
     assert lesion["auprc_lift"].mean() > 0.5
 
 
@@ -117,11 +117,11 @@ def test_the_tables_are_the_same_when_they_are_made_again(made: Made) -> None:
 
 
 def test_a_table_of_trials_goes_when_no_cell_has_any(made: Made, tmp_path: Path) -> None:
-    from benchmark.analysis.implants import summarise
+    from benchmark.analysis.implants import join_trials
     from benchmark.storage.folder import RunFolder
 
     shutil.copy(made.run.root / AUDIOGRAM, tmp_path / AUDIOGRAM)
-    summarise(RunFolder(tmp_path), [])
+    join_trials(RunFolder(tmp_path), [])
     assert not (tmp_path / AUDIOGRAM).exists()
 
 

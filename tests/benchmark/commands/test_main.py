@@ -143,7 +143,7 @@ def test_a_dry_run_shows_the_cells_and_leaves_nothing(program: Program, data: Pa
 
 def test_a_dry_run_refuses_what_the_run_would(program: Program, data: Path) -> None:
     assert program("run", *STUDY, "--data", data, "--out", "run", "--limit", "1").exit_code == 0
-    assert "limit 1, wanted None" in refused(program("run", *STUDY, "--data", data, "--out", "run", "--dry-run"))
+    assert "limit 1, expected None" in refused(program("run", *STUDY, "--data", data, "--out", "run", "--dry-run"))
 
 
 def test_a_run_a_second_run_an_evaluation_and_a_report(program: Program, data: Path) -> None:
@@ -200,7 +200,7 @@ def test_an_evaluation_that_fails_is_exit_code_1(program: Program, data: Path, m
 def test_runs_that_cannot_be_continued_are_refused(program: Program, data: Path) -> None:
     program("run", *STUDY, "--data", data, "--out", "run")
     line = refused(program("run", *STUDY, "--data", data, "--out", "run", "--limit", "1"))
-    assert "--out run: got a run with limit None, wanted 1" in line
+    assert "--out run: got a run with limit None, expected 1" in line
     study = Path("run/study.json")
     study.write_text(study.read_text().replace(f'"format": {FORMAT}', '"format": 0'))
     for command in (("run", *STUDY, "--data", data, "--out", "run"), ("evaluate", "run"), ("report", "run")):

@@ -85,7 +85,7 @@ def test_precisions_are_compared_with_fp32_and_batches_swept(
     ("changes", "message"),
     [
         (("--precision", "fp8"), "No value of --precision called 'fp8'."),
-        (("--precision", ","), "--precision: got ',', wanted one or more of fp32, bf16, fp16."),
+        (("--precision", ","), "--precision: got ',', expected one or more of fp32, bf16, fp16."),
         (("--methods", "mean-distence"), "No method 'mean-distence'. Did you mean 'mean-distance'?"),
         (("--run", "nowhere"), "nowhere"),
         (("--device", "gpu"), "--device: got 'gpu'"),

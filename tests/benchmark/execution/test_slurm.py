@@ -53,7 +53,7 @@ def test_fits_come_before_cells_and_the_report_after_both(sbatch: Path, tmp_path
 
 @pytest.mark.parametrize("option", ["partition", "=gpu", "a b=c", "time=1\n#SBATCH --x=1"])
 def test_options_of_another_form_are_refused(sbatch: Path, tmp_path: Path, option: str) -> None:
-    with pytest.raises(ValueError, match="wanted an option of sbatch"):
+    with pytest.raises(ValueError, match="expected an option of sbatch"):
         slurm.submit(create_run(tmp_path / "run"), tmp_path, Execution("slurm"), [option], fits=1, cells=1, mend=False)
 
 
@@ -72,7 +72,7 @@ def test_without_slurm_the_command_says_what_is_not_there(
     [
         (["--workers", "2"], "--workers: got --executor inline"),
         (["--time-limit", "2"], "--time-limit: got --executor inline"),
-        (["--slurm", "a=b"], "--slurm: got --executor inline, wanted slurm"),
+        (["--slurm", "a=b"], "--slurm: got --executor inline, expected slurm"),
         (["--executor", "slurm", "--time-limit", "2"], "give the jobs' limit as --slurm time"),
         (["--executor", "cloud"], "No value of --executor called 'cloud'"),
     ],

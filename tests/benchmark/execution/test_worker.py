@@ -352,7 +352,7 @@ def test_an_open_test_split_is_not_closed_in_the_same_folder(study: Runner) -> N
 def test_other_settings_are_refused_and_change_nothing(study: Runner) -> None:
     study.run()
     before = study.folder.study.read_bytes()
-    with pytest.raises(BadValue, match="limit None, wanted 1") as caught:
+    with pytest.raises(BadValue, match="limit None, expected 1") as caught:
         study.run(limit=1)
     assert str(study.out) in str(caught.value)
     assert study.folder.study.read_bytes() == before

@@ -210,7 +210,7 @@ def test_a_file_that_is_not_there_is_a_slip(program: Program, data: Path, tmp_pa
 
 def test_plugins_belong_to_methods_alone(program: Program, tmp_path: Path) -> None:
     path = write_plugin(tmp_path)
-    assert "wanted them with methods only" in refused(program("list", "datasets", "--plugin", path))
+    assert "expected them with methods only" in refused(program("list", "datasets", "--plugin", path))
 
 
 @pytest.mark.parametrize(

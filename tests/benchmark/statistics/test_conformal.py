@@ -20,7 +20,7 @@ from datasets.errors import BadValue
 def test_an_alarm_rate_takes_so_many_scans(alpha: float, needed: int) -> None:
     assert scans_needed(alpha) == needed
     assert scan_threshold(list(range(needed)), alpha).rank == needed
-    with pytest.raises(BadValue, match=f"wanted at least {needed}"):
+    with pytest.raises(BadValue, match=f"expected at least {needed}"):
         scan_threshold(list(range(needed - 1)), alpha)
 
 
@@ -81,7 +81,7 @@ def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 1.5])
 def test_an_alarm_rate_is_a_fraction(alpha: float) -> None:
-    with pytest.raises(BadValue, match="wanted a fraction"):
+    with pytest.raises(BadValue, match="expected a fraction"):
         scan_threshold([1.0] * 50, alpha)
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.storage.rows import COLUMNS, Row, blank_row, join_rows, read_rows, write_rows
+from benchmark.storage.rows import COLUMNS, Row, blank_row, read_rows, write_rows
 from benchmark.study.cells import Cell, Cohort, Fit
 from datasets.errors import BadFile
 from datasets.grid import Grid
+from datasets.io.tables import join_tables
 from datasets.shifts import Shift
 
 ROW = Row(
@@ -49,7 +50,7 @@ def test_a_perfect_map_has_no_seed_and_a_pooled_metric_no_case(tmp_path: Path) -
 def test_names_with_commas_quotes_and_other_alphabets_come_back(tmp_path: Path) -> None:
     names = ['a,"b"', "Zürich 1", "a\u2028b", "None", "nan"]
     write_rows(tmp_path / "part.csv", [replace(ROW, case_id=name) for name in names])
-    join_rows([tmp_path / "part.csv"], tmp_path / "rows.csv")
+    join_tables([tmp_path / "part.csv"], tmp_path / "rows.csv", COLUMNS)
     assert read_rows(tmp_path / "rows.csv")["case_id"].tolist() == names
 
 
@@ -57,18 +58,18 @@ def test_joining_keeps_order_and_one_header(tmp_path: Path) -> None:
     parts = [tmp_path / f"{index}.csv" for index in range(3)]
     for index, part in enumerate(parts):
         write_rows(part, [replace(ROW, value=float(index))] * index)
-    join_rows(parts, tmp_path / "rows.csv")
+    join_tables(parts, tmp_path / "rows.csv", COLUMNS)
     assert read_rows(tmp_path / "rows.csv")["value"].tolist() == [1.0, 2.0, 2.0]
     assert (tmp_path / "rows.csv").read_text().count("case_id") == 1
 
 
 def test_joining_nothing_gives_an_empty_table(tmp_path: Path) -> None:
-    join_rows([], tmp_path / "rows.csv")
+    join_tables([], tmp_path / "rows.csv", COLUMNS)
     assert read_rows(tmp_path / "rows.csv").empty
 
 
 def test_a_table_of_other_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("method,value\nae,1\n")
-    with pytest.raises(BadFile, match=r"rows.csv: got columns \['method', 'value'\], wanted"):
+    with pytest.raises(BadFile, match=r"rows.csv: got columns \['method', 'value'\], expected"):
         read_rows(path)

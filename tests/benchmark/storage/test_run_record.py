@@ -90,7 +90,7 @@ def test_other_settings_are_refused(
 ) -> None:
     add_study(run, planned(), SCORING, data)
     check_settings(run, planned("noisy"))
-    with pytest.raises(BadValue, match=f"got a run with {setting} .*, wanted .* Choose another --out"):
+    with pytest.raises(BadValue, match=f"got a run with {setting} .*, expected .* Choose another --out"):
         check_settings(run, planned(**asked))
 
 

@@ -97,7 +97,7 @@ def change_study(run: Path, change: Callable[[dict[str, object]], None]) -> None
 def test_another_version_is_refused(program: Program, board: Path, verified: Runs) -> None:
     run = verified()
     change_study(run, lambda study: study.update(version="7.3.1"))
-    assert "made by version 7.3.1, wanted 0.1.x" in refused(program("leaderboard", "add", board, run))
+    assert "made by version 7.3.1, expected 0.1.x" in refused(program("leaderboard", "add", board, run))
 
 
 def test_another_run_format_is_refused(program: Program, board: Path, verified: Runs) -> None:

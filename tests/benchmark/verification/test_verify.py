@@ -71,7 +71,7 @@ def test_numbers_written_by_hand_into_the_run_s_table_are_found(program: Program
     flattered(run / "rows.csv")
     faults = told(program, run, "--maps", "0")
     assert "dice" in faults["table"][0]
-    assert "kept 0.987, wanted " in faults["rows"][0]
+    assert "kept 0.987, expected " in faults["rows"][0]
 
 
 def test_numbers_written_by_hand_into_every_table_are_found(program: Program, run: Path) -> None:
@@ -79,7 +79,7 @@ def test_numbers_written_by_hand_into_every_table_are_found(program: Program, ru
         flattered(table)
     faults = told(program, run, "--maps", "0")
     assert not faults["table"]
-    assert "kept 0.987, wanted " in faults["rows"][0]
+    assert "kept 0.987, expected " in faults["rows"][0]
 
 
 def test_a_row_under_another_key_is_found(program: Program, run: Path) -> None:

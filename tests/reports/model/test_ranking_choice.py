@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pandas as pd
+import pytest
+from cohort_rows import cohort, lesion_rows
 from scored_runs import Made, section
 
 from benchmark.storage.run_record import Scoring
-from reports.model.ranking import domain, headlines, healthy_protocol
+from reports.model.ranking import Ranking, domain, headlines, healthy_protocol
 from reports.model.run_results import read_results
 
 
@@ -37,3 +40,15 @@ def test_in_domain_is_the_cohort_fitted_on(finished: Made, plugin: None) -> None
     results = read_results(finished.run)
     assert domain(results, "volunteers") == "in-domain"
     assert domain(results, "inpatients") == "out-of-domain"
+
+
+@pytest.mark.parametrize(("metric", "first"), [("dice", ["c", "b", "a"]), ("hd95", ["b", "c", "a"])])
+def test_of_equal_ranks_the_better_mean_leads_in_every_table(metric: str, first: list[str]) -> None:
+    lines = pd.DataFrame({"method": ["a", "b", "c"], "rank_low": [3.0, 1.0, 1.0], "rank_high": [3.0, 2.0, 2.0],
+                          "mean": [0.9, 0.4, 0.5], "metric": metric, "question": "this recipe", "order": 1,
+                          "kind": "mean", "shift": "none"})  # fmt: skip
+    ranking = Ranking(lines, lines[:0], "this recipe")
+    assert list(ranking.ranks) == first
+    assert ranking.leader == first[0]
+    board = cohort(lesion_rows("a", [0.1] * 6, [0.1] * 6), a=1, b=1, c=1)
+    assert replace(board, lines=lines).ordered == [*first, "perfect-map"]

@@ -4,12 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from cohort_rows import cohort, lesion_rows, perfect_rows, row
 from cohorts import INPATIENTS, PATIENTS, VOLUNTEERS, write_cohort
 from scored_runs import Made, cells_of, make, section
 
 from benchmark.storage.rows import read_rows
 from reports.model.cohort_results import CohortResults
+from reports.model.ranking import Headline, Ranking
+from reports.sections.at_a_glance import short_columns
 from reports.sections.cohort_tables import cut_off_table, dice_table, leaderboard
 from reports.sections.healthy_false_positives import alarm_table
 from reports.sections.notes import nan_table
@@ -102,6 +105,8 @@ GOLDEN = """
 | *perfect map*            | 6          |     0.900 (0.000) |           |         |       1.000 |     0.800 |                        |                |            |              |
 """.strip()  # noqa: E501
 
+HEADLINE = Headline("dice", "paper", "lesion-val", "")
+
 
 def five_lines(repeats: int) -> CohortResults:
     """Two patients with everything a cohort can hold, as often as that."""
@@ -119,18 +124,28 @@ def five_lines(repeats: int) -> CohortResults:
 
 
 def test_leaderboard_of_five_lines_is_this_text() -> None:
-    assert leaderboard(five_lines(3), "paper", "lesion-val") == GOLDEN
+    assert leaderboard(five_lines(3), HEADLINE) == GOLDEN
+
+
+def test_the_interval_stands_beside_the_number_that_it_is_of() -> None:
+    board, headline = cohort(lesion_rows("ae", [0.2] * 6, [0.5] * 6), ae=1), replace(HEADLINE, metric="recall")
+    lines = pd.DataFrame([{"method": "ae", "metric": "recall", "question": "this recipe", "level": 0.95, "low": 0.1,
+                           "high": 0.3, "coverage": 0.95, "rank_low": 1.0, "rank_high": 1.0, "mean": 0.2}])  # fmt: skip
+    text = leaderboard(board, headline, Ranking(lines, lines[:0], "this recipe")).splitlines()
+    assert [cell.strip() for cell in text[0].split("|")[3:6]] == ["Recall (sd)", "95 % interval", "Rank"]
+    assert [cell.strip() for cell in text[2].split("|")[3:6]] == ["0.200 (0.000)", "0.100 to 0.300", "1"]
+    assert short_columns(board, headline)[0].title == "Recall"
 
 
 def test_a_leaderboard_of_few_patients_ranks_nothing() -> None:
-    few = leaderboard(five_lines(2), "paper", "lesion-val")
+    few = leaderboard(five_lines(2), HEADLINE)
     assert "**" not in few
     assert [line.split("|")[1].strip() for line in few.splitlines()[2:5]] == ["thresh (simple baseline)", "ae", "gone"]
 
 
 def test_what_uses_labels_stands_below_the_methods_and_is_never_the_best() -> None:
     supervision = {"thresh": "none", "ae": "lesion labels"}
-    lines = leaderboard(replace(five_lines(3), supervision=supervision), "paper", "lesion-val").splitlines()
+    lines = leaderboard(replace(five_lines(3), supervision=supervision), HEADLINE).splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "a\\|b" not in line]
     assert cells[0][:4] == ["Method", "Supervision", "Patients", "Dice (sd)"]
     assert [line[0] for line in cells[2:]] == [
@@ -141,7 +156,7 @@ def test_what_uses_labels_stands_below_the_methods_and_is_never_the_best() -> No
     ]
     assert [line[1] for line in cells[2:]] == ["none", "-", "lesion labels", ""]
     assert not any("**" in cell for cell in cells[4])
-    few = leaderboard(replace(five_lines(2), supervision=supervision), "paper", "lesion-val").splitlines()
+    few = leaderboard(replace(five_lines(2), supervision=supervision), HEADLINE).splitlines()
     assert [line.split("|")[1].strip() for line in few[-2:]] == ["ae (uses lesion labels)", "*perfect map*"]
 
 
@@ -151,7 +166,7 @@ def test_several_seeds_are_averaged_and_their_range_and_number_shown() -> None:
         *lesion_rows("ae", [0.6, 0.8], [0.5, 0.5], seed=1),
         *lesion_rows("vae", [0.1, 0.1], [0.1, 0.1], seed=0),
     ]
-    lines = leaderboard(cohort(rows, ae=2, vae=2), "paper", "lesion-val").splitlines()
+    lines = leaderboard(cohort(rows, ae=2, vae=2), HEADLINE).splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:6]] for line in lines]
     assert cells[0] == ["Method", "Patients", "Seeds", "Dice over seeds", "Dice (sd)"]
     assert cells[2] == ["ae", "2", "2", "0.300 to 0.700", "0.500 (0.141)"]

@@ -39,7 +39,7 @@ def summarised(made: Made) -> str:
 
 FROC = "postprocessing,split,stratum,threshold,false_alarms_a_scan,lesion_recall,lesions,scans"
 PR = "postprocessing,split,threshold,recall,precision,cases"
-STRATA = "postprocessing,protocol,split,stratum,metric,of,mean,cases,patients,undefined"
+STRATA = "postprocessing,protocol,split,stratum,metric,mean,cases,patients,undefined"
 
 
 def test_lesions_found_are_read_off_at_a_few_rates_and_averaged_over_seeds(two_seeds: Made, plugin: None) -> None:
@@ -66,7 +66,7 @@ def test_lesions_found_by_size_are_averaged_over_seeds_and_stand_in_the_order_of
     )
     found = {
         seed: [
-            f"paper,{protocol},test,{stratum},lesion_recall,lesion,{mean + seed / 10},{n},2,0"
+            f"paper,{protocol},test,{stratum},lesion_recall,{mean + seed / 10},{n},2,0"
             for protocol, stratum, mean, n in parts
         ]
         for seed in (0, 1)

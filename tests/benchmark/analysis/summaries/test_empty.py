@@ -4,9 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs_by_hand import write_run
+from runs_by_hand import write_people, write_run
 
+from benchmark.analysis.compare_methods import Comparable
+from benchmark.analysis.endpoints import ranking_choice
 from benchmark.analysis.summaries.make import summarise
+from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.rows import kept_rows, write_rows
 from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
 
@@ -42,3 +45,21 @@ def test_without_the_primary_threshold_the_next_one_decides_and_says_exploratory
     decides = lines[lines["order"] == 1]
     assert set(decides["protocol"]) == {"healthy-fpr-1"}
     assert set(decides["endpoint"]) == {"exploratory"}
+
+
+def test_without_any_threshold_a_cohort_is_ranked_by_auprc_and_so_are_its_subgroups_and_shifts(tmp_path: Path) -> None:
+    write_people(tmp_path / "data")
+    run = write_run(tmp_path / "run", seeds=(0,), means=FEW)
+    rows = [row for row in kept_rows(run.root / "rows.csv") if not row.protocol]
+    write_rows(run.root / "rows.csv", rows)
+    summarise(run, tmp_path / "data")
+    lines = read_lines(summary_path(run.root), SummaryLine)
+    lines = lines[(lines["dataset"] == "patients") & (lines["cases"] == "lesion")]
+    choice = ranking_choice(Comparable(run, read_endpoint()), "patients")
+    assert choice is not None
+    assert (choice.metric, choice.protocol) == ("auprc", "")
+    assert set(lines.loc[lines["order"] == 1, "metric"]) == {"auprc"}
+    assert set(lines.loc[lines["group"].str.startswith("site="), "metric"]) == {"auprc"}
+    assert set(lines.loc[lines["shift"] != "none", "metric"]) == {"auprc"}
+    by_group = lines[lines["group"].str.startswith("site=")].value_counts(["method", "group"])
+    assert set(by_group) == {1}

@@ -52,7 +52,7 @@ def test_a_stack_of_panels_gives_what_each_gives_alone() -> None:
 
 @pytest.mark.parametrize("values", [np.ones((1, 3)), np.ones((5, 1)), np.full((5, 3), np.nan)])
 def test_too_few_or_missing_values_are_refused(values: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="wanted at least 2 x 2"):
+    with pytest.raises(ValueError, match="expected at least 2 x 2"):
         crossed_mean(values)
 
 
