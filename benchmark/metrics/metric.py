@@ -1,11 +1,10 @@
 """Metric, what is known of a number and the function that computes it; and the inputs of such functions."""
 
-import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from benchmark.metrics.masks import Mask, Scores
 from benchmark.metrics.ranking import Ranking, ap_of, best_dice_of
 from benchmark.metrics.surface_distance import Points, surface_distances
 from datasets.case import Case
+from datasets.errors import BadValue
 
 Input = Literal["ground truth", "ranking", "prediction", "reconstruction", "pool", "curve", "run"]
 """What a metric's function takes: a GroundTruth, RankedMap, Decision, Reconstruction, Pool or FrocCurve. `run`: the
@@ -122,7 +122,7 @@ def reconstruction_of(case: Case, reconstruction: Scores, host: Scores | None = 
     )
 
 
-class Pool(typing.Protocol):
+class Pool(Protocol):
     """The brain voxels of a cohort's lesion cases, ranked together before small components go."""
 
     @property
@@ -203,3 +203,24 @@ SCORED: Mapping[Input, tuple[Per, tuple[Cases, ...]]] = {
     "curve": ("cohort", ("all",)),
 }
 """Of each input of a function what a row is of, and the cases that have rows; no other metric is ever computed."""
+
+
+def check_metric(metric: Metric) -> None:
+    """Refuse a plugin's metric that no row could hold.
+
+    Raises:
+        BadValue: it has no function, or no case ever has a number of what it takes.
+    """
+    if metric.function is None or metric.takes == "run" or not metric.what:
+        raise BadValue(
+            f"Metric '{metric.name}': got {'no function' if metric.function is None else f'one of {metric.takes!r}'}, "
+            "expected a function whose docstring defines the metric, and what it takes."
+        )
+    if metric.takes not in SCORED:
+        raise BadValue(f"Metric '{metric.name}': got takes={metric.takes!r}, expected one of: {', '.join(SCORED)}.")
+    per, cases = SCORED[metric.takes]
+    if metric.per != per or metric.cases not in cases:
+        raise BadValue(
+            f"Metric '{metric.name}': got per={metric.per!r} and cases={metric.cases!r} of {metric.takes!r}, "
+            f"expected per={per!r} and cases one of: {', '.join(cases)}."
+        )

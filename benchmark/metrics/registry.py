@@ -7,11 +7,10 @@ import numpy as np
 from benchmark.metrics import image_similarity as similarity
 from benchmark.metrics.ground_truth import GroundTruth
 from benchmark.metrics.lesionwise import ALLOWED, FrocCurve
-from benchmark.metrics.metric import POSITIVE, SCORED, Decision, Metric, Pool, RankedMap, Reconstruction
+from benchmark.metrics.metric import POSITIVE, Decision, Metric, Pool, RankedMap, Reconstruction, check_metric
 from benchmark.metrics.overlap import dice_of, precision_of, recall_of
 from benchmark.metrics.ranking import ap_of, auroc_of, lift
 from benchmark.metrics.surface_distance import diameter, hd95_of, surface_dice_of
-from datasets.errors import BadValue
 from datasets.registry import Registry
 
 BRAIN = "brain voxels in the box"
@@ -359,27 +358,6 @@ _COST = (
 )  # fmt: skip
 
 
-def _check(metric: Metric) -> None:
-    """Refuse a plugin's metric that no row could hold.
-
-    Raises:
-        BadValue: it has no function, or no case ever has a number of what it takes.
-    """
-    if metric.function is None or metric.takes == "run" or not metric.what:
-        raise BadValue(
-            f"Metric '{metric.name}': got {'no function' if metric.function is None else f'one of {metric.takes!r}'}, "
-            "expected a function whose docstring defines the metric, and what it takes."
-        )
-    if metric.takes not in SCORED:
-        raise BadValue(f"Metric '{metric.name}': got takes={metric.takes!r}, expected one of: {', '.join(SCORED)}.")
-    per, cases = SCORED[metric.takes]
-    if metric.per != per or metric.cases not in cases:
-        raise BadValue(
-            f"Metric '{metric.name}': got per={metric.per!r} and cases={metric.cases!r} of {metric.takes!r}, "
-            f"expected per={per!r} and cases one of: {', '.join(cases)}."
-        )
-
-
 METRICS = Registry(
     "metric",
     "uadbench.metrics",
@@ -388,7 +366,7 @@ METRICS = Registry(
         metric.name: metric
         for metric in (*_OVERLAP, *_LESIONS, *_RANKING, *_RECONSTRUCTION, *_FALSE_POSITIVES, *_FACTS, *_COST)
     },
-    check=_check,
+    check=check_metric,
 )
 COST = tuple(metric.name for metric in _COST)
 """Those in timing.csv, since they never repeat exactly; all others are in rows.csv."""
