@@ -94,7 +94,7 @@ class SVAE(SliceReconstruction):
 
     @dataclass(frozen=True)
     class Config(VAE.Config):
-        """A VAE's, and how slices are related.
+        """The hyper-parameters of a VAE, and of the sequence of slices.
 
         Attributes:
             sequence: slices that are related to each other; eight of 2 mm are 16 mm.

@@ -78,7 +78,7 @@ class StepBar:
         self.bar = tqdm(desc=stage.name, total=stage.steps, initial=first, file=sys.stderr, dynamic_ncols=True)
 
     def show(self, step: int, losses: Mapping[str, float], *, data: float) -> None:
-        """After `step` steps, of whose time the share `data` was spent on drawing slices; other losses stay."""
+        """Show the losses after `step` steps; `data` is the share of time spent on drawing slices, in [0, 1]."""
         self.bar.n = step
         self.postfix |= {name: f"{loss:.3g}" for name, loss in losses.items()} | {"data": f"{data:.0%}"}
         self.bar.set_postfix(self.postfix, refresh=False)

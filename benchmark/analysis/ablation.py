@@ -1,4 +1,4 @@
-"""What each step of a post-processing is worth: the pipeline once without it, under a threshold of its own."""
+"""What each step of a pipeline is worth: Dice without that step, at a threshold that is chosen without it too."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ OUTSIDE = "outside the box"
 
 
 def ablated(scoring: Scoring, endpoint: Endpoint) -> Scoring:
-    """The same with every pipeline also without each of its steps, and with what the table needs."""
+    """Scoring that adds, to each pipeline, the pipelines that lack one of its steps, and what the table needs."""
     pipelines = [name for whole in scoring.postprocessing for name in (whole, *_parts(whole).values())]
     protocols = dict.fromkeys([*scoring.protocols, endpoint.protocol])
     metrics = dict.fromkeys([*scoring.metrics, METRIC])

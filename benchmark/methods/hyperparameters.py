@@ -48,7 +48,7 @@ def parse_variants(text: str, known: Mapping[str, Method] | None = None) -> list
 
 
 def method_names(text: str) -> list[str]:
-    """The methods named in such a text, known or not."""
+    """The names of methods in the text of `--methods`, known or not."""
     return [part.partition("[")[0].strip() for part in _split(text)]
 
 

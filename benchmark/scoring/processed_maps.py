@@ -48,7 +48,7 @@ def process(anomaly_map: Scores, truth: GroundTruth, pipeline: Pipeline) -> Proc
 
 @contextmanager
 def processed_maps(root: Path, pipelines: Sequence[Pipeline]) -> Iterator["ProcessedMaps"]:
-    """An empty collection below a folder of the run, since the system's own place for such files may be its memory."""
+    """An empty collection in a folder of the run: the system's folder for temporary files may be kept in memory."""
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=root, prefix=".scoring-") as folder:
         yield ProcessedMaps(Path(folder), pipelines)
@@ -109,7 +109,7 @@ class ProcessedMaps:
         return [number for number, case in enumerate(self.cases) if holds(case.files)]
 
     def pool(self, numbers: Sequence[int], pipeline: str, *, whole: bool = False) -> VoxelPool:
-        """Some cases' voxels together: before small components go, or, of lesion cases, through the whole pipeline."""
+        """Pool the voxels of some cases: before small components are removed, or (`whole`) after the whole pipeline."""
         kind = "finished" if whole else "filtered"
         files = [self._path(number, pipeline, kind) for number in numbers]
         return VoxelPool(files, np.array([self.totals[number] for number in numbers], dtype=np.float64))

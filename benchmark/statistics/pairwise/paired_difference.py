@@ -110,7 +110,7 @@ class Comparison:
 
     @property
     def better(self) -> str:
-        """The method that is; "" unless the state says so."""
+        """The better method where the state is "better", else ""."""
         return self.ahead if self.state == "better" else ""
 
 
@@ -243,7 +243,7 @@ def _state(p: float, p_equivalent: float, alpha: float, *, within: bool) -> Stat
 
 
 def _within(effect: Interval, margin: float | None) -> bool:
-    """Whether the interval beside it says no other than the two t-tests, which skewed differences lead astray."""
+    """Whether the interval agrees with the two t-tests, which can be wrong where differences are skewed."""
     return margin is None or np.isnan(effect.low) or (effect.low >= -margin and effect.high <= margin)
 
 
