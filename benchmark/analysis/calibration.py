@@ -250,15 +250,15 @@ ALPHA = 0.05  # of the intervals of counted people
 SPLITS = 1000
 
 
-def guarantee_text(one: Calibrated, healthy: str, chain: str) -> str:
+def guarantee_text(one: Calibrated, healthy: str, pipeline: str) -> str:
     """What holds for every method alike."""
     found = one.threshold
     low, high = rate_given_scans(found)
     return (
-        f"Calibrated on {found.scans} healthy people of {healthy}, chain {chain}: a new healthy scan like these raises "
-        f"any alarm with probability at most {found.guaranteed:.3f} (asked: {found.alpha:g}), whatever the method. "
-        f"That is over the draw of these {found.scans}; of one calibration the true rate lies between {low:.3f} and "
-        f"{high:.3f} in 95 of 100 cases. It holds for scans of this site and protocol, and for no other."
+        f"Calibrated on {found.scans} healthy people of {healthy}, pipeline {pipeline}: a new healthy scan like these "
+        f"raises any alarm with probability at most {found.guaranteed:.3f} (asked: {found.alpha:g}), whatever the "
+        f"method. That is over the draw of these {found.scans}; of one calibration the true rate lies between "
+        f"{low:.3f} and {high:.3f} in 95 of 100 cases. It holds for scans of this site and protocol, and for no other."
     )
 
 

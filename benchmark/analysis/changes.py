@@ -98,7 +98,7 @@ def _told(run: RunFolder) -> dict[str, str]:
     cells = kept_cells(run)
     known: dict[str, Any] = {"program": stored["version"]}
     known |= {f"setting {name}": value for name, value in stored["settings"].items() if name != "healthy"}
-    known |= {"chains": ", ".join(scoring.postprocessing), "thresholds": ", ".join(scoring.protocols)}
+    known |= {"pipelines": ", ".join(scoring.postprocessing), "thresholds": ", ".join(scoring.protocols)}
     known |= {f"environment {name}": value for name, value in (read_json(path) if path.is_file() else {}).items()}
     known["fitted on"] = cells[0].fit.healthy.dataset
     known |= {f"data of {cell.cohort.dataset}": cell.cohort.digest[:12] for cell in cells}

@@ -172,12 +172,12 @@ class Comparable:
             raise BadValue(f"--metric {wanted}: got a number of a whole cohort, expected one that each patient has.")
         rows = self.rows[(self.rows["metric"] == wanted) & (self.rows["case_id"] != "")]
         of_methods = rows[rows["seed"].notna()]
-        chain = postprocessing if postprocessing is not None else self.endpoint.postprocessing
+        pipeline = postprocessing if postprocessing is not None else self.endpoint.postprocessing
         threshold = protocol if protocol is not None else self.endpoint.protocol
         return Choice(
             dataset=dataset,
             metric=wanted,
-            postprocessing=chain if (of_methods["postprocessing"] != "").any() else "",
+            postprocessing=pipeline if (of_methods["postprocessing"] != "").any() else "",
             protocol=threshold if (of_methods["protocol"] != "").any() else "",
             split=self.split,
         )

@@ -64,7 +64,7 @@ def read_trials_table(run: RunFolder, name: str) -> "pd.DataFrame":
 
 
 def audiogram(trials: "pd.DataFrame") -> Iterator[dict[str, object]]:
-    """A line for each method, chain, rule, sign of contrast and volume; contrasts are magnitudes.
+    """A line for each method, pipeline, rule, sign of contrast and volume; contrasts are magnitudes.
 
     Zero-contrast controls of the same volume inform the guess rate of both signs. Lesions without a voxel on the grid
     are left out and counted.
@@ -101,7 +101,7 @@ def _half(known: "pd.DataFrame", rule: str) -> dict[str, object]:
 
 
 def controls(trials: "pd.DataFrame") -> Iterator[dict[str, object]]:
-    """What should be at chance: a line for each method, chain and control, all volumes together.
+    """What should be at chance: a line for each method, pipeline and control, all volumes together.
 
     The lift of a random ranking is 0. At one alarm a scan chance is what the zero control finds: alarms that were there
     before. Intervals are percentiles over subjects.
@@ -129,7 +129,7 @@ def _mean_over_subjects(sums: "pd.DataFrame") -> tuple[float, float, float]:
 
 
 def agreements(trials: "pd.DataFrame", rows: "pd.DataFrame", labelled: Iterable[str]) -> Iterator[dict[str, object]]:
-    """Kendall's tau of the methods' order on implants and on each other lesion cohort of the run, a line a chain.
+    """Kendall's tau of the methods' order on implants and on each other lesion cohort of the run, a line a pipeline.
 
     On implants a method's score is its mean lift, or the share of lesions that it finds; on a cohort it is its mean
     lift over patients. Methods that have seen lesion labels take no part.
@@ -138,8 +138,8 @@ def agreements(trials: "pd.DataFrame", rows: "pd.DataFrame", labelled: Iterable[
     lesions = trials[(trials["kind"] == "lesion") & (trials["shift"] == "none") & ~trials["method"].isin(aside)]
     chosen = (rows["metric"] == "auprc_lift") & (rows["shift"] == "none") & (rows["split"] == "test")
     real = rows[chosen & ~rows["method"].isin(aside) & ~rows["dataset"].isin(set(trials["dataset"]))]
-    for (implants, chain), group in lesions.groupby(["dataset", "postprocessing"], sort=False):
-        for cohort, others in real[real["postprocessing"] == chain].groupby("dataset", sort=False):
+    for (implants, pipeline), group in lesions.groupby(["dataset", "postprocessing"], sort=False):
+        for cohort, others in real[real["postprocessing"] == pipeline].groupby("dataset", sort=False):
             methods = [name for name in group["method"].unique() if name in set(others["method"])]
             patients = _by_patient(others, "value", methods)
             for score in ("auprc_lift", "found", "found_tenth"):
@@ -148,7 +148,7 @@ def agreements(trials: "pd.DataFrame", rows: "pd.DataFrame", labelled: Iterable[
                 yield {
                     "implants": implants,
                     "cohort": cohort,
-                    "postprocessing": chain,
+                    "postprocessing": pipeline,
                     "score": score,
                     **asdict(result),
                     "subjects": len(own),

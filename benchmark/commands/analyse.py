@@ -27,7 +27,7 @@ def compare(
     b: Annotated[str, typer.Argument(metavar="B", help="The method that it is compared with.")],
     dataset: Annotated[str | None, typer.Option(help="A cohort; default: all in which both have numbers.")] = None,
     metric: Annotated[str | None, typer.Option(help="Default: that of the primary endpoint.")] = None,
-    postprocessing: Annotated[str | None, typer.Option(help="A chain; default: the endpoint's.")] = None,
+    postprocessing: Annotated[str | None, typer.Option(help="A pipeline; default: the endpoint's.")] = None,
     protocol: Annotated[str | None, typer.Option(help="A threshold protocol; default: the endpoint's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the table and the picture; default: RUN.")] = None,
 ) -> None:
@@ -58,10 +58,10 @@ def compare(
 
 
 def _standings(
-    comparable: "Comparable", dataset: str | None, metric: str | None, chain: str | None, protocol: str | None
+    comparable: "Comparable", dataset: str | None, metric: str | None, pipeline: str | None, protocol: str | None
 ) -> "list[Standing]":
     first = dataset or next(iter(comparable.seeds))
-    choice = comparable.choice(first, metric, chain, protocol)
+    choice = comparable.choice(first, metric, pipeline, protocol)
     if dataset is not None:
         return [comparable.standing(choice)]
     found = comparable.standings(choice)

@@ -16,7 +16,7 @@ app = typer.Typer()
 
 OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
 Chains = Annotated[
-    str | None, typer.Option("--postprocessing", help="Post-processing chains; default: all, or those of the run.")
+    str | None, typer.Option("--postprocessing", help="Post-processing pipelines; default: all, or those of the run.")
 ]
 Protocols = Annotated[
     str | None,
@@ -28,7 +28,7 @@ Metrics = Annotated[
     str | None, typer.Option("--metrics", help="Names that `list metrics` shows; default: all, or those of the run.")
 ]
 Ablation = Annotated[
-    str | None, typer.Option("--ablation", help="postprocessing: each chain once without each of its steps, too.")
+    str | None, typer.Option("--ablation", help="postprocessing: each pipeline once without each of its steps, too.")
 ]
 Pictures = Annotated[
     str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
@@ -126,11 +126,11 @@ def asked_scoring(
     from benchmark.study.protocols import protocol_named
     from datasets.cohorts.catalog import dataset
 
-    chains = names(postprocessing) or default.postprocessing
+    pipelines = names(postprocessing) or default.postprocessing
     chosen = names(protocols) or default.protocols
     measured = names(metrics) or default.metrics
-    for chain in chains:
-        pipeline_named(chain)
+    for pipeline in pipelines:
+        pipeline_named(pipeline)
     for protocol in chosen:
         source = protocol_named(protocol).cohort
         if source:
@@ -138,7 +138,7 @@ def asked_scoring(
     for metric in measured:
         check_name("metric", metric, [name for name in METRICS if name not in COST])
         METRICS[metric]  # a plugin's that cannot be used is refused here
-    return Scoring(chains, chosen, measured)
+    return Scoring(pipelines, chosen, measured)
 
 
 def names(text: str | None) -> tuple[str, ...] | None:

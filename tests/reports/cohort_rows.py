@@ -26,11 +26,11 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def row(method: str, case: str, metric: str, value: float, choice: str = "", *, seed: int | None = 0) -> Row:
-    """`choice` is "", "chain" or "chain protocol"; a patient's scans are called p1, p1b, ..."""
-    chain, _, protocol = choice.partition(" ")
+    """`choice` is "", "pipeline" or "pipeline protocol"; a patient's scans are called p1, p1b, ..."""
+    pipeline, _, protocol = choice.partition(" ")
     return replace(
         BLANK, method=method, case_id=case, subject_id=case[:2], metric=metric, value=value, seed=seed,
-        postprocessing=chain, protocol=protocol, split="test" if metric != "threshold" else "",
+        postprocessing=pipeline, protocol=protocol, split="test" if metric != "threshold" else "",
     )  # fmt: skip
 
 

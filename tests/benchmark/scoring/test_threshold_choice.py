@@ -114,7 +114,7 @@ def test_without_test_lesions_there_is_no_oracle(bench: Bench) -> None:
 
 
 def test_components_are_removed_after_the_threshold_was_chosen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lesion of case b is one voxel, which a chain without single voxels takes away."""
+    """The lesion of case b is one voxel, which a pipeline without single voxels takes away."""
     monkeypatch.setitem(PIPELINES.built_in, "pairs", PAIRS)
     filled(bench)
     plain, pairs = bench.rows(pipeline="none"), bench.rows(pipeline="pairs")

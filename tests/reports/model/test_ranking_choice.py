@@ -1,4 +1,4 @@
-"""Which chain and threshold stand first."""
+"""Which pipeline and threshold stand first."""
 
 from dataclasses import replace
 
