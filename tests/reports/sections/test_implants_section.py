@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmark.analysis.summaries.make import summarise
 from reports.model.run_results import read_results
 from reports.sections.implants import audiogram_text, draw_audiogram, half_text
 
@@ -49,6 +50,7 @@ def test_every_state_is_drawn(tmp_path: Path) -> None:
 def test_the_report_has_the_audiogram_its_figure_the_controls_and_the_restoration(made_of_implants) -> None:  # type: ignore[no-untyped-def]
     from reports.sections.implants import implanted_lesions
 
+    summarise(made_of_implants.run, None)
     text = implanted_lesions(read_results(made_of_implants.run))
     assert text.startswith("## Lesion audiogram")
     assert "### Implants in Heads (`implant[heads]`)" in text
