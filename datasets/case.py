@@ -71,6 +71,7 @@ class CaseFiles:
     """Paths of one scan and its masks; `lesion_mask` None means healthy.
 
     Attributes:
+        ignore_mask: voxels that no score counts, neither as lesion nor as healthy; None where there are none.
         host: the same scan without its lesion; None where that is not known.
     """
 
@@ -82,6 +83,7 @@ class CaseFiles:
     site: str
     split: Split
     host: Path | None = None
+    ignore_mask: Path | None = None
 
     @property
     def healthy(self) -> bool:
@@ -97,6 +99,8 @@ class Masks:
     spacing: tuple[float, float, float]
     voxel_ml: float
     lesion_outside_grid_ml: float
+    ignore_mask: NDArray[np.bool_] | None = None
+    lost_lesions_ml: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,9 @@ class Case:
         lesion_mask: `(X, Y, Z)` bool; None for a healthy case.
         affine: `(4, 4)` float64, voxel index to mm.
         lesion_outside_grid_ml: lesion volume that the grid's box cuts off; no map can find it.
+        ignore_mask: `(X, Y, Z)` bool, voxels that no score counts; None where there are none. Methods do not see it.
+        lost_lesions_ml: volume inside the box, at the scan's own resolution, of each lesion too small to leave a
+            voxel on the grid; no map can find it either.
         shift_dose: mean |shifted - unshifted image| over the brain's healthy tissue; 0 without shift.
     """
 
@@ -119,6 +126,8 @@ class Case:
     affine: NDArray[np.float64]
     lesion_outside_grid_ml: float = 0.0
     shift_dose: float = 0.0
+    ignore_mask: NDArray[np.bool_] | None = None
+    lost_lesions_ml: tuple[float, ...] = ()
 
     @property
     def spacing(self) -> tuple[float, float, float]:
