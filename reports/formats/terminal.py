@@ -9,7 +9,7 @@ from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from reports.markup.markdown import alignment, plain
 from reports.model.cohort_results import CohortResults, Number
-from reports.model.ranking import Headline, domain, headlines
+from reports.model.ranking import Headline, answer, domain, headlines, rankings_of
 from reports.model.run_results import RunResults, cohort_title, read_results
 from reports.sections.at_a_glance import short_columns, short_lead
 from reports.sections.columns import Column, cells, headings
@@ -33,9 +33,12 @@ def terminal_text(run: RunFolder) -> str:
     """
     results = read_results(run)
     parts = [
-        _board(results, name, cohort, first)
+        part
         for name, cohort in results.lesion.items()
-        for first in headlines(results, cohort)
+        for part in (
+            *_verdict(results, name, cohort),
+            *(_board(results, name, cohort, first) for first in headlines(results, cohort)),
+        )
     ]
     parts += [_wrapped(LEGEND)] if parts else []
     parts.append("\n".join(_wrapped(line) for line in _healthy_lines(results)))
@@ -43,6 +46,13 @@ def terminal_text(run: RunFolder) -> str:
     said = [plain(note) for note in (*badges(results), *notes(results))]
     parts.append("\n".join(_wrapped(f"- {note}") for note in said))
     return "\n\n".join(part for part in parts if part)
+
+
+def _verdict(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
+    """What the tests say of a cohort; [] where nothing is tested."""
+    rankings = rankings_of(results, name)
+    said = answer(cohort, rankings) if rankings else ""
+    return [_wrapped(results.titled(f"{plain(cohort_title(name))}: {plain(said)}"))] if said else []
 
 
 def _board(results: RunResults, name: str, cohort: CohortResults, first: Headline) -> str:

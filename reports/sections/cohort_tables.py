@@ -21,7 +21,7 @@ LEGEND = (
     "what that leaves of a flawless answer. It is no method and takes no part in the order; where lesions are small, a "
     "map that is too large can come out ahead of it. Supervision is the most that a map has seen; what chose its "
     "threshold stands under Data cards. Intervals and ranks are made as in At a glance, under this choice: all but the "
-    "primary endpoint is exploratory."
+    "release's endpoints is exploratory."
 )
 CUT_OFF = "lesion_outside_grid_ml"
 UPPER = (
@@ -38,7 +38,7 @@ def leaderboards(results: RunResults) -> str:
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         for first in headlines(results, cohort):
             ranking = ranking_of_headline(results, name, first)
-            order = "As they are ranked." if cohort.testable else "In the order of the study."
+            order = "As they are ranked." if cohort.rankable else "In the order of the study."
             parts += [f"{first.why} {order}", leaderboard(cohort, first, ranking)]
             parts += filter(None, [lesion_table(cohort, first.pipeline, first.protocol)])
     return "\n\n".join(parts)
