@@ -35,7 +35,7 @@ def compare(
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
     from benchmark.analysis.compare_methods import Comparable, pooled
     from benchmark.analysis.summaries.make import add_standings, summarise
-    from benchmark.statistics.panel import QUESTIONS
+    from benchmark.statistics.panel import QUESTIONS, TRAINED_MODEL
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
     from reports.api import pooled_text
@@ -43,7 +43,9 @@ def compare(
     comparable = Comparable(open_run(folder), read_endpoint())
     found = _standings(comparable, dataset, metric, postprocessing, protocol)
     for standings in found:
-        both = [one for one in standings if {a, b} <= one.panels.keys()] or standings[:1]
+        both = [one for one in standings if {a, b} <= one.panels.keys()]
+        if not both or a == b:
+            standings[0].of(TRAINED_MODEL, a, b)  # says which name is unknown
         without = [name for name in comparable.seeds if name not in {one.choice.dataset for one in both}]
         if without and dataset is None:
             typer.echo(f"Without numbers under {both[0].choice.what}: {', '.join(without)}.", err=True)

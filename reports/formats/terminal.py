@@ -13,6 +13,7 @@ from reports.model.ranking import Headline, answer, domain, headlines, rankings_
 from reports.model.run_results import RunResults, cohort_title, read_results
 from reports.sections.at_a_glance import short_columns, short_lead
 from reports.sections.columns import Column, cells, headings
+from reports.sections.healthy_false_positives import in_domain_first, realised
 from reports.sections.notes import badges, notes
 from reports.sections.shifts import worst_shifts
 
@@ -42,6 +43,7 @@ def terminal_text(run: RunFolder) -> str:
     ]
     parts += [_wrapped(LEGEND)] if parts else []
     parts.append("\n".join(_wrapped(line) for line in _healthy_lines(results)))
+    parts.append("\n".join(_wrapped(line) for line in _realised_lines(results)))
     parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(results)))
     said = [plain(note) for note in (*badges(results), *notes(results))]
     parts.append("\n".join(_wrapped(f"- {note}") for note in said))
@@ -97,6 +99,16 @@ def _healthy_lines(results: RunResults) -> Iterator[str]:
         title = f"{plain(cohort_title(name))}, healthy, {domain(results, name)}"
         line = f"{title}: median share of the brain alarmed ({pipeline}, {protocol}): {', '.join(shares)}"
         yield results.titled(f"{line}. {cohort.caution}".rstrip(". "))
+
+
+def _realised_lines(results: RunResults) -> Iterator[str]:
+    """The rate that a threshold aims at beside the one that each method gets, by cohort."""
+    told: dict[tuple[str, float], list[str]] = {}
+    for protocol, aimed, method, cells in realised(results):
+        told.setdefault((protocol, aimed), []).append(f"{method} {' / '.join(cells)}".replace(" ", STUCK))
+    cohorts = " / ".join(f"{name} ({domain(results, name)})" for name in in_domain_first(results))
+    for (protocol, aimed), shown in told.items():
+        yield f"Realised rate of {protocol}, nominal {aimed:g}, on healthy scans of {cohorts}: {', '.join(shown)}."
 
 
 def _share(cohort: CohortResults, method: str, number: Number) -> str:

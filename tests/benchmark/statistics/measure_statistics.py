@@ -140,7 +140,7 @@ def rates(runs: int) -> Iterator[Rate]:
 
 def claims(runs: int) -> Iterator[Rate]:
     """Claims that are false, and equivalence that is true."""
-    for n in (6, 10, 20, 60, 150, 300, 480, 1151):
+    for n in (6, 10, 20, 60, 150, 200, 300, 480, 1151):
         for sparse in OUTSIDE:
             yield from equivalence(sparse, n=n, runs=runs)
     for n in (20, 60, 150, 200, 300, 480, 1151):
