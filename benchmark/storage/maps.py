@@ -11,6 +11,7 @@ from datasets.io.nifti import MANTISSA_BITS, Volume, round_mantissa, write_packe
 from datasets.io.nifti import read_volume as read_nifti
 
 FEWEST_BITS = 10  # of a map's mantissa: thresholds within 5e-4 of themselves
+FEW_LEVELS = 1024  # a map with no more different values packs well as it is
 MERGED = 5e-4  # of the voxels from the highest down to a group, how many may become equal there
 
 
@@ -53,7 +54,8 @@ def round_in_order(anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Voxels may become equal only in groups of at most `MERGED` times their rank from the top, so the first 2000 stay in
     strict order. A ranking metric is an average of TP / rank, of which a group of g voxels at rank r changes no more
-    than g / r: whatever is lesion, average precision and Dice move by less than `MERGED`, as a rule by a tenth of it.
+    than g / r: whatever is lesion, average precision and Dice move by less than `MERGED`, as a rule by a tenth of it. A map
+    of at most `FEW_LEVELS` values is kept exactly, so that its ties with other cases' maps stay ties.
 
     Args:
         anomaly_map: any shape, finite and nonnegative; 0 stays 0, and no other value becomes 0.
@@ -62,6 +64,8 @@ def round_in_order(anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
     rounded = scores.copy()
     left = np.flatnonzero(scores)
     left = left[np.argsort(-scores[left])]
+    if np.count_nonzero(np.diff(scores[left])) < FEW_LEVELS:
+        return anomaly_map
     rank = np.arange(1, left.size + 1)
     for bits in range(FEWEST_BITS, MANTISSA_BITS):
         coarse = round_mantissa(scores[left], bits)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import average_precision_score
 
-from benchmark.storage.maps import FEWEST_BITS, MERGED, read_volume, round_in_order, write_map, write_volume
+from benchmark.storage.maps import FEW_LEVELS, FEWEST_BITS, MERGED, read_volume, round_in_order, write_map, write_volume
 from datasets.errors import BadFile
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
@@ -94,6 +94,14 @@ def test_no_labels_at_all_move_average_precision_by_more_than_the_share_of_equal
     for lesion in (first, run):
         change = average_precision_score(lesion, kept / 2) - average_precision_score(lesion, scores / 2)
         assert abs(change) < MERGED
+
+
+def test_a_map_of_few_levels_is_kept_exactly() -> None:
+    levels = RNG(0).random(FEW_LEVELS).astype(np.float32)
+    scores = RNG(1).choice(levels, 30000)
+    assert np.array_equal(round_in_order(scores), scores)
+    more = np.append(scores, RNG(2).random(1000)).astype(np.float32)
+    assert not np.array_equal(round_in_order(more), more)
 
 
 @pytest.mark.parametrize("name", MAPS)
