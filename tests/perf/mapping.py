@@ -33,7 +33,7 @@ def map_scans(count: int, folder: Path) -> int:
     with WriteBehind() as writing:
         for one in predict(detector, Cases(files, GRID), Inference(), seed=0):
             map_path = folder / f"{int(one.case.case_id[5:]) % 100}.nii.gz"  # written over: the disk is not asked
-            writing.do(partial(write_volume, map_path, one.anomaly_map, one.case.affine))
+            writing.do(partial(write_map, map_path, one.anomaly_map, one.case.affine))
     return peak_bytes("cpu")
 
 
