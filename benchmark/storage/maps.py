@@ -54,8 +54,8 @@ def round_in_order(anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Voxels may become equal only in groups of at most `MERGED` times their rank from the top, so the first 2000 stay in
     strict order. A ranking metric is an average of TP / rank, of which a group of g voxels at rank r changes no more
-    than g / r: whatever is lesion, average precision and Dice move by less than `MERGED`, as a rule by a tenth of it. A map
-    of at most `FEW_LEVELS` values is kept exactly, so that its ties with other cases' maps stay ties.
+    than g / r: whatever is lesion, average precision and Dice move by less than `MERGED`, as a rule by a tenth of it.
+    A map of at most `FEW_LEVELS` values is kept exactly, so that its ties with other cases' maps stay ties.
 
     Args:
         anomaly_map: any shape, finite and nonnegative; 0 stays 0, and no other value becomes 0.
