@@ -1,7 +1,7 @@
 """SliceReconstruction: a detector that reconstructs axial slices with trained networks and maps the residual."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -193,21 +193,57 @@ class SliceReconstruction(Detector):
 
     def reconstruct_volumes(self, images: Tensor, brain_masks: Tensor, seeds: Tensor) -> Tensor:
         """Reconstruct `(N, 1, X, Y, Z)` slice by slice; a method of stacks overrides it to cover the volumes."""
+        return self.slice_by_slice(self.reconstruct, images, brain_masks, seeds)
+
+    def slice_by_slice(
+        self, compute: Callable[..., Tensor], images: Tensor, brain_masks: Tensor, seeds: Tensor, *, channels: int = 1
+    ) -> Tensor:
+        """What `compute` makes of every slice with brain, 0 in the others: `(N, channels, X, Y, Z)` float32.
+
+        Args:
+            compute: `(B, 1, X, Y)` slices and, as `seeds`, `(B,)` int64 to `(B, channels, X, Y)`.
+        """
         depth = images.shape[-1]
         slices = images.permute(0, 4, 1, 2, 3).flatten(0, 1)  # (N Z, 1, X, Y)
         slice_seeds = self.slice_seeds(seeds, depth).flatten()  # (N Z,)
         with_brain = brain_masks.any(dim=1).any(dim=1).any(dim=1).flatten().nonzero()[:, 0]
-        result = torch.zeros_like(slices, dtype=torch.float32)
+        result = slices.new_zeros((len(slices), channels, *slices.shape[2:]), dtype=torch.float32)
         for start in range(0, len(with_brain), self.slice_batch):
             batch = with_brain[start : start + self.slice_batch]
             padded = torch.cat([batch, batch[-1:].expand(self.slice_batch - len(batch))])
-            reconstructed = self.reconstruct(slices[padded], seeds=slice_seeds[padded])
-            result[batch] = reconstructed[: len(batch)].float()
-        return result.unflatten(0, (-1, depth)).permute(0, 2, 3, 4, 1).contiguous()  # (N, 1, X, Y, Z)
+            made = compute(slices[padded], seeds=slice_seeds[padded])
+            result[batch] = made[: len(batch)].float()
+        return result.unflatten(0, (-1, depth)).permute(0, 2, 3, 4, 1).contiguous()  # (N, channels, X, Y, Z)
 
     def _reconstruct_for_log(self, slices: Tensor) -> Tensor:
         """Reconstruct `(B, stack, X, Y)` slices under the same seeds at every validation."""
         return self.reconstruct(slices, seeds=torch.arange(len(slices), device=slices.device))
+
+
+class ScoredReconstruction(SliceReconstruction):
+    """A slice reconstruction whose anomaly map is a score of its own, made on the way to the reconstruction."""
+
+    @abstractmethod
+    def restore(self, slices: Tensor, *, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        """Anomaly scores, 0 or more, and healthy counterparts of `(B, 1, X, Y)` slices, both of their shape."""
+
+    def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
+        return self.restore(slices, seeds=seeds)[1]
+
+    def map_and_reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        """The scores inside the brain, 0 outside; and the reconstruction.
+
+        Raises:
+            ValueError: slices are not of `config.size`.
+        """
+        check_size(images.shape, self.config.size)
+        with torch.no_grad():
+            made = self.slice_by_slice(self._stacked_restoration, images, brain_masks, seeds, channels=2)
+            scores, reconstruction = made[:, :1], made[:, 1:]
+            return torch.where(brain_masks, scores, 0.0), reconstruction.contiguous()
+
+    def _stacked_restoration(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
+        return torch.cat(self.restore(slices, seeds=seeds), dim=1)
 
 
 def check_size(shape: Sequence[int], size: int) -> None:
