@@ -65,8 +65,9 @@ class DISYRE(ScoredReconstruction):
                 if getattr(self, name) < 1:
                     raise BadValue(f"Got {name} {getattr(self, name)}, expected 1 or more.")
             for name in ("corrupted", "largest"):
-                if not 0 < getattr(self, name) <= 1:
-                    raise BadValue(f"Got {name} {getattr(self, name):g}, expected a share of more than 0 and at most 1.")
+                share = getattr(self, name)
+                if not 0 < share <= 1:
+                    raise BadValue(f"Got {name} {share:g}, expected a share of more than 0 and at most 1.")
             if not 1 <= self.levels <= STEPS:
                 raise BadValue(f"Got levels {self.levels}, expected 1..{STEPS}.")
             check_halving(self.size, self.depth)

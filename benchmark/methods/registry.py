@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
 
 BUILT_IN_ORIGIN = "builtin"
+BUILT_IN_TARGET = f"{BUILT_IN_ORIGIN}:{{}}"
 _BUILT_IN = {
     "thresh": ("baselines.simple.thresh:Thresh", "Histogram-equalised intensity as anomaly map (simple baseline)"),
     "edge": ("baselines.simple.edge:Edge", "Distance to the brain's edge (simple baseline)"),
@@ -31,8 +32,16 @@ _BUILT_IN = {
     "vae": ("baselines.autoencoders.vae:VAE", "Variational auto-encoder"),
     "svae": ("baselines.autoencoders.svae:SVAE", "Variational auto-encoder over sequences of slices"),
     "dae": ("baselines.autoencoders.dae:DAE", "Denoising auto-encoder, coarse foreground noise"),
+    "disyre": (
+        "baselines.autoencoders.disyre:DISYRE",
+        "Restoration of gradually corrupted slices (synthetic anomalies)",
+    ),
     "fanogan": ("baselines.gan.fanogan:FAnoGAN", "Generative adversarial network and its encoder (f-AnoGAN)"),
     "ddpm": ("baselines.diffusion.ddpm:DDPM", "Denoising diffusion model, one-step reconstruction"),
+    "autoddpm": (
+        "baselines.diffusion.autoddpm:AutoDDPM",
+        "The diffusion model's weights: mask, stitch, re-sample (AutoDDPM)",
+    ),
     "pddpm": ("baselines.diffusion.pddpm:PDDPM", "Patched diffusion model"),
     "cddpm": ("cddpm.detector:CDDPM", "Conditioned diffusion model"),
 }
@@ -83,7 +92,7 @@ class Method:
         return self.target.startswith(f"{BUILT_IN_ORIGIN}:")
 
 
-BUILT_IN = tuple(Method(name, f"{BUILT_IN_ORIGIN}:{name}", title) for name, (_, title) in _BUILT_IN.items())
+BUILT_IN = tuple(Method(name, BUILT_IN_TARGET.format(name), title) for name, (_, title) in _BUILT_IN.items())
 
 
 def methods(files: Iterable[Path] = ()) -> dict[str, Method]:

@@ -1,6 +1,7 @@
 """DISYRE: its corruption, its way down the levels, its score, the contract, and a loss that falls."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def discs(count: int, size: int = 16) -> Tensor:
 def test_levels_descend_from_nearly_one_along_the_published_schedule() -> None:
     levels = corruption_levels(100)
     assert len(levels) == 100
-    assert all(above > below > 0 for above, below in zip(levels, levels[1:], strict=False))
+    assert all(above > below > 0 for above, below in pairwise(levels))
     assert levels[0] == pytest.approx((1 - 1e-3) ** 0.5)
     product = 1.0
     for step in range(51):
