@@ -28,6 +28,10 @@ _BUILT_IN = {
     ),
     "smooth": ("baselines.simple.smooth:Smooth", "Residual to the smoothed mean of healthy brains (simple baseline)"),
     "zscore": ("baselines.simple.zscore:ZScore", "Smoothed voxel-wise Gaussian of healthy brains (simple baseline)"),
+    "lowrank": (
+        "baselines.simple.lowrank:LowRank",
+        "Residual to a 3-D linear low-rank model of healthy brains (simple baseline)",
+    ),
     "ae": ("baselines.autoencoders.ae:AE", "Convolutional auto-encoder with a dense latent"),
     "vae": ("baselines.autoencoders.vae:VAE", "Variational auto-encoder"),
     "svae": ("baselines.autoencoders.svae:SVAE", "Variational auto-encoder over sequences of slices"),

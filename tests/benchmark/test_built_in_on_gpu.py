@@ -28,7 +28,7 @@ TRAINED = (
     "pddpm",
     "cddpm[pretrain=true]",
 )
-FLOORS = ("thresh", "edge", "prior", "smooth", "zscore", "zscore[standardise=true]")
+FLOORS = ("thresh", "edge", "prior", "smooth", "zscore", "zscore[standardise=true]", "lowrank")
 
 
 def test_no_built_in_is_left_out() -> None:
