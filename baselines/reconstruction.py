@@ -1,97 +1,32 @@
 """SliceReconstruction: a detector that reconstructs axial slices with trained networks and maps the residual."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from baselines.slices.seeding import mix_seeds, seeded
+from baselines.slices.seeding import mix_seeds
+from baselines.trained_on_slices import TrainedOnSlices, check_size
 from baselines.training.stage import Player, Stage
-from benchmark.methods import Detector
 from benchmark.methods.detector import FLOAT32
-from datasets.case import Case
-
-TRAINING_DEPARTURES = (
-    "Training slices are drawn among those between a volume's first and last slice with brain; after augmentation a "
-    "volume brighter than 1 is scaled back by its brain's 99th percentile, clamped to [0, 1] and masked.",
-)
-"""Departures of all trained methods from the reference study, for their cards."""
 
 
-QUICK: Mapping[str, Any] = {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
-"""The part of a preset `quick` that does not depend on the network; ten times the paper's rate for the few steps."""
-
-
-class SliceReconstruction(Detector):
+class SliceReconstruction(TrainedOnSlices):
     """A detector whose anomaly map is |image - reconstruction|, made axial slice by axial slice.
 
     Slices of all volumes are gathered in batches of exactly `slice_batch`, the last one padded, so
     that no map depends on its neighbours. Slices without brain are skipped; their reconstruction is 0.
 
-    A subclass builds its networks in `__init__`; `fit` draws their weights again under its seed.
-
     Attributes:
         slice_batch: slices reconstructed at once.
         volumes_at_once: volumes whose slices are gathered in batches; with more, less of the last batch is padding.
-        devices: number of devices that share each training batch, set by the caller. It changes the weights: each
-            slice gets other noise, and batch normalisation sees a device's share of the batch.
     """
 
-    @dataclass(frozen=True)
-    class Config:
-        """Training budget; one step is one batch of slices.
-
-        Attributes:
-            size: slices are `(size, size)` pixels.
-            augment: blur, bias field, gamma and ghosting by torchio's defaults, on the volume.
-            precision: of the forward pass in training, by autocast.
-            validate_every: steps between two validations on the healthy validation cases; None for
-                twenty validations in all. The weights with the best validation loss are kept.
-            patience: validations without improvement after which a training stops; None for never, since nothing
-                is published about early stopping.
-            ema: decay of the moving average of the weights, which is then validated and kept; None, as published,
-                for the weights themselves.
-            gradient_clip: largest norm of a player's gradient; None, as published, for no clipping.
-        """
-
-        size: int = 96
-        steps: int = 19_200
-        batch_size: int = 32
-        learning_rate: float = 1e-4
-        precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-        augment: bool = True
-        validate_every: int | None = None
-        patience: int | None = None
-        ema: float | None = None
-        gradient_clip: float | None = None
-
-        def __post_init__(self) -> None:
-            for name in ("steps", "batch_size", "validate_every", "patience"):
-                value = getattr(self, name)
-                if value is not None and value < 1:
-                    raise ValueError(f"Got {name} {value}, expected 1 or more.")
-            for name in ("learning_rate", "gradient_clip"):
-                value = getattr(self, name)
-                if value is not None and not value > 0:
-                    raise ValueError(f"Got {name} {value:g}, expected more than 0.")
-            if self.ema is not None and not 0 < self.ema < 1:
-                raise ValueError(f"Got ema {self.ema:g}, expected a decay between 0 and 1.")
-
-    config: Any
     slice_batch: int = 32
     volumes_at_once: int = 16
-    devices: int = 1
-
-    @property
-    def stack(self) -> int:
-        """Neighbouring slices that make one input; 1 for a method that sees one slice at a time."""
-        return 1
 
     @abstractmethod
     def loss(self, slices: Tensor) -> Tensor:
@@ -101,28 +36,10 @@ class SliceReconstruction(Detector):
     def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
         """Healthy counterpart `(B, stack, X, Y)` of slices; input i may use only randomness from `seeds[i]` (int64)."""
 
-    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """Draw weights, train the stages, and keep of each the weights with the best healthy validation loss.
-
-        An interrupted fit of the same config, seed and data in `workdir` is resumed.
-
-        Raises:
-            ValueError: slices are not of `config.size`, a cohort is empty, or the devices cannot run the config.
-            FloatingPointError: the validation loss is NaN or infinite.
-        """
-        # Lightning takes seconds to import, and nothing but training needs it.
-        from baselines.training.fit import train_on_slices
-
-        with seeded(seed, self.device):
-            self.load_state_dict(type(self)(self.config).state_dict())
-            train_on_slices(self, train, val, seed=seed, workdir=workdir)
-        self.eval()
-
     def stages(self) -> Iterator[Stage]:
-        """The trainings of a fit, one after the other; each is generated when the previous one is complete.
+        """By default one stage, which minimises `loss` with `optimizer()`.
 
-        By default one, which minimises `loss` with `optimizer()`. A method that pre-trains yields its own stage
-        first and then `from super().stages()`.
+        A method that pre-trains yields its own stage first and then `from super().stages()`.
         """
         yield Stage(
             "train",
@@ -137,27 +54,6 @@ class SliceReconstruction(Detector):
     def optimizer(self) -> Optimizer:
         """The optimizer of all weights."""
         return Adam(self.parameters(), lr=self.config.learning_rate)
-
-    @property
-    def inputs_a_step(self) -> int:
-        """Inputs per step over all devices; `config.batch_size` counts slices."""
-        return max(int(self.config.batch_size) // self.stack, 1)
-
-    def check(self, shape: Sequence[int]) -> None:
-        """Also refuse what the devices cannot do: fp16 on the CPU, too many GPUs, a batch that they cannot share."""
-        check_size(shape, self.config.size)
-        if self.stack > shape[-1]:
-            raise ValueError(f"Got a stack of {self.stack} slices, expected 1..{shape[-1]}, the slices of a volume.")
-        kind, gpus = self.device.type, torch.cuda.device_count()
-        if self.config.precision == "fp16" and kind == "cpu":
-            raise ValueError("Got precision 'fp16' on the CPU, expected a GPU. Available here: fp32, bf16.")
-        if kind == "cuda" and not 1 <= self.devices <= gpus:
-            raise ValueError(f"Got devices {self.devices}, expected 1..{gpus}, the GPUs here.")
-        if self.devices < 1 or self.inputs_a_step % self.devices:
-            raise ValueError(
-                f"Got devices {self.devices}, expected a number that divides the {self.inputs_a_step} inputs of a step "
-                f"(batch_size {self.config.batch_size}, {self.stack} slices an input)."
-            )
 
     @property
     def values_per_pixel(self) -> int:
@@ -244,14 +140,3 @@ class ScoredReconstruction(SliceReconstruction):
 
     def _stacked_restoration(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
         return torch.cat(self.restore(slices, seeds=seeds), dim=1)
-
-
-def check_size(shape: Sequence[int], size: int) -> None:
-    """Refuse `(..., X, Y, Z)` volumes whose slices are not `(size, size)`.
-
-    Raises:
-        ValueError: X or Y differs from `size`.
-    """
-    x, y = shape[-3], shape[-2]
-    if (x, y) != (size, size):
-        raise ValueError(f"Got slices of {x} x {y}, expected {size} x {size} (config.size).")

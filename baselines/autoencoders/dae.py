@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import SliceReconstruction
+from baselines.trained_on_slices import QUICK, TRAINING_DEPARTURES
 from baselines.training.stage import Stage
 from benchmark.methods import Card
 from benchmark.methods.detector import FLOAT32

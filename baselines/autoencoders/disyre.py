@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.autoencoders.dae import DenoisingUNet, check_halving
-from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, ScoredReconstruction
+from baselines.reconstruction import ScoredReconstruction
+from baselines.trained_on_slices import QUICK, TRAINING_DEPARTURES
 from benchmark.methods import Card, at_test
 from benchmark.methods.detector import FLOAT32
 from datasets.errors import BadValue
