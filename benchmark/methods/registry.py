@@ -48,6 +48,8 @@ _BUILT_IN = {
     ),
     "pddpm": ("baselines.diffusion.pddpm:PDDPM", "Patched diffusion model"),
     "cddpm": ("cddpm.detector:CDDPM", "Conditioned diffusion model"),
+    "padim": ("baselines.features.padim:PaDiM", "Gaussian of patch features for every place (PaDiM)"),
+    "patchcore": ("baselines.features.patchcore:PatchCore", "Nearest of a coreset of patch features (PatchCore)"),
 }
 _CLASSES: Registry[type] = Registry(
     "method",

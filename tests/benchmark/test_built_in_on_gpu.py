@@ -27,6 +27,8 @@ TRAINED = (
     "autoddpm",
     "pddpm",
     "cddpm[pretrain=true]",
+    "padim",
+    "patchcore",
 )
 FLOORS = ("thresh", "edge", "prior", "smooth", "zscore", "zscore[standardise=true]", "lowrank")
 
