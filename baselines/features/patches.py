@@ -33,7 +33,7 @@ ENCODER_DEPARTURES = (
 )
 ENCODERS_TRAINED_ON = (
     "spark: to fill in removed patches of axial slices of the healthy training scans. deepbet: by its authors, to find "
-    "the brain in 7837 T1 scans of 191 OpenNeuro data sets, patients among them, with brain masks as labels."
+    "the brain in 7837 T1 scans of 191 OpenNeuro data sets, with brain masks as labels."
 )
 ENCODER_REFERENCES = (
     "Tian et al. 2023, Designing BERT for convolutional networks: sparse and hierarchical masked modeling, "
