@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from baselines.autoencoders.dae import DenoisingUNet, check_halving
 from baselines.reconstruction import ScoredReconstruction
-from baselines.trained_on_slices import QUICK, TRAINING_DEPARTURES
+from baselines.trained_on_slices import QUICK, SMALL, TRAINING_DEPARTURES
 from benchmark.methods import Card, at_test
 from benchmark.methods.detector import FLOAT32
 from datasets.errors import BadValue
@@ -103,7 +103,10 @@ class DISYRE(ScoredReconstruction):
             "Plain l2 loss over all pixels.",
         ),
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {**QUICK, "width": 16, "levels": 10}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {**QUICK, "width": 16, "levels": 10},
+        "small": {**SMALL, "steps": 1_400, "width": 16, "levels": 10},
+    }
     config: Config
 
     def __init__(self, config: Config) -> None:

@@ -91,7 +91,7 @@ class AutoDDPM(ScoredReconstruction, DDPM):
         ),
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {**DDPM.presets["quick"], "mask_steps": 10, "fuse_steps": 5, "resamplings": 2}
+        name: {**values, "mask_steps": 10, "fuse_steps": 5, "resamplings": 2} for name, values in DDPM.presets.items()
     }
     config: Config
 

@@ -7,7 +7,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from baselines.features.patches import ENCODER_DEPARTURES, ENCODER_REFERENCES, ENCODERS_TRAINED_ON, PatchFeatures
+from baselines.features.patches import (
+    ENCODER_DEPARTURES,
+    ENCODER_REFERENCES,
+    ENCODERS_TRAINED_ON,
+    PRESETS,
+    PatchFeatures,
+)
 from baselines.simple.moments import brains
 from baselines.trained_on_slices import TRAINING_DEPARTURES
 from benchmark.methods import Card
@@ -79,7 +85,9 @@ class PaDiM(PatchFeatures):
             "neighbours (coverage).",
         ),
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {**PatchFeatures.quick, "dimensions": 40}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        name: {**values, "dimensions": 40} for name, values in PRESETS.items()
+    }
     learnt: ClassVar[Mapping[str, torch.dtype]] = {
         "chosen": torch.int64,  # (d,) channels
         "known": torch.bool,  # (x, y, z) cells with a Gaussian

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.features.patches import ENCODER_DEPARTURES, ENCODER_REFERENCES, ENCODERS_TRAINED_ON, PatchFeatures
+from baselines.features.patches import (
+    ENCODER_DEPARTURES,
+    ENCODER_REFERENCES,
+    ENCODERS_TRAINED_ON,
+    PRESETS,
+    PatchFeatures,
+)
 from baselines.simple.moments import brains
 from baselines.trained_on_slices import TRAINING_DEPARTURES
 from benchmark.methods import Card
@@ -91,7 +97,7 @@ class PatchCore(PatchFeatures):
         ),
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {**PatchFeatures.quick, "bank": 2_000, "candidates": 20_000}
+        name: {**values, "bank": 2_000, "candidates": 20_000} for name, values in PRESETS.items()
     }
     learnt: ClassVar[Mapping[str, torch.dtype]] = {
         "scale": torch.float32,  # (C,) what features are divided by

@@ -17,7 +17,7 @@ from baselines.encoders.resnet import STEM_STRIDE, ResNet
 from baselines.encoders.spark import SparK, check_pretraining
 from baselines.simple.gaussian import smoothed
 from baselines.slices.seeding import mix_seed
-from baselines.trained_on_slices import QUICK, TrainedOnSlices, check_size
+from baselines.trained_on_slices import QUICK, SMALL, TrainedOnSlices, check_size
 from baselines.training.stage import Player, Stage
 from benchmark.methods.detector import FLOAT32
 from benchmark.methods.exact_float32 import exact_float32
@@ -25,6 +25,12 @@ from datasets.case import Case
 from datasets.errors import BadValue
 
 PIXELS = {"spark": 96, "deepbet": 192}
+NARROW: Mapping[str, Any] = {"encoder_width": 16, "encoder_blocks": (1, 1, 1, 1), "decoder_width": 128}
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "quick": {**QUICK, **NARROW, "steps": 300},
+    "small": {**SMALL, **NARROW, "steps": 3_000},
+}
+"""The parts of the presets that are the encoder's."""
 VOLUME_VALUES = 12  # float32 numbers a voxel of what deepbet's encoder sees: its stem and what is scaled
 ENCODER_DEPARTURES = (
     "The encoder is this project's, pre-trained by SparK on the healthy training slices, or that of deepbet "
@@ -103,14 +109,6 @@ class PatchFeatures(TrainedOnSlices):
             """Pixels along the edge of a slice as the encoder sees it."""
             return self.pixels or PIXELS[self.encoder]
 
-    quick: ClassVar[Mapping[str, Any]] = {
-        **QUICK,
-        "steps": 300,
-        "encoder_width": 16,
-        "encoder_blocks": (1, 1, 1, 1),
-        "decoder_width": 128,
-    }
-    """The part of a preset `quick` that is the encoder's."""
     learnt: ClassVar[Mapping[str, torch.dtype]] = {}
     """Buffers that `learn` fills, by name."""
     volumes_at_once: int = 1
@@ -164,6 +162,10 @@ class PatchFeatures(TrainedOnSlices):
 
         player = Player("removed_patches", loss, spark.optimizer(config.learning_rate))
         yield Stage("train", spark, (player,), config.steps, validation_loss=loss, augment=config.augment)
+
+    def training_seconds(self) -> float | None:
+        """Of the pre-training alone."""
+        return super().training_seconds() if self.config.encoder == "spark" else None
 
     def check(self, shape: Sequence[int]) -> None:
         """Also refuse `deepbet` where it is not installed."""

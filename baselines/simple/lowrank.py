@@ -61,7 +61,7 @@ class LowRank(Detector):
         ),
         simple_baseline=True,
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     mean: Tensor
     modes: Tensor
