@@ -2,8 +2,8 @@
 
     python docs/results/t1-small/keep_fits.py runs/t1-small
 
-Of each fit go in its weights, hyper-parameters, card, training record, digests and logged losses; pictures do not. A fit
-that is too large, as padim's covariances are, is named and left out: it has to be made again.
+Of each fit go in its weights, hyper-parameters, card, training record, digests and logged losses; pictures do not. A
+fit that is too large, as padim's with its covariances, is named and left out: it has to be made again.
 """
 
 import shutil
