@@ -1,6 +1,7 @@
 """A worker fills the grid once, keeps what is done and survives what fails."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,7 +168,7 @@ def test_a_cell_that_fails_on_one_cohort_leaves_the_same_fit_on_another(
     study: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "write_volume", refusing("patients-test"))
+        patch.setattr(worker, "write_map", refusing("patients-test"))
         failed = study.run(datasets=COHORTS)
     assert [cell.cohort.dataset for cell in failed] == ["patients"]
     assert record_of(study, failed[0])["stage"] == "predict"
@@ -176,17 +177,17 @@ def test_a_cell_that_fails_on_one_cohort_leaves_the_same_fit_on_another(
 
 
 def refusing(case: str) -> Callable[..., None]:
-    def write_volume(path: Path, *args: object) -> None:
+    def write_map(path: Path, *args: object) -> None:
         if path.name.startswith(case):
             raise OSError("disk full")
-        maps.write_volume(path, *args)  # type: ignore[arg-type]
+        maps.write_map(path, *args)  # type: ignore[arg-type]
 
-    return write_volume
+    return write_map
 
 
 def test_cells_whose_healthy_cell_failed_are_mended_with_it(study: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "write_volume", refusing("volunteers-val"))
+        patch.setattr(worker, "write_map", refusing("volunteers-val"))
         failed = study.run()
     assert {cell.cohort.dataset: record_of(study, cell)["status"] for cell in failed} == {
         "volunteers": "failed",
@@ -381,6 +382,18 @@ def test_a_fit_that_is_kept_is_loaded_with_its_learnt_buffers(study: Runner, cou
     study.run(datasets="patients")
     assert not fits
     assert (study.out / "rows.csv").read_bytes() == wanted
+
+
+def test_fits_that_were_put_into_a_new_folder_are_not_trained_again(
+    study: Runner, tmp_path: Path, count_calls: Counter
+) -> None:
+    study.run()
+    other = replace(study, out=tmp_path / "other")
+    shutil.copytree(study.out / "fits", other.out / "fits")
+    fits = count_calls(MeanDistance, "fit")
+    assert other.run() == []
+    assert not fits
+    assert other.rows() == study.rows()
 
 
 def test_a_torn_fit_fails_its_cells_and_names_the_file(study: Runner) -> None:
