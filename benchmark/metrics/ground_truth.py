@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.lesionwise import Matches, large_enough
+from benchmark.metrics.lesionwise import BOUNDED, Matches, large_enough
 from benchmark.metrics.masks import (
     SPARSE,
     Components,
@@ -143,6 +143,13 @@ class GroundTruth:
             found=large_enough(number[inside], self.lesions.sizes),
             true=large_enough(parts.labels[inside], parts.sizes),
         )
+
+    def bounded_matches(self, prediction: "Prediction") -> Matches:
+        """The same by the rule `overlap-10-30`."""
+        parts, number = prediction.components, self.lesion_number[prediction.voxels]
+        true = large_enough(parts.labels[number >= 0], parts.sizes, BOUNDED)
+        counted = (number >= 0) & true[parts.labels]
+        return Matches(found=large_enough(number[counted], self.lesions.sizes), true=true)
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,8 @@ def _healthy_lines(results: RunResults) -> Iterator[str]:
 def _realised_lines(results: RunResults) -> Iterator[str]:
     """The rate that a threshold aims at beside the one that each method gets, by cohort."""
     told: dict[tuple[str, float], list[str]] = {}
-    for protocol, aimed, method, cells in realised(results):
-        told.setdefault((protocol, aimed), []).append(f"{method} {' / '.join(cells)}".replace(" ", STUCK))
+    for protocol, aimed, method, shares in realised(results):
+        told.setdefault((protocol, aimed), []).append(f"{method} {' / '.join(shares)}".replace(" ", STUCK))
     cohorts = " / ".join(f"{name} ({domain(results, name)})" for name in in_domain_first(results))
     for (protocol, aimed), shown in told.items():
         yield f"Realised rate of {protocol}, nominal {aimed:g}, on healthy scans of {cohorts}: {', '.join(shown)}."

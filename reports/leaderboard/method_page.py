@@ -88,10 +88,14 @@ def _comparison(line: pd.Series, method: str) -> list[str]:
     interval = "" if pd.isna(low) else f" [{low:+.3f}, {high:+.3f}]"
     p = pd.to_numeric(line["p_adjusted"], errors="coerce")
     return [
-        escape(line["dataset"]), escape(line["protocol"]), escape(line["a"] if flipped else line["b"]), line["question"],
-        state,        f"{mean:+.3f}{interval}" if not pd.isna(mean) else MISSING,
+        escape(line["dataset"]),
+        escape(line["protocol"]),
+        escape(line["a"] if flipped else line["b"]),
+        line["question"],
+        state,
+        f"{mean:+.3f}{interval}" if not pd.isna(mean) else MISSING,
         MISSING if pd.isna(p) else f"{p:.4f}",
-    ]  # fmt: skip
+    ]
 
 
 def _configuration(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:

@@ -143,7 +143,10 @@ def test_a_closed_test_split_is_said_and_is_never_primary(tmp_path: Path, progra
         (("good", "bad", "--dataset", "patient"), "No cohort of this run 'patient'"),
         (("good", "bad", "--metric", "dise"), "Did you mean 'dice'?"),
         (("good", "bad", "--metric", "auprc_pooled"), "expected one that each patient has"),
-        (("good", "bad", "--dataset", "patients", "--postprocessing", "none"), "Available: light / healthy-fpr-1 / test"),
+        (
+            ("good", "bad", "--dataset", "patients", "--postprocessing", "none"),
+            "Available: light / healthy-fpr-1 / test",
+        ),
         (("good", "bad", "--protocol", "healthy-fpr-5"), "No rows of dice / light / healthy-fpr-5 on patients"),
     ],
 )

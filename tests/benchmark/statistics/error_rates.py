@@ -221,4 +221,6 @@ def conformal_rate(*, scans: int, looks: int, own: float, tied: float, runs: int
     levels = (shared + np.sqrt(own) * drawn)[np.arange(runs), loss.argmin(axis=1)]
     found = [bool(one[-1] > scan_threshold(one[:-1].tolist(), alpha).threshold) for one in levels]
     test = f"nominal {alpha:g}, {looks} looks, {own:g} of the variance redrawn, correlation {tied:g} with the loss"
-    return Rate("realised rate of healthy scans", test, 1, scans, 1, "normal levels", round(float(np.mean(found)), 4), runs)
+    return Rate(
+        "realised rate of healthy scans", test, 1, scans, 1, "normal levels", round(float(np.mean(found)), 4), runs
+    )

@@ -32,9 +32,7 @@ def test_the_rank_leaves_no_more_above_it_than_alpha() -> None:
 
 @pytest.mark.parametrize("scans", [9, 44])
 def test_a_rate_from_the_scans_that_chose_the_checkpoint_is_nominal_only(scans: int) -> None:
-    once, often = (
-        conformal_rate(scans=scans, looks=looks, own=1.0, tied=1.0, runs=2000).rate for looks in (1, 20)
-    )
+    once, often = (conformal_rate(scans=scans, looks=looks, own=1.0, tied=1.0, runs=2000).rate for looks in (1, 20))
     assert once <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 2000)
     assert often > 0.115
 
