@@ -70,7 +70,7 @@ def _name(index: int) -> str:
 def _perfect_rows(reference: Reference, dice: float | None) -> Iterator[Row]:
     blank = replace(reference_row(reference), split="test", postprocessing="light", metric="dice")
     for index in range(SIZES[reference.cohort.dataset]) if dice is not None else ():
-        yield replace(blank, case_id=_name(index), subject_id=_name(index), value=dice)
+        yield replace(blank, case_id=_name(index), subject_id=_name(index), value=dice or 0.0)
 
 
 def _rows(cell: Cell, mean: float, second: float) -> Iterator[Row]:
