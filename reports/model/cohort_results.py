@@ -103,9 +103,8 @@ class CohortResults:
         if self.rankable or not self.patients:
             return ""
         noun = "patient" if self.patients == 1 else "patients"
-        reasons = [] if self.testable else [f"{self.patients} {noun}: examples, not testable"]
-        reasons += [f"Unranked: {self.unranked}"] if self.unranked else []
-        return f"{'. '.join(reasons)}; nothing here ranks methods."
+        few = "" if self.testable else f"{self.patients} {noun}: examples, not testable"
+        return f"{few or f'Unranked: {self.unranked}'}; nothing here ranks methods."
 
     @property
     def caution_lines(self) -> list[str]:
