@@ -138,6 +138,7 @@ def run(
         folds=folds,
         shifts=shifts,
         match=match,
+        devices=devices,
     )
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, expected an installed method: each GPU has a process.")

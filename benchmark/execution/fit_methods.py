@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from benchmark import __version__
 from benchmark.methods.card import Card
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.registry import Method, load
 from benchmark.methods.weights import NAME, load_weights, save_weights
 from benchmark.storage.checksums import write_checksums
+from benchmark.storage.environment import environment
 from benchmark.storage.fits import DataCard, training_stages, write_card
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
@@ -33,13 +35,11 @@ class FitContext:
     Attributes:
         run: where fits are stored.
         device: of the detectors.
-        devices: how many GPUs one fit may train on, if the method can use several.
     """
 
     study: Study
     run: RunFolder
     device: str
-    devices: int
 
 
 def load_or_fit(context: FitContext, fit: Fit, *, mend: bool) -> Detector:
@@ -113,7 +113,7 @@ def _unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
     detector = build_detector(fit.method, fit.target, fit.config).to(context.device)
     if hasattr(detector, "devices"):
-        detector.devices = context.devices  # type: ignore[assignment]
+        detector.devices = fit.devices  # type: ignore[assignment]
     return detector
 
 
@@ -145,9 +145,8 @@ def _store(
     card = _card(context, fit, detector, seconds, weights_of)
     write_card(folder, card)
     write_checksums(folder, (NAME, "config.json", "card.json"))
-    devices = getattr(detector, "devices", 1)
-    record = {"format": FORMAT, "fit": asdict(fit), "seconds": seconds, "parameters": card.parameters}
-    record |= {"device": context.device, "devices": devices}
+    record = {"format": FORMAT, "version": __version__, "fit": asdict(fit), "seconds": seconds}
+    record |= {"parameters": card.parameters, "device": context.device, "environment": environment(context.device)}
     write_json(folder / "fit.json", record if weights_of is None else {**record, "weights_of": weights_of})
     return card
 

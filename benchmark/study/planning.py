@@ -47,7 +47,8 @@ def plan(request: Request) -> Study:
         if not any(case.split == split and case.healthy for case in split_cases):
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
-    fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds, request.folds or 0)
+    shared = Fit("", "", {}, cohorts[healthy.name], GRIDS[request.preset], 0, folds=request.folds or 0)
+    fits = [_fit(shared, one, seed, request.devices) for one in resolved for seed in seeds]
     training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
     shifts = planned_shifts(requested, training, GRIDS[request.preset], request.data, sequence, match=request.match)
     cells = tuple(
@@ -211,12 +212,14 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
     return tables
 
 
-def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int], folds: int) -> list[Fit]:
-    return [
-        Fit(variant.name, variant.method.target, config, healthy, grid, seed, variant.method.origin or "", folds)
-        for variant, config in resolved
-        for seed in seeds
-    ]
+def _fit(shared: Fit, resolved: Resolved, seed: int, devices: int) -> Fit:
+    """The fit of a method that has everything else in common with `shared`."""
+    variant, config = resolved
+    method = variant.method
+    several = devices if hasattr(load(method), "devices") else 1
+    return replace(
+        shared, method=variant.name, target=method.target, config=config, seed=seed, origin=method.origin or "", devices=several
+    )
 
 
 def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:
