@@ -5,7 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
 from benchmark.study.study import Study
 from datasets.errors import BadFile, BadValue, UserError, one_line
-from datasets.grid import Cases
 from datasets.io.atomic import read_json, write_json
+from datasets.loading import Cases
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,24 @@ def check_fit(context: FitContext, fit: Fit) -> None:
         raise BadValue(f"Method '{fit.method}': {reason}") from error
 
 
+def training_seconds(context: FitContext, preset: str) -> dict[str, float]:
+    """By built-in method: estimated seconds of training the study's unfinished fits, one by one, on this CPU.
+
+    Args:
+        preset: in place of each fit's own hyper-parameters, one that its class names; "" for its own.
+    """
+    seconds: dict[str, float] = {}
+    for fit in {training_key(fit): fit for fit in context.study.fits}.values():
+        method = Method(fit.method, fit.target, "")
+        if not method.is_built_in or (context.run.fit(fit) / "fit.json").exists():
+            continue
+        planned = replace(fit, config=load(method).presets[preset]) if preset else fit
+        own = _unfitted(context, planned).training_seconds()
+        if own is not None:
+            seconds[fit.method] = seconds.get(fit.method, 0.0) + own
+    return seconds
+
+
 def delete_fit(folder: Path) -> None:
     """Delete a fit, or what an interrupted one has left, checkpoints included."""
     (folder / "fit.json").unlink(missing_ok=True)  # first: without it nothing in the folder counts as done
@@ -122,7 +140,8 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
     log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.healthy.dataset, len(val))
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
-    card = _store(context, fit, detector, seconds=time.perf_counter() - begin)
+    spent = time.perf_counter() - begin
+    card = _store(context, fit, detector, {"seconds": spent, "environment": environment(context.device)})
     log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
     return detector.eval()
 
@@ -130,24 +149,27 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
 def _copy_weights(context: FitContext, fit: Fit, detector: Detector, source: Path) -> Detector:
     """Take the weights of the fit in the folder `source`, whose training was the same."""
     load_weights(detector, source)
-    _store(context, fit, detector, seconds=read_json(source / "fit.json")["seconds"], weights_of=source.name)
+    trained = read_json(source / "fit.json")
+    spent = {"seconds": trained["seconds"], "environment": trained["environment"], "weights_of": source.name}
+    _store(context, fit, detector, spent)
     log.info("  takes the weights of %s, which was trained alike", source.name)
     return detector.eval()
 
 
-def _store(
-    context: FitContext, fit: Fit, detector: Detector, *, seconds: float, weights_of: str | None = None
-) -> DataCard:
-    """Write weights, config, data card and record of a finished fit, in this order."""
+def _store(context: FitContext, fit: Fit, detector: Detector, training: Mapping[str, Any]) -> DataCard:
+    """Write weights, config, data card and record of a finished fit, in this order.
+
+    Args:
+        training: for the record: the seconds that it took, where, and whose weights these are if not the fit's own.
+    """
     folder = context.run.fit(fit)
     save_weights(detector, folder)
     write_json(folder / "config.json", dict(fit.config))
-    card = _card(context, fit, detector, seconds, weights_of)
+    card = _card(context, fit, detector, training["seconds"], training.get("weights_of"))
     write_card(folder, card)
     write_checksums(folder, (NAME, "config.json", "card.json"))
-    record = {"format": FORMAT, "version": __version__, "fit": asdict(fit), "seconds": seconds}
-    record |= {"parameters": card.parameters, "device": context.device, "environment": environment(context.device)}
-    write_json(folder / "fit.json", record if weights_of is None else {**record, "weights_of": weights_of})
+    record = {"format": FORMAT, "version": __version__, "fit": asdict(fit), "device": context.device}
+    write_json(folder / "fit.json", {**record, "parameters": card.parameters, **training})
     return card
 
 

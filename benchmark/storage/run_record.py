@@ -129,7 +129,7 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
 
 
 def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
-    """Write the `cell.json` of a cell: its outcome, and how and where its maps were made if that is recorded already."""
+    """Write the `cell.json` of a cell: its outcome, and how and where its maps were made if that is known already."""
     path = run.cell(cell) / "cell.json"
     before = read_json(path) if path.exists() else {}
     kept = {name: before[name] for name in ("inference", "environment") if name in before}

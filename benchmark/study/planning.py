@@ -3,11 +3,12 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.hyperparameters import Variant, method_names, parse_variants, resolve_config
-from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
+from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
+from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
@@ -47,10 +48,10 @@ def plan(request: Request) -> Study:
         if not any(case.split == split and case.healthy for case in split_cases):
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
-    shared = Fit("", "", {}, cohorts[healthy.name], GRIDS[request.preset], 0, folds=request.folds or 0)
-    fits = [_fit(shared, one, seed, request.devices) for one in resolved for seed in seeds]
+    grid = replace(GRIDS[request.preset], sampling=request.sampling)
+    fits = _fits(request, resolved, cohorts[healthy.name], grid, seeds)
     training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
-    shifts = planned_shifts(requested, training, GRIDS[request.preset], request.data, sequence, match=request.match)
+    shifts = planned_shifts(requested, training, grid, request.data, sequence, match=request.match)
     cells = tuple(
         Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
@@ -58,7 +59,7 @@ def plan(request: Request) -> Study:
         for cohort in cohorts.values()
     )
     references = tuple(
-        Reference(cohorts[name], GRIDS[request.preset], request.splits, request.limit)
+        Reference(cohorts[name], grid, request.splits, request.limit)
         for name, found in files.items()
         if not all(case.healthy for case in found)
     )
@@ -102,7 +103,8 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     usable = list[Resolved]()
     for variant in variants:
         try:
-            usable.append((variant, resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))))
+            config = resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))
+            usable.append((named_under(variant, request.preset), config))
         except UnusableMethod as error:
             left_out.append(str(error))
     _check_tables(tuned, known, request.preset)
@@ -212,14 +214,24 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
     return tables
 
 
-def _fit(shared: Fit, resolved: Resolved, seed: int, devices: int) -> Fit:
-    """The fit of a method that has everything else in common with `shared`."""
-    variant, config = resolved
-    method = variant.method
-    several = devices if hasattr(load(method), "devices") else 1
-    return replace(
-        shared, method=variant.name, target=method.target, config=config, seed=seed, origin=method.origin or "", devices=several
-    )
+def _fits(
+    request: Request, resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]
+) -> list[Fit]:
+    return [
+        Fit(
+            variant.name,
+            variant.method.target,
+            config,
+            healthy,
+            grid,
+            seed,
+            variant.method.origin or "",
+            folds=request.folds or 0,
+            devices=request.devices if hasattr(load(variant.method), "devices") else 1,
+        )
+        for variant, config in resolved
+        for seed in seeds
+    ]
 
 
 def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:
