@@ -1,7 +1,7 @@
 """Compiled loops over voxels, for components and area openings; imported only where they are needed."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -19,9 +19,9 @@ def compiled(function: Function) -> Function:
     Where neither the program's folder nor the user's cache may be written, each process compiles for itself.
     """
     try:
-        return njit(cache=True)(function)  # type: ignore[no-any-return]
+        return cast(Function, njit(cache=True)(function))
     except RuntimeError:  # what numba raises where it finds no place
-        return njit(function)  # type: ignore[no-any-return]
+        return cast(Function, njit(function))
 
 
 @compiled

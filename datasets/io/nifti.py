@@ -110,8 +110,8 @@ def disagreement(header: Any) -> Disagreement | None:
     corners = np.array([[x, y, z, 1.0] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
     corners[:, :3] *= np.asarray(header.get_data_shape()[:3]) - 1
     apart = float(np.abs(corners @ (sform - qform).T).max()) * mm_per_unit(header)
-    codes = ("".join(map(str, nibabel.aff2axcodes(form))) for form in (sform, qform))
-    return Disagreement(*codes, apart) if apart > APART else None
+    first, second = ("".join(map(str, nibabel.aff2axcodes(form))) for form in (sform, qform))
+    return Disagreement(first, second, apart) if apart > APART else None
 
 
 def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None = None) -> StoredVolume:
