@@ -49,7 +49,7 @@ def test_the_command_prints_the_table(program: Program, data: Path, tmp_path: Pa
     told = program("evaluate", runner.out, "--ablation", "postprocessing", "--metrics", "dice,auprc")
     assert told.exit_code == 0
     assert "no median" in told.output
-    sizes = {"lesion_ml", "lesion_outside_grid_ml"}
+    sizes = {"lesion_ml", "lesion_outside_grid_ml", "lesion_lost_ml"}
     assert {row["metric"] for row in runner.rows()} == {"dice", "auprc", "threshold"} | sizes
     assert program("evaluate", runner.out, "--ablation", "methods").exit_code == 2
     assert "Did you mean 'dice'?" in program("evaluate", runner.out, "--metrics", "dise").stderr

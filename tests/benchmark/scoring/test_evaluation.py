@@ -182,7 +182,8 @@ def test_lesions_and_surfaces_of_a_case_by_hand(bench: Bench) -> None:
 def test_metrics_that_are_not_wanted_make_no_rows(bench: Bench) -> None:
     settings = filled(bench).settings("none", metrics=("precision", "auroc"))
     rows = evaluate_cell(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), settings)
-    assert {row.metric for row in rows} == {"precision", "auroc", "threshold", "lesion_ml", "lesion_outside_grid_ml"}
+    facts = {"threshold", "lesion_ml", "lesion_outside_grid_ml", "lesion_lost_ml"}
+    assert {row.metric for row in rows} == {"precision", "auroc", *facts}
 
 
 def test_maps_of_zeros_go_through_every_pipeline(bench: Bench) -> None:
