@@ -14,13 +14,14 @@ from datasets.audit.splits import table_findings
 from datasets.audit.volumes import mixed_grids
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
+from datasets.io.labels import read_labels
 from datasets.io.tables import Table, read_table
 from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files
 
 Row = Mapping[str, str]
 log = logging.getLogger(__name__)
 HEALTHY = ("yes", "no")
-MASKS = ("brain_mask", "lesion_mask")
+MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 
 
 def audit(specs: Sequence[DatasetSpec], root: Path) -> list[Finding]:
@@ -122,10 +123,11 @@ def _table(spec: DatasetSpec, root: Path, findings: list[Finding]) -> Table | No
 
 
 def _candidates(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> Iterator[Candidate]:
+    labels = read_labels(spec.folder(root))
     for row in rows:
         if spec.healthy is None and row.get("healthy") not in HEALTHY:
             continue
         names = [name for name in row["sequences"].split() if name in spec.sequences]
-        images: dict[str, CaseFiles] = {name: case_files(spec, spec.folder(root), name, row) for name in names}
+        images: dict[str, CaseFiles] = {name: case_files(spec, spec.folder(root), name, row, labels) for name in names}
         if images:
             yield Candidate(spec.name, images, compared=spec.simulate is None)
