@@ -20,7 +20,7 @@ from benchmark.commands.common import (
 )
 from benchmark.commands.evaluate import Chains, Pictures, Protocols, asked_scoring, exit_for, names
 from datasets.errors import BadValue
-from datasets.grid import PUBLISHED
+from datasets.grid import PUBLISHED, SAMPLINGS
 
 if TYPE_CHECKING:
     from benchmark.execution.job import Job
@@ -71,6 +71,9 @@ def run(
     preset: Annotated[
         str, typer.Option(help=f"{PUBLISHED}: as published; quick: 4 mm and narrow networks.")
     ] = PUBLISHED,
+    sampling: Annotated[
+        str, typer.Option(help="average: over voxels, masks keep their volume; spline: as published, for replication.")
+    ] = "average",
     seeds: Annotated[str, typer.Option(help="Training seeds, e.g. 0-2; each redraws the validation cases too.")] = "0",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Fit once a fold: so many parts of the healthy subjects validate in turn.")
@@ -121,6 +124,7 @@ def run(
 
     check_name("value of --rerun called", rerun, RERUN)
     check_name("value of --precision called", precision, PRECISIONS)
+    check_name("value of --sampling called", sampling, SAMPLINGS)
     request = Request(
         methods=methods,
         datasets=datasets,
@@ -128,6 +132,7 @@ def run(
         healthy=healthy,
         sequence=sequence,
         preset=preset,
+        sampling=sampling,  # type: ignore[arg-type]
         seeds=seeds,
         precision=precision,  # type: ignore[arg-type]
         splits=("val",) if validation_only else ("val", "test"),

@@ -20,8 +20,8 @@ from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
 from benchmark.study.study import Study
 from datasets.errors import BadFile, BadValue, UserError, one_line
-from datasets.grid import Cases
 from datasets.io.atomic import read_json, write_json
+from datasets.loading import Cases
 
 log = logging.getLogger(__name__)
 

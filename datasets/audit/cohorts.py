@@ -14,6 +14,7 @@ from datasets.audit.splits import table_findings
 from datasets.audit.volumes import mixed_grids
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
+from datasets.grid import Grid
 from datasets.io.labels import read_labels
 from datasets.io.tables import Table, read_table
 from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files
@@ -24,8 +25,11 @@ HEALTHY = ("yes", "no")
 MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 
 
-def audit(specs: Sequence[DatasetSpec], root: Path) -> list[Finding]:
+def audit(specs: Sequence[DatasetSpec], root: Path, grid: Grid | None = None) -> list[Finding]:
     """Read the table and every file of each cohort, and compare the scans of all.
+
+    Args:
+        grid: of a study, for what it would lose.
 
     Raises:
         MissingData: a cohort does not exist.
@@ -38,7 +42,7 @@ def audit(specs: Sequence[DatasetSpec], root: Path) -> list[Finding]:
         rows = table.usable
         findings += cases_csv_findings(table, spec)
         findings += unnamed_files(spec, root, table.rows)
-        candidates = list(_candidates(spec, root, rows))
+        candidates = list(_candidates(spec, root, rows, grid))
         log.info("%s: reading %d cases.", spec.name, len(candidates))
         examined = examine_cases(candidates)
         findings += cohort_findings(examined, spec.name)
@@ -55,7 +59,20 @@ def examine_cases(candidates: Iterable[Candidate]) -> list[CaseAudit]:
 def cohort_findings(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
     """The findings of each case, and those that need all cases of a cohort."""
     grids = {one.case_id: one.grid for one in examined if one.grid is not None}
-    return [*(finding for one in examined for finding in one.findings), *mixed_grids(grids, cohort)]
+    told = (finding for one in examined for finding in one.findings)
+    return [*told, *mixed_grids(grids, cohort), *lost_lesions(examined, cohort)]
+
+
+def lost_lesions(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
+    """Lesions that leave no voxel on a study's grid: they count as missed."""
+    whole = [lesion for one in examined for lesion in one.lesions]
+    lost = [lesion.scan_ml for lesion in whole if not lesion.grid_ml]
+    if not lost:
+        return []
+    cases = tuple(one.case_id for one in examined if any(not lesion.grid_ml for lesion in one.lesions))
+    ml = f"{sum(lost):.3g} of {sum(lesion.scan_ml for lesion in whole):.3g} ml"
+    got = f"{len(lost)} of {len(whole)} lesions ({ml}) too small to leave a voxel on the grid"
+    return [Finding("warning", "lost-lesions", cohort, cases, got, "a finer grid, or they count as missed")]
 
 
 def cases_csv_findings(table: Table, spec: DatasetSpec) -> list[Finding]:
@@ -122,7 +139,7 @@ def _table(spec: DatasetSpec, root: Path, findings: list[Finding]) -> Table | No
         return None
 
 
-def _candidates(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> Iterator[Candidate]:
+def _candidates(spec: DatasetSpec, root: Path, rows: Sequence[Row], grid: Grid | None) -> Iterator[Candidate]:
     labels = read_labels(spec.folder(root))
     for row in rows:
         if spec.healthy is None and row.get("healthy") not in HEALTHY:
@@ -130,4 +147,4 @@ def _candidates(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> Iterator[
         names = [name for name in row["sequences"].split() if name in spec.sequences]
         images: dict[str, CaseFiles] = {name: case_files(spec, spec.folder(root), name, row, labels) for name in names}
         if images:
-            yield Candidate(spec.name, images, compared=spec.simulate is None)
+            yield Candidate(spec.name, images, compared=spec.simulate is None, grid=grid)

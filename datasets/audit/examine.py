@@ -22,9 +22,11 @@ from datasets.audit.volumes import (
 )
 from datasets.case import BINARY, CaseFiles, Labels
 from datasets.errors import BadVolume, UserError
-from datasets.grid import INSIDE_ABOVE, Grid, box_slices, intensity_window
-from datasets.io.labels import FILE, split_labels
+from datasets.grid import Grid
+from datasets.io.labels import FILE, split_labels, union
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
+from datasets.loading import INSIDE_ABOVE, intensity_window
+from datasets.sampling import Sampler
 
 Mask = NDArray[np.bool_]
 
@@ -50,17 +52,27 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class SampledLesion:
+    """A lesion inside the box of a study's grid: its ml in the scan, and on the grid, where 0 is lost."""
+
+    scan_ml: float
+    grid_ml: float
+
+
+@dataclass(frozen=True)
 class CaseAudit:
     """What an audit keeps of a case.
 
     Attributes:
         grid: its shape and spacing; None if no image could be read.
+        lesions: on the grid of the study; none without a study.
     """
 
     case_id: str
     findings: tuple[Finding, ...]
     scans: tuple[Fingerprint, ...]
     grid: tuple[object, ...] | None
+    lesions: tuple[SampledLesion, ...] = ()
 
 
 def examine(case: Candidate) -> CaseAudit:
@@ -90,7 +102,9 @@ def examine(case: Candidate) -> CaseAudit:
             findings += _in_box(case, name, image, whole)
         if np.ptp(image.data) > 0:  # constant ones are no copies of each other
             scans.append(_scan(case, name, image, whole))
-    return CaseAudit(case.files.case_id, tuple(findings), tuple(scans), None if first is None else grid_of(first))
+    lesions = () if lesion is None or first is None else _sampled(case, lesion, first)
+    grid = None if first is None else grid_of(first)
+    return CaseAudit(case.files.case_id, tuple(findings), tuple(scans), grid, lesions)
 
 
 def _read(case: Candidate, path: Path, findings: list[Finding]) -> StoredVolume | None:
@@ -115,8 +129,7 @@ def _labelled(case: Candidate, image: StoredVolume | None, findings: list[Findin
     files = case.files
     lesion, by_label = _split(case, files.lesion_mask, image, findings, files.labels)
     by_mask, _ = _split(case, files.ignore_mask, image, findings, BINARY)
-    told = [mask for mask in (by_label, by_mask) if mask is not None]
-    return lesion, np.logical_or.reduce(told) if told else None
+    return lesion, union(by_label, by_mask)
 
 
 def _split(
@@ -164,12 +177,20 @@ def _in_box(case: Candidate, name: str, image: StoredVolume, brain: Mask) -> lis
     """Defects that show only on the grid of a study."""
     if case.grid is None or not brain.any():
         return []
-    inside = box_slices(image.data.shape, image.spacing, case.grid)
+    inside = Sampler.of(image.data.shape, image.spacing, case.grid).inside
     try:
         intensity_window(image.data, brain, inside, case.grid.percentiles, case.images[name])
     except UserError as error:
         return [unreadable_file(case.cohort, case.files.case_id, str(image.path), error)]
     return []
+
+
+def _sampled(case: Candidate, lesion: Mask, image: StoredVolume) -> tuple[SampledLesion, ...]:
+    if case.grid is None:
+        return ()
+    found = Sampler.of(lesion.shape, image.spacing, case.grid).components(lesion).components
+    scan_ml, grid_ml = float(np.prod(image.spacing)) / 1000, case.grid.spacing**3 / 1000
+    return tuple(SampledLesion(one.volume * scan_ml, one.voxels * grid_ml) for one in found)
 
 
 def _scan(case: Candidate, sequence: str, image: StoredVolume, brain: Mask | None) -> Fingerprint:

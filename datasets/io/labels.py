@@ -40,6 +40,12 @@ def split_labels(path: Path, values: NDArray[Any], labels: Labels, voxel_ml: flo
     return np.isin(whole, labels.lesion), ignored if ignored.any() else None
 
 
+def union(*masks: Mask | None) -> Mask | None:
+    """Where any of those that there are is set; None where there is none."""
+    there = [mask for mask in masks if mask is not None]
+    return np.logical_or.reduce(there) if there else None
+
+
 def split_interpolated(path: Path, values: NDArray[Any]) -> Mask:
     """Where a mask of 0 and 1 that was interpolated is lesion: above half of its maximum.
 

@@ -12,7 +12,8 @@ from cohorts import write_nifti
 from datasets.case import Labels
 from datasets.cohorts.user_folder import user_cohort
 from datasets.errors import BadFile, MissingData
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import load_case
 from datasets.spec import usable_files
 
 MASKS = ("desc-brain_mask", "label-lesion_mask")
