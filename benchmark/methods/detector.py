@@ -37,6 +37,8 @@ class Detector(nn.Module, ABC):
 
     card: ClassVar[Card]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    trained_as: ClassVar[str] = ""
+    """Name of the built-in method whose training this one's is, field by field, so that they share weights."""
     config: Any
     slice_batch: int = 32
     """Slices to process at once, set by the caller; methods that work on volumes ignore it."""
