@@ -27,16 +27,6 @@ UNKNOWN = ("", "n/a")
 CONTROLS = re.compile(r"(healthy|normal)([ _-]?(controls?|volunteers?|subjects?))?|controls?|hc|cn|nc")
 MASK_SUFFIXES = ("mask", "dseg", "seg", "roi")
 TISSUES = ("brain", "head", "ribbon", "gm", "wm", "csf", "bg", "aseg", "aparcaseg")  # masks that healthy brains have
-    "brain",
-    "head",
-    "ribbon",
-    "gm",
-    "wm",
-    "csf",
-    "bg",
-    "aseg",
-    "aparcaseg",
-)  # what masks of healthy brains are of
 log = logging.getLogger(__name__)
 
 
