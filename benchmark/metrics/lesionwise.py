@@ -8,7 +8,8 @@ Rule `overlap-10-30`, bounded in both directions: a lesion is found where at lea
 components of which at least 30 % is lesion, and these components are the true positives (the limits alpha and beta of
 Commowick et al., Sci Rep 8 (2018) 13650; here a component is judged by all lesions that it covers).
 
-Lesion outside the grid's box has no component and does not count.
+A lesion too small for the grid counts as missed, in the stratum of its own volume; lesion outside the grid's box does
+not count. Voxels that are ignored belong to no component.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Matches:
     """Which lesions a prediction finds, and which of its components lie on a lesion.
 
     Attributes:
-        found: `(lesions,)` whether each lesion is found.
+        found: `(lesions,)` whether each lesion is found, those on the grid before those lost.
         true: `(components,)` whether each component of the prediction is a true positive.
     """
 
@@ -133,7 +134,7 @@ class FrocCurve:
 
     Attributes:
         rates, recalls: `(T,)` false positives a scan and lesion recall at falling thresholds.
-        lesions: how many there are inside the box.
+        lesions: how many there are, those lost by the grid included.
     """
 
     rates: NDArray[np.float64]
