@@ -145,10 +145,11 @@ _LESIONS = (
     Metric("lesion_f1", "Lesion F1", _lesion_f1, "prediction", True, COMPONENTS, "lesion", ALL_CUT_OFF),
     Metric(
         "lesion_recall_bounded", "Lesion recall, bounded", _lesion_recall_bounded, "prediction", True, COMPONENTS,
-        "lesion", OUTSIDE,
+        "lesion", ALL_CUT_OFF,
     ),
     Metric(
-        "lesion_f1_bounded", "Lesion F1, bounded", _lesion_f1_bounded, "prediction", True, COMPONENTS, "lesion", OUTSIDE
+        "lesion_f1_bounded", "Lesion F1, bounded", _lesion_f1_bounded, "prediction", True, COMPONENTS, "lesion",
+        ALL_CUT_OFF,
     ),
     Metric(
         "false_alarms", "False alarms", _false_alarms, "prediction", False, COMPONENTS, "lesion", NO_LESION,
