@@ -13,7 +13,7 @@ from datasets.case import Case, CaseFiles, Masks
 from datasets.errors import BadVolume
 from datasets.grid import Grid
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
-from datasets.sampling import Mask, Place, SampledMask, Sampler
+from datasets.sampling import Mask, Place, SampledMask, Sampler, extents
 from datasets.shifts import Shift
 from datasets.shifts.application import CaseShift, dose
 
@@ -112,13 +112,18 @@ def intensity_window(
     Raises:
         BadVolume: there is no brain inside the box, or no contrast in it.
     """
-    values = image[inside][brain[inside]].astype(np.float64)
+    values = _voxels(image, brain, inside)
     if values.size == 0:
         raise BadVolume(files.brain_mask, "no-brain-in-box", "no brain voxel inside the grid's box", "a brain")
     low, high = np.percentile(values, percentiles)
     if high <= low:
         raise BadVolume(files.image, "constant-image", f"one intensity ({low:g}) throughout the brain", "contrast")
     return float(low), float(high)
+
+
+def _voxels(image: Array, brain: Mask, place: Place) -> NDArray[np.float64]:
+    """The brain's intensities, in the order in which NIfTI files hold them."""
+    return np.asarray(image[place].T[brain[place].T], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,11 @@ class _Scan:
     def sampler(self) -> Sampler:
         return Sampler.of(self.image.shape, self.volume.spacing, self.grid)
 
+    @cached_property
+    def extent(self) -> Place:
+        """The brain's bounding box."""
+        return next(extents(self.brain), (slice(0, 0),) * 3)
+
     @property
     def affine(self) -> NDArray[np.float64]:
         """`(4, 4)` from the grid's voxels to mm."""
@@ -154,10 +164,12 @@ class _Scan:
 
     def sampled(self, magnitudes: Array, new_brain: Mask, window: tuple[float, float]) -> NDArray[np.float32]:
         """Scale by a window and sample; 0 outside the brain."""
-        (low, high), reach = window, self.sampler.reach
-        brain, scaled = self.brain[reach], np.zeros(magnitudes.shape, dtype=np.float32)
-        scaled[reach][brain] = np.clip((magnitudes[reach][brain].astype(np.float64) - low) / (high - low), 0, 1)
-        image = np.clip(self.sampler.scan(scaled), 0, 1)
+        low, high = window
+        values = (_voxels(magnitudes, self.brain, self.extent) - low) / (high - low)
+        brain = self.brain[self.extent]
+        scaled = np.zeros(brain.shape, dtype=np.float32, order="F")
+        scaled.T[brain.T] = values.clip(0, 1, out=values)
+        image = self.sampler.scan(scaled, self.extent).clip(0, 1)
         image[~new_brain] = 0
         return image
 

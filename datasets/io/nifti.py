@@ -7,6 +7,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import DTypeLike, NDArray
 
 from datasets.errors import BadVolume
@@ -85,18 +86,18 @@ def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None 
     check_file(path)
     header, content = _content(path)
     try:
-        nifti = nibabel.nifti1.Nifti1Image.from_bytes(content)
-        _check_axes(path, header, nifti.affine, sheared=as_stored)
-        data = np.asanyarray(nifti.dataobj, dtype=dtype).reshape(nifti.shape[:3])
+        data, affine = _voxels(header, content, dtype), header.get_best_affine()
+        _check_axes(path, header, affine, sheared=as_stored)
         if not as_stored:
-            nifti = nibabel.funcs.as_closest_canonical(nifti.__class__(data, nifti.affine, nifti.header))
-            data = np.asanyarray(nifti.dataobj)
+            turns = nibabel.orientations.io_orientation(affine)
+            affine = affine @ nibabel.orientations.inv_ornt_aff(turns, data.shape)
+            data = nibabel.orientations.apply_orientation(data, turns)
     except BadVolume:
         raise
     except Exception as error:  # nibabel has no base class for what it cannot read
         raise _unreadable(path, str(error)) from error
     _check_finite(path, data)
-    return StoredVolume(data, np.asarray(nifti.affine, dtype=np.float64), path, header)
+    return StoredVolume(data, np.asarray(affine, dtype=np.float64), path, header)
 
 
 def write_volume(path: Path, volume: Volume, dtype: DTypeLike | None = None) -> None:
@@ -143,10 +144,9 @@ def _content(path: Path) -> tuple[Any, bytes]:
     _check_name(path, packed)
     unpacking = _Unpacking(packed) if path.suffix == ".gz" else None
     try:
-        start = unpacking.take(HEADER_BYTES) if unpacking else packed[:HEADER_BYTES]
-        header = _header(path, start)
+        header = _header(path, _Unpacking(packed).take(HEADER_BYTES) if unpacking else packed[:HEADER_BYTES])
         expected = _declared_bytes(path, header)
-        content = start + unpacking.take(expected - len(start) + 1) if unpacking else packed
+        content = unpacking.take(expected + 1) if unpacking else packed
         whole = unpacking is None or unpacking.ended or len(content) > expected
     except zlib.error as error:
         raise _unreadable(path, str(error)) from error
@@ -155,6 +155,17 @@ def _content(path: Path) -> tuple[Any, bytes]:
         torn = "" if whole else "; the gzip stream is torn"
         raise _unreadable(path, f"its header declares {expected} bytes and there are {amount}{torn}")
     return header, content
+
+
+def _voxels(header: Any, content: bytes, dtype: DTypeLike | None) -> Array:
+    """`(X, Y, Z)`, scaled by the header's slope and intercept; a view of the file's content where it has none."""
+    count, offset = int(np.prod(header["dim"][1:4], dtype=np.int64)), int(header["vox_offset"])
+    stored = np.frombuffer(content, header.get_data_dtype(), count, offset)
+    slope, intercept = header.get_slope_inter()
+    if slope is not None:
+        stored = apply_read_scaling(stored, slope, intercept)
+    data = stored.reshape(header["dim"][1:4], order="F")
+    return data if dtype is None else data.astype(dtype, copy=False)
 
 
 class _Unpacking:
