@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from baselines.diffusion.ddpm import DDPM
+from baselines.encoders.resnet import ResNet
+from baselines.encoders.spark import SparK, check_pretraining
 from baselines.training.stage import Player, Stage
 from benchmark.methods import Card, at_test
-from cddpm.encoder import ResNet
-from cddpm.pretraining import SparK, check_pretraining
 from datasets.errors import BadValue
 
 
@@ -106,7 +106,16 @@ class CDDPM(DDPM):
             "pretrain_steps": 300,
             "pretrain_learning_rate": 1e-3,
             "pretrain_width": 128,
-        }
+        },
+        "small": {
+            **DDPM.presets["small"],
+            "code": 128,
+            "encoder_width": 16,
+            "encoder_blocks": (1, 1, 1, 1),
+            "pretrain_steps": 1_000,
+            "pretrain_learning_rate": 1e-3,
+            "pretrain_width": 128,
+        },
     }
     config: Config
 

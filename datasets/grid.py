@@ -31,4 +31,6 @@ class Grid:
 
 PUBLISHED = "paper"
 """The preset of the published grid and training budgets."""
-GRIDS = {PUBLISHED: Grid(), "quick": Grid(shape=(48, 48, 25), spacing=4.0)}
+SMALL = "small"
+"""The preset of the published grid and of networks that a CPU can train."""
+GRIDS = {PUBLISHED: Grid(), "quick": Grid(shape=(48, 48, 25), spacing=4.0), SMALL: Grid()}

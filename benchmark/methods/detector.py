@@ -37,6 +37,8 @@ class Detector(nn.Module, ABC):
 
     card: ClassVar[Card]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    trained_as: ClassVar[str] = ""
+    """Name of the built-in method whose training this one's is, field by field, so that they share weights."""
     config: Any
     slice_batch: int = 32
     """Slices to process at once, set by the caller; methods that work on volumes ignore it."""
@@ -94,6 +96,10 @@ class Detector(nn.Module, ABC):
         Raises:
             ValueError: with what was got and expected. By default never.
         """
+
+    def training_seconds(self) -> float | None:
+        """Quick estimate of how long `fit` takes on this CPU, nothing else running; None where it trains nothing."""
+        return None
 
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
         """Bound on the bytes held while mapping `volumes` cases of `shape` `(X, Y, Z)`, beyond weights and inputs.

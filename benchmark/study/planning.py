@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.hyperparameters import Variant, method_names, parse_variants, resolve_config
+from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
@@ -103,7 +103,8 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     usable = list[Resolved]()
     for variant in variants:
         try:
-            usable.append((variant, resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))))
+            config = resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))
+            usable.append((named_under(variant, request.preset), config))
         except UnusableMethod as error:
             left_out.append(str(error))
     _check_tables(tuned, known, request.preset)
