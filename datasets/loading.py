@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.case import Case, CaseFiles, Masks
+from datasets.case_cache import MASKS, find_case, kept_case
 from datasets.errors import BadVolume
 from datasets.grid import Grid
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
@@ -174,9 +175,6 @@ class _Scan:
         return image
 
 
-MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
-
-
 def _scan(files: CaseFiles, grid: Grid) -> _Scan:
     volume = read_volume(files.image)
     return _Scan(files, grid, volume, _read_mask(files.brain_mask, volume))
@@ -189,6 +187,10 @@ def _read_mask(path: Path, image: StoredVolume) -> Mask:
 
 
 def _unshifted(files: CaseFiles, grid: Grid) -> Case:
+    return kept_case(files, grid, partial(_made, files, grid))
+
+
+def _made(files: CaseFiles, grid: Grid) -> Case:
     scan = _scan(files, grid)
     masks = _masks(scan)
     return Case(
@@ -218,6 +220,13 @@ def _masks(scan: _Scan) -> Masks:
     )
 
 
+def _masks_of(case: Case) -> Masks:
+    return Masks(
+        case.brain_mask, case.lesion_mask, case.spacing, case.voxel_ml, case.lesion_outside_grid_ml, case.ignore_mask,
+        case.lost_lesions_ml,
+    )  # fmt: skip
+
+
 def _components(scan: _Scan, path: Path | None) -> SampledMask | None:
     return None if path is None else scan.sampler.components(_read_mask(path, scan.volume))
 
@@ -236,7 +245,8 @@ def _stamps(files: CaseFiles) -> tuple[int, ...]:
 @lru_cache(maxsize=KEPT)
 def _kept_masks(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> tuple[NDArray[np.uint8], Masks]:
     """Each mask that there is as bits `(masks, bytes)`, and Masks with empty arrays in their places."""
-    masks, nothing = _masks(_scan(files, grid)), np.zeros(0, dtype=bool)
+    case, nothing = find_case(files, grid), np.zeros(0, dtype=bool)
+    masks = _masks(_scan(files, grid)) if case is None else _masks_of(case)
     there = {name: mask for name in MASKS if (mask := getattr(masks, name)) is not None}
     bits = np.packbits([mask.ravel() for mask in there.values()], axis=1)
     empty: dict[str, Any] = dict.fromkeys(there, nothing)
