@@ -113,7 +113,10 @@ def _unpacked(bits: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.boo
 
 def _make_room(place: Path) -> None:
     """Delete what was not used for longest until the rest is small enough; others may delete, too."""
-    there = [(one.stat(), Path(one.path)) for one in os.scandir(place)]
+    there = []
+    for path in place.iterdir():
+        with suppress(FileNotFoundError):
+            there.append((path.stat(), path))
     size = sum(facts.st_size for facts, _ in there)
     for facts, path in sorted(there, key=lambda one: one[0].st_mtime_ns):
         if size <= MOST_BYTES:
