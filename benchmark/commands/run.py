@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,6 +149,7 @@ def run(
         folds=folds,
         shifts=shifts,
         match=match,
+        skip_bad=skip_bad,
     )
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, expected an installed method: each GPU has a process.")
@@ -159,7 +159,7 @@ def run(
     )  # fmt: skip
     scoring = asked_scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed()
-    study = plan(replace(request, skip_bad=True))
+    study = plan(request)
     for reason in study.left_out:
         typer.echo(f"Left out: {reason}", err=True)
     root = out or _default_out(request, study)
