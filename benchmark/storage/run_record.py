@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,11 @@ class Scoring:
     postprocessing: tuple[str, ...]
     protocols: tuple[str, ...]
     metrics: tuple[str, ...] = field(default_factory=scored)
+
+    def __or__(self, other: "Scoring") -> "Scoring":
+        """What either of them names, each once."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Scoring(*(tuple(dict.fromkeys([*ours, *theirs])) for ours, theirs in pairs))
 
 
 def check_settings(run: RunFolder, study: Study) -> None:
@@ -129,9 +134,10 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
 
 
 def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
-    """Write the `cell.json` of a cell: its outcome, and how its maps were computed if that is recorded already."""
+    """Write the `cell.json` of a cell: its outcome, and how and where its maps were made if that is known already."""
     path = run.cell(cell) / "cell.json"
-    kept = {"inference": read_json(path).get("inference")} if path.exists() else {}
+    before = read_json(path) if path.exists() else {}
+    kept = {name: before[name] for name in ("inference", "environment") if name in before}
     content = {"cell": asdict(cell), "format": FORMAT, "version": __version__, **kept, **outcome}
     write_json(path, content)
 
@@ -183,7 +189,7 @@ def missing_plugins_named(run: RunFolder) -> Iterator[None]:
             raise
         raise MissingData(
             f"{run.root}: this run was scored with '{error.name}' of {origin}, which is not installed here. "
-            f"Install it: python -m pip install {'=='.join(origin.rsplit(' ', 1))}"
+            f"Install it: python -m pip install {'=='.join(origin.partition('+editable')[0].rsplit(' ', 1))}"
         ) from error
 
 

@@ -27,6 +27,7 @@ class Request:
         without: further cases to leave out, each a dataset and a case_id.
         shifts: under which every cohort is mapped too; see `datasets.shift_requests`.
         match: whether everything is mapped a second time with histograms matched to the training cases.
+        devices: that one fit trains on, of methods that can use several.
     """
 
     methods: str
@@ -48,6 +49,7 @@ class Request:
     without: frozenset[tuple[str, str]] = frozenset()
     shifts: str = ""
     match: bool = False
+    devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,6 @@ class Study:
         files: every case of each dataset, in its own split.
         left_out: why a requested method is not among the cells, a line each.
         skipped: by dataset the cases that are left out.
-        problems: why their rows or files cannot be used, a line each.
     """
 
     cells: tuple[Cell, ...]
@@ -69,7 +70,6 @@ class Study:
     files: Mapping[str, Sequence[CaseFiles]]
     left_out: tuple[str, ...] = ()
     skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
 
     @property
     def fits(self) -> list[Fit]:
