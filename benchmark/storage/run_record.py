@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from benchmark import __version__
 from benchmark.metrics import METRICS, scored
-from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.postprocessing.pipelines import pipeline_named, pipeline_on
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Cell, Reference, cell_from_json, reference_from_json
 from benchmark.study.protocols import protocol_named
@@ -18,6 +18,7 @@ from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import add_user_cohort, dataset, find_user_cohort
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
+from datasets.grid import Grid
 from datasets.io.atomic import read_json, write_json
 from datasets.spec import digest, usable_files
 
@@ -31,6 +32,11 @@ class Scoring:
     postprocessing: tuple[str, ...]
     protocols: tuple[str, ...]
     metrics: tuple[str, ...] = field(default_factory=scored)
+
+    def on(self, grid: Grid) -> "Scoring":
+        """The same on a grid: `none`, once, in place of every pipeline that has no effect there."""
+        names = dict.fromkeys(pipeline_on(name, grid.spacing).name for name in self.postprocessing)
+        return replace(self, postprocessing=tuple(names))
 
 
 def check_settings(run: RunFolder, study: Study) -> None:
