@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from baselines.slices.seeding import mix_seeds, seeded
-from baselines.training.stage import Player, Stage
+from baselines.training.stage import Player, RateSchedule, Stage
 from benchmark.methods import Detector
 from benchmark.methods.detector import FLOAT32
+from benchmark.methods.weights import round_to_half
 from datasets.case import Case
 
 TRAINING_DEPARTURES = (
@@ -26,6 +27,9 @@ TRAINING_DEPARTURES = (
 
 QUICK: Mapping[str, Any] = {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
 """The part of a preset `quick` that does not depend on the network; ten times the paper's rate for the few steps."""
+TIMED_INPUTS = 2
+SMALL: Mapping[str, Any] = {"learning_rate": 1e-3, "augment": False, "schedule": "cosine", "half_weights": True}
+"""The part of a preset `small` that does not depend on the network; its `steps` take equal CPU time in all methods."""
 
 
 class SliceReconstruction(Detector):
@@ -58,6 +62,9 @@ class SliceReconstruction(Detector):
             ema: decay of the moving average of the weights, which is then validated and kept; None, as published,
                 for the weights themselves.
             gradient_clip: largest norm of a player's gradient; None, as published, for no clipping.
+            schedule: of all learning rates of a stage: constant, or half a cosine down to 0.
+            half_weights: round the trained weights to float16 values before the first map, so that a file of half
+                the size holds them exactly.
         """
 
         size: int = 96
@@ -70,6 +77,8 @@ class SliceReconstruction(Detector):
         patience: int | None = None
         ema: float | None = None
         gradient_clip: float | None = None
+        schedule: RateSchedule = "constant"
+        half_weights: bool = False
 
         def __post_init__(self) -> None:
             for name in ("steps", "batch_size", "validate_every", "patience"):
@@ -116,6 +125,8 @@ class SliceReconstruction(Detector):
         with seeded(seed, self.device):
             self.load_state_dict(type(self)(self.config).state_dict())
             train_on_slices(self, train, val, seed=seed, workdir=workdir)
+        if self.config.half_weights:
+            round_to_half(self)
         self.eval()
 
     def stages(self) -> Iterator[Stage]:
@@ -137,6 +148,14 @@ class SliceReconstruction(Detector):
     def optimizer(self) -> Optimizer:
         """The optimizer of all weights."""
         return Adam(self.parameters(), lr=self.config.learning_rate)
+
+    def training_seconds(self) -> float | None:
+        """By a forward and a backward pass of every stage's players over a few inputs of noise."""
+        size = self.config.size
+        with torch.random.fork_rng():
+            inputs = torch.rand(TIMED_INPUTS, self.stack, size, size, device=self.device)
+            seconds = [stage.steps * stage.seconds_an_input(inputs) for stage in self.stages()]
+        return sum(seconds) * self.inputs_a_step
 
     @property
     def inputs_a_step(self) -> int:

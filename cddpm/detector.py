@@ -106,7 +106,16 @@ class CDDPM(DDPM):
             "pretrain_steps": 300,
             "pretrain_learning_rate": 1e-3,
             "pretrain_width": 128,
-        }
+        },
+        "small": {
+            **DDPM.presets["small"],
+            "code": 128,
+            "encoder_width": 16,
+            "encoder_blocks": (1, 1, 1, 1),
+            "pretrain_steps": 1_000,
+            "pretrain_learning_rate": 1e-3,
+            "pretrain_width": 128,
+        },
     }
     config: Config
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadValue
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import load_case
 from datasets.shifts import Shift
 from datasets.shifts.registry import NONE, SHIFTS
 from datasets.shifts.representation import mean_landmarks, percentiles_of

@@ -16,7 +16,8 @@ from benchmark.storage.run_record import Scoring, add_study, record_cell
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.case import Case
-from datasets.grid import Grid, load_case, load_host
+from datasets.grid import Grid
+from datasets.loading import load_case, load_host
 from datasets.simulation.implants import implant_spec
 from datasets.simulation.implants.cohort import write_implants
 from datasets.simulation.implants.design import Design

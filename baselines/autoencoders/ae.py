@@ -6,25 +6,25 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import QUICK, SMALL, TRAINING_DEPARTURES, SliceReconstruction
 from benchmark.methods import Card
+from datasets.errors import BadValue
 
 LATENT = 128
-FIRST = 32  # channels of the encoder's first stage, and of the decoder's last at full resolution
 LARGEST_CODE = 8  # pixels along an edge at the bottleneck, as published for slices of 128
 NARROW = 16  # channels of the bottleneck's 1 x 1 convolution
-VALUES_PER_PIXEL = 5 * FIRST  # the decoder's last stage holds 3.5 times its channels; the rest is a margin
+WIDEST = 4  # times the first stage's channels: 128 as published
 
 
 class Encoder(nn.Module):
     """`(B, 1, size, size)` to `(B, features)`: halved by strided convolutions until 8 pixels or fewer.
 
-    32, 64, 128, 128 channels for slices of 96, which end at 6 x 6; 32, 64, 128 for 48, likewise.
+    At a width of 32 these are 32, 64, 128, 128 channels for slices of 96, which end at 6 x 6; 32, 64, 128 for 48.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, width: int) -> None:
         super().__init__()
-        self.edge, channels = _bottleneck(size)
+        self.edge, channels = _bottleneck(size, width)
         stages = [_down(a, b) for a, b in zip([1, *channels], channels, strict=False)]
         self.layers = nn.Sequential(*stages, nn.Conv2d(channels[-1], NARROW, 1), nn.Flatten())
         self.features = NARROW * self.edge**2
@@ -36,9 +36,9 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """`(B, LATENT)` to `(B, 1, size, size)`: the encoder's mirror image with transposed convolutions."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, width: int) -> None:
         super().__init__()
-        edge, channels = _bottleneck(size)
+        edge, channels = _bottleneck(size, width)
         channels = channels[::-1]
         stages = [_up(a, b) for a, b in zip([channels[0], *channels], channels, strict=False)]
         self.layers = nn.Sequential(
@@ -69,11 +69,20 @@ class AE(SliceReconstruction):
 
     @dataclass(frozen=True)
     class Config(SliceReconstruction.Config):
-        """The reference study's budget; `size` has to halve evenly until it is 8 pixels or fewer."""
+        """The reference study's budget; `size` has to halve evenly until it is 8 pixels or fewer.
+
+        Attributes:
+            width: channels of the encoder's first stage and the decoder's last; further ones have up to four times
+                as many.
+        """
+
+        width: int = 32
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            _bottleneck(self.size)
+            if self.width < 1:
+                raise BadValue(f"Got width {self.width}, expected 1 or more.")
+            _bottleneck(self.size, self.width)
 
     card: ClassVar[Card] = Card(
         supervision="healthy scans",
@@ -89,14 +98,17 @@ class AE(SliceReconstruction):
             "No dropout, and a leaky ReLU of slope 0.01: neither is stated by the reference study.",
         ),
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": QUICK}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": QUICK,
+        "small": {**SMALL, "steps": 5_000, "width": 16},
+    }
     config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.encoder = Encoder(config.size)
+        self.encoder = Encoder(config.size, config.width)
         self.to_code = nn.Linear(self.encoder.features, LATENT)
-        self.decoder = Decoder(config.size)
+        self.decoder = Decoder(config.size, config.width)
 
     def loss(self, slices: Tensor) -> Tensor:
         return nn.functional.l1_loss(self(slices), slices)
@@ -110,17 +122,22 @@ class AE(SliceReconstruction):
 
     @property
     def values_per_pixel(self) -> int:
-        return VALUES_PER_PIXEL
+        return values_per_pixel(self.config.width)
 
 
-def _bottleneck(size: int) -> tuple[int, list[int]]:
+def values_per_pixel(width: int) -> int:
+    """Numbers held while a slice is reconstructed: the decoder's last stage holds 3.5 times its channels, measured."""
+    return 5 * width
+
+
+def _bottleneck(size: int, width: int) -> tuple[int, list[int]]:
     """Pixels along the smallest edge, and the channels of each stage on the way there."""
     edge, channels = size, list[int]()
     while edge > LARGEST_CODE:
         if edge % 2:
             raise ValueError(f"Got size {size}, expected one that halves evenly to {LARGEST_CODE} or fewer pixels.")
         edge //= 2
-        channels.append(min(FIRST * 2 ** len(channels), 128))
+        channels.append(min(2 ** len(channels), WIDEST) * width)
     if not channels:
         raise ValueError(f"Got size {size}, expected more than {LARGEST_CODE} pixels.")
     return edge, channels

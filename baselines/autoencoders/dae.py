@@ -1,18 +1,16 @@
 """DAE: a U-Net trained to remove coarse noise from healthy slices, which removes lesions as well."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from math import cos, pi
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
-from baselines.training.stage import Stage
+from baselines.reconstruction import QUICK, SMALL, TRAINING_DEPARTURES, SliceReconstruction
 from benchmark.methods import Card
 from benchmark.methods.detector import FLOAT32
 from datasets.errors import BadValue
@@ -38,7 +36,6 @@ class DAE(SliceReconstruction):
                 size, so that its coarseness in mm is the same on every grid of one field of view.
             weight_decay: l2 penalty, as Adam has it.
             foreground: intensity above which noise is added and the error counts.
-            schedule: of the learning rate: constant, or half a cosine from `learning_rate` to 0.
         """
 
         width: int = 64
@@ -47,7 +44,6 @@ class DAE(SliceReconstruction):
         noise_grid: int = 16
         weight_decay: float = 1e-5
         foreground: float = 0.0
-        schedule: Literal["constant", "cosine"] = "constant"
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -87,7 +83,8 @@ class DAE(SliceReconstruction):
         "quick": {
             **QUICK,
             "width": 16,
-        }
+        },
+        "small": {**SMALL, "steps": 1_400, "width": 16},
     }
     config: Config
 
@@ -120,13 +117,6 @@ class DAE(SliceReconstruction):
     def forward(self, slices: Tensor) -> Tensor:
         """`(B, 1, size, size)` without what the network takes for noise."""
         return self.unet(slices)
-
-    def stages(self) -> Iterator[Stage]:
-        (stage,) = super().stages()
-        (player,) = stage.players
-        if self.config.schedule == "cosine":
-            player = replace(player, schedule=lambda step: (1 + cos(pi * step / stage.steps)) / 2)
-        yield replace(stage, players=(player,))
 
     def optimizer(self) -> Adam:
         config = self.config

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from baselines.autoencoders.ae import AE, LATENT, VALUES_PER_PIXEL, Decoder, Encoder
+from baselines.autoencoders.ae import AE, LATENT, Decoder, Encoder, values_per_pixel
 from baselines.autoencoders.vae import VAE, Posterior, ToPosterior, negative_elbo
 from baselines.reconstruction import SliceReconstruction
 from benchmark.methods import Card
@@ -125,17 +125,18 @@ class SVAE(SliceReconstruction):
         ),
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {**AE.presets["quick"], "sequence": 4}  # 16 mm in slices of 4 mm
+        "quick": {**AE.presets["quick"], "sequence": 4},  # 16 mm in slices of 4 mm
+        "small": AE.presets["small"],
     }
     config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.encoder = Encoder(config.size)
+        self.encoder = Encoder(config.size, config.width)
         self.to_code = nn.Linear(self.encoder.features, LATENT)
         self.context = SliceAttention(config.sequence) if config.context == "attention" else Recurrence()
         self.to_posterior = ToPosterior(LATENT)
-        self.decoder = Decoder(config.size)
+        self.decoder = Decoder(config.size, config.width)
 
     @property
     def stack(self) -> int:
@@ -191,7 +192,7 @@ class SVAE(SliceReconstruction):
 
     @property
     def values_per_pixel(self) -> int:
-        return VALUES_PER_PIXEL
+        return values_per_pixel(self.config.width)
 
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
         """The bound for the windows processed at once, plus a dozen volumes a case."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from baselines.autoencoders.ae import AE, LATENT, VALUES_PER_PIXEL, Decoder, Encoder
+from baselines.autoencoders.ae import AE, LATENT, Decoder, Encoder, values_per_pixel
 from baselines.reconstruction import SliceReconstruction
 from benchmark.methods import Card
 from datasets.errors import BadValue
@@ -111,9 +111,9 @@ class VAE(SliceReconstruction):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.encoder = Encoder(config.size)
+        self.encoder = Encoder(config.size, config.width)
         self.to_posterior = ToPosterior(self.encoder.features)
-        self.decoder = Decoder(config.size)
+        self.decoder = Decoder(config.size, config.width)
 
     def loss(self, slices: Tensor) -> Tensor:
         posterior = self.posterior(slices)
@@ -129,4 +129,4 @@ class VAE(SliceReconstruction):
 
     @property
     def values_per_pixel(self) -> int:
-        return VALUES_PER_PIXEL
+        return values_per_pixel(self.config.width)

@@ -81,6 +81,9 @@ class WithPublishedWeights(SliceReconstruction, ABC):
         if self.config.weights and not Path(self.config.weights).is_file():
             raise MissingData(f"Weights {self.config.weights}: no file that can be read.")
 
+    def training_seconds(self) -> float | None:
+        return None if self.config.weights else super().training_seconds()
+
     @classmethod
     def import_published(cls, path: Path, folder: Path) -> Path:
         """Write a checkpoint of the authors' program into `folder` as weights of ours, for the published recipe.

@@ -14,7 +14,7 @@ from baselines.checkpoints.published import WithPublishedWeights
 from baselines.diffusion.noise import gaussian_noise, simplex_noise
 from baselines.diffusion.schedule import STEPS, cosine_alpha_bar, one_step
 from baselines.diffusion.unet import UNet
-from baselines.reconstruction import QUICK, TRAINING_DEPARTURES
+from baselines.reconstruction import QUICK, SMALL, TRAINING_DEPARTURES
 from benchmark.methods import Card, at_test
 from datasets.errors import BadValue
 
@@ -39,6 +39,8 @@ class DDPM(WithPublishedWeights):
             residual_blocks: blocks a level on the way down.
             heads: of the attention block.
             groups: of the group normalisations.
+            stem_stride: edge of the squares of pixels that enter and leave the network as channels of one pixel, so
+                that it works at 1 / stem_stride of the resolution.
             noise: what the slices are mixed with, in training and test.
             noise_field: one field for every slice, or, as published, one for a whole training batch and
                 for all slices of a test volume.
@@ -51,6 +53,7 @@ class DDPM(WithPublishedWeights):
         residual_blocks: int = 3
         heads: int = 4
         groups: int = 32
+        stem_stride: int = 1
         noise: Literal["simplex", "gaussian"] = "simplex"
         noise_field: Literal["slice", "shared"] = "slice"
         t_test: int = at_test(500)
@@ -69,7 +72,9 @@ class DDPM(WithPublishedWeights):
             if not self.ensemble and self.ensemble_steps != default.ensemble_steps:
                 got = f"Got ensemble_steps {self.ensemble_steps}"
                 raise BadValue(f"{got}, which do nothing while ensemble is false: set it to true.")
-            for name, divisor in (("width", self.groups), ("size", 2 ** (levels - 1))):
+            if self.stem_stride < 1:
+                raise BadValue(f"Got stem_stride {self.stem_stride}, expected 1 or more.")
+            for name, divisor in (("width", self.groups), ("size", self.stem_stride * 2 ** (levels - 1))):
                 if getattr(self, name) % divisor:
                     raise BadValue(f"Got {name} {getattr(self, name)}, expected a multiple of {divisor}.")
 
@@ -106,7 +111,16 @@ class DDPM(WithPublishedWeights):
             "residual_blocks": 1,
             "heads": 2,
             "groups": 8,
-        }
+        },
+        "small": {
+            **SMALL,
+            "steps": 1_300,
+            "width": 24,
+            "residual_blocks": 1,
+            "heads": 2,
+            "groups": 8,
+            "stem_stride": 2,
+        },
     }
     config: Config
     alpha_bar: Tensor
@@ -120,6 +134,7 @@ class DDPM(WithPublishedWeights):
             heads=config.heads,
             groups=config.groups,
             code=self.code_length,
+            stem_stride=config.stem_stride,
         )
         self.register_buffer("alpha_bar", cosine_alpha_bar().float(), persistent=False)
 
@@ -186,8 +201,9 @@ class DDPM(WithPublishedWeights):
             (config.residual_blocks + 1) * own / 4**level for level, own in enumerate(config.multipliers)
         )
         widest = max(channels / 4**level for level, channels in enumerate(joined))
-        attention = config.heads * config.size**2 / 16 ** (levels - 1)
-        a_pass = config.width * (handed_across + 3 * widest) + 3 * attention
+        pixels = 1 / config.stem_stride**2  # that the network sees, for each of a slice's
+        attention = config.heads * (pixels * config.size) ** 2 / 16 ** (levels - 1)
+        a_pass = pixels * config.width * (handed_across + 3 * widest) + 3 * attention
         return ceil(a_pass * (self.passes if self.stacks_passes else 1))
 
     def slice_seeds(self, seeds: Tensor, depth: int) -> Tensor:

@@ -27,9 +27,13 @@ class UNet(nn.Module):
         heads: of the attention block.
         groups: of the group normalisations.
         code: length of the conditioning code; None for an unconditioned network.
+        stem_stride: edge of the squares of pixels that go in, and come out, as channels of one pixel: the network
+            sees 1 / stem_stride of the resolution. 1 as published.
 
     References:
-        Dhariwal and Nichol 2021, "Diffusion models beat GANs on image synthesis".
+        Dhariwal and Nichol 2021, "Diffusion models beat GANs on image synthesis"; Shi et al. 2016, "Real-time
+        single image and video super-resolution using an efficient sub-pixel convolutional neural network", for
+        pixels as channels.
     """
 
     def __init__(
@@ -41,8 +45,10 @@ class UNet(nn.Module):
         heads: int = 4,
         groups: int = 32,
         code: int | None = None,
+        stem_stride: int = 1,
     ) -> None:
         super().__init__()
+        self.stem_stride = stem_stride
         embedding = 4 * width
         self.time = nn.Sequential(TimeEmbedding(width), *_perceptron(width, embedding))
         self.code = None if code is None else nn.Sequential(*_perceptron(code, embedding))
@@ -51,7 +57,7 @@ class UNet(nn.Module):
         def block(inputs: int, outputs: int, resampling: Resampling = "none") -> ResidualBlock:
             return ResidualBlock(inputs, outputs, steering=steering, groups=groups, resampling=resampling)
 
-        self.stem = nn.Conv2d(1, width, 3, padding=1)
+        self.stem = nn.Conv2d(stem_stride**2, width, 3, padding=1)
         self.down, skipped = _way_down(block, width, multipliers, residual_blocks)
         bottom = skipped[-1]
         self.middle = nn.ModuleList(
@@ -61,14 +67,14 @@ class UNet(nn.Module):
         self.head = nn.Sequential(
             nn.GroupNorm(groups, width * multipliers[0]),
             nn.SiLU(),
-            _zeroed(nn.Conv2d(width * multipliers[0], 1, 3, padding=1)),
+            _zeroed(nn.Conv2d(width * multipliers[0], stem_stride**2, 3, padding=1)),
         )
 
     def forward(self, x: Tensor, index: Tensor, code: Tensor | None = None) -> Tensor:
         """x_0 from x_t.
 
         Args:
-            x: `(B, 1, X, Y)` in [-1, 1] plus noise; X and Y multiples of 2 ** (levels - 1).
+            x: `(B, 1, X, Y)` in [-1, 1] plus noise; X and Y multiples of stem_stride * 2 ** (levels - 1).
             index: `(B,)` int64, t - 1.
             code: `(B, code)` for a conditioned network, else None.
 
@@ -79,7 +85,7 @@ class UNet(nn.Module):
             ValueError: there is a code but nothing to take it, or the reverse.
         """
         steering = F.silu(self._steering(index, code))
-        x = self.stem(x)
+        x = self.stem(F.pixel_unshuffle(x, self.stem_stride))
         if x.device.type == "cpu":
             # Convolutions and norms of the CPU are 10-20 % faster in this layout, which all layers keep.
             x = x.contiguous(memory_format=torch.channels_last)
@@ -93,7 +99,7 @@ class UNet(nn.Module):
             if block.resampling != "up":
                 x = torch.cat([x, skips.pop()], dim=1)
             x = block(x, steering)
-        return self.head(x).float()
+        return F.pixel_shuffle(self.head(x), self.stem_stride).float()
 
     def _steering(self, index: Tensor, code: Tensor | None) -> Tensor:
         """`(B, steering)`: the time step's embedding, followed by the code's."""

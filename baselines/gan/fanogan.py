@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer, RMSprop
 
 from baselines.gan.wgan import Critic, Features, Generator, critic_loss, generator_loss, linear
-from baselines.reconstruction import QUICK, TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import QUICK, SMALL, TRAINING_DEPARTURES, SliceReconstruction
 from baselines.training.stage import Player, Stage
 from benchmark.methods import Card
 from datasets.errors import BadValue
@@ -110,7 +110,15 @@ class FAnoGAN(SliceReconstruction):
             "multipliers": (1, 2, 4, 8),
             "critic_steps": 2,  # 5 would leave the generator 80 steps
             "encoder_learning_rate": 1e-3,
-        }
+        },
+        "small": {
+            **SMALL,
+            "steps": 700,
+            "encoder_steps": 900,
+            "width": 8,
+            "critic_steps": 2,
+            "encoder_learning_rate": 1e-3,
+        },
     }
     config: Config
 

@@ -41,7 +41,7 @@ class Edge(Detector):
         "the sign is a field; deep is the default by reasoning, no label was looked at",
         simple_baseline=True,
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:

@@ -41,7 +41,7 @@ class Prior(LabelledDetector):
         "nothing: a round number chosen beforehand",
         simple_baseline=True,
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     frequency: Tensor
 

@@ -50,7 +50,7 @@ class Smooth(Detector):
         "nothing: round numbers chosen beforehand; no label was looked at",
         simple_baseline=True,
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     mean: Tensor
 

@@ -43,7 +43,7 @@ class Thresh(Detector):
         departures=("Equalised exactly, by rank, where the study's histogram has 256 bins",),
         simple_baseline=True,
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:

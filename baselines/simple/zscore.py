@@ -60,7 +60,7 @@ class ZScore(Detector):
         ),
         simple_baseline=True,
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     mean: Tensor
     deviation: Tensor

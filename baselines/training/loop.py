@@ -19,7 +19,7 @@ from baselines.training.model_selection import BestWeights, Validation, WeightAv
 from baselines.training.resume import StageCheckpoints
 from baselines.training.stage import Stage, TrainableDetector
 from baselines.training.timing import Schedule, StepStopwatch
-from baselines.training.updates import AlternatingUpdates
+from baselines.training.updates import AlternatingUpdates, rate_factor_of
 from benchmark.methods.termination import Terminated, postponed_termination
 
 VALIDATION_SLICES = 8  # a case: neighbouring slices say nearly the same
@@ -114,7 +114,13 @@ class StageTraining:
         self.validation = Validation(fabric, context.validation_slices, batch_size=detector.inputs_a_step)
         weights = (*stage.network.parameters(), *detector.parameters())
         _reset_loss_scale(fabric)
-        self.updates = AlternatingUpdates(fabric, stage.players, weights, gradient_clip=self.config.gradient_clip)
+        self.updates = AlternatingUpdates(
+            fabric,
+            stage.players,
+            weights,
+            gradient_clip=self.config.gradient_clip,
+            rate_factor=rate_factor_of(self.config.schedule, stage.steps),
+        )
         self.average = WeightAverage(stage.network, self.config.ema)
         self.best = BestWeights()
         self.stopwatch = StepStopwatch(fabric.device)

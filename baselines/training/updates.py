@@ -1,14 +1,17 @@
 """AlternatingUpdates: optimizer steps of a stage's players, one after the other, each on its own weights."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import cos, pi
 from typing import Any
 
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from baselines.training.all_reduce import average_gradients
-from baselines.training.stage import Player
+from baselines.training.stage import Player, RateSchedule
+
+RateFactor = Callable[[int], float]
 
 
 class AlternatingUpdates:
@@ -19,11 +22,17 @@ class AlternatingUpdates:
     """
 
     def __init__(
-        self, fabric: Fabric, players: Sequence[Player], weights: Iterable[nn.Parameter], *, gradient_clip: float | None
+        self,
+        fabric: Fabric,
+        players: Sequence[Player],
+        weights: Iterable[nn.Parameter],
+        *,
+        gradient_clip: float | None,
+        rate_factor: RateFactor,
     ) -> None:
-        """`weights` are all that any player's loss may reach."""
+        """`weights` are all that any player's loss may reach; `rate_factor` is as `rate_factor_of` makes it."""
         reachable = list(dict.fromkeys(weights))
-        self._updates = [_PlayerUpdate(fabric, player, reachable, gradient_clip) for player in players]
+        self._updates = [_PlayerUpdate(fabric, player, reachable, gradient_clip, rate_factor) for player in players]
         self.losses: dict[str, Tensor] = {}
 
     def step(self, slices: Tensor, step: int) -> None:
@@ -45,13 +54,27 @@ class AlternatingUpdates:
             update.optimizer.load_state_dict(state[update.player.name])
 
 
+def rate_factor_of(schedule: RateSchedule, steps: int) -> RateFactor:
+    """Number of completed steps of `steps` -> factor on all learning rates: 1, or half a cosine from 1 to 0.
+
+    References:
+        Loshchilov, Hutter: SGDR: Stochastic gradient descent with warm restarts. ICLR 2017, eq. 5 without restarts.
+    """
+    return (lambda step: 1.0) if schedule == "constant" else (lambda step: (1 + cos(pi * step / steps)) / 2)
+
+
 class _PlayerUpdate:
     """A player, the weights it updates, and the weights that are frozen during its update."""
 
     def __init__(
-        self, fabric: Fabric, player: Player, reachable: Sequence[nn.Parameter], gradient_clip: float | None
+        self,
+        fabric: Fabric,
+        player: Player,
+        reachable: Sequence[nn.Parameter],
+        gradient_clip: float | None,
+        rate_factor: RateFactor,
     ) -> None:
-        self.fabric, self.player, self.gradient_clip = fabric, player, gradient_clip
+        self.fabric, self.player, self.gradient_clip, self.rate_factor = fabric, player, gradient_clip, rate_factor
         self.optimizer: Any = fabric.setup_optimizers(player.optimizer)
         self.rates = [group["lr"] for group in player.optimizer.param_groups]
         self.own = [weight for group in player.optimizer.param_groups for weight in group["params"]]
@@ -72,10 +95,9 @@ class _PlayerUpdate:
         return loss.detach()
 
     def _set_learning_rates(self, step: int) -> None:
-        if self.player.schedule is not None:
-            factor = self.player.schedule(step)
-            for group, rate in zip(self.player.optimizer.param_groups, self.rates, strict=True):
-                group["lr"] = rate * factor
+        factor = self.rate_factor(step)
+        for group, rate in zip(self.player.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
 
     def _clip(self) -> None:
         if self.gradient_clip is not None:

@@ -34,7 +34,8 @@ from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import load_case
 from datasets.spec import digest
 
 Mask = NDArray[np.bool_]

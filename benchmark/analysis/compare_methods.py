@@ -125,7 +125,7 @@ class Comparable:
             cell.cohort.dataset: Facts(
                 cell.cohort.sequence,
                 cell.fit.healthy.dataset,
-                f"{' x '.join(map(str, cell.fit.grid.shape))} at {cell.fit.grid.spacing:g} mm, {scaled}",
+                f"{cell.fit.grid.text}, {scaled}",
             )
             for cell in kept_cells(self.run)
         }

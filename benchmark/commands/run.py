@@ -20,7 +20,7 @@ from benchmark.commands.common import (
 )
 from benchmark.commands.evaluate import Chains, Pictures, Protocols, asked_scoring, exit_for, names, scoring_on
 from datasets.errors import BadValue
-from datasets.grid import PUBLISHED
+from datasets.grid import PUBLISHED, SAMPLINGS, SMALL
 
 if TYPE_CHECKING:
     from benchmark.execution.job import Job
@@ -69,8 +69,11 @@ def run(
         str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
     ] = None,
     preset: Annotated[
-        str, typer.Option(help=f"{PUBLISHED}: as published; quick: 4 mm and narrow networks.")
+        str, typer.Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")
     ] = PUBLISHED,
+    sampling: Annotated[
+        str, typer.Option(help="average: over voxels, masks keep their volume; spline: as published, for replication.")
+    ] = "average",
     seeds: Annotated[str, typer.Option(help="Training seeds, e.g. 0-2; each redraws the validation cases too.")] = "0",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Fit once a fold: so many parts of the healthy subjects validate in turn.")
@@ -121,6 +124,7 @@ def run(
 
     check_name("value of --rerun called", rerun, RERUN)
     check_name("value of --precision called", precision, PRECISIONS)
+    check_name("value of --sampling called", sampling, SAMPLINGS)
     request = Request(
         methods=methods,
         datasets=datasets,
@@ -128,6 +132,7 @@ def run(
         healthy=healthy,
         sequence=sequence,
         preset=preset,
+        sampling=sampling,  # type: ignore[arg-type]
         seeds=seeds,
         precision=precision,  # type: ignore[arg-type]
         splits=("val",) if validation_only else ("val", "test"),
@@ -158,7 +163,7 @@ def run(
     if dry_run:
         _show_cells(admission.study, root, scoring)
     else:
-        _run(admission, create_run(root), data, scoring, rerun, how, slurm or (), names(pictures))
+        _run(admission, create_run(root), data, scoring, rerun, how, slurm or (), names(pictures), preset)
     if study.left_out:
         raise typer.Exit(1)
 
@@ -172,6 +177,7 @@ def _run(
     how: "Execution",
     slurm: Sequence[str],
     pictures: Sequence[str] | None,
+    preset: str,
 ) -> None:
     from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.local import run_study_in_workers
@@ -189,12 +195,31 @@ def _run(
         return
     if how.executor == "inline":
         set_limits(how)
+    if preset == PUBLISHED and job.inference.device == "cpu":
+        _warn_of_hours(job)
     failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
     path, changed = run.root / "report.md", summarise(run, data)
     if changed or not idle or pictures is not None or not path.is_file():
         (path,) = write_report(run, data, pictures=pictures)
     print_line(f"\n{terminal_text(run)}\n\nReport: {path}")
     exit_for(failed)
+
+
+def _warn_of_hours(job: "Job") -> None:
+    """Say how long a CPU would train the published networks, where that is more than an hour, and offer `small`."""
+    from benchmark.execution.fit_methods import training_seconds
+    from benchmark.execution.progress import HOUR
+
+    published = training_seconds(job.fit_context, "")
+    total = sum(published.values()) / HOUR
+    if total > 1:
+        each = ", ".join(f"{name} {seconds / HOUR:.1f} h" for name, seconds in published.items())
+        small = sum(training_seconds(job.fit_context, SMALL).values()) / HOUR
+        print_line(
+            f"Training the published networks on this CPU takes about {total:.0f} h ({each}). On the same grid, "
+            f"--preset {SMALL} trains narrower ones in about {small:.1f} h, in a run folder of its own.",
+            err=True,
+        )
 
 
 def _print_nothing_to_do(job: "Job") -> None:

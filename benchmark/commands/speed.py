@@ -15,7 +15,7 @@ from benchmark.commands.common import (
     warn_of_shadowed,
 )
 from datasets.errors import BadValue
-from datasets.grid import PUBLISHED
+from datasets.grid import PUBLISHED, SMALL
 
 if TYPE_CHECKING:
     from benchmark.inference.settings import Inference
@@ -36,7 +36,7 @@ def speed(
     data: Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.")] = Path("data"),
     sequence: Annotated[str | None, typer.Option(help="t1, t2, flair or t1ce; default: as run does.")] = None,
     preset: Annotated[
-        str, typer.Option(help=f"{PUBLISHED}: as published; quick: 4 mm and narrow networks.")
+        str, typer.Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")
     ] = PUBLISHED,
     volumes: Annotated[int, typer.Option(min=1, help="Map at most so many scans of each cohort.")] = 4,
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16, or several, comma-separated.")] = "fp32",

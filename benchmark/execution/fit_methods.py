@@ -5,7 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
 from benchmark.study.study import Study
 from datasets.errors import BadFile, BadValue, UserError, one_line
-from datasets.grid import Cases
 from datasets.io.atomic import read_json, write_json
+from datasets.loading import Cases
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,24 @@ def check_fit(context: FitContext, fit: Fit) -> None:
     except Exception as error:
         reason = str(error) if isinstance(error, (ValueError, UserError)) else f"cannot be built ({one_line(error)})."
         raise BadValue(f"Method '{fit.method}': {reason}") from error
+
+
+def training_seconds(context: FitContext, preset: str) -> dict[str, float]:
+    """By built-in method: estimated seconds of training the study's unfinished fits, one by one, on this CPU.
+
+    Args:
+        preset: in place of each fit's own hyper-parameters, one that its class names; "" for its own.
+    """
+    seconds: dict[str, float] = {}
+    for fit in {training_key(fit): fit for fit in context.study.fits}.values():
+        method = Method(fit.method, fit.target, "")
+        if not method.is_built_in or (context.run.fit(fit) / "fit.json").exists():
+            continue
+        planned = replace(fit, config=load(method).presets[preset]) if preset else fit
+        own = _unfitted(context, planned).training_seconds()
+        if own is not None:
+            seconds[fit.method] = seconds.get(fit.method, 0.0) + own
+    return seconds
 
 
 def delete_fit(folder: Path) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.case import CaseFiles
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import load_case
 
 
 class LesionFrequency:

@@ -27,7 +27,7 @@ from benchmark.storage.fits import FitFolder
 from benchmark.study.cells import Cell
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
-from datasets.grid import Cases
+from datasets.loading import Cases
 
 log = logging.getLogger(__name__)
 GPU_READERS = 4  # threads; on a CPU the detector wants the cores

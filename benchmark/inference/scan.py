@@ -13,10 +13,10 @@ from benchmark import __version__
 from benchmark.storage.fits import FitFolder
 from datasets.case import Case, CaseFiles, RawCase
 from datasets.errors import BadValue
-from datasets.grid import load_case
 from datasets.io.atomic import write_json, written_whole
 from datasets.io.files import sha256
 from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, write_scaled, write_volume
+from datasets.loading import load_case
 from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask
 from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
 from datasets.preparation.stripping import brain_of_stripped_scan, check_brain

@@ -95,6 +95,10 @@ class Detector(nn.Module, ABC):
             ValueError: with what was got and expected. By default never.
         """
 
+    def training_seconds(self) -> float | None:
+        """Quick estimate of how long `fit` takes on this CPU, nothing else running; None where it trains nothing."""
+        return None
+
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
         """Bound on the bytes held while mapping `volumes` cases of `shape` `(X, Y, Z)`, beyond weights and inputs.
 

@@ -4,12 +4,12 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.registry import Method, UnusableMethod, load, method, methods
 from datasets.errors import BadValue, UnknownName, one_line
-from datasets.grid import PUBLISHED
+from datasets.grid import GRIDS, PUBLISHED
 
 if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Variant:
-    """A method with the hyper-parameters that override its preset: `ddpm`, or `ddpm[t_test=250]`."""
+    """A method with the hyper-parameters that override its preset: `ddpm`, or `ddpm[t_test=250]`.
+
+    Attributes:
+        preset: named beside the method, `ddpm-small[t_test=250]`; "" where the method's own name says enough.
+    """
 
     method: Method
     overrides: Mapping[str, Any]
+    preset: str = ""
 
     @property
     def name(self) -> str:
         """The name in tables; equal variants are written alike."""
         inside = ",".join(f"{key}={_written(value)}" for key, value in sorted(self.overrides.items()))
-        return f"{self.method.name}[{inside}]" if inside else self.method.name
+        name = f"{self.method.name}-{self.preset}" if self.preset else self.method.name
+        return f"{name}[{inside}]" if inside else name
 
 
 def parse_variants(text: str, known: Mapping[str, Method] | None = None) -> list[Variant]:
@@ -78,6 +84,15 @@ def resolve_config(variant: "Variant", preset: str, tuned: Mapping[str, Any]) ->
     if preset not in presets:
         raise UnknownName(f"preset of method '{variant.method.name}' called", preset, presets)
     return _plain_config(variant.name, variant.method.name, cls, {**presets[preset], **tuned, **variant.overrides})
+
+
+def named_under(variant: Variant, preset: str) -> Variant:
+    """The variant as tables name it: on the published grid, a preset that changes the method stands in its name.
+
+    So no other network goes by the name of the published one. Runs on other grids never share a table with it.
+    """
+    changed = GRIDS[preset] == GRIDS[PUBLISHED] and presets_of(load(variant.method))[preset]
+    return replace(variant, preset=preset) if changed else variant
 
 
 def build_detector(name: str, target: str, config: Mapping[str, Any]) -> "Detector":

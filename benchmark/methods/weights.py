@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from benchmark.methods.detector import Detector
 from datasets.errors import BadFile
@@ -13,7 +15,11 @@ NAME = "weights.safetensors"
 
 
 def save_weights(detector: Detector, folder: Path) -> None:
+    """Write a detector's `state_dict()`: as float16, half the size, where all of it is float16 numbers."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in detector.state_dict().items()}
+    halved = {name: _half(tensor) for name, tensor in tensors.items()}
+    if all(torch.equal(tensor, halved[name].to(tensor.dtype)) for name, tensor in tensors.items()):
+        tensors = halved
     with written_whole(folder / NAME) as beside:
         save_file(tensors, beside)
 
@@ -37,3 +43,23 @@ def load_weights(detector: Detector, folder: Path) -> None:
             f"{path}: got weights that cannot be loaded ({reason}), expected those of this method."
         ) from error
     detector.eval()
+
+
+def round_to_half(network: nn.Module) -> None:
+    """Round weights and buffers of `network` to the nearest float16 numbers, in place; their types stay.
+
+    Raises:
+        FloatingPointError: a number is beyond float16's 65,504.
+    """
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            half = _half(tensor)
+            if not half.isfinite().all():
+                raise FloatingPointError(
+                    f"Weight '{name}': got {float(tensor.abs().max()):g}, expected at most 65504 to round to float16."
+                )
+            tensor.copy_(half)
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor

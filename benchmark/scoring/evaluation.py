@@ -25,7 +25,7 @@ from benchmark.storage.rows import PLUGIN, Row, evaluation_row, reference_row, r
 from benchmark.study.cells import Cell, Evaluation, Reference
 from benchmark.study.protocols import protocol_named
 from datasets.case import CaseFiles
-from datasets.grid import load_case, masks_of
+from datasets.loading import load_case, masks_of
 
 
 def healthy_scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settings: Settings) -> HealthyScans:

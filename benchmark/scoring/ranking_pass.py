@@ -18,7 +18,7 @@ from benchmark.storage.maps import read_volume
 from benchmark.storage.rows import Row, blank_row, evaluation_row, kept_rows, rows_of
 from benchmark.study.cells import Cell, Evaluation
 from datasets.case import Case, CaseFiles, Split
-from datasets.grid import load_host
+from datasets.loading import load_host
 
 Mapped = tuple[Case | None, GroundTruth, NDArray[np.float32]]
 """A case, if its reconstruction is kept to compare it with, its ground truth, and its anomaly map `(X, Y, Z)`."""

@@ -28,7 +28,7 @@ from benchmark.study.cells import Cell, Precision
 from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
-from datasets.grid import Cases
+from datasets.loading import Cases
 
 log = logging.getLogger(__name__)
 

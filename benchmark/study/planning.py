@@ -3,10 +3,11 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.hyperparameters import Variant, method_names, parse_variants, resolve_config
+from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
@@ -47,9 +48,10 @@ def plan(request: Request) -> Study:
         if not any(case.split == split and case.healthy for case in split_cases):
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
-    fits = _fits(resolved, cohorts[healthy.name], GRIDS[request.preset], seeds, request.folds or 0)
+    grid = replace(GRIDS[request.preset], sampling=request.sampling)
+    fits = _fits(resolved, cohorts[healthy.name], grid, seeds, request.folds or 0)
     training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
-    shifts = planned_shifts(requested, training, GRIDS[request.preset], request.data, sequence, match=request.match)
+    shifts = planned_shifts(requested, training, grid, request.data, sequence, match=request.match)
     cells = tuple(
         Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
@@ -57,7 +59,7 @@ def plan(request: Request) -> Study:
         for cohort in cohorts.values()
     )
     references = tuple(
-        Reference(cohorts[name], GRIDS[request.preset], request.splits, request.limit)
+        Reference(cohorts[name], grid, request.splits, request.limit)
         for name, found in files.items()
         if not all(case.healthy for case in found)
     )
@@ -101,7 +103,8 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     usable = list[Resolved]()
     for variant in variants:
         try:
-            usable.append((variant, resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))))
+            config = resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))
+            usable.append((named_under(variant, request.preset), config))
         except UnusableMethod as error:
             left_out.append(str(error))
     _check_tables(tuned, known, request.preset)

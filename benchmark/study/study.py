@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.methods.hyperparameters import Variant
 from benchmark.study.cells import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
-from datasets.grid import PUBLISHED, Grid
+from datasets.grid import PUBLISHED, Grid, Sampling
 from datasets.shifts import Shift
 from datasets.splits import learning_split
 
@@ -35,6 +35,7 @@ class Request:
     healthy: str | None = None
     sequence: str | None = None
     preset: str = PUBLISHED
+    sampling: Sampling = "average"
     seeds: str = "0"
     precision: Precision = "fp32"
     splits: tuple[Split, ...] = ("val", "test")

@@ -21,8 +21,10 @@ from datasets.audit.volumes import (
 )
 from datasets.case import CaseFiles
 from datasets.errors import UserError
-from datasets.grid import INSIDE_ABOVE, Grid, box_slices, intensity_window
+from datasets.grid import Grid
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
+from datasets.loading import INSIDE_ABOVE, intensity_window
+from datasets.sampling import Sampler
 
 Mask = NDArray[np.bool_]
 
@@ -126,7 +128,7 @@ def _in_box(case: Candidate, name: str, image: StoredVolume, brain: Mask) -> lis
     """Defects that show only on the grid of a study."""
     if case.grid is None or not brain.any():
         return []
-    inside = box_slices(image.data.shape, image.spacing, case.grid)
+    inside = Sampler.of(image.data.shape, image.spacing, case.grid).inside
     try:
         intensity_window(image.data, brain, inside, case.grid.percentiles, case.images[name])
     except UserError as error:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.audit.finding import Finding, Severity
-from datasets.grid import INSIDE_ABOVE
 from datasets.io.nifti import StoredVolume
+from datasets.loading import INSIDE_ABOVE
 
 LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond these the unit is doubtful
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes

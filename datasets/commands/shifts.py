@@ -15,7 +15,8 @@ from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.commands.common import Data, Json, Preset, preset_grid
 from datasets.errors import BadValue, UserError
-from datasets.grid import PUBLISHED, Grid, load_case
+from datasets.grid import PUBLISHED, Grid
+from datasets.loading import load_case
 from datasets.shift_requests import ShiftRequest, landmarks_of, parse_shifts
 from datasets.shifts.registry import COMMON_DOSES, SHIFTS
 from datasets.shifts.shift import ShiftKind

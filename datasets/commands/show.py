@@ -15,8 +15,9 @@ from datasets.case import Case, CaseFiles, shown_slice
 from datasets.cohorts.catalog import dataset
 from datasets.commands.common import Data, Preset, preset_grid
 from datasets.errors import BadValue, UnknownName
-from datasets.grid import PUBLISHED, Grid, load_case
+from datasets.grid import PUBLISHED, Grid
 from datasets.io.atomic import written_whole
+from datasets.loading import load_case
 from datasets.shift_requests import landmarks_of, parse_shifts
 from datasets.shifts import Shift
 

@@ -17,8 +17,8 @@ from benchmark.study.cells import Cell
 from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles, Split, shown_slice
 from datasets.errors import MissingData
-from datasets.grid import load_case
 from datasets.io.atomic import written_whole
+from datasets.loading import load_case
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ from benchmark.study.cells import Cell
 from datasets.case import Case
 from datasets.cohorts.catalog import dataset
 from datasets.errors import UserError
-from datasets.grid import load_case
+from datasets.loading import load_case
 from reports.document import Document
 from reports.figures.map_gallery import brightest, choose_cases, shown_cells
 from reports.model.example_cases import named_cases

@@ -9,6 +9,7 @@ from benchmark.postprocessing.pipelines import idle_text
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.study.cells import PERFECT_MAP
 from benchmark.study.protocols import protocol_named
+from datasets.grid import Grid
 from datasets.io.atomic import read_json
 from reports.leaderboard.results import LeaderboardResults
 from reports.markup.markdown import MISSING, escape, folded, github_table
@@ -53,7 +54,7 @@ def _facts(leaderboard: LeaderboardResults) -> Iterator[str]:
         f"- Ranking by {escape(endpoint.metric)}, post-processing `{leaderboard.fixed.postprocessing}`, threshold "
         f"`{endpoint.protocol}`, unshifted, split `{endpoint.split}`; fixed with the release."
     )
-    yield f"- Grid {' x '.join(map(str, grid['shape']))} at {grid['spacing']:g} mm."
+    yield f"- Grid: {Grid(**grid).text}."
     if idle := idle_text(leaderboard.fixed.pipelines, grid["spacing"]):
         yield f"- {escape(idle)}"
     for name, digest in leaderboard.release.cohorts.items():

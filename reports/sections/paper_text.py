@@ -54,10 +54,11 @@ def _data(results: RunResults) -> Iterator[str]:
     yield f"Anomaly maps were made and scored ({where}) in {'; '.join(scored)}."
     grid = fit.grid
     low, high = grid.percentiles
+    how = {"average": "averaging over voxels", "spline": "cubic B-splines, masks by nearest labels,"}[grid.sampling]
     yield (
-        f"Volumes were resampled to {grid.spacing:g} mm in a box of {' x '.join(map(str, grid.shape))} voxels around "
-        f"the volume's centre; intensities were scaled from percentile {low:g} to {high:g} of the brain to [0, 1]. "
-        "Lesion outside the box counts as missed."
+        f"Volumes were resampled by {how} to {grid.spacing:g} mm in a box of {' x '.join(map(str, grid.shape))} voxels "
+        f"around the volume's centre; intensities were scaled from percentile {low:g} to {high:g} of the brain to "
+        "[0, 1]. Lesion outside the box counts as missed."
     )
     if settings["limit"] is not None:
         yield f"At most {settings['limit']} healthy and as many lesion cases of each split were used."

@@ -67,10 +67,7 @@ def _sizes(results: RunResults) -> str:
 def _grid(results: RunResults) -> str:
     grid = results.grid
     lowest, highest = grid.percentiles
-    return (
-        f"{' x '.join(map(str, grid.shape))} voxels of {grid.spacing:g} mm; "
-        f"intensities from percentile {lowest:g} to {highest:g} of the brain"
-    )
+    return f"{grid.text}; intensities from percentile {lowest:g} to {highest:g} of the brain"
 
 
 def _devices(results: RunResults) -> str:

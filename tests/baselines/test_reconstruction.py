@@ -1,12 +1,13 @@
 """Volumes are folded into slices and back, and no map knows of its neighbours."""
 
+import time
 from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines.reconstruction import SliceReconstruction
+from baselines.reconstruction import TIMED_INPUTS, SliceReconstruction
 
 SIZE, DEPTH = 12, 5
 
@@ -129,3 +130,19 @@ def test_slices_of_another_size_are_refused() -> None:
 def test_budgets_below_one_are_refused() -> None:
     with pytest.raises(ValueError, match="Got steps 0, expected 1 or more"):
         Noisy.Config(steps=0)
+
+
+def test_an_hour_of_training_is_told_from_a_second_without_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(self: Noisy, slices: Tensor) -> Tensor:
+        assert torch.is_grad_enabled()
+        assert len(slices) == TIMED_INPUTS
+        end = time.process_time() + 0.02 * len(slices)
+        while time.process_time() < end:
+            pass
+        return self.weight * slices.sum()
+
+    monkeypatch.setattr(Noisy, "loss", slow)
+    state = torch.get_rng_state()
+    seconds = Noisy(Noisy.Config(steps=1000, batch_size=8)).training_seconds()
+    assert seconds == pytest.approx(1000 * 8 * 0.02 / torch.get_num_threads(), rel=0.5)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -19,7 +19,8 @@ from benchmark.storage.maps import read_volume, write_volume
 from benchmark.storage.rows import Row
 from benchmark.study.cells import Cell, Cohort, Fit
 from datasets.case import CaseFiles
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import load_case
 from datasets.spec import DatasetSpec
 
 Volume = NDArray[np.floating]

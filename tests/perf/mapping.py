@@ -16,7 +16,8 @@ from benchmark.inference.settings import Inference  # noqa: E402
 from benchmark.inference.usage import peak_bytes  # noqa: E402
 from benchmark.storage.maps import write_volume  # noqa: E402
 from datasets.cohorts.catalog import dataset  # noqa: E402
-from datasets.grid import Cases, Grid  # noqa: E402
+from datasets.grid import Grid  # noqa: E402
+from datasets.loading import Cases  # noqa: E402
 from datasets.simulation.phantom.cohort import write_phantom  # noqa: E402
 
 GRID = Grid(shape=(16, 16, 12), spacing=10.0)

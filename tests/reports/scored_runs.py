@@ -21,7 +21,7 @@ from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.case import CaseFiles, Split
 from datasets.cohorts.catalog import dataset
-from datasets.grid import load_case
+from datasets.loading import load_case
 from datasets.shifts import Shift
 from datasets.spec import digest
 from reports.api import write_report

@@ -25,7 +25,7 @@ from benchmark.methods.weights import load_weights
 from benchmark.storage.folder import open_run
 from benchmark.storage.run_record import reopen
 from datasets.case import Case
-from datasets.grid import load_case
+from datasets.loading import load_case
 
 LEVELS = (0.5, 1.0, 2.0)
 BINS = 500

@@ -163,15 +163,6 @@ def test_fitting_lowers_the_loss(tmp_path: Path) -> None:
     assert losses.min() < 0.6 * losses.iloc[0]
 
 
-def test_the_cosine_leads_the_learning_rate_from_all_to_nothing() -> None:
-    (constant,) = DAE(DAE.Config(size=16, depth=2, width=4, steps=10)).stages()
-    (falling,) = DAE(DAE.Config(size=16, depth=2, width=4, steps=10, schedule="cosine")).stages()
-    assert constant.players[0].schedule is None
-    schedule = falling.players[0].schedule
-    assert schedule is not None
-    assert [round(schedule(step), 3) for step in (0, 5, 10)] == [1.0, 0.5, 0.0]
-
-
 def test_noise_and_error_stay_above_the_foregrounds_threshold() -> None:
     detector = DAE(DAE.Config(size=16, depth=2, width=4, foreground=0.5))
     dim = torch.full((2, 1, 16, 16), 0.4)

@@ -150,6 +150,7 @@ def test_slices_of_a_volume_share_a_noise_field_only_where_asked() -> None:
     "config",
     [
         DDPM.Config(**DDPM.presets["quick"]),
+        DDPM.Config(**DDPM.presets["small"]),
         TINY,
         replace(TINY, size=48, multipliers=(1, 1, 8)),
         replace(TINY, size=48, residual_blocks=4),

@@ -24,6 +24,13 @@ def randomised(network: nn.Module) -> nn.Module:
     return network
 
 
+class Kept(nn.Module):
+    """A block that changes nothing."""
+
+    def forward(self, x: Tensor, steering: Tensor) -> Tensor:
+        return x
+
+
 def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
@@ -54,6 +61,25 @@ def test_output_has_the_input_shape_at_every_multiple_of_the_coarsest_pixel() ->
     unet = tiny()
     for shape in [(8, 8), (8, 12), (16, 8)]:
         assert unet(torch.randn(2, 1, *shape), torch.tensor([3, 4])).shape == (2, 1, *shape)
+
+
+def test_a_stem_that_halves_the_resolution_works_on_a_quarter_of_the_pixels_and_returns_them_all() -> None:
+    torch.manual_seed(0)
+    unet = randomised(UNet(width=8, multipliers=(1, 2), residual_blocks=1, heads=2, groups=4, stem_stride=2))
+    seen = []
+    unet.stem.register_forward_hook(lambda layer, inputs, output: seen.append(output.shape))
+    output = unet(torch.randn(2, 1, 16, 24), torch.tensor([3, 4]))
+    assert (seen, output.shape) == ([(2, 8, 8, 12)], (2, 1, 16, 24))
+    squares = torch.nn.functional.pixel_unshuffle(output, 2)
+    assert (squares.std(dim=1) > 0).all()
+
+
+def test_a_stem_that_halves_the_resolution_sees_every_pixel_at_its_place() -> None:
+    unet = UNet(width=8, multipliers=(1,), residual_blocks=1, heads=2, groups=4, stem_stride=2)
+    unet.stem, unet.head = nn.Identity(), nn.Identity()
+    unet.down, unet.up, unet.middle = nn.ModuleList(), nn.ModuleList(), nn.ModuleList([Kept(), nn.Identity(), Kept()])
+    x = torch.randn(2, 1, 8, 12)
+    assert torch.equal(unet(x, torch.tensor([3, 4])), x)
 
 
 def test_time_step_and_code_steer_the_output() -> None:

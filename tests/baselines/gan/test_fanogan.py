@@ -247,7 +247,9 @@ def test_fitting_brings_generated_slices_and_the_encoder_closer(tmp_path: Path) 
     assert losses.min() < 0.8 * losses.iloc[0]
 
 
-@pytest.mark.parametrize("config", [FAnoGAN.Config(width=16), FAnoGAN.Config(**FAnoGAN.presets["quick"])])
+@pytest.mark.parametrize(
+    "config", [FAnoGAN.Config(width=16), *(FAnoGAN.Config(**FAnoGAN.presets[name]) for name in ("quick", "small"))]
+)
 def test_the_stated_memory_covers_the_measured_peak_without_waste(config: FAnoGAN.Config) -> None:
     detector = FAnoGAN(config).eval()
     pixels, peaks = config.size**2, []

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from baselines.training.stage import Player
-from baselines.training.updates import AlternatingUpdates
+from baselines.training.updates import AlternatingUpdates, RateFactor, rate_factor_of
 
 FABRIC = Fabric(accelerator="cpu", devices=1)
 SLICES = torch.zeros(2, 1, 4, 4)
+CONSTANT = rate_factor_of("constant", 10)
 
 
 class Pair(nn.Module):
@@ -27,12 +28,12 @@ class Pair(nn.Module):
         self.seen.append((self.first.requires_grad, self.second.requires_grad, self.frozen.requires_grad))
         return -(self.first + self.second + self.frozen) + slices.sum()
 
-    def updates(self, **second: object) -> AlternatingUpdates:
+    def updates(self, *, every: int = 1, rate_factor: RateFactor = CONSTANT) -> AlternatingUpdates:
         players = [
             Player("first", self.loss, SGD([self.first], lr=1)),
-            Player("second", self.loss, SGD([self.second], lr=1), **second),  # type: ignore[arg-type]
+            Player("second", self.loss, SGD([self.second], lr=1), every=every),
         ]
-        return AlternatingUpdates(FABRIC, players, self.parameters(), gradient_clip=None)
+        return AlternatingUpdates(FABRIC, players, self.parameters(), gradient_clip=None, rate_factor=rate_factor)
 
 
 def test_each_player_moves_its_own_weights_alone() -> None:
@@ -45,7 +46,7 @@ def test_each_player_moves_its_own_weights_alone() -> None:
 def test_what_had_gradients_before_has_them_after_even_when_a_loss_fails() -> None:
     pair = Pair()
     players = [Player("first", lambda slices: slices.view(-1, 7), SGD([pair.first], lr=1))]
-    updates = AlternatingUpdates(FABRIC, players, pair.parameters(), gradient_clip=None)
+    updates = AlternatingUpdates(FABRIC, players, pair.parameters(), gradient_clip=None, rate_factor=CONSTANT)
     with contextlib.suppress(RuntimeError):
         updates.step(SLICES, 0)
     assert [weight.requires_grad for weight in pair.parameters()] == [True, True, False]
@@ -64,20 +65,26 @@ def test_a_player_waits_for_its_turn() -> None:
 
 def test_a_schedule_scales_the_learning_rate_of_each_step() -> None:
     pair = Pair()
-    updates = pair.updates(schedule=lambda step: 0.5**step)
+    updates = pair.updates(rate_factor=lambda step: 0.5**step)
     for step in range(4):
         updates.step(SLICES, step)
-    assert pair.second == 1 + 0.5 + 0.25 + 0.125
+    assert pair.first == pair.second == 1 + 0.5 + 0.25 + 0.125
 
 
 def test_a_schedule_goes_on_from_a_loaded_state() -> None:
     pair = Pair()
-    updates = pair.updates(schedule=lambda step: 0.5**step)
+    updates = pair.updates(rate_factor=lambda step: 0.5**step)
     updates.step(SLICES, 1)
-    other = pair.updates(schedule=lambda step: 0.5**step)
+    other = pair.updates(rate_factor=lambda step: 0.5**step)
     other.load_state_dict(updates.state_dict())
     other.step(SLICES, 2)
     assert pair.second == 0.5 + 0.25
+
+
+def test_the_cosine_leads_the_learning_rate_from_all_to_nothing() -> None:
+    factor = rate_factor_of("cosine", 10)
+    assert [round(factor(step), 3) for step in (0, 5, 10)] == [1.0, 0.5, 0.0]
+    assert {CONSTANT(step) for step in (0, 5, 10)} == {1.0}
 
 
 def test_the_latest_loss_of_each_player_is_remembered() -> None:

@@ -14,7 +14,7 @@ from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import reopen
 from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
-from datasets.grid import load_case
+from datasets.loading import load_case
 
 pytestmark = pytest.mark.usefixtures("plugin")
 

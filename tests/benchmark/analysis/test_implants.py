@@ -14,7 +14,7 @@ from implant_runs import Made
 from benchmark.analysis.implants import AGREEMENT, AUDIOGRAM, CONTROLS, TABLES, TRIALS, agreements, read_trials_table
 from benchmark.execution.score_cells import collect
 from benchmark.storage.rows import read_rows
-from datasets.grid import load_case, load_host
+from datasets.loading import load_case, load_host
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from commandline import STUDY, Program, refused
 from studies import read_table, stamps
 
 from benchmark import __version__
+from benchmark.execution import fit_methods
 from benchmark.execution import score_cells as scoring
 from benchmark.storage.folder import FORMAT
 
@@ -59,7 +60,7 @@ def test_a_broken_cohort_is_listed_as_broken_beside_the_sound_ones(program: Prog
         ),
         (("--datasets", "patinets"), "No dataset 'patinets'. Did you mean 'patients'? Available: atlas, brats"),
         (("--healthy", "volunters"), "No dataset 'volunters'. Did you mean 'volunteers'?"),
-        (("--preset", "quik"), "No preset 'quik'. Did you mean 'quick'? Available: paper, quick."),
+        (("--preset", "quik"), "No preset 'quik'. Did you mean 'quick'? Available: paper, quick, small."),
         (("--methods", "mean-distance[powr=1]"), "called 'powr'. Did you mean 'power'? Available: power, sides."),
         (("--methods", "mean-distance[power=x]"), "Method 'mean-distance', power: got 'x', expected: Input should be"),
         (
@@ -171,6 +172,21 @@ def test_a_run_a_second_run_an_evaluation_and_a_report(program: Program, data: P
     report.unlink()
     assert program("report", "run", "--pictures", "").exit_code == 0
     assert report.is_file()
+
+
+def test_who_would_train_published_networks_for_hours_on_a_cpu_is_offered_small_ones(
+    program: Program, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = {"": 30 * 3600.0, "small": 1800.0}
+    monkeypatch.setattr(fit_methods, "training_seconds", lambda context, preset: {"mean-distance": hours[preset]})
+    options = ("--methods", "mean-distance", "--datasets", "patients", "--data", data, "--pictures", "")
+    small = (
+        "takes about 30 h (mean-distance 30.0 h). On the same grid, --preset small trains narrower ones in about 0.5 h"
+    )
+    for preset, told in (("paper", True), ("quick", False)):
+        result = program("run", *options, "--preset", preset, "--out", f"run-{preset}", "--device", "cpu")
+        assert result.exit_code == 0, result.output
+        assert (small in result.stderr) == told
 
 
 def test_a_name_given_twice_counts_once(program: Program, data: Path) -> None:

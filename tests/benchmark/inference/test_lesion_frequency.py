@@ -12,7 +12,7 @@ from benchmark.inference import lesion_frequency as labels
 from benchmark.inference.lesion_frequency import LesionFrequency
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
-from datasets.grid import load_case
+from datasets.loading import load_case
 
 pytestmark = pytest.mark.usefixtures("plugin")
 

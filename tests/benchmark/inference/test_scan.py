@@ -23,9 +23,10 @@ from benchmark.storage.folder import FORMAT
 from benchmark.study.cells import Cohort, Fit
 from datasets.case import CaseFiles
 from datasets.errors import BadValue, MissingData, UnknownName
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
 from datasets.io.atomic import write_json
 from datasets.io.nifti import Matrix, Volume, read_volume, write_volume
+from datasets.loading import load_case
 from datasets.preparation.scan import Parameters, Setup
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template

@@ -23,13 +23,13 @@ def test_everything_of_a_built_in_as_json(program: Program) -> None:
     assert quick["memory_bytes"] == detector.memory_bound(Grid(shape=(48, 48, 25), spacing=4.0).shape, 1)
 
 
-def test_the_text_has_a_line_a_hyper_parameter_with_its_default_and_quick_value(program: Program) -> None:
+def test_the_text_has_a_line_a_hyper_parameter_with_its_value_under_every_preset(program: Program) -> None:
     lines = program("show", "zscore[floor=0.1]").stdout.splitlines()
     assert lines[0].startswith("zscore[floor=0.1]: Smoothed voxel-wise Gaussian")
     rows = {line.split()[0]: line.split()[1:] for line in lines if line and not line.startswith(" ")}
-    assert rows["floor"][:2] == ["0.1", "0.1"]
-    assert rows["smoothing"][:3] == ["1.0", "1.0", "s.d."]
-    assert rows["parameters"][:2] == ["0", "0"]
+    assert rows["floor"][:3] == ["0.1", "0.1", "0.1"]
+    assert rows["smoothing"][:4] == ["1.0", "1.0", "1.0", "s.d."]
+    assert rows["parameters"][:3] == ["0", "0", "0"]
     assert any("supervision" in line and "healthy scans" in line for line in lines)
 
 

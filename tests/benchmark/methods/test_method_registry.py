@@ -3,7 +3,8 @@
 import pytest
 from detectors import MeanDistance
 
-from benchmark.methods.hyperparameters import Variant, build_detector, parse_variants, resolve_config
+from baselines.reconstruction import SliceReconstruction
+from benchmark.methods.hyperparameters import Variant, build_detector, named_under, parse_variants, resolve_config
 from benchmark.methods.registry import BUILT_IN, Method, load, method, methods
 from datasets.errors import BadValue, UnknownName, UserError
 
@@ -15,12 +16,33 @@ def variant(text: str) -> Variant:
     return only
 
 
-def test_every_built_in_method_is_a_detector_with_both_presets() -> None:
+def test_every_built_in_method_is_a_detector_with_all_presets() -> None:
     for one in BUILT_IN:
-        assert {"quick"} <= set(load(one).presets)
-        for preset in ("paper", "quick"):
+        assert {"quick", "small"} <= set(load(one).presets)
+        for preset in ("paper", "quick", "small"):
             config = resolve_config(Variant(one, {}), preset, {})
             assert build_detector(one.name, one.target, config).config is not None
+
+
+def test_weights_of_three_seeds_of_every_small_method_take_60_megabytes_at_most() -> None:
+    numbers = 0
+    for one in BUILT_IN:
+        config = resolve_config(Variant(one, {}), "small", {})
+        detector = build_detector(one.name, one.target, config)
+        if isinstance(detector, SliceReconstruction):
+            assert config["half_weights"]
+            numbers += sum(tensor.numel() for tensor in detector.state_dict().values())
+    assert 3 * 2 * numbers < 60e6
+
+
+@pytest.mark.parametrize("overrides", [{}, {"steps": 7}])
+def test_no_network_but_the_published_one_goes_by_its_name_on_the_published_grid(overrides: dict[str, int]) -> None:
+    for one in BUILT_IN:
+        trained = issubclass(load(one), SliceReconstruction)
+        given = Variant(one, overrides if trained else {})
+        assert named_under(given, "paper").name == named_under(given, "quick").name == given.name
+        small = named_under(given, "small").name
+        assert small == (given.name.replace(one.name, f"{one.name}-small", 1) if trained else given.name)
 
 
 def test_the_key_of_a_built_in_method_holds_its_name_and_not_its_module() -> None:

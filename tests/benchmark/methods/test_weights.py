@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from detectors import MeanDistance
+from safetensors.torch import load_file
 from torch import nn
 
-from benchmark.methods.weights import NAME, load_weights, save_weights
+from benchmark.methods.weights import NAME, load_weights, round_to_half, save_weights
 from datasets.errors import BadFile
 
 
@@ -42,6 +43,30 @@ def test_every_weight_and_buffer_comes_back(tmp_path: Path) -> None:
         assert torch.equal(tensor, got.state_dict()[name]), name
         assert tensor.dtype == got.state_dict()[name].dtype
     assert got.again is got.layers[0]
+
+
+def test_weights_rounded_to_float16_are_kept_exactly_in_half_the_space(tmp_path: Path) -> None:
+    exact, rounded, got = learnt(), learnt(), Network()
+    round_to_half(rounded)
+    sizes = []
+    for network in (exact, rounded):
+        save_weights(network, tmp_path)
+        sizes.append(sum(tensor.nbytes for tensor in load_file(tmp_path / NAME).values() if tensor.is_floating_point()))
+    assert sizes[0] == 2 * sizes[1]
+    load_weights(got, tmp_path)
+    for name, tensor in rounded.state_dict().items():
+        assert torch.equal(tensor, got.state_dict()[name]), name
+        assert tensor.dtype == got.state_dict()[name].dtype == exact.state_dict()[name].dtype
+        if tensor.is_floating_point():
+            assert torch.equal(tensor, tensor.half().float())
+
+
+def test_a_weight_beyond_float16_is_named_instead_of_becoming_infinite() -> None:
+    network = learnt()
+    with torch.no_grad():
+        network.layers[0].bias[1] = -1e5
+    with pytest.raises(FloatingPointError, match=r"Weight 'layers\.0\.bias': got 100000, expected at most 65504"):
+        round_to_half(network)
 
 
 def test_what_is_loaded_is_ready_for_inference(tmp_path: Path) -> None:

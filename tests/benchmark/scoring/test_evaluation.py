@@ -29,7 +29,7 @@ from benchmark.scoring.settings import settings_named
 from benchmark.storage.maps import write_volume
 from benchmark.study.cells import Cohort, Evaluation, Reference
 from benchmark.study.protocols import protocol_named
-from datasets.grid import load_case
+from datasets.loading import load_case
 
 
 def test_decisions_of_a_case_by_hand(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from benchmark.study.cells import Cell
 from benchmark.study.planning import plan
 from benchmark.study.study import Request
 from datasets.errors import UnknownName
-from datasets.grid import load_case
+from datasets.loading import load_case
 from datasets.shift_requests import case_percentiles, landmarks_of
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks

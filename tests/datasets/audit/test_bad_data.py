@@ -10,7 +10,8 @@ from defects import KINDS, Kind
 from datasets.audit.cohorts import audit
 from datasets.audit.finding import Finding
 from datasets.errors import UserError
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import load_case
 from datasets.spec import prepared_files
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "bad-data.md"

@@ -11,7 +11,8 @@ from cohorts import SPACING, write_nifti
 
 from datasets.cohorts.user_folder import user_cohort
 from datasets.errors import BadFile, MissingData
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import load_case
 from datasets.spec import usable_files
 
 MASKS = ("desc-brain_mask", "label-lesion_mask")

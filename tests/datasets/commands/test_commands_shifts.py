@@ -13,7 +13,7 @@ from datasets.__main__ import app
 from datasets.cohorts.catalog import dataset
 from datasets.commands.shifts import calibrate_levels, measure_dose
 from datasets.errors import BadValue, UnknownName
-from datasets.grid import load_case
+from datasets.loading import load_case
 from datasets.shift_requests import ShiftRequest
 from datasets.shifts import Shift
 from datasets.shifts.registry import SHIFTS

@@ -14,7 +14,8 @@ from skulls import draw_head, turn, write_raw, write_template
 import datasets.preparation.workers as workers_module
 from datasets.case import RawCase
 from datasets.errors import BadValue
-from datasets.grid import Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import load_case
 from datasets.preparation.cohort import Progress, Summary, prepare_cohort
 from datasets.preparation.scan import Parameters, Setup
 from datasets.preparation.stripping import Stripper

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.case import CaseFiles
-from datasets.grid import Cases, Grid, load_case
+from datasets.grid import Grid
+from datasets.loading import Cases, load_case
 from datasets.shifts import Shift
 from datasets.shifts.acquisition import bias, blur, noise, thickness
 from datasets.shifts.application import CaseShift

@@ -21,7 +21,7 @@ from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles, shown_slice
 from datasets.cohorts.catalog import dataset
 from datasets.errors import MissingData
-from datasets.grid import load_case
+from datasets.loading import load_case
 from datasets.spec import digest
 from reports.figures.map_gallery import (
     CaseFacts,

@@ -14,7 +14,8 @@ from scipy import ndimage
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
-from datasets.grid import Grid, load_case, load_host
+from datasets.grid import Grid
+from datasets.loading import load_case, load_host
 from datasets.simulation.implants import host_cohort, implant_spec
 from datasets.simulation.implants.cohort import find_hosts, write_implants
 from datasets.simulation.implants.design import Design

@@ -19,7 +19,8 @@ from scipy import ndimage
 import datasets.__main__ as program
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadValue
-from datasets.grid import GRIDS, load_case
+from datasets.grid import GRIDS
+from datasets.loading import load_case
 from datasets.simulation.phantom import PHANTOM, cohort, write_phantom
 from datasets.simulation.phantom.anatomy import RELAXATION
 from datasets.simulation.phantom.lattice import SamplingLattice, smooth_field

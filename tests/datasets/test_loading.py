@@ -1,6 +1,7 @@
 """load_case: geometry, intensities, and every bad file by name."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -11,7 +12,8 @@ from scipy import ndimage
 
 from datasets.case import CaseFiles
 from datasets.errors import BadFile, MissingData
-from datasets.grid import GRIDS, Cases, Grid, load_case
+from datasets.grid import GRIDS, SAMPLINGS, Grid, Sampling
+from datasets.loading import Cases, load_case, masks_of
 
 SHAPE = (20, 24, 18)
 SAME = Grid(shape=SHAPE, spacing=2.0)
@@ -220,6 +222,42 @@ def test_a_lesion_inside_the_box_loses_nothing(tmp_path: Path) -> None:
     lesion = np.zeros(SHAPE)
     lesion[5:8, 5:8, 5:8] = 1
     assert load_case(write(tmp_path, noise(), ellipsoid(), lesion), SAME).lesion_outside_grid_ml == 0
+
+
+def test_ignored_voxels_keep_their_volume_and_give_way_to_lesion(tmp_path: Path) -> None:
+    shape = (40, 48, 36)
+    lesion, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    lesion[10:20, 11:20, 10:20] = True
+    ignored[5:15, 11:19, 12:18] = ignored[28:34, 30:36, 20:26] = True
+    files = write(tmp_path, noise(shape), np.ones(shape), lesion, scaling(1, 1, 1))
+    files = replace(files, ignore_mask=tmp_path / "ignore_mask" / "one.nii.gz")
+    assert files.ignore_mask is not None
+    save(files.ignore_mask, ignored.astype(np.uint8), scaling(1, 1, 1))
+    for found in (load_case(files, SAME), masks_of(files, SAME)):
+        assert found.lesion_mask is not None
+        assert found.ignore_mask is not None
+        assert not (found.ignore_mask & found.lesion_mask).any()
+        assert (found.ignore_mask | found.lesion_mask).sum() == pytest.approx((ignored | lesion).sum() / 8, rel=0.05)
+    ignored[:] = False
+    save(files.ignore_mask, ignored.astype(np.uint8), scaling(1, 1, 1))
+    empty = load_case(files, SAME).ignore_mask
+    assert empty is not None
+    assert not empty.any()
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_lesions_too_small_for_the_grid_are_kept_account_of(tmp_path: Path, sampling: Sampling) -> None:
+    shape = (40, 48, 36)
+    lesion = np.zeros(shape, dtype=bool)
+    lesion[4:12, 4:12, 4:12] = True
+    lesion[21, 21, 21] = lesion[31:34, 31, 31] = True  # 1 and 3 of the 8 voxels of a grid voxel
+    files = write(tmp_path, noise(shape), np.ones(shape), lesion, scaling(1, 1, 1))
+    found = load_case(files, replace(SAME, sampling=sampling))
+    if sampling == "average":
+        assert found.lost_lesions_ml == (0.001, 0.003)
+    assert found.lost_lesions_ml == masks_of(files, replace(SAME, sampling=sampling)).lost_lesions_ml
+    assert found.lesion_mask is not None
+    assert ndimage.label(found.lesion_mask)[1] == 3 - len(found.lost_lesions_ml)
 
 
 def test_cases_are_read_when_they_are_asked_for(tmp_path: Path) -> None:

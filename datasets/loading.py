@@ -1,0 +1,237 @@
+"""`load_case`: the one place where scans are oriented, cropped, scaled and brought onto the common grid."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.case import Case, CaseFiles, Masks
+from datasets.errors import BadVolume
+from datasets.grid import Grid
+from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
+from datasets.sampling import Mask, Place, SampledMask, Sampler
+from datasets.shifts import Shift
+from datasets.shifts.application import CaseShift, dose
+
+Array = NDArray[Any]
+INSIDE_ABOVE = 0.5  # a mask's values above this are inside; above 0, an interpolated mask would be dilated
+KEPT = 192  # unshifted cases in memory while shifts are made: up to 3 MB each on the published grid
+
+
+class Cases(Sequence[Case]):
+    """Cases of a cohort under one shift; each is read from disk on every access."""
+
+    def __init__(self, files: Sequence[CaseFiles], grid: Grid, shift: Shift = Shift()) -> None:
+        self.files = tuple(files)
+        self.grid = grid
+        self.shift = shift
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Cases": ...
+    def __getitem__(self, index: int | slice) -> "Case | Cases":
+        if isinstance(index, slice):
+            return Cases(self.files[index], self.grid, self.shift)
+        return load_case(self.files[index], self.grid, self.shift)
+
+    def __iter__(self) -> Iterator[Case]:
+        return (load_case(files, self.grid, self.shift) for files in self.files)
+
+
+def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
+    """Read one scan and bring it onto `grid` under `shift`, which changes the image and nothing else.
+
+    Intensities are clipped to the grid's percentiles over the brain inside the box and scaled to [0, 1] at the scan's
+    own resolution; then image and masks are sampled from the same places, see `datasets.sampling.Sampler`. Where a
+    voxel is lesion and ignored, it is lesion.
+
+    Raises:
+        MissingData: a file is not there.
+        BadVolume: a file is torn, not 3-D, not finite, or off the image's grid; see `datasets.io.nifti`.
+    """
+    if shift.is_none:
+        return _unshifted(files, grid)
+    case = _kept(files, grid, _stamps(files))
+    image, applied = case.image[0], CaseShift(shift, files.case_id)
+    if applied.stage == "acquisition":
+        scan = _scan(files, grid)
+        image = scan.on_grid(applied.acquired(scan.image, scan.brain, scan.volume.spacing), case.brain_mask)
+    elif applied.stage == "representation":
+        image = applied.represented(
+            image, case.brain_mask, grid.spacing, grid.percentiles, partial(_rescaled, files, grid, case.brain_mask)
+        )
+    healthy = case.brain_mask if case.lesion_mask is None else case.brain_mask & ~case.lesion_mask
+    return replace(
+        case,
+        image=applied.matched(image, case.brain_mask)[None],
+        shift_dose=0.0 if applied.stage is None else dose(image, case.image[0], healthy),
+    )
+
+
+def masks_of(files: CaseFiles, grid: Grid) -> Masks:
+    """The masks of `load_case`, kept in memory as bits, and much faster: no image is sampled.
+
+    Raises:
+        MissingData, BadVolume: as `load_case`, but for what is wrong with the image's intensities.
+    """
+    bits, known = _kept_masks(files, grid, _stamps(files))
+    unpacked = np.unpackbits(bits, axis=1, count=int(np.prod(grid.shape))).view(bool).reshape(-1, *grid.shape)
+    there = iter(unpacked)
+    return replace(known, **{name: next(there) for name in MASKS if getattr(known, name) is not None})
+
+
+def load_host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
+    """The image `(1, X, Y, Z)` of the same scan without its lesion, on the scale of `load_case(files, grid).image`.
+
+    Equal to it wherever the lesion's image is the host's. None where the host is not known.
+
+    Raises:
+        MissingData, BadVolume: as `load_case`, or the host is off the image's grid.
+    """
+    if files.host is None:
+        return None
+    scan, host = _scan(files, grid), read_volume(files.host)
+    check_same_grid(host, scan.volume)
+    window = scan.window(scan.image, grid.percentiles)
+    return scan.sampled(host.data, scan.sampler.mask(scan.brain), window)[None]
+
+
+def intensity_window(
+    image: Array, brain: Mask, inside: Place, percentiles: tuple[float, float], files: CaseFiles
+) -> tuple[float, float]:
+    """The intensities that become 0 and 1.
+
+    Raises:
+        BadVolume: there is no brain inside the box, or no contrast in it.
+    """
+    values = image[inside][brain[inside]].astype(np.float64)
+    if values.size == 0:
+        raise BadVolume(files.brain_mask, "no-brain-in-box", "no brain voxel inside the grid's box", "a brain")
+    low, high = np.percentile(values, percentiles)
+    if high <= low:
+        raise BadVolume(files.image, "constant-image", f"one intensity ({low:g}) throughout the brain", "contrast")
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A scan and its brain at their own resolution, and the grid that samples them."""
+
+    files: CaseFiles
+    grid: Grid
+    volume: StoredVolume
+    brain: Mask
+
+    @property
+    def image(self) -> Array:
+        return self.volume.data
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        return Sampler.of(self.image.shape, self.volume.spacing, self.grid)
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """`(4, 4)` from the grid's voxels to mm."""
+        return self.volume.affine @ self.sampler.to_source
+
+    def window(self, magnitudes: Array, percentiles: tuple[float, float]) -> tuple[float, float]:
+        return intensity_window(magnitudes, self.brain, self.sampler.inside, percentiles, self.files)
+
+    def on_grid(
+        self, magnitudes: Array, new_brain: Mask, percentiles: tuple[float, float] | None = None
+    ) -> NDArray[np.float32]:
+        """Scale and sample; `percentiles` replace the grid's own."""
+        return self.sampled(magnitudes, new_brain, self.window(magnitudes, percentiles or self.grid.percentiles))
+
+    def sampled(self, magnitudes: Array, new_brain: Mask, window: tuple[float, float]) -> NDArray[np.float32]:
+        """Scale by a window and sample; 0 outside the brain."""
+        (low, high), reach = window, self.sampler.reach
+        brain, scaled = self.brain[reach], np.zeros(magnitudes.shape, dtype=np.float32)
+        scaled[reach][brain] = np.clip((magnitudes[reach][brain].astype(np.float64) - low) / (high - low), 0, 1)
+        image = np.clip(self.sampler.scan(scaled), 0, 1)
+        image[~new_brain] = 0
+        return image
+
+
+MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
+
+
+def _scan(files: CaseFiles, grid: Grid) -> _Scan:
+    volume = read_volume(files.image)
+    return _Scan(files, grid, volume, _read_mask(files.brain_mask, volume))
+
+
+def _read_mask(path: Path, image: StoredVolume) -> Mask:
+    mask = read_volume(path)
+    check_same_grid(mask, image)
+    return np.asarray(mask.data > INSIDE_ABOVE)
+
+
+def _unshifted(files: CaseFiles, grid: Grid) -> Case:
+    scan = _scan(files, grid)
+    masks = _masks(scan)
+    return Case(
+        case_id=files.case_id,
+        image=scan.on_grid(scan.image, masks.brain_mask)[None],
+        brain_mask=masks.brain_mask,
+        lesion_mask=masks.lesion_mask,
+        affine=scan.affine,
+        lesion_outside_grid_ml=masks.lesion_outside_grid_ml,
+        ignore_mask=masks.ignore_mask,
+        lost_lesions_ml=masks.lost_lesions_ml,
+    )
+
+
+def _masks(scan: _Scan) -> Masks:
+    lesion, ignored = _components(scan, scan.files.lesion_mask), _components(scan, scan.files.ignore_mask)
+    ml = float(np.prod(scan.volume.spacing)) / 1000
+    x, y, z = np.linalg.norm(scan.affine[:3, :3], axis=0).tolist()
+    return Masks(
+        brain_mask=scan.sampler.mask(scan.brain),
+        lesion_mask=None if lesion is None else lesion.mask,
+        spacing=(x, y, z),
+        voxel_ml=x * y * z / 1000,
+        lesion_outside_grid_ml=0.0 if lesion is None else lesion.outside * ml,
+        ignore_mask=None if ignored is None else ignored.mask if lesion is None else ignored.mask & ~lesion.mask,
+        lost_lesions_ml=() if lesion is None else tuple(one.volume * ml for one in lesion.components if not one.voxels),
+    )
+
+
+def _components(scan: _Scan, path: Path | None) -> SampledMask | None:
+    return None if path is None else scan.sampler.components(_read_mask(path, scan.volume))
+
+
+def _rescaled(files: CaseFiles, grid: Grid, brain_mask: Mask, percentiles: tuple[float, float]) -> NDArray[np.float32]:
+    scan = _scan(files, grid)
+    return scan.on_grid(scan.image, brain_mask, percentiles)
+
+
+def _stamps(files: CaseFiles) -> tuple[int, ...]:
+    """Modification times of a case's files in ns: the key that makes cached cases stale when files change."""
+    paths = [path for path in (files.image, files.brain_mask, files.lesion_mask, files.ignore_mask) if path is not None]
+    return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept_masks(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> tuple[NDArray[np.uint8], Masks]:
+    """Each mask that there is as bits `(masks, bytes)`, and Masks with empty arrays in their places."""
+    masks, nothing = _masks(_scan(files, grid)), np.zeros(0, dtype=bool)
+    there = {name: mask for name in MASKS if (mask := getattr(masks, name)) is not None}
+    bits = np.packbits([mask.ravel() for mask in there.values()], axis=1)
+    empty: dict[str, Any] = dict.fromkeys(there, nothing)
+    return bits, replace(masks, **empty)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> Case:
+    """Cached, since a case is shifted many times."""
+    return _unshifted(files, grid)
