@@ -90,7 +90,7 @@ def _is_shown(line: Line) -> bool:
     if line["subject_id"] not in ("", "ixi-test-1", "msl-test-1"):
         return False
     plain = line["method"] == "stepped" and line["seed"] in ("0", "") and line["shift"] == "none"
-    return plain and line["split"] == "test" and line["postprocessing"] in ("", "light") and (
+    return plain and line["split"] == "test" and line["postprocessing"] in ("", "paper") and (
         line["protocol"] in ("", "lesion-val", "healthy-fpr-1")
     )  # fmt: skip
 
