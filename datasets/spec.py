@@ -7,6 +7,7 @@ from pathlib import Path
 
 from datasets.case import CaseFiles, RawCohort, Split
 from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, refusal
+from datasets.io.contents import content_marks
 from datasets.io.files import why_no_file
 from datasets.io.tables import Table, read_table
 
@@ -14,6 +15,7 @@ PREPARE_OR_SIMULATE = (
     " Then bring it into the prepared layout (docs/adding-a-dataset.md)."
     " Without any download, use the simulated cohort: --datasets phantom."
 )
+MOST_LISTED = 10  # cases in one line
 REQUIRED_COLUMNS = ("case_id", "subject_id", "split", "sequences")
 
 
@@ -107,21 +109,39 @@ def usable_files(spec: DatasetSpec, root: Path, sequence: str) -> tuple[Sequence
 
 def digest(files: Sequence[CaseFiles]) -> str:
     """Hash of a cohort's splits and contents; equal only for the same cases with the same voxels."""
-    whole = hashlib.sha256()
-    for case in files:
-        parts = [case.case_id, case.subject_id, case.split]
-        parts += [_content_mark(path) for path in (case.image, case.brain_mask, case.lesion_mask) if path]
-        whole.update("\0".join(parts).encode() + b"\n")
-    return whole.hexdigest()
+    return hashlib.sha256("\n".join(case_marks(files).values()).encode()).hexdigest()
 
 
-def _content_mark(path: Path) -> str:
-    """For gzip its trailer, CRC-32 and length of the content: eight bytes instead of the whole file."""
-    if path.suffix != ".gz":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    with path.open("rb") as stream:
-        stream.seek(-min(8, path.stat().st_size), 2)
-        return stream.read().hex()
+def case_marks(files: Sequence[CaseFiles]) -> dict[str, str]:
+    """By case id a hash of all that is known of the case, its files by the headers and voxels in them."""
+    facts = {one.case_id: vars(one) for one in files}
+    contents = content_marks(value for known in facts.values() for value in known.values() if isinstance(value, Path))
+    return {case_id: _mark(known, contents) for case_id, known in facts.items()}
+
+
+def changed_cases(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Which cases differ between two times of `case_marks`, in words; "" where none does.
+
+    Example:
+        >>> changed_cases({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "5", "d": "4"})
+        'changed: b; gone: c; new: d'
+    """
+    differing = {
+        "changed": [one for one in before if one in now and before[one] != now[one]],
+        "gone": [one for one in before if one not in now],
+        "new": [one for one in now if one not in before],
+    }
+    return "; ".join(f"{what}: {_listed(cases)}" for what, cases in differing.items() if cases)
+
+
+def _mark(known: Mapping[str, object], contents: Mapping[Path, str]) -> str:
+    parts = [f"{name}={contents[value] if isinstance(value, Path) else value!r}" for name, value in known.items()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _listed(cases: Sequence[str]) -> str:
+    rest = len(cases) - MOST_LISTED
+    return ", ".join(cases[:MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _found(spec: DatasetSpec, folder: Path, sequence: str, cases: Table) -> tuple[list[CaseFiles], list[CaseProblem]]:

@@ -38,6 +38,14 @@ misnamed = shift_plugins:HALVED
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the program remembers between its processes is the session's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UADBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cohorts of `cohorts.py`, to be read only."""

@@ -71,6 +71,13 @@ class Undefined(MeanDistance):
         return maps
 
 
+class Complex(MeanDistance):
+    """Maps of complex numbers, whose real parts would do."""
+
+    def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
+        return super().anomaly_map(images, brain_masks, seeds=seeds) + 1j
+
+
 class Negative(MeanDistance):
     """A negative voxel in the last map of a batch."""
 

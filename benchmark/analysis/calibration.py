@@ -36,7 +36,7 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.grid import Grid
 from datasets.loading import load_case
-from datasets.spec import digest
+from datasets.spec import case_marks, changed_cases, digest
 
 Mask = NDArray[np.bool_]
 FEWEST = 20
@@ -238,11 +238,13 @@ def check_folder(study: Study, healthy: str) -> str:
     if name not in cohorts:
         raise UnknownName("cohort of this run", name, cohorts)
     if Path(healthy).is_dir():
-        found = digest(dataset(name).files(Path(healthy).resolve().parent, cohorts[name].sequence))
-        if found != cohorts[name].digest:
+        found = dataset(name).files(Path(healthy).resolve().parent, cohorts[name].sequence)
+        if digest(found) != cohorts[name].digest:
+            changes = changed_cases(case_marks(study.files[name]), case_marks(found))
             raise BadFile(
-                f"--healthy {healthy}: got scans with digest {found[:12]}, expected {cohorts[name].digest[:12]}, those "
-                f"whose maps the run keeps. Map them first: python -m benchmark run --datasets {name}"
+                f"--healthy {healthy}: got scans with digest {digest(found)[:12]}, expected "
+                f"{cohorts[name].digest[:12]}, those whose maps the run keeps ({changes}). Map them first: "
+                f"python -m benchmark run --datasets {name}"
             )
     return name
 

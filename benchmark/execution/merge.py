@@ -87,7 +87,8 @@ def _united_study(runs: Sequence[RunFolder]) -> Mapping[str, Any]:
     studies = [read_json(run.study) for run in runs]
     cells = {cell.key: cell for run in runs for cell in kept_cells(run)}
     references = {one.key: one for run in runs for one in kept_references(run)}
-    skipped = {name: cases for study in reversed(studies) for name, cases in study.get("skipped", {}).items()}
+    cases = {name: marks for study in reversed(studies) for name, marks in study.get("cases", {}).items()}
+    skipped = {name: left for study in reversed(studies) for name, left in study.get("skipped", {}).items()}
     own = {one["name"]: one for study in reversed(studies) for one in study.get("own", [])}
     return {
         **studies[0],
@@ -95,6 +96,7 @@ def _united_study(runs: Sequence[RunFolder]) -> Mapping[str, Any]:
         "scoring": {name: _union(one["scoring"][name] for one in studies) for name in studies[0]["scoring"]},
         "cells": [asdict(cell) for cell in cells.values()],
         "references": [asdict(one) for one in references.values()],
+        "cases": cases,
         "skipped": skipped,
         "own": list(own.values()),
     }

@@ -19,7 +19,7 @@ from benchmark.scoring.ranking_pass import rows_of_image
 from benchmark.storage.checksums import write_checksums
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock, try_lock
-from benchmark.storage.maps import write_volume
+from benchmark.storage.maps import write_map, write_volume
 from benchmark.storage.rows import Row, blank_row, write_rows
 from benchmark.storage.run_record import has_maps, record_cell
 from benchmark.storage.storage_errors import as_storage_error
@@ -170,6 +170,6 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
 
 def _write_volumes(run: RunFolder, cell: Cell, prediction: Prediction) -> None:
     case = prediction.case
-    write_volume(run.anomaly_map(cell, case.case_id), prediction.anomaly_map, case.affine)
+    write_map(run.anomaly_map(cell, case.case_id), prediction.anomaly_map, case.affine)
     if prediction.reconstruction is not None:
         write_volume(run.reconstruction(cell, case.case_id), prediction.reconstruction, case.affine)

@@ -157,9 +157,9 @@ def _launch(
                 inputs.images, inputs.brain_masks, seeds=inputs.seeds
             )
         watch.stop()
-        _check_shape("Anomaly map", maps, inputs.images, cases)
+        _check_volumes("Anomaly map", maps, inputs.images, cases)
         if reconstructions is not None:
-            _check_shape("Reconstruction", reconstructions, inputs.images, cases)
+            _check_volumes("Reconstruction", reconstructions, inputs.images, cases)
         returned = None if reconstructions is None else PendingVolumes(reconstructions)
         return _PendingBatch(cases, PendingVolumes(maps), returned, watch)
 
@@ -193,10 +193,12 @@ def _prediction(case: Case, volume: Volume, reconstruction: Volume | None, secon
     return Prediction(case, np.where(case.brain_mask, volume, np.float32(0)), reconstruction, seconds)
 
 
-def _check_shape(what: str, volumes: Tensor, images: Tensor, cases: Sequence[Case]) -> None:
+def _check_volumes(what: str, volumes: Tensor, images: Tensor, cases: Sequence[Case]) -> None:
+    names = ", ".join(case.case_id for case in cases)
     if volumes.shape != images.shape:
-        names = ", ".join(case.case_id for case in cases)
         raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, expected {tuple(images.shape)}.")
+    if volumes.is_complex():
+        raise ValueError(f"{what} of {names}: got {volumes.dtype} values, expected real numbers.")
 
 
 def _check_values(what: str, volume: Volume, case: Case, *, lowest: float) -> None:

@@ -15,7 +15,7 @@ from datasets.case import Case, CaseFiles, RawCase
 from datasets.errors import BadValue
 from datasets.io.atomic import write_json, written_whole
 from datasets.io.files import sha256
-from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, write_scaled, write_volume
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, write_volume
 from datasets.loading import load_case
 from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask
 from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
@@ -138,7 +138,7 @@ def _prepare(scan: Path, name: str, settings: ScanSettings, setup: Setup) -> Gri
 def _case_of(name: str, prepared: PreparedScan, sequence: str, settings: ScanSettings) -> Case:
     with TemporaryDirectory(prefix="uadbench-predict-") as folder:
         image, mask = Path(folder) / "image.nii.gz", Path(folder) / "brain_mask.nii.gz"
-        write_scaled(image, Volume(prepared.images[sequence], prepared.lattice.affine))
+        write_volume(image, Volume(prepared.images[sequence], prepared.lattice.affine), np.float32)
         write_volume(mask, Volume(prepared.brain_mask, prepared.lattice.affine))
         return _load(name, image, mask, settings)
 

@@ -231,16 +231,18 @@ def _read_array(path: Path, *, needed: bool = False) -> NDArray[np.float32] | No
     """Read and delete an array of the program; None if it is not needed and does not exist.
 
     Raises:
-        ValueError: it is not an array of numbers.
+        ValueError: it is not an array of real numbers.
     """
     if not path.exists() and not needed:
         return None
     try:
-        found = np.load(path, allow_pickle=False).astype(np.float32)
+        found = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path.name}: got no array that can be read ({error}), expected one of numbers.") from error
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"{path.name}: got an array of {found.dtype}, expected one of real numbers.")
     path.unlink()
-    return np.asarray(found)
+    return np.asarray(found, dtype=np.float32)
 
 
 def _stacked(volumes: Sequence[NDArray[np.float32] | None], images: Tensor) -> Tensor:

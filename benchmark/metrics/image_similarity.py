@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from benchmark.metrics.masks import Mask, Scores, far_from_lesion
 
-SMALLEST_ERROR = 1 / 65535  # one step of the 16 bits that a reconstruction is kept in
+SMALLEST_ERROR = 1 / 65535  # of an image in [0, 1]; a kept reconstruction is rounded by less
 
 
 def l1(image: Scores, reconstruction: Scores, mask: Mask) -> float:
@@ -53,7 +53,7 @@ def l1_ratio(image: Scores, reconstruction: Scores, lesion: Mask, brain: Mask, s
 def psnr(image: Scores, reconstruction: Scores, mask: Mask) -> float:
     """Peak signal-to-noise ratio in dB, 10 log10(1 / MSE) over the voxels of `mask`, for images in [0, 1].
 
-    Errors below what 16 bits hold count as that: at most 96.3 dB, so that a flawless case is neither infinite nor
+    Errors below 1 / 65535 count as that: at most 96.3 dB, so that a flawless case is neither infinite nor
     dropped from a mean.
 
     Args:

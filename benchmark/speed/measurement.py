@@ -20,7 +20,7 @@ from benchmark.inference.usage import STAGES, InferenceStage, StageTimer, peak_b
 from benchmark.methods.detector import Detector
 from benchmark.speed.energy import EnergyMeter, EnergySource, gpu_counters
 from benchmark.speed.flops import flops_of
-from benchmark.storage.maps import write_volume
+from benchmark.storage.maps import write_map, write_volume
 from datasets.case import Case
 
 Volume = NDArray[np.float32]
@@ -138,7 +138,7 @@ def _map_and_write(predictions: Iterable[Prediction], folder: Path, stages: Stag
 
 def _write(one: Prediction, folder: Path, stages: StageTimer) -> None:
     with stages.timed("write"):
-        write_volume(folder / f"{one.case.case_id}-map.nii.gz", one.anomaly_map, one.case.affine)
+        write_map(folder / f"{one.case.case_id}-map.nii.gz", one.anomaly_map, one.case.affine)
         if one.reconstruction is not None:
             write_volume(folder / f"{one.case.case_id}.nii.gz", one.reconstruction, one.case.affine)
 

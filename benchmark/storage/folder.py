@@ -12,7 +12,7 @@ from datasets.cohorts.user_folder import UserCohort
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.atomic import read_json
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True)

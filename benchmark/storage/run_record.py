@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +21,9 @@ from datasets.cohorts.catalog import add_user_cohort, dataset, find_user_cohort
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.grid import Grid
 from datasets.io.atomic import read_json, write_json
-from datasets.spec import digest, usable_files
+from datasets.spec import case_marks, changed_cases, digest, usable_files
+
+log = logging.getLogger(__name__)
 
 State = Literal["missing", "mapped", "failed", "done"]
 
@@ -51,8 +54,10 @@ def check_settings(run: RunFolder, study: Study) -> None:
     for name, value in _kept(run).get("settings", settings).items():
         fits = set(value) <= set(settings[name]) if name == "splits" else value == settings[name]
         if not fits:
+            changes = _changes(run, study.files).get(value["dataset"], "") if name == "healthy" else ""
+            told = f" The cohort differs ({changes})." if changes else ""
             raise BadValue(
-                f"--out {run.root}: got a run with {name} {value}, expected {settings[name]} as in this command. "
+                f"--out {run.root}: got a run with {name} {value}, expected {settings[name]} as in this command.{told} "
                 "Choose another --out, so that one table compares like with like."
             )
 
@@ -61,8 +66,11 @@ def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> Non
     """Add a study to a run folder, keeping its existing cells.
 
     Existing cells that one table must not hold beside the new ones leave the study, though their files remain:
-    cells with the label of a new one, of a method with other hyper-parameters, or of a cohort whose files changed.
+    cells with the label of a new one, of a method with other hyper-parameters, or of a cohort whose files changed; a
+    warning names the cases that changed.
     """
+    for name, changes in _changes(run, study.files).items():
+        log.warning("%s differs from what this run was made of (%s): its old rows leave the tables.", name, changes)
     cells = [*(cell for cell in kept_cells(run) if not _rivals(cell, study)), *study.cells]
     datasets = {reference.cohort.dataset for reference in study.references}
     references = [*(one for one in kept_references(run) if one.cohort.dataset not in datasets), *study.references]
@@ -77,6 +85,7 @@ def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> Non
             "scoring": asdict(scoring),
             "cells": [asdict(cell) for cell in cells],
             "references": [asdict(reference) for reference in references],
+            "cases": _kept(run).get("cases", {}) | {name: case_marks(found) for name, found in study.files.items()},
             "skipped": {**_skipped(run, set(study.files)), **study.skipped},
         },
     )
@@ -119,8 +128,8 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
         if found != cohort.digest:
             raise BadFile(
                 f"{dataset(name).folder(root)}: got data with digest {found[:12]}, expected {cohort.digest[:12]}, that "
-                f"of the maps in {run.root}. Scans, masks or splits have changed since: choose another --out or give "
-                "the old --data."
+                f"of the maps in {run.root}. Scans, masks or splits have changed since "
+                f"({_changes(run, files).get(name, 'of every case')}): choose another --out or give the old --data."
             )
     return Study(tuple(cells), tuple(kept_references(run)), files)
 
@@ -219,6 +228,16 @@ def _files(name: str, root: Path, sequence: str, skipped: Sequence[str] | None) 
 def _skipped(run: RunFolder, replaced: Collection[str]) -> dict[str, Sequence[str]]:
     """The cases that the stored study skips, by data set, except in those that are `replaced`."""
     return {name: cases for name, cases in _kept(run).get("skipped", {}).items() if name not in replaced}
+
+
+def _changes(run: RunFolder, files: Mapping[str, Sequence[CaseFiles]]) -> dict[str, str]:
+    """Which cases of each data set differ from those that the stored study was made of; without those where none does.
+
+    A case that a --skip-bad left out on one side only counts as differing.
+    """
+    kept = _kept(run).get("cases", {})
+    told = {name: changed_cases(kept[name], case_marks(found)) for name, found in files.items() if name in kept}
+    return {name: changes for name, changes in told.items() if changes}
 
 
 def _rivals(kept: Cell, study: Study) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from datasets.case import RawCase
 from datasets.io.atomic import write_text
 from datasets.io.files import Stamp, stamp, unchanged
-from datasets.io.nifti import Volume, write_scaled, write_volume
+from datasets.io.nifti import Volume, write_rounded, write_volume
 from datasets.preparation.lesions import LesionVolumes
 from datasets.preparation.scan import PIPELINE, PreparedScan, Setup
 
@@ -128,7 +128,7 @@ def _write(scratch: Path, case_id: str, scan: PreparedScan) -> list[Path]:
     if scan.lesion_mask is not None:
         masks["lesion_mask"] = scan.lesion_mask
     for sequence, image in scan.images.items():
-        write_scaled(scratch / sequence / name, Volume(image, affine))
+        write_rounded(scratch / sequence / name, Volume(image, affine))
     for kind, mask in masks.items():
         write_volume(scratch / kind / name, Volume(mask, affine))
     return [scratch / kind / name for kind in (*scan.images, *masks)]

@@ -11,7 +11,7 @@ import pytest
 
 from datasets.case import CaseFiles
 from datasets.errors import BadFile, MissingData
-from datasets.spec import DatasetSpec, digest, prepared_files
+from datasets.spec import DatasetSpec, case_marks, changed_cases, digest, prepared_files
 
 HEADER = "case_id,subject_id,split,sequences,site,healthy\n"
 TABLE = HEADER + "a,s1,train,t1 t2,HH,yes\nb,s2,val,t1,,no\nc,s2,test,t2,HH,yes\n"
@@ -159,23 +159,72 @@ def other_table(old: str, new: str) -> Callable[[Path], None]:
     return lambda root: write_table(root, TABLE.replace(old, new))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        other_voxel("t1/a"),
-        other_voxel("brain_mask/b"),
-        other_voxel("lesion_mask/b"),
-        other_table("s2,val", "s2,test"),
-        other_table("b,s2", "b,s1"),
-        other_table("b,s2,val,t1,,no\n", ""),
-        other_table("t1,,no", "t1,,yes"),
-    ],
-    ids=["image", "brain mask", "lesion mask", "split", "subject", "fewer cases", "healthy"],
-)
-def test_the_digest_changes_with_what_a_number_depends_on(root: Path, change: Callable[[Path], None]) -> None:
-    before = digest(prepared_files(spec(), root, "t1"))
+def pack_in_blocks(path: Path, padding: bytes = b"") -> None:
+    """As bgzip does: a stream for every block, the last of them empty."""
+    raw = gzip.decompress(path.read_bytes())
+    blocks = [gzip.compress(raw[begin : begin + 100], mtime=0) for begin in range(0, len(raw), 100)]
+    path.write_bytes(b"".join([*blocks, gzip.compress(b"")]) + padding)
+
+
+def last_voxel_of_blocks(root: Path) -> None:
+    path = root / "mine" / "lesion_mask" / "b.nii.gz"
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    raw[-1] ^= 1
+    path.write_bytes(gzip.compress(raw))
+    pack_in_blocks(path)
+
+
+def header(root: Path) -> None:
+    path = root / "mine" / "t1" / "a.nii.gz"
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    raw[160] ^= 1  # of the description
+    path.write_bytes(gzip.compress(raw))
+
+
+CHANGES = {
+    "image": (other_voxel("t1/a"), "a"),
+    "brain mask": (other_voxel("brain_mask/b"), "b"),
+    "lesion mask": (other_voxel("lesion_mask/b"), "b"),
+    "lesion mask in blocks": (last_voxel_of_blocks, "b"),
+    "header": (header, "a"),
+    "split": (other_table("s2,val", "s2,test"), "b"),
+    "subject": (other_table("b,s2", "b,s1"), "b"),
+    "site": (other_table(",HH,", ",Guys,"), "a"),
+    "healthy": (other_table("t1,,no", "t1,,yes"), "b"),
+}
+
+
+@pytest.mark.parametrize(("change", "case"), CHANGES.values(), ids=CHANGES)
+def test_the_digest_changes_with_what_a_number_depends_on_and_the_case_is_named(
+    root: Path, change: Callable[[Path], None], case: str
+) -> None:
+    for path in root.rglob("*.nii.gz"):
+        pack_in_blocks(path)
+    before = prepared_files(spec(), root, "t1")
+    marks, whole = case_marks(before), digest(before)
     change(root)
-    assert digest(prepared_files(spec(), root, "t1")) != before
+    after = prepared_files(spec(), root, "t1")
+    assert digest(after) != whole
+    assert changed_cases(marks, case_marks(after)) == f"changed: {case}"
+
+
+def test_cases_that_are_gone_or_new_change_the_digest_and_are_named(root: Path) -> None:
+    first, second = prepared_files(spec(), root, "t1")
+    renamed = replace(second, case_id="new")
+    assert len({digest(files) for files in ([first], [first, second], [second, first], [first, renamed])}) == 4
+    assert changed_cases(case_marks([first, second]), case_marks([first, renamed])) == "gone: b; new: new"
+    assert changed_cases(case_marks([first, second]), case_marks([second, first])) == ""
+
+
+def test_every_file_of_a_case_is_in_the_digest(root: Path) -> None:
+    path = root / "more.nii.gz"
+    case = prepared_files(spec(), root, "t1")[0]
+    others = [replace(case, ignore_mask=path), replace(case, host=path), replace(case, lesion_mask=path)]
+    digests = {digest([case])}
+    for value in (0, 1):
+        save(path, np.full((2, 2, 2), value, dtype=np.uint8))
+        digests |= {digest([other]) for other in others}
+    assert len(digests) == 1 + 2 * len(others)
 
 
 def compress_again(root: Path) -> None:
@@ -183,10 +232,14 @@ def compress_again(root: Path) -> None:
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=9, mtime=1234))
 
 
+def pack_and_pad(root: Path) -> None:
+    pack_in_blocks(root / "mine" / "t1" / "a.nii.gz", padding=bytes(512))
+
+
 @pytest.mark.parametrize(
     "change",
-    [compress_again, other_voxel("t2/a"), other_table(",HH,", ",Guys,"), lambda root: None],
-    ids=["compression", "another sequence", "site", "nothing"],
+    [compress_again, pack_and_pad, other_voxel("t2/a"), lambda root: None],
+    ids=["compression", "blocks and padding", "another sequence", "nothing"],
 )
 def test_the_digest_does_not_change_otherwise(root: Path, change: Callable[[Path], None]) -> None:
     before = digest(prepared_files(spec(), root, "t1"))

@@ -60,7 +60,8 @@ class Checkout:
             RuntimeError: the command failed; what it said.
         """
         variables = {name: value for name, value in os.environ.items() if not name.startswith("UADBENCH_")}
-        variables |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.tree), **(self.environment or {})}
+        variables |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.tree), "UADBENCH_CACHE": str(folder / "cache")}
+        variables |= self.environment or {}
         arguments = [sys.executable, "-m", *Names.of(self.tree).command(command)]
         result = subprocess.run(arguments, cwd=folder, env=variables, capture_output=True, text=True, check=False)
         if result.returncode != 0:

@@ -14,7 +14,7 @@ from benchmark.inference.predict import predict  # noqa: E402
 from benchmark.inference.prefetch import WriteBehind  # noqa: E402
 from benchmark.inference.settings import Inference  # noqa: E402
 from benchmark.inference.usage import peak_bytes  # noqa: E402
-from benchmark.storage.maps import write_volume  # noqa: E402
+from benchmark.storage.maps import write_map  # noqa: E402
 from datasets.cohorts.catalog import dataset  # noqa: E402
 from datasets.grid import Grid  # noqa: E402
 from datasets.loading import Cases  # noqa: E402
@@ -33,7 +33,7 @@ def map_scans(count: int, folder: Path) -> int:
     with WriteBehind() as writing:
         for one in predict(detector, Cases(files, GRID), Inference(), seed=0):
             map_path = folder / f"{int(one.case.case_id[5:]) % 100}.nii.gz"  # written over: the disk is not asked
-            writing.do(partial(write_volume, map_path, one.anomaly_map, one.case.affine))
+            writing.do(partial(write_map, map_path, one.anomaly_map, one.case.affine))
     return peak_bytes("cpu")
 
 

@@ -167,7 +167,7 @@ def test_a_cell_that_fails_on_one_cohort_leaves_the_same_fit_on_another(
     study: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "write_volume", refusing("patients-test"))
+        patch.setattr(worker, "write_map", refusing("patients-test"))
         failed = study.run(datasets=COHORTS)
     assert [cell.cohort.dataset for cell in failed] == ["patients"]
     assert record_of(study, failed[0])["stage"] == "predict"
@@ -176,17 +176,17 @@ def test_a_cell_that_fails_on_one_cohort_leaves_the_same_fit_on_another(
 
 
 def refusing(case: str) -> Callable[..., None]:
-    def write_volume(path: Path, *args: object) -> None:
+    def write_map(path: Path, *args: object) -> None:
         if path.name.startswith(case):
             raise OSError("disk full")
-        maps.write_volume(path, *args)  # type: ignore[arg-type]
+        maps.write_map(path, *args)  # type: ignore[arg-type]
 
-    return write_volume
+    return write_map
 
 
 def test_cells_whose_healthy_cell_failed_are_mended_with_it(study: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "write_volume", refusing("volunteers-val"))
+        patch.setattr(worker, "write_map", refusing("volunteers-val"))
         failed = study.run()
     assert {cell.cohort.dataset: record_of(study, cell)["status"] for cell in failed} == {
         "volunteers": "failed",

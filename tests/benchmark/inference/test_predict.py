@@ -12,6 +12,7 @@ import pytest
 import torch
 from cohorts import SHAPE
 from detectors import (
+    Complex,
     Flat,
     Hungry,
     Insatiable,
@@ -177,6 +178,7 @@ def test_a_device_without_room_for_one_slice_is_given_up() -> None:
         (Undefined, "Anomaly map of case 'case-1': got values from nan to nan, expected finite"),
         (Negative, "Anomaly map of case 'case-3': got values from -0.001 to .*, expected finite ones from 0 up"),
         (Flat, r"case-0, case-1.*got shape \(4, 1, 16, 16, 11\), expected \(4, 1, 16, 16, 12\)"),
+        (Complex, r"Anomaly map of case-0, case-1.*got torch.complex64 values, expected real numbers"),
         (UndefinedReconstruction, "Reconstruction of case 'case-0': got values from nan to nan"),
     ],
 )

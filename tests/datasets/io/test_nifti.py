@@ -1,4 +1,4 @@
-"""NIfTI files: 16 bits keep an image, and damaged files are refused before they take memory."""
+"""NIfTI files: rounding keeps every value of an image, and damaged files are refused before they take memory."""
 
 import gzip
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datasets.errors import BadFile, MissingData
-from datasets.io.nifti import Volume, read_volume, write_scaled
+from datasets.io.nifti import Volume, read_volume, round_mantissa, write_rounded
 from datasets.preparation.resampling import read_scan
 
 AFFINE = np.array([[0, -2, 0, 5], [1, 0, 0, -7], [0, 0, 3, 1], [0, 0, 0, 1.0]])
@@ -38,12 +38,23 @@ def test_sheared_axes_are_only_read_as_stored(tmp_path: Path) -> None:
         read_volume(tmp_path / "scan.nii.gz")
 
 
-def test_sixteen_bits_keep_an_image_to_a_part_in_a_hundred_thousand(tmp_path: Path) -> None:
-    image = Volume((RNG.random((5, 6, 7)) * 3000).astype(np.float32), AFFINE)
-    write_scaled(tmp_path / "image.nii.gz", image)
+def test_an_image_is_kept_to_a_part_in_thirty_thousand_of_each_value_beside_an_outlier(tmp_path: Path) -> None:
+    image = Volume((RNG.normal(size=(5, 6, 7)) * 3000).astype(np.float32), AFFINE)
+    image.data[0, 0, :2] = 1e9, 0
+    write_rounded(tmp_path / "image.nii.gz", image)
     kept = read_scan(tmp_path / "image.nii.gz")
-    assert np.abs(kept.data - image.data).max() < 3000 * 1e-5
+    assert np.all(np.abs(kept.data - image.data) <= np.abs(image.data) * 2.0**-15)
     assert np.allclose(kept.affine, AFFINE)
+
+
+@pytest.mark.parametrize("bits", [1, 5, 10, 22, 23])
+def test_a_mantissa_is_rounded_to_the_nearest_and_from_halfway_to_the_even_one(bits: int) -> None:
+    steps = RNG.integers(2**bits * 4, 2**bits * 8, 2000) / 4  # many of them halfway
+    values = np.ldexp(steps, RNG.integers(-100, 100, 2000)).astype(np.float32) * RNG.choice([-1, 1], 2000)
+    fraction, exponent = np.frexp(values.astype(np.float64))
+    wanted = np.ldexp(np.round(np.ldexp(fraction, bits + 1)), exponent - bits - 1)
+    assert np.array_equal(round_mantissa(values.astype(np.float32), bits), wanted)
+    assert not round_mantissa(np.zeros(3, np.float32), bits).any()
 
 
 def test_a_fourth_axis_of_one_volume_is_dropped_and_a_longer_one_refused(tmp_path: Path) -> None:
