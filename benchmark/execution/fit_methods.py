@@ -129,7 +129,7 @@ def training_key(fit: Fit) -> str:
 
 def _unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
-    detector = build_detector(fit.method, fit.target, fit.config).to(context.device)
+    detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(context.device)
     if hasattr(detector, "devices"):
         detector.devices = context.devices  # type: ignore[assignment]
     return detector

@@ -40,6 +40,11 @@ class Pipeline:
         return ", ".join(step.what_at(edge) for step in self.steps) or "no step"
 
     @property
+    def revision(self) -> int:
+        """Raised with that of any of its steps."""
+        return 1 + sum(step.revision - 1 for step in self.steps)
+
+    @property
     def in_key(self) -> list[object]:
         """All of it that can change a number; a plugin's step is also told by where its function is."""
         parts = ([step.name, dict(step.values), step.stage, step.revision] for step in self.steps)

@@ -12,7 +12,7 @@ from public_names import Line, Names
 from summary_views import VIEWS, ablation, calibration, multiverse
 
 VALUES = Path(__file__).with_name("values")
-LEFT_OUT = ("key", "flags")  # keys change with what is hashed; flags are empty in these studies
+LEFT_OUT = ("key", "flags", "revision")  # keys change with what is hashed, flags are empty; see entry_revisions.py
 DIGITS = 12  # of a digest
 CLOSE = 1e-9
 """Relative, of what is `TRANSCENDENTAL`: another processor or library may round logarithms and powers otherwise."""
