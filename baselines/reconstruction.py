@@ -1,106 +1,32 @@
 """SliceReconstruction: a detector that reconstructs axial slices with trained networks and maps the residual."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from baselines.slices.seeding import mix_seeds, seeded
-from baselines.training.stage import Player, RateSchedule, Stage
-from benchmark.methods import Detector
+from baselines.slices.seeding import mix_seeds
+from baselines.trained_on_slices import TrainedOnSlices, check_size
+from baselines.training.stage import Player, Stage
 from benchmark.methods.detector import FLOAT32
-from benchmark.methods.weights import round_to_half
-from datasets.case import Case
-
-TRAINING_DEPARTURES = (
-    "Training slices are drawn among those between a volume's first and last slice with brain; after augmentation a "
-    "volume brighter than 1 is scaled back by its brain's 99th percentile, clamped to [0, 1] and masked.",
-)
-"""Departures of all trained methods from the reference study, for their cards."""
 
 
-QUICK: Mapping[str, Any] = {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
-"""The part of a preset `quick` that does not depend on the network; ten times the paper's rate for the few steps."""
-TIMED_INPUTS = 2
-SMALL: Mapping[str, Any] = {"learning_rate": 1e-3, "augment": False, "schedule": "cosine", "half_weights": True}
-"""The part of a preset `small` that does not depend on the network; its `steps` take equal CPU time in all methods."""
-
-
-class SliceReconstruction(Detector):
+class SliceReconstruction(TrainedOnSlices):
     """A detector whose anomaly map is |image - reconstruction|, made axial slice by axial slice.
 
     Slices of all volumes are gathered in batches of exactly `slice_batch`, the last one padded, so
     that no map depends on its neighbours. Slices without brain are skipped; their reconstruction is 0.
 
-    A subclass builds its networks in `__init__`; `fit` draws their weights again under its seed.
-
     Attributes:
         slice_batch: slices reconstructed at once.
         volumes_at_once: volumes whose slices are gathered in batches; with more, less of the last batch is padding.
-        devices: number of devices that share each training batch, set by the caller. It changes the weights: each
-            slice gets other noise, and batch normalisation sees a device's share of the batch.
     """
 
-    @dataclass(frozen=True)
-    class Config:
-        """Training budget; one step is one batch of slices.
-
-        Attributes:
-            size: slices are `(size, size)` pixels.
-            augment: blur, bias field, gamma and ghosting by torchio's defaults, on the volume.
-            precision: of the forward pass in training, by autocast.
-            validate_every: steps between two validations on the healthy validation cases; None for
-                twenty validations in all. The weights with the best validation loss are kept.
-            patience: validations without improvement after which a training stops; None for never, since nothing
-                is published about early stopping.
-            ema: decay of the moving average of the weights, which is then validated and kept; None, as published,
-                for the weights themselves.
-            gradient_clip: largest norm of a player's gradient; None, as published, for no clipping.
-            schedule: of all learning rates of a stage: constant, or half a cosine down to 0.
-            half_weights: round the trained weights to float16 values before the first map, so that a file of half
-                the size holds them exactly.
-        """
-
-        size: int = 96
-        steps: int = 19_200
-        batch_size: int = 32
-        learning_rate: float = 1e-4
-        precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-        augment: bool = True
-        validate_every: int | None = None
-        patience: int | None = None
-        ema: float | None = None
-        gradient_clip: float | None = None
-        schedule: RateSchedule = "constant"
-        half_weights: bool = False
-
-        def __post_init__(self) -> None:
-            for name in ("steps", "batch_size", "validate_every", "patience"):
-                value = getattr(self, name)
-                if value is not None and value < 1:
-                    raise ValueError(f"Got {name} {value}, expected 1 or more.")
-            for name in ("learning_rate", "gradient_clip"):
-                value = getattr(self, name)
-                if value is not None and not value > 0:
-                    raise ValueError(f"Got {name} {value:g}, expected more than 0.")
-            if self.ema is not None and not 0 < self.ema < 1:
-                raise ValueError(f"Got ema {self.ema:g}, expected a decay between 0 and 1.")
-
-    config: Any
     slice_batch: int = 32
     volumes_at_once: int = 16
-    devices: int = 1
-
-    @property
-    def stack(self) -> int:
-        """Neighbouring slices that make one input; 1 for a method that sees one slice at a time."""
-        return 1
 
     @abstractmethod
     def loss(self, slices: Tensor) -> Tensor:
@@ -110,30 +36,10 @@ class SliceReconstruction(Detector):
     def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
         """Healthy counterpart `(B, stack, X, Y)` of slices; input i may use only randomness from `seeds[i]` (int64)."""
 
-    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        """Draw weights, train the stages, and keep of each the weights with the best healthy validation loss.
-
-        An interrupted fit of the same config, seed and data in `workdir` is resumed.
-
-        Raises:
-            ValueError: slices are not of `config.size`, a cohort is empty, or the devices cannot run the config.
-            FloatingPointError: the validation loss is NaN or infinite.
-        """
-        # Lightning takes seconds to import, and nothing but training needs it.
-        from baselines.training.fit import train_on_slices
-
-        with seeded(seed, self.device):
-            self.load_state_dict(type(self)(self.config).state_dict())
-            train_on_slices(self, train, val, seed=seed, workdir=workdir)
-        if self.config.half_weights:
-            round_to_half(self)
-        self.eval()
-
     def stages(self) -> Iterator[Stage]:
-        """The trainings of a fit, one after the other; each is generated when the previous one is complete.
+        """By default one stage, which minimises `loss` with `optimizer()`.
 
-        By default one, which minimises `loss` with `optimizer()`. A method that pre-trains yields its own stage
-        first and then `from super().stages()`.
+        A method that pre-trains yields its own stage first and then `from super().stages()`.
         """
         yield Stage(
             "train",
@@ -148,35 +54,6 @@ class SliceReconstruction(Detector):
     def optimizer(self) -> Optimizer:
         """The optimizer of all weights."""
         return Adam(self.parameters(), lr=self.config.learning_rate)
-
-    def training_seconds(self) -> float | None:
-        """By a forward and a backward pass of every stage's players over a few inputs of noise."""
-        size = self.config.size
-        with torch.random.fork_rng():
-            inputs = torch.rand(TIMED_INPUTS, self.stack, size, size, device=self.device)
-            seconds = [stage.steps * stage.seconds_an_input(inputs) for stage in self.stages()]
-        return sum(seconds) * self.inputs_a_step
-
-    @property
-    def inputs_a_step(self) -> int:
-        """Inputs per step over all devices; `config.batch_size` counts slices."""
-        return max(int(self.config.batch_size) // self.stack, 1)
-
-    def check(self, shape: Sequence[int]) -> None:
-        """Also refuse what the devices cannot do: fp16 on the CPU, too many GPUs, a batch that they cannot share."""
-        check_size(shape, self.config.size)
-        if self.stack > shape[-1]:
-            raise ValueError(f"Got a stack of {self.stack} slices, expected 1..{shape[-1]}, the slices of a volume.")
-        kind, gpus = self.device.type, torch.cuda.device_count()
-        if self.config.precision == "fp16" and kind == "cpu":
-            raise ValueError("Got precision 'fp16' on the CPU, expected a GPU. Available here: fp32, bf16.")
-        if kind == "cuda" and not 1 <= self.devices <= gpus:
-            raise ValueError(f"Got devices {self.devices}, expected 1..{gpus}, the GPUs here.")
-        if self.devices < 1 or self.inputs_a_step % self.devices:
-            raise ValueError(
-                f"Got devices {self.devices}, expected a number that divides the {self.inputs_a_step} inputs of a step "
-                f"(batch_size {self.config.batch_size}, {self.stack} slices an input)."
-            )
 
     @property
     def values_per_pixel(self) -> int:
@@ -212,29 +89,54 @@ class SliceReconstruction(Detector):
 
     def reconstruct_volumes(self, images: Tensor, brain_masks: Tensor, seeds: Tensor) -> Tensor:
         """Reconstruct `(N, 1, X, Y, Z)` slice by slice; a method of stacks overrides it to cover the volumes."""
+        return self.slice_by_slice(self.reconstruct, images, brain_masks, seeds)
+
+    def slice_by_slice(
+        self, compute: Callable[..., Tensor], images: Tensor, brain_masks: Tensor, seeds: Tensor, *, channels: int = 1
+    ) -> Tensor:
+        """What `compute` makes of every slice with brain, 0 in the others: `(N, channels, X, Y, Z)` float32.
+
+        Args:
+            compute: `(B, 1, X, Y)` slices and, as `seeds`, `(B,)` int64 to `(B, channels, X, Y)`.
+        """
         depth = images.shape[-1]
         slices = images.permute(0, 4, 1, 2, 3).flatten(0, 1)  # (N Z, 1, X, Y)
         slice_seeds = self.slice_seeds(seeds, depth).flatten()  # (N Z,)
         with_brain = brain_masks.any(dim=1).any(dim=1).any(dim=1).flatten().nonzero()[:, 0]
-        result = torch.zeros_like(slices, dtype=torch.float32)
+        result = slices.new_zeros((len(slices), channels, *slices.shape[2:]), dtype=torch.float32)
         for start in range(0, len(with_brain), self.slice_batch):
             batch = with_brain[start : start + self.slice_batch]
             padded = torch.cat([batch, batch[-1:].expand(self.slice_batch - len(batch))])
-            reconstructed = self.reconstruct(slices[padded], seeds=slice_seeds[padded])
-            result[batch] = reconstructed[: len(batch)].float()
-        return result.unflatten(0, (-1, depth)).permute(0, 2, 3, 4, 1).contiguous()  # (N, 1, X, Y, Z)
+            made = compute(slices[padded], seeds=slice_seeds[padded])
+            result[batch] = made[: len(batch)].float()
+        return result.unflatten(0, (-1, depth)).permute(0, 2, 3, 4, 1).contiguous()  # (N, channels, X, Y, Z)
 
     def _reconstruct_for_log(self, slices: Tensor) -> Tensor:
         """Reconstruct `(B, stack, X, Y)` slices under the same seeds at every validation."""
         return self.reconstruct(slices, seeds=torch.arange(len(slices), device=slices.device))
 
 
-def check_size(shape: Sequence[int], size: int) -> None:
-    """Refuse `(..., X, Y, Z)` volumes whose slices are not `(size, size)`.
+class ScoredReconstruction(SliceReconstruction):
+    """A slice reconstruction whose anomaly map is a score of its own, made on the way to the reconstruction."""
 
-    Raises:
-        ValueError: X or Y differs from `size`.
-    """
-    x, y = shape[-3], shape[-2]
-    if (x, y) != (size, size):
-        raise ValueError(f"Got slices of {x} x {y}, expected {size} x {size} (config.size).")
+    @abstractmethod
+    def restore(self, slices: Tensor, *, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        """Anomaly scores, 0 or more, and healthy counterparts of `(B, 1, X, Y)` slices, both of their shape."""
+
+    def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
+        return self.restore(slices, seeds=seeds)[1]
+
+    def map_and_reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        """The scores inside the brain, 0 outside; and the reconstruction.
+
+        Raises:
+            ValueError: slices are not of `config.size`.
+        """
+        check_size(images.shape, self.config.size)
+        with torch.no_grad():
+            made = self.slice_by_slice(self._stacked_restoration, images, brain_masks, seeds, channels=2)
+            scores, reconstruction = made[:, :1], made[:, 1:]
+            return torch.where(brain_masks, scores, 0.0), reconstruction.contiguous()
+
+    def _stacked_restoration(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
+        return torch.cat(self.restore(slices, seeds=seeds), dim=1)

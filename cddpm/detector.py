@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from baselines.diffusion.ddpm import DDPM
+from baselines.encoders.resnet import ResNet
+from baselines.encoders.spark import SparK, check_pretraining
 from baselines.training.stage import Player, Stage
 from benchmark.methods import Card, at_test
-from cddpm.encoder import ResNet
-from cddpm.pretraining import SparK, check_pretraining
 from datasets.errors import BadValue
 
 

@@ -38,6 +38,9 @@ MOVED = {
     "baselines.seeding": "baselines.slices.seeding",
     "baselines.slices": "baselines.slices.sampling",  # once a module, now a package
     "baselines.stages": "baselines.training.stage",
+    "cddpm.encoder": "baselines.encoders.resnet",
+    "cddpm.pretraining": "baselines.encoders.spark",
+    "cddpm.sparse": "baselines.encoders.sparse",
     "benchmark.card": "benchmark.methods",
     "benchmark.detector": "benchmark.methods",
     "benchmark.testing": "benchmark.methods",

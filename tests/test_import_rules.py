@@ -17,9 +17,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("baselines", "benchmark", "cddpm", "datasets", "reports")
 LINT = (sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache")
-BENCHMARK, DATASETS, REPORTS, BASELINES, CDDPM = (
-    f"{title}, from top to bottom"
-    for title in ("the benchmark's packages", "datasets", "reports", "baselines", "cddpm")
+BENCHMARK, DATASETS, REPORTS, BASELINES = (
+    f"{title}, from top to bottom" for title in ("the benchmark's packages", "datasets", "reports", "baselines")
 )
 ORDER = "methods build on baselines, know no benchmark above them, and data know nobody"
 PLUGINS = "a method is a plugin: of the benchmark it sees benchmark.methods only"
@@ -62,7 +61,7 @@ FORBIDDEN = (
     Planted(REPORTS, "reports.markup", "reports.model", LATE),
     Planted(BASELINES, "baselines.training", "baselines.autoencoders"),
     Planted(BASELINES, "baselines.simple", "baselines.gan", LATE),
-    Planted(CDDPM, "cddpm.sparse", "cddpm.detector"),
+    Planted(BASELINES, "baselines.encoders", "baselines.reconstruction"),
     Planted(ORDER, "baselines.simple", "cddpm"),
     Planted(ORDER, "benchmark.execution", "baselines.simple", LATE),
     Planted(ORDER, "datasets.splits", "benchmark.metrics", FOR_TYPES),
@@ -86,7 +85,7 @@ FORBIDDEN = (
     Planted(TORCH, "benchmark.scoring", "torch"),
     Planted(TORCH, "datasets.io", "torchio", LATE),
 )
-UNPLACED = {BENCHMARK: "benchmark", DATASETS: "datasets", REPORTS: "reports", BASELINES: "baselines", CDDPM: "cddpm"}
+UNPLACED = {BENCHMARK: "benchmark", DATASETS: "datasets", REPORTS: "reports", BASELINES: "baselines"}
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from baselines.reconstruction import QUICK, SMALL, TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import SliceReconstruction
+from baselines.trained_on_slices import QUICK, SMALL, TRAINING_DEPARTURES
 from benchmark.methods import Card
 from datasets.errors import BadValue
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from baselines.reconstruction import QUICK, SMALL, TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import SliceReconstruction
+from baselines.trained_on_slices import QUICK, SMALL, TRAINING_DEPARTURES
 from benchmark.methods import Card
 from benchmark.methods.detector import FLOAT32
 from datasets.errors import BadValue
@@ -51,9 +52,7 @@ class DAE(SliceReconstruction):
             for name, least in smallest.items():
                 if getattr(self, name) < least:
                     raise BadValue(f"Got {name} {getattr(self, name)}, expected {least} or more.")
-            if self.size % 2 ** (self.depth - 1) or self.size < 2**self.depth:
-                unit = 2 ** (self.depth - 1)
-                raise BadValue(f"Got size {self.size}, expected a multiple of {unit}, {2 * unit} or more.")
+            check_halving(self.size, self.depth)
 
     card: ClassVar[Card] = Card(
         supervision="healthy scans",
@@ -142,23 +141,24 @@ def coarse_noise(like: Tensor, *, grid: int, std: float) -> Tensor:
 
 
 class DenoisingUNet(nn.Module):
-    """`(B, 1, X, Y)` to the same shape; skip connections, so that healthy detail survives.
+    """`(B, inputs, X, Y)` to `(B, 1, X, Y)`; skip connections, so that healthy detail survives.
 
     Two convolutions a level, averaging on the way down, learnt 2 x 2 up-sampling on the way up.
 
     Args:
         width: channels of the first level; each further one has twice as many.
         depth: levels.
+        inputs: channels that go in.
 
     References:
         Ronneberger et al. 2015, "U-Net", with padded and weight-standardised convolutions.
     """
 
-    def __init__(self, *, width: int = 64, depth: int = 4) -> None:
+    def __init__(self, *, width: int = 64, depth: int = 4, inputs: int = 1) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth)]
         finer = widths[-2::-1]
-        self.down = nn.ModuleList(_convolutions(a, b) for a, b in pairwise([1, *widths]))
+        self.down = nn.ModuleList(_convolutions(a, b) for a, b in pairwise([inputs, *widths]))
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * channels, channels, 2, stride=2) for channels in finer)
         self.merge = nn.ModuleList(_convolutions(2 * channels, channels) for channels in finer)
         self.head = nn.Conv2d(width, 1, 1)
@@ -172,6 +172,17 @@ class DenoisingUNet(nn.Module):
         for up, merge in zip(self.up, self.merge, strict=True):
             x = merge(torch.cat([up(x), skips.pop()], dim=1))
         return self.head(x)
+
+
+def check_halving(size: int, depth: int) -> None:
+    """Refuse slices of `size` pixels that `depth` levels cannot halve evenly down to 2 pixels.
+
+    Raises:
+        BadValue: with what was expected.
+    """
+    unit = 2 ** (depth - 1)
+    if size % unit or size < 2 * unit:
+        raise BadValue(f"Got size {size}, expected a multiple of {unit}, {2 * unit} or more.")
 
 
 class StandardisedConv(nn.Conv2d):

@@ -14,7 +14,7 @@ from baselines.checkpoints.published import WithPublishedWeights
 from baselines.diffusion.noise import gaussian_noise, simplex_noise
 from baselines.diffusion.schedule import STEPS, cosine_alpha_bar, one_step
 from baselines.diffusion.unet import UNet
-from baselines.reconstruction import QUICK, SMALL, TRAINING_DEPARTURES
+from baselines.trained_on_slices import QUICK, SMALL, TRAINING_DEPARTURES
 from benchmark.methods import Card, at_test
 from datasets.errors import BadValue
 

@@ -50,3 +50,22 @@ def one_step(
         alpha_bar: `(T,)`.
     """
     return network(add_noise(clean, noise, alpha_bar[t - 1]), t - 1)
+
+
+def posterior_draw(noised: Tensor, clean: Tensor, noise: Tensor, *, alpha_bar: float, lower_alpha_bar: float) -> Tensor:
+    """Draw of q(x_s | x_t, x_0) for s < t, `(B, 1, X, Y)`; x_0 itself where s is 0.
+
+    Args:
+        noised: x_t.
+        clean: x_0, as predicted.
+        noise: of unit variance for an exact draw.
+        alpha_bar, lower_alpha_bar: at t and, larger, at s.
+
+    References:
+        Ho et al. 2020, "Denoising diffusion probabilistic models", eqs. 6 and 7, with the steps between s and t in one.
+    """
+    beta, left = 1 - alpha_bar / lower_alpha_bar, 1 - alpha_bar
+    of_clean = lower_alpha_bar**0.5 * beta / left
+    of_noised = (1 - beta) ** 0.5 * (1 - lower_alpha_bar) / left
+    spread = (beta * (1 - lower_alpha_bar) / left) ** 0.5
+    return of_clean * clean + of_noised * noised + spread * noise

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer, RMSprop
 
 from baselines.gan.wgan import Critic, Features, Generator, critic_loss, generator_loss, linear
-from baselines.reconstruction import QUICK, SMALL, TRAINING_DEPARTURES, SliceReconstruction
+from baselines.reconstruction import SliceReconstruction
+from baselines.trained_on_slices import QUICK, SMALL, TRAINING_DEPARTURES
 from baselines.training.stage import Player, Stage
 from benchmark.methods import Card
 from datasets.errors import BadValue

@@ -74,7 +74,7 @@ class Stage:
 
 
 class TrainableDetector(Protocol):
-    """What training uses of a detector; `baselines.reconstruction.SliceReconstruction` documents the members."""
+    """What training uses of a detector; `baselines.trained_on_slices.TrainedOnSlices` documents the members."""
 
     config: Any
     devices: int

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.methods.card import Card
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build_detector
-from benchmark.methods.registry import Method, load
+from benchmark.methods.registry import BUILT_IN_TARGET, Method, load
 from benchmark.methods.weights import NAME, load_weights, save_weights
 from benchmark.storage.checksums import write_checksums
 from benchmark.storage.fits import DataCard, training_stages, write_card
@@ -63,7 +63,7 @@ def load_or_fit(context: FitContext, fit: Fit, *, mend: bool) -> Detector:
             log.info("  the kept weights cannot be loaded: fitting anew")
             delete_fit(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    same = find_same_training(context.run, fit, detector)
+    same = find_same_training(context.run, fit)
     return _train(context, fit, detector) if same is None else _copy_weights(context, fit, detector, same)
 
 
@@ -108,23 +108,21 @@ def delete_fit(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def find_same_training(run: RunFolder, fit: Fit, detector: Detector) -> Path | None:
-    """Folder of a finished fit of `run` that differs from `fit` in name and test-time fields only; None without one."""
-    at_test = _at_test(detector.Config)
-    training = _training(asdict(fit), at_test)
+def find_same_training(run: RunFolder, fit: Fit) -> Path | None:
+    """Folder of a finished fit of `run` that was trained alike: it differs in name and test-time fields only.
+
+    None without one.
+    """
+    training = training_key(fit)
     for record in sorted((run.root / "fits").glob("*/fit.json")):
-        if _training(read_json(record)["fit"], at_test) == training:
+        if _training_key(read_json(record)["fit"], record.parent.name) == training:
             return record.parent
     return None
 
 
 def training_key(fit: Fit) -> str:
     """Equal for two fits if one may take the weights of the other; unique if the method cannot be loaded."""
-    try:
-        config = load(Method(fit.method, fit.target, "")).Config
-        return json.dumps(_training(asdict(fit), _at_test(config)), sort_keys=True)
-    except (Exception, SystemExit):  # a broken plugin is reported when it is fitted
-        return fit.key
+    return _training_key(asdict(fit), fit.key)
 
 
 def _unfitted(context: FitContext, fit: Fit) -> Detector:
@@ -199,11 +197,14 @@ def _steps(fit: Fit, training: Sequence[Mapping[str, Any]], *, imported: bool) -
     return sum(steps) if steps else configured
 
 
-def _at_test(config: type) -> set[str]:
-    return {field.name for field in fields(config) if field.metadata.get(AT_TEST)}
-
-
-def _training(fit: Mapping[str, Any], at_test: set[str]) -> Mapping[str, Any]:
-    """All that the weights of a fit depend on, in the types that JSON gives back."""
+def _training_key(fit: Mapping[str, Any], unique: str) -> str:
+    """All that the weights of a fit depend on, as text; `unique` if its method cannot be loaded."""
+    try:
+        cls = load(Method(fit["method"], fit["target"], ""))
+        at_test = {field.name for field in fields(cls.Config) if field.metadata.get(AT_TEST)}
+    except (Exception, SystemExit):  # a broken plugin is reported when it is fitted
+        return unique
+    trained_as = vars(cls).get("trained_as")  # not inherited: a subclass may train otherwise
+    target = BUILT_IN_TARGET.format(trained_as) if trained_as else fit["target"]
     config = {name: value for name, value in fit["config"].items() if name not in at_test}
-    return json.loads(json.dumps({**fit, "method": None, "config": config}))
+    return json.dumps({**fit, "method": None, "target": target, "config": config}, sort_keys=True)

@@ -39,6 +39,8 @@ class Detector(nn.Module, ABC):
     revision: ClassVar[int] = 1
     """To be raised with every change that changes a map: fits of another revision are other fits."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    trained_as: ClassVar[str] = ""
+    """Name of the built-in method whose training this one's is, field by field, so that they share weights."""
     config: Any
     slice_batch: int = 32
     """Slices to process at once, set by the caller; methods that work on volumes ignore it."""

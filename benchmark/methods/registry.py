@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
 
 BUILT_IN_ORIGIN = "builtin"
+BUILT_IN_TARGET = f"{BUILT_IN_ORIGIN}:{{}}"
 _BUILT_IN = {
     "thresh": ("baselines.simple.thresh:Thresh", "Histogram-equalised intensity as anomaly map (simple baseline)"),
     "edge": ("baselines.simple.edge:Edge", "Distance to the brain's edge (simple baseline)"),
@@ -27,14 +28,28 @@ _BUILT_IN = {
     ),
     "smooth": ("baselines.simple.smooth:Smooth", "Residual to the smoothed mean of healthy brains (simple baseline)"),
     "zscore": ("baselines.simple.zscore:ZScore", "Smoothed voxel-wise Gaussian of healthy brains (simple baseline)"),
+    "lowrank": (
+        "baselines.simple.lowrank:LowRank",
+        "Residual to a 3-D linear low-rank model of healthy brains (simple baseline)",
+    ),
     "ae": ("baselines.autoencoders.ae:AE", "Convolutional auto-encoder with a dense latent"),
     "vae": ("baselines.autoencoders.vae:VAE", "Variational auto-encoder"),
     "svae": ("baselines.autoencoders.svae:SVAE", "Variational auto-encoder over sequences of slices"),
     "dae": ("baselines.autoencoders.dae:DAE", "Denoising auto-encoder, coarse foreground noise"),
+    "disyre": (
+        "baselines.autoencoders.disyre:DISYRE",
+        "Restoration of gradually corrupted slices (synthetic anomalies)",
+    ),
     "fanogan": ("baselines.gan.fanogan:FAnoGAN", "Generative adversarial network and its encoder (f-AnoGAN)"),
     "ddpm": ("baselines.diffusion.ddpm:DDPM", "Denoising diffusion model, one-step reconstruction"),
+    "autoddpm": (
+        "baselines.diffusion.autoddpm:AutoDDPM",
+        "The diffusion model's weights: mask, stitch, re-sample (AutoDDPM)",
+    ),
     "pddpm": ("baselines.diffusion.pddpm:PDDPM", "Patched diffusion model"),
     "cddpm": ("cddpm.detector:CDDPM", "Conditioned diffusion model"),
+    "padim": ("baselines.features.padim:PaDiM", "Gaussian of patch features for every place (PaDiM)"),
+    "patchcore": ("baselines.features.patchcore:PatchCore", "Nearest of a coreset of patch features (PatchCore)"),
 }
 _CLASSES: Registry[type] = Registry(
     "method",
@@ -83,7 +98,7 @@ class Method:
         return self.target.startswith(f"{BUILT_IN_ORIGIN}:")
 
 
-BUILT_IN = tuple(Method(name, f"{BUILT_IN_ORIGIN}:{name}", title) for name, (_, title) in _BUILT_IN.items())
+BUILT_IN = tuple(Method(name, BUILT_IN_TARGET.format(name), title) for name, (_, title) in _BUILT_IN.items())
 
 
 def methods(files: Iterable[Path] = ()) -> dict[str, Method]:

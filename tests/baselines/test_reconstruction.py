@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines.reconstruction import TIMED_INPUTS, SliceReconstruction
+from baselines.reconstruction import SliceReconstruction
+from baselines.trained_on_slices import TIMED_INPUTS
 
 SIZE, DEPTH = 12, 5
 

@@ -15,8 +15,22 @@ from benchmark.methods.registry import BUILT_IN
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 SHAPE = (48, 48, 9)
-TRAINED = ("ae", "vae", "svae", "svae[context=recurrence]", "dae", "fanogan", "ddpm", "pddpm", "cddpm[pretrain=true]")
-FLOORS = ("thresh", "edge", "prior", "smooth", "zscore", "zscore[standardise=true]")
+TRAINED = (
+    "ae",
+    "vae",
+    "svae",
+    "svae[context=recurrence]",
+    "dae",
+    "disyre",
+    "fanogan",
+    "ddpm",
+    "autoddpm",
+    "pddpm",
+    "cddpm[pretrain=true]",
+    "padim",
+    "patchcore",
+)
+FLOORS = ("thresh", "edge", "prior", "smooth", "zscore", "zscore[standardise=true]", "lowrank")
 
 
 def test_no_built_in_is_left_out() -> None:

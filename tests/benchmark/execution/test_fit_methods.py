@@ -9,7 +9,7 @@ import pytest
 from detectors import MeanDistance
 from studies import SCORING, Runner, stamps
 
-from benchmark.execution.fit_methods import load_or_fit
+from benchmark.execution.fit_methods import load_or_fit, training_key
 from benchmark.execution.job import Job
 from benchmark.inference.settings import Inference
 from benchmark.storage.fits import read_card
@@ -166,6 +166,15 @@ def test_a_variant_in_training_is_fitted_itself(data: Path, tmp_path: Path) -> N
     runner = Runner(data, tmp_path / "run")
     runner.run('mean-distance,mean-distance[sides=["dark"]]')
     assert all("weights_of" not in record for record in fits(runner.out).values())
+
+
+def test_a_method_without_a_training_of_its_own_shares_the_weights_of_the_one_it_names(data: Path) -> None:
+    alike = "size=16,steps=1"
+    names = (f"ddpm[{alike}]", f"autoddpm[{alike}]", f"autoddpm[{alike},t_fuse=7]", f"autoddpm[{alike},width=8]")
+    study = plan(Request(",".join(names), "patients", data, preset="quick"))
+    assert len({fit.key for fit in study.fits}) == 4
+    plain, auto, at_test, wider = map(training_key, study.fits)
+    assert plain == auto == at_test != wider
 
 
 def test_another_seed_is_fitted_itself(data: Path, tmp_path: Path) -> None:

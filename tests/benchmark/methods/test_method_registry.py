@@ -3,7 +3,7 @@
 import pytest
 from detectors import MeanDistance
 
-from baselines.reconstruction import SliceReconstruction
+from baselines.trained_on_slices import TrainedOnSlices
 from benchmark.methods.hyperparameters import Variant, build_detector, named_under, parse_variants, resolve_config
 from benchmark.methods.registry import BUILT_IN, Method, load, method, methods
 from datasets.errors import BadValue, UnknownName, UserError
@@ -29,7 +29,7 @@ def test_weights_of_three_seeds_of_every_small_method_take_60_megabytes_at_most(
     for one in BUILT_IN:
         config = resolve_config(Variant(one, {}), "small", {})
         detector = build_detector(one.name, one.target, config)
-        if isinstance(detector, SliceReconstruction):
+        if isinstance(detector, TrainedOnSlices):
             assert config["half_weights"]
             numbers += sum(tensor.numel() for tensor in detector.state_dict().values())
     assert 3 * 2 * numbers < 60e6
@@ -38,7 +38,7 @@ def test_weights_of_three_seeds_of_every_small_method_take_60_megabytes_at_most(
 @pytest.mark.parametrize("overrides", [{}, {"steps": 7}])
 def test_no_network_but_the_published_one_goes_by_its_name_on_the_published_grid(overrides: dict[str, int]) -> None:
     for one in BUILT_IN:
-        trained = issubclass(load(one), SliceReconstruction)
+        trained = issubclass(load(one), TrainedOnSlices)
         given = Variant(one, overrides if trained else {})
         assert named_under(given, "paper").name == named_under(given, "quick").name == given.name
         small = named_under(given, "small").name

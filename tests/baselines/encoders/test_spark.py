@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from baselines.encoders.resnet import Bottleneck, ResNet
+from baselines.encoders.spark import SparK, patch_normalised, patch_size, visible
+from baselines.encoders.sparse import SparseBatchNorm2d, SparseConv2d, SparseMaxPool2d, resized, sparse
 from baselines.training.stage import Stage
 from benchmark.methods.contract.trial import simulated_case
 from cddpm.detector import CDDPM
-from cddpm.encoder import Bottleneck, ResNet
-from cddpm.pretraining import SparK, patch_normalised, patch_size, visible
-from cddpm.sparse import SparseBatchNorm2d, SparseConv2d, SparseMaxPool2d, resized, sparse
 
 TINY = CDDPM.Config(
     size=24,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cddpm.sparse import SparseBatchNorm2d, SparseConv2d, SparseMaxPool2d, is_sparse
+from baselines.encoders.sparse import SparseBatchNorm2d, SparseConv2d, SparseMaxPool2d, is_sparse
 
 STEM_STRIDE = 4
 EXPANSION = 4

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
-from cddpm.encoder import STEM_STRIDE, ResNet
-from cddpm.sparse import SparseBatchNorm2d, resized, sparse
+from baselines.encoders.resnet import STEM_STRIDE, ResNet
+from baselines.encoders.sparse import SparseBatchNorm2d, resized, sparse
 from datasets.errors import BadValue
 
 FEWEST_PATCHES = 3  # along an edge of a slice, as published

@@ -1,9 +1,9 @@
-"""The encoder's size, structure and drop path; its numbers are held by test_fidelity.py."""
+"""The encoder's size, structure and drop path; its numbers are held by tests/cddpm/test_fidelity.py."""
 
 import pytest
 import torch
 
-from cddpm.encoder import Bottleneck, ResNet
+from baselines.encoders.resnet import Bottleneck, ResNet
 
 
 def tiny(drop_path: float = 0.0) -> ResNet:

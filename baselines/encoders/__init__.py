@@ -1,0 +1,1 @@
+"""Networks that turn slices and volumes into features, and the pre-training of one."""

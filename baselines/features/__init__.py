@@ -1,0 +1,1 @@
+"""Distances of patch features from those of healthy brains: PaDiM and PatchCore."""
