@@ -13,6 +13,8 @@ from entry_revisions import change_of, revisions_of
 from golden_tables import TABLES, VALUES, write_lines
 from public_names import Names
 from small_study import ROOT, STUDIES, Checkout
+from step_values import VALUES as STEPS
+from step_values import recorded_step_values, step_values, unrevised_steps
 
 
 def main() -> None:
@@ -20,6 +22,7 @@ def main() -> None:
     parser.add_argument("study", nargs="?", choices=list(STUDIES), help="default: all")
     parser.add_argument("--same-revisions", action="store_true", help="what has changed has no revision")
     arguments = parser.parse_args()
+    record_steps(same_revisions=arguments.same_revisions)
     for study in [arguments.study] if arguments.study else STUDIES:
         with TemporaryDirectory() as folder:
             run = STUDIES[study](Checkout(), Path(folder))
@@ -28,6 +31,14 @@ def main() -> None:
             for table in TABLES[study]:
                 write_lines(VALUES / study / f"{table.name}.csv", table.committed(run, Names.of(ROOT)))
             write_lines(VALUES / study / "revisions.csv", revisions_of(run, Names.of(ROOT)))
+
+
+def record_steps(*, same_revisions: bool) -> None:
+    """Write the values of single steps, which takes no study."""
+    now = step_values()
+    if not same_revisions and (trouble := list(unrevised_steps(recorded_step_values(), now))):
+        sys.exit("\n".join(trouble))
+    write_lines(STEPS, now)
 
 
 def refuse_unrevised(study: str, run: Path) -> None:

@@ -7,6 +7,7 @@ from entry_revisions import Change, Entry, blamed, change_of, revisions_of
 from golden_tables import TABLES, VALUES, Table, differences, read_lines, write_lines
 from public_names import Names
 from small_study import ROOT, STUDIES, Checkout
+from step_values import recorded_step_values, step_values, unrevised_steps
 
 
 @pytest.mark.timeout(900)  # alone on a core each takes about a minute
@@ -21,6 +22,19 @@ def test_every_number_of_a_small_study_is_what_it_was(study: str, tmp_path: Path
 def _changes(study: str, table: Table, run: Path) -> list[str]:
     committed = read_lines(VALUES / study / f"{table.name}.csv", Names({}))
     return list(differences(committed, table.committed(run, Names.of(ROOT)), table.tolerance))
+
+
+def test_every_step_of_post_processing_makes_what_it_did() -> None:
+    recorded, now = recorded_step_values(), step_values()
+    assert now == recorded, "\n".join(unrevised_steps(recorded, now))
+
+
+def test_a_step_with_other_values_under_its_revision_is_named() -> None:
+    step = {"pipeline": "light", "step": "median", "revision": "1", "digest": "a"}
+    told = "step 'median' of light: got other values under revision 1, expected a higher revision or the same values"
+    assert list(unrevised_steps([step], [{**step, "digest": "b"}])) == [told]
+    assert not list(unrevised_steps([step], [{**step, "digest": "b", "revision": "2"}]))
+    assert not list(unrevised_steps([step], [step]))
 
 
 def test_a_difference_in_the_last_digit_is_told(tmp_path: Path) -> None:
