@@ -88,6 +88,35 @@ def refusal(problems: Sequence[CaseProblem], usable: Sequence[CaseFiles]) -> Bad
     return kind(problems, usable)
 
 
+class Missing:
+    """What several searches do not find, so that all of it is told at once.
+
+    Each search stands in a `with` of its own, which swallows its UserError; `tell` stands after the last.
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[UserError] = []
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, UserError):
+            self.errors.append(error)
+        return isinstance(error, UserError)
+
+    def tell(self) -> None:
+        """Raise what was met, if anything was.
+
+        Raises:
+            UserError: the only error; of several a MissingData, or a BadFile if one is of something that is there.
+        """
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            kind = MissingData if all(isinstance(one, MissingData) for one in self.errors) else BadFile
+            raise kind("\n".join(dict.fromkeys(map(str, self.errors))))
+
+
 def one_line(error: BaseException) -> str:
     """An exception of foreign code as part of a line, e.g. `KeyError: 'size'`."""
     text = " ".join(str(error).split())

@@ -6,15 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datasets.case import CaseFiles, RawCohort, Split
-from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, refusal
+from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, UserError, refusal
 from datasets.io.contents import content_marks
 from datasets.io.files import why_no_file
 from datasets.io.tables import Table, read_table
 
-PREPARE_OR_SIMULATE = (
-    " Then bring it into the prepared layout (docs/adding-a-dataset.md)."
-    " Without any download, use the simulated cohort: --datasets phantom."
-)
 MOST_LISTED = 10  # cases in one line
 REQUIRED_COLUMNS = ("case_id", "subject_id", "split", "sequences")
 
@@ -79,18 +75,37 @@ def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFil
     folder = spec.folder(root)
     table = folder / "cases.csv"
     if not table.is_file():
-        raise MissingData(
-            f"No prepared {spec.title} at {folder}: looked for {table}. {spec.how_to_get}"
-            + ("" if spec.simulate else PREPARE_OR_SIMULATE)
-        )
+        raise MissingData(f"No prepared {spec.title} at {folder}: looked for {table}. {how_to_prepare(spec, root)}")
     cases = read_table(table, REQUIRED_COLUMNS)
     files, problems = _found(spec, folder, sequence, cases)
     if problems:
         raise refusal(problems, files)
     if not files:
         there = sorted({name for row in cases.rows for name in row["sequences"].split()})
-        raise MissingData(f"{table}: got no case with sequence '{sequence}'. Available there: {', '.join(there)}.")
+        raise MissingData(
+            f"{table}: got no case with sequence '{sequence}'. Available there: {', '.join(there)}. "
+            f"{how_to_prepare(spec, root)}"
+        )
     return files
+
+
+def how_to_prepare(spec: DatasetSpec, root: Path) -> str:
+    """How a cohort, or a sequence that it lacks, comes to lie below `root`; ends in the command."""
+    if spec.simulate is not None or spec.home is not None:
+        return spec.how_to_get
+    if spec.raw_cases is None:
+        return f"{spec.how_to_get} Then bring it into the prepared layout (docs/adding-a-dataset.md)."
+    return f"{spec.how_to_get} Then: python -m datasets prepare {spec.name} --raw DOWNLOAD --data {root}"
+
+
+def sequences_there(spec: DatasetSpec, root: Path) -> tuple[str, ...]:
+    """The sequences that a prepared cohort has cases of; all of the cohort's where it is not prepared."""
+    try:
+        rows = read_table(spec.folder(root) / "cases.csv", REQUIRED_COLUMNS).usable
+    except UserError:  # nothing is there yet, or what is wrong is told when its cases are read
+        return spec.sequences
+    there = {name for row in rows for name in row["sequences"].split()}
+    return tuple(name for name in spec.sequences if name in there)
 
 
 def usable_files(spec: DatasetSpec, root: Path, sequence: str) -> tuple[Sequence[CaseFiles], Sequence[CaseProblem]]:

@@ -25,6 +25,7 @@ __all__ = [
     "parts_text",
     "pooled_text",
     "ranks_text",
+    "remove_reports",
     "terminal_text",
     "write_differences",
     "write_report",
@@ -52,3 +53,14 @@ def write_report(
     """
     document = compose(run, data, pictures=pictures, since=since, volumes=volumes)
     return [path for name in formats if (path := write_document(document, name)) is not None]
+
+
+def remove_reports(run: RunFolder) -> list[str]:
+    """Remove the reports of a run, whose rows are about to change; the formats to write again are returned.
+
+    Markdown is always among them.
+    """
+    formats = [one for one in FORMATS.usable().values() if one.name == "md" or (run.root / one.file).is_file()]
+    for one in formats:
+        (run.root / one.file).unlink(missing_ok=True)
+    return [one.name for one in formats]

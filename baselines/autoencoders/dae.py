@@ -83,7 +83,7 @@ class DAE(SliceReconstruction):
             **QUICK,
             "width": 16,
         },
-        "small": {**SMALL, "steps": 1_400, "width": 16},
+        "small": {**SMALL, "steps": 1_500, "width": 16},
     }
     config: Config
 

@@ -114,7 +114,7 @@ class FAnoGAN(SliceReconstruction):
         },
         "small": {
             **SMALL,
-            "steps": 700,
+            "steps": 800,
             "encoder_steps": 900,
             "width": 8,
             "critic_steps": 2,

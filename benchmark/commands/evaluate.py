@@ -46,16 +46,27 @@ def evaluate(
     protocols: Protocols = None,
     metrics: Metrics = None,
     ablation: Ablation = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new run folder with the same maps, scored by what is named here alone; RUN stays."),
+    ] = None,
+    pictures: Pictures = None,
 ) -> None:
-    """Recompute every row of a run from its kept maps, without inference."""
+    """Score the kept maps of a run, without inference: by what it was scored by, and by what is named here.
+
+    Rows are added to those that the run has. Its tables and reports are made again.
+    """
     from benchmark.analysis.ablation import ablated, ablation_lines, ablation_text
     from benchmark.analysis.compare_methods import Comparable
     from benchmark.analysis.summaries.make import summarise
+    from benchmark.execution.merge import merge_runs
     from benchmark.execution.score_cells import evaluate_study
     from benchmark.statistics.primary_endpoint import read_endpoint
-    from benchmark.storage.folder import open_run
+    from benchmark.storage.folder import create_run, open_run
     from benchmark.storage.run_record import kept_scoring, missing_plugins_named, reopen
+    from benchmark.storage.storage_errors import as_storage_error
     from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
+    from reports.api import remove_reports, terminal_text, write_report
 
     run, endpoint = open_run(folder), read_endpoint()
     with missing_plugins_named(run):
@@ -65,13 +76,23 @@ def evaluate(
     if ablation is not None:
         check_name("ablation of", ablation, ("postprocessing",))
         scoring = ablated(scoring, endpoint, study.grid)
-    failed = evaluate_study(study, run, scoring)
-    print_line(f"Rows: {run.root / 'rows.csv'}")
-    if ablation is not None:
+    if out is None:
+        scoring = kept_scoring(run) | scoring
+    else:
+        merge_runs([run], create_run(out))
+        run = open_run(out)
+    with as_storage_error(run.root):
+        formats = remove_reports(run)
+        failed = evaluate_study(study, run, scoring)
         summarise(run, data)
-        lines = list(ablation_lines(Comparable(run, endpoint)))
-        add_lines(summary_path(run.root), SummaryLine, lines, ("kind",))
-        print_line(f"{ablation_text(lines)}\n\nTable: {summary_path(run.root)}")
+        told = []
+        if ablation is not None:
+            lines = list(ablation_lines(Comparable(run, endpoint)))
+            add_lines(summary_path(run.root), SummaryLine, lines, ("kind",))
+            told.append(ablation_text(lines))
+        reports = write_report(run, data, formats=formats, pictures=names(pictures))
+        written = ", ".join(map(str, (run.root / "rows.csv", summary_path(run.root), *reports)))
+        print_line("\n\n".join(["", terminal_text(run), *told, f"Written anew: {written}"]))
     exit_for(failed)
 
 

@@ -99,12 +99,13 @@ def import_checkpoint(
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The method's name, in lower-case kebab.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: uadbench-NAME. Must not exist.")] = None,
+    kind: Annotated[str, typer.Option(help="What it starts from: volume, reconstruction or features.")] = "volume",
 ) -> None:
     """Write an installable package with a small detector to start from, its test and its README."""
     from benchmark.methods.registry import methods
     from benchmark.methods.scaffold import write_package
 
-    package = write_package(name, out or Path(f"uadbench-{name}"), methods())
+    package = write_package(name, out or Path(f"uadbench-{name}"), methods(), kind=kind)
     for line in package.lines():
         typer.echo(line)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.commands.common import user_mistakes_in_one_line
-from datasets.errors import BadValue, UserError
+from datasets.errors import BadValue, Missing, UserError
 
 if TYPE_CHECKING:
     from datasets.preparation.scan import Setup
@@ -80,12 +80,14 @@ def _setup(stripper: str, command: str | None, template: Path | None, spacing: f
     from datasets.preparation.stripping import Stripper, find_stripper
     from datasets.preparation.template import find_template, load_template
 
-    data = os.environ.get("UADBENCH_DATA")
-    tool = find_stripper(stripper, command) if needs_tool else Stripper("none")
+    missing = Missing()
+    with missing:
+        path = find_template(template, None)
+    with missing:
+        tool = find_stripper(stripper, command) if needs_tool else Stripper("none")
+    missing.tell()
     if tool.name == "mask" and needs_tool:
         raise BadValue("--stripper mask: got no --brain-mask, expected one.")
     threads = os.cpu_count() or 1
     set_threads(threads)
-    return Setup(
-        load_template(find_template(template, Path(data) if data else None)), tool, Parameters(spacing=spacing), threads
-    )
+    return Setup(load_template(path), tool, Parameters(spacing=spacing), threads)

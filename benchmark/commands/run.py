@@ -1,7 +1,6 @@
 """The command `run`, and its options of where a study is computed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,6 +142,7 @@ def run(
         folds=folds,
         shifts=shifts,
         match=match,
+        skip_bad=skip_bad,
     )
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, expected an installed method: each GPU has a process.")
@@ -152,7 +152,7 @@ def run(
     )  # fmt: skip
     scoring = asked_scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed()
-    study = plan(replace(request, skip_bad=True))
+    study = plan(request)
     scoring = scoring_on(study, scoring)
     for reason in study.left_out:
         typer.echo(f"Left out: {reason}", err=True)

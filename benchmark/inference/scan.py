@@ -15,7 +15,7 @@ from datasets.case import Case, CaseFiles, RawCase
 from datasets.errors import BadValue
 from datasets.io.atomic import write_json, written_whole
 from datasets.io.files import sha256
-from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, write_volume
+from datasets.io.nifti import Lattice, Matrix, Volume, read_volume, stem, write_volume
 from datasets.loading import load_case
 from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask
 from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
 
 USE = "Research use only: not a medical device, not for diagnosis or treatment."
-ENDINGS = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ def _share_mapped(on_grid: GridScan) -> float:
 
 
 def _stem(path: Path) -> str:
-    for ending in ENDINGS:
-        if path.name.endswith(ending):
-            return path.name.removesuffix(ending)
-    raise BadValue(f"{path}: got this file name, expected a NIfTI scan ({' or '.join(ENDINGS)}).")
+    name = stem(path)
+    if name is None:
+        raise BadValue(f"{path}: got this file name, expected a NIfTI scan (.nii.gz or .nii).")
+    return name

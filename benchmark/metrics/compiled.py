@@ -1,15 +1,30 @@
 """Compiled loops over voxels, for components and area openings; imported only where they are needed."""
 
+from collections.abc import Callable
+from typing import TypeVar, cast
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Function = TypeVar("Function", bound=Callable[..., object])
 Places = NDArray[np.int64]
 Numbers = NDArray[np.int32]
 Scores = NDArray[np.float32]
 
 
-@njit(cache=True)
+def compiled(function: Function) -> Function:
+    """The function as machine code, made when it is first called and kept on disk where there is a place for that.
+
+    Where neither the program's folder nor the user's cache may be written, each process compiles for itself.
+    """
+    try:
+        return cast(Function, njit(cache=True)(function))
+    except RuntimeError:  # what numba raises where it finds no place
+        return cast(Function, njit(function))
+
+
+@compiled
 def flooded(scores: Scores, seeds: Places, around: Places, smallest: int) -> Scores:
     """The lowest of the first `smallest` voxels met from each seed, where the highest neighbour comes next.
 
@@ -59,7 +74,7 @@ def flooded(scores: Scores, seeds: Places, around: Places, smallest: int) -> Sco
     return lowest
 
 
-@njit(cache=True)
+@compiled
 def followed(uphill: Numbers) -> Numbers:
     """Where the way from each place to the next `(n,)` ends, at a place that leads to itself."""
     ends, trail = np.full(uphill.size, -1, np.int32), np.empty(uphill.size, np.int32)
@@ -75,7 +90,7 @@ def followed(uphill: Numbers) -> Numbers:
     return ends
 
 
-@njit(cache=True)
+@compiled
 def grow(parents: Numbers, number: Numbers, places: Places, first: int, around: Places) -> None:
     """Add voxels to a forest, whose trees are the components of those that were added so far.
 
@@ -95,7 +110,7 @@ def grow(parents: Numbers, number: Numbers, places: Places, first: int, around: 
                 parents[max(one, two)] = min(one, two)
 
 
-@njit(cache=True)
+@compiled
 def labelled(parents: Numbers) -> tuple[Numbers, int]:
     """`(n,)` the number of each voxel's tree, from 0 in the order of their first voxels, and how many there are."""
     labels, count = np.empty(parents.size, np.int32), 0
@@ -108,7 +123,7 @@ def labelled(parents: Numbers) -> tuple[Numbers, int]:
     return labels, count
 
 
-@njit(cache=True)
+@compiled
 def _root(parents: Numbers, voxel: np.int32) -> np.int32:
     """Each voxel passed is hung one step higher."""
     while parents[voxel] != voxel:

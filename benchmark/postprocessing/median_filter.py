@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from benchmark.metrics.compiled import compiled
 from benchmark.metrics.masks import bounding_box
 
 Map = NDArray[np.float32]
@@ -87,7 +87,7 @@ def _rows(where: Mask) -> NDArray[np.intp]:
     return rows
 
 
-@njit(cache=True)
+@compiled
 def _planes(keys: Keys, digits: Words) -> Words:
     """`(X, digits, Y)` rows `(X, Y, Z)` of numbers, a word for each digit of a row."""
     planes = np.empty((keys.shape[0], digits.size, keys.shape[1]), np.uint64)
@@ -104,7 +104,7 @@ def _planes(keys: Keys, digits: Words) -> Words:
     return planes
 
 
-@njit(cache=True)
+@compiled
 def _numbers(planes: Words, digits: Words, numbers: Keys) -> None:
     """Fill rows `(X, Y, Z)` with the numbers of some digits."""
     row = np.empty(WORD, np.uint64)
@@ -128,7 +128,7 @@ def _selection(size: int) -> Callable[[Words, NDArray[np.intp]], Words]:
     middle, counter = size**3 // 2, max(4, (size**3).bit_length())
     wide = size > 7  # neighbours along z are counted in four digits, not three
 
-    @njit(cache=True)
+    @compiled
     def select(planes: Words, rows: NDArray[np.intp]) -> Words:
         length = planes.shape[2] - size + 1
         selected = np.zeros((rows.shape[0], planes.shape[1], length), np.uint64)

@@ -51,7 +51,7 @@ def admit(
     """Audit the cases that a study reads; findings stored in the run at `root` are used again.
 
     Args:
-        request, study: the request, and its `plan` with `skip_bad`.
+        request, study: the request, and its `plan`.
         read: whether scans are opened; otherwise only the tables of the cohorts are audited.
 
     Raises:
@@ -63,10 +63,11 @@ def admit(
         needed = needed_cases(study)
         log.info("Auditing %d cases.", sum(map(len, needed.values())))
         findings = _audited(study, needed)
+        _tell_warnings(findings)
     elif findings is None:
         findings = _of_tables(study)
     bad, leaks = ([one for one in errors_of(findings) if one.flag == flag] for flag in ("partial", "leak"))
-    _refuse(study.problems, bad, leaks, allow_leak=allow_leak, skip_bad=skip_bad)
+    _refuse(bad, leaks, allow_leak=allow_leak, skip_bad=skip_bad)
     if bad:
         named = frozenset((one.cohort, case) for one in bad for case in one.cases)
         study = plan(replace(request, skip_bad=True, without=request.without | named))
@@ -86,13 +87,13 @@ def keep(run: RunFolder, admission: Admission) -> None:
         write_json(path, {**kept, admission.key: {"datasets": admission.datasets, "findings": found}})
 
 
-def leaks_of(run: RunFolder, datasets: Iterable[str]) -> list[Finding]:
-    """The leaks that the audits of a run found among `datasets`."""
+def findings_of(run: RunFolder, datasets: Iterable[str]) -> list[Finding]:
+    """What the audits of a run found among `datasets`, each once."""
     path = run.root / "audit.json"
     kept = read_json(path) if path.exists() else {}
     there = set(datasets)
     found = [_finding(one) for audit in kept.values() if set(audit["datasets"]) <= there for one in audit["findings"]]
-    return [one for one in dict.fromkeys(found) if one.flag == "leak"]
+    return list(dict.fromkeys(found))
 
 
 def needed_cases(study: Study) -> dict[str, list[CaseFiles]]:
@@ -131,6 +132,14 @@ def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Fi
     return by_severity([*_of_tables(study), *findings, *duplicate_findings(scans), *same_names(scans)])
 
 
+def _tell_warnings(findings: Sequence[Finding]) -> None:
+    """Log what does not refuse a study and may still make its numbers wrong."""
+    from datasets.audit.report import kinds_text
+
+    for line in kinds_text([one for one in findings if one.severity == "warning"]):
+        log.info("%s", line)
+
+
 def _of_tables(study: Study) -> list[Finding]:
     """Findings that need the tables of the cohorts alone."""
     from datasets.audit.splits import table_findings
@@ -152,14 +161,12 @@ def _is_real(name: str) -> bool:
         return True
 
 
-def _refuse(
-    problems: Sequence[str], bad: Sequence[Finding], leaks: Sequence[Finding], *, allow_leak: bool, skip_bad: bool
-) -> None:
-    lines = [] if skip_bad else [*problems, *map(str, bad)]
+def _refuse(bad: Sequence[Finding], leaks: Sequence[Finding], *, allow_leak: bool, skip_bad: bool) -> None:
+    lines = [] if skip_bad else [str(one) for one in bad]
     lines += [] if allow_leak else [str(one) for one in leaks]
     if not lines:
         return
-    options = ["--skip-bad leaves the named cases out"] if (problems or bad) and not skip_bad else []
+    options = ["--skip-bad leaves the named cases out"] if bad and not skip_bad else []
     options += ["--allow-leak goes on in spite of the leaks"] if leaks and not allow_leak else []
     raise BadFile("\n".join(lines) + f" ({'; '.join(options)}; every row is then marked.)")
 

@@ -87,6 +87,8 @@ def own_cohorts(run: RunFolder) -> list[UserCohort]:
 def create_run(root: Path) -> RunFolder:
     """The run folder at `root`, created if there is none; it holds no study before `add_study`.
 
+    A folder with nothing but `fits` is one too: fits that a run makes again are taken from there.
+
     Raises:
         BadValue: `root` holds other files, or cannot be written.
         BadFile: a version with another run format wrote it.
@@ -95,7 +97,7 @@ def create_run(root: Path) -> RunFolder:
         return open_run(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        strangers = [path.name for path in root.iterdir() if not path.name.startswith(".")]
+        strangers = [path.name for path in root.iterdir() if not path.name.startswith(".") and path.name != "fits"]
         if strangers and (root / "study.json").exists():  # another process has just written it
             return open_run(root)
         if strangers:

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +40,11 @@ class Scoring:
         """The same on a grid: `none`, once, in place of every pipeline that has no effect there."""
         names = dict.fromkeys(pipeline_on(name, grid.spacing).name for name in self.postprocessing)
         return replace(self, postprocessing=tuple(names))
+
+    def __or__(self, other: "Scoring") -> "Scoring":
+        """What either of them names, each once."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Scoring(*(tuple(dict.fromkeys([*ours, *theirs])) for ours, theirs in pairs))
 
 
 def check_settings(run: RunFolder, study: Study) -> None:

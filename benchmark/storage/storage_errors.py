@@ -12,6 +12,7 @@ from datasets.errors import UserError
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
 # Some libraries turn the error of the system into text: safetensors writes "(os error 28)".
 OS_ERROR = re.compile(r"os error (\d+)")
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # all that NumPy says of it
 WRITER_FAILED = "PytorchStreamWriter failed"
 
 
@@ -45,6 +46,8 @@ def storage_problem(error: BaseException | None) -> str | None:
         found = OS_ERROR.search(str(error))
         if found and int(found[1]) in DISK_ERRORS:
             return os.strerror(int(found[1]))
+        if isinstance(error, OSError) and SHORT_WRITE.fullmatch(str(error)):
+            return "a file could not be written whole, as on a full disk"
         if WRITER_FAILED in str(error):
             return "a checkpoint could not be written whole"
         error = error.__cause__ or error.__context__

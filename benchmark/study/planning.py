@@ -1,5 +1,6 @@
 """From what a user asks for to the Study: every name resolved and every file found before anything runs."""
 
+import logging
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -13,13 +14,25 @@ from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset_argument
-from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
+from datasets.errors import (
+    BadCases,
+    BadFile,
+    BadValue,
+    CaseProblem,
+    Missing,
+    MissingCases,
+    MissingData,
+    UnknownName,
+    UserError,
+)
 from datasets.grid import GRIDS, Grid
 from datasets.shift_requests import ShiftRequest, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
-from datasets.spec import DatasetSpec, digest, usable_files
+from datasets.spec import DatasetSpec, digest, how_to_prepare, sequences_there, usable_files
 from datasets.splits import learning_split
+
+log = logging.getLogger(__name__)
 
 # The published choice where a study leaves the sequence open: T2 where every cohort has it, else T1.
 SEQUENCE_ORDER = ("t2", "t1", "flair", "t1ce")
@@ -40,9 +53,15 @@ def plan(request: Request) -> Study:
     resolved, left_out = _resolved(request)
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
-    sequence = request.sequence or _common_sequence([healthy, *specs])
+    asked = list({spec.name: spec for spec in (healthy, *specs)}.values())
+    sequence, why = (request.sequence, "") if request.sequence else _common_sequence(asked, request.data)
     seeds = _seeds(request)
-    files, skipped, problems = _files({spec.name: spec for spec in (healthy, *specs)}.values(), sequence, request)
+    try:
+        files, skipped = _files(asked, sequence, request)
+    except MissingData as error:
+        raise MissingData("\n".join(filter(None, [str(error), why]))) from error
+    if why:
+        log.info("%s", why)
     split_cases = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
     for split in ("train", "val"):
         if not any(case.split == split and case.healthy for case in split_cases):
@@ -63,7 +82,7 @@ def plan(request: Request) -> Study:
         for name, found in files.items()
         if not all(case.healthy for case in found)
     )
-    return Study(cells, references, files, left_out, skipped, problems)
+    return Study(cells, references, files, left_out, skipped)
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -130,21 +149,38 @@ def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Me
 
 
 def _files(
-    specs: Iterable[DatasetSpec], sequence: str, request: Request
-) -> tuple[dict[str, Sequence[CaseFiles]], dict[str, tuple[str, ...]], tuple[str, ...]]:
-    """Each cohort's cases, those left out, and why; missing simulated cohorts are made first."""
-    specs = list(specs)
+    specs: Sequence[DatasetSpec], sequence: str, request: Request
+) -> tuple[dict[str, Sequence[CaseFiles]], dict[str, tuple[str, ...]]]:
+    """Each cohort's cases, and those left out; missing simulated cohorts are made first.
+
+    Raises:
+        MissingData, BadFile: all that is missing or wrong in any of the cohorts, a line each.
+    """
     if request.simulate:
         for spec in specs:
             _simulate_if_missing(spec, request.data)
-    if not (request.skip_bad or request.without):
-        return {spec.name: spec.files(request.data, sequence) for spec in specs}, {}, ()
-    found = {spec.name: usable_files(spec, request.data, sequence) for spec in specs}
-    unwanted = {name: {case for of, case in request.without if of == name} for name in found}
-    files = {name: [one for one in usable if one.case_id not in unwanted[name]] for name, (usable, _) in found.items()}
-    skipped = {name: unwanted[name] | {one.case_id for one in problems} for name, (_, problems) in found.items()}
-    problems = tuple(one.text for _, told in found.values() for one in told)
-    return dict(files), {name: tuple(sorted(cases)) for name, cases in skipped.items() if cases}, problems
+    files = dict[str, Sequence[CaseFiles]]()
+    skipped = dict[str, tuple[str, ...]]()
+    missing = Missing()
+    for spec in specs:
+        with missing:
+            usable, problems = _usable(spec, sequence, request)
+            unwanted = {case for of, case in request.without if of == spec.name}
+            files[spec.name] = [one for one in usable if one.case_id not in unwanted]
+            skipped[spec.name] = tuple(sorted(unwanted | {one.case_id for one in problems}))
+    if any(isinstance(one, BadCases | MissingCases) for one in missing.errors):
+        missing.errors.append(MissingData("--skip-bad leaves the named cases out; every row is then marked."))
+    if missing.errors and not any(spec.folder(request.data).exists() for spec in specs):
+        missing.errors.append(MissingData("Without any download, use the simulated cohort: --datasets phantom."))
+    missing.tell()
+    return files, {name: cases for name, cases in skipped.items() if cases}
+
+
+def _usable(spec: DatasetSpec, sequence: str, request: Request) -> tuple[Sequence[CaseFiles], Sequence[CaseProblem]]:
+    """All cases, or with `skip_bad` those that can be used, and why the others cannot."""
+    if request.skip_bad:
+        return usable_files(spec, request.data, sequence)
+    return spec.files(request.data, sequence), ()
 
 
 def _specs(names: str) -> list[DatasetSpec]:
@@ -174,12 +210,23 @@ def _check_homes(specs: Iterable[DatasetSpec]) -> None:
             )
 
 
-def _common_sequence(specs: Sequence[DatasetSpec]) -> str:
-    shared = [name for name in SEQUENCE_ORDER if all(name in spec.sequences for spec in specs)]
-    if not shared:
-        every = "; ".join(f"{spec.name}: {', '.join(spec.sequences)}" for spec in specs)
+def _common_sequence(specs: Sequence[DatasetSpec], data: Path) -> tuple[str, str]:
+    """The first sequence that all cohorts have where they lie, and why it is not the first that they could have."""
+    there = {spec.name: sequences_there(spec, data) for spec in specs}
+    found, possible = (
+        [name for name in SEQUENCE_ORDER if all(name in of for of in group)]
+        for group in (there.values(), [spec.sequences for spec in specs])
+    )
+    if not found:
+        every = "; ".join(f"{name}: {', '.join(of) or 'none'}" for name, of in there.items())
         raise BadValue(f"--datasets: got cohorts without a common sequence ({every}), expected one for all.")
-    return shared[0]
+    if found[0] == possible[0]:
+        return found[0], ""
+    lacking = [spec for spec in specs if possible[0] not in there[spec.name]]
+    told = (
+        f"{spec.title} at {spec.folder(data)} has no {possible[0]}. {how_to_prepare(spec, data)}" for spec in lacking
+    )
+    return found[0], "\n".join([*told, f"Without {possible[0]} this is a study of {found[0]}."])
 
 
 def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:

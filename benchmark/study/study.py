@@ -61,7 +61,6 @@ class Study:
         files: every case of each dataset, in its own split.
         left_out: why a requested method is not among the cells, a line each.
         skipped: by dataset the cases that are left out.
-        problems: why their rows or files cannot be used, a line each.
     """
 
     cells: tuple[Cell, ...]
@@ -69,7 +68,6 @@ class Study:
     files: Mapping[str, Sequence[CaseFiles]]
     left_out: tuple[str, ...] = ()
     skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
 
     @property
     def fits(self) -> list[Fit]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.audit.finding import Finding, Flag, Severity
+from datasets.io.tables import same_name
 
 LATTICE = (36, 44, 36)
 STEP = 4.0  # mm
@@ -97,7 +98,7 @@ def _severity(one: Fingerprint, other: Fingerprint, *, exact: bool) -> Severity:
     """A copy across splits is a leak; several scans of one subject within a split are only a note."""
     if one.split != other.split or _of_one_case(one, other):
         return "error"
-    if one.subject_id == other.subject_id:
+    if _of_one_subject(one, other):
         return "note"
     return "error" if exact and one.cohort == other.cohort else "warning"
 
@@ -107,10 +108,14 @@ def _of_one_case(one: Fingerprint, other: Fingerprint) -> bool:
     return (one.cohort, one.case_id) == (other.cohort, other.case_id)
 
 
+def _of_one_subject(one: Fingerprint, other: Fingerprint) -> bool:
+    return same_name(one.subject_id) == same_name(other.subject_id)
+
+
 def _wanted(one: Fingerprint, other: Fingerprint) -> str:
     if _of_one_case(one, other):
         return "another image for each sequence"
-    return "scans of two people" if one.subject_id != other.subject_id else "the scans of a person in one split"
+    return "scans of two people" if not _of_one_subject(one, other) else "the scans of a person in one split"
 
 
 def _place(scan: Fingerprint, beside: Fingerprint) -> str:

@@ -14,12 +14,16 @@ EXAMPLES = 3
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
-    """Errors first; at most 100 columns wide."""
+    """Errors first, how many of each severity last; at most 100 columns wide."""
+    return "\n".join([*kinds_text(findings), summary(findings)])
+
+
+def kinds_text(findings: Sequence[Finding]) -> list[str]:
+    """Lines of at most 100 columns: each kind of finding, how often it is, and examples."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for one in findings:
         groups.setdefault((one.severity, one.code, one.cohort), []).append(one)
-    lines = [line for severity in SEVERITIES for line in _of_severity(severity, groups)]
-    return "\n".join([*lines, summary(findings)])
+    return [line for severity in SEVERITIES for line in _of_severity(severity, groups)]
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -1,5 +1,6 @@
 """Leaks between splits, fold by fold: scans or subjects in two splits; needs only a table."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from pathlib import Path
 from datasets.audit.finding import Finding
 from datasets.case import SPLITS
 from datasets.errors import BadFile
-from datasets.io.tables import read_table
+from datasets.io.tables import read_table, same_name
 
 Row = Mapping[str, str]
 PAIRS = (("train", "test"), ("train", "val"), ("val", "test"))
+LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 UNITS = {"scan": "case_id", "subject": "subject_id"}
 
 
@@ -84,6 +86,21 @@ def fold_findings(fold: Fold, cohort: str) -> Iterator[Finding]:
     if repeated and fold.unit == "scan":
         got = f"{place}{sum(repeated.values())} rows that repeat another of their split"
         yield Finding("error", "duplicate-row", cohort, tuple(sorted(repeated)), got, "every row once", flag="leak")
+    if fold.unit == "subject":
+        yield from _nearly_one(fold, cohort, place)
+
+
+def _nearly_one(fold: Fold, cohort: str, place: str) -> Iterator[Finding]:
+    """Subjects in two splits whose names differ in leading zeros alone, as `p01` and `p1`."""
+    spellings: dict[str, dict[str, str]] = {}
+    for split, names in fold.members.items():
+        for name in names:
+            spellings.setdefault(LEADING_ZEROS.sub("", same_name(name)), {}).setdefault(name, split)
+    for alike in spellings.values():
+        if len(set(alike.values())) > 1 and len(alike) > 1:
+            named = " and ".join(f"'{name}' in {split}" for name, split in alike.items())
+            got = f"{place}{named}, names that differ in leading zeros only"
+            yield Finding("warning", "similar-subjects", cohort, tuple(alike), got, "one name for each person")
 
 
 def count_text(number: int, unit: str) -> str:

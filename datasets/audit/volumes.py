@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.audit.finding import Finding, Severity
-from datasets.io.nifti import StoredVolume
+from datasets.io.nifti import StoredVolume, disagreement, mm_per_unit
 from datasets.loading import INSIDE_ABOVE
 
 LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond these the unit is doubtful
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
-APART = 1.0  # mm between the places of a corner by sform and qform
 FEWEST_LEVELS = 16
 SATURATED = 0.1  # share of the brain at its brightest intensity
 NEGATIVE = 0.001
@@ -28,10 +27,10 @@ Observation = tuple[Severity, str, str, str]
 def geometry_findings(volume: StoredVolume) -> Iterator[Observation]:
     """Findings in the header of one image."""
     yield from _orientation(volume)
-    spacing = volume.spacing
+    spacing = volume.spacing.round(4)  # a header's numbers are of single precision
     if spacing.min() < LEAST_EDGE or spacing.max() > MOST_EDGE:
         yield "warning", "odd-spacing", f"spacing {_mm(spacing)}", f"{LEAST_EDGE:g} to {MOST_EDGE:g} mm"
-    stored = np.sort(np.asarray(volume.header["pixdim"][1:4], dtype=np.float64))
+    stored = np.sort(np.asarray(volume.header["pixdim"][1:4], dtype=np.float64)) * mm_per_unit(volume.header)
     if not np.allclose(stored, np.sort(spacing), rtol=0.01):
         got = f"spacing {_mm(stored)} in the header and {_mm(np.sort(spacing))} in the affine"
         yield "warning", "spacing-disagrees", got, "the same in both"
@@ -130,24 +129,14 @@ def _orientation(volume: StoredVolume) -> Iterator[Observation]:
     if not q and not s:
         yield "warning", "no-orientation", "no orientation in the header (qform and sform code 0)", "one of them set"
         return
-    affine = header.get_best_affine()
-    code = "".join(nibabel.aff2axcodes(affine))
+    code = "".join(nibabel.aff2axcodes(header.get_best_affine()))
     if code != "RAS":
         yield "note", "not-ras", f"orientation {code}, which is turned when it is read", "RAS"
-    if not (q and s):
-        return
-    other = header.get_qform()
-    if not np.isfinite(other).all():
+    if q and s and not np.isfinite(header.get_qform()).all():
         yield "warning", "forms-disagree", "a qform that is not finite beside the sform", "one place"
-        return
-    corners = np.array([[x, y, z, 1.0] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
-    corners[:, :3] *= np.asarray(header.get_data_shape()[:3]) - 1
-    apart = float(np.abs(corners @ (affine - other).T).max())
-    if apart > APART:
-        flipped = "".join(nibabel.aff2axcodes(other)) != code
-        severity: Severity = "error" if flipped else "warning"
-        got = f"sform {code} and qform {''.join(nibabel.aff2axcodes(other))}, up to {apart:.1f} mm apart"
-        yield severity, "forms-disagree", got, "one place"
+    found = disagreement(header)
+    if found is not None:
+        yield "warning", "forms-disagree", str(found), "one place"
 
 
 def _grid(shape: tuple[object, ...]) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from datasets.cohorts.catalog import dataset
 from datasets.commands.common import Data, progress_lines
-from datasets.errors import BadValue, MissingData
+from datasets.errors import BadValue, Missing, MissingData
 
 if TYPE_CHECKING:
     from datasets.case import RawCase, Split
@@ -32,7 +32,10 @@ def prepare(
         str | None, typer.Option(help="An own program instead, e.g. 'prog {image} {mask}'.", show_default=False)
     ] = None,
     template: Annotated[
-        Path | None, typer.Option(help="SRI24 T1, skull-stripped; default: UADBENCH_TEMPLATE, or below --data.")
+        Path | None,
+        typer.Option(
+            help="SRI24 T1, skull-stripped; default: UADBENCH_TEMPLATE, or in atlas/ below --data or UADBENCH_DATA."
+        ),
     ] = None,
     spacing: Annotated[float, typer.Option(help="Voxel edge of the prepared volumes in mm.")] = 1.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Prepare only this many cases, to try.")] = None,
@@ -48,11 +51,18 @@ def prepare(
 
     spec = dataset(name)
     parameters = Parameters(spacing=spacing)
-    found, splits = _found(spec, raw, data)
-    cases = found[:limit]
-    tool = find_stripper(stripper, stripper_command) if any(_needs_tool(one) for one in cases) else Stripper("none")
+    missing = Missing()
+    cases: Sequence[RawCase] = ()
+    with missing:
+        found, splits = _found(spec, raw, data)
+        cases = found[:limit]
+    with missing:
+        tool = find_stripper(stripper, stripper_command) if any(map(_needs_tool, cases)) else Stripper("none")
+    with missing:
+        path = find_template(template, data)
+    missing.tell()
     threads = max((os.cpu_count() or 1) // workers, 1)
-    setup = Setup(load_template(find_template(template, data)), tool, parameters, threads)
+    setup = Setup(load_template(path), tool, parameters, threads)
     typer.echo(f"{len(cases)} cases of {spec.title} in {raw}; {workers} at once, {threads} threads each.")
     try:
         with progress_lines():

@@ -39,7 +39,7 @@ def why_no_file(path: Path) -> str | None:
 
 def _beside(path: Path) -> str:
     """Files of the same name with other capitals or another ending, which may be meant."""
-    stem = path.name.removesuffix(".gz").removesuffix(".nii").lower()
+    stem = path.name.lower().removesuffix(".gz").removesuffix(".nii")
     folder = path.parent
     near = [one.name for one in folder.iterdir() if one.name.lower().startswith(f"{stem}.")] if folder.is_dir() else []
     return f"there is {', '.join(sorted(near)[:3])}" if near else ""

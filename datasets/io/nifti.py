@@ -1,6 +1,7 @@
 """NIfTI files: read_volume, which refuses what is damaged and says why, and the two writers."""
 
 import gzip
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,12 @@ Float32 = NDArray[np.float32]
 MANTISSA_BITS = 23  # of a float32, the hidden first one not counted
 FINE_BITS = 14  # kept of intensities: an error of 3e-5 of each
 MOST_VOXELS = 2**29  # 800 x 800 x 800: a header that declares more is refused before memory is taken
-HEADER_BYTES = 352
+ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 GZIP_MAGIC = b"\x1f\x8b"
 SHEAR = 0.01  # cosine between two voxel axes: 0.6 degrees off the right angle
-UNITS = {0: "unknown", 1: "m", 2: "mm", 3: "um"}
+MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""By the code of a header's unit of length (unknown, m, mm, um) how many mm it is; the unknown is taken as mm."""
+APART = 1.0  # mm between the places of a corner by sform and qform
 INTACT = "an intact NIfTI volume"
 QUICK, DENSE = 1, 6  # levels of gzip
 
@@ -67,15 +70,54 @@ class StoredVolume(Volume):
     """A volume read from a file; real numbers, all finite.
 
     Attributes:
-        header: of the file, before any axes were turned.
+        header: of the file, before any axes were turned, in its own unit of length.
     """
 
     path: Path
     header: Any
 
 
+@dataclass(frozen=True)
+class Disagreement:
+    """Where a header's sform and qform put the voxels: axis codes such as RAS, and mm between them at a corner."""
+
+    sform: str
+    qform: str
+    apart: float
+
+    def __str__(self) -> str:
+        return f"sform {self.sform} and qform {self.qform}, up to {self.apart:.1f} mm apart"
+
+
+def stem(path: Path) -> str | None:
+    """A scan's name without `.nii` or `.nii.gz`, in whatever capitals; None for a file of another kind."""
+    match = ENDING.search(path.name)
+    return path.name[: match.start()] if match else None
+
+
+def mm_per_unit(header: Any) -> float:
+    """How many mm the unit of a header's lengths is; NaN for one that NIfTI has not."""
+    return MM.get(int(header["xyzt_units"]) % 8, float("nan"))
+
+
+def disagreement(header: Any) -> Disagreement | None:
+    """How sform and qform differ by more than `APART`; None where they do not, or one is not set or not finite."""
+    if not (int(header["qform_code"]) and int(header["sform_code"])):
+        return None
+    sform, qform = header.get_sform(), header.get_qform()
+    if not (np.isfinite(sform).all() and np.isfinite(qform).all()):
+        return None
+    corners = np.array([[x, y, z, 1.0] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+    corners[:, :3] *= np.asarray(header.get_data_shape()[:3]) - 1
+    apart = float(np.abs(corners @ (sform - qform).T).max()) * mm_per_unit(header)
+    first, second = ("".join(map(str, nibabel.aff2axcodes(form))) for form in (sform, qform))
+    return Disagreement(first, second, apart) if apart > APART else None
+
+
 def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None = None) -> StoredVolume:
-    """Read a file, its axes turned to the closest RAS+; trailing dimensions of one voxel are dropped.
+    """Read a NIfTI-1 or NIfTI-2 file, its axes turned to the closest RAS+ and its lengths brought to mm.
+
+    Trailing dimensions of one voxel are dropped.
 
     Args:
         as_stored: keep the voxel axes in the file's own order, and accept sheared ones.
@@ -83,24 +125,26 @@ def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None 
 
     Raises:
         MissingData: there is no such file, or it may not be read.
-        BadVolume: it is torn, not what its name says, not 3-D, not finite, without real voxel axes, or its header
-            disagrees with the voxels that follow.
+        BadVolume: it is torn, not what its name says, not 3-D, not finite, without real voxel axes, its header
+            disagrees with the voxels that follow, or its sform and qform differ in where left or another side is.
     """
     check_file(path)
     header, content = _content(path)
     try:
-        nifti = nibabel.nifti1.Nifti1Image.from_bytes(content)
-        _check_axes(path, header, nifti.affine, sheared=as_stored)
+        nifti = _kind_of(content).from_bytes(content)
+        affine = np.diag([*[mm_per_unit(header)] * 3, 1.0]) @ nifti.affine
+        _check_axes(path, header, affine, sheared=as_stored)
+        _check_sides(path, header)
         data = np.asanyarray(nifti.dataobj, dtype=dtype).reshape(nifti.shape[:3])
         if not as_stored:
-            nifti = nibabel.funcs.as_closest_canonical(nifti.__class__(data, nifti.affine, nifti.header))
-            data = np.asanyarray(nifti.dataobj)
+            turned = nibabel.funcs.as_closest_canonical(nifti.__class__(data, affine, nifti.header))
+            data, affine = np.asanyarray(turned.dataobj), turned.affine
     except BadVolume:
         raise
     except Exception as error:  # nibabel has no base class for what it cannot read
         raise _unreadable(path, str(error)) from error
     _check_finite(path, data)
-    return StoredVolume(data, np.asarray(nifti.affine, dtype=np.float64), path, header)
+    return StoredVolume(data, np.asarray(affine, dtype=np.float64), path, header)
 
 
 def write_volume(path: Path, volume: Volume, dtype: DTypeLike | None = None) -> None:
@@ -159,9 +203,10 @@ def _content(path: Path) -> tuple[Any, bytes]:
     """The header and the unpacked file; unpacking stops at the size that the header declares."""
     packed = path.read_bytes()
     _check_name(path, packed)
-    unpacking = _Unpacking(packed) if path.suffix == ".gz" else None
+    unpacking = _Unpacking(packed) if _zipped(path) else None
+    most = nibabel.nifti2.Nifti2Header.sizeof_hdr
     try:
-        start = unpacking.take(HEADER_BYTES) if unpacking else packed[:HEADER_BYTES]
+        start = unpacking.take(most) if unpacking else packed[:most]
         header = _header(path, start)
         expected = _declared_bytes(path, header)
         content = start + unpacking.take(expected - len(start) + 1) if unpacking else packed
@@ -207,30 +252,38 @@ def _check_name(path: Path, packed: bytes) -> None:
         raise _unreadable(path, "it is empty")
     if start.startswith((b"<!doctype", b"<html")):
         raise _unreadable(path, "it is a web page, perhaps an error that was downloaded in its place")
-    if zipped and path.suffix != ".gz":
+    if zipped and not _zipped(path):
         raise _unreadable(path, "it is packed with gzip and its name does not end in .gz")
-    if not zipped and path.suffix == ".gz":
-        known = "a plain NIfTI volume" if packed[344:347] in (b"n+1", b"n+2") else _kind(packed)
+    if not zipped and _zipped(path):
+        known = "a plain NIfTI volume" if b"n+1" in packed[344:348] or b"n+2" in packed[4:8] else _content_kind(packed)
         raise _unreadable(path, f"it is {known} and not packed with gzip, as its name says")
 
 
-def _kind(content: bytes) -> str:
+def _zipped(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
+def _kind_of(start: bytes) -> Any:
+    """The class of a file, NIfTI-2 or else NIfTI-1."""
+    return nibabel.nifti2.Nifti2Image if start[4:8] == b"n+2\0" else nibabel.nifti1.Nifti1Image
+
+
+def _content_kind(content: bytes) -> str:
     text = content[:512]
     readable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in text)
     return "text" if readable else "of an unknown kind"
 
 
 def _header(path: Path, start: bytes) -> Any:
-    if len(start) < HEADER_BYTES - 4:
-        raise _unreadable(path, f"it ends after {len(start)} bytes, within the header of 348")
-    if start[4:8] == b"n+2\0":
-        raise _unreadable(path, "it is NIfTI-2; convert it to NIfTI-1")
+    kind = _kind_of(start).header_class
+    if len(start) < kind.sizeof_hdr:
+        raise _unreadable(path, f"it ends after {len(start)} bytes, within the header of {kind.sizeof_hdr}")
     try:
-        header = nibabel.nifti1.Nifti1Header(start[:348], check=False)
+        header = kind(start[: kind.sizeof_hdr], check=False)
     except Exception as error:  # nibabel has no base class for what it cannot read
         raise _unreadable(path, str(error)) from error
     magic = bytes(header["magic"])
-    if magic[:3] != b"n+1":
+    if magic[:3] not in (b"n+1", b"n+2"):
         raise _unreadable(path, f"its header holds no NIfTI-1 mark (n+1) but {magic!r}")
     return header
 
@@ -249,7 +302,7 @@ def _declared_bytes(path: Path, header: Any) -> int:
     if voxels > MOST_VOXELS:
         raise BadVolume(path, "too-large", f"{shape} declared, {voxels} voxels", f"at most {MOST_VOXELS}")
     offset = float(header["vox_offset"])
-    if not np.isfinite(offset) or not HEADER_BYTES <= offset < 2**24 or offset % 1:
+    if not np.isfinite(offset) or not header.sizeof_hdr + 4 <= offset < 2**24 or offset % 1:
         raise _unreadable(path, f"its header says that voxels begin at byte {offset:g}")
     return int(offset) + voxels * _check_type(path, header).itemsize
 
@@ -275,9 +328,9 @@ def _check_axes(path: Path, header: Any, affine: Any, *, sheared: bool) -> None:
     zooms = [float(one) for one in header["pixdim"][1:4]]
     if not all(np.isfinite(one) and one > 0 for one in zooms):
         raise BadVolume(path, "bad-spacing", f"spacing {zooms} in the header", "positive mm")
-    unit = int(header["xyzt_units"]) % 8
-    if unit not in (0, 2):
-        raise BadVolume(path, "bad-units", f"the unit {UNITS.get(unit, unit)} in the header", "mm")
+    if np.isnan(mm_per_unit(header)):
+        unit = int(header["xyzt_units"]) % 8
+        raise BadVolume(path, "bad-units", f"the unit {unit} of length in the header", "1 (m), 2 (mm) or 3 (um)")
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise BadVolume(path, "bad-affine", "an affine that cannot be inverted", "voxel axes in mm")
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
@@ -285,6 +338,13 @@ def _check_axes(path: Path, header: Any, affine: Any, *, sheared: bool) -> None:
     if slant > SHEAR and not sheared:
         angle = np.degrees(np.arccos(min(slant, 1.0)))
         raise BadVolume(path, "sheared", f"voxel axes at {angle:.1f} degrees to each other", "right angles")
+
+
+def _check_sides(path: Path, header: Any) -> None:
+    """Refuse a header whose two places of the voxels differ in which side is which."""
+    found = disagreement(header)
+    if found is not None and found.sform != found.qform:
+        raise BadVolume(path, "forms-disagree", str(found), "one place")
 
 
 def _check_finite(path: Path, data: Array) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,8 @@ class Table:
 def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) -> Table:
     """Read a comma-separated table in UTF-8 and check every row.
 
+    A subject, and with `repeats` a case, has the spelling of its first row in all of them; see `same_name`.
+
     Args:
         required: columns that must exist and be filled.
         repeats: whether a case may have several rows, as over the folds of a split.
@@ -131,6 +134,8 @@ def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) ->
     if twice:
         raise BadFile(f"{path}: got column {', '.join(twice)} twice, expected every column once.")
     rows = [dict(zip(header, [*line, *[""] * len(header)], strict=False)) for line in lines]
+    for column in ("subject_id", *(["case_id"] if repeats else [])):
+        _spell_alike(rows, column)
     problems = [
         problem
         for number, (line, row) in enumerate(zip(lines, rows, strict=True), 1)
@@ -139,6 +144,11 @@ def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) ->
     if not repeats:
         problems += _repeats(rows)
     return Table(path, header, rows, sorted(problems, key=lambda one: one.row))
+
+
+def same_name(name: str) -> str:
+    """What all spellings of a name share, which differ in blanks, capitals or the form of Unicode only."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
 def _write(stream: TextIO, columns: Sequence[str], lines: Iterable[Line], undefined: str) -> int:
@@ -170,6 +180,13 @@ def _parsed(path: Path) -> tuple[list[str], list[list[str]]]:
         if len(header) == 1 and mark in header[0]:
             raise BadFile(f"{path}: got {name} between columns, expected commas.")
     return [cell.strip() for cell in header], rows
+
+
+def _spell_alike(rows: Iterable[dict[str, str]], column: str) -> None:
+    spellings: dict[str, str] = {}
+    for row in rows:
+        if row.get(column):
+            row[column] = spellings.setdefault(same_name(row[column]), row[column])
 
 
 def _decoded(path: Path) -> str:
@@ -217,17 +234,17 @@ def _why_no_name(case_id: str) -> list[str]:
 
 
 def _repeats(rows: Sequence[Mapping[str, str]]) -> list[RowProblem]:
-    """Rows whose case is named by an earlier row, in the same capitals or in others."""
+    """Rows whose case is named by an earlier row, spelt alike or not."""
     seen: dict[str, str] = {}
     problems = []
     for number, row in enumerate(rows, 1):
         case_id = row.get("case_id", "")
-        known = seen.get(case_id.casefold())
+        known = seen.get(same_name(case_id))
         if not case_id or known is None:
-            seen[case_id.casefold()] = case_id
+            seen[same_name(case_id)] = case_id
         elif known == case_id:
             problems.append(RowProblem(number, "duplicate-row", case_id, f"case '{case_id}' twice", "every case once"))
         else:
             got = f"the name of '{known}' in other letters"
-            problems.append(RowProblem(number, "same-name", case_id, got, "names that differ in more than case"))
+            problems.append(RowProblem(number, "same-name", case_id, got, "names that differ in more than that"))
     return problems

@@ -1,5 +1,6 @@
 """prepare_scan: one raw case to volumes in the template's box, in memory, with the parameters a user may choose."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from datasets.preparation.registration import register
 from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask, upright_lattice
 from datasets.preparation.stripping import Stripper, brain_of_stripped_scan, check_brain, find_brain
 from datasets.preparation.template import Template
+
+log = logging.getLogger(__name__)
 
 PIPELINE = 2
 """Raised whenever the same scan and parameters give other voxels, so that kept cases are prepared again."""
@@ -89,7 +92,7 @@ def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
     Raises:
         UserError: a file cannot be used, no brain is found, or the registration fails.
     """
-    clock = Stopwatch()
+    clock = Stopwatch(raw.case_id)
     with clock.step("read"):
         scans = {name: read_scan(path) for name, path in raw.images.items()}
         _check_lattices(raw, scans)
@@ -118,13 +121,15 @@ def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
 
 
 class Stopwatch:
-    """Seconds of named steps."""
+    """Seconds of named steps of a case; each is logged when it begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, case_id: str) -> None:
+        self.case_id = case_id
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
+        log.info("  %s: %s", self.case_id, name)
         begin = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - begin, 3)

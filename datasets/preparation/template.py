@@ -12,6 +12,7 @@ from datasets.io.nifti import Lattice, Volume
 from datasets.preparation.resampling import read_scan, resample, upright_lattice
 
 VARIABLE = "UADBENCH_TEMPLATE"
+DATA = "UADBENCH_DATA"
 IN_DATA = Path("atlas") / "sri24_t1_skullstripped_brats_space.nii.gz"
 HOW_TO_GET = (
     "Get SRI24's T1, skull-stripped, in BraTS space (240 x 240 x 155 voxels of 1 mm; CC BY-SA 3.0, "
@@ -57,17 +58,22 @@ class Template:
 
 
 def find_template(asked: Path | None, data: Path | None) -> Path:
-    """The template's file: the requested one, else that of the environment variable, else that in `<data>/atlas`.
+    """The template's file: the requested one, else that of `UADBENCH_TEMPLATE`, else `atlas/` in a data folder.
+
+    Args:
+        data: the folder in which cohorts are prepared, searched before `UADBENCH_DATA`; None where only the latter is.
 
     Raises:
         MissingData: there is none; the message says how to get it.
     """
     named = asked or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    path = named or (data / IN_DATA if data else None)
-    if path is None or not path.is_file():
-        looked = f"looked for {path}" if path else f"got neither --template nor {VARIABLE}"
-        raise MissingData(f"No template to register to: {looked}. {HOW_TO_GET}")
-    return path
+    folders = [*([data] if data else []), *([Path(os.environ[DATA])] if os.environ.get(DATA) else [])]
+    places = [named] if named else list(dict.fromkeys(folder / IN_DATA for folder in folders))
+    for path in places:
+        if path.is_file():
+            return path
+    looked = f"looked for {' and '.join(map(str, places))}" if places else f"got none of --template, {VARIABLE}, {DATA}"
+    raise MissingData(f"No template to register to: {looked}. {HOW_TO_GET}")
 
 
 def load_template(path: Path) -> Template:

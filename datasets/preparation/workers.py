@@ -1,6 +1,7 @@
 """Cases prepared in several processes: one that fails stops no other; a full disk or Ctrl-C stops all."""
 
 import errno
+import logging
 import signal
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from datasets.errors import BadValue, UserError
 from datasets.preparation.case_record import CaseRecord, discard_record, store_case
 from datasets.preparation.registration import set_threads
 from datasets.preparation.scan import Setup, prepare_scan
+
+log = logging.getLogger(__name__)
 
 SCRATCH = ".scratch-"
 FATAL = {
@@ -92,6 +95,9 @@ def _in_processes(cases: Sequence[RawCase], home: Path, setup: Setup, workers: i
             for here in [one for one in running if one in ready]:
                 raw, process = running[here]
                 outcome = _received(here, raw, home)
+                if isinstance(outcome, str):
+                    log.info("%s", outcome)
+                    continue
                 process.join()
                 del running[here]
                 yield outcome
@@ -104,15 +110,30 @@ def _in_processes(cases: Sequence[RawCase], home: Path, setup: Setup, workers: i
 def _work(raw: RawCase, home: Path, setup: Setup, there: Connection) -> None:
     """Run in a worker. Ctrl-C is left to the parent; by a handler, since tools would inherit an ignored signal."""
     signal.signal(signal.SIGINT, lambda *_: None)
+    progress = logging.getLogger("datasets")
+    progress.addHandler(_Sender(there))
+    progress.setLevel(logging.INFO)
     try:
         there.send(prepare_case(raw, home, setup))
     except BadValue as error:
         there.send(error)
 
 
-def _received(here: Connection, raw: RawCase, home: Path) -> Outcome:
+class _Sender(logging.Handler):
+    """Sends what a worker logs of its progress to the parent, as text."""
+
+    def __init__(self, there: Connection) -> None:
+        super().__init__()
+        self.there = there
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.there.send(record.getMessage())
+
+
+def _received(here: Connection, raw: RawCase, home: Path) -> Outcome | str:
+    """The outcome of a case, or a line of its progress."""
     try:
-        outcome: Outcome | BadValue = here.recv()
+        outcome: Outcome | str | BadValue = here.recv()
     except EOFError:
         discard_record(home, raw.case_id)
         return Failure(raw.case_id, "its process was killed, perhaps for lack of memory: try fewer --workers")

@@ -7,11 +7,12 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import idle_text, pipeline_named
 from benchmark.statistics.primary_endpoint import read_endpoint
-from benchmark.storage.admission import leaks_of
+from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
 from benchmark.study.cells import Cell
 from benchmark.study.protocols import USES, protocol_named
+from datasets.audit.finding import Finding
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape, github_table
 from reports.model.cohort_results import CohortResults, of_cases
@@ -60,13 +61,14 @@ def notes(results: RunResults) -> list[str]:
         *_undefined_by_decision(results),
         *_closed_protocols(results),
         *_unfinished(results),
+        *_audit_warnings(results),
     ]
 
 
 def _leaks(results: RunResults) -> Iterator[str]:
     """What the audit had to say of a run that went on in spite of it."""
     if any("leak" in cell.flags for cell in results.cells):
-        told = leaks_of(results.run, results.cohorts)
+        told = [one for one in findings_of(results.run, results.cohorts) if one.flag == "leak"]
         shown = " ".join(escape(str(one)) for one in told[:SHOWN_LEAKS])
         more = f" And {len(told) - SHOWN_LEAKS} more, see `audit.json`." if len(told) > SHOWN_LEAKS else ""
         why = "the splits are not apart and no number can be trusted"
@@ -206,6 +208,21 @@ def _unfinished(results: RunResults) -> Iterator[str]:
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         listed = ", ".join(f"`{name}`" for name in names[:MOST_NAMED])
         yield f"{escape(method)} on {listed}{more}, seed {seed}: {text}."
+
+
+def _audit_warnings(results: RunResults) -> Iterator[str]:
+    """What the audit found odd in the data and did not refuse, a line for each kind in a cohort."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for one in findings_of(results.run, results.cohorts):
+        if one.severity == "warning":
+            kinds.setdefault((one.cohort, one.code), []).append(one)
+    for (cohort, code), found in kinds.items():
+        cases = list(dict.fromkeys(case for one in found for case in one.cases))
+        more = f" and {len(cases) - MOST_NAMED} more" if len(cases) > MOST_NAMED else ""
+        whose = f" ({', '.join(map(escape, cases[:MOST_NAMED]))}{more})" if cases else ""
+        such = "such as " if len(found) > 1 else ""
+        told = f"{such}{escape(found[0].got)}, expected {escape(found[0].expected)}"
+        yield f"The audit warns of `{code}` in `{cohort}`: {told}{whose}."
 
 
 def _failure(run: RunFolder, cell: Cell) -> str:

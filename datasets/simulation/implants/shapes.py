@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.errors import BadFile, MissingData
-from datasets.io.nifti import read_volume
+from datasets.io.nifti import read_volume, stem
 
 FloatArray = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -128,7 +128,7 @@ def read_library(path: Path) -> Library:
         BadFile: an array is missing, or a mask is empty or not 3-D.
     """
     if path.is_dir():
-        found = sorted([*path.glob("*.nii.gz"), *path.glob("*.nii")])
+        found = sorted(file for file in path.iterdir() if stem(file) is not None)
         if not found:
             raise MissingData(f"--shapes {path}: got a folder without NIfTI files, expected lesion masks (*.nii.gz).")
         return _sorted([(_ml(one := _read_nifti(file)), lambda one=one: one) for file in found])  # type: ignore[misc]
@@ -148,7 +148,7 @@ def _ml(mask: LesionMask) -> float:
 
 def _read_nifti(path: Path) -> LesionMask:
     volume = read_volume(path, as_stored=True)
-    return _cut(path.name.split(".nii")[0], volume.data > 0.5, volume.affine, path)
+    return _cut(stem(path) or path.name, volume.data > 0.5, volume.affine, path)
 
 
 def _read_packed(path: Path) -> Library:

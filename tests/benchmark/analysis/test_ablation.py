@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from cohorts import TINY
 from commandline import Program
-from studies import SCORING, Runner
+from studies import SCORING, Runner, read_table
 
 from benchmark.analysis.ablation import ablated, ablation_lines, ablation_text
 from benchmark.analysis.compare_methods import Comparable
@@ -56,10 +56,12 @@ def test_the_lines_are_the_means_of_the_rows_and_the_perfect_map_is_among_them(d
 def test_the_command_prints_the_table(program: Program, data: Path, tmp_path: Path) -> None:
     runner = Runner(data, tmp_path / "run")
     runner.run()
-    told = program("evaluate", runner.out, "--ablation", "postprocessing", "--metrics", "dice,auprc")
+    ablation = ("--ablation", "postprocessing", "--metrics", "dice,auprc", "--pictures", "")
+    told = program("evaluate", runner.out, *ablation, "--out", tmp_path / "ablation")
     assert told.exit_code == 0
     assert "no median" in told.output
     sizes = {"lesion_ml", "lesion_outside_grid_ml"}
-    assert {row["metric"] for row in runner.rows()} == {"dice", "auprc", "threshold"} | sizes
+    measured = {row["metric"] for row in read_table(tmp_path / "ablation" / "rows.csv")}
+    assert measured == {"dice", "auprc", "threshold"} | sizes
     assert program("evaluate", runner.out, "--ablation", "methods").exit_code == 2
     assert "Did you mean 'dice'?" in program("evaluate", runner.out, "--metrics", "dise").stderr

@@ -1,6 +1,7 @@
 """A worker fills the grid once, keeps what is done and survives what fails."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -381,6 +382,18 @@ def test_a_fit_that_is_kept_is_loaded_with_its_learnt_buffers(study: Runner, cou
     study.run(datasets="patients")
     assert not fits
     assert (study.out / "rows.csv").read_bytes() == wanted
+
+
+def test_fits_that_were_put_into_a_new_folder_are_not_trained_again(
+    study: Runner, tmp_path: Path, count_calls: Counter
+) -> None:
+    study.run()
+    other = replace(study, out=tmp_path / "other")
+    shutil.copytree(study.out / "fits", other.out / "fits")
+    fits = count_calls(MeanDistance, "fit")
+    assert other.run() == []
+    assert not fits
+    assert other.rows() == study.rows()
 
 
 def test_a_torn_fit_fails_its_cells_and_names_the_file(study: Runner) -> None:

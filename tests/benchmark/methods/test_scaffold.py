@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from commandline import Program, refused
 
+from benchmark.methods.scaffold import KINDS
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -34,8 +36,9 @@ def test_a_new_package_is_a_sound_method_at_once(program: Program) -> None:
     assert shown["meanings"].keys() == shown["budgets"]["paper"]["config"].keys() == {"bins", "prior"}
 
 
-def test_a_new_package_passes_its_own_tests(program: Program) -> None:
-    program("plugin", "new", "rarity", "--out", "mine")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_package_passes_its_own_tests(program: Program, kind: str) -> None:
+    program("plugin", "new", "rarity", "--out", "mine", "--kind", kind)
     folder = Path("mine").resolve()
     printed = python("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", cwd=folder, path=ROOT)
     assert "2 passed" in printed
@@ -79,6 +82,12 @@ def test_a_class_would_hide_nothing_that_the_module_imports(program: Program) ->
     for name in filter(str.isalpha, imported):
         if name.capitalize() == name:
             assert "would hide another one" in refused(program("plugin", "new", name.lower()))
+
+
+def test_a_kind_that_is_not_there_is_one_line(program: Program) -> None:
+    told = refused(program("plugin", "new", "rarity", "--kind", "featurs"))
+    assert "Did you mean 'features'?" in told
+    assert not Path("uadbench-rarity").exists()
 
 
 def test_a_folder_that_exists_is_left_alone(program: Program) -> None:

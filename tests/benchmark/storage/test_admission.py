@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 from cohorts import write_case
 from commandline import STUDY, Program
@@ -89,14 +91,23 @@ def test_the_option_alone_marks_nothing(program: Program, data: Path) -> None:
     assert flags() == {""}
 
 
-def test_all_bad_cases_are_named_at_once(program: Program, own_data: Path) -> None:
+def test_missing_files_are_named_before_any_is_read_and_all_bad_ones_at_once(program: Program, own_data: Path) -> None:
     spoil(own_data)
+    (own_data / "patients" / "brain_mask" / "patients-val-0.nii.gz").write_bytes(b"torn")
+    result = program("run", *STUDY, "--data", own_data, "--out", "run")
+    assert result.exit_code == 2
+    missing, option = result.stderr.splitlines()
+    assert "lesion_mask/patients-test-2.nii.gz" in missing
+    assert "--skip-bad" in option
+    assert "Auditing" not in result.stdout
+    table = own_data / "patients" / "cases.csv"
+    table.write_text("".join(line for line in table.read_text().splitlines(True) if "patients-test-2" not in line))
     code, lines = run(program, own_data)
     assert code == 2
-    assert len(lines) == 2
-    assert "lesion_mask/patients-test-2.nii.gz" in lines[0]
-    assert "t1/patients-val-1.nii.gz: got a file that cannot be read" in lines[1]
-    assert "--skip-bad" in lines[1]
+    assert [line.partition(": got a file that cannot be read")[0].rpartition("patients/")[2] for line in lines] == [
+        "brain_mask/patients-val-0.nii.gz", "t1/patients-val-1.nii.gz",
+    ]  # fmt: skip
+    assert "--skip-bad" in lines[-1]
 
 
 def test_skipped_cases_are_left_out_told_and_marked(program: Program, own_data: Path) -> None:
@@ -151,3 +162,20 @@ def test_a_file_that_broke_after_the_first_run_is_refused_and_loses_nothing(prog
     spoil(own_data)
     assert run(program, own_data)[0] == 2
     assert stamps(Path("run"), "*.*") == before
+
+
+def test_a_warning_reaches_the_terminal_and_the_report(program: Program, own_data: Path) -> None:
+    """A mask of brain in two parts refuses no study and may still make its numbers wrong."""
+    path = own_data / "patients" / "brain_mask" / "patients-test-0.nii.gz"
+    nifti = nibabel.nifti1.Nifti1Image.from_filename(path)
+    mask = np.asarray(nifti.dataobj).copy()
+    mask[:3, :3, :3] = 1
+    nibabel.nifti1.Nifti1Image(mask, nifti.affine).to_filename(path)
+    result = program("run", *STUDY, "--data", own_data, "--out", "run")
+    assert result.exit_code == 0
+    told = result.stdout[: result.stdout.index("[1/1]")]  # before anything is computed
+    assert "WARNING brain-in-parts  patients" in told
+    assert "brain_mask/patients-test-0.nii.gz" in told
+    for text in (Path("run/report.md").read_text(), result.stdout.replace("\n", " ")):
+        assert "The audit warns of" in text
+        assert "patients-test-0" in text

@@ -1,5 +1,6 @@
 """From a request to a study: the grid of cells, and every mistake told before anything runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
 from plugincode import write_plugin
 
 from benchmark.methods.registry import UnusableMethod
+from benchmark.study import planning
 from benchmark.study.planning import parse_seeds, plan
 from benchmark.study.study import Request, Study
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
@@ -129,8 +131,6 @@ def test_a_cohorts_files_are_part_of_every_key(own_data: Path) -> None:
         ({"healthy": "patients"}, "--healthy patients: got no healthy train case"),
         ({"healthy": "volunters"}, "No dataset 'volunters'. Did you mean 'volunteers'"),
         ({"datasets": "patients,ixi"}, "--healthy: got none, expected one of ixi, volunteers"),
-        ({"sequence": "t7"}, "no sequence 't7'. Available: t1, flair"),
-        ({"sequence": "flair"}, "got no case with sequence 'flair'. Available there: t1"),
         ({"config": Path("absent.toml")}, "--config absent.toml: no file that can be read"),
         ({"config": Path("/")}, "--config /: no file that can be read"),
     ],
@@ -169,10 +169,49 @@ def test_missing_data_say_where_they_were_looked_for_how_to_get_them_and_what_st
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_missing_lesion_mask_is_an_error(own_data: Path) -> None:
-    (own_data / "patients" / "lesion_mask" / "patients-val-0.nii.gz").unlink()
-    with pytest.raises(MissingData, match=r"lesion_mask/patients-val-0\.nii\.gz, which .*cases.csv names"):
-        planned(own_data)
+def test_all_that_is_missing_is_named_at_once_and_no_voxel_is_read(
+    own_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("patients-val-0", "patients-test-1"):
+        (own_data / "patients" / "lesion_mask" / f"{name}.nii.gz").unlink()
+    monkeypatch.setattr(planning, "digest", None)
+    with pytest.raises(MissingData) as caught:
+        planned(own_data, datasets="patients,lgg,brats", healthy="volunteers", sequence="t1")
+    patients = [line for line in str(caught.value).splitlines() if "lesion_mask/patients" in line]
+    assert [line.partition("patients-")[2][:5] for line in patients] == ["val-0", "test-"]
+    for name in ("lgg", "brats"):
+        assert f"python -m datasets prepare {name} --raw DOWNLOAD --data {own_data}" in str(caught.value)
+    assert "--skip-bad leaves the named cases out" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "reason"),
+    [("t7", "no sequence 't7'. Available: t1, flair"), ("flair", "got no case with sequence 'flair'. Available there")],
+)
+def test_a_sequence_that_cohorts_lack_is_told_of_each(data: Path, sequence: str, reason: str) -> None:
+    with pytest.raises(MissingData) as caught:
+        planned(data, sequence=sequence)
+    lines = str(caught.value).splitlines()
+    assert all(reason in line for line in lines[:2])
+    assert {name for name in ("volunteers", "patients") for line in lines[:2] if name in line} == {
+        "volunteers",
+        "patients",
+    }
+
+
+def test_without_a_sequence_the_study_is_of_what_lies_on_disk_and_says_what_it_is_not_of(
+    own_data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both cohorts may have t2, before t1; here one of them has it."""
+    table = own_data / "patients" / "cases.csv"
+    table.write_text(table.read_text().replace(",t1,", ",t1 t2,"))
+    specs = [replace(one, sequences=("t1", "t2")) for one in (VOLUNTEERS, PATIENTS)]
+    with caplog.at_level("INFO"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "dataset_argument", {one.name: one for one in specs}.__getitem__)
+        study = planned(own_data)
+    assert {cell.cohort.sequence for cell in study.cells} == {"t1"}
+    assert f"{VOLUNTEERS.title} at {own_data / 'volunteers'} has no t2." in caplog.text
+    assert PATIENTS.title not in caplog.text
 
 
 def test_a_healthy_cohort_without_validation_cases_is_refused(tmp_path: Path) -> None:

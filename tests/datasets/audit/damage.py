@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
-from damaged_cohort import AFFINE, ROWS, SHAPE, TABLE, brain, edited, ellipsoid, header_field, lesion, picture, save
+from damaged_cohort import AFFINE, ROWS, SHAPE, TABLE, brain, ellipsoid, header_field, lesion, picture, save
 
 Damage = Callable[[Path], object]
 
@@ -34,10 +35,6 @@ def cut(kept: float) -> Damage:
     return damage
 
 
-def bytes_edited(edit: Callable[[bytearray], None]) -> Damage:
-    return lambda folder: edited(image(folder), edit)
-
-
 def header_set(name: str, value: object) -> Damage:
     return lambda folder: header_field(image(folder), name, value)
 
@@ -48,6 +45,20 @@ def declared(*dims: int) -> Damage:
 
 def image_as(change: Callable[[Any], Any], affine: Any = AFFINE) -> Damage:
     return lambda folder: save(image(folder), change(picture(2)), affine)
+
+
+def in_unit(code: int, per_mm: float) -> Damage:
+    """Every file of the case with lengths in another unit, of which a mm has `per_mm`; all lies where it lay."""
+
+    def damage(folder: Path) -> None:
+        for path in (image(folder), lesions(folder), brains(folder)):
+            nifti = nibabel.nifti1.Nifti1Image.from_filename(path)
+            affine = np.diag([per_mm, per_mm, per_mm, 1]) @ nifti.affine
+            changed = nibabel.nifti1.Nifti1Image(np.asanyarray(nifti.dataobj), affine)
+            changed.header["xyzt_units"] = code
+            changed.to_filename(path)
+
+    return damage
 
 
 def lesion_as(volume: Callable[[], Any]) -> Damage:

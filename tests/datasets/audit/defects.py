@@ -4,6 +4,7 @@ import gzip
 import os
 from dataclasses import dataclass
 
+import nibabel
 import numpy as np
 from damage import (
     Damage,
@@ -12,7 +13,6 @@ from damage import (
     brain_as,
     brain_in_parts,
     brain_with_hole,
-    bytes_edited,
     codes_as,
     content,
     copied,
@@ -23,6 +23,7 @@ from damage import (
     image,
     image_as,
     in_its_place,
+    in_unit,
     lesion_as,
     lesions,
     row_as,
@@ -30,7 +31,7 @@ from damage import (
     table_as,
     with_voxel,
 )
-from damaged_cohort import ROWS, SHAPE, TABLE, brain, ellipsoid, lesion, picture, save
+from damaged_cohort import AFFINE, ROWS, SHAPE, TABLE, brain, ellipsoid, lesion, picture, save
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ FILES = [
         folder).write_bytes(gzip.decompress(image(folder).read_bytes()))),
     Kind("rubbish after the gzip stream", UNREADABLE, "the gzip stream is torn", lambda folder: image(
         folder).write_bytes(image(folder).read_bytes() + b"rubbish")),
-    Kind("NIfTI-2", UNREADABLE, "it is NIfTI-2", bytes_edited(
-        lambda content: content.__setitem__(slice(4, 8), b"n+2\0"))),
+    Kind("NIfTI-2", "accepted", "", lambda folder: nibabel.nifti2.Nifti2Image(picture(2), AFFINE).to_filename(
+        image(folder))),
     Kind("no NIfTI mark", UNREADABLE, "no NIfTI-1 mark", header_set("magic", b"abc")),
     Kind("header declares more than there is", UNREADABLE, "its header declares", declared(3, 20, 24, 21)),
     Kind("header declares less than there is", UNREADABLE, "and there are more", declared(3, 20, 24, 19)),
@@ -114,7 +115,9 @@ HEADERS = [
         "pixdim", [1, 8, 0, 8, 1, 1, 1, 1])),
     Kind("spacing not a number", "error bad-spacing", "spacing [8.0, nan, 8.0]", header_set(
         "pixdim", [1, 8, NAN, 8, 1, 1, 1, 1])),
-    Kind("unit of metres", "error bad-units", "the unit m", header_set("xyzt_units", 1)),
+    Kind("unit that there is not", "error bad-units", "the unit 5", header_set("xyzt_units", 5)),
+    Kind("unit of metres", "accepted", "", in_unit(1, 0.001)),
+    Kind("unit of microns", "accepted", "", in_unit(3, 1000)),
     Kind("spacing of header and affine differ", "warning spacing-disagrees", "spacing 4 x 8 x 8 mm in the header",
         header_set("pixdim", [1, 4, 8, 8, 1, 1, 1, 1])),
     Kind("spacing in cm", "warning odd-spacing", "spacing 0.8 x 0.8 x 0.1 mm", affine_as(
@@ -194,6 +197,14 @@ COPIES = [
         "sound", scale=1.7)),
     Kind("subject in train and test", "error subject-in-two-splits", "1 subject in both train and test", row_as(
         "bad,s1,test,t1,here,no,CC0")),
+    Kind("subject in other capitals", "error subject-in-two-splits", "1 subject in both train", row_as(
+        "bad,S1,test,t1,here,no,CC0")),
+    Kind("subject with blanks around", "error subject-in-two-splits", "1 subject in both train", row_as(
+        "bad, s1 ,test,t1,here,no,CC0")),
+    Kind("subject in full width", "error subject-in-two-splits", "1 subject in both train", row_as(
+        "bad,\uff531,test,t1,here,no,CC0")),
+    Kind("subjects that differ in leading zeros", "warning similar-subjects", "'s1' in train and 's01' in test", row_as(
+        "bad,s01,test,t1,here,no,CC0")),
     Kind("scan in train and test", "error scan-in-two-splits", "1 scan in both train and test", table_as(
         TABLE + "bad,s3,train,t1,here,no,CC0\n")),
 ]  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datasets.errors import BadFile, MissingData
-from datasets.io.nifti import Volume, read_volume, round_mantissa, write_rounded
+from datasets.io.nifti import Volume, read_volume, round_mantissa, stem, write_rounded
 from datasets.preparation.resampling import read_scan
 
 AFFINE = np.array([[0, -2, 0, 5], [1, 0, 0, -7], [0, 0, 3, 1], [0, 0, 0, 1.0]])
@@ -83,3 +83,36 @@ def test_a_header_that_declares_too_much_takes_no_memory(tmp_path: Path) -> None
         (tmp_path / name).write_bytes(stored)
         with pytest.raises(BadFile, match="declares"):
             read_volume(tmp_path / name, as_stored=True)
+
+
+@pytest.mark.parametrize(("code", "per_mm"), [(1, 0.001), (2, 1.0), (3, 1000.0), (0, 1.0)])
+def test_lengths_are_in_mm_whatever_the_unit_of_the_header(tmp_path: Path, code: int, per_mm: float) -> None:
+    nifti = nibabel.nifti1.Nifti1Image(np.ones((4, 5, 6), np.uint8), np.diag([per_mm] * 3 + [1]) @ AFFINE)
+    nifti.header["xyzt_units"] = code
+    nifti.to_filename(tmp_path / "scan.nii.gz")
+    for as_stored in (True, False):
+        volume = read_volume(tmp_path / "scan.nii.gz", as_stored=as_stored)
+        assert np.allclose(np.sort(volume.spacing), (1, 2, 3))
+        assert abs(np.linalg.det(volume.affine[:3, :3])) == pytest.approx(6)
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "scan.NII.GZ", "scan.Nii.gz"])
+@pytest.mark.parametrize("kind", [nibabel.nifti1.Nifti1Image, nibabel.nifti2.Nifti2Image])
+def test_both_versions_are_read_under_every_spelling_of_the_ending(tmp_path: Path, name: str, kind: type) -> None:
+    data = RNG.random((4, 5, 6)).astype(np.float32)
+    content = kind(data, AFFINE).to_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.lower().endswith(".gz") else content)
+    volume = read_volume(tmp_path / name, as_stored=True)
+    assert np.array_equal(volume.data, data)
+    assert np.allclose(volume.affine, AFFINE)
+    assert stem(tmp_path / name) == "scan"
+
+
+def test_a_header_with_left_and_right_in_two_places_is_refused_by_every_reader(tmp_path: Path) -> None:
+    nifti = nibabel.nifti1.Nifti1Image(RNG.random((4, 5, 6)).astype(np.float32), np.eye(4))
+    nifti.set_qform(np.diag([-1.0, 1, 1, 1]), code=1)
+    nifti.set_sform(np.eye(4), code=1)
+    nifti.to_filename(tmp_path / "scan.nii.gz")
+    for read in (read_volume, read_scan):
+        with pytest.raises(BadFile, match=r"got sform RAS and qform LAS, up to .* expected one place"):
+            read(tmp_path / "scan.nii.gz")

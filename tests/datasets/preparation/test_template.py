@@ -35,12 +35,18 @@ def test_a_template_is_looked_for_in_turn_and_its_lack_is_told_with_where_to_get
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("UADBENCH_TEMPLATE", raising=False)
+    monkeypatch.setenv("UADBENCH_DATA", str(tmp_path / "data"))
     with pytest.raises(MissingData, match=r"nitrc\.org/projects/sri24"):
         find_template(None, tmp_path)
     below = tmp_path / "atlas" / "sri24_t1_skullstripped_brats_space.nii.gz"
     below.parent.mkdir()
     below.touch()
     assert find_template(None, tmp_path) == below
+    of_data = tmp_path / "data" / "atlas" / below.name
+    of_data.parent.mkdir(parents=True)
+    of_data.touch()
+    assert find_template(None, tmp_path) == below
+    assert find_template(None, None) == find_template(None, tmp_path / "other") == of_data
     named = tmp_path / "named.nii.gz"
     named.touch()
     monkeypatch.setenv("UADBENCH_TEMPLATE", str(named))
