@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
-from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
+from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
@@ -263,7 +263,17 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
 
 def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int], folds: int) -> list[Fit]:
     return [
-        Fit(variant.name, variant.method.target, config, healthy, grid, seed, variant.method.origin or "", folds)
+        Fit(
+            variant.name,
+            variant.method.target,
+            config,
+            healthy,
+            grid,
+            seed,
+            variant.method.origin or "",
+            folds,
+            load(variant.method).revision,
+        )
         for variant, config in resolved
         for seed in seeds
     ]
