@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from datasets.case import Case, CaseFiles, shown_slice
-from datasets.cohorts.catalog import dataset
+from datasets.cohorts.catalog import dataset_argument
 from datasets.commands.common import Data, Preset, preset_grid
 from datasets.errors import BadValue, UnknownName
 from datasets.grid import PUBLISHED, Grid
@@ -33,7 +33,7 @@ BORDER = 3  # voxels around a brain
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A cohort.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A cohort, or NAME=FOLDER for one of your own.")],
     data: Data,
     shift: Annotated[
         str | None, typer.Option(help="gamma, gamma=0.5, ... as of `benchmark run --shifts`; default: none.")
@@ -44,7 +44,7 @@ def show(
     out: Annotated[Path | None, typer.Option(help="The picture; default: NAME.png or NAME-shifts.png.")] = None,
 ) -> None:
     """Draw scans with their masks, or what shifts make of them with the dose below each."""
-    grid, spec = preset_grid(preset), dataset(name)
+    grid, spec = preset_grid(preset), dataset_argument(name)
     sequence = sequence or spec.sequences[0]
     files = choose_cases(spec.files(data, sequence), case or (), DEFAULT_CASES)
     requests = parse_shifts(shift or "")
