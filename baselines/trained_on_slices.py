@@ -24,7 +24,13 @@ TRAINING_DEPARTURES = (
 QUICK: Mapping[str, Any] = {"size": 48, "steps": 400, "batch_size": 16, "learning_rate": 1e-3, "augment": False}
 """The part of a preset `quick` that does not depend on the network; ten times the paper's rate for the few steps."""
 TIMED_INPUTS, TIMED_SECONDS = (1, 4, 16), 0.5  # more inputs, where a step on fewer takes less time
-SMALL: Mapping[str, Any] = {"learning_rate": 1e-3, "augment": False, "schedule": "cosine", "half_weights": True}
+SMALL: Mapping[str, Any] = {
+    "batch_size": 16,
+    "learning_rate": 1e-3,
+    "augment": False,
+    "schedule": "cosine",
+    "half_weights": True,
+}
 """The part of a preset `small` that does not depend on the network; its `steps` take equal CPU time in all methods."""
 
 

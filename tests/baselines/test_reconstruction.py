@@ -132,7 +132,9 @@ def test_budgets_below_one_are_refused() -> None:
         Noisy.Config(steps=0)
 
 
-def test_a_training_is_estimated_by_its_steps_and_the_time_of_one_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_is_estimated_by_its_steps_and_the_time_that_one_input_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def slow(self: Noisy, slices: Tensor) -> Tensor:
         assert torch.is_grad_enabled()
         end = time.process_time() + 0.02 * len(slices)
