@@ -1,11 +1,12 @@
 """A run's methods compared: panels of its cohorts, all pairs under both questions, ranks and meta-analyses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import pipeline_on
 from benchmark.statistics.pairing import Pair, pair
 from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
 from benchmark.statistics.pairwise.paired_difference import Comparison, compare_endpoints, rank_sets
@@ -69,11 +70,25 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparable:
-    """A run's rows and what was planned."""
+    """A run's rows and what was planned.
+
+    Attributes:
+        fixed: the endpoint of a release, whatever the grid.
+    """
 
     run: RunFolder
-    endpoint: Endpoint
+    fixed: Endpoint
     _standings: dict[Choice, Standing] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """The endpoint on the run's grid."""
+        return endpoint_on(self.edge, self.fixed)
+
+    @cached_property
+    def edge(self) -> float:
+        """Of the grid's voxels, in mm."""
+        return kept_cells(self.run)[0].fit.grid.spacing
 
     @cached_property
     def rows(self) -> "pd.DataFrame":
@@ -174,7 +189,7 @@ class Comparable:
             raise BadValue(f"--metric {wanted}: got a number of a whole cohort, expected one that each patient has.")
         rows = self.rows[(self.rows["metric"] == wanted) & (self.rows["case_id"] != "")]
         of_methods = rows[rows["seed"].notna()]
-        pipeline = postprocessing if postprocessing is not None else self.endpoint.postprocessing
+        pipeline = pipeline_on(postprocessing, self.edge).name if postprocessing else self.endpoint.postprocessing
         threshold = protocol if protocol is not None else self.endpoint.protocol
         return Choice(
             dataset=dataset,
@@ -223,6 +238,12 @@ def pooled(standings: Sequence[Standing], question: Question, a: str, b: str) ->
         if one not in both
     }
     return pool([one.of(question, a, b) for one in both], lacking)
+
+
+def endpoint_on(edge: float, endpoint: Endpoint) -> Endpoint:
+    """An endpoint on a grid of voxels of this edge in mm: `none` in place of pipelines without an effect there."""
+    first, *further = dict.fromkeys(pipeline_on(name, edge).name for name in endpoint.pipelines)
+    return replace(endpoint, postprocessing=first, further_postprocessing=tuple(further))
 
 
 def normalisation_of(run: RunFolder) -> str:

@@ -35,6 +35,7 @@ def compare(
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
     from benchmark.analysis.compare_methods import Comparable, pooled
     from benchmark.analysis.summaries.make import add_standings, summarise
+    from benchmark.postprocessing.pipelines import idle_text
     from benchmark.statistics.panel import QUESTIONS, TRAINED_MODEL
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
@@ -42,6 +43,8 @@ def compare(
 
     comparable = Comparable(open_run(folder), read_endpoint())
     found = _standings(comparable, dataset, metric, postprocessing, protocol)
+    if told := idle_text([postprocessing] if postprocessing else comparable.fixed.pipelines, comparable.edge):
+        typer.echo(fill(told, WIDTH, break_on_hyphens=False) + "\n")
     for standings in found:
         both = [one for one in standings if {a, b} <= one.panels.keys()]
         if not both or a == b:
@@ -134,6 +137,7 @@ def multiverse(
     from benchmark.analysis.compare_methods import Comparable, normalisation_of
     from benchmark.analysis.multiverse import multiverse_text, multiverses, universe_lines
     from benchmark.analysis.summaries.make import summarise
+    from benchmark.postprocessing.pipelines import idle_text
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.statistics.rank_stability import read_choices
     from benchmark.storage.folder import open_run
@@ -146,7 +150,10 @@ def multiverse(
         if name in runs:
             raise BadValue(f"{folder}: got normalisation {name} twice, expected runs that differ in it.")
         runs[name] = one
-    found = multiverses(runs, read_choices())
+    choices = read_choices()
+    found = multiverses(runs, choices)
+    if told := idle_text(choices.postprocessing, next(iter(runs.values())).edge):
+        typer.echo(fill(told, WIDTH, break_on_hyphens=False) + "\n")
     for each in found:
         for text in multiverse_text(each):
             typer.echo(fill(text, WIDTH, break_on_hyphens=False))
@@ -186,15 +193,15 @@ def calibrate(
     )
     from benchmark.analysis.compare_methods import Comparable
     from benchmark.analysis.summaries.make import summarise
-    from benchmark.postprocessing.pipelines import DEPLOYED, pipeline_named
+    from benchmark.postprocessing.pipelines import DEPLOYED, pipeline_on
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import reopen
     from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
 
-    pipeline = DEPLOYED if postprocessing is None else pipeline_named(postprocessing)
     run = open_run(folder)
     study = reopen(run, data)
+    pipeline = pipeline_on(postprocessing or DEPLOYED.name, study.grid.spacing)
     name = check_folder(study, healthy)
     maps = (out or folder / "calibration" / name) / "p-maps" if p_maps else None
     found = list(calibrate_run(run, study, name, pipeline, alpha=alpha, p_maps=maps))

@@ -42,6 +42,7 @@ def terminal_text(run: RunFolder) -> str:
         )
     ]
     parts += [_wrapped(LEGEND)] if parts else []
+    parts.append("\n".join(_wrapped(f"{name}: {text}") for name, text in results.pipelines.items()))
     parts.append("\n".join(_wrapped(line) for line in _healthy_lines(results)))
     parts.append("\n".join(_wrapped(line) for line in _realised_lines(results)))
     parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(results)))

@@ -12,7 +12,7 @@ from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
 from benchmark.statistics.pairwise.paired_difference import ALONE
 from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
-from benchmark.statistics.primary_endpoint import EXPLORATORY, read_endpoint
+from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint, read_endpoint
 from benchmark.study.protocols import USES, protocol_named
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import CohortResults, best_first, question_of
@@ -168,22 +168,22 @@ class Headline:
 
 def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
     """The cohort's endpoints, then their metric after each other pipeline."""
-    own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["metric"] == read_endpoint().metric)]
+    own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["metric"] == results.endpoint.metric)]
     own = own[own["protocol"] != ""].sort_values("order")
     defined = list(dict.fromkeys(zip(own["postprocessing"], own["protocol"], strict=True)))
-    deployable = deployable_protocols(results.scoring, read_endpoint())
+    deployable = deployable_protocols(results.scoring, results.endpoint)
     first = next(iter(deployable), "")
     pairs = [
         pair
         for name in headline_pipelines(results)
         for pair in [one for one in defined if one[0] == name] or [(name, first)]
     ]
-    return [_headline(cohort, *pair, deployable, pairs) for pair in pairs]
+    return [_headline(cohort, results.endpoint, *pair, deployable, pairs) for pair in pairs]
 
 
 def headline_pipelines(results: RunResults) -> list[str]:
     """The pipelines that tables are of, the endpoint's first."""
-    return pipelines(results.scoring, read_endpoint())
+    return pipelines(results.scoring, results.endpoint)
 
 
 def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ranking | None:
@@ -192,9 +192,13 @@ def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ra
 
 
 def _headline(
-    cohort: CohortResults, pipeline: str, protocol: str, deployable: Sequence[str], shown: Sequence[tuple[str, str]]
+    cohort: CohortResults,
+    endpoint: Endpoint,
+    pipeline: str,
+    protocol: str,
+    deployable: Sequence[str],
+    shown: Sequence[tuple[str, str]],
 ) -> Headline:
-    endpoint = read_endpoint()
     if not protocol:
         why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
         return Headline(endpoint.metric, pipeline, "", why)
@@ -213,7 +217,7 @@ def _why_absent(cohort: CohortResults, pipeline: str, protocol: str) -> str:
 
 def healthy_protocol(results: RunResults) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    known, summarised = healthy_protocols(results.scoring, read_endpoint()), set(results.summary.healthy["protocol"])
+    known, summarised = healthy_protocols(results.scoring, results.endpoint), set(results.summary.healthy["protocol"])
     return next(iter([*(name for name in known if name in summarised), *known]), "")
 
 
