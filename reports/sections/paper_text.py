@@ -120,8 +120,8 @@ def _statistics(fixed: Endpoint, endpoint: Endpoint) -> Iterator[str]:
     yield (
         f"The endpoints, fixed beforehand (release {endpoint.release}), are {endpoint.metric} after "
         f"{fixed.postprocessing}{standing_as} at {' and, second, at '.join(endpoint.protocols)} on the "
-        f"{endpoint.split} split, unshifted; everything else is exploratory. A method is called better where both say so, each corrected over "
-        "the pairs of the cohort; what one alone says is corrected over the pairs of both."
+        f"{endpoint.split} split, unshifted; everything else is exploratory. A method is called better where both say "
+        "so, each corrected over the pairs of the cohort; what one alone says is corrected over the pairs of both."
     )
     yield (
         "The patient is the unit: scans of one are averaged first. Of these weights: bootstrap-t intervals and paired "
