@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import SEQUENCES, CaseFiles, RawCohort, Split
+from datasets.case import BINARY, SEQUENCES, CaseFiles, Labels, RawCohort, Split
 from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, UserError, refusal
 from datasets.io.contents import content_marks
 from datasets.io.files import why_no_file
+from datasets.io.labels import read_labels
 from datasets.io.tables import Table, Tell, read_table
 
 MOST_LISTED = 10  # cases in one line
@@ -70,8 +71,9 @@ def folder_name(dataset: str) -> str:
 def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The cases of `sequence` that lie in the prepared layout below `root`.
 
-    The layout is `cases.csv` and `{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz` below
-    `spec.folder(root)`. A column `host` names the case that is the same scan without its lesion.
+    The layout is `cases.csv` and `{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz` below `spec.folder(root)`. A
+    file `ignore_mask/<case_id>.nii.gz` holds what no score counts; `labels.json` declares the lesion masks' values. A
+    column `host` names the case that is the same scan without its lesion.
 
     Raises:
         MissingData: the cohort, its table, the sequence, or a file that the table names is missing.
@@ -204,11 +206,11 @@ def _listed(cases: Sequence[str]) -> str:
 def _found(spec: DatasetSpec, folder: Path, sequence: str, cases: Table) -> tuple[list[CaseFiles], list[CaseProblem]]:
     """The cases of a sequence that can be used, and what is wrong with the others."""
     problems = [CaseProblem(one.code, one.case_id, f"{cases.path}: {one}") for one in cases.problems]
-    files = []
+    files, labels = [], read_labels(folder)
     for row in cases.usable:
         if sequence not in row["sequences"].split():
             continue
-        case = case_files(spec, folder, sequence, row)
+        case = case_files(spec, folder, sequence, row, labels)
         found = _case_problems(spec, case, row, cases.path)
         problems += found
         files += [] if found else [case]
@@ -222,7 +224,7 @@ def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], t
         return [CaseProblem("bad-row", case.case_id, text)]
     told = {
         path: why_no_file(path)
-        for path in (case.image, case.brain_mask, case.lesion_mask, case.host)
+        for path in (case.image, case.brain_mask, case.lesion_mask, case.ignore_mask, case.host)
         if path is not None
     }
     return [
@@ -236,12 +238,14 @@ def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], t
     ]
 
 
-def case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str, str]) -> CaseFiles:
-    """Where the files of one sequence of a row lie, whether they are there or not."""
+def case_files(
+    spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str, str], labels: Labels = BINARY
+) -> CaseFiles:
+    """Where the files of one sequence of a row lie, whether they are there or not; an ignore mask only if it is."""
     healthy = row.get("healthy") == "yes" if spec.healthy is None else spec.healthy
     name = f"{row['case_id']}.nii.gz"
     split: Split = row["split"]  # type: ignore[assignment]
-    host = row.get("host")
+    host, ignore_mask = row.get("host"), folder / "ignore_mask" / name
     return CaseFiles(
         case_id=row["case_id"],
         image=folder / sequence / name,
@@ -251,4 +255,6 @@ def case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str,
         site=row.get("site") or "",
         split=split,
         host=folder / sequence / f"{host}.nii.gz" if host else None,
+        ignore_mask=ignore_mask if ignore_mask.exists() or ignore_mask.is_symlink() else None,
+        labels=labels,
     )

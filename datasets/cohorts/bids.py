@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import SEQUENCES, SPLITS, CaseFiles, Split
+from datasets.case import SEQUENCES, SPLITS, CaseFiles, Labels, Split
 from datasets.cohorts.downloads import few
 from datasets.errors import BadFile, CaseProblem, MissingData, refusal
+from datasets.io.labels import read_labels
 from datasets.io.nifti import stem
 from datasets.io.tables import read_rows, same_name, yes_or_no
 from datasets.spec import DatasetSpec
@@ -73,7 +74,8 @@ def bids_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
 def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The scans of `sequence` below `spec.folder(root)`.
 
-    Splits come from the column `split` of `participants.tsv`, or else from the rule (`datasets.splits`).
+    Splits come from the column `split` of `participants.tsv`, or else from the rule (`datasets.splits`). `labels.json`
+    declares the values of the lesion masks, those to be ignored among them.
 
     Raises:
         MissingData: the sequence is missing, or a mask of some scans (`MissingCases`).
@@ -83,13 +85,13 @@ def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     scans, people = _scans(home), _people(home)
     if sequence not in spec.sequences:
         raise MissingData(f"{spec.name} has no sequence '{sequence}'. Available: {', '.join(spec.sequences)}.")
-    splits = _splits(spec, scans, people)
+    splits, labels = _splits(spec, scans, people), read_labels(home)
     cases, problems = list[CaseFiles](), list[CaseProblem]()
     for name, scan in scans.items():
         if sequence not in scan.files:
             continue
         try:
-            cases.append(_case(spec, home, name, scan, sequence, people.get(scan.subject_id, {}), splits))
+            cases.append(_case(spec, home, name, scan, sequence, people.get(scan.subject_id, {}), splits, labels))
         except MissingData as error:
             problems.append(CaseProblem("missing-file", name, str(error)))
         except BadFile as error:
@@ -164,7 +166,7 @@ def _role(entities: Mapping[str, str], suffix: str) -> str | None:
     if suffix in SUFFIXES:
         return "t1ce" if suffix == "T1w" and "ce" in entities else SUFFIXES[suffix]
     described = f"{entities.get('desc', '')} {entities.get('label', '')}".casefold()
-    if suffix == "roi" or (suffix == "mask" and "lesion" in described):
+    if suffix == "roi" or (suffix in ("mask", "dseg") and "lesion" in described):
         return "lesion_mask"
     return "brain_mask" if suffix == "mask" and entities.get("desc") == "brain" else None
 
@@ -233,6 +235,7 @@ def _case(
     sequence: str,
     person: Mapping[str, str],
     splits: Mapping[str, str],
+    labels: Labels,
 ) -> CaseFiles:
     healthy = _told_healthy(person) if spec.healthy is None else spec.healthy
     return CaseFiles(
@@ -243,6 +246,7 @@ def _case(
         subject_id=scan.subject_id,
         site=person.get("site", ""),
         split=_split(scan.subject_id, splits, home),
+        labels=labels,
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 DEFAULT_CASES = 3
 PANEL = 1.5  # inches
-BRAIN, LESION = "#56b4e9", "#e69f00"  # distinguishable with any colour vision
+BRAIN, LESION, IGNORED = "#56b4e9", "#e69f00", "#cc79a7"  # distinguishable with any colour vision
 BORDER = 3  # voxels around a brain
 
 
@@ -74,7 +74,7 @@ def choose_cases(files: Sequence[CaseFiles], names: Sequence[str], most: int) ->
 
 
 def draw_scans(files: Sequence[CaseFiles], grid: Grid, path: Path) -> None:
-    """A row a case: its image, and the image with the outlines of the brain mask and of the lesion mask."""
+    """A row a case: its image, and the image with the outlines of brain, lesion and what is to be ignored."""
     panels, titles = _panels(len(files), 2)
     for row, one in zip(panels, files, strict=True):
         case = load_case(one, grid)
@@ -132,7 +132,7 @@ def _draw(axes: "Axes", case: Case, z: int, *, outlined: bool) -> None:
     axes.imshow(case.image[0][(*box, z)].T, cmap="gray", vmin=0, vmax=1, origin="lower", interpolation="nearest")
     if not outlined:
         return
-    for mask, colour in ((case.brain_mask, BRAIN), (case.lesion_mask, LESION)):
+    for mask, colour in ((case.brain_mask, BRAIN), (case.ignore_mask, IGNORED), (case.lesion_mask, LESION)):
         if mask is not None and mask[(*box, z)].any():
             axes.contour(mask[(*box, z)].T, levels=[0.5], colors=colour, linewidths=0.8)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cohorts import write_nifti
 
+from datasets.case import Labels
 from datasets.cohorts.user_folder import user_cohort
 from datasets.errors import BadFile, MissingData
 from datasets.grid import Grid
@@ -170,6 +171,14 @@ def test_what_is_wrong_with_single_scans_leaves_the_others_usable(home: Path) ->
     with pytest.raises(BadFile) as caught:
         spec.files(home, "t1")
     assert len(str(caught.value).splitlines()) == 4
+
+
+def test_the_labels_of_a_cohort_are_declared_for_its_lesion_masks(home: Path) -> None:
+    scan(home, "sub-01", ("T1w", "desc-brain_mask", "label-lesion_dseg"))
+    (home / "labels.json").write_text('{"lesion": [1], "ignored": [2]}')
+    (case,) = user_cohort("mine", home).spec.files(home, "t1")
+    assert case.lesion_mask == home / "sub-01/anat/sub-01_label-lesion_dseg.nii.gz"
+    assert case.labels == Labels(lesion=(1,), ignored=(2,))
 
 
 def test_masks_that_no_rule_knows_are_named_before_a_cohort_is_called_healthy(home: Path) -> None:
