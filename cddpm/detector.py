@@ -112,7 +112,7 @@ class CDDPM(DDPM):
             "code": 128,
             "encoder_width": 16,
             "encoder_blocks": (1, 1, 1, 1),
-            "pretrain_steps": 2_000,
+            "pretrain_steps": 4_000,
             "pretrain_learning_rate": 1e-3,
             "pretrain_width": 128,
         },

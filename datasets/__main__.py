@@ -2,15 +2,16 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.commands import audit, prepare, shifts, show, simulate, splits
-from datasets.commands.common import Json
+from datasets.commands.common import Data, Json
 from datasets.errors import UserError
-from datasets.spec import DatasetSpec
+from datasets.spec import DatasetSpec, lying_there
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("splits")(splits.splits)
@@ -25,14 +26,16 @@ def about() -> None:
 
 
 @app.command("list")
-def list_cohorts(as_json: Json = False) -> None:
-    """List all known cohorts; one that cannot be imported is reported on stderr."""
-    facts = [_facts(spec) for spec in _readable_specs()]
+def list_cohorts(data: Data = Path("data"), as_json: Json = False) -> None:
+    """List all known cohorts and what lies of them below --data; one that cannot be imported is told on stderr."""
+    facts = [_facts(spec, data) for spec in _readable_specs()]
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
     for one in facts:
-        typer.echo(f"{one['name']:14} {one['title']}: {', '.join(one['sequences'])}; {one['cases']}; {one['licence']}")
+        there = f"here: {one['here']}" if one["here"] else "not here"
+        what = f"{one['title']}: {', '.join(one['sequences'])}; {one['cases']}; {one['licence']}"
+        typer.echo(f"{one['name']:14} {what}; {there}")
     typer.echo("implant[NAME]: lesions of known size and contrast in NAME's healthy test scans; docs/implants.md")
 
 
@@ -46,7 +49,7 @@ def _readable_specs() -> list[DatasetSpec]:
     return specs
 
 
-def _facts(spec: DatasetSpec) -> dict[str, Any]:
+def _facts(spec: DatasetSpec, data: Path) -> dict[str, Any]:
     return {
         "name": spec.name,
         "title": spec.title,
@@ -54,6 +57,7 @@ def _facts(spec: DatasetSpec) -> dict[str, Any]:
         "cases": {True: "healthy", False: "lesions", None: "healthy and lesions"}[spec.healthy],
         "healthy": spec.healthy,
         "licence": spec.licence,
+        "here": lying_there(spec, data),
     }
 
 

@@ -16,6 +16,34 @@ Array = TypeVar("Array", bound=NDArray[Any])
 
 
 @dataclass(frozen=True)
+class Labels:
+    """What the values of a lesion mask's file mean; values that are not declared are refused.
+
+    Attributes:
+        lesion: of lesion voxels.
+        ignored: of voxels that no score counts, neither as lesion nor as healthy.
+        background: all others that there may be.
+    """
+
+    lesion: tuple[int, ...] = (1,)
+    ignored: tuple[int, ...] = ()
+    background: tuple[int, ...] = (0,)
+
+    @property
+    def declared(self) -> tuple[int, ...]:
+        return (*self.background, *self.lesion, *self.ignored)
+
+    def __str__(self) -> str:
+        """Such as `0 (background), 1 (lesion)`."""
+        named = {"background": self.background, "lesion": self.lesion, "ignored": self.ignored}
+        return ", ".join(f"{', '.join(map(str, values))} ({name})" for name, values in named.items() if values)
+
+
+BINARY = Labels()
+"""0 and 1; of soft edges between them what is above a half is lesion."""
+
+
+@dataclass(frozen=True)
 class RawCase:
     """Where one scan lies in a download, and how far it has been processed already.
 
@@ -23,7 +51,7 @@ class RawCase:
         images: a file for each sequence, e.g. `{"t1": ..., "t2": ...}`; they may lie on grids of their own. Where
             `unpack` is set, these and the masks are the folders that hold what is unpacked.
         lesion_mask: drawn on the grid of the image `drawn_on`; None for a healthy case.
-        lesion_labels: values of the mask's file that are lesion; empty: everything above half of its maximum.
+        labels: of the lesion mask; None where a mask of 0 and 1 was interpolated: above half of its maximum is lesion.
         brain_mask: on the grid of `drawn_on` too; None where the brain has to be found.
         space: what the images are registered to; `scanner` for nothing.
         stripped: whether everything outside the brain is 0.
@@ -44,7 +72,7 @@ class RawCase:
     sex: str = ""
     licence: str = ""
     lesion_mask: Path | None = None
-    lesion_labels: tuple[int, ...] = field(default=())
+    labels: Labels | None = BINARY
     brain_mask: Path | None = None
     space: Space = "scanner"
     stripped: bool = False
@@ -72,6 +100,7 @@ class CaseFiles:
 
     Attributes:
         ignore_mask: voxels that no score counts, neither as lesion nor as healthy; None where there are none.
+        labels: of the lesion mask's file, which may hold voxels to be ignored, too.
         host: the same scan without its lesion; None where that is not known.
     """
 
@@ -84,6 +113,7 @@ class CaseFiles:
     split: Split
     host: Path | None = None
     ignore_mask: Path | None = None
+    labels: Labels = BINARY
 
     @property
     def healthy(self) -> bool:

@@ -9,11 +9,12 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.case import Case, CaseFiles, Masks
+from datasets.case import BINARY, Case, CaseFiles, Labels, Masks
 from datasets.errors import BadVolume
 from datasets.grid import Grid
+from datasets.io.labels import split_labels, union
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
-from datasets.sampling import Mask, Place, SampledMask, Sampler
+from datasets.sampling import Mask, Place, Sampler
 from datasets.shifts import Shift
 from datasets.shifts.application import CaseShift, dose
 
@@ -55,7 +56,8 @@ def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
 
     Raises:
         MissingData: a file is not there.
-        BadVolume: a file is torn, not 3-D, not finite, or off the image's grid; see `datasets.io.nifti`.
+        BadVolume: a file is torn, not 3-D, not finite, or off the image's grid (see `datasets.io.nifti`), or holds a
+            label that is not declared.
     """
     if shift.is_none:
         return _unshifted(files, grid)
@@ -68,7 +70,8 @@ def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
         image = applied.represented(
             image, case.brain_mask, grid.spacing, grid.percentiles, partial(_rescaled, files, grid, case.brain_mask)
         )
-    healthy = case.brain_mask if case.lesion_mask is None else case.brain_mask & ~case.lesion_mask
+    abnormal = union(case.lesion_mask, case.ignore_mask)
+    healthy = case.brain_mask if abnormal is None else case.brain_mask & ~abnormal
     return replace(
         case,
         image=applied.matched(image, case.brain_mask)[None],
@@ -192,7 +195,7 @@ def _unshifted(files: CaseFiles, grid: Grid) -> Case:
 
 
 def _masks(scan: _Scan) -> Masks:
-    lesion, ignored = _components(scan, scan.files.lesion_mask), _components(scan, scan.files.ignore_mask)
+    lesion, ignored = (None if mask is None else scan.sampler.components(mask) for mask in _labelled(scan))
     ml = float(np.prod(scan.volume.spacing)) / 1000
     x, y, z = np.linalg.norm(scan.affine[:3, :3], axis=0).tolist()
     return Masks(
@@ -206,8 +209,20 @@ def _masks(scan: _Scan) -> Masks:
     )
 
 
-def _components(scan: _Scan, path: Path | None) -> SampledMask | None:
-    return None if path is None else scan.sampler.components(_read_mask(path, scan.volume))
+def _labelled(scan: _Scan) -> tuple[Mask | None, Mask | None]:
+    """What is lesion, and what is to be ignored by its label or by the mask of its own; None for nothing."""
+    files = scan.files
+    lesion, by_label = _split(files.lesion_mask, files.labels, scan.volume)
+    by_mask, _ = _split(files.ignore_mask, BINARY, scan.volume)
+    return lesion, union(by_label, by_mask)
+
+
+def _split(path: Path | None, labels: Labels, image: StoredVolume) -> tuple[Mask | None, Mask | None]:
+    if path is None:
+        return None, None
+    mask = read_volume(path)
+    check_same_grid(mask, image)
+    return split_labels(path, mask.data, labels, mask.lattice.voxel_ml)
 
 
 def _rescaled(files: CaseFiles, grid: Grid, brain_mask: Mask, percentiles: tuple[float, float]) -> NDArray[np.float32]:

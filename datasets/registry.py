@@ -1,15 +1,17 @@
 """Registry: objects of one kind by name, built in or of an installed plugin, listed without an import."""
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from functools import lru_cache, partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from datasets.errors import BadValue, UnknownName, one_line
+from datasets.local_code import module_digest
 
 Item = TypeVar("Item")
 NAME = re.compile(r"[\w.-]+")  # other characters part names from options, or make derived ones
@@ -59,7 +61,7 @@ class Entry:
     Attributes:
         kind: what it is a name of, as errors say it, e.g. `metric`.
         target: `module:attribute`; "" for a built-in that is at hand.
-        origin: a plugin's distribution and version; "" for a built-in.
+        origin: a plugin's distribution and version, of an editable one with a digest of its code; "" for a built-in.
         title: the summary of a plugin's distribution.
         trouble: why it cannot be used, as far as that is known without an import.
     """
@@ -246,7 +248,19 @@ def _entry(kind: str, point: EntryPoint) -> Entry:
         return Entry(kind, point.name, point.value, "an unknown distribution", f"plugin {point.value}")
     metadata = point.dist.metadata
     title = str(metadata["Summary"]) if "Summary" in metadata else f"plugin {point.value}"
-    return Entry(kind, point.name, point.value, f"{point.dist.name} {point.dist.version}", title)
+    try:
+        version, trouble = _version(point, point.dist), ""
+    except (OSError, ValueError) as error:
+        version, trouble = point.dist.version, f"its code cannot be read ({one_line(error)})."
+    return Entry(kind, point.name, point.value, f"{point.dist.name} {version}", title, trouble)
+
+
+def _version(point: EntryPoint, distribution: Distribution) -> str:
+    """A distribution's version; of one that is installed as editable with a digest of the code behind a name."""
+    direct = distribution.read_text("direct_url.json")
+    if direct is None or not json.loads(direct).get("dir_info", {}).get("editable"):
+        return distribution.version
+    return f"{distribution.version}+editable.{module_digest(point.module)[:12]}"
 
 
 def _only(rivals: Sequence[Entry]) -> Entry:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import CaseFiles, RawCohort, Split
+from datasets.case import BINARY, SEQUENCES, CaseFiles, Labels, RawCohort, Split
 from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, UserError, refusal
 from datasets.io.contents import content_marks
 from datasets.io.files import why_no_file
-from datasets.io.tables import Table, read_table
+from datasets.io.labels import read_labels
+from datasets.io.tables import Table, Tell, read_table
 
 MOST_LISTED = 10  # cases in one line
 REQUIRED_COLUMNS = ("case_id", "subject_id", "split", "sequences")
@@ -27,6 +28,8 @@ class DatasetSpec:
         home: the cohort's folder where it is not `<root>/<name>`, such as one of the user's own.
         how_to_get: what a user without the data should do.
         files: `(root, sequence)` to the cases of that sequence, in the order of `cases.csv`.
+        table: from the cohort's folder to its table of cases, in the prepared layout.
+        prepared: whether it lies in the prepared layout; False where `files` is its own.
         simulate: writes the cohort below a data folder; None where it has to be downloaded.
         raw_cases: reads a download's folder; None where only the prepared layout can be read.
     """
@@ -43,10 +46,15 @@ class DatasetSpec:
     aliases: tuple[str, ...] = ()
     home: Path | None = None
     files: Callable[[Path, str], Sequence[CaseFiles]] = field(default=None, repr=False)  # type: ignore[assignment]
+    table: Callable[[Path], Table] = field(default=None, repr=False)  # type: ignore[assignment]
     simulate: Callable[[Path], None] | None = field(default=None, repr=False)
     raw_cases: Callable[[Path], RawCohort] | None = field(default=None, repr=False)
+    prepared: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "prepared", self.files is None)
+        if self.table is None:
+            object.__setattr__(self, "table", read_cases)
         if self.files is None:
             object.__setattr__(self, "files", lambda root, sequence: prepared_files(self, root, sequence))
 
@@ -63,8 +71,9 @@ def folder_name(dataset: str) -> str:
 def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The cases of `sequence` that lie in the prepared layout below `root`.
 
-    The layout is `cases.csv` and `{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz` below
-    `spec.folder(root)`. A column `host` names the case that is the same scan without its lesion.
+    The layout is `cases.csv` and `{<sequence>,brain_mask,lesion_mask}/<case_id>.nii.gz` below `spec.folder(root)`. A
+    file `ignore_mask/<case_id>.nii.gz` holds what no score counts; `labels.json` declares the lesion masks' values. A
+    column `host` names the case that is the same scan without its lesion.
 
     Raises:
         MissingData: the cohort, its table, the sequence, or a file that the table names is missing.
@@ -76,7 +85,7 @@ def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFil
     table = folder / "cases.csv"
     if not table.is_file():
         raise MissingData(f"No prepared {spec.title} at {folder}: looked for {table}. {how_to_prepare(spec, root)}")
-    cases = read_table(table, REQUIRED_COLUMNS)
+    cases = spec.table(folder)
     files, problems = _found(spec, folder, sequence, cases)
     if problems:
         raise refusal(problems, files)
@@ -87,6 +96,32 @@ def prepared_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFil
             f"{how_to_prepare(spec, root)}"
         )
     return files
+
+
+def read_cases(folder: Path) -> Table:
+    """The table of a folder in the prepared layout, with what its columns leave out that the files tell.
+
+    Without a column `subject_id` each case is a person's only scan; without `sequences` a case has those whose file
+    is there.
+
+    Raises:
+        MissingData, BadFile: as `read_table`; there is no column `case_id` or `split`.
+    """
+    return read_table(folder / "cases.csv", ("case_id", "split"), told_by(folder))
+
+
+def told_by(folder: Path) -> dict[str, Tell]:
+    """By column what a folder tells of its cases, where its table does not; for `read_table`."""
+    places = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    there = {path.name: {file.name for file in path.iterdir()} for path in places if path.name in SEQUENCES}
+
+    def sequences(case_id: str) -> str:
+        return " ".join(name for name in SEQUENCES if f"{case_id}.nii.gz" in there.get(name, ()))
+
+    return {
+        "subject_id": lambda rows: [row["case_id"] for row in rows],
+        "sequences": lambda rows: [sequences(row["case_id"]) for row in rows],
+    }
 
 
 def how_to_prepare(spec: DatasetSpec, root: Path) -> str:
@@ -101,11 +136,20 @@ def how_to_prepare(spec: DatasetSpec, root: Path) -> str:
 def sequences_there(spec: DatasetSpec, root: Path) -> tuple[str, ...]:
     """The sequences that a prepared cohort has cases of; all of the cohort's where it is not prepared."""
     try:
-        rows = read_table(spec.folder(root) / "cases.csv", REQUIRED_COLUMNS).usable
+        rows = spec.table(spec.folder(root)).usable
     except UserError:  # nothing is there yet, or what is wrong is told when its cases are read
         return spec.sequences
     there = {name for row in rows for name in row["sequences"].split()}
     return tuple(name for name in spec.sequences if name in there)
+
+
+def lying_there(spec: DatasetSpec, root: Path) -> str:
+    """How many cases of a cohort lie below a data folder, of which sequences, such as `185 (t1)`; "" for none."""
+    try:
+        rows = spec.table(spec.folder(root)).rows
+    except UserError:
+        return ""
+    return f"{len(rows)} ({' '.join(sequences_there(spec, root))})"
 
 
 def usable_files(spec: DatasetSpec, root: Path, sequence: str) -> tuple[Sequence[CaseFiles], Sequence[CaseProblem]]:
@@ -162,11 +206,11 @@ def _listed(cases: Sequence[str]) -> str:
 def _found(spec: DatasetSpec, folder: Path, sequence: str, cases: Table) -> tuple[list[CaseFiles], list[CaseProblem]]:
     """The cases of a sequence that can be used, and what is wrong with the others."""
     problems = [CaseProblem(one.code, one.case_id, f"{cases.path}: {one}") for one in cases.problems]
-    files = []
+    files, labels = [], read_labels(folder)
     for row in cases.usable:
         if sequence not in row["sequences"].split():
             continue
-        case = case_files(spec, folder, sequence, row)
+        case = case_files(spec, folder, sequence, row, labels)
         found = _case_problems(spec, case, row, cases.path)
         problems += found
         files += [] if found else [case]
@@ -180,7 +224,7 @@ def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], t
         return [CaseProblem("bad-row", case.case_id, text)]
     told = {
         path: why_no_file(path)
-        for path in (case.image, case.brain_mask, case.lesion_mask, case.host)
+        for path in (case.image, case.brain_mask, case.lesion_mask, case.ignore_mask, case.host)
         if path is not None
     }
     return [
@@ -194,12 +238,14 @@ def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], t
     ]
 
 
-def case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str, str]) -> CaseFiles:
-    """Where the files of one sequence of a row lie, whether they are there or not."""
+def case_files(
+    spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str, str], labels: Labels = BINARY
+) -> CaseFiles:
+    """Where the files of one sequence of a row lie, whether they are there or not; an ignore mask only if it is."""
     healthy = row.get("healthy") == "yes" if spec.healthy is None else spec.healthy
     name = f"{row['case_id']}.nii.gz"
     split: Split = row["split"]  # type: ignore[assignment]
-    host = row.get("host")
+    host, ignore_mask = row.get("host"), folder / "ignore_mask" / name
     return CaseFiles(
         case_id=row["case_id"],
         image=folder / sequence / name,
@@ -209,4 +255,6 @@ def case_files(spec: DatasetSpec, folder: Path, sequence: str, row: Mapping[str,
         site=row.get("site") or "",
         split=split,
         host=folder / sequence / f"{host}.nii.gz" if host else None,
+        ignore_mask=ignore_mask if ignore_mask.exists() or ignore_mask.is_symlink() else None,
+        labels=labels,
     )

@@ -105,7 +105,7 @@ class DISYRE(ScoredReconstruction):
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {**QUICK, "width": 16, "levels": 10},
-        "small": {**SMALL, "steps": 1_500, "width": 16, "levels": 10},
+        "small": {**SMALL, "steps": 3_000, "width": 16, "levels": 10},
     }
     config: Config
 

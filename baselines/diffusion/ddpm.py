@@ -114,7 +114,7 @@ class DDPM(WithPublishedWeights):
         },
         "small": {
             **SMALL,
-            "steps": 1_500,
+            "steps": 3_000,
             "width": 24,
             "residual_blocks": 1,
             "heads": 2,

@@ -59,8 +59,8 @@ class Stage:
     reconstruct: Callable[[Tensor], Tensor] | None = None
     augment: bool = False
 
-    def seconds_an_input(self, inputs: Tensor) -> float:
-        """Measured on a CPU: seconds of a step on `(B, stack, X, Y)` inputs, by B, without the optimizers'.
+    def seconds_a_step(self, inputs: Tensor) -> float:
+        """Measured on a CPU: seconds of a step on `(B, stack, X, Y)` inputs, without the optimizers'.
 
         CPU time over threads, so that what else runs here does not count.
         """
@@ -70,7 +70,7 @@ class Stage:
             begin = time.process_time()
             player.loss(inputs).backward()
             shares.append((time.process_time() - begin) / player.every)
-        return sum(shares) / len(inputs) / torch.get_num_threads()
+        return sum(shares) / torch.get_num_threads()
 
 
 class TrainableDetector(Protocol):

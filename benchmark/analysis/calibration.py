@@ -59,13 +59,13 @@ class Scan:
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """`(V,)` of the brain's voxels, before small components go."""
-        return self.filtered[self.truth.brain_mask]
+        """`(V,)` of the scored voxels, before small components go."""
+        return self.filtered[self.truth.scored_mask]
 
     @property
     def level(self) -> float:
         """The scan has a false positive at a threshold if and only if this level exceeds it."""
-        return float(self.finished.max(initial=0))
+        return float(self.finished[self.truth.scored_mask].max(initial=0))
 
 
 @dataclass(frozen=True)
@@ -206,18 +206,18 @@ def _power(scans: Iterator[Scan], dataset: str, found: ScanThreshold, p_of: Voxe
     alarmed, hits, overlaps = list[bool](), list[bool](), list[tuple[float, float, float]]()
     for scan in scans:
         truth = scan.truth
-        prediction = scan.finished > found.threshold
+        prediction = (scan.finished > found.threshold) & truth.scored_mask
         p = np.ones(truth.brain_mask.shape)
-        p[truth.brain_mask] = p_of(scan.scores)
+        p[truth.scored_mask] = p_of(scan.scores)
         alarmed.append(bool(prediction.any()))
         if truth.has_lesion:
             lesion = truth.mask
             hits.append(bool((prediction & lesion).any()))
             overlaps.append(
                 (
-                    metrics.dice(prediction, lesion, missed=truth.cut_off),
-                    metrics.recall(prediction, lesion, missed=truth.cut_off),
-                    metrics.recall(p <= found.alpha, lesion, missed=truth.cut_off),
+                    metrics.dice(prediction, lesion, missed=truth.off_grid),
+                    metrics.recall(prediction, lesion, missed=truth.off_grid),
+                    metrics.recall(p <= found.alpha, lesion, missed=truth.off_grid),
                 )
             )
         if folder is not None:

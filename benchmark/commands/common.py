@@ -134,4 +134,4 @@ def job_on(
     device = pick_device("cpu" if how.executor == "slurm" else how.device)
     compiled = how.compiled and how.executor == "inline" and can_compile(device)
     inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
-    return Job(study, run, data, inference, scoring, rerun, how.devices, admission)  # type: ignore[arg-type]
+    return Job(study, run, data, inference, scoring, rerun, admission)  # type: ignore[arg-type]

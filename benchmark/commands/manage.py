@@ -93,7 +93,6 @@ def work(
         Path | None, typer.Option("--data", help="Where the cohorts are; default: where they were.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="GPUs that one fit trains on.")] = 1,
     slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
     threads: Threads = None,
@@ -118,7 +117,7 @@ def work(
     if parent is not None and not end_with_parent(parent):
         return
     run = open_run(folder)
-    how = Execution("inline", None, threads, None, memory_limit, device, devices, slice_batch, compiled)
+    how = Execution("inline", None, threads, None, memory_limit, device, slice_batch=slice_batch, compiled=compiled)
     set_limits(how)
     rerun = "failed" if mend else "missing"
     job = job_on(reopen(run, data), run, data or _data_folder(run), kept_scoring(run), how, rerun)

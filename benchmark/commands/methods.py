@@ -40,6 +40,9 @@ def list_known(
     as_json: AsJson = False,
     plugins: Plugins = None,
     check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
+    data: Annotated[
+        Path, typer.Option(envvar="UADBENCH_DATA", help="Of datasets, where to look for what lies there.")
+    ] = Path("data"),
 ) -> None:
     """List what can be named: built-in things and those of installed plugins."""
     from benchmark.methods.registry import usable_plugin_files
@@ -54,7 +57,7 @@ def list_known(
     elif plugins or check:
         raise BadValue(f"list {kind}: got --plugin or --check, expected them with methods only.")
     else:
-        known = LISTS[kind]()
+        known = datasets(data) if kind == "datasets" else LISTS[kind]()
     if as_json:
         typer.echo(json.dumps(known, indent=1))
         return
@@ -140,10 +143,11 @@ def methods(plugins: Iterable[Path] = (), *, check: bool = False) -> Listing:
     return [_method(one, check) for one in known(plugins).values()]
 
 
-def datasets() -> Listing:
+def datasets(data: Path = Path("data")) -> Listing:
+    """Every cohort, with what lies of it below a data folder."""
     from datasets.cohorts.catalog import COHORTS
 
-    return _listed(COHORTS, _dataset)
+    return _listed(COHORTS, lambda spec: _dataset(spec, data))
 
 
 def metrics() -> Listing:
@@ -259,11 +263,15 @@ def _shift(kind: "ShiftKind") -> dict[str, object]:
     }
 
 
-def _dataset(spec: "DatasetSpec") -> dict[str, object]:
+def _dataset(spec: "DatasetSpec", data: Path) -> dict[str, object]:
+    from datasets.spec import lying_there
+
+    here = lying_there(spec, data)
     state = {True: "healthy", False: "with lesions", None: "healthy and with lesions"}[spec.healthy]
     return {
         "title": spec.title,
-        "what": f"{state}; {', '.join(spec.sequences)}",
+        "what": f"{state}; {', '.join(spec.sequences)}; {f'here: {here}' if here else 'not here'}",
+        "here": here,
         "sequences": spec.sequences,
         "healthy": spec.healthy,
         "url": spec.url,

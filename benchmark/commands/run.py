@@ -142,6 +142,7 @@ def run(
         folds=folds,
         shifts=shifts,
         match=match,
+        devices=devices,
         skip_bad=skip_bad,
     )
     if devices > 1 and plugins:

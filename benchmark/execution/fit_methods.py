@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark import __version__
 from benchmark.methods.card import Card
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.registry import BUILT_IN_TARGET, Method, load
 from benchmark.methods.weights import NAME, load_weights, save_weights
 from benchmark.storage.checksums import write_checksums
+from benchmark.storage.environment import environment
 from benchmark.storage.fits import DataCard, training_stages, write_card
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Fit
@@ -33,13 +35,11 @@ class FitContext:
     Attributes:
         run: where fits are stored.
         device: of the detectors.
-        devices: how many GPUs one fit may train on, if the method can use several.
     """
 
     study: Study
     run: RunFolder
     device: str
-    devices: int
 
 
 def load_or_fit(context: FitContext, fit: Fit, *, mend: bool) -> Detector:
@@ -129,7 +129,7 @@ def _unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
     detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(context.device)
     if hasattr(detector, "devices"):
-        detector.devices = context.devices  # type: ignore[assignment]
+        detector.devices = fit.devices  # type: ignore[assignment]
     return detector
 
 
@@ -138,7 +138,8 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
     log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.healthy.dataset, len(val))
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
-    card = _store(context, fit, detector, seconds=time.perf_counter() - begin)
+    spent = time.perf_counter() - begin
+    card = _store(context, fit, detector, {"seconds": spent, "environment": environment(context.device)})
     log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
     return detector.eval()
 
@@ -146,25 +147,27 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
 def _copy_weights(context: FitContext, fit: Fit, detector: Detector, source: Path) -> Detector:
     """Take the weights of the fit in the folder `source`, whose training was the same."""
     load_weights(detector, source)
-    _store(context, fit, detector, seconds=read_json(source / "fit.json")["seconds"], weights_of=source.name)
+    trained = read_json(source / "fit.json")
+    spent = {"seconds": trained["seconds"], "environment": trained["environment"], "weights_of": source.name}
+    _store(context, fit, detector, spent)
     log.info("  takes the weights of %s, which was trained alike", source.name)
     return detector.eval()
 
 
-def _store(
-    context: FitContext, fit: Fit, detector: Detector, *, seconds: float, weights_of: str | None = None
-) -> DataCard:
-    """Write weights, config, data card and record of a finished fit, in this order."""
+def _store(context: FitContext, fit: Fit, detector: Detector, training: Mapping[str, Any]) -> DataCard:
+    """Write weights, config, data card and record of a finished fit, in this order.
+
+    Args:
+        training: for the record: the seconds that it took, where, and whose weights these are if not the fit's own.
+    """
     folder = context.run.fit(fit)
     save_weights(detector, folder)
     write_json(folder / "config.json", dict(fit.config))
-    card = _card(context, fit, detector, seconds, weights_of)
+    card = _card(context, fit, detector, training["seconds"], training.get("weights_of"))
     write_card(folder, card)
     write_checksums(folder, (NAME, "config.json", "card.json"))
-    devices = getattr(detector, "devices", 1)
-    record = {"format": FORMAT, "fit": asdict(fit), "seconds": seconds, "parameters": card.parameters}
-    record |= {"device": context.device, "devices": devices}
-    write_json(folder / "fit.json", record if weights_of is None else {**record, "weights_of": weights_of})
+    record = {"format": FORMAT, "version": __version__, "fit": asdict(fit), "device": context.device}
+    write_json(folder / "fit.json", {**record, "parameters": card.parameters, **training})
     return card
 
 

@@ -37,7 +37,6 @@ class Job:
     Attributes:
         data: folder of the cohorts.
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
-        devices: how many GPUs one fit trains on, if the method can use several.
         admission: what the audit of the data found, to be stored with the run; None to store nothing.
     """
 
@@ -47,13 +46,12 @@ class Job:
     inference: Inference
     scoring: Scoring
     rerun: Rerun
-    devices: int = 1
     admission: Admission | None = None
 
     @property
     def fit_context(self) -> FitContext:
         """What fitting a method of this job needs."""
-        return FitContext(self.study, self.run, self.inference.device, self.devices)
+        return FitContext(self.study, self.run, self.inference.device)
 
     def includes(self, cell: Cell) -> bool:
         """Whether there is anything to do for this cell."""

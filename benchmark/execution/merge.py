@@ -13,6 +13,7 @@ from benchmark.storage.run_record import cell_state, kept_cells, kept_references
 from benchmark.study.cells import Cell
 from datasets.errors import BadValue
 from datasets.io.atomic import read_json, write_json
+from datasets.spec import changed_cases
 
 # Packages that numbers depend on; other processors and GPUs change them by rounding only.
 SAME_EVERYWHERE = ("uadbench", "torch", "numpy", "scipy")
@@ -155,7 +156,14 @@ def _check_cells(runs: Sequence[RunFolder]) -> None:
     for method, values in configs.items():
         _check_same(f"hyper-parameters, version and revision of '{method}'", values)
     for dataset, values in digests.items():
-        _check_same(f"data of '{dataset}', by digest,", values)
+        changes = _changed_cases(dataset, list(values))
+        _check_same(f"data of '{dataset}'{f' ({changes})' if changes else ''}, by digest,", values)
+
+
+def _changed_cases(dataset: str, roots: Sequence[Path]) -> str:
+    """Which cases of a data set differ between the first of some runs and the first that differs; "" for none."""
+    first, *others = (read_json(RunFolder(root).study).get("cases", {}).get(dataset, {}) for root in roots)
+    return next((changes for other in others if (changes := changed_cases(first, other))), "")
 
 
 def _sources(runs: Sequence[RunFolder]) -> tuple[dict[str, RunFolder], list[str]]:

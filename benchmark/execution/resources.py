@@ -24,7 +24,8 @@ class Execution:
         threads: CPU threads of each process; None for the number of cores.
         task_seconds: time limit for one task (fit, map or score); the worker is killed after it. None for no limit.
         memory_gib: memory limit of each process; None for no limit.
-        device, devices, slice_batch, compiled: as in `Inference` and `Job`.
+        device, slice_batch, compiled: as in `Inference`.
+        devices: GPUs of each worker, as many as `Fit.devices` says that a fit trains on.
     """
 
     executor: Executor = "inline"
@@ -43,8 +44,7 @@ def worker_command(
 ) -> list[str]:
     """The command line of a worker on the run at `root`, without the options that its supervisor adds."""
     command = [sys.executable, "-m", "benchmark", "work", str(root.resolve()), "--data", str(data.resolve())]
-    command += ["--device", execution.device, "--devices", str(execution.devices)]
-    command += ["--slice-batch", str(execution.slice_batch)]
+    command += ["--device", execution.device, "--slice-batch", str(execution.slice_batch)]
     for option, value in (("--threads", execution.threads), ("--memory-limit", execution.memory_gib)):
         command += [] if value is None else [option, str(value)]
     return command + ["--compile"] * execution.compiled + ["--mend"] * mend + ["--only-fits"] * only_fits

@@ -17,6 +17,7 @@ from benchmark.inference.usage import peak_bytes, reset_peak
 from benchmark.methods.detector import Detector
 from benchmark.scoring.ranking_pass import rows_of_image
 from benchmark.storage.checksums import write_checksums
+from benchmark.storage.environment import environment
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock, try_lock
 from benchmark.storage.maps import write_map, write_volume
@@ -163,7 +164,8 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     if seen:
         write_rows(job.run.seen(cell), stamped(seen))
     write_checksums(job.run.cell(cell), ("maps", "reconstructions", "seen.csv"))
-    record_cell(job.run, cell, {"status": "mapped", "inference": asdict(inference)})
+    here = {"inference": asdict(inference), "environment": environment(inference.device)}
+    record_cell(job.run, cell, {"status": "mapped", **here})
     seconds = sum(row.value for row in rows[:-1])
     log.info("  mapped %d cases of %s in %.1f s", len(files), cell.where, seconds)
 

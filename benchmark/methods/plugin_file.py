@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from datasets.errors import BadValue
+from datasets.local_code import code_digest
 from datasets.registry import import_failure
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def detectors(path: Path) -> dict[str, type["Detector"]]:
 
 
 def target_of(path: Path, name: str) -> str:
-    """`FILE.py:name@digest`: where a method is and, since the code decides a fit, a digest of the file."""
-    return f"{path.resolve()}:{name}@{_digest(_content(path))}"
+    """`FILE.py:name@digest`: where a method is and, since the code decides a fit, a digest of it; see `local_code`."""
+    return f"{path.resolve()}:{name}@{_digest(path)}"
 
 
 def detector_at(target: str) -> type["Detector"] | None:
@@ -59,9 +60,12 @@ def detector_at(target: str) -> type["Detector"] | None:
     if match is None:
         return None
     path = Path(match["path"])
-    found = _digest(_content(path))
+    found = _digest(path)
     if found != match["digest"]:
-        raise BadValue(f"--plugin {path}: got content {found}, expected {match['digest']}: the file has changed since.")
+        raise BadValue(
+            f"--plugin {path}: got content {found}, expected {match['digest']}: the file has changed since, or a local "
+            "module that it imports."
+        )
     known = detectors(path)
     if match["name"] not in known:
         raise BadValue(f"--plugin {path}: got methods {', '.join(known)}, expected '{match['name']}'.")
@@ -75,9 +79,9 @@ def kebab(name: str) -> str:
 
 
 def _imported(path: Path) -> ModuleType:
-    """The file as a module, once per content; the bytes that were hashed are those that run."""
-    source = _content(path)
-    name = f"uadbench_plugin_{_digest(bytes(path.resolve()) + source)}"
+    """The file as a module, once per content of it and of what it imports."""
+    digest, source = _digest(path), path.read_bytes()
+    name = f"uadbench_plugin_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:12]}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
     module = sys.modules[name] = ModuleType(name)  # dataclasses look up their module there
@@ -120,16 +124,13 @@ def _is_detector(one: object) -> bool:
     return isinstance(one, type) and issubclass(one, Detector)
 
 
-def _content(path: Path) -> bytes:
+def _digest(path: Path) -> str:
+    """Twelve hexadecimal digits of all code that a file's methods depend on."""
     if path.suffix == TOML:
         from benchmark.methods.subprocess_method import content
 
-        return content(path)
+        return hashlib.sha256(content(path)).hexdigest()[:12]
     try:
-        return path.read_bytes()
+        return code_digest(path)[:12]
     except OSError as error:
         raise BadValue(f"--plugin {path}: no file that can be read ({error.strerror}).") from error
-
-
-def _digest(source: bytes) -> str:
-    return hashlib.sha256(source).hexdigest()[:12]

@@ -24,6 +24,7 @@ from benchmark.methods.detector import Detector
 from benchmark.methods.subprocess_client import Program, program_version
 from datasets.case import Case
 from datasets.errors import BadValue
+from datasets.local_code import code_digest
 
 PROTOCOL = 1
 MANIFEST, STATE = "manifest.json", "state"
@@ -67,18 +68,25 @@ def subprocess_method(path: Path) -> type[Detector]:
 def content(path: Path) -> bytes:
     """Digests of what a method's numbers depend on: the file, those it names, and the program's version line.
 
+    Of a Python file that the command names, the modules beside it that it imports count as well.
+
     Raises:
         BadValue: a file is missing, or the program does not print its version.
     """
     description = read_description(path)
     named = [*description.files, *(part for part in description.command[1:] if (path.parent / part).is_file())]
     try:
-        parts = [path.read_bytes(), *((path.parent / one).read_bytes() for one in named)]
+        digests = [sha256(path.read_bytes()).hexdigest(), *(_digest(path.parent / one) for one in named)]
     except OSError as error:
         raise BadValue(f"--plugin {path}: no file {error.filename}, which it names.") from error
-    digests = [sha256(part).hexdigest() for part in parts]
     version = _cached_version(tuple(description.command), path.parent.resolve(), path, "".join(digests))
     return json.dumps([*digests, version]).encode()
+
+
+def _digest(path: Path) -> str:
+    if path.suffix == ".py":
+        return code_digest(path, search=[str(path.parent.resolve())])
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def read_description(path: Path) -> ProgramDescription:

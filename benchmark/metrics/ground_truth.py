@@ -28,13 +28,16 @@ Voxel = TypeVar("Voxel", bound=np.generic)
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What scoring has to know of a case beside its map; V voxels in the brain.
+    """What scoring has to know of a case beside its map; V voxels of the brain are scored.
 
     Attributes:
-        brain_mask: `(X, Y, Z)`.
+        brain_mask: `(X, Y, Z)`, as post-processing sees it.
         lesion_mask: `(X, Y, Z)`; None for a healthy case.
         spacing: voxel edges in mm.
         cut_off: lesion volume outside the grid's box, in voxels of the grid.
+        ignore_mask: `(X, Y, Z)`, voxels that are neither right nor wrong; those that are lesion too are scored as
+            lesion. None where there are none.
+        lost_ml: volume of each lesion inside the box that is too small to leave a voxel on the grid.
     """
 
     files: CaseFiles
@@ -42,6 +45,8 @@ class GroundTruth:
     lesion_mask: Mask | None
     spacing: tuple[float, float, float]
     cut_off: float
+    ignore_mask: Mask | None = None
+    lost_ml: tuple[float, ...] = ()
 
     @property
     def voxel_ml(self) -> float:
@@ -49,8 +54,8 @@ class GroundTruth:
 
     @property
     def has_lesion(self) -> bool:
-        """Whether there is a lesion, if only outside the box."""
-        return self.lesion_mask is not None and bool(self.lesion_mask.any() or self.cut_off)
+        """Whether there is a lesion, if only one that no voxel of the grid shows."""
+        return self.lesion_mask is not None and bool(self.lesion_mask.any() or self.off_grid)
 
     @cached_property
     def kinds(self) -> frozenset[str]:
@@ -64,9 +69,24 @@ class GroundTruth:
         return np.zeros_like(self.brain_mask) if self.lesion_mask is None else self.lesion_mask
 
     @cached_property
+    def ignored(self) -> Mask:
+        """`(X, Y, Z)` voxels of the box that leave every score."""
+        return np.zeros_like(self.brain_mask) if self.ignore_mask is None else self.ignore_mask & ~self.mask
+
+    @cached_property
+    def scored_mask(self) -> Mask:
+        """`(X, Y, Z)` the V voxels: the brain without what is ignored."""
+        return self.brain_mask & ~self.ignored
+
+    @cached_property
     def lesion(self) -> Mask:
-        """`(V,)` over the brain's voxels."""
-        return self.mask[self.brain_mask]
+        """`(V,)` over the scored voxels."""
+        return self.mask[self.scored_mask]
+
+    @cached_property
+    def off_grid(self) -> float:
+        """Lesion volume that no voxel of the grid shows, in voxels: cut off by the box, or too small for the grid."""
+        return self.cut_off + sum(self.lost_ml) / self.voxel_ml
 
     @cached_property
     def outside_brain(self) -> int:
@@ -76,34 +96,39 @@ class GroundTruth:
     @cached_property
     def positives(self) -> float:
         """All lesion voxels, missed ones too."""
-        return int(np.count_nonzero(self.mask)) + self.cut_off
+        return int(np.count_nonzero(self.mask)) + self.off_grid
 
     @property
     def missed(self) -> float:
-        """Lesion voxels that no map can find: outside the grid's box or outside the brain mask."""
-        return self.cut_off + self.outside_brain
+        """Lesion voxels that no map can find: on no voxel of the grid, or outside the brain mask."""
+        return self.off_grid + self.outside_brain
 
     @cached_property
     def lesions(self) -> Components:
-        """The 26-connected lesions inside the box."""
+        """The 26-connected lesions on the grid."""
         return components(self.mask)
 
     @cached_property
+    def lesion_volumes(self) -> NDArray[np.float64]:
+        """`(lesions,)` in ml, those on the grid before those lost."""
+        return np.append(self.lesions.sizes * self.voxel_ml, self.lost_ml)
+
+    @cached_property
     def lesion_number(self) -> NDArray[np.integer]:
-        """`(V,)` which of `lesions` a brain voxel belongs to, -1 for none."""
+        """`(V,)` which of `lesions` a voxel belongs to, -1 for none."""
         numbers = np.full(self.brain_mask.shape, -1, dtype=np.int32)
         numbers[self.mask] = self.lesions.labels
-        return numbers[self.brain_mask]
+        return numbers[self.scored_mask]
 
     @cached_property
     def places(self) -> NDArray[np.intp]:
-        """`(V,)` of the brain's voxels; see `connected`."""
-        return places_of(self.brain_mask)
+        """`(V,)` of the scored voxels; see `connected`."""
+        return places_of(self.scored_mask)
 
     @cached_property
     def far(self) -> Mask:
-        """`(V,)` brain voxels more than 10 mm from the lesion."""
-        return far_from_lesion(self.mask, self.brain_mask, self.spacing)[self.brain_mask]
+        """`(V,)` those more than 10 mm from the lesion."""
+        return far_from_lesion(self.mask, self.brain_mask, self.spacing)[self.scored_mask]
 
     @cached_property
     def far_voxels(self) -> int:
@@ -112,7 +137,7 @@ class GroundTruth:
     def volume(self, values: NDArray[Voxel]) -> NDArray[Voxel]:
         """`(V,)` values put back to their places in `(X, Y, Z)`, zero elsewhere."""
         whole = np.zeros(self.brain_mask.shape, dtype=values.dtype)
-        whole[self.brain_mask] = values
+        whole[self.scored_mask] = values
         return whole
 
     def prediction(self, mask: Mask) -> "Prediction":
@@ -136,11 +161,12 @@ class GroundTruth:
             yield Prediction(voxels[: parts.labels.size], parts)
 
     def matches(self, prediction: "Prediction") -> Matches:
-        """`match_lesions` of a prediction."""
+        """`match_lesions` of a prediction; lesions too small for the grid are missed."""
         parts, number = prediction.components, self.lesion_number[prediction.voxels]
         inside = number >= 0
+        found = large_enough(number[inside], self.lesions.sizes)
         return Matches(
-            found=large_enough(number[inside], self.lesions.sizes),
+            found=np.append(found, np.zeros(len(self.lost_ml), dtype=bool)),
             true=large_enough(parts.labels[inside], parts.sizes),
         )
 
@@ -150,7 +176,7 @@ class Prediction:
     """What is predicted of a brain.
 
     Attributes:
-        voxels: `(n,)` which of the V voxels of the brain.
+        voxels: `(n,)` which of the V scored voxels.
         components: the 26-connected components, in the order of `voxels`.
     """
 
@@ -160,4 +186,6 @@ class Prediction:
 
 def ground_truth_of(files: CaseFiles, case: Case | Masks) -> GroundTruth:
     cut_off = case.lesion_outside_grid_ml / case.voxel_ml
-    return GroundTruth(files, case.brain_mask, case.lesion_mask, case.spacing, cut_off)
+    return GroundTruth(
+        files, case.brain_mask, case.lesion_mask, case.spacing, cut_off, case.ignore_mask, case.lost_lesions_ml
+    )

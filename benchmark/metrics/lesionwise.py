@@ -2,8 +2,8 @@
 
 Matching rule `overlap-10`: a lesion is found where at least 10 % of its voxels are predicted; a component is a true
 positive where at least 10 % of its voxels are lesion. The shares keep one component that covers the brain, and one
-voxel that grazes a lesion, from counting as a detection. Lesion outside the grid's box has no component and does not
-count.
+voxel that grazes a lesion, from counting as a detection. A lesion too small for the grid counts as missed, in the
+stratum of its own volume; lesion outside the grid's box does not count. Voxels that are ignored belong to no component.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Matches:
     """Which lesions a prediction finds, and which of its components lie on a lesion.
 
     Attributes:
-        found: `(lesions,)` whether each lesion is found.
+        found: `(lesions,)` whether each lesion is found, those on the grid before those lost.
         true: `(components,)` whether each component of the prediction is a true positive.
     """
 
@@ -126,7 +126,7 @@ class FrocCurve:
 
     Attributes:
         rates, recalls: `(T,)` false positives a scan and lesion recall at falling thresholds.
-        lesions: how many there are inside the box.
+        lesions: how many there are, those lost by the grid included.
     """
 
     rates: NDArray[np.float64]

@@ -20,14 +20,14 @@ Input = Literal["ground truth", "ranking", "prediction", "reconstruction", "pool
 """What a metric's function takes: a GroundTruth, RankedMap, Decision, Reconstruction, Pool or FrocCurve. `run`: the
 program measures or knows the number itself, and there is no function."""
 Cases = Literal["all", "healthy", "lesion", "labelled", "implanted"]
-"""The cases that have a number: all; those without or with a lesion, if only outside the box; those with a lesion mask,
-if only an empty one; those whose lesion was implanted into a scan that is known without it."""
+"""The cases that have a number: all; those without or with a lesion, if only one that the grid does not show; those
+with a lesion mask, if only an empty one; those whose lesion was implanted into a scan that is known without it."""
 Per = Literal["case", "cohort"]
 
 
 @dataclass(frozen=True)
 class RankedMap:
-    """The voxels of one case, ranked by their scores.
+    """The scored voxels of one case, ranked by their scores.
 
     Attributes:
         filtered: before small components go.
@@ -41,8 +41,9 @@ class RankedMap:
     @property
     def box(self) -> Ranking:
         """`filtered` with the background, whose scores are 0."""
-        beyond = self.truth.brain_mask.size - self.truth.lesion.size - self.truth.outside_brain
-        return self.filtered.padded(self.truth.outside_brain, beyond, missed=self.truth.cut_off)
+        counted = int(np.count_nonzero(~self.truth.ignored))
+        beyond = counted - self.truth.lesion.size - self.truth.outside_brain
+        return self.filtered.padded(self.truth.outside_brain, beyond, missed=self.truth.off_grid)
 
     @cached_property
     def average_precision(self) -> float:
@@ -86,6 +87,7 @@ class Reconstruction:
     """A case's image and its reconstruction, all `(X, Y, Z)`.
 
     Attributes:
+        brain: without what is ignored.
         lesion: all False in a healthy case.
         spacing: voxel edges in mm.
         host: the scan without the implanted lesion; the image itself where no lesion was implanted.
@@ -114,12 +116,11 @@ class Reconstruction:
 def reconstruction_of(case: Case, reconstruction: Scores, host: Scores | None = None) -> Reconstruction:
     """A case under its metrics, with the scan without the implanted lesion where there is one, all `(X, Y, Z)`."""
     lesion = np.zeros_like(case.brain_mask) if case.lesion_mask is None else case.lesion_mask
+    brain = case.brain_mask if case.ignore_mask is None else case.brain_mask & ~(case.ignore_mask & ~lesion)
     known = {"all": True, "labelled": case.lesion_mask is not None, "implanted": host is not None}
     kinds = frozenset(name for name, holds in known.items() if holds)
     image = case.image[0]
-    return Reconstruction(
-        image, reconstruction, case.brain_mask, lesion, case.spacing, image if host is None else host, kinds
-    )
+    return Reconstruction(image, reconstruction, brain, lesion, case.spacing, image if host is None else host, kinds)
 
 
 class Pool(Protocol):

@@ -14,11 +14,12 @@ from benchmark.metrics.surface_distance import diameter, hd95_of, surface_dice_o
 from datasets.registry import Registry
 
 BRAIN = "brain voxels in the box"
-BEYOND = f"{BRAIN}; lesion outside the box or the brain mask is missed"
+BEYOND = f"{BRAIN}; lesion that none of them shows is missed"
 COMPONENTS = "26-connected components in the box"
 SURFACES = "surface voxels in the box"
 NO_LESION = "no lesion"
 OUTSIDE = "no lesion voxel in the box"
+ALL_CUT_OFF = "no lesion but outside the box"
 SIGNED = (-inf, inf)
 
 
@@ -120,28 +121,26 @@ def _found_tenth(case: Decision) -> float:
 def _covered(case: Decision, *, share: float) -> float:
     """Whether at least one voxel of the brain's lesion is predicted, and at least that share of them."""
     size = np.count_nonzero(case.truth.lesion)
-    return float(case.counts[0] >= max(1, share * size)) if size else nan
+    return float(case.counts[0] >= max(1, share * size)) if size or case.truth.lost_ml else nan
 
 
-_COHORT, _NOWHERE = "a split's lesion cases", "no lesion voxel in any box"
+_COHORT, _NOWHERE = "a split's lesion cases", f"{ALL_CUT_OFF} in any case"
+_OFF_GRID = "no voxel of it on the grid, but for one too small for it"
 _LESIONS = (
-    Metric("lesion_recall", "Lesion recall", _lesion_recall, "prediction", True, COMPONENTS, "lesion", OUTSIDE),
+    Metric("lesion_recall", "Lesion recall", _lesion_recall, "prediction", True, COMPONENTS, "lesion", ALL_CUT_OFF),
     Metric(
         "lesion_precision", "Lesion precision", _lesion_precision, "prediction", True, COMPONENTS, "lesion",
-        "nothing predicted, or no lesion voxel in the box",
+        f"nothing predicted, or {ALL_CUT_OFF}",
     ),
-    Metric("lesion_f1", "Lesion F1", _lesion_f1, "prediction", True, COMPONENTS, "lesion", OUTSIDE),
+    Metric("lesion_f1", "Lesion F1", _lesion_f1, "prediction", True, COMPONENTS, "lesion", ALL_CUT_OFF),
     Metric(
         "false_alarms", "False alarms", _false_alarms, "prediction", False, COMPONENTS, "lesion", NO_LESION,
         range=POSITIVE,
     ),
     Metric("froc", "FROC", _froc, "curve", True, _COHORT, "all", _NOWHERE, per="cohort"),
     Metric("froc_at_1", "Lesion recall at 1", _froc_at_1, "curve", True, _COHORT, "all", _NOWHERE, per="cohort"),
-    Metric("found", "Found", _found, "prediction", True, BRAIN, "implanted", "no voxel of it on the grid"),
-    Metric(
-        "found_tenth", "Found to a tenth", _found_tenth, "prediction", True, BRAIN, "implanted",
-        "no voxel of it on the grid",
-    ),
+    Metric("found", "Found", _found, "prediction", True, BRAIN, "implanted", _OFF_GRID),
+    Metric("found_tenth", "Found to a tenth", _found_tenth, "prediction", True, BRAIN, "implanted", _OFF_GRID),
 )  # fmt: skip
 
 
@@ -173,8 +172,8 @@ def _auroc(case: RankedMap) -> float:
 _RANKING = (
     Metric("auprc", "AUPRC", _auprc, "ranking", True, BEYOND, "labelled", NO_LESION),
     Metric(
-        "auprc_box", "AUPRC (box)", _auprc_box, "ranking", True, "all voxels of the box; lesion outside it is missed",
-        "labelled", NO_LESION,
+        "auprc_box", "AUPRC (box)", _auprc_box, "ranking", True,
+        "all voxels of the box; lesion that none of them shows is missed", "labelled", NO_LESION,
     ),
     Metric("auprc_pooled", "AUPRC (pooled)", _auprc_pooled, "pool", True, BEYOND, "all", NO_LESION, per="cohort"),
     Metric(
@@ -319,12 +318,17 @@ _FALSE_POSITIVES = (
 
 def _lesion_ml(truth: GroundTruth) -> float:
     """true lesion, inside and outside the box"""
-    return float(truth.mask.sum()) * truth.voxel_ml + truth.cut_off * truth.voxel_ml
+    return truth.positives * truth.voxel_ml
 
 
 def _lesion_outside_grid_ml(truth: GroundTruth) -> float:
     """true lesion outside the box"""
     return truth.cut_off * truth.voxel_ml
+
+
+def _lesion_lost_ml(truth: GroundTruth) -> float:
+    """true lesions inside the box that leave no voxel on the grid"""
+    return float(sum(truth.lost_ml))
 
 
 _FACTS = (
@@ -335,11 +339,15 @@ _FACTS = (
     ),
     Metric(
         "lesion_ml", "Lesion volume", _lesion_ml, "ground truth", None,
-        "in the box on the grid, outside on the scan's own", "labelled", unit="ml", range=POSITIVE,
+        "on the grid; cut off or lost on the scan's own", "labelled", unit="ml", range=POSITIVE,
     ),
     Metric(
         "lesion_outside_grid_ml", "Lesion cut off", _lesion_outside_grid_ml, "ground truth", None, "scan's own grid",
         "labelled", unit="ml", range=POSITIVE,
+    ),
+    Metric(
+        "lesion_lost_ml", "Lesion lost", _lesion_lost_ml, "ground truth", None, "scan's own grid", "labelled",
+        unit="ml", range=POSITIVE,
     ),
     Metric(
         "shift_dose", "Dose", None, "run", None, _HEALTHY, "all", _NO_VOXEL,

@@ -37,7 +37,7 @@ def healthy_scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settin
     cases = [one for one in files if one.healthy and one.split == "val"]
     for _, truth, anomaly_map in _maps(run, cell, cases if protocols else ()):
         if not truth.lesion.size:
-            raise ValueError(f"{truth.files.case_id}: got a scan without brain voxels, expected at least one.")
+            raise ValueError(f"{truth.files.case_id}: got a scan without brain voxels to score, expected at least one.")
         for pipeline in settings.pipelines:
             processed = process(anomaly_map, truth, pipeline)
             for name, of_scan in protocols.items():
@@ -83,14 +83,14 @@ def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: 
 
 
 def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], settings: Settings) -> Iterator[Row]:
-    """What the ground truth itself scores after each pipeline, and what the grid's box cuts off of it."""
+    """What the ground truth itself scores after each pipeline, and what the grid cuts off and loses of it."""
     facts, metrics = settings.metrics_of("ground truth"), settings.metrics_of("prediction")
     for one in (one for one in files if not one.healthy):
         truth = ground_truth_of(one, masks_of(one, reference.grid))
         yield from stamped(rows_of(reference_row(reference), one, compute(facts, truth, truth.kinds)))
         for pipeline in settings.pipelines:
             left = pipeline.perfect(truth.mask, truth.brain_mask, truth.spacing)
-            decision = Decision(truth, truth.prediction(left[truth.brain_mask]))
+            decision = Decision(truth, truth.prediction(left[truth.scored_mask]))
             values = compute(metrics, decision, truth.kinds)
             yield from stamped(rows_of(evaluation_row(Evaluation(reference, pipeline)), one, values))
 

@@ -17,7 +17,8 @@ class Trial:
 
     Attributes:
         threshold: of one false positive a scan in the other subjects' hosts.
-        found, found_tenth: 1 if any voxel of it, or a tenth of them, lies above the threshold; NaN off the grid.
+        found, found_tenth: 1 if any voxel of it, or a tenth of them, lies above the threshold; 0 if it is too small for
+            the grid; NaN outside the grid's box.
         auprc_lift: over the case's brain.
     """
 

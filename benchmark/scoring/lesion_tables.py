@@ -21,7 +21,8 @@ class Lesions:
 
     Attributes:
         cases: whose they are, each a case and its subject.
-        levels: for each case, `(lesions,)` the score below which a threshold has to lie for each to be found.
+        levels: for each case, `(lesions,)` the score below which a threshold has to lie for each to be found; 0 for
+            one that cannot be.
         volumes: for each case, `(lesions,)` in ml.
     """
 
@@ -33,8 +34,8 @@ class Lesions:
         """Add a case by its scores `(V,)` through the whole pipeline; lesion outside the brain scores 0."""
         of_lesion = truth.volume(scores)[truth.mask]
         self.cases.append((truth.files.case_id, truth.files.subject_id))
-        self.levels.append(lesion_levels(of_lesion, truth.lesions))
-        self.volumes.append(np.asarray(truth.lesions.sizes * truth.voxel_ml, dtype=np.float64))
+        self.levels.append(np.append(lesion_levels(of_lesion, truth.lesions), np.zeros(len(truth.lost_ml))))
+        self.volumes.append(truth.lesion_volumes)
 
     def thresholds(self) -> Numbers:
         """Falling thresholds, at each of which another share of the lesions is found; empty where none can be."""

@@ -21,7 +21,7 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ProcessedMap:
-    """What one pipeline makes of one map; V voxels in the brain.
+    """What one pipeline makes of one map; V voxels are scored.
 
     Attributes:
         filtered: `(V,)` scores before small components go, that curves and pooled thresholds are of.
@@ -38,11 +38,11 @@ def process(anomaly_map: Scores, truth: GroundTruth, pipeline: Pipeline) -> Proc
     """Send a map `(X, Y, Z)` through a pipeline, for all thresholds at once."""
     filtered = pipeline.filter(anomaly_map, truth.brain_mask, truth.spacing)
     finished = pipeline.finish(filtered)
-    plain = filtered.scores[truth.brain_mask].astype(np.float32)
+    plain = filtered.scores[truth.scored_mask].astype(np.float32)
     ranking = rank(plain, truth.lesion, missed=truth.missed)
     if finished is filtered:
         return ProcessedMap(plain, plain, RankedMap(truth, ranking, ranking))
-    scores = finished.scores[truth.brain_mask].astype(np.float32, copy=False)
+    scores = finished.scores[truth.scored_mask].astype(np.float32, copy=False)
     return ProcessedMap(plain, scores, RankedMap(truth, ranking, rank(scores, truth.lesion, missed=truth.missed)))
 
 
@@ -63,13 +63,14 @@ class KeptMasks:
     shape: tuple[int, ...]
     spacing: tuple[float, float, float]
     cut_off: float
+    lost_ml: tuple[float, ...]
 
     def read(self) -> GroundTruth:
-        brain, lesion = np.unpackbits(
-            np.fromfile(self.path, np.uint8).reshape(2, -1), axis=1, count=int(np.prod(self.shape))
-        ).view(bool)
-        lesion_mask = None if self.files.healthy else lesion.reshape(self.shape)
-        return GroundTruth(self.files, brain.reshape(self.shape), lesion_mask, self.spacing, self.cut_off)
+        bits = np.fromfile(self.path, np.uint8).reshape(3, -1)
+        masks = np.unpackbits(bits, axis=1, count=int(np.prod(self.shape))).view(bool)
+        brain, lesion, ignored = masks.reshape(3, *self.shape)
+        lesion_mask = None if self.files.healthy else lesion
+        return GroundTruth(self.files, brain, lesion_mask, self.spacing, self.cut_off, ignored, self.lost_ml)
 
 
 @dataclass
@@ -119,5 +120,5 @@ class ProcessedMaps:
 
 
 def _keep_masks(truth: GroundTruth, path: Path) -> KeptMasks:
-    np.packbits([truth.brain_mask.ravel(), truth.mask.ravel()], axis=1).tofile(path)
-    return KeptMasks(truth.files, path, truth.brain_mask.shape, truth.spacing, truth.cut_off)
+    np.packbits([mask.ravel() for mask in (truth.brain_mask, truth.mask, truth.ignored)], axis=1).tofile(path)
+    return KeptMasks(truth.files, path, truth.brain_mask.shape, truth.spacing, truth.cut_off, truth.lost_ml)

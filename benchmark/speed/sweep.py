@@ -99,8 +99,8 @@ def dice_difference(maps: Maps, reference: Maps, cases: Sequence[Case]) -> float
         [DEPLOYED.filter(of[case.case_id], case.brain_mask, case.spacing) for case in scored]
         for of in (maps, reference)
     )
-    scores = np.concatenate([one.scores[case.brain_mask] for one, case in zip(others, scored, strict=True)])
-    lesions = np.concatenate([_lesion(case)[case.brain_mask] for case in scored])
+    scores = np.concatenate([one.scores[_counted(case)] for one, case in zip(others, scored, strict=True)])
+    lesions = np.concatenate([_lesion(case)[_counted(case)] for case in scored])
     _, threshold = best_dice(scores, lesions)
     return _mean_dice(own, scored, threshold) - _mean_dice(others, scored, threshold)
 
@@ -164,7 +164,13 @@ def _differences(measured: Measurement, reference: Measurement, cases: Sequence[
 
 def _mean_dice(filtered: Sequence[BrainMap], cases: Sequence[Case], threshold: float) -> float:
     predictions = (above(DEPLOYED.finish(one).scores, threshold) for one in filtered)
-    return float(np.mean([dice(one, _lesion(case)) for one, case in zip(predictions, cases, strict=True)]))
+    pairs = zip(predictions, cases, strict=True)
+    return float(np.mean([dice(one & _counted(case), _lesion(case)) for one, case in pairs]))
+
+
+def _counted(case: Case) -> NDArray[np.bool_]:
+    """The brain without what is ignored."""
+    return case.brain_mask if case.ignore_mask is None else case.brain_mask & ~case.ignore_mask
 
 
 def _lesion(case: Case) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from datasets.io.atomic import read_json, write_json
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the audit: raised when it finds more, so that data admitted before are audited again
+VERSION = 2  # of the audit: raised when it finds more, so that data admitted before are audited again
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,15 @@
-"""Software versions, processor and GPU that a run was computed with."""
+"""Software versions, processor and GPU that fits and maps were made with, and where those of a run differ."""
 
 import os
 import platform
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmark import __version__
+from benchmark.storage.folder import RunFolder
+from benchmark.study.cells import Cell
+from datasets.io.atomic import read_json
 
 PACKAGES = ("torch", "lightning", "torchio", "nibabel", "numpy", "scipy", "pandas")
 
@@ -23,6 +27,24 @@ def environment(device: str) -> dict[str, str]:
 
         found["gpu"] = torch.cuda.get_device_name(device)
     return found | {name: _version(name) for name in PACKAGES}
+
+
+def mixtures(run: RunFolder, cells: Iterable[Cell]) -> dict[str, dict[str, list[str]]]:
+    """By field of the environment in which a run's fits and cells differ, and by value, their names."""
+    fields: dict[str, dict[str, list[str]]] = {}
+    for name, known in _environments(run, cells).items():
+        for field, value in known.items():
+            fields.setdefault(field, {}).setdefault(value, []).append(name)
+    return {field: values for field, values in fields.items() if len(values) > 1}
+
+
+def _environments(run: RunFolder, cells: Iterable[Cell]) -> dict[str, Mapping[str, str]]:
+    """Of each fit and cell, by its name; without those that record none."""
+    cells = list(cells)
+    records = {cell.fit.name: run.fit(cell.fit) / "fit.json" for cell in cells}
+    records |= {cell.name: run.cell(cell) / "cell.json" for cell in cells}
+    kept = {name: read_json(path).get("environment") for name, path in records.items() if path.is_file()}
+    return {name: known for name, known in kept.items() if known}
 
 
 def _version(package: str) -> str:

@@ -140,9 +140,10 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
 
 
 def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
-    """Write the `cell.json` of a cell: its outcome, and how its maps were computed if that is recorded already."""
+    """Write the `cell.json` of a cell: its outcome, and how and where its maps were made if that is known already."""
     path = run.cell(cell) / "cell.json"
-    kept = {"inference": read_json(path).get("inference")} if path.exists() else {}
+    before = read_json(path) if path.exists() else {}
+    kept = {name: before[name] for name in ("inference", "environment") if name in before}
     content = {"cell": asdict(cell), "format": FORMAT, "version": __version__, **kept, **outcome}
     write_json(path, content)
 
@@ -224,7 +225,7 @@ def missing_plugins_named(run: RunFolder) -> Iterator[None]:
             raise
         raise MissingData(
             f"{run.root}: this run was scored with '{error.name}' of {origin}, which is not installed here. "
-            f"Install it: python -m pip install {'=='.join(origin.rsplit(' ', 1))}"
+            f"Install it: python -m pip install {'=='.join(origin.partition('+editable')[0].rsplit(' ', 1))}"
         ) from error
 
 

@@ -1,7 +1,8 @@
 """Fit, Cell and Evaluation: what is to be run, each containing the one before, each with a key.
 
 A key is a hash of everything that can change a number. What changes it by rounding only (device, batch size, workers)
-is recorded beside the result and is not part of the key.
+is recorded beside the result and is not part of the key; the number of devices that share the batches of a training is,
+since each of them draws from a generator of its own.
 """
 
 import hashlib
@@ -44,6 +45,7 @@ class Fit:
         origin: a plugin's distribution and version, so that another version is another fit; "" for a built-in.
         folds: number of folds of the healthy subjects; `seed` is then the fold used for validation. 0: no folds.
         revision: of the method.
+        devices: that share each batch of the training; 1 for a method that cannot use several.
     """
 
     method: str
@@ -55,6 +57,7 @@ class Fit:
     origin: str = ""
     folds: int = 0
     revision: int = 1
+    devices: int = 1
 
     @cached_property
     def key(self) -> str:

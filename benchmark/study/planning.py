@@ -68,7 +68,7 @@ def plan(request: Request) -> Study:
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     grid = replace(GRIDS[request.preset], sampling=request.sampling)
-    fits = _fits(resolved, cohorts[healthy.name], grid, seeds, request.folds or 0)
+    fits = _fits(request, resolved, cohorts[healthy.name], grid, seeds)
     training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
     shifts = planned_shifts(requested, training, grid, request.data, sequence, match=request.match)
     cells = tuple(
@@ -261,7 +261,9 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
     return tables
 
 
-def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int], folds: int) -> list[Fit]:
+def _fits(
+    request: Request, resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]
+) -> list[Fit]:
     return [
         Fit(
             variant.name,
@@ -271,8 +273,9 @@ def _fits(resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequ
             grid,
             seed,
             variant.method.origin or "",
-            folds,
-            load(variant.method).revision,
+            folds=request.folds or 0,
+            devices=request.devices if hasattr(load(variant.method), "devices") else 1,
+            revision=load(variant.method).revision,
         )
         for variant, config in resolved
         for seed in seeds

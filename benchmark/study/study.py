@@ -27,6 +27,7 @@ class Request:
         without: further cases to leave out, each a dataset and a case_id.
         shifts: under which every cohort is mapped too; see `datasets.shift_requests`.
         match: whether everything is mapped a second time with histograms matched to the training cases.
+        devices: that one fit trains on, of methods that can use several.
     """
 
     methods: str
@@ -48,6 +49,7 @@ class Request:
     without: frozenset[tuple[str, str]] = frozenset()
     shifts: str = ""
     match: bool = False
+    devices: int = 1
 
 
 @dataclass(frozen=True)

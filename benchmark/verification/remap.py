@@ -61,7 +61,7 @@ def _mapped(run: RunFolder, study: Study, cell: Cell, one: CaseFiles, device: st
     """The map of one case, rounded as in its file."""
     if not (run.fit(cell.fit) / "fit.json").is_file():
         raise MissingData(f"no finished fit at {run.fit(cell.fit)}")
-    detector = load_or_fit(FitContext(study, run, device, 1), cell.fit, mend=False)
+    detector = load_or_fit(FitContext(study, run, device), cell.fit, mend=False)
     inference = replace(_inference(run, cell), device=device, precision=cell.precision)
     files = study.mapped_cases(cell) if isinstance(detector, LabelledDetector) else [one]
     found = next(made for made in predict_cell(detector, files, cell, inference) if made.case.case_id == one.case_id)

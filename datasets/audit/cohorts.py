@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,35 +15,78 @@ from datasets.audit.splits import table_findings
 from datasets.audit.volumes import mixed_grids
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
-from datasets.io.tables import Table, read_table
-from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files
+from datasets.grid import Grid
+from datasets.io.labels import read_labels
+from datasets.io.tables import Table
+from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files, usable_files
 
 Row = Mapping[str, str]
 log = logging.getLogger(__name__)
 HEALTHY = ("yes", "no")
-MASKS = ("brain_mask", "lesion_mask")
+MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 
 
-def audit(specs: Sequence[DatasetSpec], root: Path) -> list[Finding]:
+def audit(
+    specs: Sequence[DatasetSpec], root: Path, grid: Grid | None = None, *, limit: int | None = None
+) -> list[Finding]:
     """Read the table and every file of each cohort, and compare the scans of all.
+
+    Args:
+        grid: of a study, for what it would lose.
+        limit: read at most so many healthy cases and cases with lesions of each split; None for all.
 
     Raises:
         MissingData: a cohort does not exist.
     """
     findings, scans = list[Finding](), list[Fingerprint]()
     for spec in specs:
-        table = _table(spec, root, findings)
-        if table is None:
-            continue
-        rows = table.usable
-        findings += cases_csv_findings(table, spec)
-        findings += unnamed_files(spec, root, table.rows)
-        candidates = list(_candidates(spec, root, rows))
+        candidates = _limited(_cases_of(spec, root, grid, findings), limit)
         log.info("%s: reading %d cases.", spec.name, len(candidates))
         examined = examine_cases(candidates)
         findings += cohort_findings(examined, spec.name)
         scans += [scan for one in examined for scan in one.scans]
     return by_severity([*findings, *duplicate_findings(scans), *same_names(scans)])
+
+
+def _cases_of(spec: DatasetSpec, root: Path, grid: Grid | None, findings: list[Finding]) -> Iterator[Candidate]:
+    """The cases of a cohort; what its table or its names of files tell of them is added to `findings`."""
+    if not spec.prepared:
+        yield from _own_candidates(spec, root, grid, findings)
+        return
+    table = _table(spec, root, findings)
+    if table is not None:
+        findings += cases_csv_findings(table, spec)
+        findings += unnamed_files(spec, root, table.rows)
+        yield from _candidates(spec, root, table.usable, grid)
+
+
+def _own_candidates(spec: DatasetSpec, root: Path, grid: Grid | None, findings: list[Finding]) -> Iterator[Candidate]:
+    """The cases of a cohort with a layout of its own, such as BIDS."""
+    images: dict[str, dict[str, CaseFiles]] = {}
+    for sequence in spec.sequences:
+        usable, problems = usable_files(spec, root, sequence)
+        for one in usable:
+            images.setdefault(one.case_id, {})[sequence] = one
+        findings += [
+            Finding("error", one.code, spec.name, (one.case_id,), one.text.rstrip("."), "a case that can be used",
+                    flag="partial")
+            for one in problems
+        ]  # fmt: skip
+    cases = [next(iter(own.values())) for own in images.values()]
+    rows = [{"case_id": one.case_id, "subject_id": one.subject_id, "split": one.split} for one in cases]
+    findings += table_findings(rows, spec.name)
+    yield from (Candidate(spec.name, own, compared=spec.simulate is None, grid=grid) for own in images.values())
+
+
+def _limited(cases: Iterable[Candidate], limit: int | None) -> list[Candidate]:
+    counts = Counter[tuple[str, bool]]()
+    kept = []
+    for case in cases:
+        group = (case.files.split, case.files.healthy)
+        counts[group] += 1
+        if limit is None or counts[group] <= limit:
+            kept.append(case)
+    return kept
 
 
 def examine_cases(candidates: Iterable[Candidate]) -> list[CaseAudit]:
@@ -54,7 +98,20 @@ def examine_cases(candidates: Iterable[Candidate]) -> list[CaseAudit]:
 def cohort_findings(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
     """The findings of each case, and those that need all cases of a cohort."""
     grids = {one.case_id: one.grid for one in examined if one.grid is not None}
-    return [*(finding for one in examined for finding in one.findings), *mixed_grids(grids, cohort)]
+    told = (finding for one in examined for finding in one.findings)
+    return [*told, *mixed_grids(grids, cohort), *lost_lesions(examined, cohort)]
+
+
+def lost_lesions(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
+    """Lesions that leave no voxel on a study's grid: they count as missed."""
+    whole = [lesion for one in examined for lesion in one.lesions]
+    lost = [lesion.scan_ml for lesion in whole if not lesion.grid_ml]
+    if not lost:
+        return []
+    cases = tuple(one.case_id for one in examined if any(not lesion.grid_ml for lesion in one.lesions))
+    ml = f"{sum(lost):.3g} of {sum(lesion.scan_ml for lesion in whole):.3g} ml"
+    got = f"{len(lost)} of {len(whole)} lesions ({ml}) too small to leave a voxel on the grid"
+    return [Finding("warning", "lost-lesions", cohort, cases, got, "a finer grid, or they count as missed")]
 
 
 def cases_csv_findings(table: Table, spec: DatasetSpec) -> list[Finding]:
@@ -113,7 +170,7 @@ def same_names(scans: Sequence[Fingerprint]) -> list[Finding]:
 def _table(spec: DatasetSpec, root: Path, findings: list[Finding]) -> Table | None:
     path = spec.folder(root) / "cases.csv"
     try:
-        return read_table(path, REQUIRED_COLUMNS)
+        return spec.table(spec.folder(root))
     except BadFile as error:
         got = str(error).removeprefix(f"{path}: got ").rstrip(".")
         got, _, expected = got.partition(", expected ")
@@ -121,11 +178,12 @@ def _table(spec: DatasetSpec, root: Path, findings: list[Finding]) -> Table | No
         return None
 
 
-def _candidates(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> Iterator[Candidate]:
+def _candidates(spec: DatasetSpec, root: Path, rows: Sequence[Row], grid: Grid | None) -> Iterator[Candidate]:
+    labels = read_labels(spec.folder(root))
     for row in rows:
         if spec.healthy is None and row.get("healthy") not in HEALTHY:
             continue
         names = [name for name in row["sequences"].split() if name in spec.sequences]
-        images: dict[str, CaseFiles] = {name: case_files(spec, spec.folder(root), name, row) for name in names}
+        images: dict[str, CaseFiles] = {name: case_files(spec, spec.folder(root), name, row, labels) for name in names}
         if images:
-            yield Candidate(spec.name, images, compared=spec.simulate is None)
+            yield Candidate(spec.name, images, compared=spec.simulate is None, grid=grid)

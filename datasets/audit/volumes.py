@@ -76,7 +76,7 @@ def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> 
 
 
 def value_findings(mask: StoredVolume) -> Iterator[Observation]:
-    """Values of a mask other than 0 and 1."""
+    """Values of a mask of one label other than 0 and 1."""
     values = np.unique(mask.data)
     if np.isin(values, (0, 1)).all():
         return
@@ -121,6 +121,19 @@ def lesion_findings(lesion: Mask, brain: Mask, voxel_ml: float) -> Iterator[Obse
         yield "warning", "lesion-outside-brain", got, "all of it inside"
     if lesion.sum() > 0.5 * brain.sum():
         yield "warning", "lesion-volume", f"a lesion of {ml:.0f} ml, over half of the brain", "a lesion"
+
+
+def ignored_findings(ignored: Mask, lesion: Mask | None, brain: Mask, voxel_ml: float) -> Iterator[Observation]:
+    """What no score counts: how much it is, and whether it is called lesion as well."""
+    if not ignored.any():
+        yield "warning", "empty-ignore-mask", "no voxel inside", "voxels to be ignored, or no such mask"
+        return
+    both = 0 if lesion is None else int((ignored & lesion).sum())
+    if both:
+        got = f"{both * voxel_ml:.2f} ml that is both lesion and to be ignored"
+        yield "error", "ignored-lesion", got, "each voxel to be one of them at most"
+    ml, inside = float(ignored.sum()) * voxel_ml, float((ignored & brain).sum()) * voxel_ml
+    yield "note", "ignored", f"{ml:.2f} ml that no score counts, {inside:.2f} ml of it in the brain", "it as declared"
 
 
 def _orientation(volume: StoredVolume) -> Iterator[Observation]:

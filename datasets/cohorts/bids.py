@@ -5,23 +5,30 @@ References:
     and participants; https://bids-specification.readthedocs.io.
 """
 
+import logging
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import SEQUENCES, SPLITS, CaseFiles, Split
+from datasets.case import SEQUENCES, SPLITS, CaseFiles, Labels, Split
+from datasets.cohorts.downloads import few
 from datasets.errors import BadFile, CaseProblem, MissingData, refusal
-from datasets.io.tables import read_rows
+from datasets.io.labels import read_labels
+from datasets.io.nifti import stem
+from datasets.io.tables import read_rows, same_name, yes_or_no
 from datasets.spec import DatasetSpec
 from datasets.splits.assignment import split_of
 from datasets.splits.subjects import Subject, age_band
 
 DESCRIPTION = "dataset_description.json"
-ENDINGS = (".nii.gz", ".nii")
 SUFFIXES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair"}
 UNKNOWN = ("", "n/a")
-CONTROLS = ("control", "controls", "healthy", "hc", "cn")
+CONTROLS = re.compile(r"(healthy|normal)([ _-]?(controls?|volunteers?|subjects?))?|controls?|hc|cn|nc")
+MASK_SUFFIXES = ("mask", "dseg", "seg", "roi")
+TISSUES = ("brain", "head", "ribbon", "gm", "wm", "csf", "bg", "aseg", "aparcaseg")  # masks that healthy brains have
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -49,16 +56,26 @@ def bids_facts(home: Path) -> tuple[tuple[str, ...], bool | None]:
     if not sequences:
         raise MissingData(f"{home}: looked for sub-*/[ses-*/]anat/*_T1w.nii.gz, *_T2w.nii.gz or *_FLAIR.nii.gz.")
     people = _people(home)
+    _tell_strangers(people, {scan.subject_id for scan in scans.values()}, home)
     told = {_told_healthy(people.get(scan.subject_id, {})) for scan in scans.values()}
     if None not in told:
         return sequences, told.pop() if len(told) == 1 else None
-    return sequences, healthy_by_masks({name: "lesion_mask" in scan.files for name, scan in scans.items()}, home)
+    healthy = healthy_by_masks({name: "lesion_mask" in scan.files for name, scan in scans.items()}, home)
+    unnamed = _unnamed_masks(home) if healthy else []
+    if unnamed:
+        raise BadFile(
+            f"{home}: got masks that no rule knows ({few(unnamed)}) and that may be of lesions, expected "
+            "*_label-lesion_mask.nii.gz or *_desc-lesion_mask.nii.gz, or a column healthy (yes or no) or group in "
+            "participants.tsv."
+        )
+    return sequences, healthy
 
 
 def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     """The scans of `sequence` below `spec.folder(root)`.
 
-    Splits come from the column `split` of `participants.tsv`, or else from the rule (`datasets.splits`).
+    Splits come from the column `split` of `participants.tsv`, or else from the rule (`datasets.splits`). `labels.json`
+    declares the values of the lesion masks, those to be ignored among them.
 
     Raises:
         MissingData: the sequence is missing, or a mask of some scans (`MissingCases`).
@@ -68,13 +85,13 @@ def bids_files(spec: DatasetSpec, root: Path, sequence: str) -> list[CaseFiles]:
     scans, people = _scans(home), _people(home)
     if sequence not in spec.sequences:
         raise MissingData(f"{spec.name} has no sequence '{sequence}'. Available: {', '.join(spec.sequences)}.")
-    splits = _splits(spec, scans, people)
+    splits, labels = _splits(spec, scans, people), read_labels(home)
     cases, problems = list[CaseFiles](), list[CaseProblem]()
     for name, scan in scans.items():
         if sequence not in scan.files:
             continue
         try:
-            cases.append(_case(spec, home, name, scan, sequence, people.get(scan.subject_id, {}), splits))
+            cases.append(_case(spec, home, name, scan, sequence, people.get(scan.subject_id, {}), splits, labels))
         except MissingData as error:
             problems.append(CaseProblem("missing-file", name, str(error)))
         except BadFile as error:
@@ -102,8 +119,7 @@ def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
 def _scans(home: Path) -> dict[str, _Scan]:
     scans: dict[str, _Scan] = {}
     for path in _anatomical(home):
-        *pairs, suffix = path.name[: -len(_ending(path))].split("_")
-        entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
+        entities, suffix = _parts(path)
         role = _role(entities, suffix)
         if role and "sub" in entities:
             subject_id = f"sub-{entities['sub']}"
@@ -114,11 +130,35 @@ def _scans(home: Path) -> dict[str, _Scan]:
 
 def _anatomical(home: Path) -> Iterator[Path]:
     found = {path for pattern in ("sub-*/anat/*", "sub-*/ses-*/anat/*") for path in home.glob(pattern)}
-    yield from (path for path in sorted(found) if path.name.endswith(ENDINGS))
+    yield from (path for path in sorted(found) if stem(path) is not None)
 
 
-def _ending(path: Path) -> str:
-    return next(ending for ending in ENDINGS if path.name.endswith(ending))
+def _parts(path: Path) -> tuple[dict[str, str], str]:
+    """The entities and the suffix of a file's name: `sub-01_desc-brain_mask` has two and `mask`."""
+    *pairs, suffix = (stem(path) or path.name).split("_")
+    return dict(pair.split("-", 1) for pair in pairs if "-" in pair), suffix
+
+
+def _unnamed_masks(home: Path) -> list[str]:
+    """Masks that `_role` knows no role of, but those of tissues."""
+    found = []
+    for path in _anatomical(home):
+        entities, suffix = _parts(path)
+        tissue = {entities.get(name, "").casefold() for name in ("desc", "label")} & {*TISSUES}
+        if suffix in MASK_SUFFIXES and not tissue and _role(entities, suffix) is None:
+            found.append(path.name)
+    return found
+
+
+def _tell_strangers(people: Mapping[str, object], scanned: Collection[str], home: Path) -> None:
+    """Warn of rows of participants.tsv without a scan, and of people with scans and without a row."""
+    without = [name for name in people if name not in scanned]
+    unlisted = sorted({*scanned} - {*people}) if people else []
+    table = home / "participants.tsv"
+    if without:
+        log.warning("%s: no scan of %s, which it names.", table, few(without))
+    if unlisted:
+        log.warning("%s: no row of %s, of which there are scans.", table, few(unlisted))
 
 
 def _role(entities: Mapping[str, str], suffix: str) -> str | None:
@@ -126,7 +166,7 @@ def _role(entities: Mapping[str, str], suffix: str) -> str | None:
     if suffix in SUFFIXES:
         return "t1ce" if suffix == "T1w" and "ce" in entities else SUFFIXES[suffix]
     described = f"{entities.get('desc', '')} {entities.get('label', '')}".casefold()
-    if suffix == "roi" or (suffix == "mask" and "lesion" in described):
+    if suffix == "roi" or (suffix in ("mask", "dseg") and "lesion" in described):
         return "lesion_mask"
     return "brain_mask" if suffix == "mask" and entities.get("desc") == "brain" else None
 
@@ -137,22 +177,28 @@ def _people(home: Path) -> dict[str, dict[str, str]]:
     if not table.is_file():
         return {}
     columns, rows = read_rows(table, delimiter="\t")
+    for mark, name in ((",", "commas"), (";", "semicolons")):
+        if len(columns) == 1 and mark in columns[0]:
+            raise BadFile(f"{table}: got {name} between columns, expected tabs.")
     if "participant_id" not in columns:
         raise BadFile(f"{table}: got columns {', '.join(columns) or 'none'}, expected also participant_id.")
+    folders = {same_name(path.name): path.name for path in home.glob("sub-*")}
     people: dict[str, dict[str, str]] = {}
     for row in rows:
-        subject_id = f"sub-{row['participant_id'].removeprefix('sub-')}"
+        subject_id = f"sub-{row['participant_id'].strip().removeprefix('sub-')}"
+        subject_id = folders.get(same_name(subject_id), subject_id)
         if subject_id in people:
             raise BadFile(f"{table}: got '{subject_id}' twice, expected every subject once.")
-        people[subject_id] = {key: "" if value in UNKNOWN else value for key, value in row.items()}
+        people[subject_id] = {key: "" if value.strip() in UNKNOWN else value.strip() for key, value in row.items()}
     return people
 
 
 def _told_healthy(person: Mapping[str, str]) -> bool | None:
     """Whether a subject is healthy by the columns `healthy` or `group`; None if neither says so."""
-    if person.get("healthy") in ("yes", "no"):
-        return person["healthy"] == "yes"
-    return person["group"].casefold() in CONTROLS if person.get("group") else None
+    told = yes_or_no(person.get("healthy", ""))
+    if told is None and person.get("group"):
+        return CONTROLS.fullmatch(same_name(person["group"])) is not None
+    return told
 
 
 def _splits(
@@ -189,6 +235,7 @@ def _case(
     sequence: str,
     person: Mapping[str, str],
     splits: Mapping[str, str],
+    labels: Labels,
 ) -> CaseFiles:
     healthy = _told_healthy(person) if spec.healthy is None else spec.healthy
     return CaseFiles(
@@ -199,6 +246,7 @@ def _case(
         subject_id=scan.subject_id,
         site=person.get("site", ""),
         split=_split(scan.subject_id, splits, home),
+        labels=labels,
     )
 
 

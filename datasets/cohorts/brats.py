@@ -2,10 +2,11 @@
 
 import re
 
+from datasets.case import Labels
 from datasets.cohorts.downloads import Facts, Identity, Layout
 from datasets.spec import DatasetSpec
 
-TUMOUR = (1, 2, 4)  # necrotic core, oedema, enhancing
+TUMOUR = Labels(lesion=(1, 2, 3, 4))  # necrotic core, oedema, enhancing: 4, and 3 in the numbering of 2023
 
 
 def _identity(match: re.Match[str]) -> Identity:
@@ -21,7 +22,7 @@ LAYOUT = Layout(
     looked_for=(
         "BraTS2021_00000/BraTS2021_00000_{t1,t1ce,t2,flair,seg}.nii.gz and the like, or Test/Brats21/{t2,mask,seg}"
     ),
-    facts=Facts(licence="CC BY 4.0", lesion_labels=TUMOUR, space="sri24", stripped=True, aligned=True),
+    facts=Facts(licence="CC BY 4.0", labels=TUMOUR, space="sri24", stripped=True, aligned=True),
     archive=("brats21", "brats", "brats2021"),
 )
 

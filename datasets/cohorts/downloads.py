@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
-from datasets.case import RawCase, RawCohort, Space
+from datasets.case import Labels, RawCase, RawCohort, Space
 from datasets.errors import MissingData
 
 NIFTI = r"\.nii(\.gz)?$"
@@ -38,14 +38,14 @@ class Facts(TypedDict, total=False):
     """Fields of RawCase that all scans of a cohort share."""
 
     licence: str
-    lesion_labels: tuple[int, ...]
+    labels: Labels | None
     space: Space
     stripped: bool
     corrected: bool
     aligned: bool
 
 
-ARCHIVE_FACTS = Facts(space="sri24", stripped=True, corrected=True, aligned=True)
+ARCHIVE_FACTS = Facts(labels=None, space="sri24", stripped=True, corrected=True, aligned=True)
 
 
 @dataclass(frozen=True)

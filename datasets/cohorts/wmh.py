@@ -2,11 +2,12 @@
 
 import re
 
+from datasets.case import Labels
 from datasets.cohorts.downloads import Facts, Identity, Layout
 from datasets.spec import DatasetSpec
 from datasets.splits.assignment import committed_splits
 
-WMH_LABEL = (1,)  # 2 is other pathology: neither lesion nor healthy, and ignored
+WMH_LABELS = Labels(lesion=(1,), ignored=(2,))  # 2 is other pathology, which the challenge leaves out of its scores
 
 
 def _identity(match: re.Match[str]) -> Identity:
@@ -34,7 +35,7 @@ LAYOUT = Layout(
     identity=_identity,
     roles={"pre/t1": "t1", "pre/flair": "flair", "wmh": "lesion_mask"},
     looked_for="Utrecht/0/pre/{T1,FLAIR}.nii.gz with Utrecht/0/wmh.nii.gz and the like, or Test/WMH/{t1,mask,seg}",
-    facts=Facts(licence="CC BY-NC 4.0", lesion_labels=WMH_LABEL, corrected=True, aligned=True),
+    facts=Facts(licence="CC BY-NC 4.0", labels=WMH_LABELS, corrected=True, aligned=True),
     archive=("wmh", "wmh_challenge", "wmh2017"),
     archive_identity=_archive_identity,
     unpublished="(.*/)?(test|additional_annotations)(/|$)",

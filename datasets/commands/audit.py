@@ -5,22 +5,33 @@ from typing import Annotated
 
 import typer
 
-from datasets.commands.common import Data, progress_lines
+from datasets.commands.common import Data, Preset, preset_grid, progress_lines
 from datasets.errors import BadValue, MissingData
+from datasets.grid import PUBLISHED, Grid
 
 
 def audit(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Cohorts; default: all there.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Cohorts, NAME=FOLDER for one of your own; default: all there."),
+    ] = None,
     data: Data = Path("data"),
     splits: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="A table of splits (and folds); needs no images.")
     ] = None,
+    preset: Preset = PUBLISHED,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read at most so many cases of each split, healthy ones apart.")
+    ] = None,
 ) -> None:
-    """Report leaks, duplicates, bad files, geometry, masks and drift. Exit 1 on errors."""
+    """Report leaks, duplicates, bad files, geometry, masks, drift and what a grid loses. Exit 1 on errors."""
     if splits is not None and names:
         raise BadValue(f"--splits {splits}: got cohorts ({', '.join(names)}) too, expected one of the two.")
-    failed = _audit_splits(splits, as_json) if splits is not None else _audit_cohorts(names or [], data, as_json)
+    if splits is not None:
+        failed = _audit_splits(splits, as_json)
+    else:
+        failed = _audit_cohorts(names or [], data, preset_grid(preset), limit, as_json)
     if failed:
         raise typer.Exit(1)
 
@@ -39,15 +50,15 @@ def _audit_splits(path: Path, as_json: bool) -> bool:
     return bool(errors_of(findings))
 
 
-def _audit_cohorts(names: list[str], data: Path, as_json: bool) -> bool:
+def _audit_cohorts(names: list[str], data: Path, grid: Grid, limit: int | None, as_json: bool) -> bool:
     from datasets.audit import report as printing
     from datasets.audit.cohorts import audit as audit_cohorts
     from datasets.audit.finding import errors_of
-    from datasets.cohorts.catalog import dataset
+    from datasets.cohorts.catalog import dataset_argument
 
-    specs = [dataset(name) for name in dict.fromkeys(names or _there(data))]
+    specs = [dataset_argument(name) for name in dict.fromkeys(names or _there(data))]
     with progress_lines(err=True):
-        findings = audit_cohorts(specs, data)
+        findings = audit_cohorts(specs, data, grid, limit=limit)
     typer.echo(printing.as_json(findings) if as_json else printing.findings_text(findings))
     return bool(errors_of(findings))
 

@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from datasets.case import Case, CaseFiles, shown_slice
-from datasets.cohorts.catalog import dataset
+from datasets.cohorts.catalog import dataset_argument
 from datasets.commands.common import Data, Preset, preset_grid
 from datasets.errors import BadValue, UnknownName
 from datasets.grid import PUBLISHED, Grid
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 app = typer.Typer()
 DEFAULT_CASES = 3
 PANEL = 1.5  # inches
-BRAIN, LESION = "#56b4e9", "#e69f00"  # distinguishable with any colour vision
+BRAIN, LESION, IGNORED = "#56b4e9", "#e69f00", "#cc79a7"  # distinguishable with any colour vision
 BORDER = 3  # voxels around a brain
 
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A cohort.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A cohort, or NAME=FOLDER for one of your own.")],
     data: Data,
     shift: Annotated[
         str | None, typer.Option(help="gamma, gamma=0.5, ... as of `benchmark run --shifts`; default: none.")
@@ -44,7 +44,7 @@ def show(
     out: Annotated[Path | None, typer.Option(help="The picture; default: NAME.png or NAME-shifts.png.")] = None,
 ) -> None:
     """Draw scans with their masks, or what shifts make of them with the dose below each."""
-    grid, spec = preset_grid(preset), dataset(name)
+    grid, spec = preset_grid(preset), dataset_argument(name)
     sequence = sequence or spec.sequences[0]
     files = choose_cases(spec.files(data, sequence), case or (), DEFAULT_CASES)
     requests = parse_shifts(shift or "")
@@ -74,7 +74,7 @@ def choose_cases(files: Sequence[CaseFiles], names: Sequence[str], most: int) ->
 
 
 def draw_scans(files: Sequence[CaseFiles], grid: Grid, path: Path) -> None:
-    """A row a case: its image, and the image with the outlines of the brain mask and of the lesion mask."""
+    """A row a case: its image, and the image with the outlines of brain, lesion and what is to be ignored."""
     panels, titles = _panels(len(files), 2)
     for row, one in zip(panels, files, strict=True):
         case = load_case(one, grid)
@@ -132,7 +132,7 @@ def _draw(axes: "Axes", case: Case, z: int, *, outlined: bool) -> None:
     axes.imshow(case.image[0][(*box, z)].T, cmap="gray", vmin=0, vmax=1, origin="lower", interpolation="nearest")
     if not outlined:
         return
-    for mask, colour in ((case.brain_mask, BRAIN), (case.lesion_mask, LESION)):
+    for mask, colour in ((case.brain_mask, BRAIN), (case.ignore_mask, IGNORED), (case.lesion_mask, LESION)):
         if mask is not None and mask[(*box, z)].any():
             axes.contour(mask[(*box, z)].T, levels=[0.5], colors=colour, linewidths=0.8)
 

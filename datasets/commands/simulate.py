@@ -29,6 +29,9 @@ def phantom(
     with_healthy: Annotated[
         bool, typer.Option("--with-healthy", help="Also scan lesion cases as if they had no lesion, into healthy/.")
     ] = False,
+    with_ignored: Annotated[
+        bool, typer.Option("--with-ignored", help="Mark each case's second largest lesion as not to be scored.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing phantom.")] = False,
 ) -> None:
     """Write the phantom or a variant of it, simulated brains with known lesions, below --data."""
@@ -40,6 +43,7 @@ def phantom(
         spacing=spacing,
         seed=seed,
         with_healthy=with_healthy,
+        with_ignored=with_ignored,
         replace=force,
     )
     folder = data / cohort_name(variant)

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
@@ -19,6 +19,7 @@ LONGEST_NAME = 200  # bytes; leaves room for an ending and a temporary prefix be
 RESERVED = re.compile(r'[<>:"/\\|?*]|^[.=+@~-]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 FORMULA = re.compile(r"^[=@]|^[+-](?![\d.])")
 NOT_PLAIN = "control characters or line breaks"
+Tell = Callable[[Sequence[Mapping[str, str]]], Iterable[str]]
 Line = Sequence[object] | Mapping[str, object]
 
 
@@ -113,13 +114,21 @@ class Table:
         return [row for number, row in enumerate(self.rows, 1) if number not in bad and row.get("case_id") not in cases]
 
 
-def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) -> Table:
+def read_table(
+    path: Path,
+    required: Sequence[str],
+    told: Mapping[str, Tell] | None = None,
+    *,
+    repeats: bool = False,
+) -> Table:
     """Read a comma-separated table in UTF-8 and check every row.
 
-    A subject, and with `repeats` a case, has the spelling of its first row in all of them; see `same_name`.
+    A subject, and with `repeats` a case, has the spelling of its first row in all of them (see `same_name`); in the
+    column `healthy` yes and no are spelt so.
 
     Args:
         required: columns that must exist and be filled.
+        told: by column what gives its cells in a table without it, from the rows with what was told before.
         repeats: whether a case may have several rows, as over the folds of a split.
 
     Raises:
@@ -136,10 +145,17 @@ def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) ->
     rows = [dict(zip(header, [*line, *[""] * len(header)], strict=False)) for line in lines]
     for column in ("subject_id", *(["case_id"] if repeats else [])):
         _spell_alike(rows, column)
+    for row in rows:
+        if yes_or_no(row.get("healthy", "")) is not None:
+            row["healthy"] = "yes" if yes_or_no(row["healthy"]) else "no"
+    for column, tell in (told or {}).items():
+        if column not in header:
+            for row, cell in zip(rows, tell(rows), strict=True):
+                row[column] = cell
     problems = [
         problem
         for number, (line, row) in enumerate(zip(lines, rows, strict=True), 1)
-        for problem in _row_problems(number, line, row, header, required)
+        for problem in _row_problems(number, line, row, header, [*required, *(told or ())])
     ]
     if not repeats:
         problems += _repeats(rows)
@@ -149,6 +165,11 @@ def read_table(path: Path, required: Sequence[str], *, repeats: bool = False) ->
 def same_name(name: str) -> str:
     """What all spellings of a name share, which differ in blanks, capitals or the form of Unicode only."""
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+
+
+def yes_or_no(text: str) -> bool | None:
+    """Whether a cell says yes, in whatever capitals and blanks; None where it says neither yes nor no."""
+    return {"yes": True, "no": False}.get(same_name(text))
 
 
 def _write(stream: TextIO, columns: Sequence[str], lines: Iterable[Line], undefined: str) -> int:

@@ -16,6 +16,7 @@ from datasets.preparation.lesions import LesionVolumes
 from datasets.preparation.scan import PIPELINE, PreparedScan, Setup
 
 RECORDS = "records"
+OPTIONAL_MASKS = ("lesion_mask", "ignore_mask")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def case_key(raw: RawCase, setup: Setup) -> str:
         "parameters": asdict(setup.parameters),
         "template": setup.template.sha256,
         "stripper": [stripper.name, stripper.version, _own_command(stripper.command)] if strips else None,
-        "case": [raw.drawn_on, raw.space, raw.stripped, raw.corrected, raw.aligned, list(raw.lesion_labels)],
+        "case": [raw.drawn_on, raw.space, raw.stripped, raw.corrected, raw.aligned, raw.labels and asdict(raw.labels)],
         "files": {role: str(path) for role, path in input_files(raw).items()},
     }
     return sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
@@ -100,6 +101,8 @@ def store_case(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: Prep
     inputs = {str(path): stamp(path) for path in input_files(raw).values()}
     written = _write(scratch, raw.case_id, scan)
     discard_record(home, raw.case_id)
+    for mask in OPTIONAL_MASKS:  # of an earlier preparation
+        (home / mask / f"{raw.case_id}.nii.gz").unlink(missing_ok=True)
     for path in written:
         place = home / path.relative_to(scratch)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -125,8 +128,7 @@ def store_case(home: Path, scratch: Path, raw: RawCase, setup: Setup, scan: Prep
 def _write(scratch: Path, case_id: str, scan: PreparedScan) -> list[Path]:
     affine, name = scan.lattice.affine, f"{case_id}.nii.gz"
     masks: dict[str, Any] = {"brain_mask": scan.brain_mask}
-    if scan.lesion_mask is not None:
-        masks["lesion_mask"] = scan.lesion_mask
+    masks |= {kind: mask for kind in OPTIONAL_MASKS if (mask := getattr(scan, kind)) is not None}
     for sequence, image in scan.images.items():
         write_rounded(scratch / sequence / name, Volume(image, affine))
     for kind, mask in masks.items():

@@ -131,6 +131,7 @@ def _outcome_line(outcome: Outcome) -> str:
     lesion = outcome.lesion
     volume = "" if lesion is None else (
         f", lesion {lesion.before:.2f} -> {lesion.after:.2f} ml ({lesion.resampling_percent:+.1f} % beyond scaling)"
+        + (f", {lesion.ignored:.2f} ml to be ignored" if lesion.ignored else "")
     )  # fmt: skip
     return f"{outcome.case_id} in {sum(outcome.seconds.values()):.0f} s{volume}"
 

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 FOLDER = "contact-sheets"
 COLUMNS, ROWS = 4, 6
-BRAIN, LESION, TEMPLATE = "#00b4d8", "#ff3b30", "#ffd60a"
+BRAIN, LESION, IGNORED, TEMPLATE = "#00b4d8", "#ff3b30", "#bf5af2", "#ffd60a"
 
 
 def write_contact_sheets(home: Path, case_ids: Sequence[str], template: Template) -> list[Path]:
-    """Pictures of 24 cases each: an axial, a coronal and a sagittal slice with three outlines.
+    """Pictures of 24 cases each: an axial, a coronal and a sagittal slice with outlines.
 
-    Cyan is the brain mask, red the lesion mask, yellow the template's brain. Slices go through the box's middle;
-    the axial one of a lesion case through the largest cut of the lesion. The first sequence is shown.
+    Cyan is the brain mask, red the lesion mask, violet what is to be ignored, yellow the template's brain. Slices go
+    through the box's middle; the axial one of a lesion case through the largest cut of the lesion. The first sequence
+    is shown.
     """
     pages = [case_ids[at : at + COLUMNS * ROWS] for at in range(0, len(case_ids), COLUMNS * ROWS)]
     folder = home / FOLDER
@@ -47,7 +48,7 @@ def _write(path: Path, home: Path, case_ids: Sequence[str], template: Template) 
     for at, case_id in enumerate(case_ids):
         row, first = at // columns, 3 * (at % columns)
         _draw(list(axes[row, first : first + 3]), home, case_id, template)
-    figure.suptitle("brain mask cyan, lesion red, template yellow", color="white", fontsize=9)
+    figure.suptitle("brain mask cyan, lesion red, ignored violet, template yellow", color="white", fontsize=9)
     figure.savefig(path, dpi=100)
     return path
 
@@ -56,17 +57,16 @@ def _draw(axes: "Sequence[Axes]", home: Path, case_id: str, template: Template) 
     name = f"{case_id}.nii.gz"
     sequence = next(kind for kind in ("t1", "t2", "flair", "t1ce") if (home / kind / name).exists())
     image = read_volume(home / sequence / name, as_stored=True)
-    brain = read_volume(home / "brain_mask" / name, as_stored=True).data > 0
-    lesion_path = home / "lesion_mask" / name
-    lesion = np.zeros(brain.shape, dtype=bool)
-    if lesion_path.exists():
-        lesion = read_volume(lesion_path, as_stored=True).data > 0
+    brain, lesion, ignored = (
+        read_volume(path, as_stored=True).data > 0 if path.exists() else np.zeros(image.data.shape, dtype=bool)
+        for path in (home / kind / name for kind in ("brain_mask", "lesion_mask", "ignore_mask"))
+    )
     outline = resample_mask(Volume(template.image.data > 0, template.image.affine), image.lattice)
     high = float(np.percentile(image.data[brain], 99.5)) if brain.any() else 1.0
     axes[0].set_title(f"{case_id} {sequence}", color="white", fontsize=8, loc="left")
     for axis, (across, at) in zip(axes, _cuts(lesion), strict=True):
         axis.imshow(_upright(image.data, across, at), cmap="gray", vmin=0, vmax=high, origin="lower")
-        for mask, colour in ((outline, TEMPLATE), (brain, BRAIN), (lesion, LESION)):
+        for mask, colour in ((outline, TEMPLATE), (brain, BRAIN), (ignored, IGNORED), (lesion, LESION)):
             cut = _upright(mask, across, at)
             if cut.any():
                 axis.contour(cut.astype(float), [0.5], colors=colour, linewidths=0.6)

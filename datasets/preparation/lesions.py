@@ -1,4 +1,4 @@
-"""Lesion masks: read, moved by nearest neighbour, and their volume checked."""
+"""Lesion masks: split by their labels, moved by nearest neighbour, and their volume checked."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.case import Labels
 from datasets.errors import BadFile
+from datasets.io.labels import split_interpolated, split_labels
 from datasets.io.nifti import Lattice, Matrix, Volume, read_volume
 from datasets.preparation.resampling import resample
 
@@ -23,12 +25,14 @@ class LesionVolumes:
         expected: `before` times the volume scaling of the affine registration.
         after: on the prepared volume's voxels.
         outside_brain: the part of `after` outside the brain mask; it stays in the lesion mask.
+        ignored: what no score counts, on the voxels it was drawn on.
     """
 
     before: float
     expected: float
     after: float
     outside_brain: float
+    ignored: float = 0.0
 
     @property
     def change_percent(self) -> float:
@@ -51,31 +55,38 @@ class LesionVolumes:
         )
 
 
-def read_lesion_mask(path: Path, labels: tuple[int, ...]) -> Volume:
-    """Lesion voxels as bool: those with one of `labels`; without labels those above half of the maximum.
+def read_lesion_mask(path: Path, labels: Labels | None) -> tuple[Volume, Volume | None]:
+    """The voxels that are lesion, and those to be ignored, if any, as bool; see `RawCase.labels`.
 
     Raises:
-        BadFile: the file cannot be used or holds no lesion.
+        BadFile: the file cannot be used, holds a label that is not declared, or no lesion.
     """
     volume = read_volume(path, as_stored=True)
-    half = max(float(volume.data.max()), 0.0) / 2
-    lesion = np.isin(np.rint(volume.data), labels) if labels else volume.data > half
+    if labels is None:
+        lesion, ignored = split_interpolated(path, volume.data), None
+    else:
+        lesion, ignored = split_labels(path, volume.data, labels, volume.lattice.voxel_ml)
     if not lesion.any():
-        expected = f"voxels of {', '.join(map(str, labels))}" if labels else "some voxels above 0"
+        expected = f"voxels of {', '.join(map(str, labels.lesion))}" if labels else "some voxels above 0"
         found = ", ".join(f"{value:g}" for value in np.unique(volume.data)[:6])
         raise BadFile(f"{path}: got a lesion mask without lesion (values {found}), expected {expected}.")
-    return Volume(lesion, volume.affine)
+    return Volume(lesion, volume.affine), None if ignored is None else Volume(ignored, volume.affine)
+
+
+def move_mask(mask: Volume, lattice: Lattice, to_source: Matrix) -> NDArray[np.bool_]:
+    """A mask at the voxels of `lattice` by nearest neighbour.
+
+    Nearest neighbour keeps the volume on average at any size; thresholding linear values at a half shrinks small
+    lesions, and at 0 it enlarges every lesion.
+    """
+    return np.asarray(resample(Volume(mask.data.astype(np.uint8), mask.affine), lattice, to_source, order=0) > 0)
 
 
 def move_lesion_mask(
     lesion: Volume, lattice: Lattice, to_source: Matrix, brain_mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], LesionVolumes]:
-    """The mask at the voxels of `lattice` by nearest neighbour, and its volumes.
-
-    Nearest neighbour keeps the volume on average at any size; thresholding linear values at a half shrinks small
-    lesions, and at 0 it enlarges every lesion.
-    """
-    moved = np.asarray(resample(Volume(lesion.data.astype(np.uint8), lesion.affine), lattice, to_source, order=0) > 0)
+    """`move_mask` of a lesion mask, and its volumes."""
+    moved = move_mask(lesion, lattice, to_source)
     before = float(lesion.data.sum()) * lesion.lattice.voxel_ml
     growth = 1 / abs(float(np.linalg.det(to_source[:3, :3])))
     volumes = LesionVolumes(

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from datasets.case import RawCase
 from datasets.errors import BadFile, BadValue
 from datasets.io.nifti import Lattice, Matrix, Volume, read_volume
 from datasets.preparation.bias import correct_bias
-from datasets.preparation.lesions import LesionVolumes, move_lesion_mask, read_lesion_mask
+from datasets.preparation.lesions import LesionVolumes, move_lesion_mask, move_mask, read_lesion_mask
 from datasets.preparation.registration import register
 from datasets.preparation.resampling import check_same_lattice, read_scan, resample, resample_mask, upright_lattice
 from datasets.preparation.stripping import Stripper, brain_of_stripped_scan, check_brain, find_brain
@@ -66,6 +66,7 @@ class PreparedScan:
     Attributes:
         images: each sequence `(X, Y, Z)` float32, 0 outside the brain.
         lesion_mask: None for a healthy case.
+        ignore_mask: voxels that no score counts; None where there are none.
         lattice: of all of them.
         to_scan: per sequence `(4, 4)`, from the template's mm to the scan's own mm.
         brain_ml: in the scan's own space.
@@ -77,6 +78,7 @@ class PreparedScan:
     images: Mapping[str, NDArray[np.float32]]
     brain_mask: NDArray[np.bool_]
     lesion_mask: NDArray[np.bool_] | None
+    ignore_mask: NDArray[np.bool_] | None
     lattice: Lattice
     to_scan: Mapping[str, Matrix]
     brain_ml: float
@@ -112,10 +114,10 @@ def prepare_scan(raw: RawCase, setup: Setup) -> PreparedScan:
     with clock.step("bias"):
         images = {name: _correct_and_mask(raw, images[name], brain_mask, setup.parameters) for name in images}
     with clock.step("lesion"):
-        lesion_mask, lesion = _lesion(raw, scans[raw.drawn_on].lattice, lattice, to_scan, brain_mask)
+        lesion_mask, ignore_mask, lesion = _lesion(raw, scans[raw.drawn_on].lattice, lattice, to_scan, brain_mask)
     overlap = _overlap(brain_mask, lattice, setup.template)
     return PreparedScan(
-        images, brain_mask, lesion_mask, lattice, to_scan, brain_ml, overlap, lesion, clock.seconds,
+        images, brain_mask, lesion_mask, ignore_mask, lattice, to_scan, brain_ml, overlap, lesion, clock.seconds,
         _warnings(overlap, lesion),
     )  # fmt: skip
 
@@ -204,12 +206,19 @@ def _correct_and_mask(
 
 def _lesion(
     raw: RawCase, drawn_on: Lattice, lattice: Lattice, to_scan: Mapping[str, Matrix], brain_mask: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_] | None, LesionVolumes | None]:
+) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None, LesionVolumes | None]:
+    """The masks of lesion and of what is to be ignored, and their volumes; None where there is none."""
     if raw.lesion_mask is None:
-        return None, None
-    lesion = read_lesion_mask(raw.lesion_mask, raw.lesion_labels)
+        return None, None, None
+    lesion, ignored = read_lesion_mask(raw.lesion_mask, raw.labels)
     check_same_lattice(raw.lesion_mask, lesion, raw.images[raw.drawn_on], drawn_on)
-    return move_lesion_mask(lesion, lattice, to_scan[raw.drawn_on], brain_mask)
+    to_source = to_scan[raw.drawn_on]
+    moved, volumes = move_lesion_mask(lesion, lattice, to_source, brain_mask)
+    if ignored is None:
+        return moved, None, volumes
+    volumes = replace(volumes, ignored=float(ignored.data.sum()) * ignored.lattice.voxel_ml)
+    ignore_mask = move_mask(ignored, lattice, to_source)
+    return moved, ignore_mask if ignore_mask.any() else None, volumes
 
 
 def _overlap(brain_mask: NDArray[np.bool_], lattice: Lattice, template: Template) -> float:

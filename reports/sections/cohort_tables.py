@@ -23,7 +23,7 @@ LEGEND = (
     "threshold stands under Data cards. Intervals and ranks are made as in At a glance, under this choice: all but the "
     "primary endpoint is exploratory."
 )
-CUT_OFF = "lesion_outside_grid_ml"
+CUT_OFF, LOST = "lesion_outside_grid_ml", "lesion_lost_ml"
 UPPER = (
     "Upper bound of the pooled Dice, never ranked: this threshold has seen the test labels. The mean over patients "
     "can still be lower than under another threshold."
@@ -66,7 +66,8 @@ def field_of_view(results: RunResults) -> str:
     return "\n\n".join(
         [
             results.heading("Loss by field of view"),
-            "Lesion outside the grid's box cannot be found and counts as missed in every number above.",
+            "Lesion outside the grid's box, and lesions too small to leave a voxel on the grid, cannot be found and "
+            "count as missed in every number above.",
             cut_off_table(results.lesion),
         ]
     )
@@ -130,17 +131,23 @@ def dice_table(cohort: CohortResults, pipelines: Sequence[str], protocols: Seque
 
 
 def cut_off_table(cohorts: Mapping[str, CohortResults]) -> str:
-    """How much of the lesions lies outside the grid's box, a line a cohort; the same for all methods."""
+    """How much of the lesions the grid does not show, a line a cohort; the same for all methods."""
 
     def cells(title: str) -> Sequence[str]:
-        kinds = (("lesion_ml", "mean"), *((CUT_OFF, kind) for kind in ("mean", "maximum", "share")))
-        whole, lost, most, share = (_first_known(cohorts[title].numbers(metric, kind=kind)) for metric, kind in kinds)
-        patients = cohorts[title].patients
-        if isnan(lost):
-            return [MISSING] * 5
-        return [str(patients), *(f"{ml:.2f}" for ml in (whole, lost, most)), f"{round(share * patients)} of {patients}"]
+        cohort, patients = cohorts[title], cohorts[title].patients
+        whole = _first_known(cohort.numbers("lesion_ml", kind="mean"))
+        if isnan(whole):
+            return [MISSING] * 8
+        return [str(patients), f"{whole:.2f}", *unseen(cohort, CUT_OFF), *unseen(cohort, LOST)]
 
-    headers = ["Cohort", "Patients", "Lesion ml, mean", "Cut off ml, mean", "Cut off ml, most", "Patients who lose any"]
+    def unseen(cohort: CohortResults, metric: str) -> Sequence[str]:
+        mean, most, share = (_first_known(cohort.numbers(metric, kind=kind)) for kind in ("mean", "maximum", "share"))
+        if isnan(mean):
+            return [MISSING] * 3
+        return [f"{mean:.2f}", f"{most:.2f}", f"{round(share * cohort.patients)} of {cohort.patients}"]
+
+    headers = ["Cohort", "Patients", "Lesion ml, mean"]
+    headers += [f"{what}, {of}" for what in ("Cut off", "Too small") for of in ("ml mean", "ml most", "patients")]
     return github_table(headers, [[escape(title), *cells(title)] for title in cohorts], 1)
 
 

@@ -1,9 +1,10 @@
 """Sections of the set-up: title and badges, what was run on what, and every hyper-parameter and key."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmark.storage.environment import mixtures
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
 from benchmark.study.cells import Fit
@@ -11,6 +12,8 @@ from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.notes import badges
+
+MOST_NAMED = 4  # fits and cells of one environment
 
 
 def opening(results: RunResults) -> str:
@@ -80,6 +83,17 @@ def _environment(results: RunResults) -> Iterator[tuple[str, str]]:
     path = results.run.root / "environment.json"
     if path.is_file():
         yield "Environment", "; ".join(escape(f"{name} {value}") for name, value in read_json(path).items())
+    for field, values in mixtures(results.run, results.cells).items():
+        told = (f"{escape(value)} in {_listed(names)}" for value, names in values.items())
+        yield (
+            f"Mixed {escape(field)}",
+            f"{'; '.join(told)}. Compute one of them anew, so that all rows have one origin.",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - MOST_NAMED
+    return ", ".join(f"`{name}`" for name in names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def configurations(results: RunResults) -> str:

@@ -65,7 +65,13 @@ class Bench:
         return Cell(Fit("by-hand", "nowhere:Nothing", {}, healthy, self.grid, 0), Cohort(spec.name, "t1", "1"))
 
     def add(
-        self, spec: DatasetSpec, case_id: str, split: str, scores: Volume, lesion: NDArray[np.bool_] | None = None
+        self,
+        spec: DatasetSpec,
+        case_id: str,
+        split: str,
+        scores: Volume,
+        lesion: NDArray[np.bool_] | None = None,
+        ignored: NDArray[np.bool_] | None = None,
     ) -> None:
         """A scan on the whole box, and its map, `scores` of the grid's shape."""
         folder = self.data / spec.name
@@ -74,6 +80,8 @@ class Bench:
         write_nifti(folder / "brain_mask" / f"{case_id}.nii.gz", BRAIN.astype(np.uint8), SPACING)
         if lesion is not None:
             write_nifti(folder / "lesion_mask" / f"{case_id}.nii.gz", lesion.astype(np.uint8), SPACING)
+        if ignored is not None:
+            write_nifti(folder / "ignore_mask" / f"{case_id}.nii.gz", ignored.astype(np.uint8), SPACING)
         write_volume(self.run.anomaly_map(self.cell(spec), case_id), scores.astype(np.float32), np.eye(4))
         table = folder / "cases.csv"
         new = not table.exists()

@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from datasets.case import CaseFiles
+from datasets.case import CaseFiles, Labels
 from datasets.errors import BadFile, MissingData
 from datasets.grid import GRIDS, SAMPLINGS, Grid, Sampling
 from datasets.loading import Cases, load_case, masks_of
+from datasets.shifts import Shift
 
 SHAPE = (20, 24, 18)
 SAME = Grid(shape=SHAPE, spacing=2.0)
@@ -243,6 +244,35 @@ def test_ignored_voxels_keep_their_volume_and_give_way_to_lesion(tmp_path: Path)
     empty = load_case(files, SAME).ignore_mask
     assert empty is not None
     assert not empty.any()
+
+
+def test_labels_to_be_ignored_are_those_of_a_mask_of_their_own(tmp_path: Path) -> None:
+    """In one file by their label, in another as a mask, or in both."""
+    labels = np.zeros(SHAPE, dtype=np.uint8)
+    labels[3:9, 4:9, 5:9], labels[12:15, 4:9, 5:9], labels[3:9, 14:16, 5:9] = 4, 2, 1
+    files = write(tmp_path, noise(), np.ones(SHAPE), labels)
+    told = replace(files, labels=Labels(lesion=(1, 4), ignored=(2,)))
+    case = load_case(told, SAME)
+    assert case.lesion_mask is not None
+    assert case.ignore_mask is not None
+    assert np.array_equal(case.lesion_mask, np.isin(labels, (1, 4)))
+    assert np.array_equal(case.ignore_mask, labels == 2)
+    with pytest.raises(BadFile, match=r"got label 2 \(0.48 ml\), label 4 \(0.96 ml\), expected 0 \(background\), 1"):
+        load_case(files, SAME)
+    own = tmp_path / "ignore_mask" / "one.nii.gz"
+    save(own, (labels == 0).astype(np.uint8), scaling(2, 2, 2))
+    both = load_case(replace(told, ignore_mask=own), SAME).ignore_mask
+    assert both is not None
+    assert np.array_equal(both, np.isin(labels, (0, 2)))
+
+
+def test_the_dose_of_a_shift_is_of_tissue_that_is_neither_lesion_nor_ignored(tmp_path: Path) -> None:
+    labels = np.zeros(SHAPE, dtype=np.uint8)
+    labels[3:9], labels[12:15] = 1, 2
+    files = replace(write(tmp_path, noise(), np.ones(SHAPE), labels), labels=Labels((1,), (2,)))
+    shift = Shift("gamma", 1.5)
+    moved, still = load_case(files, SAME, shift), load_case(files, SAME)
+    assert moved.shift_dose == pytest.approx(np.abs(moved.image - still.image)[0][labels == 0].mean())
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)

@@ -1,5 +1,6 @@
 """A registry finds what is built in and what plugins bring, imports only what is asked for, and refuses the rest."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,24 @@ def test_built_in_objects_come_first_and_may_be_named_by_where_they_are(colours:
     assert colours["red"] == Colour("red")
     assert colours["white"] == WHITE
     assert colours.origin("red") == colours.origin("white") == ""
+
+
+@pytest.mark.parametrize("editable", [True, False])
+def test_the_origin_of_an_editable_install_changes_with_its_code(
+    colours: Registry[Colour], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editable: bool
+) -> None:
+    origins = []
+    for number in range(2):
+        folder = distribution(tmp_path / str(number), f"paint{number}", green="shades:GREEN")
+        direct = {"url": folder.as_uri(), "dir_info": {"editable": editable}}
+        (folder / f"paint{number}-2.0.dist-info" / "direct_url.json").write_text(json.dumps(direct))
+        (folder / "shades.py").write_text("from pigments import GREEN\n")
+        (folder / "pigments.py").write_text(f"{COLOURS}SHADE = {number}\n")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(folder)
+            origins.append(colours.origin("green").removeprefix(f"paint{number} 2.0"))
+    assert all(origin.startswith("+editable.") == editable for origin in origins)
+    assert (origins[0] != origins[1]) == editable
 
 
 def test_a_plugins_object_is_found_without_an_import_and_told_whose_it_is(

@@ -86,7 +86,7 @@ def test_spreadsheet_exports_with_a_byte_order_mark_are_read(root: Path) -> None
     assert len(prepared_files(spec(), root, "t1")) == 2
 
 
-@pytest.mark.parametrize("column", ["case_id", "subject_id", "split", "sequences"])
+@pytest.mark.parametrize("column", ["case_id", "split"])
 def test_a_missing_column_is_named(root: Path, column: str) -> None:
     write_table(root, TABLE.replace(column, "something"))
     with pytest.raises(BadFile, match=f"expected also {column}") as refusal:
@@ -225,6 +225,35 @@ def test_every_file_of_a_case_is_in_the_digest(root: Path) -> None:
         save(path, np.full((2, 2, 2), value, dtype=np.uint8))
         digests |= {digest([other]) for other in others}
     assert len(digests) == 1 + 2 * len(others)
+
+
+def ignore_mask(value: int) -> Callable[[Path], None]:
+    return lambda root: save(root / "mine" / "ignore_mask" / "b.nii.gz", np.full((2, 3, 4), value, dtype=np.uint8))
+
+
+def test_a_mask_of_what_is_ignored_is_found_where_there_is_one(root: Path) -> None:
+    assert [one.ignore_mask for one in prepared_files(spec(), root, "t1")] == [None, None]
+    ignore_mask(1)(root)
+    found = [one.ignore_mask for one in prepared_files(spec(), root, "t1")]
+    assert found == [None, root / "mine" / "ignore_mask" / "b.nii.gz"]
+
+
+def test_a_dangling_link_to_such_a_mask_is_refused(root: Path) -> None:
+    (root / "mine" / "ignore_mask").mkdir()
+    (root / "mine" / "ignore_mask" / "b.nii.gz").symlink_to("gone.nii.gz")
+    with pytest.raises(MissingData, match=r"ignore_mask/b\.nii\.gz"):
+        prepared_files(spec(), root, "t1")
+
+
+def test_the_digest_covers_what_is_ignored_and_what_labels_mean(root: Path) -> None:
+    digests = [digest(prepared_files(spec(), root, "t1"))]
+    for value in (1, 0):
+        ignore_mask(value)(root)
+        digests.append(digest(prepared_files(spec(), root, "t1")))
+    for labels in ('{"lesion": [1, 2]}', '{"lesion": [1], "ignored": [2]}'):
+        (root / "mine" / "labels.json").write_text(labels)
+        digests.append(digest(prepared_files(spec(), root, "t1")))
+    assert len(set(digests)) == len(digests)
 
 
 def compress_again(root: Path) -> None:

@@ -42,6 +42,7 @@ def lesion_rows(method: str, dice: Sequence[float], auprc: Sequence[float], *, s
         rows += [
             row(method, case, "lesion_ml", 10.0 * (index + 1), seed=seed),
             row(method, case, "lesion_outside_grid_ml", float(index), seed=seed),
+            row(method, case, "lesion_lost_ml", 0.25 * index, seed=seed),
             row(method, case, "auprc", area, "paper", seed=seed),
             row(method, case, "auroc", 0.75, "paper", seed=seed),
             row(method, case, "dice", overlap, "paper lesion-val", seed=seed),

@@ -13,7 +13,7 @@ from benchmark.storage.summary_tables import SummaryLine
 QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 SKEWED = ("alarm_fraction",)
 """Metrics whose quartiles are given too."""
-CUT_OFF = ("lesion_outside_grid_ml",)
+UNSEEN = ("lesion_outside_grid_ml", "lesion_lost_ml")
 """Metrics of which the most is told, and the share of the patients who have any."""
 RECONSTRUCTION = ("l1", "l1_ratio")
 """Metrics that are undefined, not missing, for a method that reconstructs nothing."""
@@ -72,7 +72,7 @@ def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) 
             one = line(comparable, choice, panel, cases)
             yield one
             told = {kind: panel.quantile(level) for kind, level in QUARTILES.items() if choice.metric in SKEWED}
-            if choice.metric in CUT_OFF:
+            if choice.metric in UNSEEN:
                 told = {"maximum": panel.quantile(1.0), "share": panel.share_above_0}
             for kind, value in told.items():
                 yield replace(one, kind=kind, mean=value, sd=nan, lowest_seed=nan, highest_seed=nan)

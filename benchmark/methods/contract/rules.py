@@ -46,10 +46,10 @@ def presets_name_fields(trial: ContractTrial) -> str | None:
 
 
 def fit_reads_no_lesion_mask(trial: ContractTrial) -> str | None:
-    """`fit` does not look at lesion masks."""
+    """`fit` does not look at masks of lesions or of ignored voxels."""
     assert trial.detector is not None
     seen = [case.case_id for case in (*trial.train, *trial.val) if case.mask_was_read]
-    return f"got lesion_mask read of {', '.join(seen)}, expected none" if seen else None
+    return f"got lesion_mask or ignore_mask read of {', '.join(seen)}, expected none" if seen else None
 
 
 def fit_leaves_cases_alone(trial: ContractTrial) -> str | None:

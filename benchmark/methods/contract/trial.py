@@ -99,12 +99,12 @@ def simulated_case(index: int, shape: tuple[int, int, int]) -> Case:
 
 
 class WatchedCase(Case):
-    """A healthy case that records whether its lesion mask was read."""
+    """A healthy case that records whether its lesion mask, or what is ignored around it, was read."""
 
     mask_was_read = False
 
     def __getattribute__(self, name: str) -> object:
-        if name == "lesion_mask":
+        if name in ("lesion_mask", "ignore_mask"):
             object.__setattr__(self, "mask_was_read", True)
         return super().__getattribute__(name)
 

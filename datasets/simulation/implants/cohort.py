@@ -165,10 +165,17 @@ def _read_head(host: Host) -> HostVoxels:
 
 
 def _copy_host(folder: Path, host: Host) -> None:
-    """Copy the scan itself, a healthy case of the cohort."""
+    """Copy the scan itself, a healthy case of the cohort, and its masks."""
     for sequence, one in host.files.items():
         _copy(one.image, folder / sequence / f"{one.case_id}.nii.gz")
-    _copy(host.first.brain_mask, folder / "brain_mask" / f"{host.first.case_id}.nii.gz")
+    for kind, mask in _masks(host).items():
+        _copy(mask, folder / kind / f"{host.first.case_id}.nii.gz")
+
+
+def _masks(host: Host) -> Mapping[str, Path]:
+    """Those that its implants share."""
+    ignored = {"ignore_mask": host.first.ignore_mask} if host.first.ignore_mask else {}
+    return {"brain_mask": host.first.brain_mask, **ignored}
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -204,7 +211,8 @@ def _write_case(
         else:
             written = _written(_treated(image, placed, treatment, seed), image, placed, head.stored[sequence], path)
             realised[sequence] = float((written - image.image)[placed.lesion_mask].mean() / image.step)
-    _link(folder / "brain_mask" / f"{host.first.case_id}.nii.gz", folder / "brain_mask" / f"{name}.nii.gz")
+    for kind in _masks(host):
+        _link(folder / kind / f"{host.first.case_id}.nii.gz", folder / kind / f"{name}.nii.gz")
     affine = next(iter(head.stored.values())).affine
     write_volume(folder / "lesion_mask" / f"{name}.nii.gz", Volume(placed.lesion_mask, affine))
     return _truth(name, host, treatment, shape, placed, head, next(iter(realised.values())))
@@ -247,7 +255,7 @@ def _written(
 
 
 def _link(source: Path, target: Path) -> None:
-    """Share the host's brain mask by a hard link, or copy it if the file system has no hard links."""
+    """Share the host's mask by a hard link, or copy it if the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:

@@ -21,7 +21,7 @@ LICENCE = (
 HEALTHY_CASES = 24
 CASE_COLUMNS = ("case_id", "subject_id", "split", "sequences", "site", "age", "sex", "healthy", "licence")
 LESION_COLUMNS = (
-    *("case_id", "lesion", "volume_ml", "contrast", "x", "y", "z", "place", "displacement_mm"),
+    *("case_id", "lesion", "volume_ml", "contrast", "x", "y", "z", "place", "displacement_mm", "ignored"),
     *(f"{sequence}_to_white" for sequence in PROTOCOLS),
 )
 Row = Mapping[str, str | float | int]
@@ -40,6 +40,7 @@ def write_phantom(
     spacing: float = 2.0,
     seed: int = 0,
     with_healthy: bool = False,
+    with_ignored: bool = False,
     replace: bool = False,
 ) -> None:
     """Simulate a cohort into `<root>/phantom` or `<root>/phantom-<variant>`; less than two seconds a case at 2 mm.
@@ -55,6 +56,8 @@ def write_phantom(
         spacing: voxel edge in mm, from 1 to 8.
         with_healthy: also write every lesion case as it would be without lesions, into
             `healthy/<sequence>/<case_id>.nii.gz`.
+        with_ignored: take the second largest lesion of each case with several out of its lesion mask, into
+            `ignore_mask/<case_id>.nii.gz`, as other pathology that no score counts; the images are the same.
         replace: whether a phantom that is there already gives way once the new one is complete.
 
     Raises:
@@ -67,7 +70,7 @@ def write_phantom(
     numbers = _numbers(variant, healthy, lesion)
     _check(spacing, seed)
     with new_folder(root / cohort_name(variant), replace=replace) as cohort:
-        _write_cohort(cohort, numbers, spacing, seed, with_healthy=with_healthy)
+        _write_cohort(cohort, numbers, spacing, seed, with_healthy=with_healthy, with_ignored=with_ignored)
 
 
 def _numbers(variant: str, healthy: int | None, lesion: int | None) -> list[SubjectNumber]:
@@ -94,26 +97,37 @@ def _check(spacing: float, seed: int) -> None:
 
 
 def _write_cohort(
-    folder: Path, numbers: Sequence[SubjectNumber], spacing: float, seed: int, *, with_healthy: bool
+    folder: Path,
+    numbers: Sequence[SubjectNumber],
+    spacing: float,
+    seed: int,
+    *,
+    with_healthy: bool,
+    with_ignored: bool,
 ) -> None:
     (folder / "LICENCE.txt").write_text(f"{LICENCE}\n", encoding="utf-8")
     lesion_rows: list[Row] = []
     case_rows: list[Row] = []
     for number in numbers:
         subject = draw_subject(number, spacing=spacing, seed=seed)
-        _write_case(folder, subject)
+        ignored = subject.lesions.second_largest if with_ignored else None
+        _write_case(folder, subject, ignored)
         if with_healthy and not number.healthy:
             _write_volumes(folder / "healthy", subject, subject.without_lesions().scan())
-        lesion_rows += _lesion_rows(subject)
+        lesion_rows += _lesion_rows(subject, ignored)
         case_rows.append(_case_row(subject))
     write_table(folder / "lesions.csv", LESION_COLUMNS, lesion_rows)
     write_table(folder / "cases.csv", CASE_COLUMNS, case_rows)
 
 
-def _write_case(folder: Path, subject: PhantomSubject) -> None:
+def _write_case(folder: Path, subject: PhantomSubject, ignored: int | None) -> None:
+    """`ignored` is the label of a lesion that no score is to count."""
     volumes: dict[str, NDArray[np.generic]] = {**subject.scan(), "brain_mask": subject.anatomy.brain_mask}
     if not subject.number.healthy:
         volumes["lesion_mask"] = subject.lesions.lesion_mask
+    if ignored is not None:
+        ignore_mask = subject.lesions.labels == ignored
+        volumes |= {"ignore_mask": ignore_mask, "lesion_mask": subject.lesions.lesion_mask & ~ignore_mask}
     if subject.lesions.regions is not None:
         volumes["regions"] = subject.lesions.regions
     _write_volumes(folder, subject, volumes)
@@ -140,10 +154,11 @@ def _case_row(subject: PhantomSubject) -> Row:
     }
 
 
-def _lesion_rows(subject: PhantomSubject) -> list[Row]:
+def _lesion_rows(subject: PhantomSubject, ignored: int | None) -> list[Row]:
     signals = subject.lesion_to_white()
     return [
         _lesion_row(subject.number.case_id, count, lesion)
+        | {"ignored": "yes" if count == ignored else "no"}
         | {f"{name}_to_white": round(x, 3) for name, x in own.items()}
         for count, (lesion, own) in enumerate(zip(subject.lesions.table, signals, strict=True), 1)
     ]

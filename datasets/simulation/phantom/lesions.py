@@ -61,6 +61,12 @@ class Lesions:
     def lesion_mask(self) -> NDArray[np.bool_]:
         return self.labels > 0
 
+    @property
+    def second_largest(self) -> int | None:
+        """Its label; None for fewer than two lesions."""
+        falling = sorted(range(len(self.table)), key=lambda row: -self.table[row].volume_ml)
+        return falling[1] + 1 if len(falling) > 1 else None
+
     def pushing(self, displacement_mm: float) -> "Lesions":
         """The same lesions with this displacement in their table."""
         table = tuple(replace(lesion, displacement_mm=displacement_mm) for lesion in self.table)

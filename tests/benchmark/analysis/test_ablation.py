@@ -60,7 +60,7 @@ def test_the_command_prints_the_table(program: Program, data: Path, tmp_path: Pa
     told = program("evaluate", runner.out, *ablation, "--out", tmp_path / "ablation")
     assert told.exit_code == 0
     assert "no median" in told.output
-    sizes = {"lesion_ml", "lesion_outside_grid_ml"}
+    sizes = {"lesion_ml", "lesion_outside_grid_ml", "lesion_lost_ml"}
     measured = {row["metric"] for row in read_table(tmp_path / "ablation" / "rows.csv")}
     assert measured == {"dice", "auprc", "threshold"} | sizes
     assert program("evaluate", runner.out, "--ablation", "methods").exit_code == 2

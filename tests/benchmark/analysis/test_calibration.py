@@ -9,11 +9,13 @@ from commandline import Program, refused
 from studies import Runner
 
 from benchmark.analysis import calibration as calibrating
-from benchmark.analysis.calibration import calibrate_run, calibration_cases, one_scan_each
+from benchmark.analysis.calibration import Scan, calibrate_run, calibration_cases, one_scan_each
+from benchmark.metrics.ground_truth import GroundTruth
 from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import reopen
 from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
+from datasets.case import CaseFiles
 from datasets.loading import load_case
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -110,3 +112,16 @@ def test_the_command_writes_thresholds_and_p_maps(runner: Runner, few: None, pro
 
 def test_too_few_scans_for_the_rate_say_which_they_are_enough_for(runner: Runner, few: None, program: Program) -> None:
     assert "at least 0.500" in refused(program("calibrate", runner.out, "--healthy", "volunteers"))
+
+
+def test_a_voxel_to_be_ignored_raises_no_alarm_and_enters_no_p_value() -> None:
+    brain = np.ones((3, 3, 3), dtype=bool)
+    ignored = np.indices(brain.shape)[0] == 0
+    filtered = np.linspace(1, 0, brain.size).reshape(brain.shape).astype(np.float32)  # highest where it is ignored
+    nobody = CaseFiles("one", Path(), Path(), None, "one", "", "test")
+    scan, blind = (
+        Scan(GroundTruth(nobody, brain, None, (2.0, 2.0, 2.0), 0.0, mask), np.eye(4), filtered, filtered)
+        for mask in (ignored, None)
+    )
+    assert (scan.level, blind.level) == (pytest.approx(filtered[1, 0, 0]), 1)
+    assert sorted(scan.scores) == sorted(filtered[1:].ravel())

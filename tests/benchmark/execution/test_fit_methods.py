@@ -121,9 +121,11 @@ def test_devices_reach_the_detectors_that_know_of_them(
 ) -> None:
     if known:
         monkeypatch.setattr(MeanDistance, "devices", 1, raising=False)
-    study = plan(Request("mean-distance", "patients", data, preset="quick"))
-    job = Job(study, create_run(tmp_path / "run"), data, Inference(), SCORING, "missing", devices=2)
-    detector = load_or_fit(job.fit_context, study.fits[0], mend=False)
+    one = plan(Request("mean-distance", "patients", data, preset="quick"))
+    two = plan(Request("mean-distance", "patients", data, preset="quick", devices=2))
+    assert (one.fits[0].key != two.fits[0].key) == known
+    job = Job(two, create_run(tmp_path / "run"), data, Inference(), SCORING, "missing")
+    detector = load_or_fit(job.fit_context, two.fits[0], mend=False)
     assert getattr(detector, "devices", None) == (2 if known else None)
 
 

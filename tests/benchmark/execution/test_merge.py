@@ -81,6 +81,17 @@ def test_other_settings_are_refused(program: Program, parts: list[Runner], tmp_p
     assert "merge: got settings" in line
 
 
+def test_runs_of_other_scans_are_refused_and_the_case_is_named(
+    program: Program, parts: list[Runner], tmp_path: Path, own_data: Path
+) -> None:
+    images = own_data / "patients" / "t1"
+    (images / "patients-test-0.nii.gz").write_bytes((images / "patients-val-0.nii.gz").read_bytes())
+    other = Runner(own_data, tmp_path / "other")
+    other.run(methods="noisy")
+    line = refused(program("merge", parts[0].out, other.out, "--out", tmp_path / "joined"))
+    assert "merge: got data of 'patients' (changed: patients-test-0), by digest, " in line
+
+
 def test_runs_are_not_merged_into_one_of_them(program: Program, parts: list[Runner]) -> None:
     line = refused(program("merge", *(part.out for part in parts), "--out", parts[0].out))
     assert "got a run, expected an empty folder" in line

@@ -16,16 +16,19 @@ import pytest
 from detectors import MeanDistance, Unmappable
 from studies import Runner, read_table, stamps, without_order
 
+from benchmark import __version__
+from benchmark.execution import fit_methods, worker
 from benchmark.execution import score_cells as scoring
-from benchmark.execution import worker
 from benchmark.inference import predict as inference
 from benchmark.inference.predict import Prediction
 from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.storage import maps
+from benchmark.storage.environment import environment, mixtures
 from benchmark.storage.maps import read_volume
 from benchmark.storage.run_record import has_maps, kept_cells
 from benchmark.study.cells import Cell, Evaluation
 from datasets.errors import BadValue
+from datasets.io.atomic import read_json
 
 Counter = Callable[[type, str], Sequence[object]]
 COHORTS = "patients,inpatients"
@@ -162,6 +165,25 @@ def test_a_failed_cell_is_left_alone_until_it_is_asked_for(
     assert stamps(study.out / "fits", "fit.json") == trained
     assert "unmappable" in {row["method"] for row in study.rows()}
     assert "traceback" not in record_of(study, cell_on(study, "patients", "unmappable"))
+
+
+def test_fits_and_cells_keep_where_they_were_made_whoever_scores_them(
+    study: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.run()
+    here = environment("cpu")
+    monkeypatch.setattr(worker, "environment", lambda _device: here | {"torch": "0.1"})
+    monkeypatch.setattr(fit_methods, "environment", lambda _device: here | {"torch": "0.1"})
+    study.run(datasets=COHORTS, seeds="0")
+    replace(study, scoring=replace(study.scoring, postprocessing=("none", "paper"))).run(datasets=COHORTS)
+    cells = {cell.cohort.dataset: cell for cell in kept_cells(study.folder)}
+    kept = {name: record_of(study, cell)["environment"] for name, cell in cells.items()}
+    assert kept == {"volunteers": here, "patients": here, "inpatients": here | {"torch": "0.1"}}
+    fit = read_json(study.folder.fit(cells["patients"].fit) / "fit.json")
+    assert (fit["environment"], fit["version"]) == (here, __version__)
+    ((field, values),) = mixtures(study.folder, cells.values()).items()
+    assert (field, values["0.1"]) == ("torch", [cells["inpatients"].name])
+    assert len(values[here["torch"]]) == 3
 
 
 def test_a_cell_that_fails_on_one_cohort_leaves_the_same_fit_on_another(

@@ -70,6 +70,20 @@ def test_a_file_that_has_changed_since_it_was_named_is_refused(tmp_path: Path) -
         load(method)
 
 
+def test_a_target_changes_with_a_local_module_that_the_file_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    helper = tmp_path / "uadbench_test_helper.py"
+    helper.write_text("LEVEL = 1\n")
+    path = write_plugin(tmp_path, f"{DARKNESS}\nfrom uadbench_test_helper import LEVEL\n")
+    (method,) = in_file(path)
+    helper.write_text("LEVEL = 2\n")
+    assert target_of(path, "too-dark") != method.target
+    with pytest.raises(UnusableMethod, match="has changed since, or a local module that it imports"):
+        load(method)
+
+
 def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     path = write_plugin(tmp_path, f"{DARKNESS}\nLEVEL = 1\n")
     detectors(path)

@@ -26,7 +26,7 @@ from benchmark.metrics import scored
 from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference
 from benchmark.scoring.settings import settings_named
-from benchmark.storage.maps import write_volume
+from benchmark.storage.maps import read_volume, write_volume
 from benchmark.study.cells import Cohort, Evaluation, Reference
 from benchmark.study.protocols import protocol_named
 from datasets.loading import load_case
@@ -102,6 +102,26 @@ def test_healthy_cases_have_alarms_and_no_dice(bench: Bench) -> None:
     assert value(rows, "alarm_fraction", "t1", "healthy-fpr-5") == pytest.approx(3 / BRAIN[INSIDE].sum())
     assert value(rows, "alarm", "t0", "healthy-fpr-5") == 0
     assert not {"dice", "auprc", "lesion_ml", "recall"} & {row.metric for row in rows}
+
+
+def test_ignored_voxels_of_healthy_scans_raise_no_alarm_and_no_threshold(bench: Bench) -> None:
+    """The brightest voxels of every healthy scan are to be ignored."""
+    ignored, protocols = lesion_at(A, B), ("healthy-fpr-5", "healthy-alarm-10")
+    for index, split in enumerate(("val", "val", "test", "test")):
+        bench.add(VOLUNTEERS, f"v{index}", split, scores(index, (A, 9.0), (B, 9.0)), None, ignored)
+    maps = [read_volume(bench.run.anomaly_map(bench.cell(VOLUNTEERS), f"v{index}")) for index in range(4)]
+    counted = (BRAIN & ~ignored)[INSIDE]
+    found = bench.healthy(bench.settings("none", protocols))["none"]
+    for protocol in protocols:
+        of_scan = protocol_named(protocol).of_scan
+        assert of_scan is not None
+        assert found[protocol] == pytest.approx([of_scan(one[counted], one[counted]) for one in maps[:2]])
+        assert max(found[protocol]) < 0.5
+    rows = bench.rows(VOLUNTEERS, protocols=("healthy-fpr-5",))
+    for case_id, one in (("v2", maps[2]), ("v3", maps[3])):
+        predicted = (one[counted] > np.mean(found["healthy-fpr-5"])).sum()
+        assert value(rows, "alarm_ml", case_id, "healthy-fpr-5") == pytest.approx(predicted * VOXEL_ML)
+        assert value(rows, "alarm_fraction", case_id, "healthy-fpr-5") == pytest.approx(predicted / counted.sum())
 
 
 def test_a_map_of_zeros_has_dice_zero_and_no_precision(bench: Bench) -> None:
@@ -182,7 +202,8 @@ def test_lesions_and_surfaces_of_a_case_by_hand(bench: Bench) -> None:
 def test_metrics_that_are_not_wanted_make_no_rows(bench: Bench) -> None:
     settings = filled(bench).settings("none", metrics=("precision", "auroc"))
     rows = evaluate_cell(bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), settings)
-    assert {row.metric for row in rows} == {"precision", "auroc", "threshold", "lesion_ml", "lesion_outside_grid_ml"}
+    facts = {"threshold", "lesion_ml", "lesion_outside_grid_ml", "lesion_lost_ml"}
+    assert {row.metric for row in rows} == {"precision", "auroc", *facts}
 
 
 def test_maps_of_zeros_go_through_every_pipeline(bench: Bench) -> None:

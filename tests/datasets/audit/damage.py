@@ -1,5 +1,6 @@
 """Ways to damage the case `bad` of a small cohort; each is given the cohort's folder."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,21 @@ def in_unit(code: int, per_mm: float) -> Damage:
 
 def lesion_as(volume: Callable[[], Any]) -> Damage:
     return lambda folder: save(lesions(folder), volume())
+
+
+def labelled(labels: dict[str, list[int]], volume: Callable[[], Any]) -> Damage:
+    """A lesion mask, and what its cohort declares of the masks' values."""
+
+    def damage(folder: Path) -> None:
+        (folder / "labels.json").write_text(json.dumps(labels))
+        save(folder / "lesion_mask" / "other.nii.gz", lesion() * np.uint8(labels["lesion"][0]))
+        save(lesions(folder), volume())
+
+    return damage
+
+
+def ignoring(volume: Callable[[], Any]) -> Damage:
+    return lambda folder: save(folder / "ignore_mask" / "bad.nii.gz", volume().astype(np.uint8))
 
 
 def brain_as(volume: Callable[[], Any]) -> Damage:

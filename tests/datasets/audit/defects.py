@@ -20,10 +20,12 @@ from damage import (
     declared,
     flipped_qform,
     header_set,
+    ignoring,
     image,
     image_as,
     in_its_place,
     in_unit,
+    labelled,
     lesion_as,
     lesions,
     row_as,
@@ -161,16 +163,21 @@ MASKS = [
         lesions(folder), lesion().astype(np.uint8), affine_with(0, 3, 4))),
     Kind("brain mask of another shape", "error mask-off-grid", "shape (20, 24, 19)", brain_as(
         lambda: brain()[:, :, 1:].astype(np.uint8))),
-    Kind("labels 0, 1, 2, 4", "warning non-binary-mask", "the values 0, 1, 2, 4", lesion_as(
+    Kind("labels 0, 1, 2, 4", "error unknown-label", "label 2 (", lesion_as(
         lambda: lesion() * np.array([1, 2, 4, 1, 2])[np.arange(20) % 5].astype(np.uint8))),
-    Kind("label 255", "warning non-binary-mask", "the values 0, 255", lesion_as(lambda: lesion() * np.uint8(255))),
+    Kind("labels 0, 1, 2, 4, declared", "accepted", "", labelled(
+        {"lesion": [1, 2, 4]}, lambda: lesion() * np.array([1, 2, 4, 1, 2])[np.arange(20) % 5].astype(np.uint8))),
+    Kind("a value between declared labels", "error unknown-label", "label 1.4 (", labelled(
+        {"lesion": [1, 2]}, lambda: lesion() * np.array([1, 2, 1.4, 1, 2])[np.arange(20) % 5].astype(np.float32))),
+    Kind("label 255", "error unknown-label", "label 255 (", lesion_as(lambda: lesion() * np.uint8(255))),
+    Kind("label 255, declared", "accepted", "", labelled({"lesion": [255]}, lambda: lesion() * np.uint8(255))),
     Kind("label 0.9999", "warning non-binary-mask", "the values 0, 0.9999", lesion_as(
         lambda: lesion() * np.float32(0.9999))),
     Kind("mask with soft edges", "warning non-binary-mask", "voxels between 0 and 1)", lesion_as(
         lambda: np.where(lesion(), 1, np.where(ellipsoid((8, 9, 10), (3, 3, 3)), 0.3, 0)).astype(np.float32))),
     Kind("mask below one half", "error empty-lesion-mask", "no voxel inside", lesion_as(
         lambda: lesion() * np.float32(0.4))),
-    Kind("negative label", "warning non-binary-mask", "the values -1, 0, 1", lesion_as(
+    Kind("negative label", "error unknown-label", "label -1 (", lesion_as(
         lambda: lesion().astype(np.int8) - (~brain()).astype(np.int8))),
     Kind("empty lesion", "error empty-lesion-mask", "no voxel inside", lesion_as(lambda: np.zeros(SHAPE, np.uint8))),
     Kind("lesion outside the brain", "warning lesion-outside-brain", "ml outside the brain mask", lesion_as(
@@ -179,6 +186,20 @@ MASKS = [
         lambda: brain().astype(np.uint8))),
     Kind("lesion over half of the brain", "warning lesion-volume", "over half of the brain", lesion_as(
         lambda: (brain() & (np.arange(20) > 7)).astype(np.uint8))),
+    Kind("label to be ignored", "note ignored", "ml that no score counts", labelled(
+        {"lesion": [1], "ignored": [2]}, lambda: lesion() * np.array([1, 2, 1, 1, 1])[np.arange(20) % 5].astype(
+            np.uint8))),
+    Kind("mask of what is to be ignored", "note ignored", "ml that no score counts", ignoring(
+        lambda: brain() & ~lesion())),
+    Kind("lesion that is to be ignored", "error ignored-lesion", "ml that is both lesion and to be ignored", ignoring(
+        lambda: lesion() & (np.arange(20) > 9))),
+    Kind("nothing to be ignored", "warning empty-ignore-mask", "no voxel inside", ignoring(lambda: lesion() & False)),
+    Kind("ignore mask of another shape", "error mask-off-grid", "shape (20, 24, 19)", ignoring(
+        lambda: brain()[:, :, 1:])),
+    Kind("label 2 in an ignore mask", "error unknown-label", "label 2 (", ignoring(
+        lambda: (brain() & ~lesion()) * np.uint8(2))),
+    Kind("ignore mask that no row names", "warning unnamed-file", "1 files in ignore_mask/", lambda folder: save(
+        folder / "ignore_mask" / "gone.nii.gz", brain().astype(np.uint8))),
     Kind("empty brain mask", "error empty-brain-mask", "no voxel inside", brain_as(lambda: np.zeros(SHAPE, np.uint8))),
     Kind("brain mask is the whole box", "error brain-is-box", "fills the whole volume", brain_as(
         lambda: np.ones(SHAPE, np.uint8))),

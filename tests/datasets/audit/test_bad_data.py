@@ -1,10 +1,12 @@
 """Every kind of bad data is named precisely, by the audit and by `prepared_files`, and the rest goes on."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from damaged_cohort import MINE, write_cohort
+from damaged_cohort import MINE, SHAPE, lesion, save, write_cohort
 from defects import KINDS, Kind
 
 from datasets.audit.cohorts import audit
@@ -56,7 +58,8 @@ def test_an_error_can_be_left_out_or_allowed(folder: Path, kind: Kind) -> None:
 
 READ = [one for one in KINDS if one.said.split()[-1] in ("unreadable-file", "bad-shape", "bad-type", "not-finite",
                                                          "too-large", "bad-scaling", "bad-spacing", "bad-units",
-                                                         "bad-affine", "sheared", "mask-off-grid")]  # fmt: skip
+                                                         "bad-affine", "sheared", "mask-off-grid",
+                                                         "unknown-label")]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", READ, ids=lambda kind: kind.name)
@@ -65,6 +68,18 @@ def test_reading_a_case_refuses_what_the_audit_calls_unreadable(folder: Path, ki
     bad = prepared_files(MINE, folder.parent, "t1")[-1]
     with pytest.raises(UserError, match=re.escape(kind.got)):
         load_case(bad, GRID)
+
+
+def test_lesions_that_a_grid_loses_are_told_by_cohort_with_their_volume(folder: Path) -> None:
+    """8 mm voxels of the scan, 25 mm voxels of the grid: what is under half of one of them is lost."""
+    single = np.zeros(SHAPE, dtype=np.uint8)
+    single[8, 9, 10] = single[12, 14, 10] = 1
+    save(folder / "lesion_mask" / "bad.nii.gz", single)
+    (lost,) = (one for one in audit([MINE], folder.parent, replace(GRID, spacing=25.0)) if one.code == "lost-lesions")
+    whole = 2 + lesion().sum()
+    assert (lost.severity, lost.cohort, lost.cases) == ("warning", "mine", ("bad",))
+    assert lost.got == f"2 of 3 lesions (1.02 of {whole * 0.512:.3g} ml) too small to leave a voxel on the grid"
+    assert not [one for one in audit([MINE], folder.parent, GRID) if one.code == "lost-lesions"]
 
 
 def test_the_document_lists_exactly_these() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cohorts import SPACING, write_nifti
 
+from datasets.case import Labels
 from datasets.cohorts.user_folder import user_cohort
 from datasets.errors import BadFile, MissingData
 from datasets.grid import Grid
@@ -170,3 +171,58 @@ def test_what_is_wrong_with_single_scans_leaves_the_others_usable(home: Path) ->
     with pytest.raises(BadFile) as caught:
         spec.files(home, "t1")
     assert len(str(caught.value).splitlines()) == 4
+
+
+def test_the_labels_of_a_cohort_are_declared_for_its_lesion_masks(home: Path) -> None:
+    scan(home, "sub-01", ("T1w", "desc-brain_mask", "label-lesion_dseg"))
+    (home / "labels.json").write_text('{"lesion": [1], "ignored": [2]}')
+    (case,) = user_cohort("mine", home).spec.files(home, "t1")
+    assert case.lesion_mask == home / "sub-01/anat/sub-01_label-lesion_dseg.nii.gz"
+    assert case.labels == Labels(lesion=(1,), ignored=(2,))
+
+
+def test_masks_that_no_rule_knows_are_named_before_a_cohort_is_called_healthy(home: Path) -> None:
+    for name in ("sub-01", "sub-02"):
+        scan(home, name, ("T1w", "desc-brain_mask", "desc-wmh_mask", "desc-aseg_dseg", "label-GM_mask"))
+    with pytest.raises(BadFile, match=r"sub-01_desc-wmh_mask.nii.gz, sub-02_desc-wmh_mask.nii.gz\) .* column healthy"):
+        user_cohort("mine", home)
+    people(home, "participant_id,healthy", "sub-01,Yes", "sub-02,yes")
+    assert user_cohort("mine", home).healthy is True
+    people(home, "participant_id,healthy", "sub-01,no", "sub-02,NO ")
+    assert user_cohort("mine", home).healthy is False
+
+
+def test_rows_without_a_scan_and_scans_without_a_row_are_named(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    scan(home, "sub-01")
+    scan(home, "sub-A2")
+    people(home, "participant_id,age", "sub-01,31", "a2,40", "sub-03,50")
+    user_cohort("mine", home)
+    assert "no scan of sub-03, which it names" in caplog.text
+    assert "no row of" not in caplog.text
+    people(home, "participant_id,age", "sub-01,31")
+    user_cohort("mine", home)
+    assert "no row of sub-A2, of which there are scans" in caplog.text
+
+
+@pytest.mark.parametrize("word", ["control ", "Healthy Control", "healthy controls", "HC", "Control", "normal-subject"])
+def test_healthy_people_are_known_by_the_usual_words(home: Path, word: str) -> None:
+    scan(home, "sub-01", ("T1w", "desc-brain_mask"))
+    people(home, "participant_id,group", f"sub-01,{word}")
+    assert user_cohort("mine", home).healthy is True
+    people(home, "participant_id,group", "sub-01,uncontrolled")
+    assert user_cohort("mine", home).healthy is False
+
+
+def test_a_table_with_commas_is_named_as_that(home: Path) -> None:
+    scan(home, "sub-01")
+    (home / "participants.tsv").write_text("participant_id,age\nsub-01,31\n")
+    with pytest.raises(BadFile, match=r"participants.tsv: got commas between columns, expected tabs"):
+        user_cohort("mine", home)
+
+
+def test_endings_count_in_any_capitals(home: Path) -> None:
+    scan(home, "sub-01")
+    for path in (home / "sub-01" / "anat").iterdir():
+        path.rename(path.with_name(path.name.replace(".nii.gz", ".NII.GZ")))
+    (case,) = user_cohort("mine", home).spec.files(home, "t1")
+    assert case.image.name == "sub-01_T1w.NII.GZ"

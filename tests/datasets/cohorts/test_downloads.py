@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.case import RawCase, RawCohort
+from datasets.case import Labels, RawCase, RawCohort
 from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.errors import BadFile, MissingData
 from datasets.splits import split_of, subjects_of
@@ -137,7 +137,8 @@ def test_brats_is_stripped_in_sri24_space_with_all_regions_as_lesion(tmp_path: P
     case = cases["BraTS2021_00002"]
     assert set(case.images) == {"t1", "t1ce", "t2", "flair"}
     assert case.lesion_mask == tmp_path / "train/BraTS2021_00002/BraTS2021_00002_seg.nii.gz"
-    assert (case.lesion_labels, case.space, case.stripped, case.aligned) == ((1, 2, 4), "sri24", True, True)
+    assert (case.space, case.stripped, case.aligned) == ("sri24", True, True)
+    assert case.labels == Labels(lesion=(1, 2, 3, 4))
     assert cohort.problems == ("skipped, without lesion mask: BraTS2021_00003",)
 
 
@@ -184,7 +185,8 @@ def test_wmh_has_its_scanners_as_sites_and_label_two_is_no_lesion(tmp_path: Path
     }
     case = cases["Utrecht-0"]
     assert case.images["t1"] == tmp_path / "training/Utrecht/0/pre/T1.nii.gz"
-    assert (case.lesion_labels, case.drawn_on, case.corrected) == ((1,), "flair", True)
+    assert (case.drawn_on, case.corrected) == ("flair", True)
+    assert case.labels == Labels(lesion=(1,), ignored=(2,))
     assert cohort.problems == ("skipped, not among the published training scans: Amsterdam-GE1T5-150",)
     assert set(split_of(dataset("wmh"), subjects_of(cohort.cases))) == set(cases)
 

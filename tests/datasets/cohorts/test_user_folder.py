@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cohorts import write_case
 
+from datasets.audit.cohorts import audit
 from datasets.cohorts import catalog
 from datasets.cohorts.catalog import add_user_cohort, dataset, dataset_argument, find_user_cohort
 from datasets.cohorts.user_folder import UserCohort, user_cohort
@@ -124,3 +125,46 @@ def test_an_adopted_name_is_offered_where_another_is_mistyped(mine: Path) -> Non
     with pytest.raises(UnknownName, match="Did you mean 'mine'") as refusal:
         dataset("mien")
     assert isinstance(refusal.value, UserError)
+
+
+def test_a_table_needs_no_more_than_the_names_of_its_cases(tmp_path: Path) -> None:
+    """Sequences come from the folders, people from the cases, and splits from the rule, which is the same each time."""
+    names = [f"p{number:02}" for number in range(12)]
+    folder = write(tmp_path / "clinic", [{"case_id": name} for name in names], masked=names)
+    spec = dataset_argument(f"mine={folder}")
+    assert (spec.sequences, spec.healthy) == (("t1",), False)
+    files = spec.files(tmp_path, "t1")
+    assert [(case.case_id, case.subject_id) for case in files] == [(name, name) for name in names]
+    assert {case.split for case in files} == {"val", "test"}
+    assert [case.split for case in spec.files(tmp_path, "t1")] == [case.split for case in files]
+    assert audit([spec], tmp_path, limit=1) != audit([spec], tmp_path)
+
+
+def test_scans_of_one_person_stay_in_one_split_where_the_table_has_none(tmp_path: Path) -> None:
+    rows = [{"case_id": f"{person}-{scan}", "subject_id": person} for person in "abcdefgh" for scan in "12"]
+    spec = dataset_argument(f"mine={write(tmp_path / 'clinic', rows)}")
+    splits: dict[str, set[str]] = {}
+    for case in spec.files(tmp_path, "t1"):
+        splits.setdefault(case.subject_id, set()).add(case.split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert {split for found in splits.values() for split in found} == {"train", "val", "test"}
+
+
+def test_a_folder_of_masks_under_another_name_is_named_before_a_cohort_is_called_healthy(tmp_path: Path) -> None:
+    folder = write(tmp_path / "clinic", [row("a"), row("b")], masked=("a", "b"))
+    (folder / "lesion_mask").rename(folder / "wmh")
+    with pytest.raises(BadFile, match=r"got wmh/ with files of the cases, which may be lesion masks"):
+        user_cohort("mine", folder)
+
+
+def test_yes_and_no_are_understood_in_any_capitals(tmp_path: Path) -> None:
+    folder = write(tmp_path / "clinic", [row("a", healthy="Yes"), row("b", healthy="NO ")], masked=("b",))
+    spec = dataset_argument(f"mine={folder}")
+    assert spec.healthy is None
+    assert [case.healthy for case in spec.files(tmp_path, "t1")] == [True, False]
+
+
+def test_two_spellings_of_a_person_are_one(tmp_path: Path) -> None:
+    rows = [{**row("a", "train"), "subject_id": "P1"}, {**row("b", "train"), "subject_id": " p1"}]
+    spec = dataset_argument(f"mine={write(tmp_path / 'clinic', rows)}")
+    assert {case.subject_id for case in spec.files(tmp_path, "t1")} == {"P1"}

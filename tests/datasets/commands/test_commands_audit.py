@@ -92,3 +92,43 @@ def test_findings_alike_are_one_line_with_a_count_and_examples() -> None:
 def test_no_line_is_wider_than_100_columns() -> None:
     wide = Finding("error", "bad-name", "cohort", ("case-" * 8,), "many words " * 30, "few of them")
     assert max(map(len, findings_text([wide]).splitlines())) <= 100
+
+
+@pytest.fixture
+def bids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The sound cases as BIDS derivatives."""
+    monkeypatch.setattr(catalog, "_USER_COHORTS", {})
+    write_cohort(tmp_path / "prepared")
+    home = tmp_path / "bids"
+    for name in ("sound", "other"):
+        for folder, ending in (("t1", "T1w"), ("brain_mask", "desc-brain_mask"), ("lesion_mask", "label-lesion_mask")):
+            source = tmp_path / "prepared" / folder / f"{name}.nii.gz"
+            target = home / f"sub-{name}" / "anat" / f"sub-{name}_{ending}.nii.gz"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_file():
+                target.write_bytes(source.read_bytes())
+    (home / "dataset_description.json").write_text("{}")
+    (home / "participants.tsv").write_text("participant_id\thealthy\tsplit\nsound\tyes\ttrain\nother\tno\ttest\n")
+    return home
+
+
+def test_a_folder_of_ones_own_is_audited_by_name_and_place(bids: Path, tmp_path: Path) -> None:
+    result = call(tmp_path / "any", f"mine={bids}")
+    assert "mine: reading 2 cases." in result.stderr
+    assert result.exit_code == 0, result.output
+    (bids / "sub-sound" / "anat" / "sub-sound_T1w.nii.gz").write_bytes(b"torn")
+    (bids / "sub-other" / "anat" / "sub-other_desc-brain_mask.nii.gz").unlink()
+    result = call(tmp_path / "any", f"mine={bids}")
+    assert result.exit_code == 1
+    assert "ERROR   unreadable-file  mine" in result.stdout
+    assert "no brain_mask of 'sub-other'" in " ".join(result.stdout.split())
+
+
+def test_a_limit_counts_each_split_and_healthy_cases_apart(folder: Path) -> None:
+    assert "mine: reading 2 cases." in call(folder, "mine", "--limit", "1").stderr
+
+
+def test_the_list_says_what_lies_below_data(folder: Path) -> None:
+    lines = CliRunner().invoke(app, ["list", "--data", str(folder.parent)]).stdout.splitlines()
+    told = {line.split()[0]: line.rpartition("; ")[2] for line in lines if "; " in line}
+    assert (told["mine"], told["brats"]) == ("here: 3 (t1)", "not here")

@@ -1,11 +1,13 @@
 """Lesion masks: which voxels are lesion, and how their volume survives resampling."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from skulls import turn
 
+from datasets.case import BINARY, Labels
 from datasets.errors import BadFile
 from datasets.io.nifti import Lattice, Volume, write_volume
 from datasets.preparation.lesions import LesionVolumes, move_lesion_mask, read_lesion_mask
@@ -57,19 +59,53 @@ def test_a_warning_takes_five_percent_and_fifty_cubic_millimetres(
     assert bool(LesionVolumes(expected, expected, after, 0).warning) == warns
 
 
-def test_labels_say_what_is_lesion_and_without_them_half_of_the_maximum_does(tmp_path: Path) -> None:
+TUMOUR = Labels(lesion=(1, 2, 3, 4))
+OTHER = Labels(lesion=(1,), ignored=(2,))
+
+
+def mask_of(folder: Path, *values: float) -> Path:
+    """A mask of 1 ml voxels, the first of which have these values."""
     data = np.zeros((4, 4, 4), np.float32)
-    data[0, 0, :4] = (1, 2, 0.9999, 0.4)
-    write_volume(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)), np.float32)
-    assert read_lesion_mask(tmp_path / "mask.nii.gz", (1,)).data.sum() == 2
-    data[0, 0] = (255, 255, 100, 0)
-    write_volume(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)), np.float32)
-    assert read_lesion_mask(tmp_path / "mask.nii.gz", ()).data.sum() == 2
+    data.flat[: len(values)] = values
+    write_volume(folder / "mask.nii.gz", Volume(data, np.diag([10.0, 10.0, 10.0, 1.0])), np.float32)
+    return folder / "mask.nii.gz"
+
+
+@pytest.mark.parametrize("enhancing", [4, 3])
+def test_both_numberings_of_a_tumour_give_all_of_it(tmp_path: Path, enhancing: int) -> None:
+    lesion, ignored = read_lesion_mask(mask_of(tmp_path, 1, 2, enhancing, 2), TUMOUR)
+    assert lesion.data.ravel().tolist() == [True] * 4 + [False] * 60
+    assert ignored is None
+
+
+def test_a_label_that_is_not_declared_is_refused_by_name_with_its_volume(tmp_path: Path) -> None:
+    expected = "0 (background), 1, 2, 3, 4 (lesion)"
+    with pytest.raises(BadFile, match=re.escape(f"got label 7 (3 ml), label 9 (1 ml), expected {expected}.")):
+        read_lesion_mask(mask_of(tmp_path, 1, 7, 7, 2, 7, 9), TUMOUR)
+    with pytest.raises(BadFile, match=re.escape("got label 2 (1 ml), expected 0 (background), 1 (lesion).")):
+        read_lesion_mask(mask_of(tmp_path, 1, 2), BINARY)
+    with pytest.raises(BadFile, match=re.escape("got label 1.4 (1 ml), expected")):
+        read_lesion_mask(mask_of(tmp_path, 1, 1.4), TUMOUR)
+
+
+def test_a_label_to_be_ignored_is_told_apart(tmp_path: Path) -> None:
+    lesion, ignored = read_lesion_mask(mask_of(tmp_path, 0, 1, 2, 2), OTHER)
+    assert ignored is not None
+    assert (np.flatnonzero(lesion.data).tolist(), np.flatnonzero(ignored.data).tolist()) == ([1], [2, 3])
+
+
+def test_soft_edges_of_a_binary_mask_are_lesion_above_a_half(tmp_path: Path) -> None:
+    lesion, _ = read_lesion_mask(mask_of(tmp_path, 0.9999, 0.5, 0.51, 1.2), BINARY)
+    assert np.flatnonzero(lesion.data).tolist() == [0, 2, 3]
+
+
+def test_an_interpolated_mask_is_lesion_above_half_of_its_maximum(tmp_path: Path) -> None:
+    lesion, _ = read_lesion_mask(mask_of(tmp_path, 0.8, 0.41, 0.39), None)
+    assert np.flatnonzero(lesion.data).tolist() == [0, 1]
+    with pytest.raises(BadFile, match="got values from 0 to 4, expected 0 to 1"):
+        read_lesion_mask(mask_of(tmp_path, 4, 1, 2), None)
 
 
 def test_a_mask_without_lesion_is_named_with_the_values_that_it_holds(tmp_path: Path) -> None:
-    data = np.zeros((4, 4, 4), np.float32)
-    data[0, 0, 0] = 2
-    write_volume(tmp_path / "mask.nii.gz", Volume(data, np.eye(4)), np.float32)
     with pytest.raises(BadFile, match=r"without lesion \(values 0, 2\), expected voxels of 1"):
-        read_lesion_mask(tmp_path / "mask.nii.gz", (1,))
+        read_lesion_mask(mask_of(tmp_path, 2), OTHER)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from scored_runs import Made, make, section
 
-from datasets.io.atomic import write_json
+from benchmark.storage.run_record import kept_cells
+from datasets.io.atomic import read_json, write_json
 
 
 def test_the_opening_says_what_was_run(report: str) -> None:
@@ -21,6 +22,16 @@ def test_the_environment_is_one_line_where_it_is_known(made: Made, report: str) 
     assert "**Environment**" not in report
     write_json(made.run.root / "environment.json", {"python": "3.11.7", "processor": "Abacus_1, 2 rods"})
     assert "\n- **Environment**: processor Abacus\\_1, 2 rods; python 3.11.7\n" in made.report(pictures=[])
+
+
+def test_fits_and_cells_of_several_environments_are_told_apart(made: Made) -> None:
+    first, *others = (made.run.cell(cell) / "cell.json" for cell in kept_cells(made.run))
+    for path in (first, *others):
+        version = "2.0" if path == first else "2.1"
+        write_json(path, read_json(path) | {"environment": {"torch": version, "python": "3.11"}})
+    report = made.report(pictures=[])
+    assert f"\n- **Mixed torch**: 2.0 in `{first.parent.name}`; 2.1 in `{others[0].parent.name}`" in report
+    assert "Mixed python" not in report
 
 
 def test_several_seeds_carry_no_badge(tmp_path: Path, data: Path, plugin: None) -> None:

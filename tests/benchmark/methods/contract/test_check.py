@@ -86,6 +86,11 @@ class ReadsLesionMaskOfValidation(Sound):
         super().fit(train, val, seed=seed, workdir=workdir)
 
 
+class ReadsWhatIsIgnored(Sound):
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        super().fit([case for case in train if case.ignore_mask is None], val, seed=seed, workdir=workdir)
+
+
 class NormalisesCasesInPlace(Sound):
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
         for case in train:
@@ -244,6 +249,7 @@ WRONG: list[tuple[type[Detector], Rule]] = [
     (UnknownPreset, contract.presets_name_fields),
     (ReadsLesionMask, contract.fit_reads_no_lesion_mask),
     (ReadsLesionMaskOfValidation, contract.fit_reads_no_lesion_mask),
+    (ReadsWhatIsIgnored, contract.fit_reads_no_lesion_mask),
     (NormalisesCasesInPlace, contract.fit_leaves_cases_alone),
     (SeedsTorch, contract.fit_leaves_global_generators),
     (DrawsFromNumpy, contract.fit_leaves_global_generators),

@@ -140,6 +140,23 @@ def _centre(mask: NDArray[np.bool_], image: nibabel.nifti1.Nifti1Image) -> NDArr
     return np.asarray(apply_affine(image.affine, np.argwhere(mask).mean(axis=0)))
 
 
+def test_the_second_largest_lesion_may_be_marked_as_to_be_ignored(root: Path, tmp_path: Path) -> None:
+    write_phantom(tmp_path, healthy=1, lesion=3, spacing=SPACING, seed=0, with_ignored=True)
+    files, plain = PHANTOM.files(tmp_path, "t1"), {one.case_id: one for one in PHANTOM.files(root, "t1")}
+    with (tmp_path / "phantom" / "lesions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    for one in files:
+        own = sorted((row for row in rows if row["case_id"] == one.case_id), key=lambda row: -float(row["volume_ml"]))
+        assert [row["ignored"] for row in own] == ["no", "yes", "no", "no", "no"][: len(own)]
+        assert (one.ignore_mask is not None) == (len(own) > 1)
+        before, case = load_case(plain[one.case_id], GRIDS["quick"]), load_case(one, GRIDS["quick"])
+        assert np.array_equal(before.image, case.image)
+        if case.ignore_mask is not None and case.lesion_mask is not None and before.lesion_mask is not None:
+            assert not (case.ignore_mask & case.lesion_mask).any()
+            assert np.array_equal(case.ignore_mask | case.lesion_mask, before.lesion_mask)
+    assert any(one.ignore_mask is not None for one in files)
+
+
 def test_lesions_have_nearly_the_volume_that_was_drawn() -> None:
     asked, got = [], []
     for index in range(8):
