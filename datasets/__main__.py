@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from datasets.cohorts.catalog import COHORTS, dataset
-from datasets.commands import audit, prepare, shifts, show, simulate, splits
+from datasets.commands import audit, cache, prepare, shifts, show, simulate, splits
 from datasets.commands.common import Data, Json
 from datasets.errors import UserError
 from datasets.spec import DatasetSpec, lying_there
@@ -16,6 +16,7 @@ from datasets.spec import DatasetSpec, lying_there
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("splits")(splits.splits)
 app.command("audit")(audit.audit)
+app.command("cache")(cache.cache)
 for group in (shifts, show, simulate, prepare):
     app.add_typer(group.app)
 

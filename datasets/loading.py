@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.case import BINARY, Case, CaseFiles, Labels, Masks
+from datasets.case_cache import MASKS, find_case, kept_case
 from datasets.errors import BadVolume
 from datasets.grid import Grid
 from datasets.io.labels import split_labels, union
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
-from datasets.sampling import Mask, Place, Sampler
+from datasets.sampling import Mask, Place, Sampler, extents
 from datasets.shifts import Shift
 from datasets.shifts.application import CaseShift, dose
 
@@ -115,13 +116,18 @@ def intensity_window(
     Raises:
         BadVolume: there is no brain inside the box, or no contrast in it.
     """
-    values = image[inside][brain[inside]].astype(np.float64)
+    values = _voxels(image, brain, inside)
     if values.size == 0:
         raise BadVolume(files.brain_mask, "no-brain-in-box", "no brain voxel inside the grid's box", "a brain")
     low, high = np.percentile(values, percentiles)
     if high <= low:
         raise BadVolume(files.image, "constant-image", f"one intensity ({low:g}) throughout the brain", "contrast")
     return float(low), float(high)
+
+
+def _voxels(image: Array, brain: Mask, place: Place) -> NDArray[np.float64]:
+    """The brain's intensities, in the order in which NIfTI files hold them."""
+    return np.asarray(image[place].T[brain[place].T], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,11 @@ class _Scan:
     def sampler(self) -> Sampler:
         return Sampler.of(self.image.shape, self.volume.spacing, self.grid)
 
+    @cached_property
+    def extent(self) -> Place:
+        """The brain's bounding box."""
+        return next(extents(self.brain), (slice(0, 0),) * 3)
+
     @property
     def affine(self) -> NDArray[np.float64]:
         """`(4, 4)` from the grid's voxels to mm."""
@@ -157,15 +168,14 @@ class _Scan:
 
     def sampled(self, magnitudes: Array, new_brain: Mask, window: tuple[float, float]) -> NDArray[np.float32]:
         """Scale by a window and sample; 0 outside the brain."""
-        (low, high), reach = window, self.sampler.reach
-        brain, scaled = self.brain[reach], np.zeros(magnitudes.shape, dtype=np.float32)
-        scaled[reach][brain] = np.clip((magnitudes[reach][brain].astype(np.float64) - low) / (high - low), 0, 1)
-        image = np.clip(self.sampler.scan(scaled), 0, 1)
+        low, high = window
+        values = (_voxels(magnitudes, self.brain, self.extent) - low) / (high - low)
+        brain = self.brain[self.extent]
+        scaled = np.zeros(brain.shape, dtype=np.float32, order="F")
+        scaled.T[brain.T] = values.clip(0, 1, out=values)
+        image = self.sampler.scan(scaled, self.extent).clip(0, 1)
         image[~new_brain] = 0
         return image
-
-
-MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 
 
 def _scan(files: CaseFiles, grid: Grid) -> _Scan:
@@ -180,6 +190,10 @@ def _read_mask(path: Path, image: StoredVolume) -> Mask:
 
 
 def _unshifted(files: CaseFiles, grid: Grid) -> Case:
+    return kept_case(files, grid, partial(_made, files, grid))
+
+
+def _made(files: CaseFiles, grid: Grid) -> Case:
     scan = _scan(files, grid)
     masks = _masks(scan)
     return Case(
@@ -225,6 +239,13 @@ def _split(path: Path | None, labels: Labels, image: StoredVolume) -> tuple[Mask
     return split_labels(path, mask.data, labels, mask.lattice.voxel_ml)
 
 
+def _masks_of(case: Case) -> Masks:
+    return Masks(
+        case.brain_mask, case.lesion_mask, case.spacing, case.voxel_ml, case.lesion_outside_grid_ml, case.ignore_mask,
+        case.lost_lesions_ml,
+    )  # fmt: skip
+
+
 def _rescaled(files: CaseFiles, grid: Grid, brain_mask: Mask, percentiles: tuple[float, float]) -> NDArray[np.float32]:
     scan = _scan(files, grid)
     return scan.on_grid(scan.image, brain_mask, percentiles)
@@ -239,7 +260,8 @@ def _stamps(files: CaseFiles) -> tuple[int, ...]:
 @lru_cache(maxsize=KEPT)
 def _kept_masks(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> tuple[NDArray[np.uint8], Masks]:
     """Each mask that there is as bits `(masks, bytes)`, and Masks with empty arrays in their places."""
-    masks, nothing = _masks(_scan(files, grid)), np.zeros(0, dtype=bool)
+    case, nothing = find_case(files, grid), np.zeros(0, dtype=bool)
+    masks = _masks(_scan(files, grid)) if case is None else _masks_of(case)
     there = {name: mask for name in MASKS if (mask := getattr(masks, name)) is not None}
     bits = np.packbits([mask.ravel() for mask in there.values()], axis=1)
     empty: dict[str, Any] = dict.fromkeys(there, nothing)

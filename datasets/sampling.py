@@ -12,10 +12,10 @@ from scipy import ndimage
 from datasets.grid import Grid
 
 Floats = NDArray[np.float64]
+Weights = NDArray[np.float64] | NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Place = tuple[slice, ...]
 EQUAL = 1e-4  # of a voxel: edges and places that differ by less are equal
-QUANTUM = 2.0**-16  # of a mask's weights: sums of products of three are exact, so that ties are ties in any order
 CONNECTED = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -146,36 +146,30 @@ class Sampler:
         ends = np.clip(np.round([first, last]), 0, [axis.size for axis in self.axes]).astype(int)
         return tuple(slice(low, high) for low, high in ends.T.tolist())
 
-    @cached_property
-    def reach(self) -> Place:
-        """The scan's voxels that the grid depends on."""
+    def scan(self, part: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
+        """A scan on the grid; the scan is `part` within `place` and 0 elsewhere, beyond its edges too."""
         if self.splines:
-            return tuple(slice(0, axis.size) for axis in self.axes)
-        return tuple(_span(weights.any(axis=0)) for weights in self._averages)
-
-    def scan(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A scan on the grid, 0 where the grid reaches beyond it."""
-        if self.splines:
-            return self._transformed(volume, order=3)
-        return _product(
-            [one[:, part] for one, part in zip(self._averages, self.reach, strict=True)], volume[self.reach]
-        )
+            return self._transformed(self._whole(part, place), order=3)
+        result = np.zeros(self.grid.shape, dtype=np.float32)
+        rows, taken, weights = _near(self._averages, place)
+        result[rows] = _product(weights, part[taken])
+        return result
 
     def mask(self, mask: Mask) -> Mask:
         """A mask on the grid, taken as a whole."""
         if self.splines:
             return self._transformed(mask.astype(np.uint8), order=0).astype(bool)
         result = np.zeros(self.grid.shape, dtype=bool)
-        for place in _extents(mask):
+        for place in extents(mask):
             self._set(result, mask[place], place)
         return result
 
     def components(self, mask: Mask) -> SampledMask:
         """A mask on the grid, each of its components taken by itself."""
         result, found, total = np.zeros(self.grid.shape, dtype=bool), list[Component](), 0
-        for extent in _extents(mask):
+        for extent in extents(mask):
             labels, total = ndimage.label(mask[extent], CONNECTED)[0], int(mask[extent].sum())
-            sampled = self._nearest(labels, extent, mask.shape) if self.splines else None
+            sampled = self._transformed(self._whole(labels, extent), order=0) if self.splines else None
             for label, part, place in _parts(labels, extent):
                 volume = self.volume(part, place)
                 voxels = self._set(result, part, place) if sampled is None else int((sampled == label).sum())
@@ -189,8 +183,8 @@ class Sampler:
         Args:
             part: the mask within `place`, outside of which it is empty.
         """
-        shares = [axis.covered[span] for axis, span in zip(self.axes, place, strict=True)]
-        return float(np.round(((part @ shares[2]) @ shares[1]) @ shares[0], 6))
+        shares = [axis.covered[None, span] for axis, span in zip(self.axes, place, strict=True)]
+        return round(_product(_exact(shares), part).item(), 6)
 
     def coverage(self, mask: Mask) -> Floats:
         """The share of each grid voxel that a mask fills."""
@@ -198,24 +192,21 @@ class Sampler:
 
     def _set(self, result: Mask, part: Mask, place: Place) -> int:
         """Set the grid's voxels of a mask that is `part` within `place` and empty elsewhere; returns their number."""
-        boxes, triangles = (
-            [one[:, span] for one, span in zip(weights, place, strict=True)]
-            for weights in (self._boxes, self._triangles)
-        )
-        rows = tuple(_span(one.any(axis=1)) for one in boxes)
-        coverage, blurred = (
-            lambda weights=weights: _product([one[span] for one, span in zip(weights, rows, strict=True)], part)
-            for weights in (boxes, triangles)
-        )
-        volume = self.volume(part, place) / float(np.prod([axis.step for axis in self.axes]))
-        found = _most_covered(coverage(), blurred, volume)
+        rows, taken, boxes = _near(self._boxes, place)
+        coverage = _product(boxes, part[taken])
+
+        def blurred() -> Floats:
+            wide = [one[row, span] for one, row, span in zip(self._triangles, rows, place, strict=True)]
+            return _product(wide, part)
+
+        found = _most_covered(coverage, blurred)
         result[rows] |= found
         return int(found.sum())
 
-    def _nearest(self, labels: NDArray[np.int32], extent: Place, shape: tuple[int, ...]) -> NDArray[np.int32]:
-        whole = np.zeros(shape, dtype=np.int32)
-        whole[extent] = labels
-        return self._transformed(whole, order=0)
+    def _whole(self, part: NDArray[Any], place: Place) -> NDArray[Any]:
+        whole = np.zeros([axis.size for axis in self.axes], dtype=part.dtype)
+        whole[place] = part
+        return whole
 
     def _transformed(self, volume: NDArray[Any], order: int) -> NDArray[Any]:
         step, start = [axis.step for axis in self.axes], [axis.start for axis in self.axes]
@@ -224,35 +215,52 @@ class Sampler:
         )
 
     @cached_property
-    def _averages(self) -> list[NDArray[np.float32]]:
+    def _averages(self) -> list[Weights]:
         return [axis.weights(box, max(axis.step, 1.0)).astype(np.float32) for axis in self.axes]
 
     @cached_property
-    def _boxes(self) -> list[NDArray[Any]]:
-        return [_exact(axis.weights(box, axis.step), index) for index, axis in enumerate(self.axes)]
+    def _boxes(self) -> list[Weights]:
+        return _exact([axis.weights(box, axis.step) for axis in self.axes])
 
     @cached_property
-    def _triangles(self) -> list[NDArray[Any]]:
-        return [_exact(axis.weights(triangle, axis.step), index) for index, axis in enumerate(self.axes)]
+    def _triangles(self) -> list[Weights]:
+        return _exact([axis.weights(triangle, axis.step) for axis in self.axes])
 
 
-def _exact(weights: Floats, index: int) -> NDArray[Any]:
-    """Weights in quanta; the first of three products, the largest, is exact in float32 already."""
-    return (np.round(weights / QUANTUM) * QUANTUM).astype(np.float32 if index == 0 else np.float64)
+def _exact(weights: Sequence[Floats]) -> list[Weights]:
+    """Weights for which sums of products of three are exact, in float32 if they are as they stand."""
+    if all(np.array_equal(one, np.round(one * 2**8) / 2**8) for one in weights):
+        return [one.astype(np.float32) for one in weights]
+    return [np.round(one * 2**16) / 2**16 for one in weights]
 
 
-def _product(weights: Sequence[NDArray[Any]], volume: NDArray[Any]) -> NDArray[Any]:
-    """A volume `(X, Y, Z)` along each axis times a matrix `(new, old)`."""
+def _near(weights: Sequence[Weights], place: Place) -> tuple[Place, Place, list[Weights]]:
+    """The grid's voxels that depend on a place in the scan, the part of the place that they depend on, and how."""
+    there = [one[:, span] for one, span in zip(weights, place, strict=True)]
+    rows, columns = (tuple(_span(one.any(axis=axis)) for one in there) for axis in (1, 0))
+    return rows, columns, [one[row, column] for one, row, column in zip(there, rows, columns, strict=True)]
+
+
+def _product(weights: Sequence[Weights], volume: NDArray[Any]) -> NDArray[Any]:
+    """A volume `(X, Y, Z)` times a matrix `(new, old)` along each axis.
+
+    The first product, by far the largest, is in float32: the sums of a mask's weights are exact in it still.
+    """
+    volume = volume.astype(np.float32)
+    if volume.flags.fnc:  # as read from NIfTI: no axis is moved in memory
+        return _product(weights[::-1], volume.T).T
     first, second, third = weights
-    along = first @ volume.reshape(len(volume), -1).astype(first.dtype)
-    return np.matmul(second, along.reshape(-1, *volume.shape[1:])) @ third.T
+    x, y, z = volume.shape
+    along = first.astype(np.float32) @ volume.reshape(x, y * z)
+    return np.matmul(second, along.reshape(len(first), y, z)) @ third.T
 
 
-def _most_covered(coverage: Floats, blurred: Callable[[], Floats], volume: float) -> Mask:
-    """As many voxels of the highest coverage as are nearest to `volume`, of two such numbers the larger.
+def _most_covered(coverage: Floats, blurred: Callable[[], Floats]) -> Mask:
+    """As many voxels of the highest coverage as come nearest to its sum, of two such numbers the larger.
 
     Equal voxels are taken by their blurred coverage, and those equal in both only together.
     """
+    volume = float(coverage.sum(dtype=np.float64))
     count = int(volume + 0.5)
     if count >= np.count_nonzero(coverage):
         return coverage > 0
@@ -278,7 +286,7 @@ def _span(marked: Mask | np.bool_) -> slice:
     return slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
 
 
-def _extents(mask: Mask) -> Iterator[Place]:
+def extents(mask: Mask) -> Iterator[Place]:
     """The bounding box of a mask; nothing for an empty one."""
     place = tuple(_span(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
     if place[0].stop:

@@ -1,5 +1,6 @@
 """The command `run`, and its options of where a study is computed."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ from benchmark.commands.common import (
     warn_of_shadowed,
 )
 from benchmark.commands.evaluate import Chains, Pictures, Protocols, asked_scoring, exit_for, names, scoring_on
+from datasets.case_cache import NO_CACHE
 from datasets.errors import BadValue
 from datasets.grid import PUBLISHED, SAMPLINGS, SMALL
 
@@ -113,6 +115,9 @@ def run(
     time_limit: TimeLimit = None,
     memory_limit: MemoryLimit = None,
     slurm: SlurmOptions = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", envvar=NO_CACHE, help="Load every scan anew; the numbers are the same.")
+    ] = False,
 ) -> None:
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
     from benchmark.storage.admission import admit
@@ -121,6 +126,8 @@ def run(
     from benchmark.study.planning import plan
     from benchmark.study.study import Request
 
+    if no_cache:
+        os.environ[NO_CACHE] = "1"  # of workers too
     check_name("value of --rerun called", rerun, RERUN)
     check_name("value of --precision called", precision, PRECISIONS)
     check_name("value of --sampling called", sampling, SAMPLINGS)

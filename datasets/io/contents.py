@@ -25,6 +25,10 @@ def cache_folder() -> Path:
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uadbench"
 
 
+def marks_folder() -> Path:
+    return cache_folder() / "contents"
+
+
 def content_marks(paths: Iterable[Path]) -> dict[Path, str]:
     """The SHA-256 of each file's content, of a gzip file's unpacked one; of files that cannot be unpacked, their bytes.
 
@@ -40,10 +44,21 @@ def content_marks(paths: Iterable[Path]) -> dict[Path, str]:
     return {path: mark for folder, inside in folders.items() for path, mark in _marks(folder, inside).items()}
 
 
+def file_facts(path: Path) -> list[int]:
+    """What tells without reading it whether a file is as it was: size, times of change in ns, and inode."""
+    facts = path.stat()
+    return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
+
+
+def is_settled(facts: list[int], now: int) -> bool:
+    """Whether a file whose facts were taken at `now`, in ns, would have others if it changed again."""
+    return max(facts[1:3]) < now - SETTLED_NS
+
+
 def _marks(folder: Path, paths: set[Path]) -> dict[Path, str]:
-    place = cache_folder() / "contents" / f"{sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}.json"
+    place = marks_folder() / f"{sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}.json"
     kept = _kept(place)
-    facts = {path: _facts(path) for path in sorted(paths)}
+    facts = {path: file_facts(path) for path in sorted(paths)}
     known = {path: kept[path.name][-1] for path, own in facts.items() if kept.get(path.name, [])[:-1] == own}
     unknown = [path for path in facts if path not in known]
     if not unknown:
@@ -51,18 +66,13 @@ def _marks(folder: Path, paths: set[Path]) -> dict[Path, str]:
     begin = time.time_ns()
     with ThreadPoolExecutor() as readers:  # unpacking and hashing run beside each other
         found = dict(zip(unknown, readers.map(_content_sha256, unknown), strict=True))
-    settled = [path for path in unknown if max(facts[path][1:3]) < begin - SETTLED_NS]
+    settled = [path for path in unknown if is_settled(facts[path], begin)]
     if settled:
         with suppress(OSError):
             there = {one.name for one in folder.iterdir()}
             kept = {name: entry for name, entry in kept.items() if name in there}
             write_json(place, kept | {path.name: [*facts[path], found[path]] for path in settled})
     return known | found
-
-
-def _facts(path: Path) -> list[int]:
-    facts = path.stat()
-    return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
 
 
 def _kept(place: Path) -> dict[str, list[Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import DTypeLike, NDArray
 
 from datasets.errors import BadVolume
@@ -131,14 +132,14 @@ def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None 
     check_file(path)
     header, content = _content(path)
     try:
-        nifti = _kind_of(content).from_bytes(content)
-        affine = np.diag([*[mm_per_unit(header)] * 3, 1.0]) @ nifti.affine
+        affine = np.diag([*[mm_per_unit(header)] * 3, 1.0]) @ header.get_best_affine()
         _check_axes(path, header, affine, sheared=as_stored)
         _check_sides(path, header)
-        data = np.asanyarray(nifti.dataobj, dtype=dtype).reshape(nifti.shape[:3])
+        data = _voxels(header, content, dtype)
         if not as_stored:
-            turned = nibabel.funcs.as_closest_canonical(nifti.__class__(data, affine, nifti.header))
-            data, affine = np.asanyarray(turned.dataobj), turned.affine
+            turns = nibabel.orientations.io_orientation(affine)
+            affine = affine @ nibabel.orientations.inv_ornt_aff(turns, data.shape)
+            data = nibabel.orientations.apply_orientation(data, turns)
     except BadVolume:
         raise
     except Exception as error:  # nibabel has no base class for what it cannot read
@@ -206,10 +207,9 @@ def _content(path: Path) -> tuple[Any, bytes]:
     unpacking = _Unpacking(packed) if _zipped(path) else None
     most = nibabel.nifti2.Nifti2Header.sizeof_hdr
     try:
-        start = unpacking.take(most) if unpacking else packed[:most]
-        header = _header(path, start)
+        header = _header(path, _Unpacking(packed).take(most) if unpacking else packed[:most])
         expected = _declared_bytes(path, header)
-        content = start + unpacking.take(expected - len(start) + 1) if unpacking else packed
+        content = unpacking.take(expected + 1) if unpacking else packed
         whole = unpacking is None or unpacking.ended or len(content) > expected
     except zlib.error as error:
         raise _unreadable(path, str(error)) from error
@@ -218,6 +218,17 @@ def _content(path: Path) -> tuple[Any, bytes]:
         torn = "" if whole else "; the gzip stream is torn"
         raise _unreadable(path, f"its header declares {expected} bytes and there are {amount}{torn}")
     return header, content
+
+
+def _voxels(header: Any, content: bytes, dtype: DTypeLike | None) -> Array:
+    """`(X, Y, Z)`, scaled by the header's slope and intercept; a view of the file's content where it has none."""
+    count, offset = int(np.prod(header["dim"][1:4], dtype=np.int64)), int(header["vox_offset"])
+    stored = np.frombuffer(content, header.get_data_dtype(), count, offset)
+    slope, intercept = header.get_slope_inter()
+    if slope is not None:
+        stored = apply_read_scaling(stored, slope, intercept)
+    data = stored.reshape(header["dim"][1:4], order="F")
+    return data if dtype is None else data.astype(dtype, copy=False)
 
 
 class _Unpacking:
@@ -263,11 +274,6 @@ def _zipped(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
 
 
-def _kind_of(start: bytes) -> Any:
-    """The class of a file, NIfTI-2 or else NIfTI-1."""
-    return nibabel.nifti2.Nifti2Image if start[4:8] == b"n+2\0" else nibabel.nifti1.Nifti1Image
-
-
 def _content_kind(content: bytes) -> str:
     text = content[:512]
     readable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in text)
@@ -275,7 +281,7 @@ def _content_kind(content: bytes) -> str:
 
 
 def _header(path: Path, start: bytes) -> Any:
-    kind = _kind_of(start).header_class
+    kind = nibabel.nifti2.Nifti2Header if start[4:8] == b"n+2\0" else nibabel.nifti1.Nifti1Header
     if len(start) < kind.sizeof_hdr:
         raise _unreadable(path, f"it ends after {len(start)} bytes, within the header of {kind.sizeof_hdr}")
     try:
