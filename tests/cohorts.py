@@ -14,7 +14,7 @@ from datasets.grid import Grid
 from datasets.spec import DatasetSpec
 
 SHAPE = (16, 16, 12)
-SPACING = 4.0
+SPACING = 2.5  # mm: every step of `light` has an effect
 TINY = Grid(shape=SHAPE, spacing=SPACING)
 AFFINE = np.diag([SPACING, SPACING, SPACING, 1.0])
 
@@ -73,9 +73,9 @@ def write_case(folder: Path, case_id: str, *, lesion: bool) -> None:
     write_nifti(folder / "brain_mask" / f"{case_id}.nii.gz", brain_mask.astype(np.uint8))
 
 
-def write_nifti(path: Path, volume: NDArray[np.generic]) -> None:
+def write_nifti(path: Path, volume: NDArray[np.generic], spacing: float = SPACING) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.nifti1.Nifti1Image(volume, AFFINE).to_filename(path)
+    nibabel.nifti1.Nifti1Image(volume, np.diag([spacing, spacing, spacing, 1.0])).to_filename(path)
 
 
 def ellipsoid(middle: NDArray[np.float64] | tuple[float, ...], radii: tuple[float, ...]) -> NDArray[np.bool_]:

@@ -26,7 +26,7 @@ from datasets.spec import digest
 Volume = NDArray[np.float32]
 GRID = Grid(shape=(34, 38, 25), spacing=4.0)
 DESIGN = Design(subjects=6, volumes=(4.0, 24.0), contrasts=(-1, -0.5, 0.5, 1))
-SCORING = Scoring(("light",), ("healthy-fpr-1",))
+SCORING = Scoring(("paper",), ("healthy-fpr-1",))
 SPECS = {"heads": HEADS, "implant[heads]": implant_spec(HEADS)}
 
 

@@ -101,7 +101,7 @@ class AE(SliceReconstruction):
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": QUICK,
-        "small": {**SMALL, "steps": 12_000, "width": 16},
+        "small": {**SMALL, "steps": 10_000, "width": 16},
     }
     config: Config
 

@@ -83,7 +83,7 @@ class DAE(SliceReconstruction):
             **QUICK,
             "width": 16,
         },
-        "small": {**SMALL, "steps": 3_000, "width": 16},
+        "small": {**SMALL, "steps": 2_500, "width": 16},
     }
     config: Config
 

@@ -114,7 +114,7 @@ class DDPM(WithPublishedWeights):
         },
         "small": {
             **SMALL,
-            "steps": 3_000,
+            "steps": 2_500,
             "width": 24,
             "residual_blocks": 1,
             "heads": 2,

@@ -114,8 +114,8 @@ class FAnoGAN(SliceReconstruction):
         },
         "small": {
             **SMALL,
-            "steps": 1_600,
-            "encoder_steps": 1_800,
+            "steps": 1_500,
+            "encoder_steps": 1_600,
             "width": 8,
             "critic_steps": 2,
             "encoder_learning_rate": 1e-3,

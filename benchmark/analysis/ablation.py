@@ -5,19 +5,20 @@ from dataclasses import replace
 
 from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
 from benchmark.analysis.summaries.lines import line, single_line
-from benchmark.postprocessing.pipelines import PIPELINES, pipeline_named
+from benchmark.postprocessing.pipelines import PIPELINES, pipeline_named, pipeline_on
 from benchmark.statistics.panel import Choice, Mean
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.run_record import Scoring
 from benchmark.storage.summary_tables import SummaryLine
+from datasets.grid import Grid
 
 METRIC = "dice"
 OUTSIDE = "outside the box"
 
 
-def ablated(scoring: Scoring, endpoint: Endpoint) -> Scoring:
-    """Scoring that adds, to each pipeline, the pipelines that lack one of its steps, and what the table needs."""
-    pipelines = [name for whole in scoring.postprocessing for name in (whole, *_parts(whole).values())]
+def ablated(scoring: Scoring, endpoint: Endpoint, grid: Grid) -> Scoring:
+    """Scoring that adds, to each pipeline, those that lack one of its steps on a grid, and what the table needs."""
+    pipelines = [name for whole in scoring.postprocessing for name in (whole, *_parts(whole, grid.spacing).values())]
     protocols = dict.fromkeys([*scoring.protocols, endpoint.protocol])
     metrics = dict.fromkeys([*scoring.metrics, METRIC])
     return replace(
@@ -32,7 +33,7 @@ def ablation_lines(run: Comparable) -> Iterator[SummaryLine]:
     "outside the box" is the part of the cohort's lesion volume that the grid cuts off and that no method can find.
     """
     for pipeline in PIPELINES.usable():
-        parts = {"whole": pipeline, **{f"no {step}": name for step, name in _parts(pipeline).items()}}
+        parts = {"whole": pipeline} | {f"no {step}": name for step, name in _parts(pipeline, run.edge).items()}
         for dataset in run.seeds:
             for split in dict.fromkeys(choice.split for choice in run.grouped.choices if choice.dataset == dataset):
                 found = [one for part, name in parts.items() for one in _part_lines(run, dataset, split, part, name)]
@@ -89,6 +90,7 @@ def _cut_off(run: Comparable, dataset: str, split: str, pipeline: str) -> Iterat
         yield single_line(run, choice, "", share, kind="ablation", group=OUTSIDE, n=means["lesion_ml"].n)
 
 
-def _parts(pipeline: str) -> dict[str, str]:
-    """The names of a pipeline without each of its steps, by the step."""
-    return {step: part.name for step, part in pipeline_named(pipeline).without_each_step().items()}
+def _parts(pipeline: str, edge: float) -> dict[str, str]:
+    """The names of a pipeline without each of the steps that have an effect on a grid, by the step."""
+    parts = pipeline_named(pipeline).without_each_step(edge)
+    return {step: pipeline_on(part.name, edge).name for step, part in parts.items()}

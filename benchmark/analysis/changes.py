@@ -112,7 +112,7 @@ def _told(run: RunFolder) -> dict[str, str]:
 def _configs(run: RunFolder) -> dict[str, dict[str, str]]:
     configs: dict[str, dict[str, str]] = {}
     for cell in kept_cells(run):
-        whole = {**cell.fit.config, "target": cell.fit.target, "plugin": cell.fit.origin}
+        whole = {**cell.fit.config, "target": cell.fit.target, "plugin": cell.fit.origin, "revision": cell.fit.revision}
         configs.setdefault(cell.fit.method, {name: json.dumps(value) for name, value in whole.items()})
     return configs
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import pipeline_on
 from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
 from benchmark.statistics.pairwise.paired_difference import Comparison, compare_all, rank_sets
 from benchmark.statistics.panel import QUESTIONS, Choice, Pair, Panel, Question, Rows, pair
@@ -68,10 +69,24 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparable:
-    """A run's rows and what was planned."""
+    """A run's rows and what was planned.
+
+    Attributes:
+        fixed: the endpoint of a release, whatever the grid.
+    """
 
     run: RunFolder
-    endpoint: Endpoint
+    fixed: Endpoint
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """The endpoint on the run's grid."""
+        return endpoint_on(self.edge, self.fixed)
+
+    @cached_property
+    def edge(self) -> float:
+        """Of the grid's voxels, in mm."""
+        return kept_cells(self.run)[0].fit.grid.spacing
 
     @cached_property
     def rows(self) -> "pd.DataFrame":
@@ -172,7 +187,7 @@ class Comparable:
             raise BadValue(f"--metric {wanted}: got a number of a whole cohort, expected one that each patient has.")
         rows = self.rows[(self.rows["metric"] == wanted) & (self.rows["case_id"] != "")]
         of_methods = rows[rows["seed"].notna()]
-        pipeline = postprocessing if postprocessing is not None else self.endpoint.postprocessing
+        pipeline = pipeline_on(postprocessing, self.edge).name if postprocessing else self.endpoint.postprocessing
         threshold = protocol if protocol is not None else self.endpoint.protocol
         return Choice(
             dataset=dataset,
@@ -209,6 +224,12 @@ def pooled(standings: Sequence[Standing], question: Question, a: str, b: str) ->
     """One pair's meta-analysis over the cohorts that can be tested."""
     both = [one for one in standings if a in one.panels and b in one.panels]
     return pool([one.of(question, a, b) for one in both])
+
+
+def endpoint_on(edge: float, endpoint: Endpoint) -> Endpoint:
+    """An endpoint on a grid of voxels of this edge in mm: `none` in place of pipelines without an effect there."""
+    first, *further = dict.fromkeys(pipeline_on(name, edge).name for name in endpoint.pipelines)
+    return replace(endpoint, postprocessing=first, further_postprocessing=tuple(further))
 
 
 def normalisation_of(run: RunFolder) -> str:

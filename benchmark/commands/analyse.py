@@ -34,6 +34,7 @@ def compare(
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
     from benchmark.analysis.compare_methods import Comparable, pooled
     from benchmark.analysis.summaries.make import add_standings, summarise
+    from benchmark.postprocessing.pipelines import idle_text
     from benchmark.statistics.panel import QUESTIONS
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
@@ -44,6 +45,8 @@ def compare(
     without = [name for name in comparable.seeds if name not in {one.choice.dataset for one in standings}]
     if without and dataset is None:
         typer.echo(f"Without such numbers: {', '.join(without)}.", err=True)
+    if told := idle_text([postprocessing] if postprocessing else comparable.fixed.pipelines, comparable.edge):
+        typer.echo(fill(told, WIDTH, break_on_hyphens=False) + "\n")
     for standing in standings:
         for text in _texts(standing, comparable, a, b):
             typer.echo(fill(text, WIDTH, break_on_hyphens=False) + "\n")
@@ -121,6 +124,7 @@ def multiverse(
     from benchmark.analysis.compare_methods import Comparable, normalisation_of
     from benchmark.analysis.multiverse import multiverse_text, multiverses, universe_lines
     from benchmark.analysis.summaries.make import summarise
+    from benchmark.postprocessing.pipelines import idle_text
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.statistics.rank_stability import read_choices
     from benchmark.storage.folder import open_run
@@ -133,7 +137,10 @@ def multiverse(
         if name in runs:
             raise BadValue(f"{folder}: got normalisation {name} twice, expected runs that differ in it.")
         runs[name] = one
-    found = multiverses(runs, read_choices())
+    choices = read_choices()
+    found = multiverses(runs, choices)
+    if told := idle_text(choices.postprocessing, next(iter(runs.values())).edge):
+        typer.echo(fill(told, WIDTH, break_on_hyphens=False) + "\n")
     for each in found:
         for text in multiverse_text(each):
             typer.echo(fill(text, WIDTH, break_on_hyphens=False))
@@ -173,15 +180,15 @@ def calibrate(
     )
     from benchmark.analysis.compare_methods import Comparable
     from benchmark.analysis.summaries.make import summarise
-    from benchmark.postprocessing.pipelines import DEPLOYED, pipeline_named
+    from benchmark.postprocessing.pipelines import DEPLOYED, pipeline_on
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import reopen
     from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
 
-    pipeline = DEPLOYED if postprocessing is None else pipeline_named(postprocessing)
     run = open_run(folder)
     study = reopen(run, data)
+    pipeline = pipeline_on(postprocessing or DEPLOYED.name, study.grid.spacing)
     name = check_folder(study, healthy)
     maps = (out or folder / "calibration" / name) / "p-maps" if p_maps else None
     found = list(calibrate_run(run, study, name, pipeline, alpha=alpha, p_maps=maps))

@@ -11,6 +11,7 @@ from benchmark.commands.common import RunArgument, check_name, print_line, progr
 if TYPE_CHECKING:
     from benchmark.storage.run_record import Scoring
     from benchmark.study.cells import Cell
+    from benchmark.study.study import Study
 
 app = typer.Typer()
 
@@ -69,11 +70,12 @@ def evaluate(
 
     run, endpoint = open_run(folder), read_endpoint()
     with missing_plugins_named(run):
-        scoring = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
+        asked = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
+    study = reopen(run, data)
+    scoring = scoring_on(study, asked)
     if ablation is not None:
         check_name("ablation of", ablation, ("postprocessing",))
-        scoring = ablated(scoring, endpoint)
-    study = reopen(run, data)
+        scoring = ablated(scoring, endpoint, study.grid)
     if out is None:
         scoring = kept_scoring(run) | scoring
     else:
@@ -161,6 +163,16 @@ def asked_scoring(
         check_name("metric", metric, [name for name in METRICS if name not in COST])
         METRICS[metric]  # a plugin's that cannot be used is refused here
     return Scoring(pipelines, chosen, measured)
+
+
+def scoring_on(study: "Study", asked: "Scoring") -> "Scoring":
+    """What is asked for on a study's grid; prints what has no effect there."""
+    from benchmark.postprocessing.pipelines import idle_text
+
+    told = idle_text(asked.postprocessing, study.grid.spacing)
+    if told:
+        print_line(told)
+    return asked.on(study.grid)
 
 
 def names(text: str | None) -> tuple[str, ...] | None:

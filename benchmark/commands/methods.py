@@ -175,8 +175,16 @@ def protocols() -> Listing:
 
 def postprocessing() -> Listing:
     from benchmark.postprocessing.pipelines import PIPELINES
+    from datasets.grid import GRIDS
 
-    return _listed(PIPELINES, lambda one: {"title": one.title, "what": one.what})
+    return _listed(
+        PIPELINES,
+        lambda one: {
+            "title": one.title,
+            "what": one.what,
+            "at": {f"{grid.spacing:g} mm": one.what_at(grid.spacing) for grid in GRIDS.values()},
+        },
+    )
 
 
 def shifts() -> Listing:

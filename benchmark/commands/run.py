@@ -18,7 +18,7 @@ from benchmark.commands.common import (
     user_mistakes_in_one_line,
     warn_of_shadowed,
 )
-from benchmark.commands.evaluate import Chains, Pictures, Protocols, asked_scoring, exit_for, names
+from benchmark.commands.evaluate import Chains, Pictures, Protocols, asked_scoring, exit_for, names, scoring_on
 from datasets.case_cache import NO_CACHE
 from datasets.errors import BadValue
 from datasets.grid import PUBLISHED, SAMPLINGS, SMALL
@@ -161,6 +161,7 @@ def run(
     scoring = asked_scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed()
     study = plan(request)
+    scoring = scoring_on(study, scoring)
     for reason in study.left_out:
         typer.echo(f"Left out: {reason}", err=True)
     root = out or _default_out(request, study)

@@ -127,7 +127,7 @@ def training_key(fit: Fit) -> str:
 
 def _unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
-    detector = build_detector(fit.method, fit.target, fit.config).to(context.device)
+    detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(context.device)
     if hasattr(detector, "devices"):
         detector.devices = fit.devices  # type: ignore[assignment]
     return detector
@@ -201,13 +201,16 @@ def _steps(fit: Fit, training: Sequence[Mapping[str, Any]], *, imported: bool) -
 
 
 def _training_key(fit: Mapping[str, Any], unique: str) -> str:
-    """All that the weights of a fit depend on, as text; `unique` if its method cannot be loaded."""
+    """All that the weights of a fit depend on, as text; `unique` if its method cannot be loaded in its revision."""
     try:
         cls = load(Method(fit["method"], fit["target"], ""))
         at_test = {field.name for field in fields(cls.Config) if field.metadata.get(AT_TEST)}
     except (Exception, SystemExit):  # a broken plugin is reported when it is fitted
         return unique
+    if fit["revision"] != cls.revision:
+        return unique
     trained_as = vars(cls).get("trained_as")  # not inherited: a subclass may train otherwise
     target = BUILT_IN_TARGET.format(trained_as) if trained_as else fit["target"]
+    revision = load(Method(trained_as, target, "")).revision if trained_as else cls.revision
     config = {name: value for name, value in fit["config"].items() if name not in at_test}
-    return json.dumps({**fit, "method": None, "target": target, "config": config}, sort_keys=True)
+    return json.dumps({**fit, "method": None, "target": target, "config": config, "revision": revision}, sort_keys=True)

@@ -147,10 +147,14 @@ def _check_cells(runs: Sequence[RunFolder]) -> None:
     digests: dict[str, dict[Path, Any]] = {}
     for run in runs:
         for cell in kept_cells(run):
-            configs.setdefault(cell.fit.method, {})[run.root] = [dict(cell.fit.config), cell.fit.origin]
+            configs.setdefault(cell.fit.method, {})[run.root] = [
+                dict(cell.fit.config),
+                cell.fit.origin,
+                cell.fit.revision,
+            ]
             digests.setdefault(cell.cohort.dataset, {})[run.root] = cell.cohort.digest
     for method, values in configs.items():
-        _check_same(f"hyper-parameters of '{method}'", values)
+        _check_same(f"hyper-parameters, version and revision of '{method}'", values)
     for dataset, values in digests.items():
         changes = _changed_cases(dataset, list(values))
         _check_same(f"data of '{dataset}'{f' ({changes})' if changes else ''}, by digest,", values)

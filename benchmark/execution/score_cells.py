@@ -18,11 +18,10 @@ from benchmark.storage.run_record import (
     Scoring,
     cell_state,
     definitions,
-    has_failed,
     has_maps,
+    joined_folders,
     keep_scoring,
     kept_cells,
-    kept_references,
     record_cell,
     thresholds_of,
 )
@@ -127,18 +126,24 @@ def _scored_under(scoring: Scoring) -> dict[str, object]:
 def collect(run: RunFolder) -> None:
     """Join the rows of finished cells into `rows.csv` and `timing.csv` of the run, and summarise implants.
 
-    Rows that a failed cell has from an earlier success are not joined.
+    Rows that a failed cell has from an earlier success are not joined, nor rows of another revision than this
+    version's of anything that they were scored with; a warning names it.
     """
     with lock(
         run, "tables"
     ):  # reading inside the lock, so that no process overwrites a later table with an earlier one
         sweep(run.root, *JOINED, *TABLES)
-        finished = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
-        folders = [run.cell(cell) for cell in finished]
-        folders += [run.cell(reference) for reference in kept_references(run)]
+        folders = joined_folders(run)
+        for folder, names in folders.items():
+            if names:
+                log.warning(
+                    "%s: its rows are of another %s than this version's and stay out of the tables. Score them anew: "
+                    "python -m benchmark evaluate %s", folder.name, ", ".join(names), run.root,
+                )  # fmt: skip
+        alike = [folder for folder, names in folders.items() if not names]
         for table in JOINED:
-            join_tables([folder / table for folder in folders if (folder / table).exists()], run.root / table, COLUMNS)
-        join_trials(run, finished)
+            join_tables([folder / table for folder in alike if (folder / table).exists()], run.root / table, COLUMNS)
+        join_trials(run, [cell for cell in kept_cells(run) if run.cell(cell) in alike])
 
 
 def _log_too_few_scans(settings: Settings, fit: Fit) -> None:

@@ -21,7 +21,7 @@ from benchmark.storage.environment import environment
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock, try_lock
 from benchmark.storage.maps import write_map, write_volume
-from benchmark.storage.rows import Row, blank_row, write_rows
+from benchmark.storage.rows import Row, blank_row, stamped, write_rows
 from benchmark.storage.run_record import has_maps, record_cell
 from benchmark.storage.storage_errors import as_storage_error
 from benchmark.study.cells import Cell, Fit
@@ -160,9 +160,9 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
             if not cell.shift.is_none:
                 seen += rows_of_image(blank, one, prediction.case, prediction.reconstruction)
     rows.append(replace(blank, metric="peak_bytes", value=float(peak_bytes(inference.device))))
-    write_rows(job.run.cell(cell) / "timing.csv", rows)
+    write_rows(job.run.cell(cell) / "timing.csv", stamped(rows))
     if seen:
-        write_rows(job.run.seen(cell), seen)
+        write_rows(job.run.seen(cell), stamped(seen))
     write_checksums(job.run.cell(cell), ("maps", "reconstructions", "seen.csv"))
     here = {"inference": asdict(inference), "environment": environment(inference.device)}
     record_cell(job.run, cell, {"status": "mapped", **here})

@@ -55,9 +55,11 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
 
     Raises:
         BadFile: its weights cannot be loaded.
-        BadValue: it is a labelled detector, which needs the lesions of other patients.
+        BadValue: it is a labelled detector, which needs the lesions of other patients, or its method has another
+            revision by now.
     """
-    detector = build_detector(folder.fit.method, folder.fit.target, folder.fit.config).to(device)
+    fit = folder.fit
+    detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(device)
     if isinstance(detector, LabelledDetector):
         raise BadValue(
             f"{folder.path.name}: got a labelled detector, which needs the lesions of a cohort's other patients, "

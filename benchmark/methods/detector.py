@@ -36,6 +36,8 @@ class Detector(nn.Module, ABC):
         """No hyper-parameters."""
 
     card: ClassVar[Card]
+    revision: ClassVar[int] = 1
+    """To be raised with every change that changes a map: fits of another revision are other fits."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     trained_as: ClassVar[str] = ""
     """Name of the built-in method whose training this one's is, field by field, so that they share weights."""

@@ -95,9 +95,21 @@ def named_under(variant: Variant, preset: str) -> Variant:
     return replace(variant, preset=preset) if changed else variant
 
 
-def build_detector(name: str, target: str, config: Mapping[str, Any]) -> "Detector":
-    """A detector with untrained weights from a resolved config."""
+def build_detector(name: str, target: str, config: Mapping[str, Any], revision: int | None = None) -> "Detector":
+    """A detector with untrained weights from a resolved config.
+
+    Args:
+        revision: of the method, where it has to be a certain one: that of a kept fit.
+
+    Raises:
+        BadValue: the method has another revision by now.
+    """
     cls = load(Method(name, target, ""))
+    if revision not in (None, cls.revision):
+        raise BadValue(
+            f"Method '{name}': got a fit of revision {revision}, expected {cls.revision}, whose numbers are others. "
+            f"Fit it anew: python -m benchmark run --methods '{name}' ..."
+        )
     return cls(_validated(name, cls, config))
 
 

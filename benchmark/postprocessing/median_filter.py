@@ -21,7 +21,7 @@ Keys = NDArray[np.uint32]
 Words = NDArray[np.uint64]
 
 WORD = 64
-LARGEST = 7  # edge whose neighbours along z are counted in three digits
+LARGEST = 15  # edge whose neighbours along z are counted in four digits
 U = np.uint64
 ONE, ALL = U(1), U(0xFFFFFFFFFFFFFFFF)
 TOP = np.uint32(1 << 31)  # the sign of a float32
@@ -32,7 +32,7 @@ def median_filter(volume: Map, where: Mask, size: int) -> Map:
 
     Args:
         volume, where: `(X, Y, Z)`; float32, none NaN.
-        size: edge of the cube in voxels; odd, at most 7.
+        size: edge of the cube in voxels; odd, at most 15.
 
     Raises:
         ValueError: the size is none of these.
@@ -125,7 +125,8 @@ def _selection(size: int) -> Callable[[Words, NDArray[np.intp]], Words]:
 
     The other argument says which part of each x is looked at, `(X, 2)` along y.
     """
-    middle, counter = size**3 // 2, max(3, (size**3).bit_length())
+    middle, counter = size**3 // 2, max(4, (size**3).bit_length())
+    wide = size > 7  # neighbours along z are counted in four digits, not three
 
     @compiled
     def select(planes: Words, rows: NDArray[np.intp]) -> Words:
@@ -144,12 +145,14 @@ def _selection(size: int) -> Callable[[Words, NDArray[np.intp]], Words]:
                     for j in range(size):
                         near, words = agreeing[i, j], planes[x + i, digit, begin + j :]
                         for y in range(width):
-                            word, twos, fours = words[y], U(0), U(0)
+                            word, twos, fours, eights = words[y], U(0), U(0), U(0)
                             ones = near[0, y] & ~word
                             for k in range(1, size, 2):
                                 one, other = near[k, y] & ~(word >> U(k)), near[k + 1, y] & ~(word >> U(k + 1))
                                 carry = (ones & one) | ((ones ^ one) & other)
                                 ones ^= one ^ other
+                                if wide:
+                                    eights ^= fours & twos & carry
                                 fours ^= twos & carry
                                 twos ^= carry
                             old = count[0, y]
@@ -158,7 +161,10 @@ def _selection(size: int) -> Callable[[Words, NDArray[np.intp]], Words]:
                             count[1, y], carry = old ^ twos ^ carry, (old & twos) | ((old ^ twos) & carry)
                             old = count[2, y]
                             count[2, y], carry = old ^ fours ^ carry, (old & fours) | ((old ^ fours) & carry)
-                            for place in range(3, counter):
+                            if wide:
+                                old = count[3, y]
+                                count[3, y], carry = old ^ eights ^ carry, (old & eights) | ((old ^ eights) & carry)
+                            for place in range(4 if wide else 3, counter):
                                 old = count[place, y]
                                 count[place, y], carry = old ^ carry, old & carry
                 medians = selected[x, digit, begin:]

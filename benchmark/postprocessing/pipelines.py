@@ -1,5 +1,6 @@
 """Pipeline, a named tuple of steps, and PIPELINES: what is done to an anomaly map before its threshold and after it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.masks import Mask
-from benchmark.postprocessing.steps import BrainMap, Stage, Step, erode, median, remove_small
+from benchmark.postprocessing.steps import BrainMap, Stage, Step, components_step, erosion_step, median_step
 from datasets.case import read_only
 from datasets.errors import BadValue
 from datasets.registry import Registry, place_of
@@ -33,6 +34,15 @@ class Pipeline:
     def what(self) -> str:
         """Its steps in a line."""
         return ", ".join(step.what for step in self.steps) or "no step"
+
+    def what_at(self, edge: float) -> str:
+        """Its steps in a line, with the voxels that they use on a grid of voxels of this edge in mm."""
+        return ", ".join(step.what_at(edge) for step in self.steps) or "no step"
+
+    @property
+    def revision(self) -> int:
+        """Raised with that of any of its steps."""
+        return 1 + sum(step.revision - 1 for step in self.steps)
 
     @property
     def in_key(self) -> list[object]:
@@ -70,9 +80,10 @@ class Pipeline:
         """What the pipeline leaves of a perfect map, the ground truth itself, at threshold 0.5; all `(X, Y, Z)`."""
         return self.finish(self.filter(lesion_mask.astype(np.float32), brain_mask, spacing)).scores > 0.5
 
-    def without_each_step(self) -> dict[str, "Pipeline"]:
-        """The pipeline once without each of its steps, by the step's name."""
-        return {step.name: self.without(step.name) for step in self.steps}
+    def without_each_step(self, edge: float | None = None) -> dict[str, "Pipeline"]:
+        """The pipeline once without each of its steps, by the step's name; of those with an effect on such a grid."""
+        steps = [step for step in self.steps if edge is None or step.has_effect(edge)]
+        return {step.name: self.without(step.name) for step in steps}
 
     def without(self, name: str) -> "Pipeline":
         """The pipeline without the step of that name."""
@@ -86,23 +97,8 @@ class Pipeline:
         return brain_map
 
 
-_PUBLISHED = Pipeline(
-    "paper",
-    "as published",
-    (
-        Step("erosion", "3 in-plane erosions of the brain mask", erode, {"iterations": 3}),
-        Step("median", "5 x 5 x 5 median", median, {"edge": 5}, unit="voxels"),
-        Step("components", "components under 7 voxels removed", remove_small, {"voxels": 7}, "voxels", "prediction"),
-    ),
-)
-_LIGHT = Pipeline(
-    "light",
-    "light",
-    (
-        Step("median", "3 x 3 x 3 median within the brain", median, {"edge": 3, "within_region": True}, "voxels"),
-        Step("components", "components under 0.03 ml removed", remove_small, {"ml": 0.03}, "ml", "prediction"),
-    ),
-)
+_PUBLISHED = Pipeline("paper", "as published", (erosion_step(6), median_step(10), components_step(0.056)))
+_LIGHT = Pipeline("light", "light", (median_step(6, within_brain=True), components_step(0.03)))
 _NONE = Pipeline("none", "none")
 
 
@@ -157,3 +153,20 @@ def pipeline_named(name: str) -> Pipeline:
     if name not in PIPELINES and whole in PIPELINES and step in PIPELINES[whole].without_each_step():
         return PIPELINES[whole].without(step)
     return PIPELINES[name]
+
+
+def pipeline_on(name: str, edge: float) -> Pipeline:
+    """The same on a grid of voxels of this edge in mm: `none` where no step of it changes anything there.
+
+    Raises:
+        UnknownName, BadValue: as `pipeline_named`.
+    """
+    pipeline = pipeline_named(name)
+    return pipeline if any(step.has_effect(edge) for step in pipeline.steps) else _NONE
+
+
+def idle_text(names: Iterable[str], edge: float) -> str:
+    """Which of these pipelines change nothing on such a grid and stand as `none`, with their steps; "" if none does."""
+    idle = [name for name in names if pipeline_on(name, edge).name != name]
+    told = "; ".join(f"{name}: {pipeline_named(name).what_at(edge)}" for name in idle)
+    return f"Post-processing without any effect at {edge:g} mm stands as none ({told})." if idle else ""

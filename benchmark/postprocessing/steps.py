@@ -1,18 +1,19 @@
-"""Step and the functions of the built-in steps: erosion, two medians, and the removal of small components."""
+"""Step and the built-in steps, whose sizes are in mm or ml: erosion, two medians, removal of small components."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, floor
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.masks import Mask, voxel_ml
+from benchmark.metrics.masks import Mask
 from benchmark.postprocessing.area_opening import area_opening
 
 Map = NDArray[np.float32]
 Stage = Literal["map", "prediction"]
+ROUNDING = 1e-5  # of a size: edges come from an affine, and 0.03 ml are 30 voxels of 1 mm, not 31
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,16 @@ class BrainMap:
     spacing: tuple[float, float, float]
 
     @property
-    def voxel_ml(self) -> float:
-        return voxel_ml(self.spacing)
+    def edge(self) -> float:
+        """The edge of its cubic voxels in mm.
+
+        Raises:
+            ValueError: they are not cubic, so that no number of voxels is the same size along every axis.
+        """
+        edge = self.spacing[0]
+        if max(abs(other / edge - 1) for other in self.spacing) > 100 * ROUNDING:
+            raise ValueError(f"Got voxels of {' x '.join(f'{one:g}' for one in self.spacing)} mm, expected cubes.")
+        return edge
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,14 @@ class Step:
         what: short definition, values included.
         function: takes a BrainMap and the values by their names; returns a BrainMap, and the very same one where
             nothing has to be done.
-        values: what enters the key of every number beside name and revision.
+        values: sizes in mm or ml; what enters the key of every number beside name and revision.
         unit: of the values.
         stage: a step `map` changes the scores that are ranked and thresholded. A step `prediction` changes the
             prediction at a threshold; its function says so of all thresholds at once, by scores that exceed a
             threshold if and only if the voxel is in the changed prediction at that threshold.
         revision: raised with every change of the function that changes a number.
+        voxels: takes the edge of a grid's voxels in mm and the values by their names; returns the voxels that the
+            step uses there, in words, and "" where it changes nothing. None: not known, it may change something.
     """
 
     name: str
@@ -58,16 +69,77 @@ class Step:
     unit: str = ""
     stage: Stage = "map"
     revision: int = 1
+    voxels: Callable[..., str] | None = field(default=None, repr=False)
 
     def __call__(self, brain_map: BrainMap) -> BrainMap:
         return self.function(brain_map, **self.values)
 
+    def has_effect(self, edge: float) -> bool:
+        """Whether it may change anything on a grid of voxels of this edge in mm."""
+        return self.voxels is None or self.voxels(edge, **self.values) != ""
 
-def erode(brain_map: BrainMap, *, iterations: int) -> BrainMap:
+    def what_at(self, edge: float) -> str:
+        """Its definition, with the voxels that it uses on such a grid."""
+        if self.voxels is None:
+            return self.what
+        return f"{self.what} ({self.voxels(edge, **self.values) or 'no effect'})"
+
+
+def erosion_step(mm: float) -> Step:
+    """The brain mask loses this much along its rim, in-plane."""
+    return Step("erosion", f"brain mask eroded in-plane by {mm:g} mm", erode, {"mm": mm}, "mm", voxels=_erosion_words)
+
+
+def median_step(mm: float, *, within_brain: bool = False) -> Step:
+    """The median over a cube of this edge, or over that part of the cube which is brain."""
+    where, values = (" within the brain", {"within_region": True}) if within_brain else ("", {})
+    return Step("median", f"median of {mm:g} mm{where}", median, {"mm": mm, **values}, "mm", voxels=_median_words)
+
+
+def components_step(ml: float) -> Step:
+    """After the threshold, components of less than this volume go."""
+    what = f"components under {ml:g} ml removed"
+    return Step("components", what, remove_small, {"ml": ml}, "ml", "prediction", voxels=_components_words)
+
+
+def erosions(mm: float, edge: float) -> int:
+    """Voxels of an erosion on a grid of voxels of this edge in mm: the nearest number, halves up."""
+    return floor(mm / edge * (1 + ROUNDING) + 0.5)
+
+
+def median_edge(mm: float, edge: float) -> int:
+    """Voxels along the cube of a median: the nearest odd number, of two equally near ones the smaller."""
+    return 2 * max(0, ceil(mm / edge * (1 - ROUNDING) / 2 - 1)) + 1
+
+
+def smallest_component(ml: float, edge: float) -> int:
+    """Voxels of the smallest component that is not under this volume."""
+    return max(1, ceil(1000 * ml / edge**3 * (1 - ROUNDING)))
+
+
+def _erosion_words(edge: float, *, mm: float) -> str:
+    voxels = erosions(mm, edge)
+    return f"{voxels} voxel{'s' * (voxels > 1)}" if voxels else ""
+
+
+def _median_words(edge: float, *, mm: float, within_region: bool = False) -> str:
+    voxels = median_edge(mm, edge)
+    return f"{voxels} x {voxels} x {voxels} voxels" if voxels > 1 else ""
+
+
+def _components_words(edge: float, *, ml: float) -> str:
+    voxels = smallest_component(ml, edge)
+    return f"under {voxels} voxels" if voxels > 1 else ""
+
+
+def erode(brain_map: BrainMap, *, mm: float) -> BrainMap:
     """Erode the region with a cross, axial slice by axial slice; what lies outside the box counts as outside the brain.
 
     Scores of the eroded rim become 0.
     """
+    iterations = erosions(mm, brain_map.edge)
+    if not iterations:
+        return brain_map
     kept = np.pad(brain_map.region, ((1, 1), (1, 1), (0, 0)))
     inner, before, after = slice(1, -1), slice(None, -2), slice(2, None)
     for _ in range(iterations):
@@ -78,16 +150,19 @@ def erode(brain_map: BrainMap, *, iterations: int) -> BrainMap:
     return replace(brain_map, scores=np.where(region, brain_map.scores, 0), region=region)
 
 
-def median(brain_map: BrainMap, *, edge: int, within_region: bool = False) -> BrainMap:
-    """Median over the cube of `edge` voxels around each voxel of the region.
+def median(brain_map: BrainMap, *, mm: float, within_region: bool = False) -> BrainMap:
+    """Median over the cube of `mm` around each voxel of the region.
 
     Voxels outside the region count as 0, or `within_region` not at all: the median is then over those voxels of the
-    cube that are in the region too, the mean of the middle two of an even number.
+    cube that are in the region too, the mean of the middle two of an even number. Beyond the box's faces the map is
+    reflected, or `within_region` there is no region.
 
     Raises:
-        ValueError: the edge is even or too large.
+        ValueError: the cube has more voxels than the filter takes.
     """
-    scores, region = brain_map.scores, brain_map.region
+    scores, region, edge = brain_map.scores, brain_map.region, median_edge(mm, brain_map.edge)
+    if edge == 1:
+        return brain_map
     if within_region:
         return replace(brain_map, scores=_median_within(scores, region, edge))
     from benchmark.postprocessing.median_filter import median_filter  # compiled: imported only where it is needed
@@ -95,16 +170,10 @@ def median(brain_map: BrainMap, *, edge: int, within_region: bool = False) -> Br
     return replace(brain_map, scores=median_filter(scores, region, edge))
 
 
-def remove_small(brain_map: BrainMap, *, voxels: int = 1, ml: float = 0.0) -> BrainMap:
-    """Remove 26-connected components of fewer than `voxels` voxels or less than `ml` from every prediction."""
-    smallest = smallest_component(brain_map.voxel_ml, voxels=voxels, ml=ml)
-    return brain_map if smallest <= 1 else replace(brain_map, scores=area_opening(brain_map.scores, smallest))
-
-
-def smallest_component(voxel_ml: float, *, voxels: int = 1, ml: float = 0.0) -> int:
-    """Voxels of the smallest component that `remove_small` keeps."""
-    rounding = 1e-3  # voxel_ml comes from an affine: 0.03 ml are 30 voxels of 1 mm, not 31
-    return max(voxels, ceil(ml / voxel_ml - rounding))
+def remove_small(brain_map: BrainMap, *, ml: float) -> BrainMap:
+    """Remove 26-connected components of less than `ml` from every prediction."""
+    smallest = smallest_component(ml, brain_map.edge)
+    return brain_map if smallest == 1 else replace(brain_map, scores=area_opening(brain_map.scores, smallest))
 
 
 def _median_within(scores: Map, region: Mask, edge: int) -> Map:

@@ -5,12 +5,9 @@ pass applies them. Rows are yielded as they are made, so that memory does not gr
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from benchmark.metrics.ground_truth import ground_truth_of
 from benchmark.metrics.metric import Decision, compute
-from benchmark.metrics.registry import METRICS
-from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.scoring.decision_pass import DecisionPass
 from benchmark.scoring.detection_at_one_fp import one_alarm_rows
 from benchmark.scoring.lesion_tables import lesion_size_lines
@@ -21,9 +18,8 @@ from benchmark.scoring.settings import HealthyScans, Settings
 from benchmark.scoring.threshold_choice import choose_thresholds
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume
-from benchmark.storage.rows import PLUGIN, Row, evaluation_row, reference_row, rows_of, write_lines
+from benchmark.storage.rows import Row, evaluation_row, reference_row, rows_of, stamped, write_lines
 from benchmark.study.cells import Cell, Evaluation, Reference
-from benchmark.study.protocols import protocol_named
 from datasets.case import CaseFiles
 from datasets.loading import load_case, masks_of
 
@@ -73,13 +69,13 @@ def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: 
     """The same for maps from anywhere; they are taken one at a time."""
     with processed_maps(run.cell(cell), settings.pipelines) as processed:
         ranking = RankingPass(run, cell, processed, settings)
-        yield from _flag_plugins(ranking.case_rows(maps))
-        yield from _flag_plugins(ranking.pooled_rows())
+        yield from stamped(ranking.case_rows(maps))
+        yield from stamped(ranking.pooled_rows())
         decisions = DecisionPass(ranking, choose_thresholds(ranking))
-        yield from _flag_plugins(decisions.threshold_rows())
-        yield from _flag_plugins(decisions.decision_rows())
+        yield from stamped(decisions.threshold_rows())
+        yield from stamped(decisions.decision_rows())
         for pipeline in settings.pipelines:
-            yield from _flag_plugins(one_alarm_rows(ranking, pipeline))
+            yield from stamped(one_alarm_rows(ranking, pipeline))
     folder = run.cell(cell)
     write_lines(folder / "pr.csv", ranking.curve_lines())
     write_lines(folder / "lesions.csv", ranking.lesion_lines())
@@ -91,30 +87,12 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], setting
     facts, metrics = settings.metrics_of("ground truth"), settings.metrics_of("prediction")
     for one in (one for one in files if not one.healthy):
         truth = ground_truth_of(one, masks_of(one, reference.grid))
-        yield from _flag_plugins(rows_of(reference_row(reference), one, compute(facts, truth, truth.kinds)))
+        yield from stamped(rows_of(reference_row(reference), one, compute(facts, truth, truth.kinds)))
         for pipeline in settings.pipelines:
             left = pipeline.perfect(truth.mask, truth.brain_mask, truth.spacing)
             decision = Decision(truth, truth.prediction(left[truth.scored_mask]))
             values = compute(metrics, decision, truth.kinds)
-            yield from _flag_plugins(rows_of(evaluation_row(Evaluation(reference, pipeline)), one, values))
-
-
-def _flag_plugins(rows: Iterable[Row]) -> Iterator[Row]:
-    """The same rows, with a flag where a plugin's metric, protocol or post-processing has made the number."""
-    origins: dict[tuple[str, str, str], bool] = {}
-    for row in rows:
-        made_by = row.metric, row.postprocessing, row.protocol
-        if made_by not in origins:
-            origins[made_by] = is_by_plugin(*made_by)
-        yield replace(row, flags=" ".join(filter(None, (row.flags, PLUGIN)))) if origins[made_by] else row
-
-
-def is_by_plugin(metric: str, postprocessing: str, protocol: str) -> bool:
-    """Whether any of these, by name and "" for none, is a plugin's."""
-    origins = [METRICS[metric].origin]
-    origins += [pipeline_named(postprocessing).origin] if postprocessing else []
-    origins += [protocol_named(protocol).origin] if protocol else []
-    return any(origins)
+            yield from stamped(rows_of(evaluation_row(Evaluation(reference, pipeline)), one, values))
 
 
 def _maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Mapped]:

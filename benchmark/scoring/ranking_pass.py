@@ -15,9 +15,10 @@ from benchmark.scoring.processed_maps import ProcessedMap, ProcessedMaps
 from benchmark.scoring.settings import Settings
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume
-from benchmark.storage.rows import Row, blank_row, evaluation_row, kept_rows, rows_of
+from benchmark.storage.rows import Row, blank_row, evaluation_row, kept_rows, rows_of, stamped
 from benchmark.study.cells import Cell, Evaluation
 from datasets.case import Case, CaseFiles, Split
+from datasets.errors import BadFile
 from datasets.loading import load_host
 
 Mapped = tuple[Case | None, GroundTruth, NDArray[np.float32]]
@@ -61,7 +62,24 @@ class RankingPass:
                     values = compute(metrics, processed.ranked, truth.kinds)
                     yield from rows_of(blanks[pipeline], truth.files, values)
         if not self.cell.shift.is_none:
-            yield from (row for row in kept_rows(self.run.seen(self.cell)) if self.settings.wants(row.metric))
+            yield from self._seen_rows()
+
+    def _seen_rows(self) -> Iterator[Row]:
+        """Rows that were made when a shifted image was mapped.
+
+        Raises:
+            BadFile: a metric has another revision by now, so that the cell has to be mapped anew.
+        """
+        path = self.run.seen(self.cell)
+        for row in kept_rows(path):
+            if self.settings.wants(row.metric):
+                (now,) = stamped([row])
+                if row.revision != now.revision:
+                    raise BadFile(
+                        f"{path}: got {row.metric} of revision {row.revision}, expected {now.revision}; it needs the "
+                        "image as it was mapped: map the cell anew with run --rerun failed"
+                    )
+                yield row
 
     def pooled_rows(self) -> Iterator[Row]:
         """Rows of whole cohorts; every split's voxels are ranked together, for thresholds and curves too."""

@@ -7,7 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.study.cells import PERFECT_MAP, Cell, Evaluation, Reference
+from benchmark.study.protocols import protocol_named
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
 from datasets.io.tables import write_table
@@ -30,6 +33,8 @@ class Row:
         seed, sampling_seed: None for the perfect map, which has neither.
         value: NaN where the metric is undefined by definition.
         key: of the evaluation; of the cell, for metrics of the map before any post-processing.
+        revision: of the method, the post-processing, the protocol and the metric that made it, as in 1.1.1.1; 0 where
+            none enters.
         flags: reservations about the number, separated by blanks: `leak`, `partial`, `plugin` where a plugin's
             metric, protocol or post-processing made it; mostly empty.
     """
@@ -50,6 +55,7 @@ class Row:
     value: float
     key: str
     flags: str = ""
+    revision: str = ""
 
     @property
     def name(self) -> tuple[object, ...]:
@@ -80,6 +86,7 @@ def blank_row(cell: Cell) -> Row:
         value=float("nan"),
         key=cell.key,
         flags=" ".join(cell.flags),
+        revision=str(cell.fit.revision),
     )
 
 
@@ -102,6 +109,7 @@ def reference_row(reference: Reference) -> Row:
         value=float("nan"),
         key=reference.key,
         flags=" ".join(reference.flags),
+        revision="0",
     )
 
 
@@ -118,6 +126,27 @@ def rows_of(blank: Row, files: CaseFiles, values: Mapping[str, float]) -> Iterat
     blank = replace(blank, split=files.split, case_id=files.case_id, subject_id=files.subject_id)
     for metric, value in values.items():
         yield replace(blank, metric=metric, value=float(value))
+
+
+def stamped(rows: Iterable[Row]) -> Iterator[Row]:
+    """The same rows with the revisions of what made them, and a flag where a plugin's scoring did."""
+    stamps: dict[tuple[str, str, str], tuple[str, bool]] = {}
+    for row in rows:
+        made_by = row.postprocessing, row.protocol, row.metric
+        if made_by not in stamps:
+            stamps[made_by] = _stamp(*made_by)
+        revisions, by_plugin = stamps[made_by]
+        flags = " ".join(filter(None, (row.flags, PLUGIN))) if by_plugin else row.flags
+        yield replace(row, revision=f"{row.revision.partition('.')[0]}.{revisions}", flags=flags)
+
+
+def _stamp(postprocessing: str, protocol: str, metric: str) -> tuple[str, bool]:
+    """The revisions of what these names stand for, "" for none, and whether any is a plugin's."""
+    pipeline = pipeline_named(postprocessing) if postprocessing else None
+    threshold = protocol_named(protocol) if protocol else None
+    made_by = (pipeline, threshold, METRICS[metric])
+    revisions = ".".join(str(one.revision) if one is not None else "0" for one in made_by)
+    return revisions, any(one is not None and one.origin for one in made_by)
 
 
 def _from_text(row: Mapping[str, str]) -> Row:

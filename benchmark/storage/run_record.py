@@ -11,14 +11,15 @@ from typing import Any, Literal
 
 from benchmark import __version__
 from benchmark.metrics import METRICS, scored
-from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.postprocessing.pipelines import pipeline_named, pipeline_on
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.study.cells import Cell, Reference, cell_from_json, reference_from_json
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import add_user_cohort, dataset, find_user_cohort
-from datasets.errors import BadFile, BadValue, MissingData, UnknownName
+from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
+from datasets.grid import Grid
 from datasets.io.atomic import read_json, write_json
 from datasets.spec import case_marks, changed_cases, digest, usable_files
 
@@ -34,6 +35,11 @@ class Scoring:
     postprocessing: tuple[str, ...]
     protocols: tuple[str, ...]
     metrics: tuple[str, ...] = field(default_factory=scored)
+
+    def on(self, grid: Grid) -> "Scoring":
+        """The same on a grid: `none`, once, in place of every pipeline that has no effect there."""
+        names = dict.fromkeys(pipeline_on(name, grid.spacing).name for name in self.postprocessing)
+        return replace(self, postprocessing=tuple(names))
 
     def __or__(self, other: "Scoring") -> "Scoring":
         """What either of them names, each once."""
@@ -64,9 +70,9 @@ def check_settings(run: RunFolder, study: Study) -> None:
 def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
     """Add a study to a run folder, keeping its existing cells.
 
-    Existing cells that one table must not hold beside the new ones leave the study, though their files remain:
-    cells with the label of a new one, of a method with other hyper-parameters, or of a cohort whose files changed; a
-    warning names the cases that changed.
+    Existing cells that one table must not hold beside the new ones leave the study, though their files remain: cells
+    with the label of a new one, of a method with other hyper-parameters or of another revision, or of a cohort whose
+    files changed; a warning names the cases that changed.
     """
     for name, changes in _changes(run, study.files).items():
         log.warning("%s differs from what this run was made of (%s): its old rows leave the tables.", name, changes)
@@ -157,7 +163,7 @@ def cell_state(run: RunFolder, cell: Cell, scoring: Scoring) -> State:
         for kind, wanted in definitions(scoring).items()
         for name, definition in wanted.items()
     )
-    return "done" if all(alike) else "mapped"
+    return "done" if all(alike) and not redefined(record) else "mapped"
 
 
 def definitions(scoring: Scoring) -> dict[str, dict[str, Any]]:
@@ -166,12 +172,42 @@ def definitions(scoring: Scoring) -> dict[str, dict[str, Any]]:
     Raises:
         UnknownName, BadValue: a name that nothing is called by, or a plugin that cannot be used.
     """
-    whole = {
-        "postprocessing": {name: pipeline_named(name).in_key for name in scoring.postprocessing},
-        "protocols": {name: protocol_named(name).in_key for name in scoring.protocols},
-        "metrics": {name: METRICS[name].stamp for name in scoring.metrics},
-    }
+    kinds = asdict(scoring)
+    return {kind: {name: _definition(kind, name) for name in names} for kind, names in kinds.items()}
+
+
+def redefined(record: Path) -> list[str]:
+    """What rows were made with that is of another revision, or otherwise another, by now; see `definitions`.
+
+    Args:
+        record: the `cell.json` or `reference.json` beside the rows; without one nothing is known of them.
+    """
+    stored = read_json(record) if record.is_file() else {}
+    known: Mapping[str, Any] = stored.get("scored", stored)
+    return [
+        name
+        for kind in ("postprocessing", "protocols", "metrics")
+        for name, definition in known.get(kind, {}).items()
+        if _is_known(kind, name) and _definition(kind, name) != definition
+    ]
+
+
+def _definition(kind: str, name: str) -> Any:
+    whole: object
+    if kind == "metrics":
+        whole = METRICS[name].stamp
+    else:
+        whole = pipeline_named(name).in_key if kind == "postprocessing" else protocol_named(name).in_key
     return json.loads(json.dumps(whole))  # tuples as they come back from a file
+
+
+def _is_known(kind: str, name: str) -> bool:
+    """Whether anything is called so here: of a plugin that is gone, rows stay as they are."""
+    try:
+        _definition(kind, name)
+    except UserError:
+        return False
+    return True
 
 
 @contextmanager
@@ -211,6 +247,18 @@ def has_failed(run: RunFolder, cell: Cell) -> bool:
     return record.exists() and read_json(record)["status"] == "failed"
 
 
+def joined_folders(run: RunFolder) -> dict[Path, list[str]]:
+    """Folders whose rows make the tables of a run: those of cells that have not failed, and of perfect maps.
+
+    Returns:
+        Of each what is another by now than what its rows were made with, in which case they stay out of the tables.
+    """
+    cells = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
+    records = [run.cell(cell) / "cell.json" for cell in cells]
+    records += [run.cell(reference) / "reference.json" for reference in kept_references(run)]
+    return {record.parent: redefined(record) for record in records}
+
+
 def has_maps(run: RunFolder, cell: Cell) -> bool:
     """Whether a cell has all its maps, even if scoring them failed."""
     record = run.cell(cell) / "cell.json"
@@ -242,11 +290,12 @@ def _changes(run: RunFolder, files: Mapping[str, Sequence[CaseFiles]]) -> dict[s
 
 def _rivals(kept: Cell, study: Study) -> bool:
     """Whether a stored cell contradicts the new study: one label, method or cohort with two meanings."""
-    configs = {cell.fit.method: cell.fit.config for cell in study.cells}
+    own = (kept.fit.config, kept.fit.revision)
+    configs = {cell.fit.method: (cell.fit.config, cell.fit.revision) for cell in study.cells}
     cohorts = {cell.cohort.dataset: cell.cohort for cell in study.cells}
     return (
         kept.label in {cell.label for cell in study.cells}
-        or configs.get(kept.fit.method, kept.fit.config) != kept.fit.config
+        or configs.get(kept.fit.method, own) != own
         or cohorts.get(kept.cohort.dataset, kept.cohort) != kept.cohort
     )
 

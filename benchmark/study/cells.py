@@ -44,6 +44,7 @@ class Fit:
         config: every hyper-parameter, resolved.
         origin: a plugin's distribution and version, so that another version is another fit; "" for a built-in.
         folds: number of folds of the healthy subjects; `seed` is then the fold used for validation. 0: no folds.
+        revision: of the method.
         devices: that share each batch of the training; 1 for a method that cannot use several.
     """
 
@@ -55,6 +56,7 @@ class Fit:
     seed: int
     origin: str = ""
     folds: int = 0
+    revision: int = 1
     devices: int = 1
 
     @cached_property

@@ -275,6 +275,7 @@ def _fits(
             variant.method.origin or "",
             folds=request.folds or 0,
             devices=request.devices if hasattr(load(variant.method), "devices") else 1,
+            revision=load(variant.method).revision,
         )
         for variant, config in resolved
         for seed in seeds

@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.methods.hyperparameters import Variant
 from benchmark.study.cells import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
-from datasets.grid import PUBLISHED, Sampling
+from datasets.grid import PUBLISHED, Grid, Sampling
 from datasets.shifts import Shift
 from datasets.splits import learning_split
 
@@ -74,6 +74,11 @@ class Study:
     @property
     def fits(self) -> list[Fit]:
         return list({cell.fit.key: cell.fit for cell in self.cells}.values())
+
+    @property
+    def grid(self) -> Grid:
+        """That all cells share."""
+        return self.cells[0].fit.grid
 
     def cells_of(self, fit: Fit) -> list[Cell]:
         return [cell for cell in self.cells if cell.fit == fit]

@@ -13,11 +13,10 @@ from tempfile import TemporaryDirectory
 from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.postprocessing.pipelines import pipeline_named
-from benchmark.scoring.evaluation import is_by_plugin
 from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import PLUGIN, Row, kept_rows
-from benchmark.storage.run_record import has_failed, has_maps, kept_cells, kept_references, kept_scoring, reopen
+from benchmark.storage.rows import Row, blank_row, kept_rows, reference_row, stamped
+from benchmark.storage.run_record import has_maps, joined_folders, kept_cells, kept_references, kept_scoring, reopen
 from benchmark.study.cells import Cell, Evaluation, Fit, Reference
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
@@ -94,28 +93,31 @@ def check_keys(run: RunFolder) -> Check:
 
 
 def strange_rows(rows: Iterable[Row], cells: Sequence[Cell], references: Sequence[Reference]) -> Iterator[str]:
-    """A line for each group of rows whose key is not the hash of the cell, pipeline and protocol that they name."""
+    """A line for each group of rows with another key or revision than those of the study, in this version."""
     of_label = {cell.label: cell for cell in cells}
     digests = {cell.cohort.dataset: cell.cohort.digest for cell in cells}
     of_cohort = {reference.cohort.dataset: reference for reference in references}
 
-    def is_known(row: Row) -> bool:
+    def trouble(row: Row) -> str:
         if row.seed is None:
             cell: Cell | Reference | None = of_cohort.get(row.dataset)
         else:
             label = (row.method, row.dataset, row.shift, row.severity, row.seed, row.sampling_seed or 0)
             cell = of_label.get(label)
         if cell is None or row.sequence != cell.cohort.sequence:
-            return False
-        by_plugin = is_by_plugin(row.metric, row.postprocessing, row.protocol)
-        flags = (*cell.flags, PLUGIN) if by_plugin else cell.flags
-        return row.flags == " ".join(flags) and row.key == _key(cell, row, digests)
+            return "of no cell of the study"
+        blank = reference_row(cell) if isinstance(cell, Reference) else blank_row(cell)
+        (made,) = stamped([replace(row, flags=blank.flags, revision=blank.revision)])
+        if row.revision != made.revision:
+            return f"{row.metric} of revision {row.revision}, expected {made.revision}"
+        alike = (row.key, row.flags) == (_key(cell, row, digests), made.flags)
+        return "" if alike else f"key {row.key} is not that of the study"
 
     alike = Counter(replace(row, case_id="", subject_id="", split="", value=0.0) for row in rows)
     for row, count in alike.items():
-        if not is_known(row):
+        if found := trouble(row):
             what = " / ".join(filter(None, (row.method, row.dataset, row.shift, row.postprocessing, row.protocol)))
-            yield f"{count} rows of {what}, seed {row.seed}: key {row.key} is not that of the study"
+            yield f"{count} rows of {what}, seed {row.seed}: {found}"
 
 
 def _key(cell: Cell | Reference, row: Row, digests: Mapping[str, str]) -> str:
@@ -139,9 +141,8 @@ def check_files(run: RunFolder) -> Check:
 
 def check_table(run: RunFolder) -> Check:
     """The table of the run holds the rows of its finished cells, unchanged, and no others."""
-    finished = [run.cell(cell) for cell in kept_cells(run) if not has_failed(run, cell)]
-    finished += [run.cell(reference) for reference in kept_references(run)]
-    parts = [row for folder in finished if (folder / "rows.csv").exists() for row in kept_rows(folder / "rows.csv")]
+    folders = [folder for folder, redefined in joined_folders(run).items() if not redefined]
+    parts = [row for folder in folders if (folder / "rows.csv").exists() for row in kept_rows(folder / "rows.csv")]
     return Check(
         "table", f"{len(parts)} rows of the cells", tuple(differences(kept_rows(run.root / "rows.csv"), parts))
     )

@@ -38,6 +38,7 @@ def terminal_text(run: RunFolder) -> str:
         for first in headlines(results, cohort)
     ]
     parts += [_wrapped(LEGEND)] if parts else []
+    parts.append("\n".join(_wrapped(f"{name}: {text}") for name, text in results.pipelines.items()))
     parts.append("\n".join(_wrapped(line) for line in _healthy_lines(results)))
     parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(results)))
     said = [plain(note) for note in (*badges(results), *notes(results))]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.postprocessing.pipelines import idle_text
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.study.cells import PERFECT_MAP
 from benchmark.study.protocols import protocol_named
@@ -50,10 +51,12 @@ def index_page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tup
 def _facts(leaderboard: LeaderboardResults) -> Iterator[str]:
     endpoint, grid = leaderboard.endpoint, leaderboard.release.settings["grid"]
     yield (
-        f"- Ranking by {escape(endpoint.metric)}, post-processing `{endpoint.postprocessing}`, threshold "
+        f"- Ranking by {escape(endpoint.metric)}, post-processing `{leaderboard.fixed.postprocessing}`, threshold "
         f"`{endpoint.protocol}`, unshifted, split `{endpoint.split}`; fixed with the release."
     )
     yield f"- Grid: {Grid(**grid).text}."
+    if idle := idle_text(leaderboard.fixed.pipelines, grid["spacing"]):
+        yield f"- {escape(idle)}"
     for name, digest in leaderboard.release.cohorts.items():
         yield f"- Data: {escape(name)}, `{digest[:12]}`"
     yield f"- {len(leaderboard.entries)} entries, {len(leaderboard.methods)} methods."

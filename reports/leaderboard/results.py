@@ -6,6 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from benchmark.analysis.compare_methods import endpoint_on
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import LABELS
@@ -17,12 +18,21 @@ from reports.model.run_results import RunResults, read_results
 
 @dataclass(frozen=True)
 class LeaderboardResults:
-    """A board's pool with its summaries, and where it comes from."""
+    """A board's pool with its summaries, and where it comes from.
+
+    Attributes:
+        fixed: the endpoint of the release, whatever the grid.
+    """
 
     run: RunFolder
     release: Release
-    endpoint: Endpoint
+    fixed: Endpoint
     entries: Sequence[Entry]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What decides, on the release's grid."""
+        return endpoint_on(self.release.settings["grid"]["spacing"], self.fixed)
 
     @cached_property
     def results(self) -> RunResults:

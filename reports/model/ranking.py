@@ -11,7 +11,7 @@ from benchmark.analysis.endpoints import deployable_protocols, healthy_protocols
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
 from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
-from benchmark.statistics.primary_endpoint import read_endpoint
+from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.study.protocols import USES, protocol_named
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import CohortResults, best_first, question_of
@@ -153,14 +153,15 @@ def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
     """The choice that the cohort's methods are ranked by, then the same after each other pipeline."""
     own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["protocol"] != "")].sort_values("order")
     defined = dict(zip(own["postprocessing"], own["protocol"], strict=True))
-    deployable = deployable_protocols(results.scoring, read_endpoint())
+    deployable = deployable_protocols(results.scoring, results.endpoint)
     first = next(iter(deployable), "")
-    return [_headline(cohort, name, defined.get(name, first), deployable) for name in headline_pipelines(results)]
+    names = headline_pipelines(results)
+    return [_headline(cohort, results.endpoint, name, defined.get(name, first), deployable) for name in names]
 
 
 def headline_pipelines(results: RunResults) -> list[str]:
     """The pipelines that tables are of, the endpoint's first."""
-    return pipelines(results.scoring, read_endpoint())
+    return pipelines(results.scoring, results.endpoint)
 
 
 def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ranking | None:
@@ -168,8 +169,9 @@ def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ra
     return ranking_under(results, cohort, first.metric, first.pipeline, first.protocol)
 
 
-def _headline(cohort: CohortResults, pipeline: str, protocol: str, deployable: Sequence[str]) -> Headline:
-    endpoint = read_endpoint()
+def _headline(
+    cohort: CohortResults, endpoint: Endpoint, pipeline: str, protocol: str, deployable: Sequence[str]
+) -> Headline:
     if not protocol:
         why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
         return Headline(endpoint.metric, pipeline, "", why)
@@ -184,7 +186,7 @@ def _headline(cohort: CohortResults, pipeline: str, protocol: str, deployable: S
 
 def healthy_protocol(results: RunResults) -> str:
     """The threshold at which healthy scans are looked at; "" where none that needs no lesions was asked for."""
-    known, summarised = healthy_protocols(results.scoring, read_endpoint()), set(results.summary.healthy["protocol"])
+    known, summarised = healthy_protocols(results.scoring, results.endpoint), set(results.summary.healthy["protocol"])
     return next(iter([*(name for name in known if name in summarised), *known]), "")
 
 

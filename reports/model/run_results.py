@@ -9,6 +9,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from benchmark.analysis.changes import Changes
+from benchmark.analysis.compare_methods import endpoint_on
+from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import read_rows
@@ -18,6 +21,7 @@ from benchmark.study.study import Study
 from datasets.case import Split
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, MissingData, UserError
+from datasets.grid import Grid
 from datasets.io.atomic import read_json
 from reports.markup.markdown import escape
 from reports.model.cohort_results import CohortResults, healthy_cases, lesion_cases, of_cases
@@ -71,6 +75,20 @@ class RunResults:
     @property
     def fits(self) -> list[Fit]:
         return list({cell.fit.key: cell.fit for cell in self.cells}.values())
+
+    @property
+    def grid(self) -> Grid:
+        return self.cells[0].fit.grid
+
+    @property
+    def pipelines(self) -> dict[str, str]:
+        """By name what each pipeline does on the run's grid."""
+        return {name: pipeline_named(name).what_at(self.grid.spacing) for name in self.scoring.postprocessing}
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What decides, on the run's grid."""
+        return endpoint_on(self.grid.spacing, read_endpoint())
 
     @property
     def cohorts(self) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.postprocessing.pipelines import idle_text, pipeline_named
+from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
@@ -47,6 +48,7 @@ def badges(results: RunResults) -> list[str]:
         *_scored_by_plugins(results),
         *_single_seed(results),
         *_labelled(results),
+        *_idle_pipelines(results),
         *_validation(results),
     ]
 
@@ -110,6 +112,15 @@ def _labelled(results: RunResults) -> Iterator[str]:
             "other patients of the cohort that is scored, which no method may see. Marked and last in every table, "
             "ranked in none."
         )
+
+
+def _idle_pipelines(results: RunResults) -> Iterator[str]:
+    """That what the release decides by has no post-processing on this grid."""
+    fixed = read_endpoint()
+    told = idle_text(fixed.pipelines, results.grid.spacing)
+    if told:
+        decides = fixed.postprocessing != results.endpoint.postprocessing
+        yield escape(told) + (" **The primary endpoint is one of them.**" if decides else "")
 
 
 def _validation(results: RunResults) -> Iterator[str]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 
 from benchmark.metrics import METRICS
-from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.statistics.intervals.coverage import ASKED, ASKED_FROM, is_short
 from benchmark.statistics.intervals.crossed_effects import Part
 from benchmark.statistics.intervals.mean import Interval
@@ -38,8 +37,8 @@ def methods_section(results: RunResults) -> str:
 
 def methods_paragraphs(results: RunResults) -> list[str]:
     """Plain text: data, detectors, scoring, statistics and computation."""
-    endpoint = read_endpoint()
-    parts = (_data(results), _detectors(results), _scoring(results), _statistics(endpoint), _computation(results))
+    statistics = _statistics(read_endpoint(), results.endpoint)
+    parts = (_data(results), _detectors(results), _scoring(results), statistics, _computation(results))
     return [" ".join(part) for part in parts]
 
 
@@ -100,8 +99,7 @@ def _detectors(results: RunResults) -> Iterator[str]:
 
 
 def _scoring(results: RunResults) -> Iterator[str]:
-    pipelines = [f"{name} ({pipeline_named(name).what})" for name in results.scoring.postprocessing]
-    yield f"Post-processing: {'; '.join(pipelines)}."
+    yield f"Post-processing: {'; '.join(f'{name}: {text}' for name, text in results.pipelines.items())}."
     protocols = [f"{name}: {protocol_named(name).what}" for name in results.scoring.protocols]
     yield f"Thresholds: {'; '.join(protocols)}."
     oracles = [name for name in results.scoring.protocols if protocol_named(name).sees_test_labels]
@@ -114,12 +112,15 @@ def _scoring(results: RunResults) -> Iterator[str]:
     )
 
 
-def _statistics(endpoint: Endpoint) -> Iterator[str]:
+def _statistics(fixed: Endpoint, endpoint: Endpoint) -> Iterator[str]:
+    """Of the endpoint of the release, and as it is on the run's grid."""
+    idle = fixed.postprocessing != endpoint.postprocessing
+    standing_as = f" (without effect on this grid: {endpoint.postprocessing})" if idle else ""
     margins = ", ".join(f"{value:g} {name}" for name, value in endpoint.margins.items())
     yield (
         f"The primary endpoint, fixed beforehand (release {endpoint.release}), is {endpoint.metric} after "
-        f"{endpoint.postprocessing} at {endpoint.protocol} on the {endpoint.split} split, unshifted; everything else "
-        "is exploratory."
+        f"{fixed.postprocessing}{standing_as} at {endpoint.protocol} on the {endpoint.split} split, unshifted; "
+        "everything else is exploratory."
     )
     yield (
         "The patient is the unit: scans of one are averaged first. Of these weights: bootstrap-t intervals and paired "

@@ -34,6 +34,7 @@ def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
     yield "Fitted on", f"{cohort_title(fit.healthy.dataset)}, {fit.healthy.sequence}{_sizes(results)}"
     yield "Scored on", ", ".join(cohort_title(name) for name in results.cohorts if name not in results.empty)
     yield "Grid", _grid(results)
+    yield "Post-processing", "; ".join(f"`{name}`: {text}" for name, text in results.pipelines.items())
     yield _fits_text(results)
     version = read_json(results.run.study)["version"]
     yield "Computed", f"by uadbench {version} on {_devices(results)}, inference in {settings['precision']}"
@@ -67,7 +68,7 @@ def _sizes(results: RunResults) -> str:
 
 
 def _grid(results: RunResults) -> str:
-    grid = results.fits[0].grid
+    grid = results.grid
     lowest, highest = grid.percentiles
     return f"{grid.text}; intensities from percentile {lowest:g} to {highest:g} of the brain"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics import scored
 from benchmark.postprocessing.pipelines import Pipeline
-from benchmark.postprocessing.steps import Step, remove_small
+from benchmark.postprocessing.steps import components_step
 from benchmark.scoring.evaluation import evaluate_cell, healthy_scans
 from benchmark.scoring.settings import HealthyScans, Settings, Source, settings_named
 from benchmark.storage.folder import RunFolder
@@ -32,14 +32,15 @@ PROTOCOLS = ("lesion-val", "healthy-fpr-5", "oracle")
 BRAIN = ellipsoid((7.5, 7.5, 5.5), (6.5, 6.0, 5.0))
 
 
-PAIRS = Pipeline("pairs", "pairs", (Step("components", "", remove_small, {"voxels": 2}, "voxels", "prediction"),))
-
-
+SPACING = 4.0
 VOXEL_ML = 0.064
 
 
+PAIRS = Pipeline("pairs", "pairs", (components_step(2 * VOXEL_ML),))
+
+
 # Cuts the highest two slices off the brain's box.
-GRID = Grid(shape=(16, 16, 8), spacing=4.0)
+GRID = Grid(shape=(16, 16, 8), spacing=SPACING)
 
 
 INSIDE = np.s_[:, :, 2:10]
@@ -75,12 +76,12 @@ class Bench:
         """A scan on the whole box, and its map, `scores` of the grid's shape."""
         folder = self.data / spec.name
         image = (100 + np.indices(SHAPE).sum(axis=0)) * BRAIN
-        write_nifti(folder / "t1" / f"{case_id}.nii.gz", image.astype(np.float32))
-        write_nifti(folder / "brain_mask" / f"{case_id}.nii.gz", BRAIN.astype(np.uint8))
+        write_nifti(folder / "t1" / f"{case_id}.nii.gz", image.astype(np.float32), SPACING)
+        write_nifti(folder / "brain_mask" / f"{case_id}.nii.gz", BRAIN.astype(np.uint8), SPACING)
         if lesion is not None:
-            write_nifti(folder / "lesion_mask" / f"{case_id}.nii.gz", lesion.astype(np.uint8))
+            write_nifti(folder / "lesion_mask" / f"{case_id}.nii.gz", lesion.astype(np.uint8), SPACING)
         if ignored is not None:
-            write_nifti(folder / "ignore_mask" / f"{case_id}.nii.gz", ignored.astype(np.uint8))
+            write_nifti(folder / "ignore_mask" / f"{case_id}.nii.gz", ignored.astype(np.uint8), SPACING)
         write_volume(self.run.anomaly_map(self.cell(spec), case_id), scores.astype(np.float32), np.eye(4))
         table = folder / "cases.csv"
         new = not table.exists()

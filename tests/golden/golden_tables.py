@@ -12,7 +12,7 @@ from public_names import Line, Names
 from summary_views import VIEWS, ablation, calibration, multiverse
 
 VALUES = Path(__file__).with_name("values")
-LEFT_OUT = ("key", "flags")  # keys change with what is hashed; flags are empty in these studies
+LEFT_OUT = ("key", "flags", "revision")  # keys change with what is hashed, flags are empty; see entry_revisions.py
 DIGITS = 12  # of a digest
 CLOSE = 1e-9
 """Relative, of what is `TRANSCENDENTAL`: another processor or library may round logarithms and powers otherwise."""
@@ -90,7 +90,7 @@ def _is_shown(line: Line) -> bool:
     if line["subject_id"] not in ("", "ixi-test-1", "msl-test-1"):
         return False
     plain = line["method"] == "stepped" and line["seed"] in ("0", "") and line["shift"] == "none"
-    return plain and line["split"] == "test" and line["postprocessing"] in ("", "light") and (
+    return plain and line["split"] == "test" and line["postprocessing"] in ("", "paper") and (
         line["protocol"] in ("", "lesion-val", "healthy-fpr-1")
     )  # fmt: skip
 

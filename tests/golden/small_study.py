@@ -93,7 +93,7 @@ def sites_study(checkout: Checkout, folder: Path) -> Path:
     """A threshold of another cohort, matched histograms, and calibration on another site's scans; the run folder."""
     write_inputs(folder)
     methods = ("--plugin", "stepped.toml", "--methods", "stepped,thresh", "--datasets", "oasis,msl,lgg")
-    scored = ("--match", "--protocols", "healthy-fpr-1,transfer:msl", "--postprocessing", "light")
+    scored = ("--match", "--protocols", "healthy-fpr-1,transfer:msl", "--postprocessing", "paper")
     checkout.call(folder, "benchmark", "run", *methods, *scored, *COMMON)
     checkout.call(folder, "benchmark", "calibrate", "run", "--healthy", "oasis", "--alpha", "0.2")
     return folder / "run"
@@ -104,7 +104,7 @@ def networks_study(checkout: Checkout, folder: Path) -> Path:
     write_inputs(folder)
     (folder / "few_steps.toml").write_text(FEW_STEPS, encoding="utf-8")
     methods = ("--methods", "zscore,smooth,prior,edge,ae,dae,ddpm,cddpm", "--config", "few_steps.toml")
-    scored = ("--protocols", "lesion-val,healthy-fpr-1,oracle", "--postprocessing", "light")
+    scored = ("--protocols", "lesion-val,healthy-fpr-1,oracle", "--postprocessing", "paper")
     checkout.call(folder, "benchmark", "run", *methods, "--datasets", "msl", "--limit", "2", *scored, *COMMON)
     return folder / "run"
 

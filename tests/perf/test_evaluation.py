@@ -17,6 +17,7 @@ from scipy import ndimage
 from benchmark.metrics import scored
 from benchmark.metrics.ground_truth import ground_truth_of
 from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.postprocessing.steps import median_edge
 from benchmark.scoring.evaluation import evaluate_maps
 from benchmark.scoring.processed_maps import process
 from benchmark.scoring.ranking_pass import Mapped
@@ -86,7 +87,9 @@ def test_every_protocol_and_metric_but_surfaces_is_faster_by_so_much_than_the_pl
         return sum(1 for _ in evaluate_maps(run, a_cell(grid), iter(cases), chosen))
 
     assert benchmark(ours) > 600
-    median = sum(int(step.values["edge"]) for step in pipeline_named(pipeline).steps if step.name == "median")
+    median = sum(
+        median_edge(step.values["mm"], grid.spacing) for step in pipeline_named(pipeline).steps if step.name == "median"
+    )
     theirs = min(seconds_of(plain.score(kept, one, median) for _, one, kept in cases) for _ in range(2))
     own = min(seconds_of(evaluate_maps(run, a_cell(grid), iter(cases), chosen)) for _ in range(3))
     benchmark.extra_info |= {

@@ -79,3 +79,4 @@ class ByHand(Comparable):
     """Of rows that belong to no run."""
 
     split = "test"
+    edge = 2.0

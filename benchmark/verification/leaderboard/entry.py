@@ -10,7 +10,7 @@ from benchmark.storage.checksums import broken, write_checksums
 from benchmark.storage.folder import RunFolder, open_run
 from benchmark.storage.rows import PLUGIN, Row, kept_rows
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
-from benchmark.study.cells import Cell
+from benchmark.study.cells import Cell, Fit
 from benchmark.verification.leaderboard.release import Release
 from benchmark.verification.verify import strange_rows
 from datasets.errors import BadValue, UserError
@@ -125,8 +125,11 @@ def clashes(entry: Entry, others: Sequence[Entry]) -> Iterator[str]:
     for other in others:
         kept, configs = {cell.label: cell for cell in other.cells}, {cell.fit.method: cell.fit for cell in other.cells}
         for method, fit in {cell.fit.method: cell.fit for cell in entry.cells}.items():
-            if method in configs and (configs[method].config, configs[method].origin) != (fit.config, fit.origin):
-                yield f"{method} stands on the board with other hyper-parameters or of another version ({other.name})"
+            if method in configs and _recipe(configs[method]) != _recipe(fit):
+                yield (
+                    f"{method} stands on the board with other hyper-parameters or of another version or revision "
+                    f"({other.name})"
+                )
         for cell in entry.cells:
             if kept.get(cell.label, cell) != cell:
                 what = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}"
@@ -135,6 +138,10 @@ def clashes(entry: Entry, others: Sequence[Entry]) -> Iterator[str]:
         unlike = sum(theirs.get(row.name, repr(row.value)) != repr(row.value) for row in entry.rows())
         if unlike:
             yield f"{unlike} rows have the keys of {other.name} and other numbers"
+
+
+def _recipe(fit: Fit) -> tuple[object, ...]:
+    return dict(fit.config), fit.origin, fit.revision
 
 
 def _without_places(study: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from cohorts import TINY
 from commandline import Program
 from studies import SCORING, Runner, read_table
 
@@ -12,21 +13,30 @@ from benchmark.analysis.compare_methods import Comparable
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.run_record import Scoring, reopen
+from datasets.grid import Grid
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
 
 def test_what_the_table_needs_is_added_to_what_was_asked_for() -> None:
-    scoring = ablated(Scoring(("light",), ("oracle",), ("auroc",)), read_endpoint())
+    scoring = ablated(Scoring(("light",), ("oracle",), ("auroc",)), read_endpoint(), TINY)
     assert scoring.postprocessing == ("light", "light-no-median", "light-no-components")
     assert scoring.protocols == ("oracle", "lesion-val")
     assert scoring.metrics == ("auroc", "dice")
 
 
+def test_a_step_without_effect_is_not_left_out() -> None:
+    coarse = Grid(spacing=4.0)
+    asked = Scoring(("paper", "light", "none"), ()).on(coarse)
+    assert asked.postprocessing == ("paper", "none")
+    scoring = ablated(asked, read_endpoint(), coarse)
+    assert scoring.postprocessing == ("paper", "paper-no-erosion", "paper-no-median", "none")
+
+
 def test_the_lines_are_the_means_of_the_rows_and_the_perfect_map_is_among_them(data: Path, tmp_path: Path) -> None:
     runner, endpoint = Runner(data, tmp_path / "run"), read_endpoint()
     runner.run()
-    assert evaluate_study(reopen(runner.folder, None), runner.folder, ablated(SCORING, endpoint)) == []
+    assert evaluate_study(reopen(runner.folder, None), runner.folder, ablated(SCORING, endpoint, TINY)) == []
     lines = list(ablation_lines(Comparable(runner.folder, endpoint)))
     assert {one.method for one in lines} == {"perfect-map", "mean-distance", ""}
     assert {one.group for one in lines} == {"whole", "no median", "no components", "outside the box"}

@@ -7,7 +7,7 @@ from scipy import ndimage
 from benchmark.postprocessing.median_filter import median_filter
 
 
-@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("size", [1, 3, 5, 7, 9, 15])
 @pytest.mark.parametrize("decimals", [1, 7])  # many equal scores, and none
 @pytest.mark.parametrize("shape", [(7, 8, 9), (1, 1, 3), (12, 3, 130), (9, 9, 60), (6, 70, 61), (4, 4, 64)])
 def test_it_is_scipys_median_where_it_is_asked_for(shape: tuple[int, ...], decimals: int, size: int) -> None:
@@ -33,7 +33,7 @@ def test_nowhere_is_nothing() -> None:
     assert not median_filter(scores, np.zeros(scores.shape, dtype=bool), 5).any()
 
 
-@pytest.mark.parametrize("size", [0, 2, 9, -1])
+@pytest.mark.parametrize("size", [0, 2, 17, -1])
 def test_sizes_that_it_does_not_know_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f"Got a median over {size} voxels"):
         median_filter(np.ones((3, 3, 3), np.float32), np.ones((3, 3, 3), dtype=bool), size)

@@ -16,8 +16,17 @@ from scipy import ndimage
 from volumes import without_small
 
 from benchmark.metrics import dice
-from benchmark.postprocessing.pipelines import PIPELINES, Pipeline, pipeline_named
-from benchmark.postprocessing.steps import BrainMap, Step, erode, median, remove_small, smallest_component
+from benchmark.postprocessing.pipelines import PIPELINES, Pipeline, idle_text, pipeline_named, pipeline_on
+from benchmark.postprocessing.steps import (
+    BrainMap,
+    Step,
+    erosion_step,
+    erosions,
+    median_edge,
+    median_step,
+    remove_small,
+    smallest_component,
+)
 from datasets.errors import UnknownName
 
 Volume = NDArray[np.float32]
@@ -56,9 +65,7 @@ def test_the_published_pipeline_is_scipys_median_of_the_eroded_map(shape: tuple[
     for iterations in (0, 1, 3):
         kept = eroded_by_hand(brain, iterations)
         wanted = np.where(kept, ndimage.median_filter(np.where(kept, scores, 0), 5), 0)
-        got = smooth(
-            scores, brain, Pipeline("x", "x", (Step("erosion", "", erode, {"iterations": iterations}), PAPER.steps[1]))
-        )
+        got = smooth(scores, brain, Pipeline("x", "x", (erosion_step(2 * iterations), PAPER.steps[1])))
         np.testing.assert_array_equal(got, wanted)
         assert got.dtype == scores.dtype
 
@@ -71,6 +78,22 @@ def test_the_published_pipeline_is_scipys_median_on_a_brain_of_realistic_size() 
     assert 0 < kept.sum() < brain.sum()
     wanted = np.where(kept, ndimage.median_filter(np.where(kept, scores, 0), 5), 0)
     np.testing.assert_array_equal(smooth(scores, brain, PAPER), wanted)
+
+
+def test_the_published_program_differs_in_the_concave_parts_of_the_eroded_rim_alone() -> None:
+    """It filters the whole volume after the erosion, so that scores come back into the rim."""
+    x, y, z = np.indices((40, 40, 20)) - np.array([20, 20, 10])[:, None, None, None]
+    brain = ((x / 18) ** 2 + (y / 18) ** 2 + (z / 9) ** 2 < 1) & ~((x > 0) & (y > 0) & (z > 0))
+    scores = np.where(brain, np.random.default_rng(0).random(brain.shape, dtype=np.float32), 0)
+    kept = eroded_by_hand(brain, 3)
+    published = ndimage.median_filter(np.where(kept, scores, 0), 5)
+    ours = smooth(scores, brain, PAPER)
+    np.testing.assert_array_equal(ours[kept], published[kept])
+    assert not ours[~kept].any()
+    differs = published != ours
+    assert (differs & brain).any()
+    around = ndimage.convolve(kept.astype(np.int32), np.ones((5, 5, 5), np.int32), mode="reflect")
+    assert (around[differs] >= 63).all()
 
 
 @settings(max_examples=100, deadline=None)
@@ -91,7 +114,7 @@ def test_the_light_pipeline_does_not_darken_the_brains_edge_as_a_plain_median_do
     brain[2:5, 2:5, 2:5] = True
     scores = np.ones(brain.shape, dtype=np.float32)
     np.testing.assert_array_equal(smooth(scores, brain, LIGHT), brain)
-    plain = smooth(scores, brain, Pipeline("plain", "plain", (Step("median", "", median, {"edge": 3}),)))
+    plain = smooth(scores, brain, Pipeline("plain", "plain", (median_step(6),)))
     assert 0 < plain.sum() < brain.sum()
 
 
@@ -140,16 +163,74 @@ def test_components_are_kept_from_their_smallest_size_on(name: str, smallest: in
         assert not kept(bar(smallest - 1), pipeline).any()
 
 
-def test_a_smallest_size_is_a_volume_or_a_number_of_voxels() -> None:
-    one_mm = float(np.prod(np.linalg.norm(np.diag([0.9999999, 1.0, 1.0]), axis=0))) / 1000
-    assert smallest_component(0.001, ml=0.03) == smallest_component(one_mm, ml=0.03) == 30
-    assert smallest_component(1.0, ml=0.03) == 1
-    assert smallest_component(0.001, voxels=7) == smallest_component(1.0, voxels=7) == 7
+def nearest_odd(size: float) -> int:
+    """The first, hence the smaller, of the nearest odd numbers."""
+    return min(range(1, 99, 2), key=lambda odd: abs(odd - size))
+
+
+@pytest.mark.parametrize("edge", [0.5, 0.8, 1, 1.25, 2, 3, 4, 8])
+def test_sizes_in_voxels_are_the_nearest_that_a_step_can_take(edge: float) -> None:
+    affine = float(np.linalg.norm([edge * 0.9999999, 0, 0]))
+    for mm in (1, 2, 3, 4, 6, 10, 12):
+        assert median_edge(mm, edge) == median_edge(mm, affine) == nearest_odd(mm / edge)
+        assert erosions(mm, edge) == erosions(mm, affine) == sum(mm / edge >= half for half in np.arange(0.5, 99))
+    for ml in (0.03, 0.056, 1):
+        fewest = next(voxels for voxels in range(1, 99999) if voxels * edge**3 / 1000 >= ml - 1e-9)
+        assert smallest_component(ml, edge) == smallest_component(ml, affine) == fewest
+
+
+def test_the_voxels_of_each_pipeline_are_those_that_are_written_down() -> None:
+    assert PAPER.what_at(2) == (
+        "brain mask eroded in-plane by 6 mm (3 voxels), median of 10 mm (5 x 5 x 5 voxels), "
+        "components under 0.056 ml removed (under 7 voxels)"
+    )
+    assert PAPER.what_at(4) == (
+        "brain mask eroded in-plane by 6 mm (2 voxels), median of 10 mm (3 x 3 x 3 voxels), "
+        "components under 0.056 ml removed (no effect)"
+    )
+    assert PAPER.what_at(1) == (
+        "brain mask eroded in-plane by 6 mm (6 voxels), median of 10 mm (9 x 9 x 9 voxels), "
+        "components under 0.056 ml removed (under 56 voxels)"
+    )
+    assert LIGHT.what_at(2) == (
+        "median of 6 mm within the brain (3 x 3 x 3 voxels), components under 0.03 ml removed (under 4 voxels)"
+    )
+    assert NONE.what_at(2) == "no step"
+
+
+@pytest.mark.parametrize("edge", [1.0, 2.0, 3.0, 4.0, 8.0])
+def test_a_step_said_to_have_no_effect_returns_the_very_map(edge: float) -> None:
+    brain = np.zeros((9, 9, 9), dtype=bool)
+    brain[1:8, 1:8, 1:8] = True
+    brain_map = BrainMap(np.random.default_rng(0).random((9, 9, 9), np.float32) * brain, brain, (edge,) * 3)
+    for step in (*PAPER.steps, *LIGHT.steps):
+        assert (step(brain_map) is brain_map) is not step.has_effect(edge)
+
+
+def test_a_pipeline_without_an_effective_step_stands_as_none() -> None:
+    assert pipeline_on("light", 4) == NONE
+    assert pipeline_on("light", 2) == LIGHT
+    assert pipeline_on("paper", 4) == PAPER
+    assert pipeline_on("none", 2) == pipeline_on("paper-no-erosion", 20) == NONE
+    assert list(PAPER.without_each_step(4)) == ["erosion", "median"]
+    unknown = Pipeline("own", "own", (Step("own", "own", lambda brain_map: brain_map),))
+    assert unknown.steps[0].has_effect(100)
+    assert idle_text(["paper", "light", "none"], 4) == (
+        "Post-processing without any effect at 4 mm stands as none (light: median of 6 mm within the brain (no "
+        "effect), components under 0.03 ml removed (no effect))."
+    )
+    assert idle_text(["paper", "light", "none"], 2) == ""
+
+
+def test_voxels_that_are_no_cubes_are_refused() -> None:
+    brain = np.ones((4, 4, 4), dtype=bool)
+    with pytest.raises(ValueError, match=r"Got voxels of 2 x 2 x 3 mm, expected cubes"):
+        PAPER.filter(brain.astype(np.float32), brain, (2.0, 2.0, 3.0))
 
 
 def test_a_map_that_nothing_is_removed_from_is_the_very_map() -> None:
     brain_map = BrainMap(np.ones((3, 3, 3), np.float32), np.ones((3, 3, 3), dtype=bool), SPACING)
-    assert remove_small(brain_map, voxels=1) is brain_map
+    assert remove_small(brain_map, ml=0.008) is brain_map
     assert NONE.finish(brain_map) is brain_map
 
 
@@ -189,7 +270,7 @@ def test_every_step_and_value_enters_the_key_and_no_name_does() -> None:
     keys = [str(pipeline.in_key) for pipeline in WITH_PARTS]
     assert len(set(keys)) == len(keys)
     assert replace(PAPER, name="other", title="other").in_key == PAPER.in_key
-    larger = replace(PAPER.steps[1], values={"edge": 7})
+    larger = replace(PAPER.steps[1], values={"mm": 14.0})
     for changed in (larger, replace(PAPER.steps[1], revision=2)):
         assert replace(PAPER, steps=(PAPER.steps[0], changed, PAPER.steps[2])).in_key != PAPER.in_key
     assert replace(PAPER, origin="someone 1.0").in_key != PAPER.in_key

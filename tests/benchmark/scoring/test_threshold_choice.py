@@ -36,7 +36,9 @@ from benchmark.study.protocols import Evidence, Protocol, protocol_named
 
 
 def swap_lesion(bench: Bench, case_id: str, lesion: NDArray[np.bool_]) -> None:
-    write_nifti(bench.data / "patients" / "lesion_mask" / f"{case_id}.nii.gz", lesion.astype(np.uint8))
+    write_nifti(
+        bench.data / "patients" / "lesion_mask" / f"{case_id}.nii.gz", lesion.astype(np.uint8), bench.grid.spacing
+    )
 
 
 def test_the_validation_threshold_is_the_best_pooled_dice_of_the_validation_lesions(bench: Bench) -> None:
@@ -127,8 +129,8 @@ def test_components_are_removed_after_the_threshold_was_chosen(bench: Bench, mon
 
 def test_a_smoothing_chain_changes_the_threshold_too(bench: Bench) -> None:
     filled(bench)
-    plain, light = bench.rows(pipeline="none"), bench.rows(pipeline="light")
-    assert value(light, "threshold", protocol="oracle") < value(plain, "threshold", protocol="oracle")
+    plain, smoothed = bench.rows(pipeline="none"), bench.rows(pipeline="paper")
+    assert value(smoothed, "threshold", protocol="oracle") < value(plain, "threshold", protocol="oracle")
 
 
 def test_healthy_scans_are_validation_cases_alone(bench: Bench) -> None:
@@ -194,10 +196,10 @@ def test_a_transferred_threshold_is_the_other_cohorts_and_its_key_holds_that_coh
 def test_the_threshold_that_is_handed_on_is_the_cohorts_own(bench: Bench) -> None:
     rows = filled(bench).rows()
     found = lesion_thresholds(
-        bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), settings_named(("none", "light"), (), ())
+        bench.run, bench.cell(PATIENTS), bench.files(PATIENTS), settings_named(("none", "paper"), (), ())
     )
     assert found["none"] == value(rows, "threshold", protocol="lesion-val")
-    assert found["light"] != found["none"]
+    assert found["paper"] != found["none"]
 
 
 def test_ten_percent_of_healthy_scans_may_raise_an_alarm_and_too_few_scans_promise_nothing(bench: Bench) -> None:

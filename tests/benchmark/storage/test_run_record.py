@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import PIPELINES, Pipeline
-from benchmark.postprocessing.steps import Step, median
+from benchmark.postprocessing.steps import median_step
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.rows import write_rows
 from benchmark.storage.run_record import (
@@ -147,7 +147,7 @@ def test_a_cell_is_scored_anew_where_a_name_stands_for_another_definition(
         with monkeypatch.context() as patch:
             patch.setitem(registry.built_in, name, replace(registry[name], revision=2))
             assert cell_state(run, cell, SCORING) == "mapped"
-    none = Pipeline("none", "none", (Step("median", "3 x 3 x 3 median", median, {"edge": 3}),))
+    none = Pipeline("none", "none", (median_step(12),))
     monkeypatch.setitem(PIPELINES.built_in, "none", none)
     assert cell_state(run, cell, SCORING) == "mapped"
 

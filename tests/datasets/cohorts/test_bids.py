@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from cohorts import write_nifti
+from cohorts import SPACING, write_nifti
 
 from datasets.case import Labels
 from datasets.cohorts.user_folder import user_cohort
@@ -149,7 +149,7 @@ def test_a_scan_is_loaded_as_any_other(home: Path) -> None:
     write_nifti(folder / "sub-01_desc-brain_mask.nii.gz", mask)
     write_nifti(folder / "sub-01_roi.nii.gz", mask * (image > 1.9))
     (files,) = user_cohort("mine", home).spec.files(home, "t1")
-    case = load_case(files, Grid(shape=(8, 8, 8), spacing=4.0))
+    case = load_case(files, Grid(shape=(8, 8, 8), spacing=SPACING))
     assert case.lesion_mask is not None
     assert case.lesion_mask.sum() == (np.asarray(nibabel.nifti1.load(files.lesion_mask).dataobj) > 0).sum() > 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from cohorts import TINY, write_nifti
+from cohorts import SPACING, TINY, write_nifti
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -225,7 +225,7 @@ def test_a_scan_that_is_written_anew_is_read_anew(own_data: Path) -> None:
 
 
 def test_a_finer_scan_is_shifted_at_its_own_resolution(data: Path) -> None:
-    coarse = Grid(shape=(8, 8, 6), spacing=8.0)
+    coarse = Grid(shape=(8, 8, 6), spacing=2 * SPACING)
     seen: list[tuple[int, ...]] = []
     original = SHIFTS["noise"].change
 

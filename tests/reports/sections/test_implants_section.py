@@ -54,8 +54,8 @@ def test_the_report_has_the_audiogram_its_figure_the_controls_and_the_restoratio
     text = implanted_lesions(read_results(made_of_implants.run))
     assert text.startswith("## Lesion audiogram")
     assert "### Implants in Heads (`implant[heads]`)" in text
-    assert "![Lesion audiogram, light](figures/audiogram-implant-heads-light.png)" in text
-    assert (made_of_implants.run.root / "figures" / "audiogram-implant-heads-light.png").is_file()
+    assert "![Lesion audiogram, paper](figures/audiogram-implant-heads-paper.png)" in text
+    assert (made_of_implants.run.root / "figures" / "audiogram-implant-heads-paper.png").is_file()
     assert "Restoration error" in text
     lines = [line for line in text.splitlines() if line.startswith("| texture") and "seam" in line]
     assert len(lines) == 1
