@@ -41,6 +41,8 @@ def test_a_download_is_prepared_and_what_was_passed_over_is_told(clinic: Path) -
     assert result.exit_code == 0, result.output
     assert "Download: p4: no mask" in result.stderr
     assert "3 cases in" in result.stdout
+    steps = [line.partition(": ")[2] for line in result.stdout.splitlines() if line.startswith("  p2: ")]
+    assert steps == ["read", "co-register", "strip", "register", "resample", "bias", "lesion"]
     assert "Lesion volume beyond the registration's scaling: mean +0.00 %" in result.stdout
     assert len((clinic / "data" / "clinic" / "cases.csv").read_text().splitlines()) == 4
     assert "3 of 3 cases are prepared already" in prepare(clinic).stdout
@@ -48,8 +50,9 @@ def test_a_download_is_prepared_and_what_was_passed_over_is_told(clinic: Path) -
 
 def test_a_failed_case_makes_the_exit_code_one(clinic: Path) -> None:
     (clinic / "raw" / "p2_t1.nii.gz").write_bytes(b"torn")
-    result = prepare(clinic)
+    result = prepare(clinic, "--workers", 2)
     assert result.exit_code == 1
+    assert {"  p1: lesion", "  p2: read", "  p3: lesion"} <= {*result.stdout.splitlines()}
     assert "1 cases failed" in result.stderr
     assert "  p2: " in result.stderr
 
