@@ -31,7 +31,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "small": {**SMALL, **NARROW, "steps": 5_000},
 }
 """The parts of the presets that are the encoder's."""
-VOLUME_VALUES = 12  # float32 numbers a voxel of what deepbet's encoder sees: its stem and what is scaled
+VOLUME_VALUES = 8  # float32 numbers a voxel of what the encoder of deepbet sees; measured: 6
 ENCODER_DEPARTURES = (
     "The encoder is this project's, pre-trained by SparK on the healthy training slices, or that of deepbet "
     "(encoder='deepbet'); the published ones are trained on photographs (ImageNet).",

@@ -5,10 +5,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from math import inf, isfinite
 from pathlib import Path
 
 from datasets.audit.duplicates import Fingerprint, duplicate_findings
-from datasets.audit.examine import Candidate, CaseAudit, examine
+from datasets.audit.examine import Candidate, CaseAudit, SampledLesion, examine
 from datasets.audit.finding import Finding, by_severity
 from datasets.audit.metadata import column_findings, drift_findings
 from datasets.audit.splits import table_findings
@@ -23,6 +25,7 @@ from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files, usable_file
 Row = Mapping[str, str]
 log = logging.getLogger(__name__)
 HEALTHY = ("yes", "no")
+SIZES = (0.0, 0.1, 1.0, 10.0, inf)  # ml, of lesions in the scan
 MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 
 
@@ -99,7 +102,7 @@ def cohort_findings(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]
     """The findings of each case, and those that need all cases of a cohort."""
     grids = {one.case_id: one.grid for one in examined if one.grid is not None}
     told = (finding for one in examined for finding in one.findings)
-    return [*told, *mixed_grids(grids, cohort), *lost_lesions(examined, cohort)]
+    return [*told, *mixed_grids(grids, cohort), *lost_lesions(examined, cohort), *volumes_on_grid(examined, cohort)]
 
 
 def lost_lesions(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
@@ -112,6 +115,24 @@ def lost_lesions(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
     ml = f"{sum(lost):.3g} of {sum(lesion.scan_ml for lesion in whole):.3g} ml"
     got = f"{len(lost)} of {len(whole)} lesions ({ml}) too small to leave a voxel on the grid"
     return [Finding("warning", "lost-lesions", cohort, cases, got, "a finer grid, or they count as missed")]
+
+
+def volumes_on_grid(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
+    """How much of the lesions' volume a study's grid keeps, by their size in the scan."""
+    whole = [lesion for one in examined for lesion in one.lesions]
+    if not whole:
+        return []
+    sizes = []
+    for low, high in pairwise(SIZES):
+        group = [one for one in whole if low <= one.scan_ml < high]
+        name = f"{low:g} to {high:g} ml" if isfinite(high) else f"over {low:g} ml"
+        sizes += [f"{_kept_share(group):.2f} in {len(group)} of {name}"] if group else []
+    got = f"{_kept_share(whole):.2f} times the lesions' volume on the grid ({', '.join(sizes)})"
+    return [Finding("note", "volume-on-grid", cohort, (), got, "1.00")]
+
+
+def _kept_share(lesions: Sequence[SampledLesion]) -> float:
+    return sum(one.grid_ml for one in lesions) / sum(one.scan_ml for one in lesions)
 
 
 def cases_csv_findings(table: Table, spec: DatasetSpec) -> list[Finding]:

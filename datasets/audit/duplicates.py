@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,7 +164,9 @@ def _coarse(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArra
     first = [(size - kept) // 2 for size, kept in zip(volume.shape, cut, strict=True)]
     kept = volume[tuple(slice(start, start + size) for start, size in zip(first, cut, strict=True))]
     x, y, z = block
-    means = kept.reshape(cut[0] // x, x, cut[1] // y, y, cut[2] // z, z).mean(axis=(1, 3, 5))
+    sums = reduce(np.add, (kept[start::x] for start in range(x)))
+    sums = reduce(np.add, (sums[:, start::y] for start in range(y)))
+    means = reduce(np.add, (sums[:, :, start::z] for start in range(z))) / np.float32(x * y * z)
     size = np.asarray(block) * np.asarray(spacing)
     # The block's centre, in voxels of the volume, is where its mean belongs.
     origin = np.asarray(first) + (np.asarray(block) - 1) / 2

@@ -11,6 +11,7 @@ from scipy import ndimage
 from datasets.audit.finding import Finding, Severity
 from datasets.io.nifti import StoredVolume, disagreement, mm_per_unit
 from datasets.loading import INSIDE_ABOVE
+from datasets.sampling import extents
 
 LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond these the unit is doubtful
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
@@ -99,10 +100,11 @@ def brain_findings(brain: Mask, image: NDArray[np.generic], voxel_ml: float) -> 
     if not BRAIN_ML[0] <= ml <= BRAIN_ML[1]:
         yield "warning", "brain-volume", f"a brain of {ml:.0f} ml", f"{BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f} ml"
     yield from _shape(brain, voxel_ml)
-    dark = float((image[brain] == 0).mean())
+    zero = image == 0
+    dark = np.count_nonzero(zero & brain) / np.count_nonzero(brain)
     if dark > 0.1:
         yield "warning", "image-short", f"{dark:.0%} of the brain mask where the image is 0", "image in all of it"
-    outside = float((image[~brain] != 0).mean())
+    outside = 1 - np.count_nonzero(zero & ~brain) / np.count_nonzero(~brain)
     if outside > 0.1:
         yield "note", "not-stripped", f"{outside:.0%} of what is outside the brain mask not 0", "a stripped image"
 
@@ -162,7 +164,7 @@ def _mm(spacing: object) -> str:
 
 def _shape(brain: Mask, voxel_ml: float) -> Iterator[Observation]:
     """Separate parts and holes of the brain, searched in its bounding box."""
-    box = ndimage.find_objects(brain.astype(np.uint8))[0]
+    box = next(extents(brain))
     held = np.pad(brain[box], 1)
     parts = _sizes(held, ALL) * voxel_ml
     stray = parts[1:][parts[1:] > STRAY_ML]

@@ -82,6 +82,27 @@ def test_lesions_that_a_grid_loses_are_told_by_cohort_with_their_volume(folder: 
     assert not [one for one in audit([MINE], folder.parent, GRID) if one.code == "lost-lesions"]
 
 
+def test_how_much_of_the_lesions_volume_a_grid_keeps_is_told_by_cohort_and_size(folder: Path) -> None:
+    single = np.zeros(SHAPE, dtype=np.uint8)
+    single[8, 9, 10] = 1
+    save(folder / "lesion_mask" / "bad.nii.gz", single)
+    whole, ml = lesion().sum() * 0.512, 25.0**3 / 1000
+    kept = round(whole / ml) * ml
+    for spacing, got in (
+        (8.0, f"1.00 times the lesions' volume on the grid (1.00 in 1 of 0.1 to 1 ml, 1.00 in 1 of {size(whole)})"),
+        (25.0, f"{kept / (whole + 0.512):.2f} times the lesions' volume on the grid (0.00 in 1 of 0.1 to 1 ml, "
+               f"{kept / whole:.2f} in 1 of {size(whole)})"),
+    ):  # fmt: skip
+        findings = audit([MINE], folder.parent, replace(GRID, spacing=spacing))
+        (told,) = (one for one in findings if one.code == "volume-on-grid")
+        assert (told.severity, told.cohort, told.got, told.expected) == ("note", "mine", got, "1.00")
+    assert not [one for one in audit([MINE], folder.parent) if one.code == "volume-on-grid"]
+
+
+def size(ml: float) -> str:
+    return "over 10 ml" if ml >= 10 else "1 to 10 ml"
+
+
 def test_the_document_lists_exactly_these() -> None:
     rows = re.findall(r"^\| (.+?) \| (.+?) \| (.*?) \|$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     listed = [row for row in rows if row[0] not in ("kind", "---")]

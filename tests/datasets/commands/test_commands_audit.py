@@ -30,7 +30,9 @@ def call(folder: Path, *arguments: str) -> Result:
 
 def test_a_sound_cohort_is_exit_code_0(folder: Path) -> None:
     result = call(folder, "mine")
-    assert (result.exit_code, result.stdout) == (0, "0 errors, 0 warnings, 0 notes.\n")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("NOTE    volume-on-grid  mine\n")
+    assert result.stdout.endswith("0 errors, 0 warnings, 1 note.\n")
 
 
 def test_without_a_name_all_that_is_there_is_audited(folder: Path) -> None:
@@ -45,14 +47,15 @@ def test_warnings_alone_are_exit_code_0_and_errors_1(folder: Path) -> None:
     result = call(folder, "mine")
     assert result.exit_code == 1
     assert result.stdout.startswith("ERROR   empty-lesion-mask  mine")
-    assert result.stdout.endswith("1 error, 1 warning, 0 notes.\n")
+    assert result.stdout.endswith("1 error, 1 warning, 1 note.\n")
 
 
 def test_json_holds_every_finding(folder: Path) -> None:
     BY_NAME["empty lesion"].damage(folder)
     content = json.loads(call(folder, "mine", "--json").stdout)
     assert (content["errors"], content["warnings"]) == (1, 0)
-    (finding,) = content["findings"]
+    finding, told = content["findings"]
+    assert told["code"] == "volume-on-grid"
     assert (finding["code"], finding["cases"], finding["flag"]) == ("empty-lesion-mask", ["bad"], "partial")
     assert finding["file"].endswith("lesion_mask/bad.nii.gz")
 
