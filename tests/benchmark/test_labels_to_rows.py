@@ -61,7 +61,7 @@ def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
     """The rows of a study of one cohort."""
     run = folder / f"run-{name}"
     done = call("run", "--methods", "mean-distance", "--healthy", "phantom", "--datasets", name, "--preset", "quick",
-         "--data", folder / "data", "--out", run, "--postprocessing", "none,light",
+         "--data", folder / "data", "--out", run, "--postprocessing", "none,paper",
          "--protocols", "oracle,healthy-fpr-5", "--pictures", "", "--sequence", "t1")  # fmt: skip
     assert done.exit_code == 0, done.output
     with (run / "rows.csv").open(newline="") as stream:
@@ -136,7 +136,7 @@ def test_label_2_of_the_wmh_challenge_leaves_every_score(folder: Path) -> None:
             dice = 2 * (predicted & lesion[counted]).sum() / (predicted.sum() + positives)
             told = values_of(rows, "dice", postprocessing="none", protocol=protocol, method="mean-distance")
             assert told[case.case_id] == pytest.approx(dice)
-        for name in ("none", "light"):
+        for name in ("none", "paper"):
             left = PIPELINES[name].perfect(lesion, case.brain_mask, case.spacing)[counted]
             dice = 2 * (left & lesion[counted]).sum() / (left.sum() + positives)
             assert values_of(rows, "dice", method="perfect-map", postprocessing=name)[case.case_id] == pytest.approx(
