@@ -85,12 +85,13 @@ def test_rerunning_all_leaves_nothing_of_the_fit_before(study: Runner) -> None:
 
 def test_a_data_card_says_what_was_fitted_on_what(study: Runner) -> None:
     study.run(seeds="3")
-    card = read_card(study.folder, kept_cells(study.folder)[0].fit)
+    fit = kept_cells(study.folder)[0].fit
+    card = read_card(study.folder, fit)
     assert card is not None
     assert card.card == MeanDistance.card
     assert (card.healthy, card.sequence, card.train, card.val, card.seed) == ("volunteers", "t1", 3, 3, 3)
     assert (card.steps, card.parameters, card.training, card.weights_of) == (None, 0, (), None)
-    assert card.grid["spacing"] == 4.0
+    assert card.grid["spacing"] == fit.grid.spacing
     assert card.seconds == json.loads((fit_folder(study) / "fit.json").read_text())["seconds"]
 
 
