@@ -85,7 +85,7 @@ def test_a_class_would_hide_nothing_that_the_module_imports(program: Program) ->
 
 
 def test_a_kind_that_is_not_there_is_one_line(program: Program) -> None:
-    told = refused(program("plugin", "new", "rarity", "--kind", "featurs"))
+    told = refused(program("plugin", "new", "rarity", "--kind", "feature"))
     assert "Did you mean 'features'?" in told
     assert not Path("uadbench-rarity").exists()
 

@@ -52,7 +52,7 @@ def dice(prediction: NDArray[np.bool_], lesion: NDArray[np.bool_]) -> float:
     return 2 * float((prediction & lesion).sum()) / float(prediction.sum() + lesion.sum())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(kinds, seeds)
 def test_scores_of_a_kept_map_are_the_maps(draw: Callable[[int, int], Map], seed: int) -> None:
     scores = draw(seed, 30000)
@@ -61,7 +61,9 @@ def test_scores_of_a_kept_map_are_the_maps(draw: Callable[[int, int], Map], seed
     for quantile in (0.5, 0.9, 0.95, 0.99, 0.999):
         before, after = (np.quantile(one, quantile, method="inverted_cdf") for one in (scores, kept))
         assert abs(float(after) - float(before)) <= 1e-3 * float(before)
-        assert abs(dice(kept > after, lesion) - dice(scores > before, lesion)) < 1e-4
+        predicted = int((scores > before).sum())  # of which those go that have become equal to the threshold
+        most = 2 * MERGED * predicted / (predicted + lesion.sum())
+        assert abs(dice(kept > after, lesion) - dice(scores > before, lesion)) <= max(most, 1e-4)
 
 
 @settings(max_examples=60, deadline=None)
