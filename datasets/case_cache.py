@@ -22,6 +22,7 @@ NO_CACHE = "UADBENCH_NO_CACHE"
 MOST_BYTES = 4 * 2**30  # 2000 cases of the published grid; those that were not used for longest give way
 OF_NO_INFLUENCE = ("subject_id", "site", "split", "host")
 MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
+OTHERS = ("image", "affine", "lesion_outside_grid_ml", "lost_lesions_ml")
 
 
 def folder() -> Path:
@@ -81,6 +82,8 @@ def _read(place: Path, case_id: str) -> Case | None:
     """The case; None where it is not there, or damaged."""
     try:
         with place.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            if not {*arrays.files} <= {*MASKS, *OTHERS}:  # a damaged name would hide a mask
+                return None
             image = arrays["image"]
             masks = {name: _unpacked(arrays[name], image.shape[1:]) for name in MASKS if name in arrays}
             case = Case(
@@ -94,14 +97,13 @@ def _read(place: Path, case_id: str) -> Case | None:
                 lost_lesions_ml=tuple(arrays["lost_lesions_ml"].tolist()),
             )
         os.utime(place)  # when it was used
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         return None
     return case
 
 
 def _write(place: Path, case: Case) -> None:
-    names = ("image", "affine", "lesion_outside_grid_ml", "lost_lesions_ml")
-    arrays: dict[str, Any] = {name: getattr(case, name) for name in names}
+    arrays: dict[str, Any] = {name: getattr(case, name) for name in OTHERS}
     arrays |= {name: np.packbits(mask) for name in MASKS if (mask := getattr(case, name)) is not None}
     with written_whole(place) as beside, beside.open("wb") as stream:
         np.savez(stream, **arrays)

@@ -92,6 +92,17 @@ def test_a_case_is_made_again_after_a_change_of_any_file_that_keeps_size_and_tim
     assert len(made) == 2
 
 
+def test_masks_in_memory_are_of_the_file_that_is_there(patient: CaseFiles, made: Sequence[str]) -> None:
+    assert patient.lesion_mask is not None
+    before = masks_of(patient, TINY)
+    facts = patient.lesion_mask.stat()
+    shutil.copy(patient.brain_mask, patient.lesion_mask)
+    os.utime(patient.lesion_mask, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    after = masks_of(patient, TINY)
+    assert np.array_equal(after.lesion_mask, after.brain_mask)
+    assert not np.array_equal(after.lesion_mask, before.lesion_mask)
+
+
 def test_a_split_and_a_subject_make_no_other_case_and_a_rule_does(patient: CaseFiles, made: Sequence[str]) -> None:
     load_case(patient, TINY)
     load_case(replace(patient, split="train", subject_id="x"), TINY)
@@ -113,10 +124,19 @@ def test_a_damaged_case_is_made_again(patient: CaseFiles, made: Sequence[str]) -
     whole = load_case(patient, TINY)
     (path,) = kept()
     content = bytearray(path.read_bytes())
-    for damaged in (b"", b"text", content[: len(content) // 2], content[:3000] + b"\xff" + content[3001:]):
+    listed = content.rindex(b"lesion_mask.npy")  # of the names at the end, by which an archive is read
+    damages = (
+        b"",
+        b"text",
+        content[: len(content) // 2],
+        content[:3000] + b"\xff" + content[3001:],
+        content[:listed] + b"L" + content[listed + 1 :],
+        content[: listed + 14] + content[listed + 15 :],
+    )
+    for damaged in damages:
         path.write_bytes(damaged)
         assert same(load_case(patient, TINY), whole)
-    assert len(made) == 5
+    assert len(made) == 1 + len(damages)
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(
