@@ -16,7 +16,7 @@ from datasets.grid import Grid
 from datasets.io.files import file_facts
 from datasets.io.labels import split_labels, union
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
-from datasets.sampling import Mask, Place, Sampler, extents
+from datasets.sampling import Mask, Place, Sampler, bounding_box
 from datasets.shifts import Shift
 from datasets.shifts.application import CaseShift, dose
 
@@ -152,7 +152,7 @@ class _Scan:
     @cached_property
     def extent(self) -> Place:
         """The brain's bounding box."""
-        return next(extents(self.brain), (slice(0, 0),) * 3)
+        return bounding_box(self.brain)
 
     @property
     def affine(self) -> NDArray[np.float64]:
