@@ -10,22 +10,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
-from datasets.case import Case, CaseFiles
+from datasets.case import MASKS, Case, CaseFiles
 from datasets.grid import Grid
 from datasets.io.atomic import written_whole
-from datasets.io.contents import cache_folder, file_facts, is_settled
+from datasets.io.contents import cache_folder
+from datasets.io.files import file_facts, is_settled
 
 NO_CACHE = "UADBENCH_NO_CACHE"
 MOST_BYTES = 4 * 2**30  # 2000 cases of the published grid; those that were not used for longest give way
 OF_NO_INFLUENCE = ("subject_id", "site", "split", "host")
-MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 OTHERS = ("image", "affine", "lesion_outside_grid_ml", "lost_lesions_ml")
 
 
-def folder() -> Path:
+def cases_folder() -> Path:
     return cache_folder() / "cases"
 
 
@@ -57,8 +59,8 @@ def _place(files: CaseFiles, grid: Grid) -> Path | None:
     """Where a case is kept; None where it is not."""
     if os.environ.get(NO_CACHE):
         return None
-    known: dict[str, Any] = {name: value for name, value in vars(files).items() if name not in OF_NO_INFLUENCE}
-    paths = {name: path.resolve() for name, path in known.items() if isinstance(path, Path)}
+    known = {name: value for name, value in vars(files).items() if name not in OF_NO_INFLUENCE}
+    paths = {name: path.resolve() for name, path in files.paths.items() if name in known}
     now = time.time_ns()
     try:
         facts = [file_facts(path) for path in paths.values()]
@@ -67,15 +69,16 @@ def _place(files: CaseFiles, grid: Grid) -> Path | None:
     if not all(is_settled(one, now) for one in facts):
         return None
     key = repr((sorted((known | paths).items()), facts, grid, _program()))
-    return folder() / f"{sha256(key.encode()).hexdigest()[:32]}.npz"
+    return cases_folder() / f"{sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
 @cache
 def _program() -> str:
-    """The code that makes a case of its files, and the library that it computes with."""
+    """The code that makes a case of its files, and the libraries that it computes with."""
     here = Path(__file__).parent
     code = [path.read_bytes() for path in sorted([*here.glob("*.py"), *here.glob("io/*.py")])]
-    return sha256(b"\0".join([*code, np.__version__.encode()])).hexdigest()
+    libraries = [library.__version__.encode() for library in (nibabel, np, scipy)]
+    return sha256(b"\0".join([*code, *libraries])).hexdigest()
 
 
 def _read(place: Path, case_id: str) -> Case | None:

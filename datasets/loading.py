@@ -9,14 +9,14 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.case import BINARY, Case, CaseFiles, Labels, Masks
-from datasets.case_cache import MASKS, find_case, kept_case
+from datasets.case import BINARY, MASKS, Case, CaseFiles, Labels, Masks
+from datasets.case_cache import find_case, kept_case
 from datasets.errors import BadVolume
 from datasets.grid import Grid
-from datasets.io.contents import file_facts
+from datasets.io.files import file_facts
 from datasets.io.labels import split_labels, union
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
-from datasets.sampling import Mask, Place, Sampler, extents
+from datasets.sampling import Mask, Place, Sampler, bounding_box
 from datasets.shifts import Shift
 from datasets.shifts.application import CaseShift, dose
 
@@ -152,7 +152,7 @@ class _Scan:
     @cached_property
     def extent(self) -> Place:
         """The brain's bounding box."""
-        return next(extents(self.brain), (slice(0, 0),) * 3)
+        return bounding_box(self.brain)
 
     @property
     def affine(self) -> NDArray[np.float64]:
@@ -254,9 +254,8 @@ def _rescaled(files: CaseFiles, grid: Grid, brain_mask: Mask, percentiles: tuple
 
 
 def _stamps(files: CaseFiles) -> Stamps:
-    """What tells whether a case's files are as they were: the key that makes cached cases stale when files change."""
-    paths = [path for path in (files.image, files.brain_mask, files.lesion_mask, files.ignore_mask) if path is not None]
-    return tuple(tuple(file_facts(path)) if path.is_file() else () for path in paths)
+    """Facts of a case's files, none of one that is missing: a case in memory is stale once they differ."""
+    return tuple(file_facts(path) if path.is_file() else () for path in files.paths.values())
 
 
 @lru_cache(maxsize=KEPT)

@@ -9,7 +9,7 @@ import numpy as np
 from cohorts import TINY
 
 from benchmark.storage.folder import RunFolder, create_run
-from benchmark.storage.rows import Row, blank_row, write_rows
+from benchmark.storage.rows import Row, blank_row, reference_row, write_rows
 from benchmark.storage.run_record import Scoring, add_study
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
@@ -21,8 +21,20 @@ LESIONS = ("patients", "inpatients")
 DOSES = {1.0: 0.1, 2.0: 0.2}  # of the shift `blur`, by level
 
 
-def write_run(root: Path, *, seeds: Sequence[int] = (0, 1, 2), means: Mapping[str, float] = MEANS) -> RunFolder:
-    """`inpatients` are too few to be tested; every level of the shift costs a tenth of what is left."""
+def write_run(
+    root: Path,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    means: Mapping[str, float] = MEANS,
+    second: Mapping[str, float] | None = None,
+    perfect: float | None = None,
+) -> RunFolder:
+    """`inpatients` are too few to be tested; every level of the shift costs a tenth of what is left.
+
+    Args:
+        second: means under the second endpoint; default: 0.02 above those under the first.
+        perfect: mean Dice of the perfect map; None for no row of it.
+    """
     home = Cohort("volunteers", "t1", "d")
     fits = [Fit(name, "module:Class", {"size": 8}, home, TINY, seed) for name in means for seed in seeds]
     shifts = (Shift(), *(Shift("blur", severity) for severity in DOSES))
@@ -30,7 +42,9 @@ def write_run(root: Path, *, seeds: Sequence[int] = (0, 1, 2), means: Mapping[st
     run = create_run(root)
     references = tuple(Reference(Cohort(name, "t1", "d"), TINY, ("val", "test"), None) for name in LESIONS)
     add_study(run, Study(cells, references, {}), Scoring(("light",), ("lesion-val", "healthy-fpr-1", "oracle")), root)
-    rows = [row for cell in cells for row in _rows(cell, means[cell.fit.method])]
+    others = second or {name: mean + 0.02 for name, mean in means.items()}
+    rows = [row for cell in cells for row in _rows(cell, means[cell.fit.method], others[cell.fit.method])]
+    rows += [row for reference in references for row in _perfect_rows(reference, perfect)]
     write_rows(run.root / "rows.csv", [row for row in rows if row.metric not in ("seconds", "peak_bytes")])
     write_rows(run.root / "timing.csv", [row for row in rows if row.metric in ("seconds", "peak_bytes")])
     return run
@@ -53,7 +67,13 @@ def _name(index: int) -> str:
     return f"p{index:02d}"
 
 
-def _rows(cell: Cell, mean: float) -> Iterator[Row]:
+def _perfect_rows(reference: Reference, dice: float | None) -> Iterator[Row]:
+    blank = replace(reference_row(reference), split="test", postprocessing="light", metric="dice")
+    for index in range(SIZES[reference.cohort.dataset]) if dice is not None else ():
+        yield replace(blank, case_id=_name(index), subject_id=_name(index), value=dice or 0.0)
+
+
+def _rows(cell: Cell, mean: float, second: float) -> Iterator[Row]:
     size, level = SIZES[cell.cohort.dataset], cell.shift.severity
     base = np.random.default_rng(size).normal(0, 0.1, size)
     noise = np.random.default_rng([cell.fit.seed, *cell.fit.method.encode()]).normal(0, 0.01, size)
@@ -72,7 +92,8 @@ def _rows(cell: Cell, mean: float) -> Iterator[Row]:
             yield replace(fixed, metric="alarm_ml", value=value)
             yield replace(fixed, metric="alarm_fraction", value=value / 100)
         else:
-            yield replace(one, protocol="lesion-val", metric="dice", value=value)
+            yield replace(one, protocol="healthy-fpr-1", metric="dice", value=value)
+            yield replace(one, protocol="lesion-val", metric="dice", value=value + (second - mean) * (1 - level / 10))
             yield replace(one, protocol="oracle", metric="dice", value=value + 0.1)
             yield replace(one, metric="auprc", value=value**2)
             yield replace(one, postprocessing="", metric="lesion_ml", value=1.0 + index)

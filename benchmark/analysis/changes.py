@@ -7,8 +7,9 @@ from typing import Any
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import endpoint_choices
-from benchmark.statistics.intervals.mean import interval
-from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel, aligned, pair
+from benchmark.statistics.intervals.mean import interval, limits
+from benchmark.statistics.pairing import aligned, pair
+from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells, kept_scoring
@@ -140,7 +141,8 @@ def _fit_keys(run: RunFolder) -> dict[str, set[str]]:
 
 def _paired(choice: Choice, old: Panel, new: Panel, *, same_fits: bool, endpoint: Endpoint) -> MethodChange:
     both = pair(*aligned([new, old]))
-    found = interval(both.differences, TRAINED_MODEL, "difference", alpha=endpoint.alpha)
+    within = limits(choice.metric, "difference")
+    found = interval(both.differences, TRAINED_MODEL, "difference", alpha=endpoint.alpha, within=within)
     last, first = both.means
     return MethodChange(
         choice, old.method, both.n, len(both.seeds), first, last, found.mean, found.low, found.high, same_fits

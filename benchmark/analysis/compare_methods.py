@@ -1,15 +1,16 @@
 """A run's methods compared: panels of its cohorts, all pairs under both questions, ranks and meta-analyses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_on
+from benchmark.statistics.pairing import Pair, pair
 from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
-from benchmark.statistics.pairwise.paired_difference import Comparison, compare_all, rank_sets
-from benchmark.statistics.panel import QUESTIONS, Choice, Pair, Panel, Question, Rows, pair
+from benchmark.statistics.pairwise.paired_difference import Comparison, compare_endpoints, rank_sets
+from benchmark.statistics.panel import QUESTIONS, Choice, Panel, Question, Rows
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
@@ -77,6 +78,7 @@ class Comparable:
 
     run: RunFolder
     fixed: Endpoint
+    _standings: dict[Choice, Standing] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def endpoint(self) -> Endpoint:
@@ -172,7 +174,7 @@ class Comparable:
     def choice(
         self, dataset: str, metric: str | None = None, postprocessing: str | None = None, protocol: str | None = None
     ) -> Choice:
-        """What is left open is the endpoint's; "" where nothing of the kind enters the metric.
+        """What is left open is the first endpoint's; "" where nothing of the kind enters the metric.
 
         Raises:
             UnknownName: a cohort or metric that there is not.
@@ -197,33 +199,45 @@ class Comparable:
             split=self.split,
         )
 
-    def standing(self, choice: Choice, questions: Sequence[Question] = QUESTIONS) -> Standing:
-        """All pairs of one cohort.
+    def endpoints(self, dataset: str) -> tuple[Choice, ...]:
+        """The release's endpoints that any method has a number of, in their order."""
+        fixed = (
+            Choice(dataset, self.endpoint.metric, self.endpoint.postprocessing, protocol, self.split)
+            for protocol in self.endpoint.protocols
+        )
+        return tuple(choice for choice in fixed if choice in self.grouped.defined)
+
+    def standing(self, choice: Choice) -> Standing:
+        """All pairs of one cohort; under an endpoint with what all its endpoints say together.
 
         Raises:
             MissingData: there are no such rows.
         """
+        if choice not in self._standings:
+            endpoints = self.endpoints(choice.dataset)
+            panels = {one: self._panels(one) for one in (endpoints if choice in endpoints else (choice,))}
+            compared = {one: compare_endpoints(panels, one, self.endpoint) for one in QUESTIONS}
+            self._standings.update({
+                one: Standing(one, own, {question: compared[question][one] for question in QUESTIONS})
+                for one, own in panels.items()
+            })  # fmt: skip
+        return self._standings[choice]
+
+    def _panels(self, choice: Choice) -> dict[str, Panel]:
+        """Of the methods that may be ranked and have any number."""
         made = self.grouped.panels(choice, self.seeds[choice.dataset])
-        known = {method: panel for method, panel in made.items() if not panel.is_empty}
-        compared = {one: compare_all(known, choice, one, self.endpoint) for one in questions}
-        return Standing(choice, known, compared)
-
-    def standings(self, choice: Choice) -> list[Standing]:
-        """The same choice in every cohort that has such rows, cohorts in the study's order."""
-        found = []
-        for name in self.seeds:
-            one = replace(choice, dataset=name)
-            try:
-                found.append(self.standing(one))
-            except MissingData:
-                continue
-        return found
+        return {method: panel for method, panel in made.items() if not panel.is_empty}
 
 
-def pooled(standings: Sequence[Standing], question: Question, a: str, b: str) -> Pooled | None:
-    """One pair's meta-analysis over the cohorts that can be tested."""
+def pooled(standings: Sequence[Standing], question: Question, a: str, b: str) -> Pooled:
+    """One pair's meta-analysis over the cohorts that can be tested; the others are named with the reason."""
     both = [one for one in standings if a in one.panels and b in one.panels]
-    return pool([one.of(question, a, b) for one in both])
+    lacking = {
+        one.choice.dataset: f"no number of {' and '.join(name for name in (a, b) if name not in one.panels)}"
+        for one in standings
+        if one not in both
+    }
+    return pool([one.of(question, a, b) for one in both], lacking)
 
 
 def endpoint_on(edge: float, endpoint: Endpoint) -> Endpoint:

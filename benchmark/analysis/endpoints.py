@@ -7,12 +7,13 @@ from `summary.csv`, where this module has put it (column `order`).
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmark.analysis.compare_methods import Comparable
+from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.statistics.panel import Choice
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.run_record import Scoring
+from benchmark.study.cells import PERFECT_MAP
 from benchmark.study.protocols import protocol_named
 
 RANKING_METRIC = "auprc"
@@ -45,8 +46,8 @@ def healthy_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:
 def ranking_choice(comparable: Comparable, dataset: str) -> Choice | None:
     """The first of the endpoints that a cohort has numbers of, which its methods are ranked by; None without any.
 
-    It is the primary endpoint, or the same metric under the next threshold and pipeline, or AUPRC where no threshold
-    could be deployed.
+    It is the release's first endpoint, or the second, or the same metric under the next threshold and pipeline, or
+    AUPRC where no threshold could be deployed.
     """
     return next(endpoint_choices(comparable, dataset), None)
 
@@ -54,9 +55,13 @@ def ranking_choice(comparable: Comparable, dataset: str) -> Choice | None:
 def endpoint_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
     """What is given intervals and ranks, the choice that ranks first at the head.
 
-    The endpoint's metric after each pipeline, then AUPRC after each, then metrics of plugins.
+    The release's endpoints, then their metric after each further pipeline, AUPRC after each, and metrics of plugins.
     """
-    yield from _thresholded(comparable, dataset, comparable.endpoint.metric)
+    fixed = comparable.endpoints(dataset)
+    yield from fixed
+    known = {choice.postprocessing for choice in fixed}
+    further = _thresholded(comparable, dataset, comparable.endpoint.metric)
+    yield from (choice for choice in further if choice.postprocessing not in known)
     for pipeline in pipelines(comparable.scoring, comparable.endpoint):
         choice = Choice(dataset, RANKING_METRIC, pipeline, "", comparable.split)
         if _has_numbers(comparable, choice):
@@ -64,6 +69,23 @@ def endpoint_choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
     for metric in (METRICS[name] for name in comparable.scoring.metrics):
         if metric.origin and metric.per == "case":
             yield from _thresholded(comparable, dataset, metric.name)
+
+
+def why_unranked(comparable: Comparable, dataset: str) -> str:
+    """Why a cohort's methods are shown without ranks: a perfect map would not do well; "" where they are ranked."""
+    first, endpoint = ranking_choice(comparable, dataset), comparable.endpoint
+    if first is None:
+        return ""
+    perfect = Choice(dataset, endpoint.metric, first.postprocessing, "", comparable.split)
+    if perfect not in comparable.reference.defined:
+        return ""
+    mean = comparable.reference.panels(perfect, REFERENCE_SEEDS)[PERFECT_MAP].mean.value
+    if not mean < endpoint.lowest_perfect_map:
+        return ""
+    return (
+        f"on this grid a perfect map has a mean {METRICS[endpoint.metric].title} of {mean:.2f} after "
+        f"{first.postprocessing}, below {endpoint.lowest_perfect_map:g}"
+    )
 
 
 def healthy_choice(comparable: Comparable, dataset: str) -> Choice | None:

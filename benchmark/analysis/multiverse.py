@@ -21,7 +21,7 @@ class Multiverse:
     """All universes of one cohort.
 
     Attributes:
-        reference: the primary endpoint with seeds averaged, in the first run; None where there is none.
+        reference: the first endpoint with seeds averaged, in the first run; None where there is none.
         left_out: universes of the list in which a method has no number at all.
         patients: of each universe, those of whom every method has every number.
     """
@@ -58,11 +58,11 @@ def multiverse_text(one: Multiverse) -> Iterator[str]:
     yield f"Mean Kendall's tau between two of them: {described.agreement:.2f}."
     if one.reference is not None:
         tau = np.delete(described.against(one.reference), described.universes.index(one.reference))
-        yield f"Tau with the primary endpoint: {_spread(tau)}."
+        yield f"Tau with the first endpoint: {_spread(tau)}."
         parts = [f"{axis} {_spread(taus)}" for axis, taus in by_axis(described, one.reference).items() if taus.size]
         yield f"Where one axis alone differs from it: {'; '.join(parts)}."
     else:
-        yield "No primary endpoint in this cohort."
+        yield "No first endpoint in this cohort."
     wins = ", ".join(f"{method} {share:.0%}" for method, share in described.wins.items())
     yield f"Share of universes that each method leads: {wins}."
 

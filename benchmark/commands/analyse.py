@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
@@ -26,51 +27,63 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="A method of the run.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The method that it is compared with.")],
     dataset: Annotated[str | None, typer.Option(help="A cohort; default: all in which both have numbers.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Default: that of the primary endpoint.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Default: that of the endpoints.")] = None,
     postprocessing: Annotated[str | None, typer.Option(help="A pipeline; default: the endpoint's.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="A threshold protocol; default: the endpoint's.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="A threshold protocol; default: all endpoints.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the table and the picture; default: RUN.")] = None,
 ) -> None:
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
     from benchmark.analysis.compare_methods import Comparable, pooled
     from benchmark.analysis.summaries.make import add_standings, summarise
     from benchmark.postprocessing.pipelines import idle_text
-    from benchmark.statistics.panel import QUESTIONS
+    from benchmark.statistics.panel import QUESTIONS, TRAINED_MODEL
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
     from reports.api import pooled_text
 
     comparable = Comparable(open_run(folder), read_endpoint())
-    standings = _standings(comparable, dataset, metric, postprocessing, protocol)
-    without = [name for name in comparable.seeds if name not in {one.choice.dataset for one in standings}]
-    if without and dataset is None:
-        typer.echo(f"Without such numbers: {', '.join(without)}.", err=True)
+    found = _standings(comparable, dataset, metric, postprocessing, protocol)
     if told := idle_text([postprocessing] if postprocessing else comparable.fixed.pipelines, comparable.edge):
         typer.echo(fill(told, WIDTH, break_on_hyphens=False) + "\n")
-    for standing in standings:
-        for text in _texts(standing, comparable, a, b):
+    for standings in found:
+        both = [one for one in standings if {a, b} <= one.panels.keys()]
+        if not both or a == b:
+            standings[0].of(TRAINED_MODEL, a, b)  # says which name is unknown
+        without = [name for name in comparable.seeds if name not in {one.choice.dataset for one in both}]
+        if without and dataset is None:
+            typer.echo(f"Without numbers under {both[0].choice.what}: {', '.join(without)}.", err=True)
+        for standing in both:
+            for text in _texts(standing, comparable, a, b):
+                typer.echo(fill(text, WIDTH, break_on_hyphens=False) + "\n")
+        for question in QUESTIONS if len(standings) > 1 else ():
+            text = pooled_text(pooled(standings, question, a, b), question)
             typer.echo(fill(text, WIDTH, break_on_hyphens=False) + "\n")
-    for question in QUESTIONS:
-        found = pooled(standings, question, a, b)
-        if found is not None:
-            typer.echo(fill(pooled_text(found, question), WIDTH, break_on_hyphens=False) + "\n")
     if out is None:
         summarise(comparable.run, None)
-    table = add_standings(comparable, standings, out or folder)
-    typer.echo(f"All pairs: {table}\nPicture: {_draw(standings, a, b, out or folder)}")
+    table = add_standings(comparable, [one for standings in found for one in standings], out or folder)
+    pictures = [f"Picture: {_draw(standings, a, b, out or folder)}" for standings in found]
+    typer.echo("\n".join([f"All pairs: {table}", *pictures]))
 
 
 def _standings(
     comparable: "Comparable", dataset: str | None, metric: str | None, pipeline: str | None, protocol: str | None
-) -> "list[Standing]":
-    first = dataset or next(iter(comparable.seeds))
-    choice = comparable.choice(first, metric, pipeline, protocol)
-    if dataset is not None:
-        return [comparable.standing(choice)]
-    found = comparable.standings(choice)
+) -> "list[list[Standing]]":
+    """Those of each choice that is asked for, by default of each endpoint."""
+    protocols = comparable.endpoint.protocols if protocol is None else (protocol,)
+    names = list(comparable.seeds) if dataset is None else [dataset]
+    choices = dict.fromkeys(comparable.choice(names[0], metric, pipeline, one) for one in protocols)
+    found: list[list[Standing]] = []
+    missing: list[str] = []
+    for choice in choices:
+        standings: list[Standing] = []
+        for name in names:
+            try:
+                standings.append(comparable.standing(replace(choice, dataset=name)))
+            except MissingData as error:
+                missing.append(str(error))
+        found += [standings] if standings else []
     if not found:
-        raise MissingData(f"No cohort of {comparable.run.root} has numbers of {choice.metric} / "
-                          f"{choice.postprocessing} / {choice.protocol}.")  # fmt: skip
+        raise MissingData(missing[0])
     return found
 
 
@@ -99,7 +112,7 @@ def _draw(standings: "Sequence[Standing]", a: str, b: str, folder: Path) -> Path
     shown = [
         PairDifferences(standing.pair(a, b).differences, [standing.of(question, a, b) for question in QUESTIONS])
         for standing in standings
-        if standing.pair(a, b).n
+        if {a, b} <= standing.panels.keys() and standing.pair(a, b).n
     ]
     if not shown:
         raise MissingData(f"No patient has a number of both {a} and {b}: nothing to draw.")

@@ -65,7 +65,7 @@ def add(
     entry = enter(board, open_run(folder), name or folder.resolve().name)
     release, endpoint = read_release(board)
     if fresh:
-        decided = f"{endpoint.metric} / {endpoint.postprocessing} / {endpoint.protocol}"
+        decided = ", then ".join(endpoint.labels)
         typer.echo(f"New board, release {endpoint.release}: decided by {decided}, on {'; '.join(release.cohorts)}.")
     typer.echo(f"Added: {entry.folder} ({len(entry.cells)} cells)")
 

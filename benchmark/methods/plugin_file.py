@@ -127,9 +127,9 @@ def _is_detector(one: object) -> bool:
 def _digest(path: Path) -> str:
     """Twelve hexadecimal digits of all code that a file's methods depend on."""
     if path.suffix == TOML:
-        from benchmark.methods.subprocess_method import content
+        from benchmark.methods.subprocess_method import program_digest
 
-        return hashlib.sha256(content(path)).hexdigest()[:12]
+        return program_digest(path)[:12]
     try:
         return code_digest(path)[:12]
     except OSError as error:

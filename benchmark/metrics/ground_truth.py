@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.lesionwise import Matches, large_enough
+from benchmark.metrics.lesionwise import BOUNDED, Matches, large_enough
 from benchmark.metrics.masks import (
     SPARSE,
     Components,
@@ -164,11 +164,18 @@ class GroundTruth:
         """`match_lesions` of a prediction; lesions too small for the grid are missed."""
         parts, number = prediction.components, self.lesion_number[prediction.voxels]
         inside = number >= 0
-        found = large_enough(number[inside], self.lesions.sizes)
-        return Matches(
-            found=np.append(found, np.zeros(len(self.lost_ml), dtype=bool)),
-            true=large_enough(parts.labels[inside], parts.sizes),
-        )
+        return Matches(self._found(number[inside]), large_enough(parts.labels[inside], parts.sizes))
+
+    def bounded_matches(self, prediction: "Prediction") -> Matches:
+        """The same by the rule `overlap-10-30`."""
+        parts, number = prediction.components, self.lesion_number[prediction.voxels]
+        inside = number >= 0
+        true = large_enough(parts.labels[inside], parts.sizes, BOUNDED)
+        return Matches(self._found(number[inside & true[parts.labels]]), true)
+
+    def _found(self, shared: NDArray[np.integer]) -> Mask:
+        """Which lesions are found, those that the grid loses last; `shared` has the lesion of each predicted voxel."""
+        return np.append(large_enough(shared, self.lesions.sizes), np.zeros(len(self.lost_ml), dtype=bool))
 
 
 @dataclass(frozen=True)

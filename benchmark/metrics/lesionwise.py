@@ -2,8 +2,14 @@
 
 Matching rule `overlap-10`: a lesion is found where at least 10 % of its voxels are predicted; a component is a true
 positive where at least 10 % of its voxels are lesion. The shares keep one component that covers the brain, and one
-voxel that grazes a lesion, from counting as a detection. A lesion too small for the grid counts as missed, in the
-stratum of its own volume; lesion outside the grid's box does not count. Voxels that are ignored belong to no component.
+voxel that grazes a lesion, from counting as a detection, but not one component that is a tenth lesion.
+
+Rule `overlap-10-30`, bounded in both directions: a lesion is found where at least 10 % of its voxels are predicted by
+components of which at least 30 % is lesion, and these components are the true positives (the limits alpha and beta of
+Commowick et al., Sci Rep 8 (2018) 13650; here a component is judged by all lesions that it covers).
+
+A lesion too small for the grid counts as missed, in the stratum of its own volume; lesion outside the grid's box does
+not count. Voxels that are ignored belong to no component.
 """
 
 from dataclasses import dataclass
@@ -25,6 +31,7 @@ STRATA = {
 }
 """Sizes of lesions, from and below so many ml."""
 PERCENT = 10  # of a lesion that has to be predicted, and of a component that has to be lesion
+BOUNDED = 30  # of a component that has to be lesion where hits are bounded in both directions
 
 
 @dataclass(frozen=True)
@@ -79,14 +86,15 @@ def match_lesions(prediction: Mask, lesion: Mask) -> Matches:
     )
 
 
-def large_enough(shared: NDArray[np.integer], sizes: NDArray[np.intp]) -> Mask:
+def large_enough(shared: NDArray[np.integer], sizes: NDArray[np.intp], percent: int = PERCENT) -> Mask:
     """`(count,)` which components share enough of their voxels.
 
     Args:
         shared: for each voxel that is shared, the label of its component.
         sizes: `(count,)` voxels of each component.
+        percent: of its voxels that are enough.
     """
-    return np.asarray(100 * np.bincount(shared, minlength=sizes.size) >= PERCENT * sizes)
+    return np.asarray(100 * np.bincount(shared, minlength=sizes.size) >= percent * sizes)
 
 
 def lesion_levels(scores: Scores, lesions: Components) -> NDArray[np.float64]:

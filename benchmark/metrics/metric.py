@@ -75,6 +75,11 @@ class Decision:
         return self.truth.matches(self.prediction)
 
     @cached_property
+    def bounded_matches(self) -> Matches:
+        """Which lesions are found by components that are not mostly elsewhere."""
+        return self.truth.bounded_matches(self.prediction)
+
+    @cached_property
     def distances(self) -> tuple[Points, Points]:
         """In mm between the surfaces, both ways; neither prediction nor lesion is empty."""
         mask = np.zeros(self.truth.lesion.size, dtype=bool)

@@ -93,6 +93,16 @@ def _lesion_f1(case: Decision) -> float:
     return case.matches.f1
 
 
+def _lesion_recall_bounded(case: Decision) -> float:
+    """part of the lesions found, by overlap-10-30"""
+    return case.bounded_matches.recall
+
+
+def _lesion_f1_bounded(case: Decision) -> float:
+    """harmonic mean of lesion recall and precision, both by overlap-10-30; nothing found: 0"""
+    return case.bounded_matches.f1
+
+
 def _false_alarms(case: Decision) -> float:
     """a lesion case's predicted components with under 10 % lesion"""
     return float(case.matches.false_positives)
@@ -133,6 +143,14 @@ _LESIONS = (
         f"nothing predicted, or {ALL_CUT_OFF}",
     ),
     Metric("lesion_f1", "Lesion F1", _lesion_f1, "prediction", True, COMPONENTS, "lesion", ALL_CUT_OFF),
+    Metric(
+        "lesion_recall_bounded", "Lesion recall, bounded", _lesion_recall_bounded, "prediction", True, COMPONENTS,
+        "lesion", ALL_CUT_OFF,
+    ),
+    Metric(
+        "lesion_f1_bounded", "Lesion F1, bounded", _lesion_f1_bounded, "prediction", True, COMPONENTS, "lesion",
+        ALL_CUT_OFF,
+    ),
     Metric(
         "false_alarms", "False alarms", _false_alarms, "prediction", False, COMPONENTS, "lesion", NO_LESION,
         range=POSITIVE,

@@ -1,4 +1,4 @@
-"""Panels: one number of one method as patients x training seeds, how rows become it, its mean, and pairs of panels.
+"""Panels: one number of one method as patients x training seeds, how rows become it, and its mean.
 
 This is the only place that averages: the scans of a patient, then sampling seeds, then patients and training seeds.
 Implants alone are averaged in `analysis.implants`, for the reasons in decision 21.
@@ -49,10 +49,14 @@ class Choice:
     severity: float = 0.0
 
     @property
+    def what(self) -> str:
+        """Metric, pipeline and threshold."""
+        return " / ".join(part for part in (self.metric, self.postprocessing, self.protocol) if part)
+
+    @property
     def label(self) -> str:
-        parts = (self.metric, self.postprocessing, self.protocol)
         shift = "" if self.shift == "none" else f" under {self.shift}={self.severity:g}"
-        return f"{' / '.join(part for part in parts if part)} on {self.dataset} ({self.split}){shift}"
+        return f"{self.what} on {self.dataset} ({self.split}){shift}"
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,21 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Scans:
+    """The same number of one method before the scans of a patient are averaged.
+
+    Attributes:
+        cases: ids of the scans.
+        owners: `(scans,)` the place of each scan's patient among the panel's patients.
+        values: `(scans, seeds, sampling seeds)`; NaN where the number is missing or undefined.
+    """
+
+    cases: tuple[str, ...]
+    owners: NDArray[np.intp]
+    values: Values
+
+
+@dataclass(frozen=True)
 class Panel:
     """One number of one method; the scans of a patient are averaged, and so are sampling seeds.
 
@@ -83,6 +102,7 @@ class Panel:
         repeats: `(patients, seeds, sampling seeds)`, the same before sampling seeds are averaged.
         scans: how many scans the patients have in all; a patient's scans are one cluster.
         logged: whether values are logarithms.
+        single: the numbers of single scans; None where there are none, as in an area over doses.
     """
 
     method: str
@@ -92,6 +112,7 @@ class Panel:
     repeats: Values
     scans: int = 0
     logged: bool = False
+    single: Scans | None = None
 
     @property
     def missing(self) -> int:
@@ -135,8 +156,7 @@ class Panel:
 
     def under(self, seed: int) -> "Panel":
         """The panel of one training seed."""
-        column = [self.seeds.index(seed)]
-        return replace(self, seeds=(seed,), values=self.values[:, column], repeats=self.repeats[:, column])
+        return self._part(range(len(self.patients)), [self.seeds.index(seed)])
 
     def quantile(self, level: float) -> float:
         """Over the patients of `complete`, mean over seeds; NaN without a patient."""
@@ -151,8 +171,32 @@ class Panel:
 
     def of(self, patients: NDArray[np.bool_]) -> "Panel":
         """The panel of some of its patients; `patients` is `(patients,)`."""
-        names = tuple(name for name, kept in zip(self.patients, patients, strict=True) if kept)
-        return replace(self, patients=names, values=self.values[patients], repeats=self.repeats[patients])
+        return self._part(np.flatnonzero(patients).tolist(), range(len(self.seeds)))
+
+    def over(self, patients: Sequence[str], seeds: Sequence[int]) -> "Panel":
+        """The panel of the patients and seeds that are named, in their order."""
+        places = {name: place for place, name in enumerate(self.patients)}
+        return self._part([places[name] for name in patients], [self.seeds.index(seed) for seed in seeds])
+
+    def _part(self, patients: Sequence[int], seeds: Sequence[int]) -> "Panel":
+        """Patients and seeds by their places."""
+        chosen, single = np.ix_(patients, seeds), None
+        if self.single is not None:
+            moved = {old: new for new, old in enumerate(patients)}
+            kept = [place for place, owner in enumerate(self.single.owners.tolist()) if owner in moved]
+            owners = np.array([moved[int(self.single.owners[place])] for place in kept], dtype=np.intp)
+            cases = tuple(self.single.cases[place] for place in kept)
+            single = Scans(cases, owners, self.single.values[np.ix_(kept, seeds)])
+        return replace(
+            self, patients=tuple(self.patients[place] for place in patients),
+            seeds=tuple(self.seeds[place] for place in seeds), values=self.values[chosen],
+            repeats=self.repeats[chosen], single=single,
+        )  # fmt: skip
+
+    def averaged_over(self, single: Scans) -> "Panel":
+        """The panel made anew of these numbers of its scans."""
+        repeats = _by_patient(single, len(self.patients), logged=self.logged)
+        return replace(self, values=mean_of_known(repeats, axis=2), repeats=repeats, single=single)
 
 
 class Rows:
@@ -217,96 +261,6 @@ class Rows:
         return _panels(self.of_cohort(choice), choice.metric, seeds)
 
 
-def aligned(panels: Sequence[Panel]) -> list[Panel]:
-    """The panels over the patients and seeds that all of them name, in the order of the first."""
-    shared = set[str].intersection(*(set(one.patients) for one in panels))
-    patients = [name for name in panels[0].patients if name in shared]
-    seeds = [seed for seed in panels[0].seeds if all(seed in one.seeds for one in panels)]
-    return [_part(one, patients, seeds) for one in panels]
-
-
-def difference(a: Panel, b: Panel) -> Panel:
-    """`a - b` over the patients and seeds that both name; NaN where either has no number."""
-    first, second = aligned([a, b])
-    values = first.values - second.values
-    return replace(first, values=values, repeats=values[..., None])
-
-
-def _part(panel: Panel, patients: Sequence[str], seeds: Sequence[int]) -> Panel:
-    rows = {name: place for place, name in enumerate(panel.patients)}
-    places = np.ix_([rows[name] for name in patients], [panel.seeds.index(seed) for seed in seeds])
-    return replace(
-        panel, patients=tuple(patients), seeds=tuple(seeds), values=panel.values[places], repeats=panel.repeats[places]
-    )
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What two panels share.
-
-    Attributes:
-        a, b: `(n, s)`, complete; one line for each patient of `kept`.
-        kept: `(all patients,)` of the panels, True for those that are in.
-        seeds: of both methods; a seed redraws the healthy cases of both alike, so they are paired too.
-        left_out_seeds: those that one of the methods lacks.
-    """
-
-    name_a: str
-    name_b: str
-    a: Values
-    b: Values
-    kept: NDArray[np.bool_]
-    seeds: tuple[int, ...]
-    left_out_seeds: tuple[int, ...]
-
-    @property
-    def differences(self) -> Values:
-        """`(n, s)` a - b."""
-        return self.a - self.b
-
-    @property
-    def by_patient(self) -> Values:
-        """`(n,)` the differences, seeds averaged."""
-        return self.differences.mean(axis=1) if self.seeds else np.empty(0)
-
-    @property
-    def n(self) -> int:
-        return len(self.a)
-
-    @property
-    def left_out(self) -> int:
-        """Patients that lack a number of either method under any common seed."""
-        return int((~self.kept).sum())
-
-    @property
-    def means(self) -> tuple[float, float]:
-        """Of `a` and of `b`; NaN without a patient."""
-        return (float(self.a.mean()), float(self.b.mean())) if self.n else (nan, nan)
-
-    @property
-    def sd(self) -> float:
-        return float(self.by_patient.std(ddof=1)) if self.n > 1 else nan
-
-
-def pair(a: Panel, b: Panel) -> Pair:
-    """Patients and seeds that two panels over the same patients have in common; nothing missing is filled in.
-
-    Raises:
-        ValueError: the panels are not of the same patients.
-    """
-    if a.patients != b.patients:
-        raise ValueError(f"Got panels of {len(a.patients)} and {len(b.patients)} patients, expected the same ones.")
-    absent = {*a.absent_seeds, *b.absent_seeds}
-    seeds = tuple(seed for seed in a.seeds if seed in b.seeds and seed not in absent)
-    columns_a, columns_b = ([panel.seeds.index(seed) for seed in seeds] for panel in (a, b))
-    values_a, values_b = a.values[:, columns_a], b.values[:, columns_b]
-    kept = np.asarray(~(np.isnan(values_a) | np.isnan(values_b)).any(axis=1))
-    if not seeds:
-        kept = np.zeros(len(a.patients), dtype=bool)
-    left_out = tuple(sorted({*a.seeds, *b.seeds} - {*seeds}))
-    return Pair(a.method, b.method, values_a[kept], values_b[kept], kept, seeds, left_out)
-
-
 def mean_of_known(values: Values, axis: int) -> Values:
     """The mean over what is not NaN; NaN where nothing is, without a warning."""
     known = ~np.isnan(values)
@@ -317,32 +271,43 @@ def mean_of_known(values: Values, axis: int) -> Values:
 
 def _panels(found: "pd.DataFrame", metric: str, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
     patients = tuple(sorted(found["subject_id"].unique()))
-    scans = found["case_id"].nunique()
+    owner = found.drop_duplicates("case_id").set_index("case_id")["subject_id"].sort_index()
+    places = {name: place for place, name in enumerate(patients)}
+    owners = np.array([places[name] for name in owner], dtype=np.intp)
     by_method = dict(iter(found.groupby("method", sort=False)))
-    nothing = found[:0]
     return {
-        method: _panel(by_method.get(method, nothing), method, patients, tuple(planned), scans, logged=metric in LOGGED)
+        method: _panel(
+            by_method.get(method, found[:0]), Panel(
+                method, patients, tuple(planned), np.empty(0), np.empty(0), len(owner), metric in LOGGED
+            ), tuple(owner.index), owners,
+        )
         for method, planned in seeds.items()
-    }
+    }  # fmt: skip
 
 
-def _panel(
-    rows: "pd.DataFrame", method: str, patients: tuple[str, ...], seeds: tuple[int, ...], scans: int, *, logged: bool
-) -> Panel:
+def _panel(rows: "pd.DataFrame", empty: Panel, cases: tuple[str, ...], owners: NDArray[np.intp]) -> Panel:
+    """The panel with the numbers of one method's rows."""
     import pandas as pd
 
-    rows = rows[rows["seed"].isin(seeds)]
+    rows = rows[rows["seed"].isin(empty.seeds)]
     sampling = sorted(rows["sampling_seed"].dropna().unique()) or [0.0]
-    repeats = np.full((len(patients), len(seeds), len(sampling)), np.nan)
-    # A patient's scans: the mean of those that are defined.
-    means = rows.groupby(["subject_id", "seed", "sampling_seed"])["value"].mean()
-    places = (patients, seeds, sampling)
+    values = np.full((len(cases), len(empty.seeds), len(sampling)), np.nan)
+    means = rows.groupby(["case_id", "seed", "sampling_seed"])["value"].mean()
+    places = (cases, empty.seeds, sampling)
     found = [pd.Index(names).get_indexer(means.index.get_level_values(at)) for at, names in enumerate(places)]
-    repeats[tuple(found)] = means.to_numpy()
-    if logged:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            repeats = np.where(repeats > 0, np.log(repeats), np.nan)
-    return Panel(method, patients, seeds, mean_of_known(repeats, axis=2), repeats, scans, logged)
+    values[tuple(found)] = means.to_numpy()
+    return empty.averaged_over(Scans(cases, owners, values))
+
+
+def _by_patient(single: Scans, patients: int, *, logged: bool) -> Values:
+    """`(patients, seeds, sampling seeds)` of a patient's scans the mean of those that are defined."""
+    known = ~np.isnan(single.values)
+    total, counts = (np.zeros((patients, *single.values.shape[1:])) for _ in range(2))
+    np.add.at(total, single.owners, np.where(known, single.values, 0.0))
+    np.add.at(counts, single.owners, known)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = total / counts
+        return np.where(means > 0, np.log(means), np.nan) if logged else means
 
 
 def _available(rows: "pd.DataFrame", choice: Choice) -> str:

@@ -35,8 +35,10 @@ class SummaryLine:
             "lower quartile", "upper quartile", "maximum" and "share" of the patients above 0; "change", paired, from
             unshifted; "area", "area change", means over doses; "universe", "universe tau", "calibration"; "ablation".
         question: "these weights" or "this recipe"; "" where there is no interval.
-        endpoint: "primary" or "exploratory".
-        order: 1 for the choice that the cohort's methods are ranked by, 2 and up for its further endpoints, else 0.
+        endpoint: "first", "second" or "exploratory".
+        order: 1 for the choice that the cohort's methods are ranked by, 2 and up for what else has intervals, else 0.
+        endpoints: how many endpoints the cohort has where this is one of several, else 1; their `order` is the lowest.
+        unranked: why the cohort's methods have no ranks although they could be tested; else "".
         n, left_out: patients with a number under every seed, and those without; n of "lesions" counts lesions.
         scans: of all the patients.
         seeds, planned: training seeds with numbers, and how many were planned.
@@ -46,6 +48,7 @@ class SummaryLine:
         coverage: how often its like held the truth in simulations; NaN if unknown.
         rank_low, rank_high: NaN where nothing is tested. Of costs: 1 where no ranked method is at least as good in both
             cost and quality and better in one.
+        rank_level: with what confidence the ranks of all methods hold at once.
         rivals: methods that were ranked together.
     """
 
@@ -69,6 +72,8 @@ class SummaryLine:
     method: str
     endpoint: str = "exploratory"
     order: int = 0
+    endpoints: int = 1
+    unranked: str = ""
     n: int
     left_out: int = 0
     scans: int = 0
@@ -85,6 +90,7 @@ class SummaryLine:
     coverage: float = nan
     rank_low: float = nan
     rank_high: float = nan
+    rank_level: float = nan
     rivals: int = 0
 
 
@@ -104,6 +110,7 @@ class ComparisonLine:
     postprocessing: str
     protocol: str
     endpoint: str
+    endpoints: int
     question: str
     a: str
     b: str
@@ -123,11 +130,13 @@ class ComparisonLine:
     test: str
     p: float
     p_adjusted: float
+    p_alone: float
     correction: str
     comparisons: int
     margin: float
     p_equivalent: float
     p_equivalent_adjusted: float
+    p_equivalent_alone: float
     detectable: float
     power: float
     p_false_claim: float
@@ -148,15 +157,15 @@ def comparison_line(one: Comparison) -> ComparisonLine:
     choice, effect = one.choice, one.effect
     return ComparisonLine(
         dataset=choice.dataset, split=choice.split, metric=choice.metric, postprocessing=choice.postprocessing,
-        protocol=choice.protocol, endpoint=one.endpoint, question=one.question, a=one.a, b=one.b,
-        state=one.state, better=one.better, n=one.n, left_out=one.left_out, seeds=" ".join(map(str, one.seeds)),
-        difference=effect.mean, low=effect.low, high=effect.high, level=effect.level,
-        interval=effect.method or effect.why_none, coverage=effect.coverage, se=one.se, sd=one.sd,
-        test=one.test, p=one.p, p_adjusted=one.p_adjusted, correction=one.correction, comparisons=one.comparisons,
-        margin=nan if one.margin is None else one.margin, p_equivalent=one.p_equivalent,
-        p_equivalent_adjusted=one.p_equivalent_adjusted, detectable=one.detectable, power=one.power,
-        p_false_claim=one.p_false_claim, p_false_claim_winner=one.p_false_claim_winner, methods=one.methods,
-        p_published_unpaired=one.p_published,
+        protocol=choice.protocol, endpoint=one.endpoint, endpoints=one.endpoints, question=one.question,
+        a=one.a, b=one.b, state=one.state, better=one.better, n=one.n, left_out=one.left_out,
+        seeds=" ".join(map(str, one.seeds)), difference=effect.mean, low=effect.low, high=effect.high,
+        level=effect.level, interval=effect.method or effect.why_none, coverage=effect.coverage, se=one.se, sd=one.sd,
+        test=one.test, p=one.p, p_adjusted=one.p_adjusted, p_alone=one.p_alone, correction=one.correction,
+        comparisons=one.comparisons, margin=nan if one.margin is None else one.margin, p_equivalent=one.p_equivalent,
+        p_equivalent_adjusted=one.p_equivalent_adjusted, p_equivalent_alone=one.p_equivalent_alone,
+        detectable=one.detectable, power=one.power, p_false_claim=one.p_false_claim,
+        p_false_claim_winner=one.p_false_claim_winner, methods=one.methods, p_published_unpaired=one.p_published,
     )  # fmt: skip
 
 

@@ -155,7 +155,10 @@ def _mean_of_scans(evidence: Evidence) -> Threshold:
 
 
 def _conformal(evidence: Evidence, *, rate: float) -> Threshold:
-    """The smallest threshold that keeps the rate for a further scan that is exchangeable with these."""
+    """The smallest threshold that keeps the rate for a further scan that is exchangeable with these.
+
+    Scans that a checkpoint was chosen on are not quite that, so the rate is nominal.
+    """
     enough = len(evidence.scans) >= scans_needed(rate)
     return scan_threshold(evidence.scans, rate).threshold if enough else np.nan
 
@@ -189,8 +192,8 @@ def _healthy_alarm(percent: float) -> Protocol:
         f"healthy-alarm-{percent:g}",
         f"{percent:g} % of scans flagged",
         "healthy-val",
-        f"smallest threshold at which at most {percent:g} % of healthy scans have any false positive, through the "
-        "whole pipeline",
+        f"smallest threshold at which nominally at most {percent:g} % of healthy scans have any false positive, "
+        "through the whole pipeline, by the validation scans, which may have chosen the checkpoint too",
         partial(_conformal, rate=percent / 100),
         "alarm",
         of_scan=_highest,

@@ -111,8 +111,8 @@ def _intervals(axes: "Axes", one: PairDifferences) -> None:
 
 
 def _short(one: Comparison) -> str:
-    return {"better": "differ", "equivalent": "equivalent", "not separable": "not\nseparable"}.get(
-        one.state, "not\ntestable"
+    return {"better": "differ", "not testable": "not\ntestable", "not separable": "not\nseparable"}.get(
+        one.state, one.state.replace("better", "differ").replace(" under ", "\nunder\n")
     )
 
 

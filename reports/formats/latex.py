@@ -10,7 +10,7 @@ from datasets.io.atomic import write_text
 from reports.document import Document
 from reports.markup.markdown import alignment, plain
 from reports.model.cohort_results import CohortResults
-from reports.model.ranking import Headline, choice_text, headlines, ranking_of
+from reports.model.ranking import Headline, choice_text, headlines, rankings_of
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.at_a_glance import LEGEND as GLANCE
 from reports.sections.at_a_glance import short_columns, short_lead, standing_columns, standing_lead
@@ -68,23 +68,27 @@ def escape(text: str) -> str:
 
 
 def _standing(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
-    """The choice that decides, with intervals and rank sets."""
-    ranking = ranking_of(results, name)
-    if ranking is None:
+    """The endpoints, with intervals and rank sets."""
+    rankings = rankings_of(results, name)
+    if not rankings:
         return []
-    lead, columns = standing_lead(cohort, ranking), standing_columns(cohort, ranking)
+    ranking = rankings[0]
+    lead, columns = standing_lead(cohort, ranking), standing_columns(cohort, rankings)
     caption = f"{plain(cohort_title(name))}: {plain(choice_text(ranking))}. {plain(GLANCE)} {cohort.caution}".strip()
     body = cells(cohort.ordered, lead, columns)
     return [_tabular(headings(lead, columns), body, len(lead), results.titled(caption), f"{name}-standing")]
 
 
 def _pairs(results: RunResults, name: str) -> list[str]:
-    ranking = ranking_of(results, name)
-    if ranking is None or not ranking.ranks:
-        return []
-    headers, body = matrix_cells(ranking, ranking.question)
-    caption = f"{plain(cohort_title(name))}: {plain(choice_text(ranking))}. {plain(PAIRS)}"
-    return [_tabular(headers, body, 1, results.titled(caption), f"{name}-pairs")]
+    """Pairs under each endpoint."""
+    made = []
+    for place, ranking in enumerate(rankings_of(results, name)):
+        if ranking.ranks:
+            headers, body = matrix_cells(ranking, ranking.question)
+            caption = f"{plain(cohort_title(name))}: {plain(choice_text(ranking))}. {plain(PAIRS)}"
+            label = f"{name}-pairs" + (f"-{ranking.first['protocol']}" if place else "")
+            made.append(_tabular(headers, body, 1, results.titled(caption), label))
+    return made
 
 
 def _alarms(results: RunResults) -> list[str]:
@@ -114,7 +118,11 @@ def _table(results: RunResults, name: str, cohort: CohortResults, first: Headlin
     lead, columns = short_lead(cohort), short_columns(cohort, first)
     body = cells(cohort.ordered, lead, columns)
     return _tabular(
-        headings(lead, columns), body, len(lead), _caption(results, name, cohort, first), f"{name}-{first.pipeline}"
+        headings(lead, columns),
+        body,
+        len(lead),
+        _caption(results, name, cohort, first),
+        f"{name}-{first.pipeline}-{first.protocol}",
     )
 
 

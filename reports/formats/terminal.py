@@ -9,10 +9,11 @@ from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from reports.markup.markdown import alignment, plain
 from reports.model.cohort_results import CohortResults, Number
-from reports.model.ranking import Headline, domain, headlines
+from reports.model.ranking import Headline, answer, domain, headlines, rankings_of
 from reports.model.run_results import RunResults, cohort_title, read_results
 from reports.sections.at_a_glance import short_columns, short_lead
 from reports.sections.columns import Column, cells, headings
+from reports.sections.healthy_false_positives import in_domain_first, realised
 from reports.sections.notes import badges, notes
 from reports.sections.shifts import worst_shifts
 
@@ -33,17 +34,28 @@ def terminal_text(run: RunFolder) -> str:
     """
     results = read_results(run)
     parts = [
-        _board(results, name, cohort, first)
+        part
         for name, cohort in results.lesion.items()
-        for first in headlines(results, cohort)
+        for part in (
+            *_verdict(results, name, cohort),
+            *(_board(results, name, cohort, first) for first in headlines(results, cohort)),
+        )
     ]
     parts += [_wrapped(LEGEND)] if parts else []
     parts.append("\n".join(_wrapped(f"{name}: {text}") for name, text in results.pipelines.items()))
     parts.append("\n".join(_wrapped(line) for line in _healthy_lines(results)))
+    parts.append("\n".join(_wrapped(line) for line in _realised_lines(results)))
     parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(results)))
     said = [plain(note) for note in (*badges(results), *notes(results))]
     parts.append("\n".join(_wrapped(f"- {note}") for note in said))
     return "\n\n".join(part for part in parts if part)
+
+
+def _verdict(results: RunResults, name: str, cohort: CohortResults) -> list[str]:
+    """What the tests say of a cohort; [] where nothing is tested."""
+    rankings = rankings_of(results, name)
+    said = answer(cohort, rankings) if rankings else ""
+    return [_wrapped(results.titled(f"{plain(cohort_title(name))}: {plain(said)}"))] if said else []
 
 
 def _board(results: RunResults, name: str, cohort: CohortResults, first: Headline) -> str:
@@ -88,6 +100,16 @@ def _healthy_lines(results: RunResults) -> Iterator[str]:
         title = f"{plain(cohort_title(name))}, healthy, {domain(results, name)}"
         line = f"{title}: median share of the brain alarmed ({pipeline}, {protocol}): {', '.join(shares)}"
         yield results.titled(f"{line}. {cohort.caution}".rstrip(". "))
+
+
+def _realised_lines(results: RunResults) -> Iterator[str]:
+    """The rate that a threshold aims at beside the one that each method gets, by cohort."""
+    told: dict[tuple[str, float], list[str]] = {}
+    for protocol, aimed, method, shares in realised(results):
+        told.setdefault((protocol, aimed), []).append(f"{method} {' / '.join(shares)}".replace(" ", STUCK))
+    cohorts = " / ".join(f"{name} ({domain(results, name)})" for name in in_domain_first(results))
+    for (protocol, aimed), shown in told.items():
+        yield f"Realised rate of {protocol}, nominal {aimed:g}, on healthy scans of {cohorts}: {', '.join(shown)}."
 
 
 def _share(cohort: CohortResults, method: str, number: Number) -> str:

@@ -51,8 +51,9 @@ def index_page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tup
 def _facts(leaderboard: LeaderboardResults) -> Iterator[str]:
     endpoint, grid = leaderboard.endpoint, leaderboard.release.settings["grid"]
     yield (
-        f"- Ranking by {escape(endpoint.metric)}, post-processing `{leaderboard.fixed.postprocessing}`, threshold "
-        f"`{endpoint.protocol}`, unshifted, split `{endpoint.split}`; fixed with the release."
+        f"- Ordered by {escape(endpoint.metric)}, post-processing `{leaderboard.fixed.postprocessing}`, threshold "
+        f"{', then '.join(f'`{one}`' for one in endpoint.protocols)}, unshifted, split `{endpoint.split}`; fixed with "
+        "the release. Better is claimed where all of them say so."
     )
     yield f"- Grid: {Grid(**grid).text}."
     if idle := idle_text(leaderboard.fixed.pipelines, grid["spacing"]):
@@ -67,12 +68,17 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
     if cohort.caution:
         yield f"> {cohort.caution}"
     weights, recipe = (leaderboard.primary(dataset, question) for question in (TRAINED_MODEL, TRAINING_PROCEDURE))
+    second = leaderboard.primary(dataset, TRAINED_MODEL, 2)
+    protocol = next((str(line["protocol"]) for line in weights.values()), leaderboard.endpoint.protocol)
+    if weights and not second and len(leaderboard.endpoint.protocols) > 1:
+        yield f"This cohort has one endpoint alone, at `{protocol}`."
     body = [
         [
             _linked(leaderboard, method, pages),
             ranks_text(recipe.get(method)) if line["seeds"] >= FEWEST_SEEDS else MISSING,
             ranks_text(line),
             with_interval(line),
+            *([_second(second.get(method))] if second else []),
             _area(leaderboard, dataset, method),
             *_alarms(leaderboard, method),
             _seconds(leaderboard, dataset, method),
@@ -82,16 +88,24 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
         for method, line in ((name, weights[name]) for name in map(str, cohort.ordered) if name in weights)
     ]
     body += [
-        [_linked(leaderboard, method, pages), MISSING, MISSING, "missing", *[MISSING] * 5, "`partial`"]
+        [
+            _linked(leaderboard, method, pages),
+            MISSING,
+            MISSING,
+            "missing",
+            *[MISSING] * (6 if second else 5),
+            "`partial`",
+        ]
         for method in leaderboard.methods
         if method not in weights
     ]
     endpoint = leaderboard.endpoint
     perfect = cohort.numbers(endpoint.metric, endpoint.postprocessing, endpoint.protocol)[PERFECT_MAP]
     if perfect.defined:
-        body.append(["*perfect map*", "", "", f"{perfect.value:.3f}", *[""] * 6])
+        body.append(["*perfect map*", "", "", f"{perfect.value:.3f}", *[""] * (7 if second else 6)])
     headings = [
-        "Method", "Ranks: recipe", "weights", f"{endpoint.metric.title()} [95 %]", "AUPRC",
+        "Method", "Ranks: recipe", "weights", f"{endpoint.metric.title()} [95 %], {protocol}",
+        *(f"{one}: mean [95 %], ranks (weights)" for one in endpoint.protocols[1:] if second), "AUPRC",
         "Alarms: in-domain", "elsewhere", "s/volume", "n x seeds", "Badges",
     ]  # fmt: skip
     yield github_table(headings, body, 1)
@@ -112,6 +126,11 @@ def ranks_text(line: "pd.Series | None") -> str:
 def with_interval(line: pd.Series) -> str:
     interval = "" if pd.isna(line["low"]) else f" [{line['low']:.3f}, {line['high']:.3f}]"
     return f"{line['mean']:.3f}{interval}"
+
+
+def _second(line: "pd.Series | None") -> str:
+    """Mean, interval and ranks under the endpoint that the table is not ordered by."""
+    return MISSING if line is None else f"{with_interval(line)}, {ranks_text(line)}"
 
 
 def _area(leaderboard: LeaderboardResults, dataset: str, method: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from benchmark.statistics.primary_endpoint import EXPLORATORY
 from reports.leaderboard.index_page import BADGES, ranks_text, with_interval
 from reports.leaderboard.results import LeaderboardResults
 from reports.markup.markdown import MISSING, escape, folded, github_table
@@ -44,7 +45,7 @@ def _badges(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
 
 
 def _numbers(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
-    """Every choice that the pool was summed up under; the primary endpoint is named."""
+    """Every choice that the pool was summed up under; the endpoints are named."""
     lines = leaderboard.lines[leaderboard.lines["method"] == method]
     for dataset in leaderboard.cohorts:
         yield f"## {cohort_title(dataset)}"
@@ -62,31 +63,39 @@ def _numbers(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
 
 
 def _compared(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
-    """The primary endpoint against every other method, as this method minus the other."""
+    """The endpoints against every other method, as this method minus the other."""
     found = leaderboard.comparisons
-    found = found[(found["endpoint"] == "primary") & ((found["a"] == method) | (found["b"] == method))]
+    found = found[(found["endpoint"] != EXPLORATORY) & ((found["a"] == method) | (found["b"] == method))]
     if found.empty:
         return
     yield "## Compared with the others"
     yield (
-        "Mean paired difference under the primary endpoint, this method minus the other, corrected for all pairs of "
-        "the cohort. *These weights*: patients alone are drawn again. *This recipe*: training seeds, too."
+        "Mean paired difference under each endpoint, this method minus the other, corrected for all pairs of the "
+        "cohort; better needs all endpoints. *These weights*: patients alone are drawn again. *This recipe*: training "
+        "seeds, too."
     )
     body = [_comparison(line, method) for _, line in found.iterrows()]
-    yield github_table(["Cohort", "Other", "Question", "State", "Difference [95 %]", "p, corrected"], body, 4)
+    yield github_table(
+        ["Cohort", "Endpoint", "Other", "Question", "State", "Difference [95 %]", "p, corrected"], body, 5
+    )
 
 
 def _comparison(line: pd.Series, method: str) -> list[str]:
     flipped = line["a"] != method
     mean, low, high = (pd.to_numeric(line[name], errors="coerce") for name in ("difference", "low", "high"))
     mean, low, high = (-mean, -high, -low) if flipped else (mean, low, high)
-    state = line["state"] if line["state"] != "better" else "better" if line["better"] == method else "worse"
+    state = line["state"] if line["better"] in ("", method) else line["state"].replace("better", "worse")
     interval = "" if pd.isna(low) else f" [{low:+.3f}, {high:+.3f}]"
     p = pd.to_numeric(line["p_adjusted"], errors="coerce")
     return [
-        escape(line["dataset"]), escape(line["a"] if flipped else line["b"]), line["question"], state,
-        f"{mean:+.3f}{interval}" if not pd.isna(mean) else MISSING, MISSING if pd.isna(p) else f"{p:.4f}",
-    ]  # fmt: skip
+        escape(line["dataset"]),
+        escape(line["protocol"]),
+        escape(line["a"] if flipped else line["b"]),
+        line["question"],
+        state,
+        f"{mean:+.3f}{interval}" if not pd.isna(mean) else MISSING,
+        MISSING if pd.isna(p) else f"{p:.4f}",
+    ]
 
 
 def _configuration(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.analysis.compare_methods import endpoint_on
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL
-from benchmark.statistics.primary_endpoint import Endpoint
+from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
 from benchmark.verification.leaderboard.entry import Entry
@@ -63,11 +63,16 @@ class LeaderboardResults:
         """Those of lesions, in which methods are ranked."""
         return list(self.results.lesion)
 
-    def primary(self, dataset: str, question: str) -> Mapping[str, pd.Series]:
-        """The line of each method under the frozen endpoint; none of a method without a number."""
+    def primary(self, dataset: str, question: str, place: int = 1) -> Mapping[str, pd.Series]:
+        """The line of each method under a frozen endpoint of the cohort; none of a method without a number.
+
+        Args:
+            place: 1 for the cohort's first endpoint, 2 for its second where it has two.
+        """
         found = self.lines[
             (self.lines["dataset"] == dataset)
-            & (self.lines["endpoint"] == "primary")
+            & (self.lines["endpoint"] != EXPLORATORY)
+            & (self.lines["decides"] == place)
             & (self.lines["question"] == question)
             & self.lines["mean"].notna()
         ]

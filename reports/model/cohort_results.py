@@ -86,13 +86,25 @@ class CohortResults:
         """Whether there are enough patients for a difference between methods to mean anything."""
         return self.patients >= FEWEST_PATIENTS
 
+    @cached_property
+    def unranked(self) -> str:
+        """Why methods that could be tested are not ranked; "" where they are."""
+        told = self.lines.loc[self.lines["order"] == 1, "unranked"]
+        return "" if told.empty else str(told.iloc[0])
+
+    @property
+    def rankable(self) -> bool:
+        """Whether anything may be called the best."""
+        return self.testable and not self.unranked
+
     @property
     def caution(self) -> str:
-        """What has to stand at the tables of too few patients; "" where there are enough, or none yet."""
-        if self.testable or not self.patients:
+        """What has to stand at the tables where nothing is ranked; "" where something is, or nobody is there yet."""
+        if self.rankable or not self.patients:
             return ""
         noun = "patient" if self.patients == 1 else "patients"
-        return f"{self.patients} {noun}: examples, not testable; nothing here ranks methods."
+        few = "" if self.testable else f"{self.patients} {noun}: examples, not testable"
+        return f"{few or f'Unranked: {self.unranked}'}; nothing here ranks methods."
 
     @property
     def caution_lines(self) -> list[str]:
@@ -104,13 +116,13 @@ class CohortResults:
         """The methods as all tables list them, best first by the choice that they are ranked by; the perfect map last.
 
         By the best rank that the tests leave open, then by the mean; without a number last, and below them what uses
-        lesion labels. With too few patients, in the order of the study.
+        lesion labels. Where nothing is ranked, in the order of the study.
         """
         rivals: list[Hashable] = [method for method in self.seeds if method not in self.labelled]
         means = self.lines[(self.lines["kind"] == "mean") & (self.lines["shift"] == "none")]
         first = means[means["order"] == 1]
         first = first[first["question"] == question_of(first)]
-        if self.testable and not first.empty:
+        if self.rankable and not first.empty:
             best = best_first(first)
             places = {method: place for place, method in enumerate(best.loc[best["mean"].notna(), "method"])}
             rivals.sort(key=lambda method: places.get(str(method), len(places)))

@@ -10,8 +10,9 @@ import pandas as pd
 from benchmark.analysis.endpoints import deployable_protocols, healthy_protocols, pipelines
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
+from benchmark.statistics.pairwise.paired_difference import ALONE
 from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
-from benchmark.statistics.primary_endpoint import Endpoint
+from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint, read_endpoint
 from benchmark.study.protocols import USES, protocol_named
 from reports.markup.markdown import MISSING, escape
 from reports.model.cohort_results import CohortResults, best_first, question_of
@@ -42,8 +43,9 @@ class Ranking:
         return self.lines.iloc[0]
 
     @property
-    def primary(self) -> bool:
-        return bool(self.first["endpoint"] == "primary")
+    def under(self) -> str:
+        """The threshold, or the pipeline where none enters, as Markdown."""
+        return f"`{escape(self.first['protocol'] or self.first['postprocessing'])}`"
 
     @property
     def methods(self) -> list[str]:
@@ -84,13 +86,18 @@ class Ranking:
         return MISSING
 
     def state(self, a: str, b: str, question: str | None = None) -> str:
-        """What is shown of `a` against `b`: better, worse, equivalent, not separable or not testable."""
+        """What is shown of `a` against `b`: better, worse, equivalent, not separable or not testable.
+
+        "here" is added to what holds under this endpoint of the cohort's two alone.
+        """
         one = self.pair(a, b, question)
         if one is None:
             return "not testable"
-        if one["state"] != "better":
-            return str(one["state"])
-        return "better" if one["better"] == a else "worse"
+        state = str(one["state"])
+        here = " here" if state in ALONE.values() else ""
+        if one["better"]:
+            return ("better" if one["better"] == a else "worse") + here
+        return f"equivalent{here}" if state.startswith("equivalent") else state
 
     def effect(self, a: str, b: str, question: str | None = None) -> float:
         """Mean paired difference a - b; NaN without one."""
@@ -104,18 +111,28 @@ class Ranking:
         found = of[((of["a"] == a) & (of["b"] == b)) | ((of["a"] == b) & (of["b"] == a))]
         return None if found.empty else found.iloc[0]
 
+    def better_here(self) -> list[tuple[str, str]]:
+        """The pairs, the better one first, that are told apart under this endpoint of two alone."""
+        own = self.pairs[(self.pairs["question"] == self.question) & (self.pairs["state"] == ALONE["better"])]
+        return [(one["better"], one["b"] if one["better"] == one["a"] else one["a"]) for _, one in own.iterrows()]
+
     def open_to(self, method: str) -> bool:
         """Whether a method that is not the leader is not shown to differ from it."""
         if method == self.leader or method not in self.ranks:
             return False
-        return self.state(self.leader, method) in ("not separable", "equivalent", "not testable")
+        return not self.state(self.leader, method).startswith(("better", "worse"))
+
+
+def rankings_of(results: RunResults, cohort: str) -> list[Ranking]:
+    """Under each endpoint of a cohort, the first first; [] where no method has a number, or nothing is summarised."""
+    lines = results.summary.standings
+    lines = lines[(lines["dataset"] == cohort) & (lines["decides"] > 0)]
+    return [_ranking(results, own) for _, own in lines.groupby("decides")]
 
 
 def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
-    """None where no method has a number that ranks the cohort, or nothing is summarised."""
-    lines = results.summary.standings
-    lines = lines[(lines["dataset"] == cohort) & (lines["decides"] == 1)]
-    return None if lines.empty else _ranking(results, lines)
+    """Under the first endpoint, which orders all tables; None without any."""
+    return next(iter(rankings_of(results, cohort)), None)
 
 
 def ranking_under(results: RunResults, cohort: str, metric: str, pipeline: str, protocol: str) -> Ranking | None:
@@ -150,13 +167,18 @@ class Headline:
 
 
 def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
-    """The choice that the cohort's methods are ranked by, then the same after each other pipeline."""
-    own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["protocol"] != "")].sort_values("order")
-    defined = dict(zip(own["postprocessing"], own["protocol"], strict=True))
+    """The cohort's endpoints, then their metric after each other pipeline."""
+    own = cohort.lines[(cohort.lines["order"] > 0) & (cohort.lines["metric"] == results.endpoint.metric)]
+    own = own[own["protocol"] != ""].sort_values("order")
+    defined = list(dict.fromkeys(zip(own["postprocessing"], own["protocol"], strict=True)))
     deployable = deployable_protocols(results.scoring, results.endpoint)
     first = next(iter(deployable), "")
-    names = headline_pipelines(results)
-    return [_headline(cohort, results.endpoint, name, defined.get(name, first), deployable) for name in names]
+    pairs = [
+        pair
+        for name in headline_pipelines(results)
+        for pair in [one for one in defined if one[0] == name] or [(name, first)]
+    ]
+    return [_headline(cohort, results.endpoint, *pair, deployable, pairs) for pair in pairs]
 
 
 def headline_pipelines(results: RunResults) -> list[str]:
@@ -170,18 +192,27 @@ def ranking_of_headline(results: RunResults, cohort: str, first: Headline) -> Ra
 
 
 def _headline(
-    cohort: CohortResults, endpoint: Endpoint, pipeline: str, protocol: str, deployable: Sequence[str]
+    cohort: CohortResults,
+    endpoint: Endpoint,
+    pipeline: str,
+    protocol: str,
+    deployable: Sequence[str],
+    shown: Sequence[tuple[str, str]],
 ) -> Headline:
     if not protocol:
         why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
         return Headline(endpoint.metric, pipeline, "", why)
     why = f"Post-processing `{pipeline}`, threshold `{protocol}`: {protocol_named(protocol).what}."
-    wanted = endpoint.protocol
-    if protocol != wanted and wanted in deployable:
-        computed = any(number.wanted for number in cohort.numbers("threshold", pipeline, wanted).values())
-        reason = f"undefined here: {USES[protocol_named(wanted).uses][1]}" if computed else "not computed yet"
-        why += f" The first choice, `{wanted}`, is {reason}."
+    if (pipeline, endpoint.protocol) not in shown and endpoint.protocol in deployable:
+        why += f" The first endpoint's, `{endpoint.protocol}`, is {_why_absent(cohort, pipeline, endpoint.protocol)}."
     return Headline(endpoint.metric, pipeline, protocol, why)
+
+
+def _why_absent(cohort: CohortResults, pipeline: str, protocol: str) -> str:
+    """Why nothing has been scored under a threshold."""
+    if not any(number.wanted for number in cohort.numbers("threshold", pipeline, protocol).values()):
+        return "not computed"
+    return f"undefined here: {USES[protocol_named(protocol).uses][1]}"
 
 
 def healthy_protocol(results: RunResults) -> str:
@@ -202,11 +233,14 @@ def sees_test(protocol: str) -> bool:
 MOST_NAMED = 4
 
 
-def answer(cohort: CohortResults, ranking: Ranking) -> str:
-    """Who may be first, and whether anything is shown to beat the simple baselines."""
-    if not ranking.ranks:
-        return "" if cohort.caution else f"No pair can be tested: {escape(_why_none(ranking))}."
-    return " ".join(filter(None, (_first(ranking), _against_baselines(cohort, ranking))))
+def answer(cohort: CohortResults, rankings: Sequence[Ranking]) -> str:
+    """Where the leader differs between endpoints, who may be first, and whether simple baselines are beaten."""
+    first = rankings[0]
+    if not first.ranks:
+        return "" if cohort.caution else f"No pair can be tested: {escape(_why_none(first))}."
+    parts = (_leaders(rankings), _first(rankings), _against_baselines(cohort, first), _alone(rankings),
+             _only_endpoint(cohort, rankings))  # fmt: skip
+    return " ".join(filter(None, parts))
 
 
 def choice_text(ranking: Ranking) -> str:
@@ -215,18 +249,57 @@ def choice_text(ranking: Ranking) -> str:
     parts = [METRICS[one["metric"]].title]
     parts += [f"post-processing `{one['postprocessing']}`"] if one["postprocessing"] else []
     parts += [f"threshold `{escape(one['protocol'])}`"] if one["protocol"] else []
-    standing = "primary endpoint" if ranking.primary else "exploratory"
+    standing = one["endpoint"] if one["endpoint"] == EXPLORATORY else f"{one['endpoint']} endpoint"
     return f"{', '.join(parts)} ({standing})" + (f"; ranks of *{ranking.question}*" if ranking.ranks else "")
 
 
-def _first(ranking: Ranking) -> str:
+def _leaders(rankings: Sequence[Ranking]) -> str:
+    """Who leads under which endpoint; "" where it is the same method."""
+    if len({one.leader for one in rankings}) == 1:
+        return ""
+    named = [f"**{escape(one.leader)}** under {one.under}" for one in rankings if one.leader]
+    return f"The leader differs between the endpoints: {', '.join(named)}."
+
+
+def _first(rankings: Sequence[Ranking]) -> str:
+    first = rankings[0]
+    for method in first.ranks:
+        others = [name for name in first.ranks if name != method]
+        if others and all(first.state(method, other) == "better" for other in others):
+            both = " under both endpoints" if len(rankings) > 1 else ""
+            return f"**{escape(method)}** is shown to be better than each of the {len(others)} others{both}."
+    told = {one.under: _may_lead(one) for one in rankings if one.ranks}
+    if len(set(told.values())) == 1:
+        return f"{told[first.under]}."
+    return " ".join(f"Under {under}: {text}." for under, text in told.items())
+
+
+def _may_lead(ranking: Ranking) -> str:
+    """Whom its rank sets leave the first place."""
     may_lead = [method for method, (low, _) in ranking.ranks.items() if low == 1]
     count = len(ranking.ranks)
-    if len(may_lead) == 1:
-        return f"**{escape(may_lead[0])}** is shown to be better than each of the {count - 1} others."
     if len(may_lead) == count:
-        return f"Nothing is shown to be best or worst: each of {count} methods may be first."
-    return f"{_listed(may_lead)} may each be first; the other {count - len(may_lead)} may not."
+        return f"Nothing is shown to be best or worst: each of {count} methods may be first"
+    if len(may_lead) == 1:
+        return f"{_listed(may_lead)} is first"
+    return f"{_listed(may_lead)} may each be first; the other {count - len(may_lead)} may not"
+
+
+def _alone(rankings: Sequence[Ranking]) -> str:
+    """How many pairs are told apart under one endpoint alone."""
+    counts = {one.under: len(one.better_here()) for one in rankings}
+    told = [f"{count} pair{'s' * (count != 1)} under {under} only" for under, count in counts.items() if count]
+    return f"Told apart under one endpoint alone, which is no claim of better: {', '.join(told)}." if told else ""
+
+
+def _only_endpoint(cohort: CohortResults, rankings: Sequence[Ranking]) -> str:
+    """Which endpoint a cohort has where it has not all of the release's, and why."""
+    one, endpoint = rankings[0].first, read_endpoint()
+    if one["endpoint"] == EXPLORATORY or len(rankings) == len(endpoint.protocols):
+        return ""
+    absent = [name for name in endpoint.protocols if name != one["protocol"]]
+    reasons = ", ".join(f"`{name}` is {_why_absent(cohort, one['postprocessing'], name)}" for name in absent)
+    return f"One endpoint alone, {rankings[0].under}: {reasons}."
 
 
 def _against_baselines(cohort: CohortResults, ranking: Ranking) -> str:

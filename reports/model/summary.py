@@ -49,10 +49,14 @@ class Summary:
 
     @cached_property
     def standings(self) -> pd.DataFrame:
-        """Endpoints, with intervals and ranks; `decides` is 1 for the choice that methods are ranked by."""
+        """What has intervals and ranks; `decides` is the place of an endpoint among its cohort's, else 0.
+
+        A cohort without any of the release's is ranked by another choice, which has the place 1.
+        """
         own = self.whole[(self.whole["order"] > 0) & (self.whole["kind"] == "mean")]
         why = own["interval"].str.removeprefix(NO_INTERVAL).str.removeprefix(": ")
-        return own.assign(decides=(own["order"] == 1).astype(int), why_none=why.where(own["low"].isna(), ""))
+        decides = own["order"].where(own["order"] <= own["endpoints"], own["order"] == 1).astype(int)
+        return own.assign(decides=decides, why_none=why.where(own["low"].isna(), ""))
 
     @cached_property
     def healthy(self) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
 from reports.model.cohort_results import CohortResults, Number
 from reports.model.ranking import Headline, Ranking, headlines, ranking_of_headline, sees_test
 from reports.model.run_results import RunResults, cohort_title
-from reports.sections.columns import NEVER_RANKED, Column, markdown_table, metric_column, metric_title, seconds_column
+from reports.sections.columns import Column, markdown_table, metric_column, metric_title, seconds_column
 
 LEGEND = (
     "Numbers are means over patients (a patient's scans first) and training seeds; (sd) is the spread over patients. "
@@ -21,8 +21,11 @@ LEGEND = (
     "what that leaves of a flawless answer. It is no method and takes no part in the order; where lesions are small, a "
     "map that is too large can come out ahead of it. Supervision is the most that a map has seen; what chose its "
     "threshold stands under Data cards. Intervals and ranks are made as in At a glance, under this choice: all but the "
-    "primary endpoint is exploratory."
+    "release's endpoints is exploratory. Of lesions, what is not *bounded* is never bold: one component over much of "
+    "the brain can find every lesion by it, without a false positive."
 )
+LED_BY_ONE_COMPONENT = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms", "froc", "froc_at_1")
+"""Numbers of components that one component over much of the brain can lead: never bold."""
 CUT_OFF, LOST = "lesion_outside_grid_ml", "lesion_lost_ml"
 UPPER = (
     "Upper bound of the pooled Dice, never ranked: this threshold has seen the test labels. The mean over patients "
@@ -38,7 +41,7 @@ def leaderboards(results: RunResults) -> str:
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
         for first in headlines(results, cohort):
             ranking = ranking_of_headline(results, name, first)
-            order = "As they are ranked." if cohort.testable else "In the order of the study."
+            order = "As they are ranked." if cohort.rankable else "In the order of the study."
             parts += [f"{first.why} {order}", leaderboard(cohort, first, ranking)]
             parts += filter(None, [lesion_table(cohort, first.pipeline, first.protocol)])
     return "\n\n".join(parts)
@@ -172,11 +175,15 @@ def _seed_range(number: Number) -> str:
 
 def lesion_table(cohort: CohortResults, pipeline: str, protocol: str) -> str:
     """Lesions and surfaces instead of voxels; "" where none of it is computed."""
-    wanted = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms", "hd95", "surface_dice", "regret")
+    wanted = ("lesion_recall_bounded", "lesion_f1_bounded", *LED_BY_ONE_COMPONENT[:4], "hd95", "surface_dice", "regret")
     there = cohort.metrics
     known = [name for name in wanted if name in there]
     columns = [metric_column(cohort, metric_title(name), name, pipeline, protocol) for name in known]
-    whole = [name for name in ("froc", "froc_at_1", "oracle_dice") if name in there]
+    whole = [name for name in (*LED_BY_ONE_COMPONENT[4:], "oracle_dice") if name in there]
     columns += [metric_column(cohort, metric_title(name), name, pipeline) for name in whole]
-    columns = [replace(one, higher_is_better=None) if one.title.endswith(NEVER_RANKED) else one for one in columns]
+    unmarked = (*LED_BY_ONE_COMPONENT, "oracle_dice")
+    columns = [
+        replace(one, higher_is_better=None) if name in unmarked else one
+        for name, one in zip([*known, *whole], columns, strict=True)
+    ]
     return markdown_table(cohort.ordered, {"Method": cohort.label}, columns) if columns else ""

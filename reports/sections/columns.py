@@ -71,10 +71,17 @@ def cells(lines: Iterable[Line], lead: Lead[Line], columns: Sequence[Column]) ->
     return [[*(cell(line) for cell in lead.values()), *(column.text(line) for column in columns)] for line in lines]
 
 
+ONLY_HERE = {
+    "better here": "\N{BLACK UP-POINTING TRIANGLE}",
+    "worse here": "\N{BLACK DOWN-POINTING TRIANGLE}",
+    "equivalent here": "=",
+}
+"""Signs of what holds under this endpoint of two alone: in brackets."""
 SIGNS = {
     "better": "\N{BLACK UP-POINTING TRIANGLE}",
     "worse": "\N{BLACK DOWN-POINTING TRIANGLE}",
     "equivalent": "=",
+    **{state: f"({sign})" for state, sign in ONLY_HERE.items()},
     "not separable": "?",
     "not testable": MISSING,
 }
@@ -88,12 +95,12 @@ def metric_column(
     protocol: str = "",
 ) -> Column:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
-    higher_is_better = METRICS[metric].higher_is_better if cohort.testable else None
+    higher_is_better = METRICS[metric].higher_is_better if cohort.rankable else None
     return Column(title, cohort.numbers(metric, pipeline, protocol), higher_is_better, unranked=cohort.labelled)
 
 
 def seconds_column(cohort: CohortResults, title: str) -> Column:
-    lower_is_better = False if cohort.testable else None
+    lower_is_better = False if cohort.rankable else None
     return Column(title, cohort.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", cohort.labelled)
 
 

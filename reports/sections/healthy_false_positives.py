@@ -8,7 +8,7 @@ import pandas as pd
 from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.cohort_results import CohortResults, Number
-from reports.model.ranking import domain, healthy_protocol
+from reports.model.ranking import domain, headline_pipelines, healthy_protocol
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import Column, markdown_table
 
@@ -16,6 +16,12 @@ EXPLAINED = (
     "People are the unit, a person's scans and the training seeds averaged. Any alarm: share of people's scans in "
     "which anything is raised, with its exact 95 % interval; alarms, ml and the alarmed share of the brain: means "
     "with 95 % bootstrap-t intervals. What is raised out of domain and not in domain is the site, no disease."
+)
+NOMINAL = (
+    "Of `healthy-alarm` the share of people's scans with any false positive, of `healthy-fpr` the flagged share of the "
+    "brain, both through the whole pipeline. A nominal rate is what the threshold was chosen for, on validation scans "
+    "that may have chosen the checkpoint too: new scans of that site exceed it somewhat, scans of another site as they "
+    "will. `calibrate` bounds a rate on scans that chose nothing."
 )
 COLUMNS = {"alarm": ("any alarm", 2), "alarms": ("alarms a scan", 1), "alarm_ml": ("alarmed ml a scan", 1),
            "alarm_fraction": ("alarmed share of the brain", 4)}  # fmt: skip
@@ -28,7 +34,7 @@ def false_positives(results: RunResults) -> str:
     parts = [
         results.heading("False alarms in healthy scans"),
         f"Threshold `{protocol}`: {protocol_named(protocol).what}. Everything raised is false.",
-        *filter(None, [alarms_compared(results)]),
+        *filter(None, [alarms_compared(results), realised_rates(results)]),
     ]
     explained = {
         "in-domain": "in-domain: the cohort that the methods were fitted on",
@@ -50,6 +56,36 @@ def alarms_compared(results: RunResults) -> str:
               for _, title, _, headers, body in alarm_cells(results)]  # fmt: skip
     told = next((told for _, _, told, _, _ in alarm_cells(results)), "")
     return "\n\n".join([f"{told} {EXPLAINED}", *tables]) if tables else ""
+
+
+def realised_rates(results: RunResults) -> str:
+    """What every threshold aimed at and what it gets on healthy scans; "" without such numbers."""
+    body = [
+        [f"`{protocol}`", f"{nominal:.3g}", results.whole.label(method), *cells]
+        for protocol, nominal, method, cells in realised(results)
+    ]
+    cohorts = [f"{cohort_title(name)}, {domain(results, name)}" for name in in_domain_first(results)]
+    table = github_table(["Threshold", "nominal", "Method", *cohorts], body, 3)
+    return f"**Nominal and realised rates**\n\n{NOMINAL}\n\n{table}" if body else ""
+
+
+def realised(results: RunResults) -> Iterator[tuple[str, float, str, list[str]]]:
+    """Of each threshold that aims at a rate and of each method: the rate aimed at, and the one in each cohort."""
+    pipeline = headline_pipelines(results)[0]
+    for protocol in results.scoring.protocols:
+        aimed = protocol_named(protocol).rate
+        if aimed is None:
+            continue
+        metric = "alarm" if protocol_named(protocol).rule == "alarm" else "alarm_fraction"
+        found = [results.scanned[name].numbers(metric, pipeline, protocol) for name in in_domain_first(results)]
+        for method in results.whole.seeds:
+            if any(one[method].defined for one in found):
+                cells = [f"{one[method].value:.3g}" if one[method].defined else MISSING for one in found]
+                yield protocol, aimed, method, cells
+
+
+def in_domain_first(results: RunResults) -> list[str]:
+    return sorted(results.scanned, key=lambda name: domain(results, name) != "in-domain")
 
 
 def alarm_cells(results: RunResults) -> Iterator[tuple[str, str, str, list[str], list[list[str]]]]:

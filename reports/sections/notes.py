@@ -120,7 +120,7 @@ def _idle_pipelines(results: RunResults) -> Iterator[str]:
     told = idle_text(fixed.pipelines, results.grid.spacing)
     if told:
         decides = fixed.postprocessing != results.endpoint.postprocessing
-        yield escape(told) + (" **The primary endpoint is one of them.**" if decides else "")
+        yield escape(told) + (" **The pipeline of the endpoints is one of them.**" if decides else "")
 
 
 def _validation(results: RunResults) -> Iterator[str]:

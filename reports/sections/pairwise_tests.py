@@ -1,5 +1,6 @@
 """Section of pairwise tests: better, equivalent or not separable under the choice that ranks; forest plots."""
 
+from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from benchmark.study.cells import PERFECT_MAP
 from reports.figures.style import COLOURS, figure_at, remove_others, tidy
 from reports.markup.markdown import escape, folded, github_table
 from reports.model.cohort_results import CohortResults
-from reports.model.ranking import Ranking, choice_text, ranking_of
+from reports.model.ranking import Ranking, choice_text, rankings_of
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import SIGNS
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 LEGEND = (
     f"Mean paired difference, line less column: {SIGNS['better']} the line is better, {SIGNS['worse']} it is worse, "
     f"{SIGNS['equivalent']} equivalent (surely within the margin), {SIGNS['not separable']} not separable, "
-    f"`{SIGNS['not testable']}` not testable. Tests are paired by patient and corrected for all pairs of the cohort; "
+    f"`{SIGNS['not testable']}` not testable. Where a cohort has two endpoints, both have to say so; "
+    f"{SIGNS['better here']}, {SIGNS['worse here']} and {SIGNS['equivalent here']} hold under this one only, corrected "
+    "for the pairs of both. Tests are paired by patient and corrected for all pairs of the cohort; "
     "every number of them is in `comparisons.csv`."
 )
 
@@ -31,18 +34,20 @@ def pairwise_tests(results: RunResults) -> str:
     figures = results.run.root / "figures"
     parts, drawn = [], set()
     for name, cohort in results.lesion.items():
-        ranking = ranking_of(results, name)
-        if ranking is None or not ranking.ranks:
+        rankings = rankings_of(results, name)
+        if not rankings or not rankings[0].ranks:
             continue
+        ranking = rankings[0]
         path = figures / f"standing-{name}.svg"
         draw_forest(ranking, cohort, path)
         drawn.add(path)
-        parts += _cohort(results, name, ranking, path.name)
+        parts += _cohort(results, name, rankings, path.name)
     remove_others(figures, "standing-*.svg", drawn)
     return "\n\n".join([results.heading("Better, equivalent or not separable"), LEGEND, *parts]) if parts else ""
 
 
-def _cohort(results: RunResults, name: str, ranking: Ranking, figure: str) -> list[str]:
+def _cohort(results: RunResults, name: str, rankings: Sequence[Ranking], figure: str) -> list[str]:
+    ranking, *others = rankings
     margin = ranking.pairs["margin"].dropna()
     told = (
         f"Margin of equivalence: {margin.iloc[0]:g}."
@@ -55,6 +60,7 @@ def _cohort(results: RunResults, name: str, ranking: Ranking, figure: str) -> li
         f"{choice_text(ranking)}. {told}",
         f"![Mean {title} of each method with its interval, {escape(name)}](figures/{figure})",
         matrix(ranking, ranking.question),
+        *(sentence for one in rankings for sentence in _only_here(one)),
     ]
     if ranking.question == TRAINING_PROCEDURE:
         parts.append(
@@ -63,7 +69,15 @@ def _cohort(results: RunResults, name: str, ranking: Ranking, figure: str) -> li
                 matrix(ranking, TRAINED_MODEL),
             )
         )
+    parts += [folded(f"The same under {one.under}", matrix(one, one.question)) for one in others]
     return parts
+
+
+def _only_here(ranking: Ranking) -> list[str]:
+    """The pairs that are told apart under this endpoint alone."""
+    told = [f"{escape(better)} better than {escape(other)}" for better, other in ranking.better_here()]
+    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    return [f"Under {ranking.under} only: {', '.join(told[:MOST_NAMED])}{more}."] if told else []
 
 
 def matrix(ranking: Ranking, question: str) -> str:
@@ -89,6 +103,7 @@ def _cell(ranking: Ranking, a: str, b: str, question: str) -> str:
     return f"{SIGNS[state]} {effect:+.3f}"
 
 
+MOST_NAMED = 12  # pairs
 WIDTH, LINE, REST = 6.4, 0.3, 0.9  # inches: the figure, a method, axis and legend
 SHAPES = {TRAINED_MODEL: ("s", COLOURS[5], 0.14), TRAINING_PROCEDURE: ("o", COLOURS[0], -0.14)}
 

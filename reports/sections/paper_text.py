@@ -8,7 +8,7 @@ from benchmark.statistics.intervals.coverage import ASKED, ASKED_FROM, is_short
 from benchmark.statistics.intervals.crossed_effects import Part
 from benchmark.statistics.intervals.mean import Interval
 from benchmark.statistics.pairwise.meta_analysis import Pooled
-from benchmark.statistics.pairwise.paired_difference import Comparison
+from benchmark.statistics.pairwise.paired_difference import ALONE, Comparison
 from benchmark.statistics.panel import (
     FEWEST_PATIENTS,
     FEWEST_SEEDS,
@@ -18,7 +18,7 @@ from benchmark.statistics.panel import (
     TRAINING_PROCEDURE,
     Choice,
 )
-from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
+from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint, read_endpoint
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
@@ -118,19 +118,21 @@ def _statistics(fixed: Endpoint, endpoint: Endpoint) -> Iterator[str]:
     standing_as = f" (without effect on this grid: {endpoint.postprocessing})" if idle else ""
     margins = ", ".join(f"{value:g} {name}" for name, value in endpoint.margins.items())
     yield (
-        f"The primary endpoint, fixed beforehand (release {endpoint.release}), is {endpoint.metric} after "
-        f"{fixed.postprocessing}{standing_as} at {endpoint.protocol} on the {endpoint.split} split, unshifted; "
-        "everything else is exploratory."
+        f"The endpoints, fixed beforehand (release {endpoint.release}), are {endpoint.metric} after "
+        f"{fixed.postprocessing}{standing_as} at {' and, second, at '.join(endpoint.protocols)} on the "
+        f"{endpoint.split} split, unshifted; everything else is exploratory. A method is called better where both say "
+        "so, each corrected over the pairs of the cohort; what one alone says is corrected over the pairs of both."
     )
     yield (
         "The patient is the unit: scans of one are averaged first. Of these weights: bootstrap-t intervals and paired "
         "sign-flip tests over patients, corrected by max-T over all pairs of a cohort; of this recipe: patients x "
         "training seeds crossed, ANOVA moments with Satterthwaite's t for intervals, generalised p-values with Holm's "
-        f"correction for tests. Two-sided level {endpoint.alpha:g}; equivalence: two one-sided tests within {margins}."
+        f"correction for tests. Two-sided level {endpoint.alpha:g}; equivalence within {margins}: interval inside the "
+        "margin, and a test of the mean that assumes no more than the bound on a difference (betting, Holm)."
     )
     yield (
         f"Under {FEWEST_PATIENTS} patients, and for a recipe under {FEWEST_SEEDS} seeds, nothing is tested. Ranks are "
-        "confidence sets from the corrected pairs."
+        "confidence sets from the corrected pairs, of two endpoints at half the level each."
     )
 
 
@@ -171,20 +173,26 @@ def paragraph(
 
 def standing(choice: Choice, endpoint: Endpoint) -> str:
     """Whether a choice is what the release decides on."""
-    if endpoint.is_primary(choice):
-        return f"This is the primary endpoint of release {endpoint.release}, fixed beforehand."
-    fixed = f"{endpoint.metric} / {endpoint.postprocessing} / {endpoint.protocol}, {endpoint.split} split"
-    return f"Exploratory: the primary endpoint of release {endpoint.release} is {fixed}."
+    place = endpoint.rank_of(choice)
+    if place != EXPLORATORY:
+        return f"This is the {place} endpoint of release {endpoint.release}, fixed beforehand."
+    fixed = f"{', then '.join(endpoint.labels)}, {endpoint.split} split"
+    return f"Exploratory: release {endpoint.release} decides on {fixed}."
 
 
 def pooled_text(pooled: Pooled, question: str) -> str:
-    """A pair's meta-analysis over cohorts."""
+    """A pair's meta-analysis over cohorts, and which of them are not in it."""
+    out = "; ".join(f"{name} ({why})" for name, why in pooled.left_out.items())
+    left_out = f" Left out: {out}." if out else ""
+    if isnan(pooled.mean):
+        known = ", ".join(pooled.cohorts) or "none"
+        return f"Across cohorts, {question}: not pooled, two cohorts are needed and {known} can be used.{left_out}"
     wide = "; with two cohorts the interval is 12.7 standard errors wide to each side" if pooled.df == 1 else ""
     return (
         f"Across {len(pooled.cohorts)} cohorts ({', '.join(pooled.cohorts)}), {question}: {pooled.a} - {pooled.b} = "
         f"{pooled.mean:.3f}, {pooled.level:.0%} interval {pooled.low:.3f} to {pooled.high:.3f}, {p_text(pooled.p)} "
         f"(random effects, DerSimonian-Laird with Hartung-Knapp, t with {pooled.df} df{wide}); between cohorts "
-        f"s.d. {pooled.tau:.3f}, I2 {pooled.i2:.0%}."
+        f"s.d. {pooled.tau:.3f}, I2 {pooled.i2:.0%}.{left_out}"
     )
 
 
@@ -265,7 +273,8 @@ def _answer(one: Comparison) -> Iterator[str]:
         f"{one.comparisons} comparison{'s' * (one.comparisons != 1)} {p_text(one.p_adjusted)} ({one.test}; "
         f"{one.correction}): {_verdict(one)}."
     )
-    yield f"The smallest difference that this pair could show with power {one.power:g} is {one.detectable:.3f}."
+    if not isnan(one.detectable):
+        yield f"The smallest difference that this pair could show with power {one.power:g} is {one.detectable:.3f}."
 
 
 def _verdict(one: Comparison) -> str:
@@ -273,9 +282,20 @@ def _verdict(one: Comparison) -> str:
     if one.question == TRAINING_PROCEDURE and FEWEST_SEEDS <= len(one.seeds) < SEEDS_FOR_A_CLAIM:
         claim = f" ({len(one.seeds)} seeds: enough for a rank, a claim takes {SEEDS_FOR_A_CLAIM})"
     if one.state == "better":
-        return f"{one.better or 'one'} is better{claim}"
+        both = " under both endpoints" if one.endpoints > 1 else ""
+        return f"{one.better or 'one'} is better{both}{claim}"
+    if one.state == ALONE["better"]:
+        return (
+            f"{one.better} comes out better under this endpoint only ({p_text(one.p_alone)} corrected for the pairs of "
+            "both), which is no claim that it is better"
+        )
     if one.state == "equivalent":
-        return f"equivalent within {one.margin:g} (two one-sided tests, corrected {p_text(one.p_equivalent_adjusted)})"
+        both = " under both endpoints" if one.endpoints > 1 else ""
+        return f"equivalent within {one.margin:g}{both} (corrected {p_text(one.p_equivalent_adjusted)})"
+    if one.state == ALONE["equivalent"]:
+        return f"equivalent within {one.margin:g} under this endpoint only ({p_text(one.p_equivalent_alone)} corrected)"
+    if isnan(one.effect.low):
+        return "not separable, the differences have no spread to judge by"
     if one.margin is None:
         return "not separable (no margin was fixed for this metric, so equivalence is not tested)"
     tost = f"equivalence within {one.margin:g}: corrected {p_text(one.p_equivalent_adjusted)}"

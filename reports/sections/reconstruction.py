@@ -22,7 +22,7 @@ def closeness_table(cohort: CohortResults) -> str:
     """How close reconstructions are to healthy images, a column a metric; "" where nothing reconstructs."""
     wanted = ("l1", "ssim", "psnr", "wasserstein_1", "histogram_js", "histogram_kl", "histogram_entropy_difference")
     columns = [
-        Column(metric_title(name), cohort.numbers(name), METRICS[name].higher_is_better if cohort.testable else None)
+        Column(metric_title(name), cohort.numbers(name), METRICS[name].higher_is_better if cohort.rankable else None)
         for name in wanted
         if name in cohort.metrics
     ]

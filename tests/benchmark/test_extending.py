@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
 from commandline import Program, call, refused
 
 from datasets.grid import GRIDS
-from datasets.spec import DatasetSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 POINTS = {
@@ -59,7 +59,7 @@ def run(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of all that the page adds, with its report in Markdown and the page's format; to be read only."""
     folder = tmp_path_factory.mktemp("extended")
     write_cohort(folder / "data", VOLUNTEERS, {"train": 1, "val": 2})
-    clinic = DatasetSpec(**{**vars(PATIENTS), "name": "clinic", "files": None})
+    clinic = replace(PATIENTS, name="clinic", files=None)
     write_cohort(folder / "data", clinic, {"val": 2, "test": 2})
     study = ("--methods", "mean-distance,brightness", "--datasets", "clinic", "--shifts", "dimmed=0.4")
     scoring = ("--postprocessing", "light,smoothed", "--protocols", "lesion-val,highest-healthy")

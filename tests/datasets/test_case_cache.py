@@ -17,6 +17,7 @@ from datasets.__main__ import app
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadFile
 from datasets.io import contents
+from datasets.io import files as io_files
 from datasets.loading import load_case, masks_of
 
 
@@ -31,7 +32,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sequence[str]:
         return original(files, grid)
 
     monkeypatch.setattr(loading, "_made", spy)
-    monkeypatch.setattr(contents, "SETTLED_NS", 0)
+    monkeypatch.setattr(io_files, "SETTLED_NS", 0)
     monkeypatch.setenv(contents.CACHE, str(tmp_path / "cache"))
     return names
 
@@ -47,7 +48,7 @@ def same(one: Case, other: Case) -> bool:
 
 
 def kept() -> list[Path]:
-    return sorted(case_cache.folder().glob("*"))
+    return sorted(case_cache.cases_folder().glob("*"))
 
 
 def test_a_case_is_made_once_and_has_every_bit_that_it_has_without_cache(
@@ -73,7 +74,7 @@ def test_no_case_is_kept_without_cache(
 ) -> None:
     monkeypatch.setenv(case_cache.NO_CACHE, "1")
     load_case(patient, TINY)
-    assert not case_cache.folder().exists()
+    assert not case_cache.cases_folder().exists()
 
 
 @pytest.mark.parametrize("role", ["image", "brain_mask", "lesion_mask", "ignore_mask"])
@@ -115,7 +116,7 @@ def test_a_split_and_a_subject_make_no_other_case_and_a_rule_does(patient: CaseF
 def test_a_file_that_changed_just_now_may_change_again(
     patient: CaseFiles, made: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "SETTLED_NS", 10**12)
+    monkeypatch.setattr(io_files, "SETTLED_NS", 10**12)
     load_case(patient, TINY)
     assert not kept()
 

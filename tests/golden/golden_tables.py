@@ -18,8 +18,8 @@ CLOSE = 1e-9
 """Relative, of what is `TRANSCENDENTAL`: another processor or library may round logarithms and powers otherwise."""
 TRANSCENDENTAL = frozenset({
     "psnr", "histogram_js", "histogram_kl", "histogram_entropy_difference", "ssim",  # metrics
-    "low", "high", "coverage", "p", "p_adjusted", "p_equivalent", "p_equivalent_adjusted", "detectable",
-    "p_false_claim", "p_false_claim_winner", "p_published_unpaired",  # of summaries
+    "low", "high", "coverage", "p", "p_adjusted", "p_alone", "p_equivalent", "p_equivalent_adjusted",
+    "p_equivalent_alone", "detectable", "p_false_claim", "p_false_claim_winner", "p_published_unpaired",  # of summaries
     "contrast", "guess", "lapse", "midpoint", "slope",  # of a curve that is fitted
 })  # fmt: skip
 NETWORK_CLOSE = {"ae": 1e-3, "dae": 3e-4, "": 1e-5}

@@ -10,9 +10,9 @@ UNIVERSE = ("dataset", "metric", "postprocessing", "protocol", "normalisation", 
 ABLATION = ("dataset", "split", "postprocessing", "method")
 MATCHED, RETUNED, NO_INTERVAL = "+match", "@shifted", "no interval"
 STANDINGS = (
-    "dataset", "split", "metric", "postprocessing", "protocol", "endpoint", "decides", "question", "method", "n",
-    "left_out", "scans", "seeds", "planned", "mean", "low", "high", "level", "interval", "why_none", "coverage",
-    "rank_low", "rank_high", "rivals",
+    "dataset", "split", "metric", "postprocessing", "protocol", "endpoint", "endpoints", "decides", "unranked",
+    "question", "method", "n", "left_out", "scans", "seeds", "planned", "mean", "low", "high", "level", "interval",
+    "why_none", "coverage", "rank_low", "rank_high", "rank_level", "rivals",
 )  # fmt: skip
 HEALTHY = (
     "dataset", "split", "domain", "postprocessing", "protocol", "metric", "method", "n", "scans", "seeds", "mean",

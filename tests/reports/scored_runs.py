@@ -54,6 +54,7 @@ def make(
     splits: tuple[Split, ...] = BOTH,
     failing: Collection[tuple[str, str]] = (),
     shifts: Sequence[Shift] = (),
+    scoring: Scoring = SCORING,
 ) -> Made:
     """`thresh` maps intensity, every other method what smoothing takes away; `failing`: (method, cohort)."""
     files = {name: dataset(name).files(data, "t1") for name in COHORTS}
@@ -69,7 +70,7 @@ def make(
     )
     references = tuple(Reference(cohorts[name], TINY, splits, None) for name in COHORTS[1:])
     made = Made(create_run(root), Study(cells, references, files))
-    add_study(made.run, made.study, SCORING, data)
+    add_study(made.run, made.study, scoring, data)
     for fit in fits:
         if fit.method == "thresh":
             write_card(made.run.fit(fit), DataCard(THRESH, "volunteers", "t1", {}, 3, 3, fit.seed, None, 0, 0.0))
@@ -78,7 +79,7 @@ def make(
             _leave_failed(made.run, cell)
         else:
             _keep_maps(made.run, cell, made.study.mapped_cases(cell))
-    evaluate_study(made.study, made.run, SCORING)
+    evaluate_study(made.study, made.run, scoring)
     summarise(made.run, data)
     return made
 

@@ -4,7 +4,7 @@ from math import exp, nan
 from typing import Any
 
 from benchmark.analysis.compare_methods import Comparable
-from benchmark.statistics.intervals.mean import Interval, Of, interval
+from benchmark.statistics.intervals.mean import Interval, Of, interval, limits
 from benchmark.statistics.panel import Choice, Panel, Question
 from benchmark.storage.summary_tables import NO_INTERVAL, SummaryLine
 
@@ -29,7 +29,8 @@ def line(
     """
     mean = panel.mean
     if question is not None and found is None:
-        found = interval(panel.complete, question, of, alpha=comparable.endpoint.alpha)
+        within = limits(choice.metric, of)
+        found = interval(panel.complete, question, of, alpha=comparable.endpoint.alpha, within=within)
     ends = (nan, nan) if found is None else (found.low, found.high)
     low, high = map(exp, ends) if panel.logged else ends
     return SummaryLine(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import shift_choices
 from benchmark.analysis.summaries.lines import line
-from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel, aligned, difference
+from benchmark.statistics.pairing import aligned, difference
+from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel
 from benchmark.storage.summary_tables import SummaryLine
 from benchmark.study.protocols import on_shifted
 from datasets.shifts.shift import MATCHED
@@ -126,7 +127,7 @@ def _areas(
     panels = aligned(levels)
     doses = np.array([0.0, *curve.doses.values()])
     values = mean_over_dose(doses, np.stack([panel.values for panel in panels], axis=-1))
-    area = replace(panels[0], values=values, repeats=values[..., None])
+    area = replace(panels[0], values=values, repeats=values[..., None], single=None)
     change = line(comparable, choice, difference(area, panels[0]), cases, question=TRAINED_MODEL, of="difference")
     for kind, one in (("area", line(comparable, choice, area, cases)), ("area change", change)):
         yield replace(one, kind=kind, group=curve.side, dose=float(doses.max()), severity=nan)

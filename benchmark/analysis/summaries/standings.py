@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import nan
 
 from benchmark.analysis.compare_methods import Comparable, Standing
-from benchmark.analysis.endpoints import endpoint_choices
+from benchmark.analysis.endpoints import endpoint_choices, why_unranked
 from benchmark.analysis.summaries.lines import line
 from benchmark.statistics.panel import QUESTIONS, Question
 from benchmark.storage.summary_tables import SummaryLine
@@ -33,12 +33,18 @@ def standing_lines(comparable: Comparable, standings: Sequence[Standing]) -> Ite
 def lines_of(comparable: Comparable, one: Standing, order: int = 0) -> Iterator[SummaryLine]:
     """The methods of one standing."""
     aside = comparable.grouped.panels(one.choice, comparable.labelled_seeds.get(one.choice.dataset, {}))
+    endpoints = comparable.endpoints(one.choice.dataset)
+    count = len(endpoints) if one.choice in endpoints else 1
+    unranked = why_unranked(comparable, one.choice.dataset)
     for question in QUESTIONS:
-        ranks = _ranks(one, question)
+        ranks = {} if unranked else _ranks(one, question)
         for method, panel in {**one.panels, **aside}.items():
             low, high = ranks.get(method, (nan, nan))
             found = line(comparable, one.choice, panel, "lesion", question=question)
-            yield replace(found, order=order, rank_low=float(low), rank_high=float(high), rivals=len(one.panels))
+            yield replace(
+                found, order=order, endpoints=count, unranked=unranked, rank_low=float(low), rank_high=float(high),
+                rank_level=1 - comparable.endpoint.alpha / count, rivals=len(one.panels),
+            )  # fmt: skip
 
 
 def _ranks(one: Standing, question: Question) -> dict[str, tuple[int, int]]:

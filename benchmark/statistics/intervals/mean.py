@@ -1,14 +1,16 @@
 """Interval: a mean with its confidence interval, for each of the two questions."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import measured_coverage
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
-from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, TRAINING_PROCEDURE, Question
+from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, LOGGED, TRAINING_PROCEDURE, Question
 
 Values = NDArray[np.float64]
 Of = Literal["mean", "difference"]
@@ -16,7 +18,7 @@ Of = Literal["mean", "difference"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and where it may lie.
+    """A mean and where it may lie, within the bounds of its metric.
 
     Attributes:
         low, high: NaN where there is no interval, for the reason `why_none`.
@@ -37,15 +39,46 @@ class Interval:
     why_none: str = ""
 
 
-def interval(values: Values, question: Question, of: Of, *, alpha: float, seed: int = 0) -> Interval:
+def limits(metric: str, of: Of) -> tuple[float, float]:
+    """The lowest and highest mean that a metric, or the difference of two methods under it, can have."""
+    if metric in LOGGED:
+        return -inf, inf
+    low, high = METRICS[metric].range
+    return (low, high) if of == "mean" else (low - high, high - low)
+
+
+SPARSE = 0.1
+
+
+def is_sparse(values: Values) -> bool:
+    """Whether few of `(n,)` values differ from the rest by so much that most of the variance is theirs.
+
+    Then the typical distance from the median is under a tenth of the standard deviation (of a normal one it is 0.67).
+    """
+    spread = values.std()
+    return bool(spread > 0 and np.median(np.abs(values - np.median(values))) < SPARSE * spread)
+
+
+def interval(
+    values: Values,
+    question: Question,
+    of: Of,
+    *,
+    alpha: float,
+    within: tuple[float, float] = (-inf, inf),
+    seed: int = 0,
+) -> Interval:
     """The mean over `(n, s)` patients x training seeds, complete.
 
     *These weights*: seeds are averaged and patients drawn anew (bootstrap-t). *This recipe*: patients and seeds are
     drawn anew (ANOVA moments, Satterthwaite's t).
+
+    Args:
+        within: `limits` of what is averaged; what of an interval lies beyond is cut off, since no mean lies there.
     """
     n, s = values.shape
     mean = float(values.mean()) if n else np.nan
-    why = _why_none(n, s, question)
+    why = _why_none(values, question)
     if why:
         return Interval(mean, np.nan, np.nan, 1 - alpha, question, "", n, s, np.nan, why)
     if question == TRAINING_PROCEDURE:
@@ -54,8 +87,10 @@ def interval(values: Values, question: Question, of: Of, *, alpha: float, seed: 
     else:
         low, high = bootstrap_t(values.mean(axis=1), alpha=alpha, rng=np.random.default_rng(seed))
         method = "bootstrap-t"
-    why = "too few different values" if np.isnan(low) else ""
-    coverage = measured_coverage(question, of, n, s)
+    why = TOO_ALIKE if np.isnan(low) else ""
+    sparse = of == "difference" and is_sparse(values.mean(axis=1))
+    coverage = measured_coverage(question, "sparse difference" if sparse else of, n, s)
+    low, high = np.clip((low, high), *within).tolist()
     return Interval(mean, low, high, 1 - alpha, question, method, n, s, coverage, why)
 
 
@@ -68,12 +103,17 @@ def satterthwaite_interval(values: Values, *, alpha: float) -> tuple[Values, Val
     return found.mean - reach, found.mean + reach
 
 
-def _why_none(n: int, s: int, question: Question) -> str:
+TOO_ALIKE = "too few different values"
+ROUNDING = 1e-12  # relative: what is left of no spread
+
+
+def _why_none(values: Values, question: Question) -> str:
+    n, s = values.shape
     if n < FEWEST_PATIENTS:
         return f"{n} patients, an interval needs {FEWEST_PATIENTS}"
     if question == TRAINING_PROCEDURE and s < FEWEST_SEEDS:
         return f"{s} training seed{'s' * (s != 1)}, a recipe needs {FEWEST_SEEDS}"
-    return ""
+    return TOO_ALIKE if values.std() <= ROUNDING * np.abs(values).max() else ""
 
 
 ROUNDS = 4999

@@ -3,42 +3,55 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
-from benchmark.statistics.intervals.mean import Interval, interval
+from benchmark.statistics.intervals.mean import TOO_ALIKE, Interval, interval, limits
+from benchmark.statistics.pairing import Pair, pair
 from benchmark.statistics.pairwise import generalised_p as generalised
+from benchmark.statistics.pairwise.equivalence import equivalence_p
 from benchmark.statistics.pairwise.multiple_testing import holm, of_the_winner
-from benchmark.statistics.pairwise.permutation import sign_flips, unpaired_permutation_p
+from benchmark.statistics.pairwise.permutation import SignFlips, sign_flips, unpaired_permutation_p
 from benchmark.statistics.pairwise.power import detectable, detectable_recipe
-from benchmark.statistics.panel import LOGGED, TRAINED_MODEL, Choice, Pair, Panel, Question, pair
+from benchmark.statistics.panel import LOGGED, TRAINED_MODEL, Choice, Panel, Question
 from benchmark.statistics.primary_endpoint import Endpoint
 
 Values = NDArray[np.float64]
-State = Literal["better", "equivalent", "not separable", "not testable"]
+State = Literal[
+    "better", "equivalent", "better under one endpoint", "equivalent under one endpoint", "not separable",
+    "not testable",
+]  # fmt: skip
+ALONE: Mapping[State, State] = {
+    "better": "better under one endpoint",
+    "equivalent": "equivalent under one endpoint",
+}
+"""What a claim is called that holds under one of a cohort's two endpoints."""
 
 
-@dataclass(frozen=True)
-class Tested:
-    """How all pairs of a cohort were tested for one question; every array is `(pairs,)`, NaN where not testable.
+class Tested(NamedTuple):
+    """How pairs were tested for one question; every array is `(pairs,)`, NaN where not testable.
 
     Attributes:
+        p, equivalent, one_sided: of each pair by itself; `equivalent` is NaN without a margin.
+        adjusted, equivalent_adjusted: corrected over the pairs of one endpoint.
+        adjusted_alone, equivalent_adjusted_alone: corrected over the pairs of all endpoints of the cohort.
         test: its name, as a reader should see it.
-        correction: how `adjusted` and `equivalent_adjusted` came about.
-        equivalent: p-value of the two one-sided tests; NaN without a margin.
+        correction: how the corrected ones came about.
     """
 
-    test: str
-    correction: str
     p: Values
     adjusted: Values
+    adjusted_alone: Values
     equivalent: Values
     equivalent_adjusted: Values
+    equivalent_adjusted_alone: Values
     one_sided: Values
+    test: str
+    correction: str
 
 
 @dataclass(frozen=True)
@@ -46,13 +59,17 @@ class Comparison:
     """One pair under one question.
 
     Attributes:
-        endpoint: "primary" or "exploratory".
+        endpoint: "first", "second" or "exploratory".
+        endpoints: how many the cohort has; 1 for a choice that is none of several.
         effect: mean paired difference a - b with its interval, which is of this pair alone.
         se: standard error of the effect under the question.
         sd: of the patients' differences, seeds averaged.
         left_out: patients without a number under some seed.
         comparisons: pairs that the correction is over.
-        p, p_adjusted: two-sided; NaN where not testable.
+        p, p_adjusted: two-sided, by itself and corrected over the pairs; NaN where not testable.
+        p_alone, p_equivalent_alone: corrected over the pairs of all the cohort's endpoints, which a claim under this
+            one alone needs.
+        state: what is claimed. Where the cohort has two endpoints, "better" and "equivalent" hold under both.
         margin: None where none was fixed in advance.
         detectable: minimum detectable effect of this pair at the corrected level.
         p_false_claim: one-sided, that the method that looks better is not; no probability of a hypothesis.
@@ -62,6 +79,7 @@ class Comparison:
 
     choice: Choice
     endpoint: str
+    endpoints: int
     question: Question
     a: str
     b: str
@@ -79,9 +97,11 @@ class Comparison:
     power: float
     p: float
     p_adjusted: float
+    p_alone: float
     margin: float | None
     p_equivalent: float
     p_equivalent_adjusted: float
+    p_equivalent_alone: float
     state: State
     detectable: float
     p_false_claim: float
@@ -110,70 +130,145 @@ class Comparison:
 
     @property
     def better(self) -> str:
-        """The better method where the state is "better", else ""."""
-        return self.ahead if self.state == "better" else ""
+        """The better method where one is claimed to be, if under one endpoint alone; else ""."""
+        return self.ahead if self.state in ("better", ALONE["better"]) else ""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the data have spread enough for any claim."""
+        return not np.isnan(self.effect.low)
 
 
 def compare_all(
     panels: Mapping[str, Panel], choice: Choice, question: Question, endpoint: Endpoint, *, seed: int = 0
 ) -> list[Comparison]:
-    """Every pair of a cohort's methods, in the order of the panels.
+    """Every pair of a cohort's methods under one choice, in the order of the panels.
 
     Args:
         panels: over the same patients.
         seed: of the random sign flips and resamples.
     """
-    pairs = [pair(panels[a], panels[b]) for a, b in combinations(panels, 2)]
-    effects = [interval(one.differences, question, "difference", alpha=endpoint.alpha, seed=seed) for one in pairs]
-    testable = np.array([not one.why_none or one.why_none.startswith("too few different") for one in effects])
-    margin = endpoint.margin(choice.metric)
+    return compare_endpoints({choice: panels}, question, endpoint, seed=seed)[choice]
+
+
+def compare_endpoints(
+    panels: Mapping[Choice, Mapping[str, Panel]], question: Question, endpoint: Endpoint, *, seed: int = 0
+) -> dict[Choice, list[Comparison]]:
+    """Every pair under each of a cohort's endpoints, with what is claimed of it under all of them.
+
+    A claim needs every endpoint, each corrected over the cohort's pairs (intersection-union, Berger, Technometrics 24
+    (1982) 295-300); what holds under one alone is claimed as such, corrected over the pairs of all endpoints.
+
+    Args:
+        panels: under each endpoint, over the same patients.
+    """
+    pairs = {choice: [pair(own[a], own[b]) for a, b in combinations(own, 2)] for choice, own in panels.items()}
+    effects = {
+        choice: [
+            interval(
+                one.differences, question, "difference", alpha=endpoint.alpha,
+                within=limits(choice.metric, "difference"), seed=seed,
+            )
+            for one in own
+        ]
+        for choice, own in pairs.items()
+    }  # fmt: skip
     tests = _of_weights if question == TRAINED_MODEL else _of_recipe
-    tested = tests(pairs, testable, margin, endpoint.alpha, seed)
-    count = int(testable.sum())
-    return [
-        _comparison(one, effects[index], tested, index, choice, question, endpoint, count, len(panels))
-        for index, one in enumerate(pairs)
-    ]
+    tested = tests(panels, pairs, effects, endpoint, seed)
+    found = {
+        choice: [
+            _comparison(one, effects[choice][index], tested[choice], index, choice, question, endpoint, panels)
+            for index, one in enumerate(own)
+        ]
+        for choice, own in pairs.items()
+    }
+    return {choice: [_claimed(one, found) for one in own] for choice, own in found.items()}
+
+
+Family = Mapping[Choice, Sequence[Pair]]
+Effects = Mapping[Choice, Sequence[Interval]]
 
 
 def _of_weights(
-    pairs: Sequence[Pair], testable: NDArray[np.bool_], margin: float | None, alpha: float, seed: int
-) -> Tested:
-    p, adjusted, equivalent, one_sided = (np.full(len(pairs), np.nan) for _ in range(4))
-    how = ""
-    if testable.any():
-        flips = sign_flips(_by_patient(pairs)[:, testable], seed=seed, alpha=alpha)
-        p[testable], adjusted[testable] = flips.p, flips.adjusted
-        how = f"all {flips.rounds:,} flips" if flips.exact else f"{flips.rounds:,} random flips"
-    for index in map(int, np.flatnonzero(testable)):
-        values = pairs[index].by_patient
-        one_sided[index] = _t_p(np.abs(values.mean()), values)
-        if margin is not None:
-            equivalent[index] = max(_t_p(margin + values.mean(), values), _t_p(margin - values.mean(), values))
-    test = f"paired sign-flip permutation over patients ({how})" if how else "none"
-    return Tested(test, "max-T step-down", p, adjusted, equivalent, holm(equivalent), one_sided)
+    panels: Mapping[Choice, Mapping[str, Panel]], pairs: Family, effects: Effects, endpoint: Endpoint, seed: int
+) -> dict[Choice, Tested]:
+    patients = sorted({name for own in panels.values() for panel in own.values() for name in panel.patients})
+    columns = {choice: np.flatnonzero(_testable(effects[choice])) for choice in pairs}
+    tables = {choice: _by_patient(pairs[choice], panels[choice], patients)[:, columns[choice]] for choice in pairs}
+    flips = {choice: _flips(table, endpoint, seed) for choice, table in tables.items()}
+    whole = _flips(np.hstack(list(tables.values())), endpoint, seed) if len(pairs) > 1 else None
+    found, start = dict[Choice, Tested](), 0
+    for choice, own in pairs.items():
+        p, adjusted, alone, one_sided, equivalent = (np.full(len(own), np.nan) for _ in range(5))
+        tested, test, margin = columns[choice], "none", endpoint.margin(choice.metric)
+        if (flip := flips[choice]) is not None:
+            how = f"all {flip.rounds:,} flips" if flip.exact else f"{flip.rounds:,} random flips"
+            test = f"paired sign-flip permutation over patients ({how})"
+            p[tested], adjusted[tested] = flip.p, flip.adjusted
+            alone[tested] = flip.adjusted if whole is None else whole.adjusted[start : start + tested.size]
+            start += tested.size
+        for index in map(int, tested):
+            values = own[index].by_patient
+            one_sided[index] = _t_p(np.abs(values.mean()), values)
+            if margin is not None:
+                equivalent[index] = equivalence_p(values, margin, limits(choice.metric, "difference")[1])
+        found[choice] = Tested(p, adjusted, alone, equivalent, holm(equivalent), equivalent, one_sided, test,
+                               "max-T step-down")  # fmt: skip
+    return _equivalent_alone(found)
 
 
 def _of_recipe(
-    pairs: Sequence[Pair], testable: NDArray[np.bool_], margin: float | None, alpha: float, seed: int
-) -> Tested:
-    p, equivalent, one_sided = (np.full(len(pairs), np.nan) for _ in range(3))
-    for index in map(int, np.flatnonzero(testable)):
-        values = pairs[index].differences
-        p[index] = generalised.two_sided_p(values)
-        one_sided[index] = p[index] / 2
-        if margin is not None:
-            below, above = generalised.one_sided_p(values, -margin), generalised.one_sided_p(-values, -margin)
-            equivalent[index] = max(float(below), float(above))
-    test = "generalised p-value, patients x training seeds crossed"
-    return Tested(test, "Holm", p, holm(p), equivalent, holm(equivalent), one_sided)
+    panels: Mapping[Choice, Mapping[str, Panel]], pairs: Family, effects: Effects, endpoint: Endpoint, seed: int
+) -> dict[Choice, Tested]:
+    found, test = dict[Choice, Tested](), "generalised p-value, patients x training seeds crossed"
+    for choice, own in pairs.items():
+        p, equivalent = (np.full(len(own), np.nan) for _ in range(2))
+        margin = endpoint.margin(choice.metric)
+        for index in map(int, np.flatnonzero(_testable(effects[choice]))):
+            values = own[index].differences
+            p[index] = generalised.two_sided_p(values)
+            if margin is not None:
+                sides = generalised.one_sided_p(values, -margin), generalised.one_sided_p(-values, -margin)
+                # Seeds are few and about normal; of patients nothing is assumed but the bound.
+                patients = equivalence_p(own[index].by_patient, margin, limits(choice.metric, "difference")[1])
+                equivalent[index] = max(*map(float, sides), patients)
+        found[choice] = Tested(p, holm(p), p, equivalent, holm(equivalent), equivalent, p / 2, test, "Holm")
+    alone = np.split(holm(np.concatenate([one.p for one in found.values()])), _ends(found))
+    found = {
+        choice: one._replace(adjusted_alone=part) for (choice, one), part in zip(found.items(), alone, strict=True)
+    }
+    return _equivalent_alone(found)
 
 
-def _by_patient(pairs: Sequence[Pair]) -> Values:
-    """`(all patients, pairs)`; NaN where a pair lacks a patient."""
-    table = np.full((pairs[0].kept.size, len(pairs)), np.nan)
+def _equivalent_alone(found: Mapping[Choice, Tested]) -> dict[Choice, Tested]:
+    """The same with equivalence corrected over the pairs of all endpoints."""
+    parts = np.split(holm(np.concatenate([one.equivalent for one in found.values()])), _ends(found))
+    return {
+        choice: one._replace(equivalent_adjusted_alone=part)
+        for (choice, one), part in zip(found.items(), parts, strict=True)
+    }
+
+
+def _ends(found: Mapping[Choice, Tested]) -> NDArray[np.intp]:
+    """Where one endpoint's pairs end and the next one's begin."""
+    return np.cumsum([one.p.size for one in found.values()])[:-1]
+
+
+def _testable(effects: Sequence[Interval]) -> NDArray[np.bool_]:
+    return np.array([not one.why_none or one.why_none == TOO_ALIKE for one in effects], dtype=bool)
+
+
+def _flips(table: Values, endpoint: Endpoint, seed: int) -> SignFlips | None:
+    """Sign flips of `(patients, pairs)`; None without a pair. A seed draws the same signs for the same patients."""
+    return sign_flips(table, seed=seed, alpha=endpoint.alpha) if table.shape[1] else None
+
+
+def _by_patient(pairs: Sequence[Pair], panels: Mapping[str, Panel], patients: Sequence[str]) -> Values:
+    """`(patients, pairs)`; NaN where a pair lacks a patient."""
+    table, places = np.full((len(patients), len(pairs)), np.nan), {name: place for place, name in enumerate(patients)}
+    own = np.array([places[name] for name in next(iter(panels.values())).patients] if panels else [], dtype=np.intp)
     for column, one in enumerate(pairs):
-        table[one.kept, column] = one.by_patient
+        table[own[one.kept], column] = one.by_patient
     return table
 
 
@@ -195,16 +290,17 @@ def _comparison(
     choice: Choice,
     question: Question,
     endpoint: Endpoint,
-    count: int,
-    methods: int,
+    panels: Mapping[Choice, Mapping[str, Panel]],
 ) -> Comparison:
-    p_adjusted, p_equivalent = float(tested.adjusted[index]), float(tested.equivalent_adjusted[index])
-    margin = endpoint.margin(choice.metric)
-    state = _state(p_adjusted, p_equivalent, endpoint.alpha, within=_within(effect, margin))
+    """The pair with the state that this choice alone gives it."""
+    count, methods = int((~np.isnan(tested.p)).sum()), len(panels[choice])
+    margin, p = endpoint.margin(choice.metric), float(tested.adjusted[index])
+    state = _state(p, float(tested.equivalent_adjusted[index]), effect, endpoint.alpha, margin)
     se, smallest = _reach(one, question, endpoint, count) if state != "not testable" else (np.nan, np.nan)
     return Comparison(
         choice=choice,
         endpoint=endpoint.rank_of(choice),
+        endpoints=len(panels),
         question=question,
         a=one.name_a,
         b=one.name_b,
@@ -221,30 +317,42 @@ def _comparison(
         alpha=endpoint.alpha,
         power=endpoint.power,
         p=float(tested.p[index]),
-        p_adjusted=p_adjusted,
+        p_adjusted=p,
+        p_alone=float(tested.adjusted_alone[index]),
         margin=margin,
         p_equivalent=float(tested.equivalent[index]),
-        p_equivalent_adjusted=p_equivalent,
+        p_equivalent_adjusted=float(tested.equivalent_adjusted[index]),
+        p_equivalent_alone=float(tested.equivalent_adjusted_alone[index]),
         state=state,
-        detectable=smallest,
+        detectable=np.nan if np.isnan(effect.low) else smallest,
         p_false_claim=float(tested.one_sided[index]),
         p_false_claim_winner=of_the_winner(float(tested.one_sided[index]), methods),
         p_published=_published(one) if state != "not testable" else np.nan,
     )
 
 
-def _state(p: float, p_equivalent: float, alpha: float, *, within: bool) -> State:
-    """A difference inside the margin is equivalence even where it is surely not 0: nobody would act on it."""
+def _state(p: float, p_equivalent: float, effect: Interval, alpha: float, margin: float | None) -> State:
+    """A difference inside the margin is equivalence even where it is surely not 0: nobody would act on it.
+
+    Without an interval nothing is claimed, and equivalence needs one within the margin.
+    """
     if np.isnan(p):
         return "not testable"
-    if p_equivalent <= alpha and within:
+    if np.isnan(effect.low):
+        return "not separable"
+    if margin is not None and p_equivalent <= alpha and -margin <= effect.low and effect.high <= margin:
         return "equivalent"
     return "better" if p <= alpha else "not separable"
 
 
-def _within(effect: Interval, margin: float | None) -> bool:
-    """Whether the interval agrees with the two t-tests, which can be wrong where differences are skewed."""
-    return margin is None or np.isnan(effect.low) or (effect.low >= -margin and effect.high <= margin)
+def _claimed(one: Comparison, found: Mapping[Choice, Sequence[Comparison]]) -> Comparison:
+    """The same with the state that all endpoints together give it."""
+    same = [other for own in found.values() for other in own if (other.a, other.b) == (one.a, one.b)]
+    together = len(same) == len(found) and all(other.state == one.state for other in same)
+    if one.state == "not testable" or (together and (one.state != "better" or len({o.ahead for o in same}) == 1)):
+        return one
+    alone = _state(one.p_alone, one.p_equivalent_alone, one.effect, one.alpha, one.margin)
+    return replace(one, state=ALONE.get(alone, "not separable"))
 
 
 def _reach(one: Pair, question: Question, endpoint: Endpoint, count: int) -> tuple[float, float]:
@@ -262,17 +370,18 @@ def _published(one: Pair) -> float:
 
 
 def rank_sets(methods: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, tuple[int, int]]:
-    """Best and worst rank that each method may have, 1 being the best.
+    """Best and worst rank that each method may have under one choice, 1 being the best.
 
-    What the tests separate counts, even where the difference lies within the margin of equivalence.
+    What the tests separate counts, even where the difference lies within the margin of equivalence. All sets of all
+    endpoints hold at once: the level is divided by how many endpoints the cohort has.
 
     Args:
-        comparisons: all pairs of one cohort under one question.
+        comparisons: all pairs of one cohort under one choice and question.
     """
     above, below = dict.fromkeys(methods, 0), dict.fromkeys(methods, 0)
     for one in comparisons:
         winner = one.ahead
-        if winner and one.p_adjusted <= one.alpha:
+        if winner and one.has_interval and one.p_adjusted <= one.alpha / one.endpoints:
             below[winner] += 1
             above[one.b if winner == one.a else one.a] += 1
     return {method: (1 + above[method], len(methods) - below[method]) for method in methods}

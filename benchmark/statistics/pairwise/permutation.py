@@ -19,6 +19,8 @@ Values = NDArray[np.float64]
 EXACT_UP_TO = 14
 """Patients whose 2 ** (n - 1) different flips are all gone through."""
 FEWEST_ROUNDS = 9_999
+REACHED = 1e-9
+"""By how little, relatively, a flip may fall short of the observed sum to have reached it; the observed one has."""
 BLOCK = 2_000_000  # signs held at once
 
 
@@ -61,13 +63,12 @@ def sign_flips(
     n, pairs = differences.shape
     known = ~np.isnan(differences)
     filled = np.where(known, differences, 0.0)
-    observed = _squared_t(filled.sum(axis=0), filled, known)
+    observed, near = (_squared_t(filled.sum(axis=0), filled, known, short) for short in (0.0, REACHED))
     order = np.argsort(-observed, kind="stable")
     exact = n <= exact_up_to
     wanted = rounds or rounds_needed(pairs, alpha)
     blocks = _all_signs(n) if exact else _random_signs(n, wanted, np.random.default_rng(seed))
     alone, together, done = np.zeros(pairs), np.zeros(pairs), 0
-    near = observed * (1 - 1e-9)  # equal up to rounding counts as reached
     for signs in blocks:
         flipped = _squared_t(signs @ filled, filled, known)
         alone += (flipped >= near).sum(axis=0)
@@ -81,11 +82,16 @@ def sign_flips(
     return SignFlips((alone + extra) / (done + extra), adjusted, done, exact)
 
 
-def _squared_t(sums: Values, filled: Values, known: NDArray[np.bool_]) -> Values:
-    """t squared of each column from its sum, since flips leave the sum of squares as it is; 0 where all are 0."""
+def _squared_t(sums: Values, filled: Values, known: NDArray[np.bool_], short: float = 0.0) -> Values:
+    """t squared of each column from its sum, since flips leave the sum of squares as it is; 0 where all are 0.
+
+    Args:
+        short: by how much the share of the sum in its largest value is taken for less, relatively: t squared grows
+            beyond every bound where differences hardly vary, and what rounding does to it with it.
+    """
     count, squares = known.sum(axis=0), (filled**2).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.minimum(sums**2 / (count * squares), 1.0)
+        share = np.minimum(sums**2 / (count * squares), 1.0) * (1 - short)
         t = np.maximum(count - 1, 0) * share / (1 - share)
     return np.nan_to_num(t, nan=0.0, posinf=np.finfo(np.float64).max)
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("plugin")
 def test_what_the_table_needs_is_added_to_what_was_asked_for() -> None:
     scoring = ablated(Scoring(("light",), ("oracle",), ("auroc",)), read_endpoint(), TINY)
     assert scoring.postprocessing == ("light", "light-no-median", "light-no-components")
-    assert scoring.protocols == ("oracle", "lesion-val")
+    assert scoring.protocols == ("oracle", "healthy-fpr-1")
     assert scoring.metrics == ("auroc", "dice")
 
 
@@ -41,7 +41,7 @@ def test_the_lines_are_the_means_of_the_rows_and_the_perfect_map_is_among_them(d
     assert {one.method for one in lines} == {"perfect-map", "mean-distance", ""}
     assert {one.group for one in lines} == {"whole", "no median", "no components", "outside the box"}
     rows = pd.DataFrame(runner.rows())
-    chosen = (rows["metric"] == "dice") & (rows["protocol"] == "lesion-val") & (rows["split"] == "test")
+    chosen = (rows["metric"] == "dice") & (rows["protocol"] == "healthy-fpr-1") & (rows["split"] == "test")
     dice = rows[chosen & (rows["postprocessing"] == "light-no-median")].astype({"value": float})
     place = ("mean-distance", "no median", "test")
     (line,) = (one for one in lines if (one.method, one.group, one.split) == place)

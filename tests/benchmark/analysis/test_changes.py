@@ -27,7 +27,8 @@ def test_numbers_are_paired_by_patient_over_common_seeds_and_settings_told(tmp_p
     assert told["method new"] == ("", "yes")
     assert told["seeds of good"] == ("0, 1", "1, 2")
     assert {one.method for one in found.moved} == {"good"}
-    (dice,) = (one for one in found.moved if (one.choice.dataset, one.choice.metric) == ("patients", "dice"))
+    place = ("patients", "dice", "healthy-fpr-1")
+    (dice,) = (one for one in found.moved if (one.choice.dataset, one.choice.metric, one.choice.protocol) == place)
     assert (dice.n, dice.seeds) == (30, 1)
     assert dice.difference == pytest.approx(0.05)
     assert dice.now - dice.before == pytest.approx(dice.difference)

@@ -33,7 +33,7 @@ def write_run(root: Path, *, n: int = 30, seeds: Sequence[int] = (0, 1, 2), spli
         for name in ("patients", "inpatients")
     )
     run = create_run(root)
-    add_study(run, Study(cells, (), {}), Scoring(("light", "none"), ("lesion-val", "oracle")), root)
+    add_study(run, Study(cells, (), {}), Scoring(("light", "none"), ("healthy-fpr-1", "lesion-val", "oracle")), root)
     write_rows(run.root / "rows.csv", [row for cell in cells for row in _rows(cell, n, split)])
     return run
 
@@ -50,6 +50,7 @@ def _rows(cell: Cell, n: int, split: str) -> list[Row]:
         name = f"p{index:02d}"
         one = replace(blank, case_id=name, subject_id=name)
         rows += [
+            replace(one, protocol="healthy-fpr-1", metric="dice", value=float(value)),
             replace(one, protocol="lesion-val", metric="dice", value=float(value)),
             replace(one, metric="auprc", value=float(value**2)),
             replace(one, metric="auprc", postprocessing="none", value=float(-value)),
@@ -76,24 +77,25 @@ def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_p
         assert "mean paired difference good - bad 0.150 (95% interval" in part
         assert "measured coverage" in part
         assert "corrected for 3 comparisons" in part
-        assert "good is better" in part
+        assert "good is better under both endpoints" in part
     assert "3 seeds: enough for a rank, a claim takes 5" in said
     assert "it is not the probability that a claim is false" in said
-    assert "This is the primary endpoint of release 0.1" in said
+    for place in ("first", "second"):
+        assert f"This is the {place} endpoint of release 0.2" in said
     assert "Across 2 cohorts (patients, inpatients), this recipe: good - bad = 0.150" in said
     assert "good 1-2, equal 1-2, bad 3" in said
     with (run / "comparisons.csv").open(newline="") as stream:
         lines = [line for line in csv.DictReader(stream) if line["metric"] == "dice"]
-    assert len(lines) == 2 * 2 * 3
-    assert {line["endpoint"] for line in lines} == {"primary"}
-    (one,) = [
-        line for line in lines
-        if (line["dataset"], line["question"], line["a"], line["b"]) == ("patients", "this recipe", "good", "equal")
-    ]  # fmt: skip
-    assert one["state"] == "equivalent"
-    assert float(one["low"]) < float(one["difference"]) < float(one["high"])
-    picture = run / "figures" / "differences-good-bad-all-dice-light-lesion_val.png"
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert len(lines) == 2 * 2 * 2 * 3
+    assert {line["endpoint"] for line in lines} == {"first", "second"}
+    wanted = ("patients", "this recipe", "good", "equal")
+    for one in lines:
+        if (one["dataset"], one["question"], one["a"], one["b"]) == wanted:
+            assert one["state"] == "not separable"
+            assert float(one["low"]) < float(one["difference"]) < float(one["high"])
+    for protocol in ("healthy_fpr_1", "lesion_val"):
+        picture = run / "figures" / f"differences-good-bad-all-dice-light-{protocol}.png"
+        assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_order_asked_for_is_the_order_of_the_difference(run: Path, program: Program) -> None:
@@ -106,7 +108,8 @@ def test_the_order_asked_for_is_the_order_of_the_difference(run: Path, program: 
 def test_another_metric_is_exploratory_and_has_no_margin(run: Path, program: Program) -> None:
     result = program("compare", run, "good", "equal", "--metric", "auprc", "--dataset", "patients")
     said = " ".join(result.stdout.split())
-    assert "Exploratory: the primary endpoint of release 0.1 is dice / light / lesion-val" in said
+    decides = "dice / light / healthy-fpr-1, then dice / light / lesion-val, test split"
+    assert f"Exploratory: release 0.2 decides on {decides}" in said
     assert "no margin was fixed for this metric" in said
 
 
@@ -140,8 +143,11 @@ def test_a_closed_test_split_is_said_and_is_never_primary(tmp_path: Path, progra
         (("good", "bad", "--dataset", "patient"), "No cohort of this run 'patient'"),
         (("good", "bad", "--metric", "dise"), "Did you mean 'dice'?"),
         (("good", "bad", "--metric", "auprc_pooled"), "expected one that each patient has"),
-        (("good", "bad", "--dataset", "patients", "--postprocessing", "none"), "Available: light / lesion-val / test"),
-        (("good", "bad", "--protocol", "healthy-fpr-1"), "No cohort of"),
+        (
+            ("good", "bad", "--dataset", "patients", "--postprocessing", "none"),
+            "Available: light / healthy-fpr-1 / test",
+        ),
+        (("good", "bad", "--protocol", "healthy-fpr-5"), "No rows of dice / light / healthy-fpr-5 on patients"),
     ],
 )
 def test_a_mistake_is_one_line(run: Path, program: Program, arguments: Sequence[str], message: str) -> None:
@@ -152,11 +158,11 @@ def test_multiverse_describes_every_choice_of_the_list_that_there_is(run: Path, 
     result = program("multiverse", run)
     assert result.exit_code == 0, result.output
     said = " ".join(result.stdout.split())
-    assert "patients: 12 universes of 3 methods" in said  # dice, auprc twice; three seeds and their mean
+    assert "patients: 16 universes of 3 methods" in said  # dice and auprc twice; three seeds and their mean
     assert "Described, not tested" in said
     lines = read_lines(summary_path(run), SummaryLine)
     taus = lines[lines["kind"] == "universe tau"]
-    assert len(taus) == 24
+    assert len(taus) == 32
     assert (taus.loc[(taus["postprocessing"] == "none") & (taus["dataset"] == "patients"), "mean"] < 0).all()
     turned = lines[(lines["kind"] == "universe") & (lines["postprocessing"] == "none")]
     means = turned[(turned["dataset"] == "patients") & (turned["group"] == "")]

@@ -1,13 +1,16 @@
 """Lesion-wise counts against sets of voxels, and cases worked out by hand."""
 
 from math import isnan
+from pathlib import Path
 
 import numpy as np
 import pytest
 from volumes import Mask, drawn, flooded
 
-from benchmark.metrics.lesionwise import froc_point, lesion_levels, match_lesions
+from benchmark.metrics.ground_truth import GroundTruth
+from benchmark.metrics.lesionwise import Matches, froc_point, lesion_levels, match_lesions
 from benchmark.metrics.masks import components
+from datasets.case import CaseFiles
 
 
 def by_sets(prediction: Mask, lesion: Mask) -> tuple[int, int, int, int]:
@@ -82,3 +85,33 @@ def test_the_recall_at_a_rate_does_not_come_back_when_alarms_grow_together() -> 
     rates, recalls = np.array([0, 0.5, 2, 9, 0.0]), np.array([0.1, 0.3, 0.5, 0.8, 1])
     assert [froc_point(rates, recalls, allowed) for allowed in (0.25, 1, 2, 8)] == [0.1, 0.3, 0.5, 0.5]
     assert froc_point(np.array([3.0]), np.array([1.0]), 1) == 0
+
+
+FILES = CaseFiles("", Path(), Path(), None, "", "", "test")
+
+
+def bounded(prediction: Mask, lesion: Mask) -> Matches:
+    truth = GroundTruth(FILES, np.ones_like(lesion), lesion, (1.0, 1.0, 1.0), 0)
+    return truth.bounded_matches(truth.prediction(prediction[truth.brain_mask]))
+
+
+def test_bounded_hits_equal_sets_of_voxels_and_are_never_more() -> None:
+    for one in drawn(400):
+        lesions, parts = flooded(one.lesion), flooded(one.prediction)
+        real = set().union(*lesions)
+        true = [part for part in parts if 10 * len(part & real) >= 3 * len(part)]
+        counted = set().union(*true)
+        found = sum(10 * len(lesion & counted) >= len(lesion) for lesion in lesions)
+        got, usual = bounded(one.prediction, one.lesion), match_lesions(one.prediction, one.lesion)
+        assert (got.found.sum(), got.true.sum()) == (found, len(true))
+        assert not (got.found & ~usual.found).any()
+        assert not (got.true & ~usual.true).any()
+
+
+def test_a_component_that_covers_much_else_finds_nothing_within_bounds() -> None:
+    """Of 30 voxels 6 are lesion: enough for a hit by overlap-10, of all lesions and without a false positive."""
+    everything, lesion = np.ones((30, 1, 1), dtype=bool), line(3, 4, 5, 20, 21, 22)
+    usual, within = match_lesions(everything, lesion), bounded(everything, lesion)
+    assert (usual.recall, usual.f1, usual.false_positives) == (1, 1, 0)
+    assert (within.recall, within.f1, within.false_positives) == (0, 0, 1)
+    assert bounded(lesion, lesion).f1 == 1

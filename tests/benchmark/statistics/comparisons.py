@@ -1,6 +1,7 @@
 """Panels and comparisons made by hand."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from benchmark.statistics.pairwise.paired_difference import Comparison, compare_
 from benchmark.statistics.panel import Choice, Panel, Question
 from benchmark.statistics.primary_endpoint import Endpoint
 
-ENDPOINT = Endpoint("9", "dice", "light", "lesion-val", "none", "test", 0.05, 0.8, {"dice": 0.02})
+ENDPOINT = Endpoint("9", "dice", "light", ("lesion-val",), "none", "test", 0.05, 0.8, {"dice": 0.02})
 CHOICE = Choice("lgg", "dice", "light", "lesion-val")
 
 
@@ -24,9 +25,12 @@ def panels_of(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Panel]:
 
 
 def compared(
-    values: Mapping[str, NDArray[np.float64]], question: Question = "these weights", choice: Choice = CHOICE
+    values: Mapping[str, NDArray[np.float64]],
+    question: Question = "these weights",
+    choice: Choice = CHOICE,
+    alpha: float = 0.05,
 ) -> list[Comparison]:
-    return compare_all(panels_of(values), choice, question, ENDPOINT)
+    return compare_all(panels_of(values), choice, question, replace(ENDPOINT, alpha=alpha))
 
 
 def patients(n: int, s: int, *, seed: int = 0) -> NDArray[np.float64]:

@@ -1,9 +1,11 @@
 """Measure by simulation what intervals and tests are worth; call it from the root of the project.
 
-    PYTHONPATH=. python tests/benchmark/statistics/measure_statistics.py [--runs N]
+    PYTHONPATH=. python tests/benchmark/statistics/measure_statistics.py [--runs N] [--only TABLE]
 
-Writes `coverage.csv` (n x seeds x population -> coverage) and `errors.csv` (family-wise error of all pairs among
-methods that differ by nothing but new training seeds, and power of paired against unpaired tests).
+Writes `coverage.csv` (n x seeds x population -> coverage), `errors.csv` (family-wise error of all pairs among methods
+that differ by nothing but new training seeds, and power of paired against unpaired tests) and `claims.csv` (how often
+"equivalent" and "better" are said where they are false, and where they are true; how many healthy scans are flagged at
+a conformal threshold from the scans that chose the checkpoint).
 """
 
 import sys
@@ -15,7 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 from error_rates import (
+    INSIDE,
+    OUTSIDE,
     Rate,
+    Sparse,
+    better,
+    conformal_rate,
+    equivalence,
     mistaken_error,
     power,
     recipe_error,
@@ -34,7 +42,9 @@ ALPHA = 0.05
 PATIENTS = (6, 10, 20, 54, 150, 480, 1151)
 """Those of the cohorts that the studies score, and what lies between."""
 TRAINING_SEEDS = (1, 3, 5)
-ERRORS = Path(__file__).parents[3] / "docs" / "results" / "statistics" / "errors.csv"
+RESULTS = Path(__file__).parents[3] / "docs" / "results" / "statistics"
+TABLES = {"coverage": TABLE, "errors": RESULTS / "errors.csv", "claims": RESULTS / "claims.csv"}
+SPARSE = tuple(Sparse(share, 0.3, 0.002) for share in (0.05, 0.1, 0.2))
 SHIFT = 0.25  # latent difference whose power is measured, 0.02 to 0.05 Dice
 TASTE = 0.3  # latent s.d. of a patient with a method, where two methods differ
 
@@ -47,6 +57,26 @@ def coverages(
         for n in patients:
             for s in seeds:
                 yield from _coverages(replace(population, interaction=TASTE), n, s, runs)
+    for sparse in SPARSE:
+        for n in patients:
+            for s in seeds:
+                yield from _sparse_coverages(sparse, n, s, runs if n <= 150 else runs // 2)
+
+
+def _sparse_coverages(population: Sparse, n: int, s: int, runs: int) -> Iterator[Measured]:
+    """The noise is of a patient and a seed, the difference of a patient; studies in which nobody differs count too."""
+    rng = np.random.default_rng([n, s, 17])
+    differing = replace(population, noise=0.0).draw(rng, runs, n)
+    values = differing[..., None] + rng.normal(0, population.noise, (runs, n, s))
+    held = {"these weights": _weights_hold(values, np.full(len(values), population.mean), rng)}
+    if s > 1:
+        ends = np.stack(satterthwaite_interval(values, alpha=ALPHA), axis=1)
+        held["this recipe"] = _hold(ends, population.mean)
+    for question, found in held.items():
+        given = found[~np.isnan(found)]
+        if given.size:
+            share = round(float(given.mean()), 4)
+            yield Measured(question, "sparse difference", n, s, population.name, share, given.size)
 
 
 def _coverages(population: Population, n: int, s: int, runs: int, shift: float = 0.3) -> Iterator[Measured]:
@@ -108,17 +138,35 @@ def rates(runs: int) -> Iterator[Rate]:
                 yield recipe_power(population, n=n, s=s, runs=runs, shift=SHIFT)
 
 
+def claims(runs: int) -> Iterator[Rate]:
+    """Claims that are false, and equivalence that is true."""
+    for n in (6, 10, 20, 60, 150, 200, 300, 480, 1151):
+        for sparse in OUTSIDE:
+            yield from equivalence(sparse, n=n, runs=runs)
+    for n in (20, 60, 150, 200, 300, 480, 1151):
+        for inside in INSIDE:
+            yield from equivalence(inside, n=n, runs=min(runs, 300))
+    for scans in (9, 20, 44):
+        yield conformal_rate(scans=scans, looks=1, own=1.0, tied=1.0, runs=10 * runs)
+        for own, tied in ((0.1, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)):
+            yield conformal_rate(scans=scans, looks=20, own=own, tied=tied, runs=10 * runs)
+    for population in POPULATIONS:
+        for s in (1, 3):
+            for first in (0.0, 1.0):
+                yield from better(population, n=20, s=s, first=first, runs=min(runs, 400))
+
+
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000, help="simulated studies a setting")
-    parser.add_argument("--out", type=Path, help="folder for the two tables; default: where they are committed")
-    parser.add_argument("--only", choices=("coverage", "errors"), help="one of the two tables")
+    parser.add_argument("--out", type=Path, help="folder for the tables; default: where they are committed")
+    parser.add_argument("--only", choices=TABLES, help="one of the tables")
     options = parser.parse_args()
-    coverage, errors = (path if options.out is None else options.out / path.name for path in (TABLE, ERRORS))
-    if options.only != "errors":
-        write_table(coverage, Measured._fields, shown(coverages(options.runs)))
-    if options.only != "coverage":
-        write_table(errors, Rate._fields, shown(rates(options.runs)))
+    made = {"coverage": (Measured, coverages), "errors": (Rate, rates), "claims": (Rate, claims)}
+    for name in [options.only] if options.only else TABLES:
+        path = TABLES[name] if options.out is None else options.out / TABLES[name].name
+        line, lines = made[name]
+        write_table(path, line._fields, shown(lines(options.runs)))
 
 
 if __name__ == "__main__":

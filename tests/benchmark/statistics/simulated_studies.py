@@ -60,10 +60,12 @@ class Drawn:
 
     Attributes:
         values: `(runs, methods, n, s)`.
+        latent: the same before it became a score.
         seed_effects: `(runs, methods, s)`, latent.
     """
 
     values: Values
+    latent: Values
     seed_effects: Values
 
 
@@ -92,4 +94,4 @@ def draw(
     seeds = rng.normal(0, population.seed, (runs, methods, s))
     latent = population.centre + patients + tastes + seeds[:, :, None, :] + rng.normal(0, population.rest, shape)
     latent[:, 0] += shift
-    return Drawn(population.score(latent), seeds)
+    return Drawn(population.score(latent), latent, seeds)

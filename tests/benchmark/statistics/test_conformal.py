@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from error_rates import conformal_rate
 from scipy import stats
 
 from benchmark.statistics.conformal import (
@@ -27,6 +28,13 @@ def test_an_alarm_rate_takes_so_many_scans(alpha: float, needed: int) -> None:
 def test_the_rank_leaves_no_more_above_it_than_alpha() -> None:
     found = scan_threshold(list(range(1, 40)), 0.05)
     assert (found.rank, found.threshold, found.guaranteed) == (38, 38, 0.05)
+
+
+@pytest.mark.parametrize("scans", [9, 44])
+def test_a_rate_from_the_scans_that_chose_the_checkpoint_is_nominal_only(scans: int) -> None:
+    once, often = (conformal_rate(scans=scans, looks=looks, own=1.0, tied=1.0, runs=2000).rate for looks in (1, 20))
+    assert once <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 2000)
+    assert often > 0.115
 
 
 @pytest.mark.parametrize("m", [20, 30, 57])

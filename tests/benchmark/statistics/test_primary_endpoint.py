@@ -13,15 +13,20 @@ from datasets.errors import BadFile
 def test_the_release_decides_on_what_it_has_fixed() -> None:
     """A change here is a new release of the leaderboard."""
     found = read_endpoint()
-    assert (found.release, found.metric, found.postprocessing, found.protocol) == ("0.1", "dice", "light", "lesion-val")
+    assert (found.release, found.metric, found.postprocessing, found.protocols) == (
+        "0.2",
+        "dice",
+        "light",
+        ("healthy-fpr-1", "lesion-val"),
+    )
     assert (found.shift, found.split, found.alpha, found.power) == ("none", "test", 0.05, 0.8)
     assert dict(found.margins) == {"dice": 0.02}
 
 
 @pytest.mark.parametrize("change", ["metric", "postprocessing", "protocol", "split"])
 def test_everything_else_is_exploratory(change: str) -> None:
-    assert ENDPOINT.rank_of(CHOICE) == "primary"
-    assert ENDPOINT.rank_of(replace(CHOICE, dataset="msl")) == "primary"
+    assert ENDPOINT.rank_of(CHOICE) == "first"
+    assert ENDPOINT.rank_of(replace(CHOICE, dataset="msl")) == "first"
     assert ENDPOINT.rank_of(replace(CHOICE, **{change: "other"})) == "exploratory"
 
 

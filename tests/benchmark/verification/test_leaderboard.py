@@ -57,7 +57,8 @@ def resealed(folder: Path) -> None:
 
 def test_the_first_run_makes_the_board_and_says_what_decides(program: Program, verified: Runs, tmp_path: Path) -> None:
     shown = program("leaderboard", "add", tmp_path / "board", verified()).stdout
-    assert "New board, release 0.1: decided by dice / light / lesion-val, on patients, t1; volunteers, t1." in shown
+    decides = "dice / light / healthy-fpr-1, then dice / light / lesion-val"
+    assert f"New board, release 0.2: decided by {decides}, on patients, t1; volunteers, t1." in shown
     assert (tmp_path / "board" / "endpoint.toml").is_file()
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs_by_hand import write_people, write_run
+from runs_by_hand import MEANS, write_people, write_run
 from scored_runs import section
 
 from benchmark.analysis.changes import changes_since
@@ -49,12 +49,13 @@ def test_the_answer_stands_before_everything_else(document: Document) -> None:
     assert document.sections[1].startswith("## At a glance\n\n**Patients (`patients`)**, 30 patients. ")
     told = document.sections[1].splitlines()[2]
     assert "may each be first; the other 1 may not." in told
-    assert told.endswith("threshold `lesion-val` (primary endpoint); ranks of *this recipe*.")
+    assert told.endswith("threshold `healthy-fpr-1` (first endpoint); ranks of *this recipe*.")
 
 
 def test_the_first_table_gives_rank_sets_intervals_and_marks(document: Document) -> None:
     headings, *lines = table(document.sections[1], "**Patients")
-    assert headings == ["Method", "Rank", "Dice", "95 % interval", "AUPRC", "Far alarms", "s/volume"]
+    assert headings == ["Method", "Rank", "Dice", "95 % interval", "Dice, lesion-val", "Rank, lesion-val", "AUPRC",
+                        "Far alarms", "s/volume"]  # fmt: skip
     by = {line[0]: line for line in lines}
     assert list(by)[2:] == ["bad", "*perfect map*"]
     assert by["good"][1] == by["equal"][1] == "1-2"
@@ -62,7 +63,9 @@ def test_the_first_table_gives_rank_sets_intervals_and_marks(document: Document)
     assert by[list(by)[1]][2].endswith(" †")
     assert "†" not in by["bad"][2]
     assert re.fullmatch(r"0\.\d{3} to 0\.\d{3} ‡", by["good"][3])  # at n 30 such intervals cover too little
-    assert by["good"][5] == "-"  # nothing computed is shown as missing
+    assert float(by["bad"][4]) == pytest.approx(float(by["bad"][2]) + 0.02, abs=0.002)
+    assert by["bad"][5] == "3"
+    assert by["good"][7] == "-"  # nothing computed is shown as missing
 
 
 def test_cohorts_of_too_few_patients_come_last_without_ranks(document: Document) -> None:
@@ -80,8 +83,37 @@ def test_the_matrix_of_pairs_says_the_three_states_by_sign(text: str) -> None:
     cells = {(line[0], other): cell for line in lines for other, cell in zip(headings[1:], line[1:], strict=True)}
     assert cells["good", "bad"] == "▲ +0.150"
     assert cells["bad", "good"] == "▼ -0.150"
-    assert cells["good", "equal"].startswith("= ")
+    assert cells["good", "equal"].startswith("? ")  # 30 patients are no evidence of equivalence
     assert cells["good", "good"] == ""
+
+
+def test_where_the_leader_differs_the_verdict_says_so_first(tmp_path: Path, plugin: None) -> None:
+    first, second = {"good": 0.45, "other": 0.42, "bad": 0.3}, {"good": 0.42, "other": 0.5, "bad": 0.3}
+    run = write_run(tmp_path / "run", means=first, second=second)
+    summarise(run, None)
+    glance, text = compose(run, None, pictures=[]).sections[1], "\n\n".join(compose(run, None, pictures=[]).sections)
+    told = glance.splitlines()[2]
+    differs = "The leader differs between the endpoints: **good** under `healthy-fpr-1`, **other** under `lesion-val`."
+    assert told.startswith(f"**Patients (`patients`)**, 30 patients. {differs}")
+    _, *lines = table(glance, "**Patients")
+    assert [line[0] for line in lines[:3]] == ["good", "other", "bad"]
+    headings, *lines = table(text, "## Better, equivalent or not separable")
+    cells = {(line[0], other): cell for line in lines for other, cell in zip(headings[1:], line[1:], strict=True)}
+    assert cells["good", "bad"].startswith("▲")
+    assert cells["good", "other"].startswith("(▲)")
+    assert "Under `lesion-val` only: other better than good." in text
+
+
+def test_an_unranked_cohort_says_why_and_marks_nothing(tmp_path: Path, plugin: None) -> None:
+    run = write_run(tmp_path / "run", perfect=0.2)
+    summarise(run, None)
+    sections = compose(run, None, pictures=[]).sections
+    part = sections[1]
+    assert "Unranked: on this grid a perfect map has a mean Dice of 0.20 after light, below 0.5" in part
+    _, *lines = table(part, "**Patients")
+    assert [line[0] for line in lines[:3]] == list(MEANS)
+    assert not any("**" in cell for line in lines for cell in line)
+    assert not any(one.startswith("## Better, equivalent") for one in sections)
 
 
 def test_alarms_give_their_exact_interval_and_domain(text: str) -> None:
@@ -127,7 +159,7 @@ def test_what_changed_is_told_and_numbers_are_paired(text: str) -> None:
 def test_the_text_for_a_paper_names_data_scoring_statistics_and_software(text: str) -> None:
     part = section(text, "## Methods, as text for a paper")
     for fact in ("T1 scans of Volunteers (simulated)", "Patients (30 patients, simulated)", "16 x 16 x 12 voxels",
-                 "under 3 training seeds", "median of 6 mm within the brain (3 x 3 x 3 voxels)", "release 0.1",
+                 "under 3 training seeds", "median of 6 mm within the brain (3 x 3 x 3 voxels)", "release 0.2",
                  "uadbench 0.1.0", "Thresholds that see test labels (oracle)"):  # fmt: skip
         assert fact in part
     assert "None" not in part

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from cohort_rows import cohort, lesion_rows, perfect_rows, row
 from cohorts import INPATIENTS, PATIENTS, VOLUNTEERS, write_cohort
-from scored_runs import Made, cells_of, make, section
+from scored_runs import SCORING, Made, cells_of, make, section
 
 from benchmark.storage.rows import read_rows
 from reports.model.cohort_results import CohortResults
@@ -62,12 +62,25 @@ def test_with_patients_enough_the_methods_are_sorted_and_the_best_is_bold(tmp_pa
     write_cohort(tmp_path, VOLUNTEERS, {"train": 2, "val": 2, "test": 2})
     write_cohort(tmp_path, PATIENTS, {"val": 2, "test": 7})  # the first two are of one patient
     write_cohort(tmp_path, INPATIENTS, {"test": 2})
-    report = make(tmp_path / "run", tmp_path).report(pictures=[])
+    whole = replace(SCORING, postprocessing=("none",))  # the others leave little of such small lesions
+    report = make(tmp_path / "run", tmp_path, scoring=whole).report(pictures=[])
     cohorts = report.split("## Leaderboards")[1]
     cohort = section(cohorts, "### Patients (`patients`)")
     assert "As they are ranked." in cohort
     assert "**" in cohort
     assert "In the order of the study." in section(cohorts, "### Inpatients (`inpatients`)")
+
+
+def test_a_cohort_of_which_the_pipeline_leaves_little_is_unranked_and_nothing_of_it_is_bold(
+    tmp_path: Path, plugin: None
+) -> None:
+    write_cohort(tmp_path, VOLUNTEERS, {"train": 2, "val": 2, "test": 2})
+    write_cohort(tmp_path, PATIENTS, {"val": 2, "test": 7})
+    write_cohort(tmp_path, INPATIENTS, {"test": 2})
+    cohorts = make(tmp_path / "run", tmp_path).report(pictures=[]).split("## Leaderboards")[1]
+    part = section(cohorts, "### Patients (`patients`)")
+    assert "**Unranked: on this grid a perfect map has a mean Dice of 0.00 after paper, below 0.5; nothing here" in part
+    assert not any(line.startswith("|") and "**" in line for line in part.splitlines())
 
 
 def test_while_the_test_split_is_closed_only_cohorts_and_thresholds_that_have_numbers_are_shown(

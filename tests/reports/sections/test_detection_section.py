@@ -59,9 +59,9 @@ def test_lesions_found_by_size_are_averaged_over_seeds_and_stand_in_the_order_of
     two_seeds: Made, plugin: None
 ) -> None:
     parts = (
-        ("lesion-val", ">=10 ml", 0.5, 3),
-        ("lesion-val", "1-10 ml", 0.3, 4),
-        ("lesion-val", "all", 0.4, 7),
+        ("healthy-fpr-1", ">=10 ml", 0.5, 3),
+        ("healthy-fpr-1", "1-10 ml", 0.3, 4),
+        ("healthy-fpr-1", "all", 0.4, 7),
         ("oracle", "all", 0.8, 7),
     )
     found = {

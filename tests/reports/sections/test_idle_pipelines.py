@@ -16,8 +16,8 @@ def test_the_endpoint_is_that_of_none_where_its_post_processing_has_no_effect() 
     coarse = endpoint_on(4.0, fixed)
     assert coarse.pipelines == ("none", "paper")
     choice = Choice("lgg", fixed.metric, "none", fixed.protocol, fixed.split)
-    assert coarse.is_primary(choice)
-    assert not fixed.is_primary(choice)
+    assert coarse.rank_of(choice) == "first"
+    assert fixed.rank_of(choice) == "exploratory"
 
 
 def test_a_report_says_so_where_the_endpoint_is_read() -> None:
@@ -28,4 +28,4 @@ def test_a_report_says_so_where_the_endpoint_is_read() -> None:
         assert len(told) == expected
         assert ("(without effect on this grid: none)" in next(_statistics(fixed, results.endpoint))) == bool(expected)
     assert "stands as none (light: median of 6 mm within the brain (no effect)" in told[0]
-    assert told[0].endswith("**The primary endpoint is one of them.**")
+    assert told[0].endswith("**The pipeline of the endpoints is one of them.**")

@@ -121,10 +121,10 @@ def test_each_cohort_has_its_summary_its_curves_and_its_tables(shifted: Made, pl
     assert "42 more cells, under Under shift" in report
 
 
-def test_a_cohort_without_validation_lesions_is_scored_under_the_healthy_threshold(shifted: Made, plugin: None) -> None:
+def test_cohorts_are_shifted_under_the_threshold_that_orders_their_tables(shifted: Made, plugin: None) -> None:
     report = (shifted.run.root / "report.md").read_text(encoding="utf-8")
     assert "threshold `healthy-fpr-1`" in section(report, "### Inpatients (`inpatients`): Dice, AUPRC")
-    assert "threshold `lesion-val`" in section(report, "### Patients (`patients`): Dice, AUPRC")
+    assert "threshold `healthy-fpr-1`" in section(report, "### Patients (`patients`): Dice, AUPRC")
 
 
 def test_the_boards_are_those_of_a_run_without_shifts(shifted: Made, tmp_path: Path, data: Path, plugin: None) -> None:
@@ -139,7 +139,7 @@ def test_the_terminal_says_each_methods_worst_shift_in_a_line_a_cohort(shifted: 
     lines = list(worst_shifts(read_results(shifted.run)))
     assert len(lines) == 2
     assert lines[0].startswith(
-        "Patients (`patients`): largest loss of Dice under a shift (paper, lesion-val frozen): thresh "
+        "Patients (`patients`): largest loss of Dice under a shift (paper, healthy-fpr-1 frozen): thresh "
     )
     assert "largest loss of Dice under a shift" in terminal_text(shifted.run)
 

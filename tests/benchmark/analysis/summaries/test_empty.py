@@ -11,7 +11,8 @@ from benchmark.analysis.endpoints import ranking_choice
 from benchmark.analysis.summaries.make import summarise
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.rows import kept_rows, write_rows
-from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
+from benchmark.storage.summary_tables import ComparisonLine, SummaryLine, comparisons_path, read_lines, summary_path
+from reports.document import compose
 
 pytestmark = pytest.mark.usefixtures("plugin")
 FEW = {"good": 0.45, "bad": 0.3}
@@ -35,16 +36,39 @@ def test_a_method_without_numbers_is_left_out_and_the_others_stand(tmp_path: Pat
     assert lines["rank_low"].isna().all()
 
 
-def test_without_the_primary_threshold_the_next_one_decides_and_says_exploratory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lost", "left", "endpoint"), [("healthy-fpr-1", "lesion-val", "second"), ("lesion-val", "healthy-fpr-1", "first")]
+)
+def test_a_cohort_without_one_threshold_has_the_other_endpoint_alone(
+    tmp_path: Path, lost: str, left: str, endpoint: str
+) -> None:
     run = write_run(tmp_path / "run", seeds=(0,), means=FEW)
-    rows = kept_rows(run.root / "rows.csv")
-    moved = [replace(row, protocol="healthy-fpr-1") if row.protocol == "lesion-val" else row for row in rows]
-    write_rows(run.root / "rows.csv", moved)
+    rows = [row for row in kept_rows(run.root / "rows.csv") if row.protocol != lost]
+    write_rows(run.root / "rows.csv", rows)
     summarise(run, None)
     lines = read_lines(summary_path(run.root), SummaryLine)
-    decides = lines[lines["order"] == 1]
-    assert set(decides["protocol"]) == {"healthy-fpr-1"}
-    assert set(decides["endpoint"]) == {"exploratory"}
+    decides = lines[(lines["order"] == 1) & (lines["dataset"] == "patients")]
+    assert set(decides["protocol"]) == {left}
+    assert set(decides["endpoint"]) == {endpoint}
+    assert set(decides["endpoints"]) == {1}
+    pairs = read_lines(comparisons_path(run.root), ComparisonLine)
+    assert set(pairs.loc[(pairs["dataset"] == "patients") & (pairs["metric"] == "dice"), "state"]) >= {"better"}
+    assert "One endpoint alone, `" + left in compose(run, None, pictures=[]).sections[1]
+
+
+def test_without_any_threshold_of_the_release_another_one_ranks_and_says_exploratory(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", seeds=(0,), means=FEW)
+    rows = [row for row in kept_rows(run.root / "rows.csv") if row.protocol != "healthy-fpr-1"]
+    moved = [replace(row, postprocessing="none") if row.postprocessing == "light" else row for row in rows]
+    write_rows(run.root / "rows.csv", moved)
+    comparable = Comparable(run, read_endpoint())
+    known = replace(comparable.scoring, postprocessing=("none",))
+    comparable.__dict__["scoring"] = known
+    assert comparable.endpoints("patients") == ()
+    choice = ranking_choice(comparable, "patients")
+    assert choice is not None
+    assert (choice.metric, choice.postprocessing, choice.protocol) == ("dice", "none", "lesion-val")
+    assert comparable.endpoint.rank_of(choice) == "exploratory"
 
 
 def test_without_any_threshold_a_cohort_is_ranked_by_auprc_and_so_are_its_subgroups_and_shifts(tmp_path: Path) -> None:

@@ -41,12 +41,32 @@ def lines_of(run: RunFolder, **wanted: object) -> pd.DataFrame:
     return lines
 
 
-def test_the_first_choice_decides_and_is_the_primary_endpoint(run: RunFolder) -> None:
+def test_the_first_endpoint_orders_and_the_second_stands_next(run: RunFolder) -> None:
     decides = lines_of(run, order=1)
     assert set(decides["dataset"]) == {"patients", "inpatients"}
-    assert set(decides["endpoint"]) == {"primary"}
-    assert set(decides["metric"]) == {"dice"}
-    assert set(lines_of(run, order=2)["metric"]) == {"auprc"}
+    for order, (name, protocol) in enumerate((("first", "healthy-fpr-1"), ("second", "lesion-val")), start=1):
+        own = lines_of(run, order=order)
+        assert set(own["endpoint"]) == {name}
+        assert set(own["protocol"]) == {protocol}
+        assert set(own["metric"]) == {"dice"}
+        assert set(own["endpoints"]) == {2}
+        assert set(own["rank_level"]) == {0.975}
+    assert set(lines_of(run, order=3)["metric"]) == {"auprc"}
+    assert set(lines_of(run, order=3)["rank_level"]) == {0.95}
+
+
+@pytest.mark.parametrize(("perfect", "ranked"), [(0.49, False), (0.5, True), (None, True)])
+def test_a_cohort_whose_perfect_map_is_poor_is_shown_without_ranks(
+    tmp_path: Path, plugin: None, perfect: float | None, ranked: bool
+) -> None:
+    run = write_run(tmp_path / "run", seeds=(0,), perfect=perfect)
+    summarise(run, None)
+    lines = lines_of(run, dataset="patients", question="these weights")
+    lines = lines[lines["order"] > 0]
+    assert lines["rank_low"].notna().all() == ranked
+    assert lines["mean"].notna().all()
+    reason = "a perfect map has a mean Dice of 0.49 after light, below 0.5"
+    assert {reason in told for told in lines["unranked"]} == {not ranked}
 
 
 def test_means_and_intervals_are_those_of_compare(run: RunFolder) -> None:
@@ -77,7 +97,9 @@ def test_pairs_are_those_of_the_standings(run: RunFolder) -> None:
     own = pairs[(pairs["dataset"] == "patients") & (pairs["metric"] == "dice") & (pairs["question"] == "this recipe")]
     states = {(one.a, one.b): (one.state, one.better) for one in own.itertuples()}
     assert states["good", "bad"] == ("better", "good")
-    assert states["good", "equal"] == ("equivalent", "")
+    assert states["good", "equal"] == ("not separable", "")  # 30 patients are no evidence of equivalence
+    assert set(own["endpoints"]) == {2}
+    assert (own["p_alone"] >= own["p_adjusted"] - 1e-12).all()
 
 
 def test_the_share_with_false_positives_has_an_exact_interval(run: RunFolder) -> None:
@@ -105,7 +127,7 @@ def test_areas_are_the_mean_over_doses(run: RunFolder) -> None:
     place = {"shift": "blur", "dataset": "patients", "metric": "dice", "method": "bad"}
     (area,), (change,) = (lines_of(run, kind=kind, **place).itertuples() for kind in ("area", "area change"))
     (unshifted,) = lines_of(run, dataset="patients", order=1, method="bad", question="these weights")["mean"]
-    assert (change.protocol, change.n) == ("lesion-val", 30)
+    assert (change.protocol, change.n) == ("healthy-fpr-1", 30)
     assert change.dose == pytest.approx(0.2)
     assert change.mean == pytest.approx(-0.1 * unshifted)  # the middle of the way from 0 to a fifth
     assert change.low < change.mean < change.high

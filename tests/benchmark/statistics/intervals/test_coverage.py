@@ -9,6 +9,7 @@ import pytest
 from simulated_studies import POPULATIONS
 
 from benchmark.statistics.intervals.coverage import ASKED, ASKED_FROM, is_short, measured_coverage, table
+from benchmark.statistics.intervals.mean import interval
 
 
 def test_the_table_has_every_setting_of_the_script() -> None:
@@ -16,14 +17,27 @@ def test_the_table_has_every_setting_of_the_script() -> None:
     for n, s, population in product(measure.PATIENTS, measure.TRAINING_SEEDS, POPULATIONS):
         for question, of in product(("these weights", "this recipe"), ("mean", "difference")):
             assert ((question, of, n, s, population.name) in found) == (question == "these weights" or s > 1)
+    for n, s, population in product(measure.PATIENTS, measure.TRAINING_SEEDS, measure.SPARSE):
+        assert ("these weights", "sparse difference", n, s, population.name) in found
 
 
 def test_the_cohorts_sizes_are_covered_or_known_to_fall_short() -> None:
     """The one shortfall from n = 50 on: differences of recipes in large cohorts with 3 or 5 seeds."""
-    short = {(one.question, one.of, one.seeds) for one in table() if one.n >= ASKED_FROM and is_short(one.coverage)}
+    usual = [one for one in table() if one.of != "sparse difference"]
+    short = {(one.question, one.of, one.seeds) for one in usual if one.n >= ASKED_FROM and is_short(one.coverage)}
     assert short <= {("this recipe", "difference", 3), ("this recipe", "difference", 5)}
-    assert min(one.coverage for one in table() if one.n >= ASKED_FROM) > 0.91
-    assert max(one.coverage for one in table() if one.n >= 20) < 0.985
+    assert min(one.coverage for one in usual if one.n >= ASKED_FROM) > 0.91
+    assert max(one.coverage for one in usual if one.n >= 20) < 0.985
+
+
+@pytest.mark.parametrize("n", [6, 20, 54])
+def test_an_interval_of_sparse_differences_is_flagged(n: int) -> None:
+    values = np.random.default_rng(n).normal(0, 0.002, (n, 1))
+    values[:2] += 0.3
+    sparse = interval(values, "these weights", "difference", alpha=0.05)
+    usual = interval(np.random.default_rng(n).normal(0, 0.1, (n, 1)), "these weights", "difference", alpha=0.05)
+    assert is_short(sparse.coverage)
+    assert sparse.coverage < usual.coverage
 
 
 def test_a_look_up_is_the_worst_population_of_the_closest_size_with_no_more_seeds() -> None:
@@ -49,5 +63,5 @@ def test_the_script_writes_tables_that_are_read_again(tmp_path, capsys) -> None:
     path = tmp_path / "coverage.csv"
     measure.write_table(path, measure.Measured._fields, measure.shown(measure.coverages(4, patients=(6,), seeds=(1,))))
     with path.open(newline="") as stream:
-        assert len(list(csv.DictReader(stream))) == 2 * len(POPULATIONS)
+        assert len(list(csv.DictReader(stream))) == 2 * len(POPULATIONS) + len(measure.SPARSE)
     assert "these weights" in capsys.readouterr().err

@@ -1,11 +1,15 @@
 """Bootstrap-t: close to Student's t for even values, lopsided for skewed ones."""
 
+from math import inf
+
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from benchmark.statistics.intervals.mean import bootstrap_t, exact_interval
+from benchmark.statistics.intervals.mean import bootstrap_t, exact_interval, limits
+from benchmark.statistics.intervals.mean import interval as interval_of
+from benchmark.statistics.panel import QUESTIONS, Question
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -60,3 +64,23 @@ def test_it_holds_the_truth_often_enough_for_means_over_seeds_too() -> None:
         low, high = exact_interval(float(values.sum()), 20, alpha=0.05)
         held.append(low <= 0.2 * 0.9 + 0.8 * 0.1 <= high)
     assert np.mean(held) >= 0.95
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(("of", "sign"), [("mean", 1), ("difference", 1), ("difference", -1)])
+def test_an_interval_of_a_bounded_metric_stays_in_its_bounds(question: Question, of: str, sign: int) -> None:
+    """Seven patients, one far from the rest."""
+    values = sign * np.repeat([[0.97], [0.99], [0.98], [0.99], [0.97], [0.98], [0.02]], 3, axis=1)
+    values += np.random.default_rng(0).normal(0, 0.001, values.shape)
+    low, high = limits("auprc", of)  # type: ignore[arg-type]
+    free = interval_of(values, question, of, alpha=0.05)  # type: ignore[arg-type]
+    kept = interval_of(values, question, of, alpha=0.05, within=(low, high))  # type: ignore[arg-type]
+    assert min(free.high, -free.low) > 1 or max(free.high, -free.low) > 1
+    assert (kept.low, kept.high) == (max(free.low, low), min(free.high, high))
+
+
+def test_the_bounds_of_a_difference_are_as_far_apart_as_two_values_can_be() -> None:
+    assert limits("dice", "mean") == (0, 1)
+    assert limits("dice", "difference") == (-1, 1)
+    assert limits("hd95", "difference") == (-inf, inf)
+    assert limits("l1_ratio", "mean") == (-inf, inf)  # of logarithms

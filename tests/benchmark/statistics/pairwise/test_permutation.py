@@ -79,6 +79,17 @@ def test_equal_methods_differ_by_nothing_and_a_constant_difference_is_as_sure_as
     assert found.p[1] == pytest.approx(2 / 2**8)
 
 
+@pytest.mark.parametrize("n", [6, 14, 40])
+@pytest.mark.parametrize("scatter", [0.0, 1e-17, 1e-16, 1e-12])
+def test_no_p_value_is_zero_where_differences_vary_by_rounding_alone(n: int, scatter: float) -> None:
+    rng = np.random.default_rng(n)
+    for _ in range(20):
+        found = sign_flips((rng.uniform(0.01, 1) + rng.normal(0, scatter, n))[:, None], rounds=999)
+        least = 2 / 2**n if found.exact else 1 / 1000
+        assert found.p[0] >= least * (1 - 1e-12)
+        assert found.adjusted[0] >= least * (1 - 1e-12)
+
+
 def test_it_is_the_unpaired_permutation_test_of_scipy() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.5, 1, 6), rng.normal(0, 1, 5)
