@@ -142,7 +142,8 @@ class Sampler:
             return tuple(_span(axis.covered > 0.5 - EQUAL) for axis in self.axes)
         first = [axis.start - axis.step / 2 + 0.5 for axis in self.axes]
         last = [low + axis.step * axis.length for low, axis in zip(first, self.axes, strict=True)]
-        # Halves go to the even number, as ever: of two faces in the middle of voxels one may be without them.
+        # Halves are rounded to the even number, as in earlier versions: where both faces of the box cut voxels in the
+        # middle, those at one face may count as inside and those at the other as outside.
         ends = np.clip(np.round([first, last]), 0, [axis.size for axis in self.axes]).astype(int)
         return tuple(slice(low, high) for low, high in ends.T.tolist())
 
