@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SEQUENCES = ("t1", "t1ce", "t2", "flair")  # in the order in which they are listed
+MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 Space = Literal["scanner", "mni", "sri24"]
 Array = TypeVar("Array", bound=NDArray[Any])
 
@@ -114,6 +115,11 @@ class CaseFiles:
     host: Path | None = None
     ignore_mask: Path | None = None
     labels: Labels = BINARY
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """By field the files that are named."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Path)}
 
     @property
     def healthy(self) -> bool:

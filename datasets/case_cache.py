@@ -10,21 +10,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
-from datasets.case import Case, CaseFiles
+from datasets.case import MASKS, Case, CaseFiles
 from datasets.grid import Grid
 from datasets.io.atomic import written_whole
-from datasets.io.contents import cache_folder, file_facts, is_settled
+from datasets.io.contents import cache_folder
+from datasets.io.files import file_facts, is_settled
 
 NO_CACHE = "UADBENCH_NO_CACHE"
-MOST_BYTES = 4 * 2**30  # 2000 cases of the published grid; those that were not used for longest give way
-OF_NO_INFLUENCE = ("subject_id", "site", "split", "host")
-MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
+MOST_BYTES = 4 * 2**30  # 2000 cases of the published grid; those that have been unused for longest give way
+OF_NO_INFLUENCE = ("subject_id", "site", "split", "host")  # on what a case on its grid holds
+OTHERS = ("image", "affine", "lesion_outside_grid_ml", "lost_lesions_ml")
 
 
-def folder() -> Path:
+def cases_folder() -> Path:
     return cache_folder() / "cases"
 
 
@@ -56,8 +59,8 @@ def _place(files: CaseFiles, grid: Grid) -> Path | None:
     """Where a case is kept; None where it is not."""
     if os.environ.get(NO_CACHE):
         return None
-    known: dict[str, Any] = {name: value for name, value in vars(files).items() if name not in OF_NO_INFLUENCE}
-    paths = {name: path.resolve() for name, path in known.items() if isinstance(path, Path)}
+    known = {name: value for name, value in vars(files).items() if name not in OF_NO_INFLUENCE}
+    paths = {name: path.resolve() for name, path in files.paths.items() if name in known}
     now = time.time_ns()
     try:
         facts = [file_facts(path) for path in paths.values()]
@@ -66,21 +69,24 @@ def _place(files: CaseFiles, grid: Grid) -> Path | None:
     if not all(is_settled(one, now) for one in facts):
         return None
     key = repr((sorted((known | paths).items()), facts, grid, _program()))
-    return folder() / f"{sha256(key.encode()).hexdigest()[:32]}.npz"
+    return cases_folder() / f"{sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
 @cache
 def _program() -> str:
-    """The code that makes a case of its files, and the library that it computes with."""
+    """The code that makes a case of its files, and the libraries that it computes with."""
     here = Path(__file__).parent
     code = [path.read_bytes() for path in sorted([*here.glob("*.py"), *here.glob("io/*.py")])]
-    return sha256(b"\0".join([*code, np.__version__.encode()])).hexdigest()
+    libraries = [library.__version__.encode() for library in (nibabel, np, scipy)]
+    return sha256(b"\0".join([*code, *libraries])).hexdigest()
 
 
 def _read(place: Path, case_id: str) -> Case | None:
     """The case; None where it is not there, or damaged."""
     try:
         with place.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            if not {*arrays.files} <= {*MASKS, *OTHERS}:  # a damaged name would hide a mask
+                return None
             image = arrays["image"]
             masks = {name: _unpacked(arrays[name], image.shape[1:]) for name in MASKS if name in arrays}
             case = Case(
@@ -94,14 +100,13 @@ def _read(place: Path, case_id: str) -> Case | None:
                 lost_lesions_ml=tuple(arrays["lost_lesions_ml"].tolist()),
             )
         os.utime(place)  # when it was used
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         return None
     return case
 
 
 def _write(place: Path, case: Case) -> None:
-    names = ("image", "affine", "lesion_outside_grid_ml", "lost_lesions_ml")
-    arrays: dict[str, Any] = {name: getattr(case, name) for name in names}
+    arrays: dict[str, Any] = {name: getattr(case, name) for name in OTHERS}
     arrays |= {name: np.packbits(mask) for name in MASKS if (mask := getattr(case, name)) is not None}
     with written_whole(place) as beside, beside.open("wb") as stream:
         np.savez(stream, **arrays)

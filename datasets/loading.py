@@ -9,17 +9,19 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.case import BINARY, Case, CaseFiles, Labels, Masks
-from datasets.case_cache import MASKS, find_case, kept_case
+from datasets.case import BINARY, MASKS, Case, CaseFiles, Labels, Masks
+from datasets.case_cache import find_case, kept_case
 from datasets.errors import BadVolume
 from datasets.grid import Grid
+from datasets.io.files import file_facts
 from datasets.io.labels import split_labels, union
 from datasets.io.nifti import StoredVolume, check_same_grid, read_volume
-from datasets.sampling import Mask, Place, Sampler, extents
+from datasets.sampling import Mask, Place, Sampler, bounding_box
 from datasets.shifts import Shift
 from datasets.shifts.application import CaseShift, dose
 
 Array = NDArray[Any]
+Stamps = tuple[tuple[int, ...], ...]
 INSIDE_ABOVE = 0.5  # a mask's values above this are inside; above 0, an interpolated mask would be dilated
 KEPT = 192  # unshifted cases in memory while shifts are made: up to 3 MB each on the published grid
 
@@ -150,7 +152,7 @@ class _Scan:
     @cached_property
     def extent(self) -> Place:
         """The brain's bounding box."""
-        return next(extents(self.brain), (slice(0, 0),) * 3)
+        return bounding_box(self.brain)
 
     @property
     def affine(self) -> NDArray[np.float64]:
@@ -251,14 +253,13 @@ def _rescaled(files: CaseFiles, grid: Grid, brain_mask: Mask, percentiles: tuple
     return scan.on_grid(scan.image, brain_mask, percentiles)
 
 
-def _stamps(files: CaseFiles) -> tuple[int, ...]:
-    """Modification times of a case's files in ns: the key that makes cached cases stale when files change."""
-    paths = [path for path in (files.image, files.brain_mask, files.lesion_mask, files.ignore_mask) if path is not None]
-    return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
+def _stamps(files: CaseFiles) -> Stamps:
+    """Facts of a case's files, none of one that is missing: a case in memory is stale once they differ."""
+    return tuple(file_facts(path) if path.is_file() else () for path in files.paths.values())
 
 
 @lru_cache(maxsize=KEPT)
-def _kept_masks(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> tuple[NDArray[np.uint8], Masks]:
+def _kept_masks(files: CaseFiles, grid: Grid, stamps: Stamps) -> tuple[NDArray[np.uint8], Masks]:
     """Each mask that there is as bits `(masks, bytes)`, and Masks with empty arrays in their places."""
     case, nothing = find_case(files, grid), np.zeros(0, dtype=bool)
     masks = _masks(_scan(files, grid)) if case is None else _masks_of(case)
@@ -269,6 +270,6 @@ def _kept_masks(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> tuple[
 
 
 @lru_cache(maxsize=KEPT)
-def _kept(files: CaseFiles, grid: Grid, stamps: tuple[int, ...]) -> Case:
+def _kept(files: CaseFiles, grid: Grid, stamps: Stamps) -> Case:
     """Cached, since a case is shifted many times."""
     return _unshifted(files, grid)

@@ -21,7 +21,8 @@ def code_digest(path: Path, *, search: Sequence[str] | None = None) -> str:
     computed name are not seen.
 
     Args:
-        search: folders of modules; None for the import path of this process.
+        search: folders of modules; None for the import path of this process, and then the file's own folder, which
+            the file may add to it when it is run.
 
     Raises:
         OSError: a file cannot be read.
@@ -31,7 +32,7 @@ def code_digest(path: Path, *, search: Sequence[str] | None = None) -> str:
 
 def module_digest(name: str) -> str:
     """The same of a module by its full name, the packages around it included."""
-    return _digest(_with_imports(_local_files(name, None), None))
+    return _digest(_with_imports(_local_files(name, None, ()), None))
 
 
 def _digest(modules: Mapping[str, Path]) -> str:
@@ -43,11 +44,12 @@ def _digest(modules: Mapping[str, Path]) -> str:
 def _with_imports(modules: Mapping[str, Path], search: Sequence[str] | None) -> dict[str, Path]:
     """Modules by full name, "" for a file that is none, and all local ones that they import."""
     found, waiting = dict(modules), list(modules)
+    beside = [str(modules[""].resolve().parent)] if "" in modules else []
     while waiting:
         name = waiting.pop()
         package = name if found[name].name == "__init__.py" else name.rpartition(".")[0]
         for imported in _imports(found[name], package):
-            new = {one: path for one, path in _local_files(imported, search).items() if one not in found}
+            new = {one: path for one, path in _local_files(imported, search, beside).items() if one not in found}
             found |= new
             waiting += new
     return found
@@ -69,11 +71,11 @@ def _imports(path: Path, package: str) -> Iterator[str]:
                 yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _local_files(name: str, search: Sequence[str] | None) -> dict[str, Path]:
+def _local_files(name: str, search: Sequence[str] | None, beside: Sequence[str]) -> dict[str, Path]:
     """The local files that importing a module runs: its own and those of the packages around it."""
     found: dict[str, Path] = {}
     head, *rest = name.split(".")
-    spec = None if head in OURS else _top_level(head, search)
+    spec = None if head in OURS else _top_level(head, search, beside)
     while spec is not None and _is_local(spec):
         if spec.origin is not None and Path(spec.origin).is_file():
             found[spec.name] = Path(spec.origin)
@@ -83,13 +85,14 @@ def _local_files(name: str, search: Sequence[str] | None) -> dict[str, Path]:
     return found
 
 
-def _top_level(name: str, search: Sequence[str] | None) -> ModuleSpec | None:
+def _top_level(name: str, search: Sequence[str] | None, beside: Sequence[str]) -> ModuleSpec | None:
     if search is not None:
         return PathFinder.find_spec(name, list(search))
     try:
-        return importlib.util.find_spec(name)  # asks the finders of editable installs, too
+        found = importlib.util.find_spec(name)  # asks the finders of editable installs, too
     except (ImportError, ValueError):  # such as for __main__
         return None
+    return found or PathFinder.find_spec(name, list(beside))
 
 
 def _is_local(spec: ModuleSpec) -> bool:

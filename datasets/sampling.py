@@ -142,7 +142,8 @@ class Sampler:
             return tuple(_span(axis.covered > 0.5 - EQUAL) for axis in self.axes)
         first = [axis.start - axis.step / 2 + 0.5 for axis in self.axes]
         last = [low + axis.step * axis.length for low, axis in zip(first, self.axes, strict=True)]
-        # Halves go to the even number, as ever: of two faces in the middle of voxels one may be without them.
+        # Halves are rounded to the even number, as in earlier versions: where both faces of the box cut voxels in the
+        # middle, those at one face may count as inside and those at the other as outside.
         ends = np.clip(np.round([first, last]), 0, [axis.size for axis in self.axes]).astype(int)
         return tuple(slice(low, high) for low, high in ends.T.tolist())
 
@@ -160,21 +161,24 @@ class Sampler:
         if self.splines:
             return self._transformed(mask.astype(np.uint8), order=0).astype(bool)
         result = np.zeros(self.grid.shape, dtype=bool)
-        for place in extents(mask):
+        if mask.any():
+            place = bounding_box(mask)
             self._set(result, mask[place], place)
         return result
 
     def components(self, mask: Mask) -> SampledMask:
         """A mask on the grid, each of its components taken by itself."""
-        result, found, total = np.zeros(self.grid.shape, dtype=bool), list[Component](), 0
-        for extent in extents(mask):
-            labels, total = ndimage.label(mask[extent], CONNECTED)[0], int(mask[extent].sum())
-            sampled = self._transformed(self._whole(labels, extent), order=0) if self.splines else None
-            for label, part, place in _parts(labels, extent):
-                volume = self.volume(part, place)
-                voxels = self._set(result, part, place) if sampled is None else int((sampled == label).sum())
-                found += [Component(volume, voxels)] if volume > 0 else []
-            result |= False if sampled is None else sampled > 0
+        result, found = np.zeros(self.grid.shape, dtype=bool), list[Component]()
+        if not mask.any():
+            return SampledMask(result, (), 0.0)
+        extent = bounding_box(mask)
+        labels, total = ndimage.label(mask[extent], CONNECTED)[0], int(mask[extent].sum())
+        sampled = self._transformed(self._whole(labels, extent), order=0) if self.splines else None
+        for label, part, place in _parts(labels, extent):
+            volume = self.volume(part, place)
+            voxels = self._set(result, part, place) if sampled is None else int((sampled == label).sum())
+            found += [Component(volume, voxels)] if volume > 0 else []
+        result |= False if sampled is None else sampled > 0
         return SampledMask(result, tuple(found), max(total - sum(one.volume for one in found), 0.0))
 
     def volume(self, part: Mask, place: Place) -> float:
@@ -286,11 +290,9 @@ def _span(marked: Mask | np.bool_) -> slice:
     return slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
 
 
-def extents(mask: Mask) -> Iterator[Place]:
-    """The bounding box of a mask; nothing for an empty one."""
-    place = tuple(_span(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
-    if place[0].stop:
-        yield place
+def bounding_box(mask: Mask) -> Place:
+    """The smallest box that holds every voxel of a mask `(X, Y, Z)`; empty for an empty one."""
+    return tuple(_span(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
 
 
 def _parts(labels: NDArray[np.int32], extent: Place) -> Iterator[tuple[int, Mask, Place]]:

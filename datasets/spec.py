@@ -173,9 +173,8 @@ def digest(files: Sequence[CaseFiles]) -> str:
 
 def case_marks(files: Sequence[CaseFiles]) -> dict[str, str]:
     """By case id a hash of all that is known of the case, its files by the headers and voxels in them."""
-    facts = {one.case_id: vars(one) for one in files}
-    contents = content_marks(value for known in facts.values() for value in known.values() if isinstance(value, Path))
-    return {case_id: _mark(known, contents) for case_id, known in facts.items()}
+    contents = content_marks(path for one in files for path in one.paths.values())
+    return {one.case_id: _mark(one, contents) for one in files}
 
 
 def changed_cases(before: Mapping[str, str], now: Mapping[str, str]) -> str:
@@ -193,8 +192,9 @@ def changed_cases(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return "; ".join(f"{what}: {_listed(cases)}" for what, cases in differing.items() if cases)
 
 
-def _mark(known: Mapping[str, object], contents: Mapping[Path, str]) -> str:
-    parts = [f"{name}={contents[value] if isinstance(value, Path) else value!r}" for name, value in known.items()]
+def _mark(case: CaseFiles, contents: Mapping[Path, str]) -> str:
+    known = vars(case).items()
+    parts = [f"{name}={contents[value] if isinstance(value, Path) else value!r}" for name, value in known]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -222,11 +222,7 @@ def _case_problems(spec: DatasetSpec, case: CaseFiles, row: Mapping[str, str], t
     if spec.healthy is None and healthy not in ("yes", "no"):
         text = f"{table}: {whose} got healthy={healthy!r}, expected yes or no."
         return [CaseProblem("bad-row", case.case_id, text)]
-    told = {
-        path: why_no_file(path)
-        for path in (case.image, case.brain_mask, case.lesion_mask, case.ignore_mask, case.host)
-        if path is not None
-    }
+    told = {path: why_no_file(path) for path in case.paths.values()}
     return [
         CaseProblem(
             "missing-file",

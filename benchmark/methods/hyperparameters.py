@@ -71,7 +71,7 @@ def presets_of(cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
     return {PUBLISHED: {}, **cls.presets}
 
 
-def resolve_config(variant: "Variant", preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
+def resolve_config(variant: Variant, preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
     """Every hyper-parameter as plain values: class defaults < preset < `tuned` (a file) < the variant's overrides.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from datasets.errors import BadValue
 from datasets.local_code import code_digest
-from datasets.registry import import_failure
+from datasets.registry import NAME, import_failure
 
 if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
@@ -113,7 +113,7 @@ def _wrong(found: Any) -> str | None:
     if not isinstance(found, Mapping) or not found:
         return repr(found)
     for name, one in found.items():
-        if not (isinstance(name, str) and re.fullmatch(r"[\w.-]+", name) and _is_detector(one)):
+        if not (isinstance(name, str) and NAME.fullmatch(name) and _is_detector(one)):
             return f"{name!r}: {one!r}"
     return None
 
@@ -127,9 +127,9 @@ def _is_detector(one: object) -> bool:
 def _digest(path: Path) -> str:
     """Twelve hexadecimal digits of all code that a file's methods depend on."""
     if path.suffix == TOML:
-        from benchmark.methods.subprocess_method import content
+        from benchmark.methods.subprocess_method import program_digest
 
-        return hashlib.sha256(content(path)).hexdigest()[:12]
+        return program_digest(path)[:12]
     try:
         return code_digest(path)[:12]
     except OSError as error:

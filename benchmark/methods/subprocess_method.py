@@ -1,5 +1,6 @@
 """A method in another interpreter, described by a TOML file; see docs/subprocess-methods.md."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -9,7 +10,6 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, make_dataclass
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, ClassVar
@@ -62,11 +62,11 @@ def subprocess_method(path: Path) -> type[Detector]:
     Raises:
         BadValue: the file cannot be used, or its program does not answer.
     """
-    return _method(path.resolve(), sha256(content(path)).hexdigest())
+    return _method(path.resolve(), program_digest(path))
 
 
-def content(path: Path) -> bytes:
-    """Digests of what a method's numbers depend on: the file, those it names, and the program's version line.
+def program_digest(path: Path) -> str:
+    """SHA-256 of what a method's numbers depend on: the file, those it names, and the program's version line.
 
     Of a Python file that the command names, the modules beside it that it imports count as well.
 
@@ -76,17 +76,19 @@ def content(path: Path) -> bytes:
     description = read_description(path)
     named = [*description.files, *(part for part in description.command[1:] if (path.parent / part).is_file())]
     try:
-        digests = [sha256(path.read_bytes()).hexdigest(), *(_digest(path.parent / one) for one in named)]
+        digests = [_sha256(path), *(_file_digest(path.parent / one) for one in named)]
     except OSError as error:
         raise BadValue(f"--plugin {path}: no file {error.filename}, which it names.") from error
     version = _cached_version(tuple(description.command), path.parent.resolve(), path, "".join(digests))
-    return json.dumps([*digests, version]).encode()
+    return hashlib.sha256(json.dumps([*digests, version]).encode()).hexdigest()
 
 
-def _digest(path: Path) -> str:
-    if path.suffix == ".py":
-        return code_digest(path, search=[str(path.parent.resolve())])
-    return sha256(path.read_bytes()).hexdigest()
+def _file_digest(path: Path) -> str:
+    return code_digest(path, search=[str(path.parent.resolve())]) if path.suffix == ".py" else _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_description(path: Path) -> ProgramDescription:
@@ -204,7 +206,7 @@ class SubprocessDetector(Detector):
         Raises:
             ValueError: the program ends, or takes too long.
         """
-        whole = {"protocol": PROTOCOL, "config": _plain(self.config), "state": STATE, "device": self.device.type}
+        whole = {"protocol": PROTOCOL, "config": asdict(self.config), "state": STATE, "device": self.device.type}
         (place / MANIFEST).write_text(json.dumps(whole | dict(request), indent=1), encoding="utf-8")
         if self._program is None:
             self._program = Program(self.description.command, self.folder)
@@ -265,7 +267,3 @@ def _packed(folder: Path) -> bytes:
         for path in sorted(one for one in folder.rglob("*") if one.is_file()):
             archive.writestr(zipfile.ZipInfo(path.relative_to(folder).as_posix(), EARLIEST), path.read_bytes())
     return packed.getvalue()
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    return asdict(config)

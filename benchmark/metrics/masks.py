@@ -45,15 +45,6 @@ def voxel_ml(spacing: Sequence[float]) -> float:
     return float(np.prod(spacing)) / 1000
 
 
-def bounding_box(mask: Mask) -> tuple[slice, ...]:
-    """The smallest box that holds every voxel of a mask `(X, Y, Z)`; empty for an empty one."""
-    box = []
-    for axis in range(mask.ndim):
-        found = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0))
-    return tuple(box)
-
-
 def far_from_lesion(lesion: Mask, brain: Mask, spacing: Sequence[float], *, collar_mm: float = 10.0) -> Mask:
     """The brain more than `collar_mm` from the nearest lesion voxel, centre to centre.
 

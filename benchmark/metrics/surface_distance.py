@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmark.metrics.masks import Mask, bounding_box, check_masks
+from benchmark.metrics.masks import Mask, check_masks
+from datasets.sampling import bounding_box
 
 Points = NDArray[np.float64]
 FACES = ndimage.generate_binary_structure(3, 1)

@@ -8,7 +8,8 @@ searched exactly. References: Vincent 1993, grayscale area openings and closings
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics.masks import bounding_box, steps
+from benchmark.metrics.masks import steps
+from datasets.sampling import bounding_box
 
 Map = NDArray[np.float32]
 PLACE = 0xFFFFFFFF  # the part of an ordered voxel that says where it lies

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.compiled import compiled
-from benchmark.metrics.masks import bounding_box
+from datasets.sampling import bounding_box
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]

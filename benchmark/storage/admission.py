@@ -19,6 +19,7 @@ from datasets.io.atomic import read_json, write_json
 
 log = logging.getLogger(__name__)
 
+AUDITS = "audit.json"
 VERSION = 2  # of the audit: raised when it finds more, so that data admitted before are audited again
 
 
@@ -58,7 +59,8 @@ def admit(
         BadFile: cases cannot be used, or leak from one split into another, and no option allows it; one line each.
         UserError: as `plan`.
     """
-    key, findings = _key(study), _kept(RunFolder(root), _key(study))
+    key = _key(study)
+    findings = _kept(RunFolder(root), key)
     if findings is None and read:
         needed = needed_cases(study)
         log.info("Auditing %d cases.", sum(map(len, needed.values())))
@@ -80,19 +82,17 @@ def admit(
 
 def keep(run: RunFolder, admission: Admission) -> None:
     """Store the findings in `audit.json`, so that the same cases are not audited again."""
-    path = run.root / "audit.json"
-    kept = read_json(path) if path.exists() else {}
+    kept = _audits(run)
     if admission.key not in kept:
         found = [asdict(one) for one in admission.findings]
-        write_json(path, {**kept, admission.key: {"datasets": admission.datasets, "findings": found}})
+        write_json(run.root / AUDITS, {**kept, admission.key: {"datasets": admission.datasets, "findings": found}})
 
 
 def findings_of(run: RunFolder, datasets: Iterable[str]) -> list[Finding]:
     """What the audits of a run found among `datasets`, each once."""
-    path = run.root / "audit.json"
-    kept = read_json(path) if path.exists() else {}
     there = set(datasets)
-    found = [_finding(one) for audit in kept.values() if set(audit["datasets"]) <= there for one in audit["findings"]]
+    audits = [audit for audit in _audits(run).values() if set(audit["datasets"]) <= there]
+    found = [_finding(one) for audit in audits for one in audit["findings"]]
     return list(dict.fromkeys(found))
 
 
@@ -180,9 +180,14 @@ def _flagged(study: Study, flags: tuple[str, ...]) -> Study:
 
 
 def _kept(run: RunFolder, key: str) -> list[Finding] | None:
-    path = run.root / "audit.json"
-    kept = read_json(path) if path.exists() else {}
+    kept = _audits(run)
     return [_finding(one) for one in kept[key]["findings"]] if key in kept else None
+
+
+def _audits(run: RunFolder) -> Mapping[str, Any]:
+    """By key the audits that a run keeps."""
+    path = run.root / AUDITS
+    return read_json(path) if path.exists() else {}
 
 
 def _finding(stored: Mapping[str, Any]) -> Finding:

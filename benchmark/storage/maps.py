@@ -55,7 +55,8 @@ def round_in_order(anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
     Voxels may become equal only in groups of at most `MERGED` times their rank from the top, so the first 2000 stay in
     strict order. A ranking metric is an average of TP / rank, of which a group of g voxels at rank r changes no more
     than g / r: whatever is lesion, average precision and Dice move by less than `MERGED`, as a rule by a tenth of it.
-    A map of at most `FEW_LEVELS` values is kept exactly, so that its ties with other cases' maps stay ties.
+    What many voxels share stays what it is, so that ties with other cases' maps stay ties: a value that more voxels
+    have than may become equal, such as the highest of a clipped map, and any of a map of at most `FEW_LEVELS` values.
 
     Args:
         anomaly_map: any shape, finite and nonnegative; 0 stays 0, and no other value becomes 0.
@@ -70,9 +71,8 @@ def round_in_order(anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
     for bits in range(FEWEST_BITS, MANTISSA_BITS):
         coarse = round_mantissa(scores[left], bits)
         _, first, size = np.unique(-coarse, return_index=True, return_counts=True)
-        equal_already = scores[left[first]] == scores[left[first + size - 1]]
         representable = (coarse[first] > 0) & np.isfinite(coarse[first])
-        done = np.repeat(representable & (equal_already | (size <= MERGED * rank[first])), size)
+        done = np.repeat(representable & ((size == 1) | (size <= MERGED * rank[first])), size)
         rounded[left[done]] = coarse[done]
         left, rank = left[~done], rank[~done]
     return rounded.reshape(anomaly_map.shape)

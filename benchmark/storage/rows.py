@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from benchmark.storage.folder import RunFolder
 
 LINE_TEXT = ("postprocessing", "protocol", "split", "stratum", "metric")
-
 PLUGIN = "plugin"
 
 

@@ -26,7 +26,7 @@ from datasets.errors import (
     UserError,
 )
 from datasets.grid import GRIDS, Grid
-from datasets.shift_requests import ShiftRequest, parse_shifts
+from datasets.shift_requests import ShiftRequest, case_percentiles, landmarks_of, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
 from datasets.spec import DatasetSpec, digest, how_to_prepare, sequences_there, usable_files
@@ -264,22 +264,26 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
 def _fits(
     request: Request, resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]
 ) -> list[Fit]:
-    return [
-        Fit(
-            variant.name,
-            variant.method.target,
-            config,
-            healthy,
-            grid,
-            seed,
-            variant.method.origin or "",
-            folds=request.folds or 0,
-            devices=request.devices if hasattr(load(variant.method), "devices") else 1,
-            revision=load(variant.method).revision,
-        )
-        for variant, config in resolved
-        for seed in seeds
-    ]
+    fits = list[Fit]()
+    for variant, config in resolved:
+        cls = load(variant.method)
+        devices = request.devices if hasattr(cls, "devices") else 1
+        fits += [
+            Fit(
+                variant.name,
+                variant.method.target,
+                config,
+                healthy,
+                grid,
+                seed,
+                variant.method.origin or "",
+                folds=request.folds or 0,
+                devices=devices,
+                revision=cls.revision,
+            )
+            for seed in seeds
+        ]
+    return fits
 
 
 def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:
@@ -307,8 +311,6 @@ def planned_shifts(
     Raises:
         UserError: a cohort is not there, or a scan of it cannot be used.
     """
-    from datasets.shift_requests import case_percentiles, landmarks_of
-
     cohorts = dict.fromkeys(one.cohort for one in requested if one.cohort)
     landmarks = {cohort: landmarks_of(cohort, data, sequence, grid) for cohort in cohorts}
     matched: dict[int, tuple[float, ...]] = {}

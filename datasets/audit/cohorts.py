@@ -15,7 +15,7 @@ from datasets.audit.finding import Finding, by_severity
 from datasets.audit.metadata import column_findings, drift_findings
 from datasets.audit.splits import table_findings
 from datasets.audit.volumes import mixed_grids
-from datasets.case import CaseFiles
+from datasets.case import MASKS, CaseFiles
 from datasets.errors import BadFile
 from datasets.grid import Grid
 from datasets.io.labels import read_labels
@@ -26,7 +26,6 @@ Row = Mapping[str, str]
 log = logging.getLogger(__name__)
 HEALTHY = ("yes", "no")
 SIZES = (0.0, 0.1, 1.0, 10.0, inf)  # ml, of lesions in the scan
-MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 
 
 def audit(

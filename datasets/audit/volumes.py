@@ -11,7 +11,7 @@ from scipy import ndimage
 from datasets.audit.finding import Finding, Severity
 from datasets.io.nifti import StoredVolume, disagreement, mm_per_unit
 from datasets.loading import INSIDE_ABOVE
-from datasets.sampling import extents
+from datasets.sampling import CONNECTED, bounding_box
 
 LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond these the unit is doubtful
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
@@ -21,7 +21,6 @@ NEGATIVE = 0.001
 Mask = NDArray[np.bool_]
 BRAIN_ML = (700.0, 2200.0)  # stripped adult brains, registered or not, lie well within
 STRAY_ML = 1.0  # smaller holes or separate parts are a mask's rough edge
-ALL = ndimage.generate_binary_structure(3, 3)
 Observation = tuple[Severity, str, str, str]
 
 
@@ -164,9 +163,9 @@ def _mm(spacing: object) -> str:
 
 def _shape(brain: Mask, voxel_ml: float) -> Iterator[Observation]:
     """Separate parts and holes of the brain, searched in its bounding box."""
-    box = next(extents(brain))
+    box = bounding_box(brain)
     held = np.pad(brain[box], 1)
-    parts = _sizes(held, ALL) * voxel_ml
+    parts = _sizes(held, CONNECTED) * voxel_ml
     stray = parts[1:][parts[1:] > STRAY_ML]
     if stray.size:
         yield "warning", "brain-in-parts", f"{stray.size + 1} parts, {stray.sum():.1f} ml apart from the largest", "one"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.case import SEQUENCES, CaseFiles
+from datasets.case import MASKS, SEQUENCES, CaseFiles
 from datasets.cohorts.bids import bids_facts, bids_files, healthy_by_masks, is_bids
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.nifti import stem
@@ -110,7 +110,7 @@ def _healthy(table: Table, home: Path, sequences: Sequence[str]) -> bool | None:
         return {frozenset({"yes"}): True, frozenset({"no"}): False}.get(told)
     cases = [row["case_id"] for row in table.rows]
     healthy = healthy_by_masks({case: (home / "lesion_mask" / f"{case}.nii.gz").is_file() for case in cases}, home)
-    known = {*SEQUENCES, *sequences, "brain_mask", "lesion_mask", "ignore_mask"}
+    known = {*SEQUENCES, *sequences, *MASKS}
     strange = [
         f"{folder.name}/"
         for folder in sorted(home.iterdir())

@@ -8,11 +8,11 @@ import typer
 
 def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete all of it.")] = False) -> None:
     """Show or delete prepared cases and digests of files; runs make them again, bit for bit."""
-    from datasets.case_cache import MOST_BYTES, folder
+    from datasets.case_cache import MOST_BYTES, cases_folder
     from datasets.io.contents import cache_folder, marks_folder
 
     typer.echo(f"{cache_folder()}, of which cases up to {MOST_BYTES / 2**30:g} GiB:")
-    for place in (folder(), marks_folder()):
+    for place in (cases_folder(), marks_folder()):
         sizes = [path.stat().st_size for path in place.iterdir()] if place.is_dir() else []
         if clear:
             shutil.rmtree(place, ignore_errors=True)

@@ -1,22 +1,21 @@
 """SHA-256 of what files hold, unpacked: computed once, and remembered while a file's facts stay the same."""
 
 import gzip
+import hashlib
 import os
 import time
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from datasets.errors import BadFile
 from datasets.io.atomic import read_json, write_json
+from datasets.io.files import file_facts, is_gzip, is_settled, sha256
 
 CACHE = "UADBENCH_CACHE"
-PIECE = 2**20  # bytes
-SETTLED_NS = 10**9  # a file that changed less than a second ago may change again within one tick of its clock
 
 
 def cache_folder() -> Path:
@@ -44,22 +43,11 @@ def content_marks(paths: Iterable[Path]) -> dict[Path, str]:
     return {path: mark for folder, inside in folders.items() for path, mark in _marks(folder, inside).items()}
 
 
-def file_facts(path: Path) -> list[int]:
-    """What tells without reading it whether a file is as it was: size, times of change in ns, and inode."""
-    facts = path.stat()
-    return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
-
-
-def is_settled(facts: list[int], now: int) -> bool:
-    """Whether a file whose facts were taken at `now`, in ns, would have others if it changed again."""
-    return max(facts[1:3]) < now - SETTLED_NS
-
-
 def _marks(folder: Path, paths: set[Path]) -> dict[Path, str]:
-    place = marks_folder() / f"{sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}.json"
+    place = marks_folder() / f"{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}.json"
     kept = _kept(place)
     facts = {path: file_facts(path) for path in sorted(paths)}
-    known = {path: kept[path.name][-1] for path, own in facts.items() if kept.get(path.name, [])[:-1] == own}
+    known = {path: kept[path.name][-1] for path, own in facts.items() if tuple(kept.get(path.name, ())[:-1]) == own}
     unknown = [path for path in facts if path not in known]
     if not unknown:
         return known
@@ -83,11 +71,7 @@ def _kept(place: Path) -> dict[str, list[Any]]:
 
 
 def _content_sha256(path: Path) -> str:
-    whole = sha256()
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            while piece := stream.read(PIECE):
-                whole.update(piece)
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        return sha256(path.read_bytes()).hexdigest()
-    return whole.hexdigest()
+    if is_gzip(path):
+        with suppress(EOFError, gzip.BadGzipFile, zlib.error), gzip.open(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(path)

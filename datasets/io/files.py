@@ -1,4 +1,4 @@
-"""Files on disk: why one cannot be read, its SHA-256, and whether it has changed since it was hashed."""
+"""Files on disk: why one cannot be read, its SHA-256, and whether it has changed since."""
 
 import errno
 import hashlib
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.errors import MissingData
+
+SETTLED_NS = 10**9  # a file that changed less than a second ago may change again within one tick of its clock
 
 
 def check_file(path: Path) -> None:
@@ -45,6 +47,22 @@ def _beside(path: Path) -> str:
     return f"there is {', '.join(sorted(near)[:3])}" if near else ""
 
 
+def is_gzip(path: Path) -> bool:
+    """Whether a file is packed with gzip, by its name."""
+    return path.suffix.lower() == ".gz"
+
+
+def file_facts(path: Path) -> tuple[int, ...]:
+    """What tells without reading it whether a file is as it was: size, times of change in ns, and inode."""
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
+
+
+def is_settled(facts: tuple[int, ...], now: int) -> bool:
+    """Whether a file whose facts were taken at `now`, in ns, would have others if it changed again."""
+    return max(facts[1:3]) < now - SETTLED_NS
+
+
 @dataclass(frozen=True)
 class Stamp:
     """A file, or all files of a folder, as they were: bytes, time of the last change in ns, SHA-256 of the content."""
@@ -66,19 +84,19 @@ def sha256(path: Path) -> str:
 
 
 def stamp(path: Path) -> Stamp:
-    return Stamp(*_facts(path), sha256(path))
+    return Stamp(*_size_and_time(path), sha256(path))
 
 
 def unchanged(path: Path, kept: Stamp) -> bool:
     """Whether a file has the content it had; it is hashed again only if its time of change differs."""
     try:
-        size, changed = _facts(path)
+        size, changed = _size_and_time(path)
     except OSError:
         return False
     return size == kept.size and (changed == kept.changed or sha256(path) == kept.sha256)
 
 
-def _facts(path: Path) -> tuple[int, int]:
+def _size_and_time(path: Path) -> tuple[int, int]:
     facts = [file.stat() for file in _files(path)]
     return sum(one.st_size for one in facts), max((one.st_mtime_ns for one in facts), default=0)
 

@@ -13,7 +13,7 @@ from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import DTypeLike, NDArray
 
 from datasets.errors import BadVolume
-from datasets.io.files import check_file
+from datasets.io.files import check_file, is_gzip
 
 Array = NDArray[Any]
 Matrix = NDArray[np.float64]
@@ -204,7 +204,7 @@ def _content(path: Path) -> tuple[Any, bytes]:
     """The header and the unpacked file; unpacking stops at the size that the header declares."""
     packed = path.read_bytes()
     _check_name(path, packed)
-    unpacking = _Unpacking(packed) if _zipped(path) else None
+    unpacking = _Unpacking(packed) if is_gzip(path) else None
     most = nibabel.nifti2.Nifti2Header.sizeof_hdr
     try:
         header = _header(path, _Unpacking(packed).take(most) if unpacking else packed[:most])
@@ -263,15 +263,11 @@ def _check_name(path: Path, packed: bytes) -> None:
         raise _unreadable(path, "it is empty")
     if start.startswith((b"<!doctype", b"<html")):
         raise _unreadable(path, "it is a web page, perhaps an error that was downloaded in its place")
-    if zipped and not _zipped(path):
+    if zipped and not is_gzip(path):
         raise _unreadable(path, "it is packed with gzip and its name does not end in .gz")
-    if not zipped and _zipped(path):
+    if not zipped and is_gzip(path):
         known = "a plain NIfTI volume" if b"n+1" in packed[344:348] or b"n+2" in packed[4:8] else _content_kind(packed)
         raise _unreadable(path, f"it is {known} and not packed with gzip, as its name says")
-
-
-def _zipped(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
 
 
 def _content_kind(content: bytes) -> str:

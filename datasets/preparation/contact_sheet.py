@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.case import MASKS
 from datasets.io.nifti import Volume, read_volume
 from datasets.preparation.resampling import resample_mask
 from datasets.preparation.template import Template
@@ -59,7 +60,7 @@ def _draw(axes: "Sequence[Axes]", home: Path, case_id: str, template: Template) 
     image = read_volume(home / sequence / name, as_stored=True)
     brain, lesion, ignored = (
         read_volume(path, as_stored=True).data > 0 if path.exists() else np.zeros(image.data.shape, dtype=bool)
-        for path in (home / kind / name for kind in ("brain_mask", "lesion_mask", "ignore_mask"))
+        for path in (home / kind / name for kind in MASKS)
     )
     outline = resample_mask(Volume(template.image.data > 0, template.image.affine), image.lattice)
     high = float(np.percentile(image.data[brain], 99.5)) if brain.any() else 1.0

@@ -17,6 +17,7 @@ from datasets.__main__ import app
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadFile
 from datasets.io import contents
+from datasets.io import files as io_files
 from datasets.loading import load_case, masks_of
 
 
@@ -31,7 +32,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sequence[str]:
         return original(files, grid)
 
     monkeypatch.setattr(loading, "_made", spy)
-    monkeypatch.setattr(contents, "SETTLED_NS", 0)
+    monkeypatch.setattr(io_files, "SETTLED_NS", 0)
     monkeypatch.setenv(contents.CACHE, str(tmp_path / "cache"))
     return names
 
@@ -47,7 +48,7 @@ def same(one: Case, other: Case) -> bool:
 
 
 def kept() -> list[Path]:
-    return sorted(case_cache.folder().glob("*"))
+    return sorted(case_cache.cases_folder().glob("*"))
 
 
 def test_a_case_is_made_once_and_has_every_bit_that_it_has_without_cache(
@@ -73,7 +74,7 @@ def test_no_case_is_kept_without_cache(
 ) -> None:
     monkeypatch.setenv(case_cache.NO_CACHE, "1")
     load_case(patient, TINY)
-    assert not case_cache.folder().exists()
+    assert not case_cache.cases_folder().exists()
 
 
 @pytest.mark.parametrize("role", ["image", "brain_mask", "lesion_mask", "ignore_mask"])
@@ -92,6 +93,17 @@ def test_a_case_is_made_again_after_a_change_of_any_file_that_keeps_size_and_tim
     assert len(made) == 2
 
 
+def test_masks_in_memory_are_of_the_file_that_is_there(patient: CaseFiles, made: Sequence[str]) -> None:
+    assert patient.lesion_mask is not None
+    before = masks_of(patient, TINY)
+    facts = patient.lesion_mask.stat()
+    shutil.copy(patient.brain_mask, patient.lesion_mask)
+    os.utime(patient.lesion_mask, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    after = masks_of(patient, TINY)
+    assert np.array_equal(after.lesion_mask, after.brain_mask)
+    assert not np.array_equal(after.lesion_mask, before.lesion_mask)
+
+
 def test_a_split_and_a_subject_make_no_other_case_and_a_rule_does(patient: CaseFiles, made: Sequence[str]) -> None:
     load_case(patient, TINY)
     load_case(replace(patient, split="train", subject_id="x"), TINY)
@@ -104,7 +116,7 @@ def test_a_split_and_a_subject_make_no_other_case_and_a_rule_does(patient: CaseF
 def test_a_file_that_changed_just_now_may_change_again(
     patient: CaseFiles, made: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "SETTLED_NS", 10**12)
+    monkeypatch.setattr(io_files, "SETTLED_NS", 10**12)
     load_case(patient, TINY)
     assert not kept()
 
@@ -113,10 +125,19 @@ def test_a_damaged_case_is_made_again(patient: CaseFiles, made: Sequence[str]) -
     whole = load_case(patient, TINY)
     (path,) = kept()
     content = bytearray(path.read_bytes())
-    for damaged in (b"", b"text", content[: len(content) // 2], content[:3000] + b"\xff" + content[3001:]):
+    listed = content.rindex(b"lesion_mask.npy")  # of the names at the end, by which an archive is read
+    damages = (
+        b"",
+        b"text",
+        content[: len(content) // 2],
+        content[:3000] + b"\xff" + content[3001:],
+        content[:listed] + b"L" + content[listed + 1 :],
+        content[: listed + 14] + content[listed + 15 :],
+    )
+    for damaged in damages:
         path.write_bytes(damaged)
         assert same(load_case(patient, TINY), whole)
-    assert len(made) == 5
+    assert len(made) == 1 + len(damages)
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(

@@ -43,6 +43,7 @@ def test_the_digest_does_not_depend_on_where_the_code_lies(tmp_path: Path, monke
     here, there = write(tmp_path / "here", FILES), write(tmp_path / "there", FILES)
     digest = code_digest(here, search=[str(here.parent)])
     assert code_digest(there, search=[str(there.parent)]) == digest
+    assert code_digest(there) == digest  # before the file adds its folder to the import path, and after
     monkeypatch.syspath_prepend(there.parent)
     assert code_digest(there) == digest
 

@@ -106,6 +106,16 @@ def test_a_map_of_few_levels_is_kept_exactly() -> None:
     assert not np.array_equal(round_in_order(more), more)
 
 
+@settings(max_examples=10, deadline=None)
+@given(seeds, st.floats(0.25, 0.75, width=32))
+def test_voxels_of_clipped_maps_tie_across_cases(seed: int, highest: float) -> None:
+    maps = [np.minimum(RNG([seed, case]).exponential(0.2, 30000), highest).astype(np.float32) for case in range(4)]
+    lesion = np.concatenate([lesion_in(one, seed, 0.02 * case) for case, one in enumerate(maps)])
+    before, after = np.concatenate(maps), np.concatenate([round_in_order(one) for one in maps])
+    assert abs(average_precision_score(lesion, after) - average_precision_score(lesion, before)) < 1e-4
+    assert np.array_equal(after == after.max(), before == before.max())
+
+
 @pytest.mark.parametrize("name", MAPS)
 def test_other_programs_read_the_same_numbers_and_place(tmp_path: Path, name: str) -> None:
     wanted = MAPS[name](0, 600).reshape(10, 12, 5)

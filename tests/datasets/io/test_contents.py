@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from datasets.io import contents
+from datasets.io import files as io_files
 from datasets.io.contents import content_marks
 
 
@@ -24,7 +25,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sequence[Path]:
         return original(path)
 
     monkeypatch.setattr(contents, "_content_sha256", spy)
-    monkeypatch.setattr(contents, "SETTLED_NS", 0)
+    monkeypatch.setattr(io_files, "SETTLED_NS", 0)
     monkeypatch.setenv(contents.CACHE, str(tmp_path / "cache"))
     return read
 
@@ -46,6 +47,16 @@ def test_a_file_is_read_once_and_its_mark_is_that_of_its_unpacked_content(
     assert sorted(hashed) == sorted(paths)
 
 
+def test_how_a_file_is_packed_does_not_matter_in_whatever_capitals(tmp_path: Path, hashed: Sequence[Path]) -> None:
+    for name in ("a.nii.gz", "a.NII.GZ"):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(b"scan" * 99, 9))
+        before = content_marks([path])
+        path.write_bytes(gzip.compress(b"scan" * 99, 1, mtime=5))
+        assert content_marks([path]) == before
+    assert len(hashed) == 4
+
+
 def test_a_file_is_read_again_after_a_change_that_keeps_its_size_and_time(
     tmp_path: Path, hashed: Sequence[Path]
 ) -> None:
@@ -64,7 +75,7 @@ def test_a_file_is_read_again_after_a_change_that_keeps_its_size_and_time(
 def test_a_file_that_has_just_changed_is_not_remembered(
     tmp_path: Path, hashed: Sequence[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "SETTLED_NS", 3600 * 10**9)
+    monkeypatch.setattr(io_files, "SETTLED_NS", 3600 * 10**9)
     (path,) = files(tmp_path / "t1", "a.gz")
     assert content_marks([path]) == content_marks([path])
     assert len(hashed) == 2
