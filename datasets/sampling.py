@@ -203,7 +203,7 @@ class Sampler:
             wide = [one[row, span] for one, row, span in zip(self._triangles, rows, place, strict=True)]
             return _product(wide, part)
 
-        found = _most_covered(coverage, blurred)
+        found = most_covered(coverage, blurred)
         result[rows] |= found
         return int(found.sum())
 
@@ -259,7 +259,7 @@ def _product(weights: Sequence[Weights], volume: NDArray[Any]) -> NDArray[Any]:
     return np.matmul(second, along.reshape(len(first), y, z)) @ third.T
 
 
-def _most_covered(coverage: Floats, blurred: Callable[[], Floats]) -> Mask:
+def most_covered(coverage: Floats, blurred: Callable[[], Floats]) -> Mask:
     """As many voxels of the highest coverage as come nearest to its sum, of two such numbers the larger.
 
     Equal voxels are taken by their blurred coverage, and those equal in both only together.

@@ -29,6 +29,33 @@ def test_lesions_of_one_voxel_keep_their_volume_on_average() -> None:
     assert moved.ravel()[covered].mean() == pytest.approx(single.mean(), rel=0.1)
 
 
+@pytest.mark.parametrize("spacing", [0.8, 1.0, 2.0])
+@pytest.mark.parametrize("shift", [0.0, 0.25, 0.5, -0.5])
+def test_a_mask_stays_where_it_lies_and_as_large_as_it_is(spacing: float, shift: float) -> None:
+    rng = np.random.default_rng(1)
+    voxels = np.indices((24, 24, 24)).transpose(1, 2, 3, 0)
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = shift
+    lattice = Lattice((round(24 / spacing),) * 3, affine)
+    errors, changes = [], []
+    for _ in range(40):
+        ball = ((voxels - rng.uniform(10, 14, 3)) ** 2).sum(-1) < 25
+        moved, volumes = move_lesion_mask(Volume(ball, np.eye(4)), lattice, np.eye(4), np.ones(lattice.shape, bool))
+        errors.append((np.argwhere(moved) * spacing + shift).mean(axis=0) - np.argwhere(ball).mean(axis=0))
+        changes.append(volumes.after / volumes.expected)
+    assert np.abs(errors).max() < 0.25 * max(spacing, 1)
+    assert np.mean(errors, axis=0) == pytest.approx([0, 0, 0], abs=0.15)
+    assert np.mean(changes) == pytest.approx(1, abs=0.01)
+
+
+def test_a_voxel_midway_between_new_ones_does_not_vanish() -> None:
+    single, midway = np.zeros((10, 10, 10), bool), np.eye(4)
+    single[4, 4, 4], midway[:3, 3] = True, 0.5
+    lattice = Lattice((10, 10, 10), midway)
+    moved, _ = move_lesion_mask(Volume(single, np.eye(4)), lattice, np.eye(4), np.ones((10, 10, 10), bool))
+    assert moved.sum() == 1
+
+
 def test_scaling_is_told_apart_from_resampling() -> None:
     ball = ((np.indices((40, 40, 40)).transpose(1, 2, 3, 0) - 19.5) ** 2).sum(-1) < 64
     lattice = Lattice((60, 60, 60), np.eye(4))
