@@ -217,7 +217,7 @@ def _lesion(
     if ignored is None:
         return moved, None, volumes
     volumes = replace(volumes, ignored=float(ignored.data.sum()) * ignored.lattice.voxel_ml)
-    ignore_mask = move_mask(ignored, lattice, to_source)
+    ignore_mask = move_mask(ignored, lattice, to_source) & ~moved
     return moved, ignore_mask if ignore_mask.any() else None, volumes
 
 

@@ -15,7 +15,7 @@ from benchmark.scoring.ranking_pass import rows_of_image
 from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
-from benchmark.storage.rows import blank_row, write_rows
+from benchmark.storage.rows import blank_row, stamped, write_rows
 from benchmark.storage.run_record import Scoring, add_study, record_cell
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
@@ -106,7 +106,7 @@ def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:
         seen += rows_of_image(blank_row(cell), one, case, None)
     write_rows(run.cell(cell) / "timing.csv", rows)
     if not cell.shift.is_none:
-        write_rows(run.seen(cell), seen)
+        write_rows(run.seen(cell), stamped(seen))
     record_cell(run, cell, {"status": "mapped", "inference": {"device": "abacus"}})
 
 
