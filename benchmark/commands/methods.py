@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from benchmark.commands.common import AsJson, Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from benchmark.api.options import Plugins
+from benchmark.commands.common import AsJson, check_name, user_mistakes_in_one_line, warn_of_shadowed
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ class Request:
     """What a user asks for, names still unresolved; see `python -m benchmark run --help`.
 
     Attributes:
+        hyperparameters: by method the fields of its Config to change.
         simulate: whether simulated cohorts that are missing below `data` are made.
         plugins: files whose detectors are used as methods.
         folds: number of folds of the healthy subjects to fit on, in place of seeds; None for seeds.
@@ -41,7 +42,7 @@ class Request:
     precision: Precision = "fp32"
     splits: tuple[Split, ...] = ("val", "test")
     limit: int | None = None
-    config: Path | None = None
+    hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     simulate: bool = True
     plugins: tuple[Path, ...] = ()
     folds: int | None = None
