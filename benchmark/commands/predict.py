@@ -49,6 +49,8 @@ def predict(
     folder = find_fit(fit, run)
     if sequence is not None and sequence != folder.sequence:
         raise BadValue(f"--sequence: got {sequence}, expected {folder.sequence}, which {folder.fit.name} has learnt.")
+    if folder.fit.channels > 1:
+        raise BadValue(f"{folder.fit.name}: got a fit of {folder.sequence}, expected one of a single sequence.")
     if brain_mask is not None and len(scans) > 1:
         raise BadValue(f"--brain-mask: got one mask for {len(scans)} scans, expected one scan with it.")
     names = output_names(scans)

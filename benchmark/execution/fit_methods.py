@@ -127,7 +127,8 @@ def training_key(fit: Fit) -> str:
 
 def _unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
-    detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(context.device)
+    detector = build_detector(fit.method, fit.target, fit.config, fit.revision, channels=fit.channels)
+    detector = detector.to(context.device)
     if hasattr(detector, "devices"):
         detector.devices = fit.devices  # type: ignore[assignment]
     return detector

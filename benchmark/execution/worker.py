@@ -174,4 +174,6 @@ def _write_volumes(run: RunFolder, cell: Cell, prediction: Prediction) -> None:
     case = prediction.case
     write_map(run.anomaly_map(cell, case.case_id), prediction.anomaly_map, case.affine)
     if prediction.reconstruction is not None:
-        write_volume(run.reconstruction(cell, case.case_id), prediction.reconstruction, case.affine)
+        paths = run.reconstructions(cell, case.case_id)
+        for path, volume in zip(paths, prediction.reconstruction, strict=True):
+            write_volume(path, volume, case.affine)

@@ -40,7 +40,7 @@ class Prediction:
 
     Attributes:
         anomaly_map: `(X, Y, Z)` float32, nonnegative, 0 outside the brain.
-        reconstruction: `(X, Y, Z)` float32, or None.
+        reconstruction: `(C, X, Y, Z)` float32, or None.
         seconds: this case's share of the computation; reading and writing are not in it.
     """
 
@@ -59,7 +59,7 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
             revision by now.
     """
     fit = folder.fit
-    detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(device)
+    detector = build_detector(fit.method, fit.target, fit.config, fit.revision, channels=fit.channels).to(device)
     if isinstance(detector, LabelledDetector):
         raise BadValue(
             f"{folder.path.name}: got a labelled detector, which needs the lesions of a cohort's other patients, "
@@ -159,7 +159,7 @@ def _launch(
                 inputs.images, inputs.brain_masks, seeds=inputs.seeds
             )
         watch.stop()
-        _check_volumes("Anomaly map", maps, inputs.images, cases)
+        _check_volumes("Anomaly map", maps, inputs.brain_masks, cases)
         if reconstructions is not None:
             _check_volumes("Reconstruction", reconstructions, inputs.images, cases)
         returned = None if reconstructions is None else PendingVolumes(reconstructions)
@@ -181,7 +181,7 @@ def _collect(done: _PendingBatch, timer: StageTimer) -> list[Prediction]:
     with timer.timed("post"):
         return [
             _prediction(
-                case, maps[index], None if reconstructions is None else reconstructions[index], seconds / len(maps)
+                case, maps[index, 0], None if reconstructions is None else reconstructions[index], seconds / len(maps)
             )
             for index, case in enumerate(done.cases)
         ]
@@ -195,10 +195,10 @@ def _prediction(case: Case, volume: Volume, reconstruction: Volume | None, secon
     return Prediction(case, np.where(case.brain_mask, volume, np.float32(0)), reconstruction, seconds)
 
 
-def _check_volumes(what: str, volumes: Tensor, images: Tensor, cases: Sequence[Case]) -> None:
+def _check_volumes(what: str, volumes: Tensor, like: Tensor, cases: Sequence[Case]) -> None:
     names = ", ".join(case.case_id for case in cases)
-    if volumes.shape != images.shape:
-        raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, expected {tuple(images.shape)}.")
+    if volumes.shape != like.shape:
+        raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, expected {tuple(like.shape)}.")
     if volumes.is_complex():
         raise ValueError(f"{what} of {names}: got {volumes.dtype} values, expected real numbers.")
 

@@ -17,6 +17,8 @@ class Card:
         references: papers, with the numbers of the equations that the code follows.
         departures: where it differs from them, and which field brings the published form back.
         simple_baseline: a method that any other should beat; reports mark it and compare the others with it.
+        several_sequences: how one map is made of several sequences; "" for a method that takes one, which is refused in
+            a study of several.
     """
 
     supervision: Supervision
@@ -25,3 +27,4 @@ class Card:
     references: tuple[str, ...] = ()
     departures: tuple[str, ...] = ()
     simple_baseline: bool = False
+    several_sequences: str = ""

@@ -136,7 +136,8 @@ def _detector(request: SweepRequest, cell: Cell, device: str) -> tuple[Detector,
             raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, expected {cell.fit.grid}; see --preset.")
         return load_detector(kept, device), kept.path.name
     torch.manual_seed(cell.fit.seed)
-    detector = build_detector(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
+    fit = cell.fit
+    detector = build_detector(fit.method, fit.target, fit.config, channels=fit.channels).to(device)
     drawn = any(True for _ in detector.parameters())
     if not drawn:
         train = Cases(request.study.training_cases(cell.fit, "train")[:TRAINING_CASES], cell.fit.grid)

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.study.protocols import Protocol
-from datasets.case import Split
+from datasets.case import AND, Split
 from datasets.grid import Grid
 from datasets.shifts import Shift
 
@@ -27,7 +27,11 @@ PERFECT_MAP = "perfect-map"
 
 @dataclass(frozen=True)
 class Cohort:
-    """The scans of one sequence of a dataset; `digest` stands for their splits and voxels."""
+    """The scans of a dataset; `digest` stands for their splits and voxels.
+
+    Attributes:
+        sequence: theirs, or several such as `t1+flair`, which a method sees as the channels of one image.
+    """
 
     dataset: str
     sequence: str
@@ -66,6 +70,11 @@ class Fit:
     @property
     def name(self) -> str:
         return f"{_plain(self.method)}-{self.key}"
+
+    @property
+    def channels(self) -> int:
+        """Sequences of the images."""
+        return len(self.healthy.sequence.split(AND))
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.methods.card import Card
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
-from datasets.case import CaseFiles
+from datasets.case import AND, CaseFiles
 from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import (
     BadCases,
@@ -29,7 +30,15 @@ from datasets.grid import GRIDS, Grid
 from datasets.shift_requests import ShiftRequest, case_percentiles, landmarks_of, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
-from datasets.spec import DatasetSpec, digest, how_to_prepare, sequences_there, usable_files
+from datasets.spec import (
+    DatasetSpec,
+    digest,
+    how_to_prepare,
+    lacking,
+    parse_sequences,
+    sequences_there,
+    usable_files,
+)
 from datasets.splits import learning_split
 
 log = logging.getLogger(__name__)
@@ -54,7 +63,11 @@ def plan(request: Request) -> Study:
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
     asked = list({spec.name: spec for spec in (healthy, *specs)}.values())
-    sequence, why = (request.sequence, "") if request.sequence else _common_sequence(asked, request.data)
+    sequence, why = (
+        (parse_sequences(request.sequence), "") if request.sequence else _common_sequence(asked, request.data)
+    )
+    if AND in sequence:
+        _check_several(resolved, sequence)
     seeds = _seeds(request)
     try:
         files, skipped = _files(asked, sequence, request)
@@ -132,6 +145,25 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     return usable, tuple(dict.fromkeys(left_out))
 
 
+def _check_several(resolved: Sequence[Resolved], sequence: str) -> None:
+    """Refuse methods that take one sequence in a study of several."""
+    takes = {variant.name: _takes_several(variant.method) for variant, _ in resolved}
+    refused = [name for name, several in takes.items() if not several]
+    if refused:
+        others = ",".join(name for name, several in takes.items() if several)
+        names, first = sequence.replace(AND, ","), sequence.split(AND)[0]
+        way = f"Leave them out: --methods '{others}'; or take one sequence" if others else "Take one sequence"
+        raise BadValue(
+            f"--sequence {names}: got {', '.join(refused)}, expected methods whose card says how they take several "
+            f"sequences. {way}: --sequence {first}."
+        )
+
+
+def _takes_several(method: Method) -> bool:
+    card = getattr(load(method), "card", None)
+    return isinstance(card, Card) and bool(card.several_sequences)
+
+
 def _perhaps_broken(unknown: Iterable[str], troubles: Sequence[str]) -> dict[str, Method]:
     """Unusable methods for unknown names, where a plugin file that may define them cannot be imported.
 
@@ -168,12 +200,21 @@ def _files(
             unwanted = {case for of, case in request.without if of == spec.name}
             files[spec.name] = [one for one in usable if one.case_id not in unwanted]
             skipped[spec.name] = tuple(sorted(unwanted | {one.case_id for one in problems}))
+            _tell_lacking(spec, sequence, request.data, skipped[spec.name])
     if any(isinstance(one, BadCases | MissingCases) for one in missing.errors):
         missing.errors.append(MissingData("--skip-bad leaves the named cases out; every row is then marked."))
     if missing.errors and not any(spec.folder(request.data).exists() for spec in specs):
         missing.errors.append(MissingData("Without any download, use the simulated cohort: --datasets phantom."))
     missing.tell()
     return files, {name: cases for name, cases in skipped.items() if cases}
+
+
+def _tell_lacking(spec: DatasetSpec, sequence: str, data: Path, skipped: Sequence[str]) -> None:
+    """Name the cases that lack a sequence of the study's."""
+    for name, cases in lacking(spec, data, sequence).items() if AND in sequence else ():
+        left = [one for one in cases if one not in skipped]
+        if left:
+            log.info("Left out of %s, having no %s: %s.", spec.name, name, ", ".join(left))
 
 
 def _usable(spec: DatasetSpec, sequence: str, request: Request) -> tuple[Sequence[CaseFiles], Sequence[CaseProblem]]:

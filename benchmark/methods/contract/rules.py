@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark.methods.card import Card, Supervision
-from benchmark.methods.contract.trial import ContractTrial, NotRun, live_peak, simulated_case
+from benchmark.methods.contract.trial import ContractTrial, NotRun, live_peak
 from benchmark.methods.detector import Detector, LabelledDetector
 from datasets.case import Case
 
@@ -30,7 +30,7 @@ def config_is_a_frozen_dataclass(trial: ContractTrial) -> str | None:
     if not isinstance(config, declared):
         return f"got a config of {type(config).__name__}, expected {declared.__qualname__}"
     declared()
-    rebuilt = type(detector)(config)
+    rebuilt = detector.unfitted()
     return None if rebuilt.config == config else f"got config {rebuilt.config}, expected {config} as handed in"
 
 
@@ -56,7 +56,7 @@ def fit_leaves_cases_alone(trial: ContractTrial) -> str | None:
     """`fit` does not change the cases' arrays in place."""
     assert trial.detector is not None
     cases = (*trial.train, *trial.val)
-    untouched = [simulated_case(index, trial.shape) for index in range(len(cases))]
+    untouched = [trial.case(index) for index in range(len(cases))]
     pairs = zip(cases, untouched, strict=True)
     changed = [case.case_id for case, before in pairs if not _same_arrays(case, before)]
     return f"got changed arrays in {', '.join(changed)}, expected them untouched" if changed else None
@@ -84,10 +84,10 @@ def equal_seeds_give_equal_weights(trial: ContractTrial) -> str | None:
 
 
 def map_is_finite_and_nonnegative(trial: ContractTrial) -> str | None:
-    """A map is float32, of the images' shape and device, finite and nonnegative."""
+    """A map is float32, of the brain masks' shape, on the images' device, finite and nonnegative."""
     anomaly_map = trial.map(trial.detector)
-    if (anomaly_map.shape, anomaly_map.dtype) != (trial.images.shape, torch.float32):
-        got, expected = tuple(anomaly_map.shape), tuple(trial.images.shape)
+    if (anomaly_map.shape, anomaly_map.dtype) != (trial.brain_masks.shape, torch.float32):
+        got, expected = tuple(anomaly_map.shape), tuple(trial.brain_masks.shape)
         return f"got {anomaly_map.dtype} {got}, expected torch.float32 {expected}"
     if anomaly_map.device != trial.detector.device:
         return f"got a map on {anomaly_map.device}, expected {trial.detector.device}"

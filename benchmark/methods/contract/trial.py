@@ -31,13 +31,18 @@ class ContractTrial:
         self.make = make
         self.folder = folder
         self.shape = shape
-        self.train = [_watched(simulated_case(index, shape)) for index in range(4)]
-        self.val = [_watched(simulated_case(index, shape)) for index in range(4, 6)]
-        test = [simulated_case(index, shape) for index in range(6, 9)]
-        self.images = torch.from_numpy(np.stack([case.image for case in test]))  # (3, 1, X, Y, Z)
+        self.channels = make().input_channels
+        self.train = [_watched(self.case(index)) for index in range(4)]
+        self.val = [_watched(self.case(index)) for index in range(4, 6)]
+        test = [self.case(index) for index in range(6, 9)]
+        self.images = torch.from_numpy(np.stack([case.image for case in test]))  # (3, C, X, Y, Z)
         self.brain_masks = torch.from_numpy(np.stack([case.brain_mask[None] for case in test]))
         self.seeds = torch.tensor([11, 2**62 + 5, 13])
         self._may_fit = True
+
+    def case(self, index: int) -> Case:
+        """A simulated case, of as many sequences as the detector takes."""
+        return simulated_case(index, self.shape, channels=self.channels)
 
     @cached_property
     def detector(self) -> Detector:
@@ -86,16 +91,21 @@ class ContractTrial:
             return method(images, brain_masks, seeds=seeds)
 
 
-def simulated_case(index: int, shape: tuple[int, int, int]) -> Case:
-    """A healthy ellipsoid with smooth texture and a dark centre; each index gives another brain."""
+def simulated_case(index: int, shape: tuple[int, int, int], *, channels: int = 1) -> Case:
+    """A healthy ellipsoid with smooth texture and a dark centre; each index gives another brain.
+
+    A second sequence shows it with a bright centre, a third as the first, all with textures of their own.
+    """
     rng = np.random.default_rng([7, index])
     axes = [np.linspace(-1, 1, length) for length in shape]
     radius = sum((axis / rng.uniform(0.7, 0.95)) ** 2 for axis in np.meshgrid(*axes, indexing="ij"))
     brain_mask = np.asarray(radius < 1)
-    texture = ndimage.gaussian_filter(rng.standard_normal(shape), 1.5)
-    intensity = 0.5 + 0.15 * texture / texture.std() - 0.3 * np.exp(-8 * radius)
-    image = np.where(brain_mask, intensity.clip(0.02, 1), 0).astype(np.float32)
-    return Case(f"simulated-{index}", image[None], brain_mask, None, np.diag([2.0, 2.0, 2.0, 1.0]))
+    images = []
+    for channel in range(channels):
+        texture = ndimage.gaussian_filter(rng.standard_normal(shape), 1.5)
+        intensity = 0.5 + 0.15 * texture / texture.std() - (-1) ** channel * 0.3 * np.exp(-8 * radius)
+        images.append(np.where(brain_mask, intensity.clip(0.02, 1), 0).astype(np.float32))
+    return Case(f"simulated-{index}", np.stack(images), brain_mask, None, np.diag([2.0, 2.0, 2.0, 1.0]))
 
 
 class WatchedCase(Case):
