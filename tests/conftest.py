@@ -18,6 +18,7 @@ noisy = detectors:Noisy
 untrainable = detectors:Untrainable
 unmappable = detectors:Unmappable
 held = detectors:Held
+among-others = detectors:AmongOthers
 broken = package_that_is_not_installed:Detector
 absent = detectors:Absent
 not-a-detector = detectors:NOT_A_DETECTOR

@@ -113,6 +113,15 @@ class Insatiable(MeanDistance):
         raise torch.OutOfMemoryError("out of memory")
 
 
+class AmongOthers(MeanDistance):
+    """Distance to the mean of the images that are mapped together."""
+
+    card: ClassVar[Card] = Card("healthy scans", "nothing", "nothing", transductive=True)
+
+    def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
+        return (images - images.mean(dim=0)).abs() * brain_masks
+
+
 class Held(MeanDistance):
     """Stands still at its fourth batch as long as a file is there."""
 

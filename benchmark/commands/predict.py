@@ -40,7 +40,7 @@ def predict(
     seed: Annotated[int, typer.Option(help="Of methods that draw random numbers.")] = 0,
 ) -> None:
     """Map anomalies in scans, and write the maps in each scan's own space. Research use only."""
-    from benchmark.inference.predict import load_detector
+    from benchmark.inference.predict import is_transductive, load_detector
     from benchmark.inference.scan import ScanSettings, output_names, predict_scan
     from benchmark.inference.settings import Inference, pick_device
     from benchmark.storage.fits import find_fit
@@ -57,6 +57,8 @@ def predict(
     setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
     inference = Inference(device=pick_device(device))
     detector = load_detector(folder, inference.device)
+    if is_transductive(detector):
+        raise BadValue(f"{folder.fit.name}: got a transductive method, expected one that maps a scan by itself.")
     request = ScanSettings(folder, setup, brain_mask, threshold, out, seed)
     failed = 0
     for scan, name in zip(scans, names, strict=True):

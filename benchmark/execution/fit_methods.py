@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import __version__
-from benchmark.methods.card import Card
+from benchmark.methods.card import card_of
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.registry import BUILT_IN_TARGET, Method, load
@@ -173,11 +173,10 @@ def _store(context: FitContext, fit: Fit, detector: Detector, training: Mapping[
 
 
 def _card(context: FitContext, fit: Fit, detector: Detector, seconds: float, weights_of: str | None) -> DataCard:
-    card = getattr(detector, "card", None)
     trained_in = context.run.fit(fit) if weights_of is None else context.run.fit(fit).with_name(weights_of)
     training, imported = training_stages(trained_in), bool(fit.config.get("weights"))
     return DataCard(
-        card=card if isinstance(card, Card) else None,
+        card=card_of(detector),
         healthy=fit.healthy.dataset,
         sequence=fit.healthy.sequence,
         grid=asdict(fit.grid),

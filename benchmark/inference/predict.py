@@ -19,6 +19,7 @@ from benchmark.inference.lesion_frequency import LesionFrequency
 from benchmark.inference.prefetch import read_ahead
 from benchmark.inference.settings import DTYPES, Inference, prepare
 from benchmark.inference.usage import Clock, StageTimer, clock
+from benchmark.methods.card import card_of
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.hyperparameters import build_detector
@@ -75,8 +76,8 @@ def predict(
     """Map `cases` in their order, reading ahead while the detector computes; memory stays constant.
 
     Each case's randomness derives from `seed` and its case_id alone. Where the device runs out of memory
-    the batch is halved, with a warning. On a GPU the next batch is computed while the previous one is
-    copied back and yielded.
+    the batch is halved, with a warning; that of a transductive method, whose maps depend on it, never is. On a GPU
+    the next batch is computed while the previous one is copied back and yielded.
 
     Args:
         timer: adds up the seconds of each stage.
@@ -92,6 +93,8 @@ def predict(
             try:
                 pending.append(_launch(detector, now, inference, seed, timer))
             except torch.OutOfMemoryError:
+                if not pending and is_transductive(detector):
+                    raise
                 if not pending:  # nothing else holds memory that could be freed
                     inference = _halved(inference)
                     timer.halvings += 1
@@ -106,7 +109,15 @@ def predict(
 def predict_cell(
     detector: Detector, files: Sequence[CaseFiles], cell: Cell, inference: Inference
 ) -> Iterator[Prediction]:
-    """Map cases of one cell in their order; a labelled detector first sees where other patients' lesions lie."""
+    """Map cases of one cell in their order.
+
+    A labelled detector first sees where other patients' lesions lie; a transductive one is handed each split at once.
+    """
+    if is_transductive(detector):
+        for _, own in groupby(files, key=lambda one: one.split):
+            cases = Cases(list(own), cell.fit.grid, cell.shift)
+            yield from predict(detector, cases, replace(inference, volumes=len(cases)), seed=cell.sampling_seed)
+        return
     if not isinstance(detector, LabelledDetector):
         yield from predict(detector, Cases(files, cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
         return
@@ -114,6 +125,12 @@ def predict_cell(
     for subject_id, own in groupby(files, key=lambda one: one.subject_id):
         detector.see_locations(torch.from_numpy(frequency.of_others(subject_id))[None])  # (1, X, Y, Z)
         yield from predict(detector, Cases(list(own), cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
+
+
+def is_transductive(detector: Detector) -> bool:
+    """Whether a case's map depends on the cases that are mapped with it."""
+    card = card_of(detector)
+    return card is not None and card.transductive
 
 
 def case_seed(seed: int, case_id: str) -> int:

@@ -79,7 +79,8 @@ class Detector(nn.Module, ABC):
     def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
         """Map anomalies; higher is more anomalous.
 
-        A case's map depends on its image and its seed, never on the rest of the batch.
+        A case's map depends on its image and its seed, never on the rest of the batch, unless the card says that the
+        method is transductive: then the batch is all cases of a split.
 
         Args:
             images: `(N, C, X, Y, Z)` float32 in [0, 1], C the sequences; not to be changed in place.

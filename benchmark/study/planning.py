@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.card import Card
+from benchmark.methods.card import card_of
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
@@ -147,7 +147,8 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
 
 def _check_several(resolved: Sequence[Resolved], sequence: str) -> None:
     """Refuse methods that take one sequence in a study of several."""
-    takes = {variant.name: _takes_several(variant.method) for variant, _ in resolved}
+    cards = {variant.name: card_of(load(variant.method)) for variant, _ in resolved}
+    takes = {name: card is not None and bool(card.several_sequences) for name, card in cards.items()}
     refused = [name for name, several in takes.items() if not several]
     if refused:
         others = ",".join(name for name, several in takes.items() if several)
@@ -157,11 +158,6 @@ def _check_several(resolved: Sequence[Resolved], sequence: str) -> None:
             f"--sequence {names}: got {', '.join(refused)}, expected methods whose card says how they take several "
             f"sequences. {way}: --sequence {first}."
         )
-
-
-def _takes_several(method: Method) -> bool:
-    card = getattr(load(method), "card", None)
-    return isinstance(card, Card) and bool(card.several_sequences)
 
 
 def _perhaps_broken(unknown: Iterable[str], troubles: Sequence[str]) -> dict[str, Method]:

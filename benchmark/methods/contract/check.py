@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from benchmark.methods.card import Card
+from benchmark.methods.card import card_of
 from benchmark.methods.contract.rules import RULES, Rule
 from benchmark.methods.contract.trial import ContractTrial, NotRun
 from benchmark.methods.detector import Detector
@@ -115,8 +115,8 @@ def check_method(variant: Variant) -> ContractReport:
     shape = (config.get("size", 24),) * 2 + (DEPTH,)
     make = partial(build_detector, variant.name, variant.method.target, config)
     outcomes = [RuleOutcome(IMPORTS), *check_rules(make, shape=shape)]
-    card = getattr(load(variant.method), "card", None)
-    if isinstance(card, Card) and card.several_sequences:
+    card = card_of(load(variant.method))
+    if card is not None and card.several_sequences:
         of_two = check_rules(partial(make, channels=2), shape=shape)
         outcomes += [replace(one, rule=f"Of two sequences: {one.rule}") for one in of_two]
     return ContractReport(_settings(variant, preset, short), tuple(outcomes))

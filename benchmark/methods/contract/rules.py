@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.methods.card import Card, Supervision
+from benchmark.methods.card import Card, Supervision, card_of
 from benchmark.methods.contract.trial import ContractTrial, NotRun, live_peak
 from benchmark.methods.detector import Detector, LabelledDetector
 from datasets.case import Case
@@ -125,8 +125,12 @@ def equal_seeds_give_equal_maps(trial: ContractTrial) -> str | None:
 
 
 def map_is_independent_of_neighbours(trial: ContractTrial) -> str | None:
-    """A case's map alone is its map in a batch, in any order, bit for bit."""
+    """A case's map alone is its map in a batch, in any order, bit for bit, unless the card says transductive."""
     together = trial.map(trial.detector)
+    card = card_of(trial.detector)
+    if card is not None and card.transductive:
+        depends = not _equal(trial.map(trial.detector, [0, 1]), together[:2])
+        return None if depends else "got maps that their batch leaves alone, expected a card without transductive=True"
     for case in range(3):
         if message := _difference(trial.map(trial.detector, [case])[0], together[case]):
             return f"alone against in a batch of 3: {message}"
@@ -175,6 +179,8 @@ def card_says_what_was_seen(trial: ContractTrial) -> str | None:
     labelled = issubclass(type(trial.make()), LabelledDetector)
     if labelled != (card.supervision == "lesion labels"):
         return f"got supervision '{card.supervision}', expected 'lesion labels' for a LabelledDetector and no other"
+    if labelled and card.transductive:
+        return "got a transductive LabelledDetector, expected one of both: it is handed one patient at a time"
     empty = [name for name in ("trained_on", "tuned_on") if not getattr(card, name).strip()]
     return f"got nothing for {', '.join(empty)}, expected a sentence" if empty else None
 
