@@ -96,6 +96,29 @@ class RawCohort:
     problems: tuple[str, ...] = ()
 
 
+COVARIATES = {"age": 1, "sex": 1, "spacing": 3}
+"""What may be known of a case beside its image, and how many numbers it is; see `Case.covariates`."""
+OLDEST = 120.0  # years; what is above is no age
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who was scanned: age in years, None where unknown, and sex, "F", "M" or "" where unknown."""
+
+    age: float | None = None
+    sex: str = ""
+
+
+def person_of(row: Mapping[str, str | None]) -> Person:
+    """Of the columns `age` and `sex` of a row; what is no age and no sex is unknown."""
+    try:
+        age = float(row.get("age") or "nan")
+    except ValueError:
+        age = float("nan")
+    sex = (row.get("sex") or "").strip().upper()[:1]
+    return Person(age if 0 < age <= OLDEST else None, sex if sex in ("F", "M") else "")
+
+
 @dataclass(frozen=True)
 class CaseFiles:
     """Paths of one scan and its masks; `lesion_mask` None means healthy.
@@ -104,6 +127,7 @@ class CaseFiles:
         ignore_mask: voxels that no score counts, neither as lesion nor as healthy; None where there are none.
         labels: of the lesion mask's file, which may hold voxels to be ignored, too.
         host: the same scan without its lesion; None where that is not known.
+        person: who was scanned, for methods that declare covariates.
         further: the files of the same scan's further sequences, each with the masks of this one; see `channels`.
     """
 
@@ -117,6 +141,7 @@ class CaseFiles:
     host: Path | None = None
     ignore_mask: Path | None = None
     labels: Labels = BINARY
+    person: Person = Person()
     further: "tuple[CaseFiles, ...]" = ()
 
     @property
@@ -160,6 +185,8 @@ class Case:
         ignore_mask: `(X, Y, Z)` bool, voxels that no score counts; None where there are none. Methods do not see it.
         lost_lesions_ml: volume inside the box, at the scan's own resolution, of each lesion too small to leave a
             voxel on the grid; no map can find it either.
+        covariates: those that a method's card declares, NaN where unknown: `age` in years, `sex` 0 for female and 1 for
+            male, `spacing` the scan's own voxel edges in mm before it was brought onto the grid. Empty for all others.
         shift_dose: mean |shifted - unshifted image| over the brain's healthy tissue and the sequences; 0 without shift.
     """
 
@@ -172,6 +199,7 @@ class Case:
     shift_dose: float = 0.0
     ignore_mask: NDArray[np.bool_] | None = None
     lost_lesions_ml: tuple[float, ...] = ()
+    covariates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

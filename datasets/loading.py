@@ -27,12 +27,15 @@ KEPT = 192  # unshifted cases in memory while shifts are made: up to 3 MB each o
 
 
 class Cases(Sequence[Case]):
-    """Cases of a cohort under one shift; each is read from disk on every access."""
+    """Cases of a cohort under one shift, with these covariates; each is read from disk on every access."""
 
-    def __init__(self, files: Sequence[CaseFiles], grid: Grid, shift: Shift = Shift()) -> None:
+    def __init__(
+        self, files: Sequence[CaseFiles], grid: Grid, shift: Shift = Shift(), covariates: Sequence[str] = ()
+    ) -> None:
         self.files = tuple(files)
         self.grid = grid
         self.shift = shift
+        self.covariates = tuple(covariates)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -43,11 +46,25 @@ class Cases(Sequence[Case]):
     def __getitem__(self, index: slice) -> "Cases": ...
     def __getitem__(self, index: int | slice) -> "Case | Cases":
         if isinstance(index, slice):
-            return Cases(self.files[index], self.grid, self.shift)
-        return load_case(self.files[index], self.grid, self.shift)
+            return Cases(self.files[index], self.grid, self.shift, self.covariates)
+        return self._case(self.files[index])
 
     def __iter__(self) -> Iterator[Case]:
-        return (load_case(files, self.grid, self.shift) for files in self.files)
+        return map(self._case, self.files)
+
+    def _case(self, files: CaseFiles) -> Case:
+        case = load_case(files, self.grid, self.shift)
+        return replace(case, covariates=covariates_of(files, self.covariates)) if self.covariates else case
+
+
+def covariates_of(files: CaseFiles, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """What is known of a case, as `Case.covariates` has it."""
+    known = {
+        "age": lambda: (np.nan if files.person.age is None else files.person.age,),
+        "sex": lambda: ({"F": 0.0, "M": 1.0}.get(files.person.sex, np.nan),),
+        "spacing": lambda: tuple(read_volume(files.image).spacing.tolist()),
+    }
+    return {name: known[name]() for name in names}
 
 
 def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from datasets.case import AND, BINARY, SEQUENCES, CaseFiles, Labels, RawCohort, Split
+from datasets.case import AND, BINARY, SEQUENCES, CaseFiles, Labels, RawCohort, Split, person_of
 from datasets.errors import BadCases, BadValue, CaseProblem, MissingCases, MissingData, UserError, refusal
 from datasets.io.contents import content_marks
 from datasets.io.files import why_no_file
@@ -203,6 +203,15 @@ def digest(files: Sequence[CaseFiles]) -> str:
     return hashlib.sha256("\n".join(case_marks(files).values()).encode()).hexdigest()
 
 
+def covariate_digest(files: Sequence[CaseFiles], names: Sequence[str]) -> str:
+    """Hash of what `digest` leaves out: age and sex of a cohort's cases, for a method of these covariates; "" for none.
+
+    Their spacing is that of the images, whose digest is known.
+    """
+    told = [[one.case_id, *(getattr(one.person, name) for name in names if hasattr(one.person, name))] for one in files]
+    return hashlib.sha256(repr([sorted(names), told]).encode()).hexdigest()[:16] if names else ""
+
+
 def case_marks(files: Sequence[CaseFiles]) -> dict[str, str]:
     """By case id a hash of all that is known of the case, its files by the headers and voxels in them."""
     contents = content_marks(path for one in files for channel in one.channels for path in channel.paths.values())
@@ -225,7 +234,7 @@ def changed_cases(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 
 def _mark(case: CaseFiles, contents: Mapping[Path, str]) -> str:
-    known = {name: value for name, value in vars(case).items() if name != "further"}
+    known = {name: value for name, value in vars(case).items() if name not in ("person", "further")}
     parts = [f"{name}={contents[value] if isinstance(value, Path) else value!r}" for name, value in known.items()]
     parts += [f"further={_mark(one, contents)}" for one in case.further]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -317,4 +326,5 @@ def case_files(
         host=folder / sequence / f"{host}.nii.gz" if host else None,
         ignore_mask=ignore_mask if ignore_mask.exists() or ignore_mask.is_symlink() else None,
         labels=labels,
+        person=person_of(row),
     )

@@ -19,6 +19,7 @@ untrainable = detectors:Untrainable
 unmappable = detectors:Unmappable
 held = detectors:Held
 among-others = detectors:AmongOthers
+ageing = detectors:Ageing
 broken = package_that_is_not_installed:Detector
 absent = detectors:Absent
 not-a-detector = detectors:NOT_A_DETECTOR

@@ -19,7 +19,7 @@ from benchmark.inference.lesion_frequency import LesionFrequency
 from benchmark.inference.prefetch import read_ahead
 from benchmark.inference.settings import DTYPES, Inference, prepare
 from benchmark.inference.usage import Clock, StageTimer, clock
-from benchmark.methods.card import card_of
+from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.hyperparameters import build_detector
@@ -113,18 +113,21 @@ def predict_cell(
 
     A labelled detector first sees where other patients' lesions lie; a transductive one is handed each split at once.
     """
+    covariates = covariates_of(detector)
     if is_transductive(detector):
         for _, own in groupby(files, key=lambda one: one.split):
-            cases = Cases(list(own), cell.fit.grid, cell.shift)
+            cases = Cases(list(own), cell.fit.grid, cell.shift, covariates)
             yield from predict(detector, cases, replace(inference, volumes=len(cases)), seed=cell.sampling_seed)
         return
     if not isinstance(detector, LabelledDetector):
-        yield from predict(detector, Cases(files, cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
+        cases = Cases(files, cell.fit.grid, cell.shift, covariates)
+        yield from predict(detector, cases, inference, seed=cell.sampling_seed)
         return
     frequency = LesionFrequency(files, cell.fit.grid)
     for subject_id, own in groupby(files, key=lambda one: one.subject_id):
         detector.see_locations(torch.from_numpy(frequency.of_others(subject_id))[None])  # (1, X, Y, Z)
-        yield from predict(detector, Cases(list(own), cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
+        cases = Cases(list(own), cell.fit.grid, cell.shift, covariates)
+        yield from predict(detector, cases, inference, seed=cell.sampling_seed)
 
 
 def is_transductive(detector: Detector) -> bool:
@@ -170,6 +173,7 @@ def _launch(
     with device_context(inference.device):
         seeds = [case_seed(seed, case.case_id) for case in cases]
         inputs, watch = to_device(cases, seeds, inference.device, timer), clock(inference.device)
+        detector.see_covariates(cases)
         watch.start()
         with torch.inference_mode(), exact_float32(), _autocast(inference):
             maps, reconstructions = detector.map_and_reconstruction(

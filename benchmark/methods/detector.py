@@ -3,14 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from math import nan, prod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, device, nn
 
-from benchmark.methods.card import Card
-from datasets.case import Case
+from benchmark.methods.card import Card, covariates_of
+from datasets.case import COVARIATES, Case
 
 FLOAT32 = 4  # bytes
 AT_TEST = "at_test"
@@ -32,6 +33,8 @@ class Detector(nn.Module, ABC):
 
     Attributes:
         input_channels: sequences of the images, 1 unless the card says how it takes several.
+        covariates: of the cases of the next call, each `(N, K)` float32 as `Case.covariates` has it; see
+            `see_covariates`. Empty for a method whose card declares none.
     """
 
     @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Detector(nn.Module, ABC):
     """Name of the built-in method whose training this one's is, field by field, so that they share weights."""
     config: Any
     input_channels: int = 1
+    covariates: Mapping[str, Tensor]
     slice_batch: int = 32
     """Slices to process at once, set by the caller; methods that work on volumes ignore it."""
     volumes_at_once: int = 4
@@ -55,6 +59,7 @@ class Detector(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.input_channels = channels
+        self.covariates = {}
 
     @classmethod
     def for_channels(cls, config: Any, channels: int) -> Self:
@@ -90,6 +95,15 @@ class Detector(nn.Module, ABC):
         Returns:
             `(N, 1, X, Y, Z)` float32, finite and nonnegative.
         """
+
+    def see_covariates(self, cases: Sequence[Case]) -> None:
+        """Take in the declared covariates of the cases whose images are handed over next; called before every call."""
+        names = covariates_of(self)
+        unknown = {name: (nan,) * count for name, count in COVARIATES.items()}
+        self.covariates = {
+            name: torch.tensor([case.covariates.get(name, unknown[name]) for case in cases], device=self.device)
+            for name in names
+        }
 
     def reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor | None:
         """The healthy counterpart `(N, C, X, Y, Z)` of each image; None for methods without one."""

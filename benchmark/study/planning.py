@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.card import card_of
+from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
-from datasets.case import AND, CaseFiles
+from datasets.case import AND, COVARIATES, CaseFiles
 from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import (
     BadCases,
@@ -32,6 +32,7 @@ from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
 from datasets.spec import (
     DatasetSpec,
+    covariate_digest,
     digest,
     how_to_prepare,
     lacking,
@@ -81,11 +82,23 @@ def plan(request: Request) -> Study:
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     grid = replace(GRIDS[request.preset], sampling=request.sampling)
-    fits = _fits(request, resolved, cohorts[healthy.name], grid, seeds)
+    declared = {variant.name: covariates_of(load(variant.method)) for variant, _ in resolved}
+    fits = [
+        replace(fit, covariates=covariate_digest(files[healthy.name], declared[fit.method]))
+        for fit in _fits(request, resolved, cohorts[healthy.name], grid, seeds)
+    ]
     training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
     shifts = planned_shifts(requested, training, grid, request.data, sequence, match=request.match)
     cells = tuple(
-        Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
+        Cell(
+            fit,
+            cohort,
+            shift,
+            precision=request.precision,
+            splits=request.splits,
+            limit=request.limit,
+            covariates=covariate_digest(files[cohort.dataset], declared[fit.method]),
+        )
         for fit in fits
         for shift in shifts[fit.seed]
         for cohort in cohorts.values()
@@ -136,6 +149,7 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     for variant in variants:
         try:
             config = resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))
+            _check_covariates(variant.method)
             usable.append((named_under(variant, request.preset), config))
         except UnusableMethod as error:
             left_out.append(str(error))
@@ -143,6 +157,14 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     if not usable:
         raise UnusableMethod("\n".join(dict.fromkeys(left_out)))
     return usable, tuple(dict.fromkeys(left_out))
+
+
+def _check_covariates(method: Method) -> None:
+    """Refuse a card that declares what no cohort can tell."""
+    unknown = [name for name in covariates_of(load(method)) if name not in COVARIATES]
+    if unknown:
+        expected = ", ".join(COVARIATES)
+        raise UnusableMethod(f"{method}: got covariates {', '.join(unknown)} on its card, expected some of {expected}.")
 
 
 def _check_several(resolved: Sequence[Resolved], sequence: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmark.methods.card import Card, Supervision, card_of
 from benchmark.methods.contract.trial import ContractTrial, NotRun, live_peak
 from benchmark.methods.detector import Detector, LabelledDetector
-from datasets.case import Case
+from datasets.case import COVARIATES, Case
 
 GPU = torch.device("cuda")
 GPU_TOLERANCE = 1e-4
@@ -110,6 +110,7 @@ def inputs_are_left_alone(trial: ContractTrial) -> str | None:
     """Images, brain masks and seeds are not changed in place."""
     inputs = {"images": trial.images, "brain masks": trial.brain_masks, "seeds": trial.seeds}
     handed = {name: tensor.to(trial.detector.device).clone() for name, tensor in inputs.items()}
+    trial.detector.see_covariates(trial.test)
     with torch.inference_mode():
         trial.detector.map_and_reconstruction(handed["images"], handed["brain masks"], seeds=handed["seeds"])
     changed = [name for name, tensor in inputs.items() if not _equal(tensor, handed[name])]
@@ -141,7 +142,7 @@ def map_is_independent_of_neighbours(trial: ContractTrial) -> str | None:
 
 def reconstruction_matches_the_images(trial: ContractTrial) -> str | None:
     """A reconstruction is None, or float32, finite and of the images' shape."""
-    made = trial.call(trial.detector.reconstruction, trial.detector.device)
+    made = trial.call(trial.detector, "reconstruction")
     if made is None:
         return None
     if (made.shape, made.dtype) != (trial.images.shape, torch.float32):
@@ -152,8 +153,8 @@ def reconstruction_matches_the_images(trial: ContractTrial) -> str | None:
 def both_at_once_are_the_same(trial: ContractTrial) -> str | None:
     """`map_and_reconstruction` gives what `anomaly_map` and `reconstruction` give."""
     detector = trial.detector
-    anomaly_map, reconstruction = trial.call(detector.map_and_reconstruction, detector.device)
-    alone = trial.call(detector.reconstruction, detector.device)
+    anomaly_map, reconstruction = trial.call(detector, "map_and_reconstruction")
+    alone = trial.call(detector, "reconstruction")
     if message := _difference(anomaly_map, trial.map(detector)):
         return f"anomaly map: {message}"
     if reconstruction is None or alone is None:
@@ -176,6 +177,8 @@ def card_says_what_was_seen(trial: ContractTrial) -> str | None:
         return f"got {card!r}, expected `card = Card(supervision, trained_on, tuned_on)` of benchmark.methods"
     if card.supervision not in get_args(Supervision):
         return f"got supervision {card.supervision!r}, expected one of {', '.join(get_args(Supervision))}"
+    if unknown := sorted({*card.covariates} - {*COVARIATES}):
+        return f"got covariates {', '.join(unknown)}, expected some of {', '.join(COVARIATES)}"
     labelled = issubclass(type(trial.make()), LabelledDetector)
     if labelled != (card.supervision == "lesion labels"):
         return f"got supervision '{card.supervision}', expected 'lesion labels' for a LabelledDetector and no other"
@@ -203,7 +206,7 @@ def gpu_agrees_with_cpu(trial: ContractTrial) -> str | None:
     if not torch.cuda.is_available():
         raise NotRun("no GPU here")
     on_cpu, on_gpu = _on_both_devices(trial)
-    cpu, gpu = trial.map(on_cpu), trial.call(on_gpu.anomaly_map, GPU).cpu()
+    cpu, gpu = trial.map(on_cpu), trial.map(on_gpu).cpu()
     worst, allowed = float((cpu - gpu).abs().max()), GPU_TOLERANCE * max(1.0, float(cpu.max()))
     return f"got a difference of {worst:.3g}, expected at most {allowed:.3g}" if worst > allowed else None
 
