@@ -34,25 +34,46 @@ class ContractTrial:
         self.make = make
         self.folder = folder
         self.shape = shape
-        self.channels, self.covariates = make().input_channels, covariates_of(make())
-        self.train = [_watched(self.case(index)) for index in range(4)]
-        self.val = [_watched(self.case(index)) for index in range(4, 6)]
-        self.test = [self.case(index) for index in range(6, LAST + 1)]
-        self.images = torch.from_numpy(np.stack([case.image for case in self.test]))  # (3, C, X, Y, Z)
-        self.brain_masks = torch.from_numpy(np.stack([case.brain_mask[None] for case in self.test]))
         self.seeds = torch.tensor([11, 2**62 + 5, 13])
         self._may_fit = True
+
+    @cached_property
+    def train(self) -> "list[WatchedCase]":
+        return [_watched(self.case(index)) for index in range(4)]
+
+    @cached_property
+    def val(self) -> "list[WatchedCase]":
+        return [_watched(self.case(index)) for index in range(4, 6)]
+
+    @cached_property
+    def test(self) -> list[Case]:
+        return [self.case(index) for index in range(6, LAST + 1)]
+
+    @cached_property
+    def images(self) -> Tensor:
+        """`(3, C, X, Y, Z)`."""
+        return torch.from_numpy(np.stack([case.image for case in self.test]))
+
+    @cached_property
+    def brain_masks(self) -> Tensor:
+        """`(3, 1, X, Y, Z)`."""
+        return torch.from_numpy(np.stack([case.brain_mask[None] for case in self.test]))
 
     def case(self, index: int) -> Case:
         """A simulated case, of as many sequences as the detector takes, with the covariates that it declares.
 
         Those of the last case are unknown.
         """
-        case = simulated_case(index, self.shape, channels=self.channels)
+        case = simulated_case(index, self.shape, channels=self._like.input_channels)
         known = {"age": (20.0 + 7 * index,), "sex": (float(index % 2),), "spacing": (1.0, 1.0, 1.0 + index / 10)}
-        own = {name: known[name] for name in self.covariates if name in known}
+        own = {name: known[name] for name in covariates_of(self._like) if name in known}
         unknown = {name: (nan,) * len(values) for name, values in own.items()}
         return replace(case, covariates=unknown if index == LAST else own)
+
+    @cached_property
+    def _like(self) -> Detector:
+        """One that is never fitted, for what it says of itself."""
+        return self.make()
 
     @cached_property
     def detector(self) -> Detector:
