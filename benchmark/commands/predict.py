@@ -40,7 +40,7 @@ def predict(
     seed: Annotated[int, typer.Option(help="Of methods that draw random numbers.")] = 0,
 ) -> None:
     """Map anomalies in scans, and write the maps in each scan's own space. Research use only."""
-    from benchmark.inference.predict import is_transductive, load_detector
+    from benchmark.inference.predict import load_single_scan_detector
     from benchmark.inference.scan import ScanSettings, output_names, predict_scan
     from benchmark.inference.settings import Inference, pick_device
     from benchmark.storage.fits import find_fit
@@ -49,16 +49,12 @@ def predict(
     folder = find_fit(fit, run)
     if sequence is not None and sequence != folder.sequence:
         raise BadValue(f"--sequence: got {sequence}, expected {folder.sequence}, which {folder.fit.name} has learnt.")
-    if folder.fit.channels > 1:
-        raise BadValue(f"{folder.fit.name}: got a fit of {folder.sequence}, expected one of a single sequence.")
     if brain_mask is not None and len(scans) > 1:
         raise BadValue(f"--brain-mask: got one mask for {len(scans)} scans, expected one scan with it.")
     names = output_names(scans)
     setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
     inference = Inference(device=pick_device(device))
-    detector = load_detector(folder, inference.device)
-    if is_transductive(detector):
-        raise BadValue(f"{folder.fit.name}: got a transductive method, expected one that maps a scan by itself.")
+    detector = load_single_scan_detector(folder, inference.device)
     request = ScanSettings(folder, setup, brain_mask, threshold, out, seed)
     failed = 0
     for scan, name in zip(scans, names, strict=True):

@@ -68,6 +68,20 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
     return detector
 
 
+def load_single_scan_detector(folder: FitFolder, device: str) -> Detector:
+    """The same, of a method that maps one scan of one sequence.
+
+    Raises:
+        BadFile, BadValue: as `load_detector`; or it is a fit of several sequences, or of a transductive method.
+    """
+    if folder.fit.channels > 1:
+        raise BadValue(f"{folder.path.name}: got a fit of {folder.sequence}, expected one of a single sequence.")
+    detector = load_detector(folder, device)
+    if is_transductive(detector):
+        raise BadValue(f"{folder.path.name}: got a transductive method, expected one that maps a scan by itself.")
+    return detector
+
+
 def predict(
     detector: Detector, cases: Sequence[Case], inference: Inference, *, seed: int, timer: StageTimer | None = None
 ) -> Iterator[Prediction]:

@@ -70,3 +70,8 @@ def test_methods_of_one_sequence_are_refused_by_name(own_data: Path, plugin: Non
     assert "got vae, mean-distance" in told
     assert "--methods 'thresh'" in told
     assert "take one sequence: --sequence t1." in told
+
+
+def test_a_single_scan_is_refused(run: Path) -> None:
+    scan = dataset("phantom").files(run.parent / "data", "t1")[0].image
+    assert "got a fit of t1+flair" in refused(call("predict", "thresh", scan, "--run", run, "--prepared"))
