@@ -90,7 +90,8 @@ class _Worker:
 
     def _map(self, task: Task) -> None:
         folder = self.job.run.cell(task.cells[0])
-        for place in (folder, folder / "maps", folder / "reconstructions"):
+        reconstructions = (path.parent for path in self.job.run.reconstructions(task.cells[0], ""))
+        for place in (folder, folder / "maps", *reconstructions):
             sweep(place)
         (folder / "rows.csv").unlink(missing_ok=True)
         stage = "fit"
