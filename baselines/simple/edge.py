@@ -41,6 +41,7 @@ class Edge(Detector):
         "the sign is a field; deep is the default by reasoning, no label was looked at",
         simple_baseline=True,
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
 

@@ -41,6 +41,7 @@ class Prior(LabelledDetector):
         "nothing: a round number chosen beforehand",
         simple_baseline=True,
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     frequency: Tensor

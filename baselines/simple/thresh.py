@@ -43,6 +43,7 @@ class Thresh(Detector):
         departures=("Equalised exactly, by rank, where the study's histogram has 256 bins",),
         simple_baseline=True,
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
 

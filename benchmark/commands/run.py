@@ -64,7 +64,10 @@ def run(
     data: Data = Path("data"),
     out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None,
     healthy: Annotated[
-        str | None, typer.Option(help="Healthy cohort to fit on; default: ixi, for phantoms the phantom.")
+        str | None,
+        typer.Option(
+            help="Healthy cohort to fit on; default: ixi, for phantoms the phantom. none: for methods without training."
+        ),
     ] = None,
     sequence: Annotated[
         str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
@@ -263,8 +266,8 @@ def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
 
 
 def _default_out(request: "Request", study: "Study") -> Path:
-    healthy = study.cells[0].fit.healthy
-    return Path("runs") / f"{healthy.dataset}-{healthy.sequence}-{request.preset}"
+    fit = study.cells[0].fit
+    return Path("runs") / f"{fit.fitted_on}-{fit.healthy.sequence}-{request.preset}"
 
 
 def _standard_scoring() -> "Scoring":

@@ -314,7 +314,7 @@ def _move_own(names: Iterable[str], data: Path) -> None:
 
 def _own(cells: Iterable[Cell]) -> list[dict[str, Any]]:
     """The user's own cohorts among those of `cells`, as `study.json` stores them."""
-    names = sorted({name for cell in cells for name in (cell.cohort.dataset, cell.fit.healthy.dataset)})
+    names = sorted({one.dataset for cell in cells for one in (cell.cohort, *cell.fit.healthy_cohorts)})
     return [asdict(own) | {"home": str(own.home)} for own in map(find_user_cohort, names) if own is not None]
 
 

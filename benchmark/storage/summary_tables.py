@@ -39,6 +39,7 @@ class SummaryLine:
         order: 1 for the choice that the cohort's methods are ranked by, 2 and up for what else has intervals, else 0.
         endpoints: how many endpoints the cohort has where this is one of several, else 1; their `order` is the lowest.
         unranked: why the cohort's methods have no ranks although they could be tested; else "".
+        unavailable: why there can be no number, of any patient; else "".
         n, left_out: patients with a number under every seed, and those without; n of "lesions" counts lesions.
         scans: of all the patients.
         seeds, planned: training seeds with numbers, and how many were planned.
@@ -74,6 +75,7 @@ class SummaryLine:
     order: int = 0
     endpoints: int = 1
     unranked: str = ""
+    unavailable: str = ""
     n: int
     left_out: int = 0
     scans: int = 0

@@ -23,6 +23,10 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PERFECT_MAP = "perfect-map"
 """What tables call a `Reference` in place of a method."""
+NO_HEALTHY = "none"
+"""What stands in place of a healthy cohort in a study without one."""
+NOT_AVAILABLE = "not available: no healthy scans of this sequence"
+"""What is said of all that needs healthy scans in a study without any."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Fit:
     """A method fitted on healthy cases.
 
     Attributes:
+        healthy: the cohort that it is fitted on, called `NO_HEALTHY` where there is none.
         method: the name in tables, overrides included.
         target: `builtin:NAME`, or where a plugin's class is: `module:attribute` or `FILE.py:name@digest`.
         config: every hyper-parameter, resolved.
@@ -67,6 +72,16 @@ class Fit:
     def name(self) -> str:
         return f"{_plain(self.method)}-{self.key}"
 
+    @property
+    def healthy_cohorts(self) -> tuple[Cohort, ...]:
+        """Whose scans it learns from and takes thresholds from; () without any."""
+        return () if self.healthy.dataset == NO_HEALTHY else (self.healthy,)
+
+    @property
+    def fitted_on(self) -> str:
+        """The names of these cohorts as tables have them; `NO_HEALTHY` without any."""
+        return "+".join(cohort.dataset for cohort in self.healthy_cohorts) or NO_HEALTHY
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -94,6 +109,11 @@ class Cell:
     @property
     def name(self) -> str:
         return f"{_plain(self.fit.method)}-{_plain(self.cohort.dataset)}-{_plain(self.shift.label)}-{self.key}"
+
+    @property
+    def scoring(self) -> str:
+        """What the cells of a fit under one shift have in common: they are scored together."""
+        return f"{self.fit.name}-{_plain(self.shift.text)}"
 
     @property
     def where(self) -> str:

@@ -1,6 +1,7 @@
 """From what a user asks for to the Study: every name resolved and every file found before anything runs."""
 
 import logging
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -9,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
-from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
-from benchmark.study.cells import Cell, Cohort, Fit, Reference
+from benchmark.methods.registry import BUILT_IN, Method, UnusableMethod, load, method, methods, usable_plugin_files
+from benchmark.study.cells import NO_HEALTHY, Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset_argument
@@ -52,24 +53,30 @@ def plan(request: Request) -> Study:
     requested = parse_shifts(request.shifts)
     resolved, left_out = _resolved(request)
     specs = _specs(request.datasets)
-    healthy = _healthy(request.healthy, specs)
-    asked = list({spec.name: spec for spec in (healthy, *specs)}.values())
+    healthy = _healthy(request, specs, resolved)
+    asked = list({spec.name: spec for spec in (*healthy, *specs)}.values())
     sequence, why = (request.sequence, "") if request.sequence else _common_sequence(asked, request.data)
     seeds = _seeds(request)
     try:
         files, skipped = _files(asked, sequence, request)
     except MissingData as error:
-        raise MissingData("\n".join(filter(None, [str(error), why]))) from error
+        hint = _hint_of_none(request, resolved)
+        raise MissingData("\n".join(filter(None, [str(error), why, hint]))) from error
     if why:
         log.info("%s", why)
-    split_cases = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
-    for split in ("train", "val"):
-        if not any(case.split == split and case.healthy for case in split_cases):
-            raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
+    for spec in healthy:
+        split_cases = learning_split(files[spec.name], seed=seeds[0], folds=request.folds or 0)
+        for split in ("train", "val"):
+            if not any(case.split == split and case.healthy for case in split_cases):
+                raise BadValue(f"--healthy {spec.name}: got no healthy {split} case, expected some to fit a method on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     grid = replace(GRIDS[request.preset], sampling=request.sampling)
-    fits = _fits(request, resolved, cohorts[healthy.name], grid, seeds)
-    training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
+    fitted_on = [cohorts[spec.name] for spec in healthy] or [Cohort(NO_HEALTHY, sequence, "")]
+    fits = _fits(request, resolved, fitted_on[0], grid, seeds)
+    training = {
+        seed: [one for spec in healthy for one in training_cases(files[spec.name], seed, request.folds or 0)]
+        for seed in seeds
+    }
     shifts = planned_shifts(requested, training, grid, request.data, sequence, match=request.match)
     cells = tuple(
         Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
@@ -192,13 +199,55 @@ def _specs(names: str) -> list[DatasetSpec]:
     return list(specs.values())
 
 
-def _healthy(name: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
-    proposed = {spec.fitted_on for spec in specs}
+def _healthy(request: Request, specs: Sequence[DatasetSpec], resolved: Sequence[Resolved]) -> list[DatasetSpec]:
+    """The cohorts to fit on; [] with `--healthy none`."""
+    proposed, name = {spec.fitted_on for spec in specs}, request.healthy
+    if name == NO_HEALTHY:
+        _check_untrained(request, resolved)
+        return []
     if name is None and len(proposed) > 1:
-        raise BadValue(f"--healthy: got none, expected one of {', '.join(sorted(proposed))} for these datasets.")
+        raise BadValue(f"--healthy: got nothing, expected one of {', '.join(sorted(proposed))} for these datasets.")
     healthy = dataset_argument(name or proposed.pop())
     _check_homes([*specs, healthy])
-    return healthy
+    return [healthy]
+
+
+def _check_untrained(request: Request, resolved: Sequence[Resolved]) -> None:
+    """Refuse what cannot be done without healthy scans.
+
+    Raises:
+        BadValue: a method learns from healthy scans, or an option is about them.
+    """
+    trained = [variant.name for variant, _ in resolved if load(variant.method).needs_training]
+    if trained:
+        others = _untrained(resolved) or [one.name for one in BUILT_IN if not load(one).needs_training]
+        raise BadValue(
+            f"--healthy {NO_HEALTHY}: got {', '.join(trained)}, trained on healthy scans, expected methods that need "
+            f"no training: {', '.join(others)}. Without the others: {_command(request, others, NO_HEALTHY)}; or name a "
+            f"healthy cohort: {_command(request, [request.methods], 'COHORT')}"
+        )
+    for option, given in (("--folds", request.folds is not None), ("--match", request.match)):
+        if given:
+            raise BadValue(f"{option}: got --healthy {NO_HEALTHY}, expected a healthy cohort: it is about its scans.")
+
+
+def _untrained(resolved: Sequence[Resolved]) -> list[str]:
+    return [variant.name for variant, _ in resolved if not load(variant.method).needs_training]
+
+
+def _hint_of_none(request: Request, resolved: Sequence[Resolved]) -> str:
+    """How the methods that need no training are run without the healthy scans that are missing; "" without any."""
+    untrained = _untrained(resolved)
+    if not untrained or request.healthy == NO_HEALTHY:
+        return ""
+    return f"Without healthy scans: {_command(request, untrained, NO_HEALTHY)}"
+
+
+def _command(request: Request, methods: Sequence[str], healthy: str) -> str:
+    """The request's command with these methods and this healthy cohort."""
+    sequence = ["--sequence", request.sequence] if request.sequence else []
+    words = ["run", "--methods", ",".join(methods), "--datasets", request.datasets, *sequence, "--healthy", healthy]
+    return f"python -m benchmark {shlex.join(words)}"
 
 
 def _check_homes(specs: Iterable[DatasetSpec]) -> None:

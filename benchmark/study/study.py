@@ -20,6 +20,7 @@ class Request:
     """What a user asks for, names still unresolved; see `python -m benchmark run --help`.
 
     Attributes:
+        healthy: cohort to fit on; `none` for methods that need no training; None for the default of the data sets.
         simulate: whether simulated cohorts that are missing below `data` are made.
         plugins: files whose detectors are used as methods.
         folds: number of folds of the healthy subjects to fit on, in place of seeds; None for seeds.
@@ -57,7 +58,7 @@ class Study:
     """A grid of cells and the files they read.
 
     Attributes:
-        cells: unshifted ones before shifted ones, and under each shift a fit's cell on its own healthy cohort
+        cells: unshifted ones before shifted ones, and under each shift a fit's cells on its own healthy cohorts
             before its others, since thresholds depend on them.
         references: one for each dataset that holds lesions.
         files: every case of each dataset, in its own split.
@@ -83,12 +84,13 @@ class Study:
     def cells_of(self, fit: Fit) -> list[Cell]:
         return [cell for cell in self.cells if cell.fit == fit]
 
-    def healthy_cell(self, fit: Fit, shift: Shift = Shift()) -> Cell:
-        """The cell with the fit's maps of healthy validation cases under a shift."""
-        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy and cell.shift == shift)
+    def healthy_cells(self, fit: Fit, shift: Shift = Shift()) -> list[Cell]:
+        """The cells with the fit's maps of healthy validation cases under a shift."""
+        return [cell for cell in self.cells_of(fit) if cell.cohort in fit.healthy_cohorts and cell.shift == shift]
 
     def training_cases(self, fit: Fit, split: Split) -> list[CaseFiles]:
-        return [case for case in self._split_for(fit, fit.healthy) if case.split == split and case.healthy]
+        return [case for cohort in fit.healthy_cohorts for case in self._split_for(fit, cohort)
+                if case.split == split and case.healthy]  # fmt: skip
 
     def mapped_cases(self, what: Cell | Reference) -> list[CaseFiles]:
         """The cases whose maps a cell keeps, in the splits that its fit's seed draws."""
@@ -100,4 +102,4 @@ class Study:
 
     def _split_for(self, fit: Fit, cohort: Cohort) -> list[CaseFiles]:
         files = self.files[cohort.dataset]
-        return learning_split(files, seed=fit.seed, folds=fit.folds) if cohort == fit.healthy else list(files)
+        return learning_split(files, seed=fit.seed, folds=fit.folds) if cohort in fit.healthy_cohorts else list(files)

@@ -1,6 +1,7 @@
 """Section of data cards: what each method has seen, and which cases its parameters and thresholds were chosen on."""
 
 from benchmark.storage.fits import SPEEDS, DataCard
+from benchmark.study.cells import NO_HEALTHY
 from benchmark.study.protocols import USES, protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import RunResults
@@ -33,6 +34,7 @@ def _cells(kept: DataCard | None) -> list[str]:
     card = kept.card
     stated = [MISSING] * 3 if card is None else [card.supervision, card.trained_on, card.tuned_on]
     cases = f"{kept.healthy}, {kept.sequence}: {kept.train} to train on, {kept.val} to validate on"
+    cases = NO_HEALTHY if kept.healthy == NO_HEALTHY else cases
     steps = MISSING if kept.steps is None else f"{kept.steps:,}"
     return [*map(escape, stated), escape(cases), steps, f"{kept.parameters:,}"]
 

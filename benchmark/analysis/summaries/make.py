@@ -36,7 +36,7 @@ from datasets.io.atomic import read_json, write_json
 CHOICE = ("dataset", "split", "metric", "postprocessing", "protocol")
 PLACE = ("cases", "group", "stratum", "shift", "kind", "method")
 """Columns that tell lines apart beside those of the choice; of one place a new line replaces the old one."""
-LAYOUT = 7
+LAYOUT = 8
 """To be raised with what the tables hold."""
 
 
