@@ -66,8 +66,15 @@ def run(
     healthy: Annotated[
         str | None,
         typer.Option(
-            help="Healthy cohort to fit on; default: ixi, for phantoms the phantom. none: for methods without training."
+            help="Healthy cohorts to fit on, comma-separated; default: ixi, for phantoms the phantom. none: without "
+            "any, for methods that need no training."
         ),
+    ] = None,
+    leave_one_site_out: Annotated[
+        bool, typer.Option("--leave-one-site-out", help="Fit once without each of the healthy cohorts in turn.")
+    ] = False,
+    training_scans: Annotated[
+        int | None, typer.Option(min=1, help="Train on so many scans; those of a smaller number are among them.")
     ] = None,
     sequence: Annotated[
         str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
@@ -153,6 +160,8 @@ def run(
         shifts=shifts,
         match=match,
         devices=devices,
+        leave_one_site_out=leave_one_site_out,
+        training_scans=training_scans,
         skip_bad=skip_bad,
     )
     if devices > 1 and plugins:
@@ -266,8 +275,8 @@ def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
 
 
 def _default_out(request: "Request", study: "Study") -> Path:
-    fit = study.cells[0].fit
-    return Path("runs") / f"{fit.fitted_on}-{fit.healthy.sequence}-{request.preset}"
+    healthy = dict.fromkeys(one.dataset for fit in study.fits for one in (fit.healthy, *fit.also_healthy))
+    return Path("runs") / f"{'+'.join(healthy)}-{study.cells[0].cohort.sequence}-{request.preset}"
 
 
 def _standard_scoring() -> "Scoring":

@@ -19,7 +19,7 @@ from benchmark.storage.checksums import write_checksums
 from benchmark.storage.environment import environment
 from benchmark.storage.fits import DataCard, training_stages, write_card
 from benchmark.storage.folder import FORMAT, RunFolder
-from benchmark.study.cells import Fit
+from benchmark.study.cells import Fit, as_stored
 from benchmark.study.study import Study
 from datasets.errors import BadFile, BadValue, UserError, one_line
 from datasets.io.atomic import read_json, write_json
@@ -122,7 +122,7 @@ def find_same_training(run: RunFolder, fit: Fit) -> Path | None:
 
 def training_key(fit: Fit) -> str:
     """Equal for two fits if one may take the weights of the other; unique if the method cannot be loaded."""
-    return _training_key(asdict(fit), fit.key)
+    return _training_key(as_stored(fit), fit.key)
 
 
 def _unfitted(context: FitContext, fit: Fit) -> Detector:
@@ -166,7 +166,7 @@ def _store(context: FitContext, fit: Fit, detector: Detector, training: Mapping[
     card = _card(context, fit, detector, training["seconds"], training.get("weights_of"))
     write_card(folder, card)
     write_checksums(folder, (NAME, "config.json", "card.json"))
-    record = {"format": FORMAT, "version": __version__, "fit": asdict(fit), "device": context.device}
+    record = {"format": FORMAT, "version": __version__, "fit": as_stored(fit), "device": context.device}
     write_json(folder / "fit.json", {**record, "parameters": card.parameters, **training})
     return card
 

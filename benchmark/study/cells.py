@@ -43,7 +43,7 @@ class Fit:
     """A method fitted on healthy cases.
 
     Attributes:
-        healthy: the cohort that it is fitted on, called `NO_HEALTHY` where there is none.
+        healthy: the cohort that it is fitted on, called `NO_HEALTHY` where there is none; of several the first.
         method: the name in tables, overrides included.
         target: `builtin:NAME`, or where a plugin's class is: `module:attribute` or `FILE.py:name@digest`.
         config: every hyper-parameter, resolved.
@@ -51,6 +51,8 @@ class Fit:
         folds: number of folds of the healthy subjects; `seed` is then the fold used for validation. 0: no folds.
         revision: of the method.
         devices: that share each batch of the training; 1 for a method that cannot use several.
+        also_healthy: further cohorts that it is fitted on.
+        training_scans: at most so many of their training scans, those of a smaller number first; None for all.
     """
 
     method: str
@@ -63,6 +65,8 @@ class Fit:
     folds: int = 0
     revision: int = 1
     devices: int = 1
+    also_healthy: tuple[Cohort, ...] = ()
+    training_scans: int | None = None
 
     @cached_property
     def key(self) -> str:
@@ -75,7 +79,7 @@ class Fit:
     @property
     def healthy_cohorts(self) -> tuple[Cohort, ...]:
         """Whose scans it learns from and takes thresholds from; () without any."""
-        return () if self.healthy.dataset == NO_HEALTHY else (self.healthy,)
+        return () if self.healthy.dataset == NO_HEALTHY else (self.healthy, *self.also_healthy)
 
     @property
     def fitted_on(self) -> str:
@@ -178,23 +182,36 @@ class Evaluation:
     @cached_property
     def key(self) -> str:
         protocol = None if self.protocol is None else self.protocol.in_key
-        return _digest(["Evaluation", asdict(self.cell), self.pipeline.in_key, protocol, self.source])
+        return _digest(["Evaluation", as_stored(self.cell), self.pipeline.in_key, protocol, self.source])
 
 
 def key_of(what: Fit | Cell | Reference) -> str:
     """Twelve hexadecimal digits of the hash of all that `what` contains."""
-    return _digest([type(what).__name__, asdict(what)])
+    return _digest([type(what).__name__, as_stored(what)])
+
+
+OPTIONAL = {"also_healthy": (), "training_scans": None}
+"""Fields of a fit that stand in keys and records only where they are not at this default."""
+
+
+def as_stored(what: Fit | Cell | Reference) -> dict[str, Any]:
+    """What keys hash and records keep: all fields, without those of `OPTIONAL` that are at their default."""
+    known = asdict(what)
+    fit = known if isinstance(what, Fit) else known.get("fit", {})
+    for name in [name for name, default in OPTIONAL.items() if name in fit and fit[name] == default]:
+        del fit[name]
+    return known
 
 
 def cell_from_json(stored: Mapping[str, Any]) -> Cell:
-    """The cell whose `asdict` was stored."""
+    """The cell that was stored."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Cell).validate_python(dict(stored))
 
 
 def reference_from_json(stored: Mapping[str, Any]) -> Reference:
-    """The reference whose `asdict` was stored."""
+    """The reference that was stored."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Reference).validate_python(dict(stored))

@@ -5,7 +5,7 @@ import shlex
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,24 +65,18 @@ def plan(request: Request) -> Study:
     if why:
         log.info("%s", why)
     for spec in healthy:
-        split_cases = learning_split(files[spec.name], seed=seeds[0], folds=request.folds or 0)
-        for split in ("train", "val"):
-            if not any(case.split == split and case.healthy for case in split_cases):
-                raise BadValue(f"--healthy {spec.name}: got no healthy {split} case, expected some to fit a method on.")
+        _check_training_cases(spec.name, files[spec.name], seeds[0], request.folds or 0)
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     grid = replace(GRIDS[request.preset], sampling=request.sampling)
-    fitted_on = [cohorts[spec.name] for spec in healthy] or [Cohort(NO_HEALTHY, sequence, "")]
-    fits = _fits(request, resolved, fitted_on[0], grid, seeds)
-    training = {
-        seed: [one for spec in healthy for one in training_cases(files[spec.name], seed, request.folds or 0)]
-        for seed in seeds
-    }
+    known = [cohorts[spec.name] for spec in healthy] or [Cohort(NO_HEALTHY, sequence, "")]
+    fits = [fit for part in _parts(request, known) for fit in _fits(request, resolved, part, grid, seeds)]
+    training = {fit.key: _training_cases(fit, files) for fit in fits}
     shifts = planned_shifts(requested, training, grid, request.data, sequence, match=request.match)
     cells = tuple(
         Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
         for fit in fits
-        for shift in shifts[fit.seed]
-        for cohort in cohorts.values()
+        for shift in shifts[fit.key]
+        for cohort in dict.fromkeys((*fit.healthy_cohorts, *cohorts.values()))
     )
     references = tuple(
         Reference(cohorts[name], grid, request.splits, request.limit)
@@ -201,15 +195,21 @@ def _specs(names: str) -> list[DatasetSpec]:
 
 def _healthy(request: Request, specs: Sequence[DatasetSpec], resolved: Sequence[Resolved]) -> list[DatasetSpec]:
     """The cohorts to fit on; [] with `--healthy none`."""
-    proposed, name = {spec.fitted_on for spec in specs}, request.healthy
-    if name == NO_HEALTHY:
+    proposed = {spec.fitted_on for spec in specs}
+    if request.healthy == NO_HEALTHY:
         _check_untrained(request, resolved)
         return []
-    if name is None and len(proposed) > 1:
+    if request.healthy is None and len(proposed) > 1:
         raise BadValue(f"--healthy: got nothing, expected one of {', '.join(sorted(proposed))} for these datasets.")
-    healthy = dataset_argument(name or proposed.pop())
-    _check_homes([*specs, healthy])
-    return [healthy]
+    names = [name.strip() for name in (request.healthy or proposed.pop()).split(",")]
+    healthy = list({spec.name: spec for spec in map(dataset_argument, names)}.values())
+    if request.leave_one_site_out and len(healthy) < 2:
+        raise BadValue(
+            f"--leave-one-site-out: got one healthy cohort, {healthy[0].name}, expected two or more sites, each a "
+            f"cohort: --healthy {healthy[0].name},ANOTHER"
+        )
+    _check_homes([*specs, *healthy])
+    return healthy
 
 
 def _check_untrained(request: Request, resolved: Sequence[Resolved]) -> None:
@@ -226,7 +226,9 @@ def _check_untrained(request: Request, resolved: Sequence[Resolved]) -> None:
             f"no training: {', '.join(others)}. Without the others: {_command(request, others, NO_HEALTHY)}; or name a "
             f"healthy cohort: {_command(request, [request.methods], 'COHORT')}"
         )
-    for option, given in (("--folds", request.folds is not None), ("--match", request.match)):
+    options = {"--folds": request.folds, "--match": request.match, "--training-scans": request.training_scans,
+               "--leave-one-site-out": request.leave_one_site_out}  # fmt: skip
+    for option, given in options.items():
         if given:
             raise BadValue(f"{option}: got --healthy {NO_HEALTHY}, expected a healthy cohort: it is about its scans.")
 
@@ -310,64 +312,107 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
     return tables
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Healthy cohorts that are fitted on together; `name` ends the names of the methods."""
+
+    name: str
+    cohorts: Sequence[Cohort]
+
+
+def _parts(request: Request, healthy: Sequence[Cohort]) -> list[_Part]:
+    """All of them, or all but each in turn."""
+    if not request.leave_one_site_out:
+        return [_Part("", healthy)]
+    return [_Part(f"-without-{out.dataset}", [one for one in healthy if one != out]) for out in healthy]
+
+
 def _fits(
-    request: Request, resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]
+    request: Request, resolved: Sequence[Resolved], healthy: _Part, grid: Grid, seeds: Sequence[int]
 ) -> list[Fit]:
     fits = list[Fit]()
     for variant, config in resolved:
         cls = load(variant.method)
         devices = request.devices if hasattr(cls, "devices") else 1
+        scans = request.training_scans if cls.needs_training else None
         fits += [
             Fit(
-                variant.name,
+                variant.name + (f"-{scans}-scans" if scans else "") + healthy.name,
                 variant.method.target,
                 config,
-                healthy,
+                healthy.cohorts[0],
                 grid,
                 seed,
                 variant.method.origin or "",
                 folds=request.folds or 0,
                 devices=devices,
                 revision=cls.revision,
+                also_healthy=tuple(healthy.cohorts[1:]),
+                training_scans=scans,
             )
             for seed in seeds
         ]
     return fits
 
 
-def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:
-    """The cases that a fit of this seed learns from; `folds` as in `Fit`."""
-    return [one for one in learning_split(files, seed=seed, folds=folds) if one.split == "train" and one.healthy]
+def _check_training_cases(name: str, files: Sequence[CaseFiles], seed: int, folds: int) -> None:
+    """Refuse a cohort that nothing can be fitted on; say it where its test cases are dealt anew.
+
+    Raises:
+        BadValue: it has no healthy case to train or to validate on.
+    """
+    split_cases = learning_split(files, seed=seed, folds=folds)
+    for split in ("train", "val"):
+        if not any(case.split == split and case.healthy for case in split_cases):
+            raise BadValue(f"--healthy {name}: got no healthy {split} case, expected some to fit a method on.")
+    if all(case.split == "test" for case in files if case.healthy):
+        log.info("%s has healthy cases for testing alone: where a method is fitted on it, the rule of docs/splits.md "
+                 "deals its people to training, validation and test.", name)  # fmt: skip
+
+
+def _training_cases(fit: Fit, files: Mapping[str, Sequence[CaseFiles]]) -> list[CaseFiles]:
+    """The cases that a fit learns from.
+
+    Raises:
+        BadValue: there are fewer than it shall be trained on.
+    """
+    study = Study((), (), files)
+    if fit.training_scans is not None:
+        there = len(study.training_cases(replace(fit, training_scans=None), "train"))
+        if there < fit.training_scans:
+            raise BadValue(f"--training-scans: got {fit.training_scans}, expected at most {there}, as many training "
+                           f"scans as {fit.fitted_on} has under seed {fit.seed}.")  # fmt: skip
+    return study.training_cases(fit, "train")
 
 
 def planned_shifts(
     requested: Sequence[ShiftRequest],
-    training: Mapping[int, Sequence[CaseFiles]],
+    training: Mapping[str, Sequence[CaseFiles]],
     grid: Grid,
     data: Path,
     sequence: str,
     *,
     match: bool,
-) -> dict[int, list[Shift]]:
-    """By training seed the shifts: none first, then the requested ones; with `match` all again, matched.
+) -> dict[str, list[Shift]]:
+    """By the key of a fit the shifts: none first, then the requested ones; with `match` all again, matched.
 
     Scans are read only where landmarks are needed: those of the cohorts that a shift transfers to, and the training
     cases.
 
     Args:
-        training: each seed's training cases, onto whose mean percentiles histograms are matched.
+        training: each fit's training cases, onto whose mean percentiles histograms are matched.
 
     Raises:
         UserError: a cohort is not there, or a scan of it cannot be used.
     """
     cohorts = dict.fromkeys(one.cohort for one in requested if one.cohort)
     landmarks = {cohort: landmarks_of(cohort, data, sequence, grid) for cohort in cohorts}
-    matched: dict[int, tuple[float, ...]] = {}
+    matched: dict[str, tuple[float, ...]] = {}
     if match:
-        cases = {one.case_id: one for group in training.values() for one in group}
+        cases = {one.brain_mask: one for group in training.values() for one in group}
         known = case_percentiles(list(cases.values()), grid)
-        matched = {seed: mean_landmarks([known[one.case_id] for one in group]) for seed, group in training.items()}
-    return {seed: _arms(requested, landmarks, matched.get(seed, ())) for seed in training}
+        matched = {key: mean_landmarks([known[one.brain_mask] for one in group]) for key, group in training.items()}
+    return {key: _arms(requested, landmarks, matched.get(key, ())) for key in training}
 
 
 def _arms(
