@@ -65,8 +65,9 @@ def _sizes(results: RunResults) -> str:
     study = results.scans.study
     if study is None:
         return ""
-    train, val = (len(study.training_cases(results.fits[0], split)) for split in ("train", "val"))
-    return f": {train} healthy cases to train on, {val} to validate on"
+    sizes = {tuple(len(study.training_cases(fit, split)) for split in ("train", "val")) for fit in results.fits}
+    told = (f"{train} healthy cases to train on, {val} to validate on" for train, val in sorted(sizes))
+    return f": {' or '.join(told)}"
 
 
 def _grid(results: RunResults) -> str:
