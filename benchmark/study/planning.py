@@ -26,7 +26,7 @@ from datasets.errors import (
     UnknownName,
     UserError,
 )
-from datasets.grid import GRIDS, Grid
+from datasets.grid import GRIDS, PUBLISHED, Grid
 from datasets.shift_requests import ShiftRequest, case_percentiles, landmarks_of, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
@@ -247,8 +247,9 @@ def _hint_of_none(request: Request, resolved: Sequence[Resolved]) -> str:
 
 def _command(request: Request, methods: Sequence[str], healthy: str) -> str:
     """The request's command with these methods and this healthy cohort."""
-    sequence = ["--sequence", request.sequence] if request.sequence else []
-    words = ["run", "--methods", ",".join(methods), "--datasets", request.datasets, *sequence, "--healthy", healthy]
+    words = ["run", "--methods", ",".join(methods), "--datasets", request.datasets]
+    words += ["--sequence", request.sequence] if request.sequence else []
+    words += ["--healthy", healthy, *(["--preset", request.preset] if request.preset != PUBLISHED else [])]
     return f"python -m benchmark {shlex.join(words)}"
 
 

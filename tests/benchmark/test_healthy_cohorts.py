@@ -82,7 +82,7 @@ def test_methods_that_learn_from_healthy_scans_are_refused_by_name_with_the_comm
     with pytest.raises(BadValue) as caught:
         plan(request(data, methods="thresh,mean-distance", healthy="none", sequence="t1"))
     assert "got mean-distance, trained on healthy scans" in str(caught.value)
-    left = "python -m benchmark run --methods thresh --datasets patients --sequence t1 --healthy none"
+    left = "python -m benchmark run --methods thresh --datasets patients --sequence t1 --healthy none --preset quick"
     assert left in str(caught.value)
     with pytest.raises(BadValue, match="no training: thresh, edge, prior"):
         plan(request(data, healthy="none"))
@@ -91,7 +91,8 @@ def test_methods_that_learn_from_healthy_scans_are_refused_by_name_with_the_comm
 
 
 def test_where_healthy_scans_lack_the_sequence_the_way_without_them_is_told(data: Path) -> None:
-    with pytest.raises(MissingData, match="--methods thresh --datasets patients --sequence flair --healthy none"):
+    told = "run --methods thresh --datasets patients --sequence flair --healthy none --preset quick"
+    with pytest.raises(MissingData, match=told):
         plan(request(data, methods="thresh,mean-distance", sequence="flair"))
 
 
