@@ -16,7 +16,7 @@ from benchmark.storage.maps import read_volume, write_volume
 
 CHECKS = ("keys", "files", "table", "data", "rows", "maps")
 
-pytestmark = pytest.mark.usefixtures("plugin")
+pytestmark = pytest.mark.usefixtures("plugin", "no_report")
 
 
 @pytest.fixture(scope="module")
