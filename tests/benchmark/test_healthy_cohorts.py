@@ -207,7 +207,7 @@ def test_without_healthy_people_of_another_site_it_says_why(study: Runner, data:
     assert study.run() == []
     assert set(patient_lines(study)["unavailable"]) == {NO_OTHER_SITE}
     bare = Runner(data, tmp_path / "bare")
-    bare.run("thresh", healthy="none")
+    bare.run("thresh,prior", healthy="none")
     assert set(patient_lines(bare)["unavailable"]) == {NOT_AVAILABLE}
     text = " ".join(terminal_text(bare.folder).split())
     assert f"patient-level AUROC of the 99th percentile: {NOT_AVAILABLE}." in text

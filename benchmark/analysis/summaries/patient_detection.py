@@ -24,6 +24,7 @@ def patient_detection_lines(comparable: Comparable, participants: Sequence[Parti
     """Of each lesion cohort and method: every patient-level score, pipeline and threshold against each cohort of
     controls, or one line that says why there are none."""
     labelled = {method for of in comparable.labelled_seeds.values() for method in of}
+    no_scans = not any(comparable.healthy.values()) and all(comparable.lesion_cases.values())
     for dataset in comparable.facts:
         patients = comparable.lesion_cases[dataset]
         for choice in _choices(comparable, dataset) if patients else ():
@@ -35,9 +36,11 @@ def patient_detection_lines(comparable: Comparable, participants: Sequence[Parti
                 for name, healthy in controls.items():
                     yield _line(comparable, choice, panels[method], healthy, name)
                 if not controls:
-                    why = NO_OTHER_SITE if comparable.healthy[method] else NOT_AVAILABLE
+                    why = OF_LABELS if method in labelled else NO_OTHER_SITE
+                    if no_scans or (choice.protocol and not comparable.healthy[method]):
+                        why = NOT_AVAILABLE
                     yield single_line(comparable, choice, method, nan, kind=KIND, seeds=0, planned=len(planned),
-                                      unavailable=OF_LABELS if method in labelled else why)  # fmt: skip
+                                      unavailable=why)  # fmt: skip
 
 
 def _choices(comparable: Comparable, dataset: str) -> Iterator[Choice]:
