@@ -67,7 +67,7 @@ def patient_texts(results: RunResults) -> Iterator[str]:
             told = [reasons.pop()]
         if told:
             title = METRICS[first["metric"].iloc[0]].title
-            yield f"{cohort_title(name)}, patient-level AUROC of the {title}: {'; '.join(told)}."
+            yield f"Patient-level AUROC of the {title}, {cohort_title(name)}: {'; '.join(told)}."
 
 
 def number_text(line: "pd.Series[Any]") -> str:
