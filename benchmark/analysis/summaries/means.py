@@ -81,7 +81,6 @@ def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) 
 
 def _undefined(comparable: Comparable, lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
     """Lines without a number, of methods that have no threshold or reconstruct nothing: no row can say so."""
-    of_healthy = {name for name in comparable.scoring.protocols if protocol_named(name).needs_healthy}
     told = {(one.dataset, one.cases, one.method, one.metric, one.postprocessing, one.protocol) for one in lines}
     of_cases = [one for one in lines if one.cases and one.kind == "mean"]
     blank = {(one.dataset, one.cases, one.method): one for one in of_cases}
@@ -99,8 +98,13 @@ def _undefined(comparable: Comparable, lines: Sequence[SummaryLine]) -> Iterator
                 yield replace(
                     example, metric=metric, postprocessing=pipeline, protocol=protocol, endpoint="exploratory", order=0,
                     n=0, left_out=example.n + example.left_out, mean=nan, sd=nan, lowest_seed=nan, highest_seed=nan,
-                    unavailable=NOT_AVAILABLE if protocol in of_healthy and not comparable.healthy[method] else "",
+                    unavailable=_why_unavailable(comparable, method, protocol),
                 )  # fmt: skip
+
+
+def _why_unavailable(comparable: Comparable, method: str, protocol: str) -> str:
+    of_healthy = protocol != "" and protocol_named(protocol).needs_healthy
+    return NOT_AVAILABLE if of_healthy and not comparable.healthy[method] else ""
 
 
 def _place(one: SummaryLine) -> tuple[str, ...]:
