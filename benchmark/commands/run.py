@@ -77,7 +77,8 @@ def run(
         int | None, typer.Option(min=1, help="Train on so many scans; those of a smaller number are among them.")
     ] = None,
     sequence: Annotated[
-        str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
+        str | None,
+        typer.Option(help="t1, t2, flair or t1ce, or several: t1,flair; default: t2 if every cohort has it, else t1."),
     ] = None,
     preset: Annotated[
         str, typer.Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")

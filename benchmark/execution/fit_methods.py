@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import __version__
-from benchmark.methods.card import Card
+from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.registry import BUILT_IN_TARGET, Method, load
@@ -127,14 +127,18 @@ def training_key(fit: Fit) -> str:
 
 def _unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
-    detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(context.device)
+    detector = build_detector(fit.method, fit.target, fit.config, fit.revision, channels=fit.channels)
+    detector = detector.to(context.device)
     if hasattr(detector, "devices"):
         detector.devices = fit.devices  # type: ignore[assignment]
     return detector
 
 
 def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
-    train, val = (Cases(context.study.training_cases(fit, split), fit.grid) for split in ("train", "val"))
+    train, val = (
+        Cases(context.study.training_cases(fit, split), fit.grid, covariates=covariates_of(detector))
+        for split in ("train", "val")
+    )
     log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.fitted_on, len(val))
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
@@ -172,11 +176,10 @@ def _store(context: FitContext, fit: Fit, detector: Detector, training: Mapping[
 
 
 def _card(context: FitContext, fit: Fit, detector: Detector, seconds: float, weights_of: str | None) -> DataCard:
-    card = getattr(detector, "card", None)
     trained_in = context.run.fit(fit) if weights_of is None else context.run.fit(fit).with_name(weights_of)
     training, imported = training_stages(trained_in), bool(fit.config.get("weights"))
     return DataCard(
-        card=card if isinstance(card, Card) else None,
+        card=card_of(detector),
         healthy=fit.fitted_on,
         sequence=fit.healthy.sequence,
         grid=asdict(fit.grid),

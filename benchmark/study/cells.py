@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.study.protocols import Protocol
-from datasets.case import Split
+from datasets.case import AND, Split
 from datasets.grid import Grid
 from datasets.shifts import Shift
 
@@ -34,7 +34,11 @@ NOT_AVAILABLE = "not available: no healthy scans of this sequence"
 
 @dataclass(frozen=True)
 class Cohort:
-    """The scans of one sequence of a dataset; `digest` stands for their splits and voxels."""
+    """The scans of a dataset; `digest` stands for their splits and voxels.
+
+    Attributes:
+        sequence: theirs, or several such as `t1+flair`, which a method sees as the channels of one image.
+    """
 
     dataset: str
     sequence: str
@@ -54,6 +58,7 @@ class Fit:
         folds: number of folds of the healthy subjects; `seed` is then the fold used for validation. 0: no folds.
         revision: of the method.
         devices: that share each batch of the training; 1 for a method that cannot use several.
+        covariates: stands for those of the healthy cohort that the method is handed; "" for a method that uses none.
         also_healthy: further cohorts that it is fitted on.
         training_scans: at most so many of their training scans, those of a smaller number first; None for all.
     """
@@ -68,6 +73,7 @@ class Fit:
     folds: int = 0
     revision: int = 1
     devices: int = 1
+    covariates: str = ""
     also_healthy: tuple[Cohort, ...] = ()
     training_scans: int | None = None
 
@@ -78,6 +84,11 @@ class Fit:
     @property
     def name(self) -> str:
         return f"{_plain(self.method)}-{self.key}"
+
+    @property
+    def channels(self) -> int:
+        """Sequences of the images."""
+        return len(self.healthy.sequence.split(AND))
 
     @property
     def healthy_cohorts(self) -> tuple[Cohort, ...]:
@@ -97,6 +108,7 @@ class Cell:
     Attributes:
         splits: which cases are mapped; without "test" the test split stays closed.
         limit: at most so many cases of each split; None for all.
+        covariates: stands for those of the cohort that the method is handed; "" for a method that uses none.
         flags: what qualifies every number of it: `leak`, `partial`; see `benchmark.storage.admission`.
     """
 
@@ -108,6 +120,7 @@ class Cell:
     splits: tuple[Split, ...] = ("val", "test")
     limit: int | None = None
     flags: tuple[str, ...] = ()
+    covariates: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -193,16 +206,16 @@ def key_of(what: Fit | Cell | Reference) -> str:
     return _digest([type(what).__name__, as_stored(what)])
 
 
-OPTIONAL = {"also_healthy": (), "training_scans": None}
-"""Fields of a fit that stand in keys and records only where they are not at this default."""
+OPTIONAL = {"covariates": "", "also_healthy": (), "training_scans": None}
+"""Fields that stand in keys and records only where they are not at this default."""
 
 
 def as_stored(what: Fit | Cell | Reference) -> dict[str, Any]:
     """What keys hash and records keep: all fields, without those of `OPTIONAL` that are at their default."""
     known = asdict(what)
-    fit = known if isinstance(what, Fit) else known.get("fit", {})
-    for name in [name for name, default in OPTIONAL.items() if name in fit and fit[name] == default]:
-        del fit[name]
+    for part in (known, known.get("fit", {})):
+        for name in [name for name, default in OPTIONAL.items() if name in part and part[name] == default]:
+            del part[name]
     return known
 
 

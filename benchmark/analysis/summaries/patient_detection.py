@@ -11,6 +11,8 @@ from benchmark.analysis.summaries.subgroups import UNKNOWN, Participant
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel
 from benchmark.statistics.patient_auroc import WILSON, patient_auroc
+from benchmark.storage.fits import sees_labels
+from benchmark.storage.run_record import kept_cells
 from benchmark.storage.summary_tables import NO_INTERVAL, SummaryLine
 from benchmark.study.cells import NOT_AVAILABLE
 from datasets.simulation.implants import host_cohort
@@ -23,7 +25,8 @@ OF_LABELS = "not available: of healthy scans maps that are made of lesion labels
 def patient_detection_lines(comparable: Comparable, participants: Sequence[Participant]) -> Iterator[SummaryLine]:
     """Of each lesion cohort and method: every patient-level score, pipeline and threshold against each cohort of
     controls, or one line that says why there are none."""
-    labelled = {method for of in comparable.labelled_seeds.values() for method in of}
+    fits = {cell.fit.method: cell.fit for cell in kept_cells(comparable.run)}
+    labelled = {method for method, fit in fits.items() if sees_labels(comparable.run, fit)}
     no_scans = not any(comparable.healthy.values()) and all(comparable.lesion_cases.values())
     for dataset in comparable.facts:
         patients = comparable.lesion_cases[dataset]
