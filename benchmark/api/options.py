@@ -68,11 +68,22 @@ class RunOptions:
     ] = ""
     data: Data = field(default_factory=_data_folder)
     out: Annotated[Path | None, Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None
-    healthy: Annotated[str | None, Option(help="Healthy cohort to fit on; default: ixi, for phantoms the phantom.")] = (
-        None
-    )
+    healthy: Annotated[
+        str | None,
+        Option(
+            help="Healthy cohorts to fit on, comma-separated; default: ixi, for phantoms the phantom. none: without "
+            "any, for methods that need no training."
+        ),
+    ] = None
+    leave_one_site_out: Annotated[
+        bool, Option("--leave-one-site-out", help="Fit once without each of the healthy cohorts in turn.")
+    ] = False
+    training_scans: Annotated[
+        int | None, Option(min=1, help="Train on so many scans; those of a smaller number are among them.")
+    ] = None
     sequence: Annotated[
-        str | None, Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
+        str | None,
+        Option(help="t1, t2, flair or t1ce, or several: t1,flair; default: t2 if every cohort has it, else t1."),
     ] = None
     preset: Annotated[
         str, Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")

@@ -153,5 +153,5 @@ def job_on(
 
 
 def _default_out(options: RunOptions, study: "Study") -> Path:
-    healthy = study.cells[0].fit.healthy
-    return Path("runs") / f"{healthy.dataset}-{healthy.sequence}-{options.preset}"
+    healthy = dict.fromkeys(one.dataset for fit in study.fits for one in (fit.healthy, *fit.also_healthy))
+    return Path("runs") / f"{'+'.join(healthy)}-{study.cells[0].cohort.sequence}-{options.preset}"
