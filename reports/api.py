@@ -12,7 +12,7 @@ from reports.formats.terminal import terminal_text
 from reports.leaderboard.results import LeaderboardResults
 from reports.leaderboard.site import write_site
 from reports.sections.implants import audiogram_text
-from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text
+from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text, verdict_line
 from reports.sections.registry import SECTIONS
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ranks_text",
     "remove_reports",
     "terminal_text",
+    "verdict_line",
     "write_differences",
     "write_report",
     "write_site",

@@ -28,6 +28,32 @@ from reports.model.run_results import RunResults
 PACKAGES = ("python", "torch", "numpy", "scipy")
 
 
+VERDICTS = {
+    "better": "better than",
+    "equivalent": "equivalent to",
+    "better under one endpoint": "better, under this endpoint only, than",
+    "equivalent under one endpoint": "equivalent, under this endpoint only, to",
+    "not separable": "not separable from",
+    "not testable": "not testable against",
+}
+"""By the state of a comparison what the method named first is to the other."""
+
+
+def verdict_line(one: Comparison) -> str:
+    """A comparison in a line: `pca is not separable from zscore on lgg: +0.020 Dice, 95 % ..., p ... corrected`."""
+    if one.state.startswith("better") and one.effect.mean < 0:
+        one = one.seen_from(one.b)
+    metric, effect = METRICS[one.choice.metric], one.effect
+    parts = [f"{effect.mean:+.3f} {metric.title}"]
+    if not isnan(effect.low):
+        parts.append(f"{100 * effect.level:.0f} % {effect.low:.3f} to {effect.high:.3f}")
+    if not isnan(one.p_adjusted):
+        parts.append(f"p {one.p_adjusted:.2g} corrected")
+    closed = " validation cases" if one.choice.split == "val" else ""
+    where = f"{one.choice.dataset}{closed} ({one.choice.what}, {one.n} patients)"
+    return f"{one.a} is {VERDICTS[one.state]} {one.b} on {where}: {', '.join(parts)}"
+
+
 def methods_section(results: RunResults) -> str:
     """The paragraphs as Markdown, to be copied."""
     intro = "Made from what the run itself keeps; nothing in it was typed. Check it, cite the cohorts, and paste it."
