@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.commands.common import RunArgument, check_name, print_line, progress_lines, user_mistakes_in_one_line
+from datasets.errors import BadValue
 
 if TYPE_CHECKING:
     from benchmark.storage.run_record import Scoring
@@ -18,6 +19,9 @@ app = typer.Typer()
 OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
 Chains = Annotated[
     str | None, typer.Option("--postprocessing", help="Post-processing pipelines; default: all, or those of the run.")
+]
+Scores = Annotated[
+    str | None, typer.Option("--scores", help="Of reconstructions, as `list scores` shows; beside the maps' own.")
 ]
 Protocols = Annotated[
     str | None,
@@ -45,6 +49,7 @@ def evaluate(
     postprocessing: Chains = None,
     protocols: Protocols = None,
     metrics: Metrics = None,
+    scores: Scores = None,
     ablation: Ablation = None,
     out: Annotated[
         Path | None,
@@ -60,7 +65,7 @@ def evaluate(
     from benchmark.analysis.compare_methods import Comparable
     from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.merge import merge_runs
-    from benchmark.execution.score_cells import evaluate_study
+    from benchmark.execution.score_cells import check_residuals, evaluate_study
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import create_run, open_run
     from benchmark.storage.run_record import kept_scoring, missing_plugins_named, reopen
@@ -70,12 +75,13 @@ def evaluate(
 
     run, endpoint = open_run(folder), read_endpoint()
     with missing_plugins_named(run):
-        asked = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
+        asked = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics, scores)
     study = reopen(run, data)
     scoring = scoring_on(study, asked)
     if ablation is not None:
         check_name("ablation of", ablation, ("postprocessing",))
         scoring = ablated(scoring, endpoint, study.grid)
+    check_residuals(study, run, scoring)
     if out is None:
         scoring = kept_scoring(run) | scoring
     else:
@@ -94,6 +100,31 @@ def evaluate(
         written = ", ".join(map(str, (run.root / "rows.csv", summary_path(run.root), *reports)))
         print_line("\n\n".join(["", terminal_text(run), *told, f"Written anew: {written}"]))
     exit_for(failed)
+
+
+@app.command()
+@user_mistakes_in_one_line
+@progress_lines()
+def residuals(
+    folder: RunArgument,
+    data: OtherData = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Map a run's healthy training scans once, and keep their residuals' mean and spread: for --scores standardised."""
+    from benchmark.execution.residuals import make_residuals
+    from benchmark.inference.settings import Inference, pick_device
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import reopen
+    from benchmark.storage.storage_errors import as_storage_error
+
+    run = open_run(folder)
+    study = reopen(run, data)
+    with as_storage_error(run.root):
+        made = make_residuals(study, run, Inference(device=pick_device(device)))
+    if not made:
+        raise BadValue(f"{folder}: got no method whose maps are |image - reconstruction|, expected one.")
+    for cell in made:
+        print_line(f"Healthy residuals of {cell.fit.name}: {run.healthy_residuals(cell)}")
 
 
 @app.command()
@@ -141,11 +172,18 @@ def exit_for(failed: "Sequence[Cell]") -> None:
 
 
 def asked_scoring(
-    postprocessing: str | None, protocols: str | None, default: "Scoring", metrics: str | None = None
+    postprocessing: str | None,
+    protocols: str | None,
+    default: "Scoring",
+    metrics: str | None = None,
+    scores: str | None = None,
 ) -> "Scoring":
-    """What the options name, each name known; what they leave open is the default's."""
+    """What the options name, each name known; what they leave open is the default's.
+
+    Each of `scores` comes before each of the pipelines, which stay on the maps' own scores too.
+    """
     from benchmark.metrics import COST, METRICS
-    from benchmark.postprocessing.pipelines import pipeline_named
+    from benchmark.postprocessing.pipelines import pipeline_named, scored_by
     from benchmark.storage.run_record import Scoring
     from benchmark.study.protocols import protocol_named
     from datasets.cohorts.catalog import dataset
@@ -162,7 +200,8 @@ def asked_scoring(
     for metric in measured:
         check_name("metric", metric, [name for name in METRICS if name not in COST])
         METRICS[metric]  # a plugin's that cannot be used is refused here
-    return Scoring(pipelines, chosen, measured)
+    rescored = scored_by(names(scores) or (), pipelines)
+    return Scoring(tuple(dict.fromkeys([*pipelines, *rescored])), chosen, measured)
 
 
 def scoring_on(study: "Study", asked: "Scoring") -> "Scoring":

@@ -33,6 +33,10 @@ class RunFolder:
     def reconstruction(self, cell: Cell, case_id: str) -> Path:
         return self.cell(cell) / "reconstructions" / f"{case_id}.nii.gz"
 
+    def healthy_residuals(self, cell: Cell) -> Path:
+        """Beside the maps of a fit's healthy cohort: mean and spread of the residuals of its training scans."""
+        return self.cell(cell) / "healthy-residuals"
+
     def seen(self, cell: Cell) -> Path:
         """Rows that need the image after the shift, as the detector saw it."""
         return self.cell(cell) / "seen.csv"

@@ -22,6 +22,7 @@ from reports.sections.paper_text import methods_section
 from reports.sections.plugin_metrics import plugin_metrics
 from reports.sections.reconstruction import reconstructions
 from reports.sections.run_setup import configurations, facts
+from reports.sections.scores import anomaly_scores
 from reports.sections.shifts import under_shift
 from reports.sections.subgroups import subgroups
 
@@ -55,6 +56,7 @@ _BUILT_IN = (
     Section("leaderboards", "all metrics of the lesion cohorts", leaderboards),
     Section("plugin-metrics", "means of the metrics that plugins define", plugin_metrics),
     Section("dice-by-choice", "what post-processing and threshold cost", dice_matrices),
+    Section("anomaly-scores", "what other scores make of the same reconstructions", anomaly_scores),
     Section("detection", "lesions found against false positives, and Dice by lesion size", detection),
     Section("healthy-false-positives", "what is flagged where no lesion is, in and out of domain", false_positives),
     Section("subgroups", "means by site, age and sex", subgroups),
