@@ -119,7 +119,7 @@ def test_each_score_has_thresholds_of_its_own_maps(scored: Scored) -> None:
         if {"threshold", "healthy-fpr-5", "none"} <= set(name)
     ]
     assert len(quantiles) == 3
-    assert found == [pytest.approx(np.mean(quantiles), rel=1e-3)]
+    assert [*set(found)] == [pytest.approx(np.mean(quantiles), rel=1e-3)]  # in both cohorts
 
 
 def test_a_method_whose_map_is_no_residual_says_so_and_is_done(scored: Scored) -> None:
