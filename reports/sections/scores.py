@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from benchmark.metrics import METRICS
-from reports.model.ranking import deployable_protocols
+from benchmark.analysis.endpoints import deployable_protocols
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import markdown_table, metric_column
 
