@@ -80,11 +80,11 @@ def reference_cases(files: Sequence[CaseFiles]) -> list[CaseFiles]:
 
 
 def case_percentiles(files: Sequence[CaseFiles], grid: Grid) -> Mapping[str, NDArray[np.float64]]:
-    """Percentiles over the brain of each unshifted case on `grid`, by case id."""
+    """Percentiles over the brain of each unshifted case on `grid`, sequence after sequence, by case id."""
 
     def percentiles(one: CaseFiles) -> NDArray[np.float64]:
         case = load_case(one, grid)
-        return percentiles_of(case.image[0], case.brain_mask)
+        return np.concatenate([percentiles_of(image, case.brain_mask) for image in case.image])
 
     with ThreadPoolExecutor() as readers:
         return dict(zip([one.case_id for one in files], readers.map(percentiles, files), strict=True))

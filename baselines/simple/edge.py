@@ -40,6 +40,7 @@ class Edge(Detector):
         "nothing: the brain mask of the scan itself is all it sees",
         "the sign is a field; deep is the default by reasoning, no label was looked at",
         simple_baseline=True,
+        several_sequences="None is looked at: the map is the brain mask's.",
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config

@@ -67,7 +67,8 @@ def run(
         str | None, typer.Option(help="Healthy cohort to fit on; default: ixi, for phantoms the phantom.")
     ] = None,
     sequence: Annotated[
-        str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
+        str | None,
+        typer.Option(help="t1, t2, flair or t1ce, or several: t1,flair; default: t2 if every cohort has it, else t1."),
     ] = None,
     preset: Annotated[
         str, typer.Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")

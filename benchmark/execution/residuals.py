@@ -48,4 +48,4 @@ def _scans(run: RunFolder, cell: Cell, files: list[CaseFiles], inference: Infere
     for made in predict_cell(detector, files, cell, replace(inference, precision=cell.precision)):
         if made.reconstruction is None:
             raise ValueError(f"{cell.fit.method}: got no reconstruction of a training scan, expected one.")
-        yield ReconstructedScan(made.case.image[0], made.reconstruction, made.case.brain_mask)
+        yield ReconstructedScan(made.case.image[0], made.reconstruction[0], made.case.brain_mask)

@@ -89,7 +89,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A case's image and its reconstruction, all `(X, Y, Z)`.
+    """A case's image in one sequence and its reconstruction, all `(X, Y, Z)`.
 
     Attributes:
         brain: without what is ignored.
@@ -118,13 +118,15 @@ class Reconstruction:
         return self.brain & self.lesion
 
 
-def reconstruction_of(case: Case, reconstruction: Scores, host: Scores | None = None) -> Reconstruction:
-    """A case under its metrics, with the scan without the implanted lesion where there is one, all `(X, Y, Z)`."""
+def reconstruction_of(
+    case: Case, reconstruction: Scores, host: Scores | None = None, *, channel: int = 0
+) -> Reconstruction:
+    """One sequence of a case under its metrics, with the scan without the implanted lesion where there is one."""
     lesion = np.zeros_like(case.brain_mask) if case.lesion_mask is None else case.lesion_mask
     brain = case.brain_mask if case.ignore_mask is None else case.brain_mask & ~(case.ignore_mask & ~lesion)
     known = {"all": True, "labelled": case.lesion_mask is not None, "implanted": host is not None}
     kinds = frozenset(name for name, holds in known.items() if holds)
-    image = case.image[0]
+    image = case.image[channel]
     return Reconstruction(image, reconstruction, brain, lesion, case.spacing, image if host is None else host, kinds)
 
 
@@ -194,6 +196,23 @@ class Metric:
 def compute(metrics: Iterable[Metric], case: object, kinds: Collection[str]) -> dict[str, float]:
     """Each metric whose cases are of these kinds, of an input that its function takes."""
     return {one.name: float(one.function(case)) for one in metrics if one.function and one.cases in kinds}
+
+
+def compare_reconstruction(
+    metrics: Iterable[Metric], case: Case, reconstruction: Scores, host: Scores | None = None
+) -> dict[str, float]:
+    """Each metric of a reconstruction, the mean over the sequences.
+
+    Args:
+        reconstruction: `(C, X, Y, Z)`, and so is the scan without the implanted lesion, `host`, where there is one.
+    """
+    chosen = list(metrics)
+    pairs = [
+        reconstruction_of(case, volume, None if host is None else host[channel], channel=channel)
+        for channel, volume in enumerate(reconstruction)
+    ]
+    each = [compute(chosen, pair, pair.kinds) for pair in pairs]
+    return {name: float(np.mean([values[name] for values in each])) for name in each[0]}
 
 
 POSITIVE = (0.0, inf)

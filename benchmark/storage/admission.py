@@ -12,7 +12,7 @@ from benchmark.storage.folder import RunFolder
 from benchmark.study.planning import plan
 from benchmark.study.study import Request, Study
 from datasets.audit.finding import Finding, errors_of
-from datasets.case import CaseFiles
+from datasets.case import AND, CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
 from datasets.io.atomic import read_json, write_json
@@ -123,10 +123,11 @@ def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Fi
     from datasets.audit.finding import by_severity
 
     grid, findings, scans = study.cells[0].fit.grid, list[Finding](), []
-    sequence = study.cells[0].cohort.sequence
+    sequences = study.cells[0].cohort.sequence.split(AND)
     for name, files in needed.items():
         compared = _is_real(name)
-        examined = examine_cases(Candidate(name, {sequence: one}, compared, grid) for one in files)
+        images = (dict(zip(sequences, one.channels, strict=True)) for one in files)
+        examined = examine_cases(Candidate(name, one, compared, grid) for one in images)
         findings += cohort_findings(examined, name)
         scans += [scan for one in examined for scan in one.scans]
     return by_severity([*_of_tables(study), *findings, *duplicate_findings(scans), *same_names(scans)])

@@ -13,7 +13,7 @@ from benchmark import __version__
 from benchmark.metrics import METRICS, scored
 from benchmark.postprocessing.pipelines import pipeline_named, pipeline_on
 from benchmark.storage.folder import FORMAT, RunFolder
-from benchmark.study.cells import Cell, Reference, cell_from_json, reference_from_json
+from benchmark.study.cells import Cell, Reference, as_stored, cell_from_json, reference_from_json
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
@@ -88,8 +88,8 @@ def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> Non
             "settings": _settings(study.cells[0]),
             "own": _own(cells),
             "scoring": asdict(scoring),
-            "cells": [asdict(cell) for cell in cells],
-            "references": [asdict(reference) for reference in references],
+            "cells": [as_stored(cell) for cell in cells],
+            "references": [as_stored(reference) for reference in references],
             "cases": _kept(run).get("cases", {}) | {name: case_marks(found) for name, found in study.files.items()},
             "skipped": {**_skipped(run, set(study.files)), **study.skipped},
         },
@@ -144,7 +144,7 @@ def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
     path = run.cell(cell) / "cell.json"
     before = read_json(path) if path.exists() else {}
     kept = {name: before[name] for name in ("inference", "environment") if name in before}
-    content = {"cell": asdict(cell), "format": FORMAT, "version": __version__, **kept, **outcome}
+    content = {"cell": as_stored(cell), "format": FORMAT, "version": __version__, **kept, **outcome}
     write_json(path, content)
 
 

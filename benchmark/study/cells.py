@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.study.protocols import Protocol
-from datasets.case import Split
+from datasets.case import AND, Split
 from datasets.grid import Grid
 from datasets.shifts import Shift
 
@@ -30,7 +30,11 @@ PERFECT_MAP = "perfect-map"
 
 @dataclass(frozen=True)
 class Cohort:
-    """The scans of one sequence of a dataset; `digest` stands for their splits and voxels."""
+    """The scans of a dataset; `digest` stands for their splits and voxels.
+
+    Attributes:
+        sequence: theirs, or several such as `t1+flair`, which a method sees as the channels of one image.
+    """
 
     dataset: str
     sequence: str
@@ -49,6 +53,7 @@ class Fit:
         folds: number of folds of the healthy subjects; `seed` is then the fold used for validation. 0: no folds.
         revision: of the method.
         devices: that share each batch of the training; 1 for a method that cannot use several.
+        covariates: stands for those of the healthy cohort that the method is handed; "" for a method that uses none.
     """
 
     method: str
@@ -61,6 +66,7 @@ class Fit:
     folds: int = 0
     revision: int = 1
     devices: int = 1
+    covariates: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -70,6 +76,11 @@ class Fit:
     def name(self) -> str:
         return f"{_plain(self.method)}-{self.key}"
 
+    @property
+    def channels(self) -> int:
+        """Sequences of the images."""
+        return len(self.healthy.sequence.split(AND))
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -78,6 +89,7 @@ class Cell:
     Attributes:
         splits: which cases are mapped; without "test" the test split stays closed.
         limit: at most so many cases of each split; None for all.
+        covariates: stands for those of the cohort that the method is handed; "" for a method that uses none.
         flags: what qualifies every number of it: `leak`, `partial`; see `benchmark.storage.admission`.
     """
 
@@ -89,6 +101,7 @@ class Cell:
     splits: tuple[Split, ...] = ("val", "test")
     limit: int | None = None
     flags: tuple[str, ...] = ()
+    covariates: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -161,22 +174,35 @@ class Evaluation:
     @cached_property
     def key(self) -> str:
         protocol = None if self.protocol is None else self.protocol.in_key
-        return _digest(["Evaluation", asdict(self.cell), self.pipeline.in_key, protocol, self.source])
+        return _digest(["Evaluation", as_stored(self.cell), self.pipeline.in_key, protocol, self.source])
 
 
 def key_of(what: Fit | Cell | Reference) -> str:
     """Twelve hexadecimal digits of the hash of all that `what` contains."""
-    return _digest([type(what).__name__, asdict(what)])
+    return _digest([type(what).__name__, as_stored(what)])
+
+
+OPTIONAL = {"covariates": ""}
+"""Fields that stand in keys and records only where they are not at this default."""
+
+
+def as_stored(what: Fit | Cell | Reference) -> dict[str, Any]:
+    """What keys hash and records keep: all fields, without those of `OPTIONAL` that are at their default."""
+    known = asdict(what)
+    for part in (known, known.get("fit", {})):
+        for name in [name for name, default in OPTIONAL.items() if name in part and part[name] == default]:
+            del part[name]
+    return known
 
 
 def cell_from_json(stored: Mapping[str, Any]) -> Cell:
-    """The cell whose `asdict` was stored."""
+    """The cell that was stored."""
     cell: Cell = _reader(Cell).validate_python(dict(stored))
     return cell
 
 
 def reference_from_json(stored: Mapping[str, Any]) -> Reference:
-    """The reference whose `asdict` was stored."""
+    """The reference that was stored."""
     reference: Reference = _reader(Reference).validate_python(dict(stored))
     return reference
 

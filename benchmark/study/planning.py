@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
 from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
-from datasets.case import CaseFiles
+from datasets.case import AND, COVARIATES, CaseFiles
 from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import (
     BadCases,
@@ -29,7 +30,16 @@ from datasets.grid import GRIDS, Grid
 from datasets.shift_requests import ShiftRequest, case_percentiles, landmarks_of, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
-from datasets.spec import DatasetSpec, digest, how_to_prepare, sequences_there, usable_files
+from datasets.spec import (
+    DatasetSpec,
+    covariate_digest,
+    digest,
+    how_to_prepare,
+    lacking,
+    parse_sequences,
+    sequences_there,
+    usable_files,
+)
 from datasets.splits import learning_split
 
 log = logging.getLogger(__name__)
@@ -54,7 +64,11 @@ def plan(request: Request) -> Study:
     specs = _specs(request.datasets)
     healthy = _healthy(request.healthy, specs)
     asked = list({spec.name: spec for spec in (healthy, *specs)}.values())
-    sequence, why = (request.sequence, "") if request.sequence else _common_sequence(asked, request.data)
+    sequence, why = (
+        (parse_sequences(request.sequence), "") if request.sequence else _common_sequence(asked, request.data)
+    )
+    if AND in sequence:
+        _check_several(resolved, sequence)
     seeds = _seeds(request)
     try:
         files, skipped = _files(asked, sequence, request)
@@ -68,11 +82,23 @@ def plan(request: Request) -> Study:
             raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     grid = replace(GRIDS[request.preset], sampling=request.sampling)
-    fits = _fits(request, resolved, cohorts[healthy.name], grid, seeds)
+    declared = {variant.name: covariates_of(load(variant.method)) for variant, _ in resolved}
+    fits = [
+        replace(fit, covariates=covariate_digest(files[healthy.name], declared[fit.method]))
+        for fit in _fits(request, resolved, cohorts[healthy.name], grid, seeds)
+    ]
     training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
     shifts = planned_shifts(requested, training, grid, request.data, sequence, match=request.match)
     cells = tuple(
-        Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
+        Cell(
+            fit,
+            cohort,
+            shift,
+            precision=request.precision,
+            splits=request.splits,
+            limit=request.limit,
+            covariates=covariate_digest(files[cohort.dataset], declared[fit.method]),
+        )
         for fit in fits
         for shift in shifts[fit.seed]
         for cohort in cohorts.values()
@@ -123,6 +149,7 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     for variant in variants:
         try:
             config = resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))
+            _check_covariates(variant.method)
             usable.append((named_under(variant, request.preset), config))
         except UnusableMethod as error:
             left_out.append(str(error))
@@ -130,6 +157,29 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     if not usable:
         raise UnusableMethod("\n".join(dict.fromkeys(left_out)))
     return usable, tuple(dict.fromkeys(left_out))
+
+
+def _check_covariates(method: Method) -> None:
+    """Refuse a card that declares what no cohort can tell."""
+    unknown = [name for name in covariates_of(load(method)) if name not in COVARIATES]
+    if unknown:
+        expected = ", ".join(COVARIATES)
+        raise UnusableMethod(f"{method}: got covariates {', '.join(unknown)} on its card, expected some of {expected}.")
+
+
+def _check_several(resolved: Sequence[Resolved], sequence: str) -> None:
+    """Refuse methods that take one sequence in a study of several."""
+    cards = {variant.name: card_of(load(variant.method)) for variant, _ in resolved}
+    takes = {name: card is not None and bool(card.several_sequences) for name, card in cards.items()}
+    refused = [name for name, several in takes.items() if not several]
+    if refused:
+        others = ",".join(name for name, several in takes.items() if several)
+        names, first = sequence.replace(AND, ","), sequence.split(AND)[0]
+        way = f"Leave them out: --methods '{others}'; or take one sequence" if others else "Take one sequence"
+        raise BadValue(
+            f"--sequence {names}: got {', '.join(refused)}, expected methods whose card says how they take several "
+            f"sequences. {way}: --sequence {first}."
+        )
 
 
 def _perhaps_broken(unknown: Iterable[str], troubles: Sequence[str]) -> dict[str, Method]:
@@ -168,12 +218,21 @@ def _files(
             unwanted = {case for of, case in request.without if of == spec.name}
             files[spec.name] = [one for one in usable if one.case_id not in unwanted]
             skipped[spec.name] = tuple(sorted(unwanted | {one.case_id for one in problems}))
+            _tell_lacking(spec, sequence, request.data, skipped[spec.name])
     if any(isinstance(one, BadCases | MissingCases) for one in missing.errors):
         missing.errors.append(MissingData("--skip-bad leaves the named cases out; every row is then marked."))
     if missing.errors and not any(spec.folder(request.data).exists() for spec in specs):
         missing.errors.append(MissingData("Without any download, use the simulated cohort: --datasets phantom."))
     missing.tell()
     return files, {name: cases for name, cases in skipped.items() if cases}
+
+
+def _tell_lacking(spec: DatasetSpec, sequence: str, data: Path, skipped: Sequence[str]) -> None:
+    """Name the cases that lack a sequence of the study's."""
+    for name, cases in lacking(spec, data, sequence).items() if AND in sequence else ():
+        left = [one for one in cases if one not in skipped]
+        if left:
+            log.info("Left out of %s, having no %s: %s.", spec.name, name, ", ".join(left))
 
 
 def _usable(spec: DatasetSpec, sequence: str, request: Request) -> tuple[Sequence[CaseFiles], Sequence[CaseProblem]]:

@@ -113,9 +113,10 @@ def _realised_lines(results: RunResults) -> Iterator[str]:
 
 
 def _share(cohort: CohortResults, method: str, number: Number) -> str:
-    """A method, marked where it uses lesion labels, and its number."""
+    """A method, marked where it is ranked with no other, and its number."""
     shown = plain(Column("", {method: number}, show=lambda one: f"{one.value:.2%}").text(method))
-    return f"{method} (uses {LABELS}) {shown}" if method in cohort.labelled else f"{method} {shown}"
+    mark = f" (uses {LABELS})" if method in cohort.labelled else " (transductive)" * (method in cohort.transductive)
+    return f"{method}{mark} {shown}"
 
 
 def _wrapped(line: str) -> str:

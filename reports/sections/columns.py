@@ -96,12 +96,12 @@ def metric_column(
 ) -> Column:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
     higher_is_better = METRICS[metric].higher_is_better if cohort.rankable else None
-    return Column(title, cohort.numbers(metric, pipeline, protocol), higher_is_better, unranked=cohort.labelled)
+    return Column(title, cohort.numbers(metric, pipeline, protocol), higher_is_better, unranked=cohort.aside)
 
 
 def seconds_column(cohort: CohortResults, title: str) -> Column:
     lower_is_better = False if cohort.rankable else None
-    return Column(title, cohort.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", cohort.labelled)
+    return Column(title, cohort.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", cohort.aside)
 
 
 NEVER_RANKED = ", never ranked"

@@ -48,6 +48,7 @@ def badges(results: RunResults) -> list[str]:
         *_scored_by_plugins(results),
         *_single_seed(results),
         *_labelled(results),
+        *_transductive(results),
         *_idle_pipelines(results),
         *_validation(results),
     ]
@@ -111,6 +112,16 @@ def _labelled(results: RunResults) -> Iterator[str]:
         yield (
             f"**Uses lesion labels** ({', '.join(map(escape, labelled))}): maps are made of the lesion masks of the "
             "other patients of the cohort that is scored, which no method may see. Marked and last in every table, "
+            "ranked in none."
+        )
+
+
+def _transductive(results: RunResults) -> Iterator[str]:
+    methods = results.whole.transductive
+    if methods:
+        yield (
+            f"**Transductive** ({', '.join(map(escape, methods))}): maps depend on the other scans that were mapped "
+            "with them, all of a split, which a single patient does not bring. Below the others in every table, and "
             "ranked in none."
         )
 

@@ -95,6 +95,8 @@ def _detectors(results: RunResults) -> Iterator[str]:
         yield f"Each was fitted under {seeds} training {noun}, each of which redraws the validation cases."
     if whole.labelled:
         yield f"Made of lesion labels and ranked with nothing: {', '.join(whole.labelled)}."
+    if whole.transductive:
+        yield f"Made of all scans of a split at once and ranked with nothing: {', '.join(whole.transductive)}."
     yield "All hyper-parameters are listed in the resolved configuration."
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from benchmark.metrics import METRICS
 from benchmark.analysis.endpoints import deployable_protocols
+from benchmark.metrics import METRICS
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import markdown_table, metric_column
 

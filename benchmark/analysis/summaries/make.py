@@ -108,7 +108,7 @@ def _measured_alone(run: RunFolder) -> pd.DataFrame | None:
 
 def _record(comparable: Comparable, participants: Sequence[Participant]) -> dict[str, object]:
     """What the tables are made of: equal records mean equal tables."""
-    whole = hashlib.sha256(repr((comparable.endpoint, comparable.labelled_seeds, participants)).encode())
+    whole = hashlib.sha256(repr((comparable.endpoint, comparable.seeds_aside, participants)).encode())
     for name in ("rows.csv", "timing.csv", "study.json", "speed.csv"):
         path = comparable.run.root / name
         whole.update(path.read_bytes() if path.is_file() else b"")
