@@ -42,6 +42,7 @@ class Edge(Detector):
         simple_baseline=True,
         several_sequences="None is looked at: the map is the brain mask's.",
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
 

@@ -42,6 +42,7 @@ class Prior(LabelledDetector):
         simple_baseline=True,
         several_sequences="None is looked at: the map is made of other patients' lesion masks.",
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     frequency: Tensor

@@ -44,6 +44,7 @@ class Thresh(Detector):
         simple_baseline=True,
         several_sequences="The mean over sequences of the equalised intensities, all of one sign.",
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
 

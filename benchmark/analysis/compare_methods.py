@@ -16,7 +16,7 @@ from benchmark.storage.fits import stands_aside
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import lesion_case_ids, read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring
-from benchmark.study.cells import PERFECT_MAP
+from benchmark.study.cells import NO_HEALTHY, PERFECT_MAP
 from datasets.errors import BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json
 
@@ -61,10 +61,9 @@ class Standing:
 
 
 class Facts(NamedTuple):
-    """What a cohort's numbers have in common: the sequence, the cohort that methods were fitted on, and the grid."""
+    """What a cohort's numbers have in common: the sequence and the grid."""
 
     sequence: str
-    healthy: str
     grid: str
 
 
@@ -126,11 +125,22 @@ class Comparable:
         return {
             cell.cohort.dataset: Facts(
                 cell.cohort.sequence,
-                cell.fit.healthy.dataset,
                 f"{cell.fit.grid.text}, {scaled}",
             )
             for cell in kept_cells(self.run)
         }
+
+    @cached_property
+    def healthy(self) -> dict[str, tuple[str, ...]]:
+        """Of each method the healthy cohorts that it was fitted on; () without any."""
+        fits = {cell.fit.method: cell.fit for cell in kept_cells(self.run)}
+        return {method: tuple(one.dataset for one in fit.healthy_cohorts) for method, fit in fits.items()}
+
+    def fitted_on(self, method: str) -> str:
+        """These by name as tables have them; of what no method is, those of all methods."""
+        known = self.healthy.get(method)
+        names = list(dict.fromkeys(name for of in self.healthy.values() for name in of)) if known is None else known
+        return "+".join(names) or NO_HEALTHY
 
     def lesion_ml(self, dataset: str) -> "pd.Series[float]":
         """Lesion volume by case id, of the cohort's cases with lesion."""

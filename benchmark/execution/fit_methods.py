@@ -139,7 +139,7 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
         Cases(context.study.training_cases(fit, split), fit.grid, covariates=covariates_of(detector))
         for split in ("train", "val")
     )
-    log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.healthy.dataset, len(val))
+    log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.fitted_on, len(val))
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
     spent = time.perf_counter() - begin
@@ -180,7 +180,7 @@ def _card(context: FitContext, fit: Fit, detector: Detector, seconds: float, wei
     training, imported = training_stages(trained_in), bool(fit.config.get("weights"))
     return DataCard(
         card=card_of(detector),
-        healthy=fit.healthy.dataset,
+        healthy=fit.fitted_on,
         sequence=fit.healthy.sequence,
         grid=asdict(fit.grid),
         train=0 if imported else len(context.study.training_cases(fit, "train")),

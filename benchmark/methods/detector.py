@@ -45,6 +45,8 @@ class Detector(nn.Module, ABC):
     revision: ClassVar[int] = 1
     """To be raised with every change that changes a map: fits of another revision are other fits."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    needs_training: ClassVar[bool] = True
+    """False for a method whose `fit` learns nothing: it can be run where there are no healthy scans."""
     trained_as: ClassVar[str] = ""
     """Name of the built-in method whose training this one's is, field by field, so that they share weights."""
     config: Any

@@ -152,6 +152,8 @@ class Metric:
         range: lowest and highest value that there can be.
         undefined: when the value is NaN.
         definition: of a metric without function.
+        patient_score: whether it is a score of a whole case, of which summaries give how well it tells patients from
+            healthy people; cases of all kinds have it.
         revision: raised with every change of the function that changes a number.
         origin: a plugin's distribution and version; "" for a built-in.
     """
@@ -168,6 +170,7 @@ class Metric:
     range: tuple[float, float] = (0.0, 1.0)
     per: Per = "case"
     definition: str = ""
+    patient_score: bool = False
     revision: int = 1
     origin: str = ""
 
@@ -243,6 +246,8 @@ def check_metric(metric: Metric) -> None:
         )
     if metric.takes not in SCORED:
         raise BadValue(f"Metric '{metric.name}': got takes={metric.takes!r}, expected one of: {', '.join(SCORED)}.")
+    if metric.patient_score and metric.cases != "all":
+        raise BadValue(f"Metric '{metric.name}': got patient_score of {metric.cases} cases, expected of all cases.")
     per, cases = SCORED[metric.takes]
     if metric.per != per or metric.cases not in cases:
         raise BadValue(

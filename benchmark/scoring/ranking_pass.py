@@ -58,8 +58,8 @@ class RankingPass:
             for pipeline, processed in self.maps.add(truth, of_case):
                 if truth.lesion_mask is not None:
                     self._keep(pipeline, truth, processed)
-                    values = compute(metrics, processed.ranked, truth.kinds)
-                    yield from rows_of(blanks[pipeline], truth.files, values)
+                values = compute(metrics, processed.ranked, truth.kinds)
+                yield from rows_of(blanks[pipeline], truth.files, values)
         if not self.cell.shift.is_none:
             yield from self._seen_rows()
 

@@ -98,14 +98,12 @@ def findings_of(run: RunFolder, datasets: Iterable[str]) -> list[Finding]:
 
 def needed_cases(study: Study) -> dict[str, list[CaseFiles]]:
     """The cases that any cell of a study reads, by data set, each once."""
-    needed: dict[str, dict[Path, CaseFiles]] = {}
-    for fit in study.fits:
-        training = [*study.training_cases(fit, "train"), *study.training_cases(fit, "val")]
-        needed.setdefault(fit.healthy.dataset, {}).update({one.image: one for one in training})
-    for cell in {(cell.fit.seed, cell.cohort, cell.splits, cell.limit): cell for cell in study.cells}.values():
-        needed.setdefault(cell.cohort.dataset, {}).update({one.image: one for one in study.mapped_cases(cell)})
+    needed = {one.image for fit in study.fits for split in ("train", "val") for one in study.training_cases(fit, split)}
+    read = ((cell.fit.seed, cell.fit.healthy_cohorts, cell.cohort, cell.splits, cell.limit) for cell in study.cells)
+    for cell in dict(zip(read, study.cells, strict=True)).values():
+        needed |= {one.image for one in study.mapped_cases(cell)}
     # With the split of `cases.csv`, even if a seed draws another.
-    return {name: [one for one in study.files[name] if one.image in images] for name, images in needed.items()}
+    return {name: [one for one in files if one.image in needed] for name, files in study.files.items()}
 
 
 def _key(study: Study) -> str:

@@ -26,6 +26,10 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PERFECT_MAP = "perfect-map"
 """What tables call a `Reference` in place of a method."""
+NO_HEALTHY = "none"
+"""What stands in place of a healthy cohort in a study without one."""
+NOT_AVAILABLE = "not available: no healthy scans of this sequence"
+"""What is said of all that needs healthy scans in a study without any."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Fit:
     """A method fitted on healthy cases.
 
     Attributes:
+        healthy: the cohort that it is fitted on, called `NO_HEALTHY` where there is none; of several the first.
         method: the name in tables, overrides included.
         target: `builtin:NAME`, or where a plugin's class is: `module:attribute` or `FILE.py:name@digest`.
         config: every hyper-parameter, resolved.
@@ -54,6 +59,8 @@ class Fit:
         revision: of the method.
         devices: that share each batch of the training; 1 for a method that cannot use several.
         covariates: stands for those of the healthy cohort that the method is handed; "" for a method that uses none.
+        also_healthy: further cohorts that it is fitted on.
+        training_scans: at most so many of their training scans, those of a smaller number first; None for all.
     """
 
     method: str
@@ -67,6 +74,8 @@ class Fit:
     revision: int = 1
     devices: int = 1
     covariates: str = ""
+    also_healthy: tuple[Cohort, ...] = ()
+    training_scans: int | None = None
 
     @cached_property
     def key(self) -> str:
@@ -80,6 +89,16 @@ class Fit:
     def channels(self) -> int:
         """Sequences of the images."""
         return len(self.healthy.sequence.split(AND))
+
+    @property
+    def healthy_cohorts(self) -> tuple[Cohort, ...]:
+        """Whose scans it learns from and takes thresholds from; () without any."""
+        return () if self.healthy.dataset == NO_HEALTHY else (self.healthy, *self.also_healthy)
+
+    @property
+    def fitted_on(self) -> str:
+        """The names of these cohorts as tables have them; `NO_HEALTHY` without any."""
+        return "+".join(cohort.dataset for cohort in self.healthy_cohorts) or NO_HEALTHY
 
 
 @dataclass(frozen=True)
@@ -110,6 +129,11 @@ class Cell:
     @property
     def name(self) -> str:
         return f"{_plain(self.fit.method)}-{_plain(self.cohort.dataset)}-{_plain(self.shift.label)}-{self.key}"
+
+    @property
+    def scoring(self) -> str:
+        """What the cells of a fit under one shift have in common: they are scored together."""
+        return f"{self.fit.name}-{_plain(self.shift.text)}"
 
     @property
     def where(self) -> str:
@@ -182,7 +206,7 @@ def key_of(what: Fit | Cell | Reference) -> str:
     return _digest([type(what).__name__, as_stored(what)])
 
 
-OPTIONAL = {"covariates": ""}
+OPTIONAL = {"covariates": "", "also_healthy": (), "training_scans": None}
 """Fields that stand in keys and records only where they are not at this default."""
 
 

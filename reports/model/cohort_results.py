@@ -15,7 +15,7 @@ from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
 
-NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
+NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed", "unavailable")
 
 
 def question_of(lines: pd.DataFrame) -> str:
@@ -42,6 +42,7 @@ class Number:
         defined, expected: patients that have it, of those that should, each planned seed counted; none expected means
             missing.
         seeds: training seeds that have it; lowest_seed, highest_seed: of their means.
+        unavailable: why there can be none; else "".
     """
 
     value: float = nan
@@ -51,6 +52,7 @@ class Number:
     seeds: int = 0
     lowest_seed: float = nan
     highest_seed: float = nan
+    unavailable: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,8 +252,8 @@ def numbers_of(lines: pd.DataFrame) -> list[Number]:
     """A number for each line of `summary.csv`."""
     columns = (lines[name] for name in NUMBERS)
     return [
-        Number(mean, sd, int(n * seeds), int((n + left_out) * planned), int(seeds), lowest, highest)
-        for mean, sd, n, left_out, seeds, planned, lowest, highest in zip(*columns, strict=True)
+        Number(mean, sd, int(n * seeds), int((n + left_out) * planned), int(seeds), lowest, highest, why)
+        for mean, sd, n, left_out, seeds, planned, lowest, highest, why in zip(*columns, strict=True)
     ]
 
 

@@ -77,6 +77,11 @@ class RunResults:
         return list({cell.fit.key: cell.fit for cell in self.cells}.values())
 
     @property
+    def fitted_on(self) -> list[str]:
+        """The healthy cohorts that any method was fitted on; [] in a study without any."""
+        return list(dict.fromkeys(cohort.dataset for fit in self.fits for cohort in fit.healthy_cohorts))
+
+    @property
     def grid(self) -> Grid:
         return self.cells[0].fit.grid
 

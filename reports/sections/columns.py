@@ -40,7 +40,7 @@ class Column:
             return self.texts[line]
         number = self.numbers[line]
         if not number.defined:
-            return "" if line == PERFECT_MAP else UNDEFINED if number.wanted else MISSING
+            return "" if line == PERFECT_MAP else number.unavailable or (UNDEFINED if number.wanted else MISSING)
         shown = f"**{self.show(number)}**" if line in self._best() else self.show(number)
         shown += f" {self.marks[line]}" if line in self.marks else ""
         return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"

@@ -1,6 +1,7 @@
 """Section of data cards: what each method has seen, and which cases its parameters and thresholds were chosen on."""
 
 from benchmark.storage.fits import SPEEDS, DataCard
+from benchmark.study.cells import NO_HEALTHY
 from benchmark.study.protocols import USES, protocol_named
 from datasets.case import AND
 from reports.markup.markdown import MISSING, escape, github_table
@@ -36,6 +37,7 @@ def _cells(kept: DataCard | None) -> list[str]:
     if card is not None:
         stated = [", ".join((card.supervision, *card.covariates)), card.trained_on, card.tuned_on]
     cases = f"{kept.healthy}, {kept.sequence}: {kept.train} to train on, {kept.val} to validate on"
+    cases = NO_HEALTHY if kept.healthy == NO_HEALTHY else cases
     steps = MISSING if kept.steps is None else f"{kept.steps:,}"
     return [*map(escape, stated), escape(cases), steps, f"{kept.parameters:,}"]
 

@@ -10,7 +10,7 @@ from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_state
-from benchmark.study.cells import Cell
+from benchmark.study.cells import NOT_AVAILABLE, Cell
 from benchmark.study.protocols import USES, protocol_named
 from datasets.audit.finding import Finding
 from datasets.io.atomic import read_json
@@ -58,6 +58,7 @@ def notes(results: RunResults) -> list[str]:
     """What is not there, and why."""
     return [
         *_empty_cohorts(results),
+        *_without_healthy(results),
         *_undefined_protocols(results),
         *_undefined_by_decision(results),
         *_without_scores(results),
@@ -150,6 +151,18 @@ def _empty_cohorts(results: RunResults) -> Iterator[str]:
         yield f"{cohort_title(name)}: no {case}, nothing to show{while_closed}."
 
 
+def _without_healthy(results: RunResults) -> Iterator[str]:
+    if not results.fitted_on:
+        of_healthy = [f"threshold `{name}`" for name in _of_healthy(results)]
+        what = ", ".join([*of_healthy, "in-domain false positives"])
+        yield f"{what[0].upper()}{what[1:]}: {NOT_AVAILABLE}."
+
+
+def _of_healthy(results: RunResults) -> list[str]:
+    """The thresholds that are taken from healthy scans."""
+    return [name for name in results.scoring.protocols if protocol_named(name).needs_healthy]
+
+
 def _undefined_protocols(results: RunResults) -> Iterator[str]:
     """Thresholds for which there is no case of the kind that they use; what several cohorts share is said once."""
     cohorts: dict[tuple[str, str], list[str]] = {}
@@ -191,13 +204,13 @@ def _without_scores(results: RunResults) -> Iterator[str]:
 
 def _undefined_rows(results: RunResults) -> pd.DataFrame:
     rows = results.whole.rows
-    return rows[(rows["metric"] == "threshold") & rows["value"].isna()]
+    rows = rows[(rows["metric"] == "threshold") & rows["value"].isna()]
+    return rows if results.fitted_on else rows[~rows["protocol"].isin(_of_healthy(results))]
 
 
 def _by_decision(results: RunResults, rows: pd.DataFrame) -> "pd.Series[bool]":
     """Which rows are of a method that uses labels, under a threshold taken from healthy scans."""
-    of_healthy = [name for name in results.scoring.protocols if protocol_named(name).needs_healthy]
-    return rows["method"].isin(results.whole.labelled) & rows["protocol"].isin(of_healthy)
+    return rows["method"].isin(results.whole.labelled) & rows["protocol"].isin(_of_healthy(results))
 
 
 def _why_undefined(results: RunResults, cohort: str, protocol: str) -> str:

@@ -83,6 +83,13 @@ def equal_seeds_give_equal_weights(trial: ContractTrial) -> str | None:
     return f"got {len(differing)} differing tensors, first {differing[0]}, expected none" if differing else None
 
 
+def untrained_methods_learn_nothing(trial: ContractTrial) -> str | None:
+    """A method that needs no training gives the same maps fitted on no scan at all."""
+    if trial.detector.needs_training:
+        return None
+    return _difference(trial.map(trial.fit_on_nothing()), trial.map(trial.detector))
+
+
 def map_is_finite_and_nonnegative(trial: ContractTrial) -> str | None:
     """A map is float32, of the brain masks' shape, on the images' device, finite and nonnegative."""
     anomaly_map = trial.map(trial.detector)
@@ -223,6 +230,7 @@ RULES: tuple[Rule, ...] = (
     fit_leaves_cases_alone,
     fit_leaves_global_generators,
     equal_seeds_give_equal_weights,
+    untrained_methods_learn_nothing,
     map_is_finite_and_nonnegative,
     map_differs_between_images,
     inputs_are_left_alone,

@@ -94,6 +94,12 @@ class ContractTrial:
         self._may_fit = True
         return self._with_locations(detector.eval())
 
+    def fit_on_nothing(self) -> Detector:
+        """A detector fitted on no case."""
+        detector = self.make()
+        detector.fit([], [], seed=FIT_SEED, workdir=self.folder)
+        return self._with_locations(detector.eval())
+
     def restored(self, device: torch.device) -> Detector:
         """A new detector with the fitted one's weights, read back from a file."""
         folder = self.folder / "weights"
