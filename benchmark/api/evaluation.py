@@ -39,6 +39,7 @@ def evaluate(
     postprocessing: str | None = None,
     protocols: str | None = None,
     metrics: str | None = None,
+    scores: str | None = None,
     ablation: str | None = None,
     out: str | Path | None = None,
     pictures: str | None = None,
@@ -50,6 +51,7 @@ def evaluate(
     Args:
         data: where the cohorts are now; default: where they were.
         postprocessing, protocols, metrics: comma-separated names.
+        scores: names of anomaly scores, made of the kept reconstructions.
         ablation: "postprocessing": each pipeline once without each of its steps, too.
         out: a new run folder with the same maps, scored by what is named here alone.
         pictures: cohorts whose slices the report may show; "" for none.
@@ -61,7 +63,7 @@ def evaluate(
     from benchmark.analysis.compare_methods import Comparable
     from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.merge import merge_runs
-    from benchmark.execution.score_cells import evaluate_study
+    from benchmark.execution.score_cells import check_residuals, evaluate_study
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import create_run, open_run
     from benchmark.storage.run_record import kept_scoring, missing_plugins_named, reopen
@@ -72,13 +74,14 @@ def evaluate(
     run, endpoint = open_run(Path(path)), read_endpoint()
     where = None if data is None else Path(data)
     with missing_plugins_named(run):
-        asked = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
+        asked = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics, scores)
     study = reopen(run, where)
     scoring = scoring_on(study, asked)
     if ablation is not None:
         if ablation != "postprocessing":
             raise UnknownName("ablation of", ablation, ("postprocessing",))
         scoring = ablated(scoring, endpoint, study.grid)
+    check_residuals(study, run, scoring)
     if out is None:
         scoring = kept_scoring(run) | scoring
     else:
@@ -99,11 +102,18 @@ def evaluate(
 
 
 def asked_scoring(
-    postprocessing: str | None, protocols: str | None, default: "Scoring", metrics: str | None = None
+    postprocessing: str | None,
+    protocols: str | None,
+    default: "Scoring",
+    metrics: str | None = None,
+    scores: str | None = None,
 ) -> "Scoring":
-    """What is named, each name known; what is left open is the default's."""
+    """What is named, each name known; what is left open is the default's.
+
+    Each of `scores` comes before each of the pipelines, which stay on the maps' own scores too.
+    """
     from benchmark.metrics import COST, METRICS
-    from benchmark.postprocessing.pipelines import pipeline_named
+    from benchmark.postprocessing.pipelines import pipeline_named, scored_by
     from benchmark.storage.run_record import Scoring
     from benchmark.study.protocols import protocol_named
     from datasets.cohorts.catalog import dataset
@@ -121,7 +131,8 @@ def asked_scoring(
         if metric not in METRICS or metric in COST:
             raise UnknownName("metric", metric, [name for name in METRICS if name not in COST])
         METRICS[metric]  # a plugin's that cannot be used is refused here
-    return Scoring(pipelines, chosen, measured)
+    rescored = scored_by(names(scores) or (), pipelines)
+    return Scoring(tuple(dict.fromkeys([*pipelines, *rescored])), chosen, measured)
 
 
 def scoring_on(study: "Study", asked: "Scoring") -> "Scoring":

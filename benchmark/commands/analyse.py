@@ -125,6 +125,8 @@ def calibrate(
     run = open_run(folder)
     study = reopen(run, data)
     pipeline = pipeline_on(postprocessing or DEPLOYED.name, study.grid.spacing)
+    if pipeline.score is not None:
+        raise BadValue(f"--postprocessing: got '{pipeline.name}', expected a pipeline on the methods' own maps.")
     name = check_folder(study, healthy)
     maps = (out or folder / "calibration" / name) / "p-maps" if p_maps else None
     found = list(calibrate_run(run, study, name, pipeline, alpha=alpha, p_maps=maps))

@@ -8,6 +8,7 @@ import typer
 
 from benchmark.api.evaluation import names
 from benchmark.commands.common import RunArgument, check_name, print_line, progress_lines, user_mistakes_in_one_line
+from datasets.errors import BadValue
 
 if TYPE_CHECKING:
     from benchmark.study.cells import Cell
@@ -17,6 +18,9 @@ app = typer.Typer()
 OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
 Chains = Annotated[
     str | None, typer.Option("--postprocessing", help="Post-processing pipelines; default: all, or those of the run.")
+]
+Scores = Annotated[
+    str | None, typer.Option("--scores", help="Of reconstructions, as `list scores` shows; beside the maps' own.")
 ]
 Protocols = Annotated[
     str | None,
@@ -44,6 +48,7 @@ def evaluate(
     postprocessing: Chains = None,
     protocols: Protocols = None,
     metrics: Metrics = None,
+    scores: Scores = None,
     ablation: Ablation = None,
     out: Annotated[
         Path | None,
@@ -64,6 +69,7 @@ def evaluate(
         postprocessing=postprocessing,
         protocols=protocols,
         metrics=metrics,
+        scores=scores,
         ablation=ablation,
         out=out,
         pictures=pictures,
@@ -72,6 +78,31 @@ def evaluate(
     written = ", ".join(map(str, done.written))
     print_line("\n\n".join(["", terminal_text(done.run.folder), *told, f"Written anew: {written}"]))
     exit_for(done.failed)
+
+
+@app.command()
+@user_mistakes_in_one_line
+@progress_lines()
+def residuals(
+    folder: RunArgument,
+    data: OtherData = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Map a run's healthy training scans once, and keep their residuals' mean and spread: for --scores standardised."""
+    from benchmark.execution.residuals import make_residuals
+    from benchmark.inference.settings import Inference, pick_device
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import reopen
+    from benchmark.storage.storage_errors import as_storage_error
+
+    run = open_run(folder)
+    study = reopen(run, data)
+    with as_storage_error(run.root):
+        made = make_residuals(study, run, Inference(device=pick_device(device)))
+    if not made:
+        raise BadValue(f"{folder}: got no method whose maps are |image - reconstruction|, expected one.")
+    for cell in made:
+        print_line(f"Healthy residuals of {cell.fit.name}: {run.healthy_residuals(cell)}")
 
 
 @app.command()

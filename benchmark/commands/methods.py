@@ -35,7 +35,7 @@ def list_known(
         str,
         typer.Argument(
             metavar="KIND",
-            help="methods, datasets, shifts, metrics, protocols, postprocessing, sections or formats.",
+            help="methods, datasets, shifts, metrics, protocols, scores, postprocessing, sections or formats.",
         ),
     ],
     as_json: AsJson = False,
@@ -174,6 +174,12 @@ def protocols() -> Listing:
     return _listed(PROTOCOLS, lambda one: {"title": one.title, "what": one.what, "uses": one.uses})
 
 
+def scores() -> Listing:
+    from benchmark.postprocessing.scores import SCORES
+
+    return _listed(SCORES, lambda one: {"title": one.title, "what": one.what})
+
+
 def postprocessing() -> Listing:
     from benchmark.postprocessing.pipelines import PIPELINES
     from datasets.grid import GRIDS
@@ -211,6 +217,7 @@ LISTS: Mapping[str, Callable[[], Listing]] = {
     "datasets": datasets,
     "metrics": metrics,
     "protocols": protocols,
+    "scores": scores,
     "postprocessing": postprocessing,
     "shifts": shifts,
     "sections": sections,

@@ -133,10 +133,10 @@ def check_files(run: RunFolder) -> Check:
     """Weights, maps and reconstructions match the digests that were written with them."""
     cells = kept_cells(run)
     fits: dict[str, Fit] = {cell.fit.key: cell.fit for cell in cells}
-    folders = [*map(run.fit, fits.values()), *map(run.cell, cells)]
+    folders = [*map(run.fit, fits.values()), *map(run.cell, cells), *map(run.healthy_residuals, cells)]
     faults = [fault for folder in folders for fault in broken(folder)]
     faults += [f"{folder}: no {NAME}" for folder in folders if folder.is_dir() and not (folder / NAME).is_file()]
-    return Check("files", f"weights and maps in {len(folders)} folders", tuple(faults))
+    return Check("files", f"weights and maps in {len(fits) + len(cells)} folders", tuple(faults))
 
 
 def check_table(run: RunFolder) -> Check:
@@ -203,7 +203,7 @@ def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:
             continue
         here, there = run.cell(cell).resolve(), again.cell(cell)
         there.mkdir(parents=True)
-        for name in ("maps", "reconstructions"):
+        for name in ("maps", "reconstructions", again.healthy_residuals(cell).name):
             if (here / name).is_dir():
                 (there / name).symlink_to(here / name)
         for name in ("cell.json", "seen.csv"):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.analysis.changes import Changes
 from benchmark.analysis.compare_methods import endpoint_on
-from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.postprocessing.pipelines import pipeline_named, unscored
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
@@ -87,8 +87,15 @@ class RunResults:
 
     @property
     def pipelines(self) -> dict[str, str]:
-        """By name what each pipeline does on the run's grid."""
-        return {name: pipeline_named(name).what_at(self.grid.spacing) for name in self.scoring.postprocessing}
+        """By name what each pipeline does on the run's grid, whatever score comes before it."""
+        names = dict.fromkeys(map(unscored, self.scoring.postprocessing))
+        return {name: pipeline_named(name).what_at(self.grid.spacing) for name in names}
+
+    @property
+    def scores(self) -> dict[str, str]:
+        """By name what each score is that makes maps anew."""
+        scores = [pipeline_named(name).score for name in self.scoring.postprocessing]
+        return {score.name: score.what for score in scores if score is not None}
 
     @property
     def endpoint(self) -> Endpoint:

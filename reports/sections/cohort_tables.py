@@ -52,7 +52,7 @@ def dice_matrices(results: RunResults) -> str:
     if not results.lesion:
         return ""
     parts = [results.heading("Mean Dice by post-processing and threshold")]
-    pipelines, protocols = results.scoring.postprocessing, results.scoring.protocols
+    pipelines, protocols = list(results.pipelines), results.scoring.protocols
     deployable, upper = ([name for name in protocols if sees_test(name) is seen] for seen in (False, True))
     for name, cohort in results.lesion.items():
         parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]

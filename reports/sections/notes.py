@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.postprocessing.pipelines import idle_text, pipeline_named
+from benchmark.postprocessing.pipelines import idle_text, pipeline_named, unscored
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
@@ -61,6 +61,7 @@ def notes(results: RunResults) -> list[str]:
         *_without_healthy(results),
         *_undefined_protocols(results),
         *_undefined_by_decision(results),
+        *_without_scores(results),
         *_closed_protocols(results),
         *_unfinished(results),
         *_audit_warnings(results),
@@ -189,6 +190,16 @@ def _undefined_by_decision(results: RunResults) -> Iterator[str]:
         methods = ", ".join(map(escape, rows["method"].unique()))
         named = ", ".join(f"`{name}`" for name in rows["protocol"].unique())
         yield f"{methods}: no threshold {named}, undefined by decision: of healthy scans such maps say nothing."
+
+
+def _without_scores(results: RunResults) -> Iterator[str]:
+    rows = results.whole.rows
+    scored = rows["postprocessing"].map({name: unscored(name) != name for name in rows["postprocessing"].unique()})
+    without = [name for name in rows["method"].unique() if name not in set(rows.loc[scored, "method"])]
+    if results.scores and without:
+        named = ", ".join(f"`{name}`" for name in results.scores)
+        whose = ", ".join(map(escape, without))
+        yield f"{whose}: scores {named} are n/a, since the map is not |image - reconstruction|."
 
 
 def _undefined_rows(results: RunResults) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from reports.sections.patient_detection import patient_detection
 from reports.sections.plugin_metrics import plugin_metrics
 from reports.sections.reconstruction import reconstructions
 from reports.sections.run_setup import configurations, facts
+from reports.sections.scores import anomaly_scores
 from reports.sections.shifts import under_shift
 from reports.sections.subgroups import subgroups
 
@@ -56,6 +57,7 @@ _BUILT_IN = (
     Section("leaderboards", "all metrics of the lesion cohorts", leaderboards),
     Section("plugin-metrics", "means of the metrics that plugins define", plugin_metrics),
     Section("dice-by-choice", "what post-processing and threshold cost", dice_matrices),
+    Section("anomaly-scores", "what other scores make of the same reconstructions", anomaly_scores),
     Section("detection", "lesions found against false positives, and Dice by lesion size", detection),
     Section("healthy-false-positives", "what is flagged where no lesion is, in and out of domain", false_positives),
     Section("patient-detection", "how well one score tells patients from healthy people", patient_detection),

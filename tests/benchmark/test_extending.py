@@ -26,6 +26,7 @@ POINTS = {
     "shifts": {"dimmed": "DIMMED"},
     "metrics": {"volume_error": "VOLUME_ERROR"},
     "protocols": {"highest-healthy": "HIGHEST_HEALTHY"},
+    "scores": {"squared": "SQUARED"},
     "postprocessing": {"smoothed": "SMOOTHED"},
     "sections": {"weather": "WEATHER"},
     "formats": {"plain": "PLAIN"},
@@ -62,7 +63,7 @@ def run(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     clinic = replace(PATIENTS, name="clinic", files=None)
     write_cohort(folder / "data", clinic, {"val": 2, "test": 2})
     study = ("--methods", "mean-distance,brightness", "--datasets", "clinic", "--shifts", "dimmed=0.4")
-    scoring = ("--postprocessing", "light,smoothed", "--protocols", "lesion-val,highest-healthy")
+    scoring = ("--postprocessing", "light,smoothed,squared:light", "--protocols", "lesion-val,highest-healthy")
     options = ("--preset", "quick", "--pictures", "", "--data", folder / "data", "--out", folder / "run")
     result = call("run", *study, *scoring, *options)
     assert result.exit_code == 0, result.output
@@ -96,7 +97,7 @@ def test_what_is_added_is_in_rows_summaries_and_report(run: Path) -> None:
     rows, text = rows_of(run), (run / "report.md").read_text(encoding="utf-8")
     for column, added in (
         ("method", "brightness"), ("dataset", "clinic"), ("shift", "dimmed"), ("metric", "volume_error"),
-        ("protocol", "highest-healthy"), ("postprocessing", "smoothed"),
+        ("protocol", "highest-healthy"), ("postprocessing", "smoothed"), ("postprocessing", "squared:light"),
     ):  # fmt: skip
         assert added in set(rows[column]), column
     for added in (
@@ -147,7 +148,7 @@ def test_rows_that_a_plugin_has_scored_are_flagged_and_no_others(run: Path) -> N
     by_plugin = (
         (rows["metric"] == "volume_error")
         | (rows["protocol"].str.removesuffix("@shifted") == "highest-healthy")
-        | (rows["postprocessing"] == "smoothed")
+        | rows["postprocessing"].isin(["smoothed", "squared:light"])
     )
     assert set(rows["flags"][by_plugin]) == {"plugin"}
     assert set(rows["flags"][~by_plugin]) == {""}
