@@ -17,7 +17,7 @@ from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, blank_row, kept_rows, reference_row, stamped
 from benchmark.storage.run_record import has_maps, joined_folders, kept_cells, kept_references, kept_scoring, reopen
-from benchmark.study.cells import Cell, Evaluation, Fit, Reference
+from benchmark.study.cells import Cell, Evaluation, Fit, Reference, as_stored
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.errors import UserError
@@ -169,8 +169,11 @@ def differences(kept: Iterable[Row], made: Iterable[Row]) -> Iterator[str]:
 
 
 def _by_name(rows: Iterable[Row]) -> dict[tuple[object, ...], str]:
-    """Values as text with every digit, by the other fields of their rows."""
-    return {row.name: repr(row.value) for row in rows}
+    """Values as text with every digit, by the other fields of their rows; of the same number twice, both."""
+    values: dict[tuple[object, ...], list[str]] = {}
+    for row in rows:
+        values.setdefault(row.name, []).append(repr(row.value))
+    return {name: " and ".join(sorted(found)) for name, found in values.items()}
 
 
 def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
@@ -187,7 +190,7 @@ def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
 
 
 def _as_stored(cell: Cell) -> object:
-    return json.loads(json.dumps(asdict(cell)))
+    return json.loads(json.dumps(as_stored(cell)))
 
 
 def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:

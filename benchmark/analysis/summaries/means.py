@@ -9,6 +9,8 @@ from benchmark.analysis.summaries.lines import line
 from benchmark.metrics.lesionwise import STRATA
 from benchmark.statistics.panel import Choice, Rows
 from benchmark.storage.summary_tables import SummaryLine
+from benchmark.study.cells import NOT_AVAILABLE
+from benchmark.study.protocols import protocol_named
 
 QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 SKEWED = ("alarm_fraction",)
@@ -28,7 +30,7 @@ def mean_lines(comparable: Comparable, known: Collection[SummaryLine]) -> Iterat
         lines += _of_dataset(comparable, comparable.grouped, dataset, comparable.all_seeds(dataset))
         lines += _of_dataset(comparable, comparable.reference, dataset, REFERENCE_SEEDS)
     yield from (one for one in lines if one.kind != "mean" or (*_place(one), one.method) not in told)
-    yield from _undefined(lines)
+    yield from _undefined(comparable, lines)
 
 
 def stratum_lines(comparable: Comparable, choices: Iterable[Choice]) -> Iterator[SummaryLine]:
@@ -51,7 +53,7 @@ def _of_dataset(comparable: Comparable, rows: Rows, dataset: str, seeds: Seeds) 
     for choice in rows.cohort_choices:
         if (choice.dataset, choice.shift) == (dataset, "none") and choice.split in ("", comparable.split):
             placed = replace(choice, split=comparable.split)
-            named = set(rows.of_cohort(choice)["method"])
+            named = rows.methods_of_cohort(choice)
             for method, panel in rows.cohort_panels(choice, seeds).items():
                 if method in named:
                     yield replace(line(comparable, placed, panel, ""), kind="cohort", scans=0)
@@ -59,13 +61,12 @@ def _of_dataset(comparable: Comparable, rows: Rows, dataset: str, seeds: Seeds) 
 
 def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) -> Iterator[SummaryLine]:
     """Of the cases with lesion and of the healthy ones, where a cohort has both."""
-    own = rows.of(choice)
-    with_lesion = own["case_id"].isin(comparable.lesion_cases[choice.dataset])
-    for cases, part in (("lesion", own[with_lesion]), ("healthy", own[~with_lesion])):
-        if part.empty:
+    own, with_lesion = rows.case_ids(choice), comparable.lesion_cases[choice.dataset]
+    for cases, part in (("lesion", own & with_lesion), ("healthy", own - with_lesion)):
+        if not part:
             continue
-        named = set(part["method"])
-        found = rows.panels(choice, seeds, None if len(part) == len(own) else set(part["case_id"]))
+        named = rows.methods(choice, part)
+        found = rows.panels(choice, seeds, part)
         for method, panel in found.items():
             if method not in named:
                 continue
@@ -78,7 +79,7 @@ def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) 
                 yield replace(one, kind=kind, mean=value, sd=nan, lowest_seed=nan, highest_seed=nan)
 
 
-def _undefined(lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
+def _undefined(comparable: Comparable, lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
     """Lines without a number, of methods that have no threshold or reconstruct nothing: no row can say so."""
     told = {(one.dataset, one.cases, one.method, one.metric, one.postprocessing, one.protocol) for one in lines}
     of_cases = [one for one in lines if one.cases and one.kind == "mean"]
@@ -97,7 +98,13 @@ def _undefined(lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
                 yield replace(
                     example, metric=metric, postprocessing=pipeline, protocol=protocol, endpoint="exploratory", order=0,
                     n=0, left_out=example.n + example.left_out, mean=nan, sd=nan, lowest_seed=nan, highest_seed=nan,
+                    unavailable=_why_unavailable(comparable, method, protocol),
                 )  # fmt: skip
+
+
+def _why_unavailable(comparable: Comparable, method: str, protocol: str) -> str:
+    of_healthy = protocol != "" and protocol_named(protocol).needs_healthy
+    return NOT_AVAILABLE if of_healthy and not comparable.healthy[method] else ""
 
 
 def _place(one: SummaryLine) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def test_a_cell_maps_validation_and_test_cases(data: Path) -> None:
     names = [case.case_id for case in study.mapped_cases(lesions)]
     assert names == [f"patients-{split}-{index}" for split in ("val", "test") for index in range(3)]
     assert {case.split for case in study.mapped_cases(healthy)} == {"val", "test"}
-    assert study.healthy_cell(lesions.fit) == healthy
+    assert study.healthy_cells(lesions.fit) == [healthy]
 
 
 def test_a_limit_counts_each_split(data: Path) -> None:
@@ -72,9 +72,24 @@ def test_a_fit_learns_from_and_maps_its_own_seeds_split(data: Path) -> None:
     study = planned(data, seeds="0-5")
     for fit in study.fits:
         train, val = ({case.subject_id for case in study.training_cases(fit, split)} for split in ("train", "val"))
-        mapped = {case.subject_id for case in study.mapped_cases(study.healthy_cell(fit)) if case.split == "val"}
+        mapped = {case.subject_id for case in study.mapped_cases(study.healthy_cells(fit)[0]) if case.split == "val"}
         assert mapped == val
         assert not train & val
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_scans_with_a_lesion_of_the_healthy_cohort_are_not_learnt_from(data: Path, folds: int) -> None:
+    study = planned(data, seeds="0-2") if not folds else planned(data, folds=folds)
+    mixed = [
+        replace(one, lesion_mask=one.brain_mask) if number % 2 else one
+        for number, one in enumerate(study.files["volunteers"])
+    ]
+    sick = {one.case_id for one in mixed if not one.healthy}
+    study = replace(study, files={**study.files, "volunteers": mixed})
+    assert {one.case_id for one in mixed if one.split in ("train", "val")} & sick
+    for fit in study.fits:
+        for split in ("train", "val"):
+            assert not {one.case_id for one in study.training_cases(fit, split)} & sick
 
 
 def test_hyper_parameters_come_from_the_preset_the_file_and_the_name(data: Path, tmp_path: Path) -> None:
@@ -130,7 +145,7 @@ def test_a_cohorts_files_are_part_of_every_key(own_data: Path) -> None:
         ({"datasets": "broken"}, "cannot be imported: .*No module named"),
         ({"healthy": "patients"}, "--healthy patients: got no healthy train case"),
         ({"healthy": "volunters"}, "No dataset 'volunters'. Did you mean 'volunteers'"),
-        ({"datasets": "patients,ixi"}, "--healthy: got none, expected one of ixi, volunteers"),
+        ({"datasets": "patients,ixi"}, "--healthy: got nothing, expected one of ixi, volunteers"),
         ({"config": Path("absent.toml")}, "--config absent.toml: no file that can be read"),
         ({"config": Path("/")}, "--config /: no file that can be read"),
     ],
