@@ -84,7 +84,11 @@ def _written(section: Section, results: RunResults) -> Sequence[Block]:
     """A section's blocks; none with a warning where a plugin's cannot be written."""
     try:
         blocks: object = section.write(results)
-        if isinstance(blocks, str) or not isinstance(blocks, Sequence) or not all(isinstance(block, Block) for block in blocks):
+        if (
+            isinstance(blocks, str)
+            or not isinstance(blocks, Sequence)
+            or not all(isinstance(block, Block) for block in blocks)
+        ):
             raise TypeError(f"got {type(blocks).__name__} of write, expected a sequence of blocks")
     except Exception as error:  # whatever a plugin raises costs only its own section
         if not section.origin:

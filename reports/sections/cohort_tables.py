@@ -67,7 +67,12 @@ def endpoint_table(results: RunResults, name: str) -> Table:
         return measured(f"{name}-endpoint", caption, cohort.ordered, lead, measures)
     one = rankings[0].first
     caption = joined(
-        [prose("{}, {}: {}{}.", cohort_title(name), _patients(cohort), choice_text(rankings[0]), _question(rankings[0])), cohort.caution]
+        [
+            prose(
+                "{}, {}: {}{}.", cohort_title(name), _patients(cohort), choice_text(rankings[0]), _question(rankings[0])
+            ),
+            cohort.caution,
+        ]
     )
     columns: list[Measure | Given] = []
     for place, ranking in enumerate(rankings):

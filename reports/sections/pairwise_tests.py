@@ -86,9 +86,7 @@ def matrix(name: str, ranking: Ranking, question: str, told: str = "") -> Table:
     columns = [*text_columns("Row minus column"), *(Column(named, signed=True) for named in names)]
     rows = [[first, *(cell(a, b) for b in methods)] for first, a in zip(firsts, methods, strict=True)]
     shades = f" Shades: up to {largest:.3f} {METRICS[one['metric']].title} to each side." if heat_map else ""
-    caption = joined(
-        [prose("{}: {}; of *{}*.{}", cohort_title(name), choice_text(ranking), question, shades), told]
-    )
+    caption = joined([prose("{}: {}; of *{}*.{}", cohort_title(name), choice_text(ranking), question, shades), told])
     stamp: Stamp = "exploratory" if one["endpoint"] == EXPLORATORY else "endpoint"
     label = f"{name}-pairs-{one['protocol']}-{question}".replace(" ", "-")
     return Table(label, caption, columns, rows, stamp=stamp)

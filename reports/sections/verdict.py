@@ -100,4 +100,3 @@ def reliability(results: RunResults) -> Text:
             ends = f"{min(shares):.2%}" if len(shares) == 1 else f"{min(shares):.2%} to {max(shares):.2%}"
             parts.append(prose("Healthy brain flagged on {} at `{}`: {}.", name, choice[1], ends))
     return prose("*Reliability.* {}", joined(parts))
-

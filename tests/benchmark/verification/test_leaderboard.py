@@ -14,7 +14,7 @@ from benchmark.storage.rows import kept_rows
 from benchmark.storage.run_record import kept_cells
 from benchmark.verification.leaderboard.entry import TABLES, entries
 
-pytestmark = pytest.mark.usefixtures("plugin")
+pytestmark = pytest.mark.usefixtures("plugin", "no_report")
 Runs = Callable[..., Path]
 
 

@@ -40,7 +40,9 @@ class Summary:
         return str(self.verdict.sentences)
 
 
-def lines_of(choice: dict[str, str], means: dict[str, float], ranks: dict[str, tuple[int, int]], seeds: dict[str, int]) -> pd.DataFrame:
+def lines_of(
+    choice: dict[str, str], means: dict[str, float], ranks: dict[str, tuple[int, int]], seeds: dict[str, int]
+) -> pd.DataFrame:
     lines = []
     for question in (TRAINED_MODEL, TRAINING_PROCEDURE):
         for method, mean in means.items():
@@ -67,7 +69,8 @@ def summaries(draw: st.DrawFn) -> Summary:
     better = {pair for pair in combinations(ranked, 2) if draw(st.booleans())}
     both = {pair for pair in better if draw(st.integers(0, 4))}  # the others hold under this endpoint alone
     ranks = {
-        name: (1 + sum(b == name for _, b in better), len(ranked) - sum(a == name for a, _ in better)) for name in ranked
+        name: (1 + sum(b == name for _, b in better), len(ranked) - sum(a == name for a, _ in better))
+        for name in ranked
     }
     seeds = {name: 1 if kinds[name] == "single" else 3 for name in names}
     pairs = [
