@@ -15,8 +15,8 @@ from scored_runs import Made, make
 from reports.content.blocks import Folded, Heading, Paragraph, Picture
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import as_text
-from reports.formats.html import Page, script_json, table
 from reports.document import compose
+from reports.formats.html import Page, script_json, table
 from reports.formats.registry import FORMATS, write_document
 
 

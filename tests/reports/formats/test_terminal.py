@@ -73,7 +73,7 @@ def test_the_best_method_stands_first_where_there_are_patients_enough(tmp_path: 
     assert text.startswith("Patients (patients). thresh leads, Dice 0.")
     assert "shown to be better than each of the 2 others." in " ".join(text.split())
     lines = block(text, "Endpoint: Patients (patients)")
-    assert [line.split()[0] for line in lines if line.startswith(("ae", "dae", "thresh", "perfect"))][0] == "thresh"
+    assert next(line.split()[0] for line in lines if line.startswith(("ae", "dae", "thresh", "perfect"))) == "thresh"
 
 
 def test_a_run_that_is_not_scored_says_so(made: Made) -> None:

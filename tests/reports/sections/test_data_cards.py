@@ -72,8 +72,8 @@ def test_the_speed_of_each_stage_is_a_sentence_before_the_departures(made: Made)
     keep(made, "thresh", TOLD)
     part = section(made.report(pictures=[]), "Data cards")
     assert (
-        "- **ae\\[size=48\\]**. 20.0 steps/s (pre\\_train), 25 % waiting for data. 20.0 steps/s (train), 25 % waiting for "
-        "data. Departs from its papers: One; two." in part
+        "- **ae\\[size=48\\]**. 20.0 steps/s (pre\\_train), 25 % waiting for data. 20.0 steps/s (train), 25 % waiting "
+        "for data. Departs from its papers: One; two." in part
     )
 
 

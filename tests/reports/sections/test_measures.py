@@ -5,9 +5,9 @@ from math import nan
 import pytest
 
 from reports.content.table import Column
+from reports.content.text import as_text
 from reports.model.cohort_results import Number
 from reports.sections.columns import Measure, measured
-from reports.content.text import as_text
 
 
 def one(value: float, defined: int = 2, wanted: int = 2) -> Number:

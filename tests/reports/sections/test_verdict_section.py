@@ -110,7 +110,7 @@ def test_from_twelve_methods_on_the_pairs_are_a_heat_map_with_numbers_for_names(
     summarise(run, None)
     document = compose(run, None, pictures=[])
     lines = next(lines for name, lines in tables(document).items() if name.startswith("patients-pairs-"))
-    assert list(lines)[0] == "1 method0"
+    assert next(iter(lines)) == "1 method0"
     assert lines["1 method0"]["12"] == "▲"
     page = write_document(replace(document, volumes=False), "html").read_text(encoding="utf-8")
     assert 'class="sortable heat"' in page
