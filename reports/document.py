@@ -51,7 +51,7 @@ class Document:
 def _folded(blocks: Sequence[Block]) -> Block:
     """A section below its heading."""
     first = blocks[0]
-    return Folded(first.text, blocks[1:]) if isinstance(first, Heading) else Folded("More", blocks)
+    return Folded(first.text, blocks[1:], 3) if isinstance(first, Heading) else Folded("More", blocks, 3)
 
 
 def compose(

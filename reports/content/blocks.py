@@ -1,7 +1,7 @@
 """Blocks: what follows each other in a report, from headings to pictures."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,15 @@ class Explorer:
 
 @dataclass(frozen=True)
 class Folded:
-    """Blocks that a reader unfolds; whole in print."""
+    """Blocks that a reader unfolds; whole in print.
+
+    Attributes:
+        level: of the heading that the summary stands for.
+    """
 
     summary: Text | str
-    blocks: Sequence["Block"] = field(default_factory=tuple)
+    blocks: Sequence["Block"] = ()
+    level: int = 4
 
 
 Block = Heading | Paragraph | Notice | Bullets | Listing | Picture | Explorer | Folded | Table

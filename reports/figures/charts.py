@@ -64,7 +64,13 @@ def forest_chart(lines: Sequence[Mapping[str, Any]], title: str, limit: float | 
     y: Spec = {"field": "method", "type": "nominal", "sort": order, "title": None}
     y["axis"] = {"grid": False, "ticks": False, "domain": False, "labelPadding": 8}
     colour: Spec = {"condition": {"test": "datum.baseline", "value": BASELINE}, "value": METHOD}
-    x: Spec = {"field": "mean", "type": "quantitative", "title": title, "scale": {"zero": True}}
+    x: Spec = {
+        "field": "mean",
+        "type": "quantitative",
+        "title": title,
+        "scale": {"zero": True},
+        "axis": {"tickCount": 6},
+    }
     tooltip = [{"field": name, "type": "nominal", "title": name} for name in ("method", "mean", "low", "high", "rank")]
     marks: list[Spec] = [
         {
@@ -273,7 +279,7 @@ def responses_chart(
             "height": 140,
             "mark": {"type": "line", "strokeWidth": 1.5},
             "encoding": {
-                "x": {"field": "dose", "type": "quantitative", "title": "dose", "axis": {"tickCount": 4}},
+                "x": {"field": "dose", "type": "quantitative", "title": "dose", "axis": {"tickCount": 2}},
                 "y": {"field": "value", "type": "quantitative", "title": title, "axis": {"tickCount": 4}},
                 "color": styled["color"],
                 "strokeDash": {"field": "arm", "type": "nominal",

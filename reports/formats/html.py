@@ -132,7 +132,7 @@ class Page:
                 self.charts = True
                 return f'{self.render(block.fallback)}<div class="explorer" hidden>{content}</div>'
             case Folded():
-                anchor = self._anchor(block.summary, 3)
+                anchor = self._anchor(block.summary, block.level)
                 summary = f'<summary><span id="{anchor}">{inline(block.summary)}</span></summary>'
                 return f"<details>{summary}\n{self.render(block.blocks)}\n</details>"
             case Table():
