@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from benchmark.execution.score_cells import collect
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, kept_rows, write_rows
 from benchmark.storage.run_record import cell_state, kept_cells, kept_references, kept_scoring
-from benchmark.study.cells import Cell
+from benchmark.study.cells import Cell, as_stored
 from datasets.errors import BadValue
 from datasets.io.atomic import read_json, write_json
 from datasets.spec import changed_cases
@@ -95,8 +95,8 @@ def _united_study(runs: Sequence[RunFolder]) -> Mapping[str, Any]:
         **studies[0],
         "settings": {**studies[0]["settings"], "splits": _union(study["settings"]["splits"] for study in studies)},
         "scoring": {name: _union(one["scoring"][name] for one in studies) for name in studies[0]["scoring"]},
-        "cells": [asdict(cell) for cell in cells.values()],
-        "references": [asdict(one) for one in references.values()],
+        "cells": [as_stored(cell) for cell in cells.values()],
+        "references": [as_stored(one) for one in references.values()],
         "cases": cases,
         "skipped": skipped,
         "own": list(own.values()),

@@ -111,6 +111,11 @@ class DataCard:
         return self.card is not None and self.card.simple_baseline
 
     @property
+    def is_transductive(self) -> bool:
+        """Whether its maps depend on the scans that were mapped together."""
+        return self.card is not None and self.card.transductive
+
+    @property
     def supervision(self) -> str:
         """The most that its maps have seen; "" for a method without a card."""
         return self.card.supervision if self.card is not None else ""
@@ -161,3 +166,9 @@ def sees_labels(run: RunFolder, fit: Fit) -> bool:
     """Whether a fit's maps are made from lesion labels; they then hold no information about healthy scans."""
     card = read_card(run, fit)
     return card is not None and card.supervision == LABELS
+
+
+def stands_aside(run: RunFolder, fit: Fit) -> bool:
+    """Whether it is ranked with no other method: it sees lesion labels, or is transductive."""
+    card = read_card(run, fit)
+    return card is not None and (card.supervision == LABELS or card.is_transductive)

@@ -13,7 +13,7 @@ from benchmark import __version__
 from benchmark.metrics import METRICS, scored
 from benchmark.postprocessing.pipelines import pipeline_named, pipeline_on
 from benchmark.storage.folder import FORMAT, RunFolder
-from benchmark.study.cells import Cell, Reference, cell_from_json, reference_from_json
+from benchmark.study.cells import Cell, Reference, as_stored, cell_from_json, reference_from_json
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
@@ -55,11 +55,11 @@ def check_settings(run: RunFolder, study: Study) -> None:
     Raises:
         BadValue: the folder holds a study on another grid, healthy cohort, sequence or limit, or on other data.
     """
-    settings = _settings(study.cells[0])
+    settings = _settings(study.cells)
     for name, value in _kept(run).get("settings", settings).items():
         fits = set(value) <= set(settings[name]) if name == "splits" else value == settings[name]
         if not fits:
-            changes = _changes(run, study.files).get(value["dataset"], "") if name == "healthy" else ""
+            changes = ", ".join(_changes(run, study.files).values()) if name == "healthy" else ""
             told = f" The cohort differs ({changes})." if changes else ""
             raise BadValue(
                 f"--out {run.root}: got a run with {name} {value}, expected {settings[name]} as in this command.{told} "
@@ -85,11 +85,11 @@ def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> Non
             "format": FORMAT,
             "version": __version__,
             "data": str(data.resolve()),
-            "settings": _settings(study.cells[0]),
+            "settings": _settings(study.cells),
             "own": _own(cells),
             "scoring": asdict(scoring),
-            "cells": [asdict(cell) for cell in cells],
-            "references": [asdict(reference) for reference in references],
+            "cells": [as_stored(cell) for cell in cells],
+            "references": [as_stored(reference) for reference in references],
             "cases": _kept(run).get("cases", {}) | {name: case_marks(found) for name, found in study.files.items()},
             "skipped": {**_skipped(run, set(study.files)), **study.skipped},
         },
@@ -144,7 +144,7 @@ def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
     path = run.cell(cell) / "cell.json"
     before = read_json(path) if path.exists() else {}
     kept = {name: before[name] for name in ("inference", "environment") if name in before}
-    content = {"cell": asdict(cell), "format": FORMAT, "version": __version__, **kept, **outcome}
+    content = {"cell": as_stored(cell), "format": FORMAT, "version": __version__, **kept, **outcome}
     write_json(path, content)
 
 
@@ -314,14 +314,17 @@ def _move_own(names: Iterable[str], data: Path) -> None:
 
 def _own(cells: Iterable[Cell]) -> list[dict[str, Any]]:
     """The user's own cohorts among those of `cells`, as `study.json` stores them."""
-    names = sorted({name for cell in cells for name in (cell.cohort.dataset, cell.fit.healthy.dataset)})
+    names = sorted({one.dataset for cell in cells for one in (cell.cohort, *cell.fit.healthy_cohorts)})
     return [asdict(own) | {"home": str(own.home)} for own in map(find_user_cohort, names) if own is not None]
 
 
-def _settings(cell: Cell) -> dict[str, Any]:
+def _settings(cells: Sequence[Cell]) -> dict[str, Any]:
+    """What all studies of one folder share; one healthy cohort stands by itself, several as a list."""
+    cell, known = cells[0], {one: None for cell in cells for one in (cell.fit.healthy, *cell.fit.also_healthy)}
+    healthy = [asdict(one) for one in sorted(known, key=lambda one: one.dataset)]
     settings = {
         "grid": asdict(cell.fit.grid),
-        "healthy": asdict(cell.fit.healthy),
+        "healthy": healthy[0] if len(healthy) == 1 else healthy,
         "precision": cell.precision,
         "splits": cell.splits,
         "limit": cell.limit,

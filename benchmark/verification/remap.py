@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.execution.fit_methods import FitContext, load_or_fit
-from benchmark.inference.predict import predict_cell
+from benchmark.inference.predict import is_transductive, predict_cell
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import LabelledDetector
 from benchmark.storage.folder import RunFolder
@@ -63,7 +63,8 @@ def _mapped(run: RunFolder, study: Study, cell: Cell, one: CaseFiles, device: st
         raise MissingData(f"no finished fit at {run.fit(cell.fit)}")
     detector = load_or_fit(FitContext(study, run, device), cell.fit, mend=False)
     inference = replace(_inference(run, cell), device=device, precision=cell.precision)
-    files = study.mapped_cases(cell) if isinstance(detector, LabelledDetector) else [one]
+    depends = isinstance(detector, LabelledDetector) or is_transductive(detector)
+    files = study.mapped_cases(cell) if depends else [one]
     found = next(made for made in predict_cell(detector, files, cell, inference) if made.case.case_id == one.case_id)
     return round_in_order(found.anomaly_map)
 

@@ -17,7 +17,7 @@ from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, blank_row, kept_rows, reference_row, stamped
 from benchmark.storage.run_record import has_maps, joined_folders, kept_cells, kept_references, kept_scoring, reopen
-from benchmark.study.cells import Cell, Evaluation, Fit, Reference
+from benchmark.study.cells import Cell, Evaluation, Fit, Reference, as_stored
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.errors import UserError
@@ -190,7 +190,7 @@ def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
 
 
 def _as_stored(cell: Cell) -> object:
-    return json.loads(json.dumps(asdict(cell)))
+    return json.loads(json.dumps(as_stored(cell)))
 
 
 def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:

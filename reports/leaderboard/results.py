@@ -98,6 +98,8 @@ class LeaderboardResults:
             yield "leaked"
         if self.results.whole.supervision.get(method) == LABELS:
             yield "labels used"
+        if method in self.results.whole.transductive:
+            yield "transductive"
         if method not in self._remade:
             yield "maps not remade"
 

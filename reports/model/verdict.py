@@ -20,7 +20,7 @@ class Verdict:
     """What is known of one cohort under its endpoints.
 
     Attributes:
-        leader: the best mean at the first endpoint of all methods that use no lesion label; "" where none has a number.
+        leader: the best mean at the first endpoint of all methods that do not stand aside; "" where none has a number.
         contenders: whom the tests leave the first place, in the order of the means.
         best: whether the leader is shown to be better than each other ranked method, under all endpoints.
         baselines, others: ranked simple baselines, and ranked methods that are none.
@@ -109,7 +109,7 @@ def verdict_of(cohort: CohortResults, rankings: Sequence[Ranking]) -> Verdict:
     first = rankings[0]
     ranks = first.ranks
     means = best_first(first.lines[first.lines["mean"].notna()].drop_duplicates("method"))["method"]
-    rivals = [method for method in means if method not in cohort.labelled]
+    rivals = [method for method in means if method not in cohort.aside]
     baselines = [name for name in ranks if name in cohort.simple_baselines]
     others = [name for name in ranks if name not in cohort.simple_baselines]
     leader = next(iter(rivals), "")
@@ -142,6 +142,8 @@ def _unranked(cohort: CohortResults, first: Ranking) -> Iterator[tuple[str, str]
         line = first.line(method) if known else None
         if method in cohort.labelled:
             yield method, f"uses {LABELS}"
+        elif method in cohort.transductive:
+            yield method, "transductive"
         elif line is None or isnan(line["mean"]):
             yield method, "no number at this endpoint"
         elif first.question == TRAINING_PROCEDURE and line["seeds"] < FEWEST_SEEDS:

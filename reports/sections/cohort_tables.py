@@ -253,11 +253,17 @@ def lesion_table(name: str, cohort: CohortResults, first: Headline) -> Table:
             marked=one not in unmarked,
         )
         for one in (*wanted, *whole)
-        if one in there
+        if one in there and not _is_unavailable(cohort, one, first)
     ]  # fmt: skip
     caption = prose("{}, by lesion. {}", cohort_title(name), first.why)
     lines = cohort.ordered if measures else []
     return measured(f"{name}-lesions-{first.pipeline}", caption, lines, {"Method": cohort.label}, measures)
+
+
+def _is_unavailable(cohort: CohortResults, metric: str, first: Headline) -> bool:
+    """Whether no method can have it; the table above says why."""
+    numbers = cohort.numbers(metric, first.pipeline, first.protocol)
+    return all(numbers[method].unavailable for method in cohort.seeds)
 
 
 def _seed_count(cohort: CohortResults, method: str) -> str:

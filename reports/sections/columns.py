@@ -43,7 +43,8 @@ class Measure:
 
     def _cell(self, line: Hashable, number: Number, best: bool) -> Cell:
         if not number.defined:
-            return Cell(absent=UNDEFINED if number.wanted and line != PERFECT_MAP else BLANK)
+            absent = number.unavailable or (UNDEFINED if number.wanted else BLANK)
+            return Cell(absent=BLANK if line == PERFECT_MAP else absent)
         low, high = self.ends.get(line, (nan, nan))
         over = "" if number.defined == number.wanted else f"[{number.defined}/{number.wanted}]"
         return Cell(number.value, low, high, note=" ".join(filter(None, [self.notes.get(line), over])), best=best)
@@ -93,11 +94,11 @@ def metric_measure(
     """A metric of all methods; the best is marked where there are patients enough to tell."""
     column = Column(title, METRICS[metric].unit, METRICS[metric].higher_is_better)
     numbers = cohort.numbers(metric, pipeline, protocol)
-    return Measure(column, numbers, marked and cohort.rankable, cohort.labelled)
+    return Measure(column, numbers, marked and cohort.rankable, cohort.aside)
 
 
 def seconds_measure(cohort: CohortResults, title: str = "Time a volume") -> Measure:
-    return Measure(Column(title, "s", False, 2), cohort.seconds(), cohort.rankable, cohort.labelled)
+    return Measure(Column(title, "s", False, 2), cohort.seconds(), cohort.rankable, cohort.aside)
 
 
 NEVER_RANKED = ", never ranked"

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from benchmark.storage.fits import SPEEDS, DataCard
+from benchmark.study.cells import NO_HEALTHY
 from benchmark.study.protocols import USES, protocol_named
+from datasets.case import AND
 from reports.content.blocks import Block, Bullets, Paragraph
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import Text, as_text, code, prose
@@ -35,8 +37,11 @@ def _cells(kept: DataCard | None) -> list[Cell]:
     if kept is None:
         return [Cell()] * 6
     card = kept.card
-    stated = ["", "", ""] if card is None else [card.supervision, card.trained_on, card.tuned_on]
+    stated = ["", "", ""]
+    if card is not None:
+        stated = [", ".join((card.supervision, *card.covariates)), card.trained_on, card.tuned_on]
     cases = f"{kept.healthy}, {kept.sequence}: {kept.train} to train on, {kept.val} to validate on"
+    cases = NO_HEALTHY if kept.healthy == NO_HEALTHY else cases
     return [*map(said, stated), said(cases), Cell() if kept.steps is None else Cell(kept.steps), Cell(kept.parameters)]
 
 
@@ -52,6 +57,8 @@ def _items(results: RunResults, method: str) -> Iterator[Text]:
     """How fast a method trained, and where it differs from its papers."""
     kept = results.cards[method]
     sentences = [f"{speed}." for speed in _speeds(kept)]
+    if kept.card is not None and AND in kept.sequence:
+        sentences.append(f"Of several sequences: {kept.card.several_sequences}")
     departures = kept.card.departures if kept.card is not None else ()
     sentences += [f"Departs from its papers: {'; '.join(one.rstrip('.') for one in departures)}."] if departures else []
     if sentences:

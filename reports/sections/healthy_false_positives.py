@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Sequence
 from math import nan
 
+from benchmark.study.cells import NOT_AVAILABLE
 from benchmark.study.protocols import protocol_named
 from reports.content.blocks import Block, Paragraph
 from reports.content.table import Cell, Column, Table, said, text_columns
@@ -17,18 +18,22 @@ EXPLAINED = (
     "anything is flagged, with its exact 95 % interval; volume and share of the brain: means with 95 % bootstrap-t "
     "intervals. What is flagged out of domain and not in domain is the site, no disease."
 )
+HOME = "in-domain"
 NOMINAL = prose(
     "Realised against promised: of `healthy-alarm` the share of people's scans with any false positive, of "
     "`healthy-fpr` the flagged share of the brain, both through the whole pipeline. New scans of the training site "
     "exceed the promise somewhat, scans of another site as they will; `calibrate` bounds a rate on scans that "
     "chose nothing."
 )
+TITLE = "False positives in healthy scans"
 SHOWN = {"alarm": ("Any", "", 2), "alarm_ml": ("Volume", "ml", 1), "alarm_fraction": ("Share of the brain", "", 4)}
 """Title, unit and digits of each number."""
 
 
 def false_positives(results: RunResults) -> list[Block]:
     protocol = healthy_protocol(results)
+    if not results.fitted_on:
+        return [results.heading(TITLE), Paragraph(f"In-domain: {NOT_AVAILABLE}.")]
     if not protocol or not results.scanned:
         return []
     cautions = [line for cohort in results.scanned.values() for line in cohort.caution_lines]
@@ -38,7 +43,7 @@ def false_positives(results: RunResults) -> list[Block]:
         else []
     )
     return [
-        results.heading("False positives in healthy scans"),
+        results.heading(TITLE),
         *cautions,
         *told,
         *(table for table in (compared(results), realised(results)) if table),
@@ -58,26 +63,26 @@ def by_postprocessing(results: RunResults) -> list[Block]:
 
 
 def in_domain_first(results: RunResults) -> list[str]:
-    return sorted(results.scanned, key=lambda name: domain(results, name) != "in-domain")
+    return sorted(results.scanned, key=lambda name: domain(results, name) != HOME)
 
 
 def compared(results: RunResults) -> Table:
     """A line a method, each number of each cohort beside the other."""
     lines = results.summary.healthy
-    by = {(line["method"], line["dataset"], line["metric"]): line for _, line in lines.iterrows()}
-    cohorts = [name for name in in_domain_first(results) if name in set(lines["dataset"])]
+    by = {(line["method"], line["dataset"], line["domain"], line["metric"]): line for _, line in lines.iterrows()}
+    cohorts = sorted(dict.fromkeys(zip(lines["dataset"], lines["domain"], strict=True)), key=lambda one: one[1] != HOME)
     columns, keys = text_columns("Method"), []
     for metric, (title, unit, digits) in SHOWN.items():
-        for name in cohorts:
-            keys.append((name, metric))
-            columns.append(Column(f"{title}, {name} ({domain(results, name)})", unit, False, digits))
+        for name, where in cohorts:
+            keys.append((name, where, metric))
+            columns.append(Column(f"{title}, {name} ({where})", unit, False, digits))
     known = set(lines["method"])
     rows = [
         [said(results.whole.label(method)), *(_cell(by.get((method, *key))) for key in keys)]
         for method in results.whole.seeds
         if method in known
     ]
-    choices = dict.fromkeys(results.summary.healthy_choice(name) for name in cohorts)
+    choices = dict.fromkeys(results.summary.healthy_choice(name) for name, _ in cohorts)
     under = Text() if len(choices) != 1 else prose("Post-processing `{}`, threshold `{}`.", *next(iter(choices)))  # type: ignore[misc]
     caption = prose("False positives in healthy scans. {} {}", under, EXPLAINED)
     return Table("healthy-false-positives", caption, columns, rows, stamp="exploratory").without_doubles()

@@ -20,6 +20,7 @@ from reports.sections.implants import implanted_lesions
 from reports.sections.notes import notes_section, undefined_section
 from reports.sections.pairwise_tests import pairwise_tests
 from reports.sections.paper_text import methods_section
+from reports.sections.patient_detection import patient_detection
 from reports.sections.plugin_metrics import plugin_metrics
 from reports.sections.reconstruction import reconstructions
 from reports.sections.run_setup import configurations, facts
@@ -73,6 +74,9 @@ _BUILT_IN = (
     Section("shifts", "what acquisition shifts cost", under_shift, "why"),
     Section("implants", "size and contrast at which half of the implanted lesions are found", implanted_lesions, "why"),
     Section("healthy-false-positives", "what is flagged where no lesion is", false_positives, "reliability"),
+    Section(
+        "patient-detection", "how well one score tells patients from healthy people", patient_detection, "reliability"
+    ),
     Section("notes", "what is missing, and what the audit warns of", notes_section, "reliability"),
     Section("gallery", "the best, median, worst and most disagreed case", gallery, "images"),
     Section("run-setup", "data, grid, seeds, device, and how much is done", facts, "reproduce"),

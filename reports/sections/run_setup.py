@@ -14,6 +14,7 @@ from reports.content.text import Text, code, joined, prose
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.notes import badges
 
+NOTHING = "nothing: no healthy scans, and methods that need no training"
 MOST_NAMED = 4  # fits and cells of one environment
 
 
@@ -31,7 +32,8 @@ def facts(results: RunResults) -> list[Block]:
 def _facts(results: RunResults) -> Iterator[tuple[str, Text | str]]:
     fit, settings, whole = results.fits[0], results.settings, results.whole
     yield "Methods", joined([whole.label(method) for method in whole.seeds], ", ")
-    yield "Fitted on", prose("{}, {}{}", cohort_title(fit.healthy.dataset), fit.healthy.sequence, _sizes(results))
+    fitted = joined(map(cohort_title, results.fitted_on), ", ")
+    yield "Fitted on", prose("{}, {}{}", fitted, fit.healthy.sequence, _sizes(results)) if fitted else NOTHING
     yield "Scored on", joined([cohort_title(name) for name in results.cohorts if name not in results.empty], ", ")
     yield "Grid", _grid(results)
     yield "Post-processing", joined([prose("`{}`: {}", *one) for one in results.pipelines.items()], "; ")
@@ -63,8 +65,9 @@ def _sizes(results: RunResults) -> str:
     study = results.scans.study
     if study is None:
         return ""
-    train, val = (len(study.training_cases(results.fits[0], split)) for split in ("train", "val"))
-    return f": {train} healthy cases to train on, {val} to validate on"
+    sizes = {tuple(len(study.training_cases(fit, split)) for split in ("train", "val")) for fit in results.fits}
+    told = (f"{train} healthy cases to train on, {val} to validate on" for train, val in sorted(sizes))
+    return f": {' or '.join(told)}"
 
 
 def _grid(results: RunResults) -> str:
