@@ -143,7 +143,7 @@ class Table:
         kept: list[int] = []
         dropped: list[Text] = []
         for place, cells in enumerate(columns):
-            number = not self.columns[place].is_text and any(cells)
+            number = not self.columns[place].is_text and any(not isnan(row[place].value) for row in self.rows)
             twin = next((other for other in kept if number and columns[other] == cells), None)
             if twin is None:
                 kept.append(place)

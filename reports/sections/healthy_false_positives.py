@@ -19,6 +19,10 @@ EXPLAINED = (
     "intervals. What is flagged out of domain and not in domain is the site, no disease."
 )
 HOME = "in-domain"
+TWICE = (
+    "A cohort that some methods were fitted on stands twice: in-domain for the methods that were fitted on it, "
+    "out-of-domain for the others."
+)
 NOMINAL = prose(
     "Realised against promised: of `healthy-alarm` the share of people's scans with any false positive, of "
     "`healthy-fpr` the flagged share of the brain, both through the whole pipeline. New scans of the training site "
@@ -84,7 +88,8 @@ def compared(results: RunResults) -> Table:
     ]
     choices = dict.fromkeys(results.summary.healthy_choice(name) for name, _ in cohorts)
     under = Text() if len(choices) != 1 else prose("Post-processing `{}`, threshold `{}`.", *next(iter(choices)))  # type: ignore[misc]
-    caption = prose("False positives in healthy scans. {} {}", under, EXPLAINED)
+    twice = "" if len({name for name, _ in cohorts}) == len(cohorts) else TWICE
+    caption = prose("{}. {} {} {}", TITLE, under, EXPLAINED, twice)
     return Table("healthy-false-positives", caption, columns, rows, stamp="exploratory").without_doubles()
 
 

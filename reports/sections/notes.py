@@ -151,8 +151,9 @@ def _empty_cohorts(results: RunResults) -> Iterator[Text]:
 
 def _without_healthy(results: RunResults) -> Iterator[Text]:
     if not results.fitted_on:
-        thresholds = joined([prose("threshold `{}`", name) for name in _of_healthy(results)], ", ")
-        yield prose("Not available, {}: {}.", NOT_AVAILABLE, joined([thresholds, "in-domain false positives"], ", "))
+        thresholds = joined(map(code, _of_healthy(results)), ", threshold ")
+        what = prose("Threshold {}, in-domain", thresholds) if thresholds else "In-domain"
+        yield prose("{} false positives: {}.", what, NOT_AVAILABLE)
 
 
 def _of_healthy(results: RunResults) -> list[str]:
