@@ -2,7 +2,7 @@
 
 from math import nan
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.content.table import UNDEFINED, Cell, Column, Table, said, text_columns
@@ -21,6 +21,7 @@ def test_a_cell_says_its_state_number_interval_and_note() -> None:
     assert shown(said("1-3", 1.0)) == "1-3"
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6))
 def test_a_number_has_a_true_minus_sign_and_none_before_zero(value: float) -> None:
     text = shown(Cell(value), signed=True)

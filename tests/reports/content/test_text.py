@@ -1,6 +1,6 @@
 """Text from templates: values are shown as they are, whatever they hold."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.content.text import Span, Text, code, joined, prose
@@ -14,6 +14,7 @@ def test_marks_are_read_in_the_template_alone() -> None:
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_value_is_read_as_it_was_given(value: str) -> None:
     assert str(prose("{} and **{}** and `{}`", value, value, value)) == f"{value} and {value} and {value}"

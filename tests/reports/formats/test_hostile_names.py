@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -62,6 +62,7 @@ def read(page: str) -> Reader:
     return reader
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_html_has_the_same_elements_whatever_the_name(name: str) -> None:
     page = read(html.Page().render(blocks(name)))
@@ -69,6 +70,7 @@ def test_html_has_the_same_elements_whatever_the_name(name: str) -> None:
     assert read(html.table(table(name))).cells[3].strip() == name
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_markdown_has_the_same_blocks_and_shows_the_name(name: str) -> None:
     reader = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -84,6 +86,7 @@ def test_markdown_has_the_same_blocks_and_shows_the_name(name: str) -> None:
     assert codes == [flat, flat]
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_latex_closes_what_it_opens_and_runs_no_command_of_a_name(name: str) -> None:
     made, plain = latex.tabular(table(name)), latex.tabular(table("plain"))
