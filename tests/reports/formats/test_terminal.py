@@ -10,6 +10,7 @@ from scored_runs import SCORING, Made, make, tables
 from datasets.errors import MissingData
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import as_text
+from reports.document import Document
 from reports.formats.terminal import plain, terminal_text
 
 
@@ -19,19 +20,21 @@ def block(text: str, start: str) -> list[str]:
     return found.splitlines()
 
 
-def test_the_verdict_comes_first_and_tables_hold_the_numbers_of_the_report(finished: Made, plugin: None) -> None:
+def test_the_verdict_comes_first_and_tables_hold_the_numbers_of_the_report(
+    finished: Made, document: Document, plugin: None
+) -> None:
     text = terminal_text(finished.run)
     assert text.startswith("Patients (patients). 2 patients: examples, not testable; nothing here ranks methods.")
     lines = block(text, "Endpoint: Patients (patients), 2 patients: Dice, post-processing paper")
-    dice = tables(finished.document(pictures=[]))["patients-endpoint"]["ae[size=48]"]["Dice"]
+    dice = tables(document)["patients-endpoint"]["ae[size=48]"]["Dice"]
     (own,) = (line for line in lines if line.startswith("ae[size=48]"))
     assert own.split()[1] == dice
     assert [line.split()[0] for line in lines[-3:]] == ["thresh", "ae[size=48]", "perfect"]
 
 
-def test_healthy_cohorts_give_what_each_method_flags(finished: Made, plugin: None) -> None:
+def test_healthy_cohorts_give_what_each_method_flags(finished: Made, document: Document, plugin: None) -> None:
     lines = block(terminal_text(finished.run), "Exploratory: False positives in healthy scans.")
-    shown = tables(finished.document(pictures=[]))["healthy-false-positives"]["ae[size=48]"]
+    shown = tables(document)["healthy-false-positives"]["ae[size=48]"]
     (own,) = (line for line in lines if line.startswith("ae[size=48]"))
     assert shown["Any, volunteers (in-domain)"] in own
 

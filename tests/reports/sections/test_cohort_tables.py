@@ -26,13 +26,6 @@ from reports.sections.notes import undefined_table
 FIRST = "patients-paper-healthy-fpr-1"
 
 
-@pytest.fixture(scope="module")
-def document(finished: Made, plugin_folder: Path) -> Document:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(plugin_folder)
-        return finished.document(pictures=[])
-
-
 def best_of(table: Table) -> list[str]:
     """The lines in which anything is the best of its column."""
     return [str(row[0].text) for row in table.rows if any(cell.best for cell in row)]
