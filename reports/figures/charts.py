@@ -25,6 +25,8 @@ FONT = "system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 CONFIG: Spec = {
     "font": FONT,
     "background": "transparent",
+    # A browser's letters may be wider than those that the drawing was laid out with.
+    "padding": {"left": 24, "right": 12, "top": 5, "bottom": 5},
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK, "titleColor": INK, "tickColor": INK, "domainColor": INK, "gridColor": INK,
