@@ -20,6 +20,8 @@ from reports.sections.verdict import cohort_sentence, in_rank_order
 
 WIDTH = 100
 GAP = 2  # blanks between two columns
+REASONED = "not available:"
+"""What a cell begins with that says why there can be no number: the reason stands below the table."""
 NARROWEST = 12  # of a column of text that is wrapped
 
 
@@ -72,7 +74,9 @@ def _block(block: Block, width: int) -> str:
 
 def table(one: Table, width: int) -> str:
     """A table whose headings go over several lines, and names where it is too wide; then it loses its last columns."""
-    body = [[str(cell) for cell in row] for row in one.shown()]
+    whole = [[str(cell) for cell in row] for row in one.shown()]
+    reasons = dict.fromkeys(text for row in whole for text in row if text.startswith(REASONED))
+    body = [[REASONED.rstrip(":") if text in reasons else text for text in row] for row in whole]
     headings = [column.heading for column in one.columns]
     widths = [
         max(*(len(word) for word in heading.split()), *map(len, cells), len(heading) // 2)
@@ -93,7 +97,9 @@ def table(one: Table, width: int) -> str:
         colalign=["left" if one.columns[place].is_text else "right" for place in kept],
     )
     lost = [headings[place] for place in range(len(headings)) if place not in kept]
-    return f"{lines}\n{_wrapped('Not shown at this width: ' + '; '.join(lost) + '.', width)}" if lost else lines
+    told = [f"{reason[0].upper()}{reason[1:]}." for reason in reasons]
+    told += [f"Not shown at this width: {'; '.join(lost)}."] if lost else []
+    return "\n".join([lines, *(_wrapped(text, width) for text in told)])
 
 
 def _fitting(widths: Sequence[int], width: int) -> list[int]:
