@@ -54,7 +54,8 @@ def lines_of(
                 "low": mean - 0.05 if has_interval else nan, "high": mean + 0.05 if has_interval else nan,
                 "coverage": 0.95, "level": 0.95, "seeds": seeds[method], "planned": seeds[method], "n": 30,
                 "left_out": 0, "sd": 0.1, "lowest_seed": mean, "highest_seed": mean, "why_none": "", "unranked": "",
-                "unavailable": "", "endpoint": "first", "order": 1 if choice is CHOICE else 2, "kind": "mean", "shift": "none",
+                "unavailable": "", "endpoint": "first", "order": 1 if choice is CHOICE else 2, "kind": "mean",
+                "shift": "none",
             })  # fmt: skip
     return pd.DataFrame(lines)
 
