@@ -19,7 +19,7 @@ from reports.sections.shifts import worst_shifts
 from reports.sections.verdict import cohort_sentence, in_rank_order
 
 WIDTH = 100
-GAP = 2  # blanks between two columns
+GAP = 2  # blanks between two columns, and in a heading beside its text
 REASONED = "not available:"
 """What a cell begins with that says why there can be no number: the reason stands below the table."""
 NARROWEST = 12  # of a column of text that is wrapped
@@ -79,7 +79,7 @@ def table(one: Table, width: int) -> str:
     body = [[REASONED.rstrip(":") if text in reasons else text for text in row] for row in whole]
     headings = [column.heading for column in one.columns]
     widths = [
-        max(*(len(word) for word in heading.split()), *map(len, cells), len(heading) // 2)
+        max(GAP + max(len(heading) // 2, *map(len, heading.split())), *map(len, cells))
         for heading, *cells in zip(headings, *body, strict=True)
     ]
     first = min(widths[0], max(NARROWEST, width // 3))
@@ -91,7 +91,7 @@ def table(one: Table, width: int) -> str:
             ["\n".join(wrap(row[place], limit) or [""]) for place, limit in zip(kept, wraps, strict=True)]
             for row in body
         ],
-        ["\n".join(wrap(headings[place], limit)) for place, limit in zip(kept, wraps, strict=True)],
+        ["\n".join(wrap(headings[place], limit - GAP)) for place, limit in zip(kept, wraps, strict=True)],
         tablefmt="simple",
         disable_numparse=True,
         colalign=["left" if one.columns[place].is_text else "right" for place in kept],

@@ -106,6 +106,11 @@ class RunResults:
         return {name: cohort for name, cohort in self.healthy.items() if cohort.patients}
 
     @property
+    def testable(self) -> list[str]:
+        """The lesion cohorts with patients enough for a test; all where none has."""
+        return [name for name, cohort in self.lesion.items() if cohort.testable] or list(self.lesion)
+
+    @property
     def validation(self) -> bool:
         """Whether the test split is closed."""
         return self.split == "val"

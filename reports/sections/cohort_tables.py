@@ -139,7 +139,8 @@ def dice_matrices(results: RunResults) -> list[Block]:
     parts: list[Block] = [results.heading("Mean Dice by post-processing and threshold")]
     pipelines, protocols = results.scoring.postprocessing, results.scoring.protocols
     deployable, upper = ([name for name in protocols if sees_test(name) is seen] for seen in (False, True))
-    for name, cohort in results.lesion.items():
+    for name in results.testable:
+        cohort = results.lesion[name]
         parts += [*cohort.caution_lines]
         if deployable:
             parts.append(dice_table(name, cohort, pipelines, deployable, marked=True))

@@ -31,7 +31,7 @@ def by_size(results: RunResults) -> list[Block]:
     """A picture a cohort of Dice against lesion volume, then a table a metric."""
     parts: list[Block] = []
     drawn = set()
-    for name in results.lesion:
+    for name in results.testable:
         own: list[Block] = [*_size_figure(results, name), *_stratum_tables(results, name)]
         drawn |= {one.path for one in own if isinstance(one, Picture)}
         if own:
@@ -127,7 +127,7 @@ def _stratum_table(results: RunResults, cohort: str, metric: str, unit: str, own
     title = METRICS[metric].title if metric in METRICS else metric
     caption = prose("{} {}; in brackets n of {}, means over training seeds.", title, TITLES[unit], unit)
     columns = [*text_columns("Method"), *(Column(f"{one} [{sizes[one]:.0f}]", "", True) for one in strata)]
-    return Table(f"{cohort}-sizes-{metric}", caption, columns, rows, stamp="exploratory")
+    return Table(f"{cohort}-sizes-{metric}", caption, columns, rows, stamp="exploratory").without_doubles()
 
 
 def _size_figure(results: RunResults, cohort: str) -> list[Picture]:

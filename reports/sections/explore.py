@@ -18,7 +18,7 @@ DIGITS = 4
 
 def explore(results: RunResults) -> list[Block]:
     """A table for each cohort at its endpoints; of cohorts with too few patients only where there is no other."""
-    names = [name for name in in_rank_order(results) if results.lesion[name].testable] or in_rank_order(results)
+    names = [name for name in in_rank_order(results) if name in results.testable]
     if not names:
         return []
     content = {

@@ -25,7 +25,7 @@ def test_the_verdict_comes_first_and_tables_hold_the_numbers_of_the_report(
 ) -> None:
     text = terminal_text(finished.run)
     assert text.startswith("Patients (patients). 2 patients: examples, not testable; nothing here ranks methods.")
-    lines = block(text, "Endpoint: Patients (patients), 2 patients: Dice, post-processing paper")
+    lines = block(text, "Exploratory: Patients (patients), 2 patients: Dice, post-processing paper")
     dice = tables(document)["patients-endpoint"]["ae[size=48]"]["Dice"]
     (own,) = (line for line in lines if line.startswith("ae[size=48]"))
     assert own.split()[1] == dice
@@ -75,7 +75,7 @@ def test_the_best_method_stands_first_where_there_are_patients_enough(tmp_path: 
     text = terminal_text(make(tmp_path / "run", tmp_path, methods=("ae", "thresh", "dae"), scoring=whole).run)
     assert text.startswith("Patients (patients). thresh leads, Dice 0.")
     assert "shown to be better than each of the 2 others." in " ".join(text.split())
-    lines = block(text, "Endpoint: Patients (patients)")
+    lines = block(text, "Exploratory: Patients (patients)")
     assert next(line.split()[0] for line in lines if line.startswith(("ae", "dae", "thresh", "perfect"))) == "thresh"
 
 
