@@ -1,12 +1,12 @@
 """Section of pairwise tests: better, equivalent or not separable under the choice that ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isnan
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.statistics.primary_endpoint import EXPLORATORY
-from reports.content.blocks import Block, Folded, Paragraph
+from reports.content.blocks import Block, Paragraph
 from reports.content.table import SIGNS, Cell, Column, Stamp, Table, said, text_columns
 from reports.content.text import Text, as_text, joined, prose
 from reports.model.ranking import Ranking, choice_text, rankings_of
@@ -26,31 +26,37 @@ SHADES = 3  # of a heat map, to each side
 
 
 def pairwise_tests(results: RunResults) -> list[Block]:
-    """A matrix for each cohort that has a pair which can be tested."""
+    """A matrix for each cohort that has a pair which can be tested, under the choice that ranks."""
     parts: list[Block] = []
-    for name in results.lesion:
-        rankings = rankings_of(results, name)
-        if rankings and rankings[0].ranks:
-            parts += _cohort(name, rankings)
+    for name, rankings in _tested(results):
+        parts.append(matrix(name, rankings[0], rankings[0].question, _margin(rankings[0])))
+        parts += [Paragraph(told) for one in rankings if (told := _only_here(one))]
     return [results.heading("Better, equivalent or not separable"), Paragraph(LEGEND), *parts] if parts else []
 
 
-def _cohort(name: str, rankings: Sequence[Ranking]) -> list[Block]:
-    ranking, *others = rankings
+def further_pairs(results: RunResults) -> list[Block]:
+    """The matrices of the other question and of the other endpoints."""
+    tables: list[Block] = []
+    for name, (first, *others) in _tested(results):
+        if first.question == TRAINING_PROCEDURE:
+            tables.append(matrix(name, first, TRAINED_MODEL, _margin(first)))
+        tables += [matrix(name, one, one.question, _margin(one)) for one in others]
+    return [results.heading("Pairs of methods, otherwise asked"), *tables] if tables else []
+
+
+def _tested(results: RunResults) -> Iterator[tuple[str, Sequence[Ranking]]]:
+    """The cohorts with ranks, each under all its endpoints."""
+    for name in results.lesion:
+        rankings = rankings_of(results, name)
+        if rankings and rankings[0].ranks:
+            yield name, rankings
+
+
+def _margin(ranking: Ranking) -> str:
     margin = ranking.pairs["margin"].dropna()
-    told = (
-        f"Margin of equivalence: {margin.iloc[0]:g}."
-        if not margin.empty
-        else "No margin was fixed, so nothing is called equivalent."
-    )
-    parts: list[Block] = [matrix(name, ranking, ranking.question, told)]
-    parts += [Paragraph(said) for one in rankings if (said := _only_here(one))]
-    if ranking.question == TRAINING_PROCEDURE:
-        folded = matrix(name, ranking, TRAINED_MODEL, told)
-        parts.append(Folded(f"The same of {TRAINED_MODEL}: patients drawn anew, the fits as they are", [folded]))
-    for one in others:
-        parts.append(Folded(prose("The same under `{}`", one.under), [matrix(name, one, one.question, told)]))
-    return parts
+    if margin.empty:
+        return "No margin was fixed, so nothing is called equivalent."
+    return f"Margin of equivalence: {margin.iloc[0]:g}."
 
 
 def _only_here(ranking: Ranking) -> Text:
@@ -61,7 +67,7 @@ def _only_here(ranking: Ranking) -> Text:
     return prose("Under `{}` only: {}{}.", ranking.under, listed, more) if told else Text()
 
 
-def matrix(name: str, ranking: Ranking, question: str, told: str = "") -> Table:
+def matrix(name: str, ranking: Ranking, question: str, told: str) -> Table:
     """A row and a column a method, in the order of all tables; from 12 methods on a heat map with numbers for names."""
     pairs = ranking.pairs[ranking.pairs["question"] == question]
     known = {*pairs["a"], *pairs["b"]}

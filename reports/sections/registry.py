@@ -18,7 +18,7 @@ from reports.sections.gallery import gallery
 from reports.sections.healthy_false_positives import by_postprocessing, false_positives
 from reports.sections.implants import implanted_lesions
 from reports.sections.notes import notes_section, undefined_section
-from reports.sections.pairwise_tests import pairwise_tests
+from reports.sections.pairwise_tests import further_pairs, pairwise_tests
 from reports.sections.paper_text import methods_section
 from reports.sections.patient_detection import patient_detection
 from reports.sections.plugin_metrics import plugin_metrics
@@ -81,6 +81,7 @@ _BUILT_IN = (
     Section("gallery", "the best, median, worst and most disagreed case", gallery, "images"),
     Section("run-setup", "data, grid, seeds, device, and how much is done", facts, "reproduce"),
     Section("paper-text", "how the numbers were made, as sentences for a paper", methods_section, "reproduce"),
+    Section("further-pairs", "every pair of methods under the other question and endpoints", further_pairs),
     Section("leaderboards", "all metrics of the lesion cohorts", leaderboards),
     Section("plugin-metrics", "means of the metrics that plugins define", plugin_metrics),
     Section("detection", "lesions found against false positives", detection),
