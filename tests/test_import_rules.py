@@ -58,7 +58,7 @@ FORBIDDEN = (
     Planted(DATASETS, "datasets.splits", "datasets.audit", LATE),
     Planted(DATASETS, "datasets.cohorts", "datasets.commands", FOR_TYPES),
     Planted(REPORTS, "reports.model", "reports.sections"),
-    Planted(REPORTS, "reports.markup", "reports.model", LATE),
+    Planted(REPORTS, "reports.content", "reports.model", LATE),
     Planted(BASELINES, "baselines.training", "baselines.autoencoders"),
     Planted(BASELINES, "baselines.simple", "baselines.gan", LATE),
     Planted(BASELINES, "baselines.encoders", "baselines.reconstruction"),

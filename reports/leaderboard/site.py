@@ -18,10 +18,10 @@ def write_site(leaderboard: LeaderboardResults, out: Path) -> Path:
     files = _file_names(leaderboard.methods)
     shutil.rmtree(out / "methods", ignore_errors=True)
     for method, name in files.items():
-        write_text(out / "methods" / name, page_html(*method_page(leaderboard, method), out, home="../index.html"))
+        write_text(out / "methods" / name, page_html(*method_page(leaderboard, method), home="../index.html"))
     pages = {method: f"methods/{name}" for method, name in files.items()}
     path = out / "index.html"
-    write_text(path, page_html(*index_page(leaderboard, pages), out))
+    write_text(path, page_html(*index_page(leaderboard, pages)))
     for table in (summary_path(leaderboard.run.root), comparisons_path(leaderboard.run.root)):
         if table.is_file():
             shutil.copyfile(table, out / table.name)

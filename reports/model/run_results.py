@@ -23,7 +23,8 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, MissingData, UserError
 from datasets.grid import Grid
 from datasets.io.atomic import read_json
-from reports.markup.markdown import escape
+from reports.content.blocks import Heading
+from reports.content.text import Text, joined, prose
 from reports.model.cohort_results import CohortResults, healthy_cases, lesion_cases, of_cases
 from reports.model.summary import Summary
 
@@ -112,6 +113,11 @@ class RunResults:
         return {name: cohort for name, cohort in self.healthy.items() if cohort.patients}
 
     @property
+    def testable(self) -> list[str]:
+        """The lesion cohorts with patients enough for a test; all where none has."""
+        return [name for name, cohort in self.lesion.items() if cohort.testable] or list(self.lesion)
+
+    @property
     def validation(self) -> bool:
         """Whether the test split is closed."""
         return self.split == "val"
@@ -119,11 +125,11 @@ class RunResults:
     def may_show(self, cohort: str) -> bool:
         return self.shown is None or cohort in self.shown
 
-    def titled(self, title: str) -> str:
-        return f"VALIDATION: {title}" if self.validation else title
+    def titled(self, title: Text | str) -> Text:
+        return joined(["VALIDATION:" if self.validation else "", title])
 
-    def heading(self, title: str, level: int = 2) -> str:
-        return f"{'#' * level} {self.titled(title)}"
+    def heading(self, title: Text | str, level: int = 3) -> Heading:
+        return Heading(self.titled(title), level)
 
 
 def read_results(run: RunFolder) -> RunResults:
@@ -180,9 +186,9 @@ def find_scans(run: RunFolder, data: Path | None) -> Scans:
         return Scans(None, f"the scans that the maps were made of {changed}")
 
 
-def cohort_title(name: str) -> str:
-    """A cohort's title and name, as Markdown."""
-    return f"{escape(dataset(name).title)} (`{name}`)"
+def cohort_title(name: str) -> Text:
+    """A cohort's title and name."""
+    return prose("{} (`{}`)", dataset(name).title, name)
 
 
 def _rows(run: RunFolder) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint, read_en
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
-from reports.markup.markdown import escape
+from reports.content.blocks import Block, Paragraph
 from reports.model.run_results import RunResults
 
 PACKAGES = ("python", "torch", "numpy", "scipy")
@@ -54,11 +54,10 @@ def verdict_line(one: Comparison) -> str:
     return f"{one.a} is {VERDICTS[one.state]} {one.b} on {where}: {', '.join(parts)}"
 
 
-def methods_section(results: RunResults) -> str:
-    """The paragraphs as Markdown, to be copied."""
+def methods_section(results: RunResults) -> list[Block]:
+    """The paragraphs, to be copied."""
     intro = "Made from what the run itself keeps; nothing in it was typed. Check it, cite the cohorts, and paste it."
-    paragraphs = [escape(one) for one in methods_paragraphs(results)]
-    return "\n\n".join([results.heading("Methods, as text for a paper"), intro, *paragraphs])
+    return [results.heading("Methods, as text for a paper"), *map(Paragraph, [intro, *methods_paragraphs(results)])]
 
 
 def methods_paragraphs(results: RunResults) -> list[str]:

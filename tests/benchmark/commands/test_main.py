@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("plugin")
         ("protocols", "lesion-val"),
         ("postprocessing", "light"),
         ("shifts", "gamma"),
-        ("sections", "at-a-glance"),
+        ("sections", "verdict"),
         ("formats", "html"),
     ],
 )
