@@ -22,6 +22,7 @@ def test_the_sections_come_in_the_order_in_which_one_reads(report: str) -> None:
         "### Mean Dice by post-processing and threshold",
         "## How far to trust it",
         "### False positives in healthy scans",
+        "### Patients told from healthy people",
         "### What is missing, and audit warnings",
         "## Images",
         "## Reproduce and cite",
