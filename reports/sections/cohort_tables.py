@@ -28,9 +28,9 @@ from reports.sections.columns import Given, Lead, Measure, measured, metric_meas
 
 LEGEND = prose(
     "Ordered by the mean at the first endpoint; where nothing is ranked, as the study names the methods. Rank: the set "
-    "that the tests of all pairs leave open, at once with 95 % confidence; `-`: not testable. **Bold**: the best mean; {}: may be first too. Interval {}: of the trained "
-    "models alone, under 3 training seeds; {}: such intervals covered less than 93 % in simulations. `n/a`: "
-    "undefined; blank: not computed; `[a/b]`: over a of b patients.",
+    "that the tests of all pairs leave open, at once with 95 % confidence; `-`: not testable. **Bold**: the best mean; "
+    "{}: may be first too. Interval {}: of the trained models alone, under 3 training seeds; {}: such intervals "
+    "covered less than 93 % in simulations. `n/a`: undefined; blank: not computed; `[a/b]`: over a of b patients.",
     OPEN,
     ONLY_WEIGHTS,
     SHORT,
