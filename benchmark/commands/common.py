@@ -127,11 +127,11 @@ def job_on(
     rerun: str,
     admission: "Admission | None" = None,
 ) -> "Job":
-    """A job on the device of this process; on the CPU if SLURM computes it elsewhere."""
+    """A job on the device of this process; on the CPU if a cluster computes it elsewhere."""
     from benchmark.execution.job import Job
     from benchmark.inference.settings import Inference, can_compile, pick_device
 
-    device = pick_device("cpu" if how.executor == "slurm" else how.device)
+    device = pick_device("cpu" if how.executor in ("slurm", "dask") else how.device)
     compiled = how.compiled and how.executor == "inline" and can_compile(device)
     inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
     return Job(study, run, data, inference, scoring, rerun, admission)  # type: ignore[arg-type]

@@ -38,7 +38,10 @@ Data = Annotated[
 ]
 
 Executor = Annotated[
-    str, typer.Option(help="inline: this process; local: workers on this machine; slurm: a job array.")
+    str,
+    typer.Option(
+        help="inline: this process; local: workers on this machine; slurm: a job array; dask: a dask cluster."
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes, or tasks of the array; default: one a GPU, else by --threads.")
@@ -115,6 +118,9 @@ def run(
     time_limit: TimeLimit = None,
     memory_limit: MemoryLimit = None,
     slurm: SlurmOptions = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a dask scheduler, or the file that describes it.")
+    ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", envvar=NO_CACHE, help="Load every scan anew; the numbers are the same.")
     ] = False,
@@ -155,7 +161,7 @@ def run(
     if devices > 1 and plugins:
         raise BadValue(f"--devices {devices}: got --plugin too, expected an installed method: each GPU has a process.")
     how = _execution(
-        executor, workers, threads, time_limit, memory_limit, slurm,
+        executor, workers, threads, time_limit, memory_limit, slurm, dask,
         device=device, devices=devices, batch=slice_batch, compiled=compiled,
     )  # fmt: skip
     scoring = asked_scoring(postprocessing, protocols, _standard_scoring())
@@ -171,7 +177,7 @@ def run(
     if dry_run:
         _show_cells(admission.study, root, scoring)
     else:
-        _run(admission, create_run(root), data, scoring, rerun, how, slurm or (), names(pictures), preset)
+        _run(admission, create_run(root), data, scoring, rerun, how, slurm or (), dask, names(pictures), preset)
     if study.left_out:
         raise typer.Exit(1)
 
@@ -184,6 +190,7 @@ def _run(
     rerun: str,
     how: "Execution",
     slurm: Sequence[str],
+    dask: str | None,
     pictures: Sequence[str] | None,
     preset: str,
 ) -> None:
@@ -205,7 +212,12 @@ def _run(
         set_limits(how)
     if preset == PUBLISHED and job.inference.device == "cpu":
         _warn_of_hours(job)
-    failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
+    if dask is not None:
+        from benchmark.execution.dask_cluster import run_study_on_dask
+
+        failed = run_study_on_dask(job, how, dask)
+    else:
+        failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
     path, changed = run.root / "report.md", summarise(run, data)
     if changed or not idle or pictures is not None or not path.is_file():
         (path,) = write_report(run, data, pictures=pictures)
@@ -282,6 +294,7 @@ def _execution(
     time_limit: float | None,
     memory_limit: float | None,
     slurm: Sequence[str] | None,
+    dask: str | None,
     *,
     device: str,
     devices: int,
@@ -298,13 +311,15 @@ def _execution(
     check_name("value of --executor called", executor, EXECUTORS)
     if executor == "inline" and (workers is not None or time_limit is not None):
         option = "--workers" if workers is not None else "--time-limit"
-        raise BadValue(f"{option}: got --executor inline, expected local or slurm: it is about worker processes.")
+        raise BadValue(f"{option}: got --executor inline, expected local, slurm or dask: it is about worker processes.")
     if slurm and executor != "slurm":
         raise BadValue(f"--slurm: got --executor {executor}, expected slurm.")
-    if executor == "slurm" and time_limit is not None:
-        raise BadValue(
-            "--time-limit: got --executor slurm, expected local; give the jobs' limit as --slurm time=H:MM:SS."
-        )
+    if (dask is not None) != (executor == "dask"):
+        got = "no --dask ADDRESS" if dask is None else f"--executor {executor}"
+        raise BadValue(f"--dask: got {got}, expected --executor dask with the address of a running dask scheduler.")
+    if executor in ("slurm", "dask") and time_limit is not None:
+        where = "give the jobs' limit as --slurm time=H:MM:SS" if executor == "slurm" else "which watches its workers"
+        raise BadValue(f"--time-limit: got --executor {executor}, expected local; {where}.")
     seconds = None if time_limit is None else 60 * time_limit
     return Execution(executor, workers, threads, seconds, memory_limit, device, devices, batch, compiled)  # type: ignore[arg-type]
 
