@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from benchmark.methods.termination import EXIT_CODE, Terminated, termination_is_an_exception
+from benchmark.methods.termination import Terminated, termination_is_an_exception
 from benchmark.storage.storage_errors import storage_problem
 from datasets.errors import UnknownName, UserError
 
@@ -49,9 +49,10 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
         try:
             with termination_is_an_exception():
                 command(*args, **kwargs)
-        except Terminated:
-            typer.echo("Ended by SIGTERM: what is done is kept, and the same command goes on with the rest.", err=True)
-            raise typer.Exit(EXIT_CODE) from None
+        except Terminated as end:
+            name = end.signal.name
+            typer.echo(f"Ended by {name}: what is done is kept, and the same command goes on with the rest.", err=True)
+            raise typer.Exit(128 + end.signal) from None
         except UserError as error:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(2) from None
@@ -126,6 +127,7 @@ def job_on(
     how: "Execution",
     rerun: str,
     admission: "Admission | None" = None,
+    pictures: "Sequence[str] | None" = None,
 ) -> "Job":
     """A job on the device of this process; on the CPU if SLURM computes it elsewhere."""
     from benchmark.execution.job import Job
@@ -134,4 +136,4 @@ def job_on(
     device = pick_device("cpu" if how.executor == "slurm" else how.device)
     compiled = how.compiled and how.executor == "inline" and can_compile(device)
     inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
-    return Job(study, run, data, inference, scoring, rerun, admission)  # type: ignore[arg-type]
+    return Job(study, run, data, inference, scoring, rerun, admission, pictures)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import typer
 from benchmark.commands.common import RunArgument, check_name, print_line, progress_lines, user_mistakes_in_one_line
 
 if TYPE_CHECKING:
+    from benchmark.storage.folder import RunFolder
     from benchmark.storage.run_record import Scoring
     from benchmark.study.cells import Cell
     from benchmark.study.study import Study
@@ -32,7 +33,8 @@ Ablation = Annotated[
     str | None, typer.Option("--ablation", help="postprocessing: each pipeline once without each of its steps, too.")
 ]
 Pictures = Annotated[
-    str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
+    str | None,
+    typer.Option(help="Cohorts whose slices reports of the run may show from now on; at first all. '' for none."),
 ]
 
 
@@ -63,7 +65,7 @@ def evaluate(
     from benchmark.execution.score_cells import evaluate_study
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import create_run, open_run
-    from benchmark.storage.run_record import kept_scoring, missing_plugins_named, reopen
+    from benchmark.storage.run_record import keep_pictures, kept_scoring, missing_plugins_named, reopen
     from benchmark.storage.storage_errors import as_storage_error
     from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
     from reports.api import remove_reports, terminal_text, write_report
@@ -83,17 +85,18 @@ def evaluate(
         run = open_run(out)
     with as_storage_error(run.root):
         formats = remove_reports(run)
-        failed = evaluate_study(study, run, scoring)
+        keep_pictures(run, names(pictures))
+        unscored = evaluate_study(study, run, scoring)
         summarise(run, data)
         told = []
         if ablation is not None:
             lines = list(ablation_lines(Comparable(run, endpoint)))
             add_lines(summary_path(run.root), SummaryLine, lines, ("kind",))
             told.append(ablation_text(lines))
-        reports = write_report(run, data, formats=formats, pictures=names(pictures))
+        reports = write_report(run, data, formats=formats)
         written = ", ".join(map(str, (run.root / "rows.csv", summary_path(run.root), *reports)))
         print_line("\n\n".join(["", terminal_text(run), *told, f"Written anew: {written}"]))
-    exit_for(failed)
+    exit_for(run, unscored)
 
 
 @app.command()
@@ -114,7 +117,7 @@ def report(
     from benchmark.analysis.changes import changes_since
     from benchmark.analysis.summaries.make import summarise
     from benchmark.storage.folder import open_run
-    from benchmark.storage.run_record import missing_plugins_named
+    from benchmark.storage.run_record import keep_pictures, missing_plugins_named
     from reports.api import FORMATS, write_report
 
     chosen = names(formats) or ("md",)
@@ -122,22 +125,32 @@ def report(
         check_name("report format", name, FORMATS)
     run = open_run(folder)
     with missing_plugins_named(run):
+        keep_pictures(run, names(pictures))
         summarise(run, data)
         changes = None if since is None else changes_since(run, open_run(since))
-        paths = write_report(run, data, formats=chosen, pictures=names(pictures), since=changes, volumes=volumes)
+        paths = write_report(run, data, formats=chosen, since=changes, volumes=volumes)
     for path in paths:
         print_line(f"Report: {path}")
 
 
-def exit_for(failed: "Sequence[Cell]") -> None:
-    """Exit code 1, and which cells failed, where any did."""
+def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
+    """Exit code 1, and which cells failed or are not there yet, where any are."""
+    from benchmark.storage.run_record import has_failed
+
+    if not unfinished:
+        return
+    failed = [cell for cell in unfinished if has_failed(run, cell)]
+    missing = [cell for cell in unfinished if cell not in failed]
     if failed:
-        names = ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in failed)
-        typer.echo(
-            f"{len(failed)} cells failed: {names}. Their cell.json says why; try them again with --rerun failed.",
-            err=True,
-        )
-        raise typer.Exit(1)
+        why = "Their cell.json says why; try them again with --rerun failed."
+        typer.echo(f"{len(failed)} cells failed: {_listed(failed)}. {why}", err=True)
+    if missing:
+        typer.echo(f"{len(missing)} cells are not finished: {_listed(missing)}. `run` computes them.", err=True)
+    raise typer.Exit(1)
+
+
+def _listed(cells: "Sequence[Cell]") -> str:
+    return ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in cells)
 
 
 def asked_scoring(

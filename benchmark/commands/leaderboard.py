@@ -42,9 +42,11 @@ def verify(
             typer.echo("\n".join(check.lines()))
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=1))
-    path = write_verification(run, checks)
-    if not as_json:
-        typer.echo(f"Written down: {path}")
+    try:
+        path = write_verification(run, checks)
+        typer.echo(f"Written down: {path}", err=as_json)
+    except OSError as error:
+        typer.echo(f"Not written down: {error.filename or run.root}: {error.strerror}.", err=True)
     if not all(check.passed for check in checks):
         raise typer.Exit(1)
 

@@ -122,9 +122,11 @@ def run(
     """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
     from benchmark.storage.admission import admit
     from benchmark.storage.folder import create_run
+    from benchmark.storage.run_record import ALL
     from benchmark.study.cells import PRECISIONS
     from benchmark.study.planning import plan
     from benchmark.study.study import Request
+    from datasets.cohorts.catalog import dataset
 
     if no_cache:
         os.environ[NO_CACHE] = "1"  # of workers too
@@ -161,6 +163,9 @@ def run(
     scoring = asked_scoring(postprocessing, protocols, _standard_scoring())
     warn_of_shadowed()
     study = plan(request)
+    for name in names(pictures) or ():
+        if name != ALL:
+            dataset(name)  # one that does not exist is refused here
     scoring = scoring_on(study, scoring)
     for reason in study.left_out:
         typer.echo(f"Left out: {reason}", err=True)
@@ -194,7 +199,7 @@ def _run(
     from reports.api import terminal_text, write_report
 
     study = admission.study
-    job = job_on(study, run, data, scoring, how, rerun, admission)
+    job = job_on(study, run, data, scoring, how, rerun, admission, pictures)
     idle = not any(job.includes(cell) for cell in study.cells)
     if idle:
         _print_nothing_to_do(job)
@@ -208,9 +213,9 @@ def _run(
     failed = run_study(job) if how.executor == "inline" else run_study_in_workers(job, how)
     path, changed = run.root / "report.md", summarise(run, data)
     if changed or not idle or pictures is not None or not path.is_file():
-        (path,) = write_report(run, data, pictures=pictures)
+        (path,) = write_report(run, data)
     print_line(f"\n{terminal_text(run)}\n\nReport: {path}")
-    exit_for(failed)
+    exit_for(run, failed)
 
 
 def _warn_of_hours(job: "Job") -> None:

@@ -46,7 +46,7 @@ def progress_of(run: RunFolder, scoring: Scoring) -> list[CellProgress]:
 def _progress(
     run: RunFolder, cell: Cell, scoring: Scoring, held: Mapping[str, Owner], scorer: Owner | None
 ) -> CellProgress:
-    state = cell_state(run, cell, scoring)
+    state = cell_state(run, cell, scoring, read_tables=False)
     if state in ("done", "failed"):
         return CellProgress(cell, state)
     for name, what in ((cell.name, "mapping"), (cell.fit.name, "fitting")):

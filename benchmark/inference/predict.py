@@ -23,7 +23,7 @@ from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.weights import load_weights
-from benchmark.storage.fits import FitFolder
+from benchmark.storage.fits import FitFolder, check_fit_files
 from benchmark.study.cells import Cell
 from datasets.case import Case, CaseFiles
 from datasets.errors import BadValue
@@ -54,7 +54,7 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
     """The detector of a finished fit, on a device.
 
     Raises:
-        BadFile: its weights cannot be loaded.
+        BadFile: its weights cannot be loaded, or a file of it is damaged.
         BadValue: it is a labelled detector, which needs the lesions of other patients, or its method has another
             revision by now.
     """
@@ -65,6 +65,7 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
             f"{folder.path.name}: got a labelled detector, which needs the lesions of a cohort's other patients, "
             "expected a method that maps a single scan."
         )
+    check_fit_files(folder.path, fit)
     load_weights(detector, folder.path)
     return detector
 

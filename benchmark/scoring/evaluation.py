@@ -17,8 +17,9 @@ from benchmark.scoring.ranking_pass import Mapped, RankingPass
 from benchmark.scoring.settings import HealthyScans, Settings
 from benchmark.scoring.threshold_choice import choose_thresholds
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import read_volume
+from benchmark.storage.maps import read_map
 from benchmark.storage.rows import Row, evaluation_row, reference_row, rows_of, stamped, write_lines
+from benchmark.storage.run_record import has_volume
 from benchmark.study.cells import Cell, Evaluation, Reference
 from datasets.case import CaseFiles
 from datasets.loading import load_case, masks_of
@@ -98,7 +99,7 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], setting
 def _maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Mapped]:
     """With the case where its image is needed, for the reconstruction to be compared with."""
     for one in files:
-        compared = cell.shift.is_none and run.reconstruction(cell, one.case_id).exists()
+        compared = cell.shift.is_none and has_volume(run, cell, "reconstructions", one.case_id)
         case = load_case(one, cell.fit.grid) if compared else None
         truth = ground_truth_of(one, masks_of(one, cell.fit.grid) if case is None else case)
-        yield case, truth, read_volume(run.anomaly_map(cell, one.case_id))
+        yield case, truth, read_map(run, cell, one.case_id)

@@ -1,6 +1,6 @@
 """RunFolder: the paths of a run, its creation and opening; a file that exists there is complete."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,7 +12,7 @@ from datasets.cohorts.user_folder import UserCohort
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.atomic import read_json
 
-FORMAT = 5
+FORMAT = 6
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def open_run(root: Path) -> RunFolder:
     return run
 
 
-def check_format(record: Path, content: Mapping[str, Any]) -> None:
-    """Raise BadFile if a version with another run format wrote the record of a run or fit."""
-    if content.get("format") == FORMAT:
+def check_format(record: Path, content: Mapping[str, Any], readable: Collection[int] = (FORMAT,)) -> None:
+    """Raise BadFile if a version with another run format wrote the record of a run, cell or fit."""
+    if content.get("format") in readable:
         return
     found = f"got run format {content['format']!r}" if "format" in content else "got no run format"
     version = content.get("version")

@@ -11,13 +11,12 @@ from benchmark.inference.predict import predict_cell
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import LabelledDetector
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import FEWEST_BITS, read_volume, round_in_order
-from benchmark.storage.run_record import has_maps
+from benchmark.storage.maps import FEWEST_BITS, read_map, round_in_order
+from benchmark.storage.run_record import cell_record, has_maps
 from benchmark.study.cells import Cell, Precision
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.errors import MissingData
-from datasets.io.atomic import read_json
 
 # What rounding on another device or slice batch may change, as a share of a voxel's value or, where that is larger, of
 # the value that 1 % of a map's voxels above 0 exceed.
@@ -25,7 +24,7 @@ TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 5e-3}
 
 
 def map_again(run: RunFolder, study: Study, *, sample: int, seed: int, device: str) -> tuple[str, tuple[str, ...]]:
-    """Map `sample` cases drawn with `seed` again, each with the weights of its fit and the sampling seed of its cell.
+    """Map `sample` cases drawn with `seed` again, one of each fit at least, as they were mapped the first time.
 
     With the device and slice batch of the run maps are equal bit for bit; with others they may differ by rounding.
 
@@ -37,7 +36,7 @@ def map_again(run: RunFolder, study: Study, *, sample: int, seed: int, device: s
     for cell, one in drawn:
         where = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}, case {one.case_id}"
         try:
-            kept, again = read_volume(run.anomaly_map(cell, one.case_id)), _mapped(run, study, cell, one, device)
+            kept, again = read_map(run, cell, one.case_id), _mapped(run, study, cell, one, device)
         except Exception as error:  # a detector or a torn file may raise anything: a fault of this map
             faults.append(f"{where}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
             continue
@@ -51,10 +50,12 @@ def map_again(run: RunFolder, study: Study, *, sample: int, seed: int, device: s
 
 
 def _drawn(run: RunFolder, study: Study, sample: int, seed: int) -> list[tuple[Cell, CaseFiles]]:
-    """A random sample of mapped cases, sorted by cell so that each detector is loaded once."""
+    """A random sample of mapped cases, one of each fit at least, by cell so that each detector is loaded once."""
     there = [(cell, one) for cell in study.cells if has_maps(run, cell) for one in study.mapped_cases(cell)]
-    chosen = sorted(random.Random(seed).sample(range(len(there)), min(sample, len(there))))
-    return [there[index] for index in chosen]
+    shuffled = random.Random(seed).sample(range(len(there)), len(there))
+    first = {there[index][0].fit.key: index for index in reversed(shuffled)}.values()
+    rest = [index for index in shuffled if index not in set(first)]
+    return [there[index] for index in sorted([*first, *rest[: max(0, sample - len(first))]])]
 
 
 def _mapped(run: RunFolder, study: Study, cell: Cell, one: CaseFiles, device: str) -> NDArray[np.float32]:
@@ -77,5 +78,5 @@ def _allowed(kept: NDArray[np.float32], precision: Precision) -> NDArray[np.floa
 
 def _inference(run: RunFolder, cell: Cell) -> Inference:
     """The settings that the maps were computed with; default values for settings added since."""
-    stored = read_json(run.cell(cell) / "cell.json").get("inference") or {}
+    stored = cell_record(run, cell).get("inference") or {}
     return Inference(**{field.name: stored[field.name] for field in fields(Inference) if field.name in stored})

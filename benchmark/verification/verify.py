@@ -5,8 +5,9 @@ Only the check of maps imports torch.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,14 +15,26 @@ from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.checksums import NAME, broken
+from benchmark.storage.fits import check_fit_files
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, blank_row, kept_rows, reference_row, stamped
-from benchmark.storage.run_record import has_maps, joined_folders, kept_cells, kept_references, kept_scoring, reopen
-from benchmark.study.cells import Cell, Evaluation, Fit, Reference
+from benchmark.storage.run_record import (
+    cell_record,
+    damaged_tables,
+    has_maps,
+    joined_folders,
+    kept_cells,
+    kept_references,
+    kept_scoring,
+    reopen,
+)
+from benchmark.storage.run_tables import RECORDS, read_run_record, run_table, table_names
+from benchmark.storage.summary_tables import summary_record
+from benchmark.study.cells import Cell, Evaluation, Reference
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.errors import UserError
-from datasets.io.atomic import read_json, write_json
+from datasets.io.atomic import write_json
 from datasets.io.files import sha256
 
 SHOWN = 5  # faults of one check that are printed; the rest are counted
@@ -60,16 +73,16 @@ def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, devic
         maps: how many cases to map again; 0 for none.
         seed: that these cases are drawn with.
     """
-    yield check_keys(run)
-    yield check_files(run)
-    yield check_table(run)
+    yield _tried("keys", "rows and records", lambda: check_keys(run))
+    yield _tried("files", "digests", lambda: check_files(run))
+    yield _tried("table", "rows of the cells", lambda: check_table(run))
     try:
         study = reopen(run, data)
     except UserError as error:
         yield Check("data", "digests of splits and voxels", (str(error),))
         return
     yield Check("data", f"digests of splits and voxels of {', '.join(study.files)}")
-    yield check_rows(run, study)
+    yield _tried("rows", "rows made again from the maps", lambda: check_rows(run, study))
     if maps:
         from benchmark.inference.settings import pick_device
         from benchmark.verification.remap import map_again
@@ -130,13 +143,39 @@ def _key(cell: Cell | Reference, row: Row, digests: Mapping[str, str]) -> str:
 
 
 def check_files(run: RunFolder) -> Check:
-    """Weights, maps and reconstructions match the digests that were written with them."""
-    cells = kept_cells(run)
-    fits: dict[str, Fit] = {cell.fit.key: cell.fit for cell in cells}
-    folders = [*map(run.fit, fits.values()), *map(run.cell, cells)]
+    """Every file of a fit, cell or perfect map, and every table and record of the run, matches its digest."""
+    cells, references = kept_cells(run), kept_references(run)
+    fits = list({cell.fit.key: cell.fit for cell in cells if has_maps(run, cell)}.values())
+    folders = [run.cell(cell) for cell in cells]
     faults = [fault for folder in folders for fault in broken(folder)]
     faults += [f"{folder}: no {NAME}" for folder in folders if folder.is_dir() and not (folder / NAME).is_file()]
-    return Check("files", f"weights and maps in {len(folders)} folders", tuple(faults))
+    whole: list[Cell | Reference] = [*cells, *references]
+    faults += [fault for what in whole for fault in damaged_tables(run, what)]
+    checks: list[Callable[[], object]] = [partial(check_fit_files, run.fit(fit), fit) for fit in fits]
+    for check in [*checks, *_table_checks(run)]:
+        try:
+            check()
+        except UserError as error:
+            faults.append(str(error))
+    if (run.root / "summary.json").exists() and not summary_record(run.root):
+        faults.append(f"{run.root / 'summary.json'}: a table that it names is damaged; the next report makes it anew")
+    looked_at = f"{len(fits)} fits, {len(cells)} cells, {len(references)} perfect maps and the run's own"
+    return Check("files", looked_at, tuple(dict.fromkeys(faults)))
+
+
+def _table_checks(run: RunFolder) -> Iterator[Callable[[], object]]:
+    for name in table_names(run):
+        yield partial(run_table, run, name)
+    for name in RECORDS:
+        yield partial(read_run_record, run, name)
+
+
+def _tried(name: str, looked_at: str, check: Callable[[], Check]) -> Check:
+    """A check; what cannot be read is a fault of it."""
+    try:
+        return check()
+    except (UserError, OSError) as error:
+        return Check(name, looked_at, (str(error),))
 
 
 def check_table(run: RunFolder) -> Check:
@@ -175,15 +214,13 @@ def _by_name(rows: Iterable[Row]) -> dict[tuple[object, ...], str]:
 
 def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
     for cell in cells:
-        path = run.cell(cell) / "cell.json"
-        if not path.exists():
+        record = cell_record(run, cell)
+        if not record:
             yield f"{run.cell(cell).name}: missing"
-            continue
-        record = read_json(path)
-        if record.get("status") == "failed":
-            yield f"{run.cell(cell).name}: failed"
+        elif record.get("status") == "failed":
+            yield f"{run.cell(cell).name}: failed ({record['traceback'].strip().splitlines()[-1]})"
         elif _as_stored(cell) != record.get("cell"):
-            yield f"{path}: got another cell than {cell.key} of the study"
+            yield f"{run.cell(cell) / 'cell.json'}: got another cell than {cell.key} of the study"
 
 
 def _as_stored(cell: Cell) -> object:
@@ -203,7 +240,7 @@ def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:
         for name in ("maps", "reconstructions"):
             if (here / name).is_dir():
                 (there / name).symlink_to(here / name)
-        for name in ("cell.json", "seen.csv"):
+        for name in ("cell.json", "seen.csv", NAME):
             if (here / name).is_file():
                 (there / name).write_bytes((here / name).read_bytes())
     return again

@@ -9,7 +9,7 @@ from benchmark.postprocessing.pipelines import idle_text, pipeline_named
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.run_record import cell_state
+from benchmark.storage.run_record import cell_record, cell_state
 from benchmark.study.cells import Cell
 from benchmark.study.protocols import USES, protocol_named
 from datasets.audit.finding import Finding
@@ -226,7 +226,7 @@ def _audit_warnings(results: RunResults) -> Iterator[str]:
 
 
 def _failure(run: RunFolder, cell: Cell) -> str:
-    record = read_json(run.cell(cell) / "cell.json")
+    record = cell_record(run, cell)
     last = record["traceback"].strip().splitlines()[-1]
     return f"**failed** in {record['stage']} ({escape(last.rstrip('.'))})"
 

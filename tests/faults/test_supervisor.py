@@ -22,7 +22,7 @@ def part(monkeypatch: pytest.MonkeyPatch, at: str, slow: str | None) -> list[obj
     tasks = {name: SimpleNamespace(name=name) for name in ("first", "second")}
     monkeypatch.setattr(_Supervisor, "_held", lambda self, pid, task: task.name == at)
     supervisor = _Supervisor(None, SimpleNamespace(task_seconds=9.0), list(tasks.values()))  # type: ignore[arg-type]
-    process = SimpleNamespace(returncode=-9, pid=1)
+    process = SimpleNamespace(returncode=-9, pid=2**22)  # beyond what Linux gives
     supervisor._reap(_Worker(0, process, TemporaryFile(), tasks.get(slow or "")))  # type: ignore[arg-type]  # noqa: SIM115
     return list(supervisor.workers)
 
