@@ -58,14 +58,25 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
         BadValue: it is a labelled detector, which needs the lesions of other patients, or its method has another
             revision by now.
     """
-    fit = folder.fit
-    detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(device)
+    detector = fitted_detector(folder, folder.fit.target, device)
     if isinstance(detector, LabelledDetector):
         raise BadValue(
             f"{folder.path.name}: got a labelled detector, which needs the lesions of a cohort's other patients, "
             "expected a method that maps a single scan."
         )
+    return detector
+
+
+def fitted_detector(folder: FitFolder, target: str, device: str) -> Detector:
+    """The detector of a finished fit with its weights, built from the class at `target`, which may have moved.
+
+    Raises:
+        BadFile: its weights cannot be loaded, or a file of it is damaged or another's.
+        BadValue: its method has another revision by now.
+    """
+    fit = folder.fit
     check_fit_files(folder.path, fit)
+    detector = build_detector(fit.method, target, fit.config, fit.revision).to(device)
     load_weights(detector, folder.path)
     return detector
 

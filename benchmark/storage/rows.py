@@ -179,7 +179,7 @@ def kept_rows(path: Path) -> list[Row]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             return [_from_text(row) for row in csv.DictReader(stream)]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise BadFile(
             f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
         ) from error

@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
+from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.fits import check_fit_files
@@ -33,10 +36,16 @@ from benchmark.storage.summary_tables import summary_record
 from benchmark.study.cells import Cell, Evaluation, Reference
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
-from datasets.errors import UserError
+from datasets.errors import MissingData, UserError
 from datasets.io.atomic import write_json
 from datasets.io.files import sha256
 
+if TYPE_CHECKING:
+    from benchmark.verification.remap import Sample
+
+NOT_HELD = "cohorts that are not here"
+TIMED = ("rows.csv", "timing.csv")
+ROUNDING = 1e-9  # beyond a range, that sums of doubles may reach
 SHOWN = 5  # faults of one check that are printed; the rest are counted
 
 
@@ -48,11 +57,15 @@ class Check:
         name: what was checked.
         looked_at: how much of it, in words.
         faults: what does not verify, one line each.
+        left_out: what was not looked at, and why, one line each.
+        cells: keys of the cells of which maps were made again.
     """
 
     name: str
     looked_at: str
     faults: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -63,31 +76,59 @@ class Check:
         yield from (f"          {fault}" for fault in self.faults[:SHOWN])
         if len(self.faults) > SHOWN:
             yield f"          and {len(self.faults) - SHOWN} more"
+        yield from (f"          {line}" for line in self.left_out)
 
 
-def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, device: str) -> Iterator[Check]:
-    """Check keys, files, table and data; if the data are there, also compute all rows and `maps` maps again.
+def verify_run(
+    run: RunFolder, data: Path | None, *, sample: "Sample | None", device: str, plugins: Sequence[str] = ()
+) -> Iterator[Check]:
+    """Check keys, files, table and data; if the data are there, also compute all rows and some maps again.
+
+    Code that the run names is run only if it is built in or among `plugins`.
 
     Args:
         data: folder of the cohorts; None for the one that the run was made with.
-        maps: how many cases to map again; 0 for none.
-        seed: that these cases are drawn with.
+        sample: of the cases to map again; None for none.
+        plugins: see `known_methods`.
     """
     yield _tried("keys", "rows and records", lambda: check_keys(run))
+    yield _tried("ranges", "values of rows", lambda: check_ranges(run))
     yield _tried("files", "digests", lambda: check_files(run))
     yield _tried("table", "rows of the cells", lambda: check_table(run))
     try:
         study = reopen(run, data)
+    except MissingData as error:
+        yield Check("data", NOT_HELD, (str(error),))
+        return
     except UserError as error:
         yield Check("data", "digests of splits and voxels", (str(error),))
         return
     yield Check("data", f"digests of splits and voxels of {', '.join(study.files)}")
     yield _tried("rows", "rows made again from the maps", lambda: check_rows(run, study))
-    if maps:
+    if sample is not None:
         from benchmark.inference.settings import pick_device
+        from benchmark.methods.registry import known_methods
         from benchmark.verification.remap import map_again
 
-        yield Check("maps", *map_again(run, study, sample=maps, seed=seed, device=pick_device(device)))
+        made = map_again(run, study, sample, known_methods(plugins), pick_device(device))
+        yield Check("maps", made.looked_at, made.faults, made.left_out, made.cells)
+
+
+def check_ranges(run: RunFolder) -> Check:
+    """Every value lies in the range of its metric, or is undefined."""
+    rows = [row for name in TIMED if (run.root / name).exists() for row in kept_rows(run.root / name)]
+    outside = Counter((row.method, row.metric) for row in rows if not _in_range(row))
+    faults = [
+        f"{count} rows of {method} with {metric} outside its range" for (method, metric), count in outside.items()
+    ]
+    return Check("ranges", f"{len(rows)} values", tuple(faults))
+
+
+def _in_range(row: Row) -> bool:
+    if row.metric not in METRICS or isnan(row.value):
+        return True
+    low, high = METRICS[row.metric].range
+    return low - ROUNDING <= row.value <= high + ROUNDING
 
 
 def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:

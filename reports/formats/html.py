@@ -71,6 +71,7 @@ def _file(name: str) -> str:
     return (files("reports") / "web" / name).read_text(encoding="utf-8")
 
 
+PICTURES = (".png", ".svg")
 NUMBER = r"([^\w\s.+-]?) ?([+-]?\d+(?:,\d{3})*(?:\.\d+)?)(?![\w,])"
 STATES = {SIGNS["better"]: "number better", SIGNS["worse"]: "number worse"}
 
@@ -145,11 +146,16 @@ def _anchored(tokens: Sequence[Token]) -> list[Heading]:
 
 def _embed(image: Token, folder: Path) -> None:
     path = folder / unquote(str(image.attrGet("src")))  # the reader quotes brackets in a cohort's name
-    if path.is_file():
+    if _is_figure(path, folder / "figures"):
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         image.attrSet("src", f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")
     image.attrSet("alt", image.content)
     image.attrSet("loading", "lazy")
+
+
+def _is_figure(path: Path, figures: Path) -> bool:
+    """Whether a path leads to a picture that was drawn for the page; no name in a report embeds any other file."""
+    return path.is_file() and path.suffix in PICTURES and path.resolve().parent == figures.resolve()
 
 
 def _make_sortable(tokens: Sequence[Token]) -> None:

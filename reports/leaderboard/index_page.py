@@ -9,6 +9,7 @@ from benchmark.postprocessing.pipelines import idle_text
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.study.cells import PERFECT_MAP
 from benchmark.study.protocols import protocol_named
+from benchmark.verification.leaderboard.entry import Entry
 from datasets.grid import Grid
 from datasets.io.atomic import read_json
 from reports.leaderboard.results import LeaderboardResults
@@ -21,24 +22,47 @@ BADGES = {
     "partial": "cases, seeds or cohorts are missing; nothing is averaged over what is not there",
     "leaked": "somebody is in two splits",
     "labels used": "its maps have seen lesion labels: shown, ranked with no other",
-    "maps not remade": "no map of its entry was made again from the weights when it was verified",
+    "maps not remade": "no map of it was made again from the weights when it was verified",
+    "self-reported": "its numbers are what its authors say: the board does not hold the cohort",
 }
+SELF_REPORTED = (
+    "The board does not hold the cohorts of these entries: their numbers are what their authors say. They are compared "
+    "with one another alone."
+)
 LEGEND = (
     "Means over patients and training seeds with 95 % intervals. **Ranks (recipe)** are the ranks that the data leave "
     "open to a method trained anew, patients and training seeds both drawn again; **ranks (weights)** those of the "
     "very weights that were run. All pairs of a cohort are tested together; sets that overlap are not separated. A "
     "simple baseline is what any method has to beat; the perfect map is the ground truth sent through the same "
     "post-processing. Alarms: the share of healthy people with any alarm (of how many), in the cohort that was fitted "
-    "on and in others."
+    "on and in others. Seconds and hardware are as the entries report them."
 )
 
 
-def index_page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, str]:
+def index_page(groups: Sequence[LeaderboardResults], pages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
     """Title and body.
 
     Args:
-        pages: by method, where its page lies.
+        groups: verified entries, then self-reported ones, as far as there are any.
+        pages: of each group, by method, where its page lies.
     """
+    title, body = _page(groups[0], pages[0])
+    below = [part for group, linked in zip(groups[1:], pages[1:], strict=True) for part in _reported(group, linked)]
+    opening = [] if groups[0].is_verified else [SELF_REPORTED]
+    return title, "\n\n".join([*opening, body, *below])
+
+
+def _reported(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> Iterator[str]:
+    """The cohorts of entries that the board could not verify."""
+    yield "# Self-reported"
+    yield SELF_REPORTED
+    for dataset in leaderboard.cohorts:
+        yield f"## {cohort_title(dataset)}: self-reported"
+        yield from _cohort(leaderboard, dataset, pages)
+    yield from _entries(leaderboard)
+
+
+def _page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, str]:
     endpoint = leaderboard.endpoint
     title = f"Leaderboard, release {endpoint.release}"
     parts = [folded("What decides, and on which data", "\n".join(_facts(leaderboard))), LEGEND]
@@ -201,12 +225,19 @@ def _entries(leaderboard: LeaderboardResults) -> Iterator[str]:
             escape(entry.name),
             str(len(entry.cells)),
             escape(", ".join(dict.fromkeys(cell.fit.method for cell in entry.cells))),
-            "rows and a sample of maps" if entry.maps_verified else "rows",
+            _verified(entry),
             escape(_computed_on(entry.folder)),
         ]
         for entry in leaderboard.entries
     ]
-    yield github_table(["Entry", "Cells", "Methods", "Verified", "Computed on"], body, 5)
+    yield github_table(["Entry", "Cells", "Methods", "Verified", "Computed on (self-reported)"], body, 5)
+
+
+def _verified(entry: Entry) -> str:
+    found = entry.attestation
+    if found.status != "verified":
+        return "nothing"
+    return f"rows, and maps of {len(found.remade)} cells (seed {found.seed})" if found.remade else "rows"
 
 
 def _computed_on(folder: Path) -> str:

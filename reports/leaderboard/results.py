@@ -98,7 +98,9 @@ class LeaderboardResults:
             yield "leaked"
         if self.results.whole.supervision.get(method) == LABELS:
             yield "labels used"
-        if method not in self._remade:
+        if not self.is_verified:
+            yield "self-reported"
+        elif method not in self._remade:
             yield "maps not remade"
 
     def _flags(self, method: str, dataset: str | None) -> set[str]:
@@ -106,7 +108,13 @@ class LeaderboardResults:
         own = rows if dataset is None else rows[rows["dataset"] == dataset]
         return {word for flags in own["flags"].unique() for word in flags.split()}
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether the board made the entries' rows again; all entries of one pool are alike in this."""
+        return self.entries[0].is_verified
+
     @cached_property
     def _remade(self) -> set[str]:
-        """Methods of entries in whose verification maps were made again from weights."""
-        return {cell.fit.method for entry in self.entries if entry.maps_verified for cell in entry.cells}
+        """Methods of which the board made maps again from the weights."""
+        remade = {key for entry in self.entries for key in entry.attestation.remade}
+        return {cell.fit.method for entry in self.entries for cell in entry.cells if cell.key in remade}
