@@ -249,8 +249,11 @@ def differences(kept: Iterable[Row], made: Iterable[Row]) -> Iterator[str]:
 
 
 def _by_name(rows: Iterable[Row]) -> dict[tuple[object, ...], str]:
-    """Values as text with every digit, by the other fields of their rows."""
-    return {row.name: repr(row.value) for row in rows}
+    """Values as text with every digit, by the other fields of their rows; of the same number twice, both."""
+    values: dict[tuple[object, ...], list[str]] = {}
+    for row in rows:
+        values.setdefault(row.name, []).append(repr(row.value))
+    return {name: " and ".join(sorted(found)) for name, found in values.items()}
 
 
 def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:

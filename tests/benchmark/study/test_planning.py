@@ -9,7 +9,7 @@ from plugincode import write_plugin
 
 from benchmark.methods.registry import UnusableMethod
 from benchmark.study import planning
-from benchmark.study.planning import parse_seeds, plan
+from benchmark.study.planning import parse_seeds, plan, training_cases
 from benchmark.study.study import Request, Study
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 
@@ -75,6 +75,22 @@ def test_a_fit_learns_from_and_maps_its_own_seeds_split(data: Path) -> None:
         mapped = {case.subject_id for case in study.mapped_cases(study.healthy_cell(fit)) if case.split == "val"}
         assert mapped == val
         assert not train & val
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_scans_with_a_lesion_of_the_healthy_cohort_are_not_learnt_from(data: Path, folds: int) -> None:
+    study = planned(data, seeds="0-2") if not folds else planned(data, folds=folds)
+    mixed = [
+        replace(one, lesion_mask=one.brain_mask) if number % 2 else one
+        for number, one in enumerate(study.files["volunteers"])
+    ]
+    sick = {one.case_id for one in mixed if not one.healthy}
+    study = replace(study, files={**study.files, "volunteers": mixed})
+    assert {one.case_id for one in mixed if one.split in ("train", "val")} & sick
+    for fit in study.fits:
+        for split in ("train", "val"):
+            assert not {one.case_id for one in study.training_cases(fit, split)} & sick
+        assert not {one.case_id for one in training_cases(mixed, fit.seed, folds)} & sick
 
 
 def test_hyper_parameters_come_from_the_preset_the_file_and_the_name(data: Path, tmp_path: Path) -> None:

@@ -90,6 +90,42 @@ def test_a_row_under_another_key_is_found(program: Program, run: Path) -> None:
     assert "key 000000000000 is not that of the study" in told(program, run, "--maps", "0")["keys"][0]
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "expected"), [("case_id", "patients-test-9", "expected None"), ("value", "0.987", "and 0.987")]
+)
+def test_a_row_that_no_map_gives_is_found_though_every_table_has_it(
+    program: Program, run: Path, column: str, value: str, expected: str
+) -> None:
+    own = one(run, "cells/mean-distance-patients-*/rows.csv")
+    header, *lines = own.read_text().splitlines()
+    parts = next(line for line in lines if ",dice," in line).split(",")
+    parts[header.split(",").index(column)] = value
+    for table in (own, run / "rows.csv"):
+        header, *lines = table.read_text().splitlines()
+        table.write_text("\n".join([header, ",".join(parts), *lines]) + "\n")
+    faults = told(program, run, "--maps", "0")
+    assert not faults["table"]
+    assert len(faults["rows"]) == 1
+    assert expected in faults["rows"][0]
+
+
+@pytest.mark.parametrize("folder", ["fits", "cells"])
+def test_a_folder_without_digests_is_named(program: Program, run: Path, folder: str) -> None:
+    sums = one(run, f"{folder}/mean-distance-*/SHA256SUMS")
+    sums.unlink()
+    assert told(program, run, "--maps", "0")["files"] == [f"{sums.parent}: no SHA256SUMS"]
+
+
+@pytest.mark.parametrize(("factor", "is_fault"), [(1.002, True), (1 + 1e-6, False)])
+def test_a_map_may_differ_by_rounding_and_not_by_what_can_be_seen(
+    program: Program, run: Path, factor: float, is_fault: bool
+) -> None:
+    path = one(run, "cells/mean-distance-patients-*/maps/*.nii.gz")
+    write_volume(path, read_volume(path) * np.float32(factor), np.eye(4))
+    faults = told(program, run, "--maps", "50")["maps"]
+    assert len(faults) == int(is_fault)
+
+
 def test_another_map_is_found_by_its_digest_its_rows_and_the_weights(program: Program, run: Path) -> None:
     for path in run.glob("cells/mean-distance-patients-*/maps/*.nii.gz"):
         kept = read_volume(path)

@@ -1,4 +1,4 @@
-"""new_folder: complete or absent, never over another, never where nobody may write."""
+"""Files and folders are complete or absent, and never written where nobody may write."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +6,34 @@ from pathlib import Path
 import pytest
 
 from datasets.errors import BadValue
-from datasets.io.atomic import new_folder, refuse_read_only
+from datasets.io.atomic import new_folder, refuse_read_only, write_text, written_whole
 from datasets.preparation.cohort import _check_writable
 from datasets.simulation.phantom import write_phantom
+
+
+def test_whoever_reads_a_file_keeps_what_it_held_when_it_was_opened(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_text(path, "before")
+    with path.open() as stream:
+        write_text(path, "after")
+        assert stream.read() == "before"
+    assert path.read_text() == "after"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_not_finished_leaves_the_one_before_and_nothing_beside(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_text(path, "before")
+
+    def fail() -> None:
+        with written_whole(path) as beside:
+            beside.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def write(root: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from comparisons import CHOICE, ENDPOINT, compared, panel, patients
 from scipy import stats
+from statsmodels.stats.power import TTestPower
 
 from benchmark.statistics.pairing import pair
 from benchmark.statistics.pairwise.paired_difference import compare_all, rank_sets
@@ -149,3 +150,42 @@ def test_what_pairs_separate_has_ranks_apart_and_the_rest_shares_them() -> None:
 def test_too_few_patients_leave_every_rank_open() -> None:
     values = {"a": ONE_SEED[:4], "b": ONE_SEED[:4] + 0.5}
     assert rank_sets(["a", "b"], compared(values)) == {"a": (1, 2), "b": (1, 2)}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_pair_among_more_methods_shows_only_larger_effects(question: Question) -> None:
+    values = {name: BASE + patients(54, 3, seed=seed) / 8 for seed, name in enumerate("abcd", 1)}
+    alone, *_ = compared({name: values[name] for name in "ab"}, question)
+    among, *others = compared(values, question)
+    assert (among.a, among.b, 1 + len(others)) == ("a", "b", 6)
+    assert among.detectable > 1.1 * alone.detectable
+
+
+def test_what_is_detectable_is_what_a_t_test_finds_at_bonferronis_level() -> None:
+    values = {name: BASE + patients(54, 3, seed=seed) / 8 for seed, name in enumerate("abcd", 1)}
+    for one in compared(values):
+        effect = TTestPower().solve_power(effect_size=None, nobs=54, alpha=0.05 / 6, power=0.8)
+        assert one.detectable == pytest.approx(one.sd * effect, rel=1e-3)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("shift", [0.006, -0.006])
+def test_equivalence_is_the_same_whichever_method_comes_first(question: Question, shift: float) -> None:
+    values = {"new": MANY + shift + np.array([-0.01, 0.0, 0.01]), "old": MANY}
+    (one,), (turned,) = compared(values, question), compared(dict(reversed(values.items())), question)
+    assert (one.a, turned.a) == ("new", "old")
+    assert one.p_equivalent == pytest.approx(turned.p_equivalent, rel=1e-6)
+
+
+@pytest.mark.parametrize("shift", [0.006, -0.006])
+def test_training_seeds_that_differ_more_than_the_margin_leave_equivalence_of_procedures_open(shift: float) -> None:
+    values = {"new": MANY + shift + np.array([-0.02, 0.0, 0.02]), "old": MANY}
+    (weights,), (procedures,) = compared(values), compared(values, "this recipe")
+    assert weights.p_equivalent < 0.05 < procedures.p_equivalent
+
+
+def test_ranks_are_of_the_corrected_p() -> None:
+    (found,) = compared({"new": BASE + 0.1 + NOISE, "old": BASE})
+    corrected_away = replace(found, p=1e-6, p_adjusted=0.5)
+    assert rank_sets(["new", "old"], [corrected_away]) == {"new": (1, 2), "old": (1, 2)}
+    assert rank_sets(["new", "old"], [replace(found, p=0.5, p_adjusted=1e-6)]) == {"new": (1, 1), "old": (2, 2)}
