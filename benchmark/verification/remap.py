@@ -14,7 +14,7 @@ from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.registry import Method, identity
 from benchmark.storage.fits import FitFolder
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import FEWEST_BITS, read_map, round_in_order
+from benchmark.storage.maps import FEWEST_BITS, read_volume, round_in_order
 from benchmark.storage.run_record import cell_record, has_maps
 from benchmark.study.cells import Cell, Fit, Precision
 from benchmark.study.study import Study
@@ -75,7 +75,7 @@ def map_again(run: RunFolder, study: Study, sample: Sample, methods: Mapping[str
         method = known[cell.key]
         assert method is not None
         try:
-            kept = read_map(run, cell, one.case_id)
+            kept = read_volume(run.anomaly_map(cell, one.case_id), cell.fit.grid.shape)  # whatever its digest
             again = _mapped(run, study, cell, one, detectors.of(cell.fit, method.target), device)
         except Exception as error:  # a detector or a torn file may raise anything: a fault of this map
             faults.append(f"{where}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")

@@ -11,7 +11,7 @@ from functools import partial
 from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
@@ -25,10 +25,11 @@ from benchmark.storage.run_record import (
     cell_record,
     damaged_tables,
     has_maps,
-    joined_folders,
     kept_cells,
     kept_references,
     kept_scoring,
+    read_record,
+    redefined,
     reopen,
 )
 from benchmark.storage.run_tables import RECORDS, read_run_record, run_table, table_names
@@ -118,9 +119,7 @@ def check_ranges(run: RunFolder) -> Check:
     """Every value lies in the range of its metric, or is undefined."""
     rows = [row for name in TIMED if (run.root / name).exists() for row in kept_rows(run.root / name)]
     outside = Counter((row.method, row.metric) for row in rows if not _in_range(row))
-    faults = [
-        f"{count} rows of {method} with {metric} outside its range" for (method, metric), count in outside.items()
-    ]
+    faults = [f"{count} rows of {name} with {metric} outside its range" for (name, metric), count in outside.items()]
     return Check("ranges", f"{len(rows)} values", tuple(faults))
 
 
@@ -220,12 +219,19 @@ def _tried(name: str, looked_at: str, check: Callable[[], Check]) -> Check:
 
 
 def check_table(run: RunFolder) -> Check:
-    """The table of the run holds the rows of its finished cells, unchanged, and no others."""
-    folders = [folder for folder, redefined in joined_folders(run).items() if not redefined]
-    parts = [row for folder in folders if (folder / "rows.csv").exists() for row in kept_rows(folder / "rows.csv")]
+    """The table of the run holds the rows of its finished cells, unchanged, and no others, whatever their digests."""
+    cells = [cell for cell in kept_cells(run) if _counts(cell_record(run, cell))]
+    references = [reference for reference in kept_references(run) if _counts(read_record(run, reference))]
+    tables = [folder / "rows.csv" for folder in (*map(run.cell, cells), *map(run.cell, references))]
+    parts = [row for table in tables if table.exists() for row in kept_rows(table)]
     return Check(
         "table", f"{len(parts)} rows of the cells", tuple(differences(kept_rows(run.root / "rows.csv"), parts))
     )
+
+
+def _counts(record: Mapping[str, Any]) -> bool:
+    """Whether the rows beside a record belong into the table of the run."""
+    return bool(record) and record.get("status") != "failed" and not redefined(record)
 
 
 def check_rows(run: RunFolder, study: Study) -> Check:
@@ -284,7 +290,7 @@ def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:
         for name in ("maps", "reconstructions"):
             if (here / name).is_dir():
                 (there / name).symlink_to(here / name)
-        for name in ("cell.json", "seen.csv", NAME):
+        for name in ("cell.json", "seen.csv", "timing.csv", NAME):
             if (here / name).is_file():
                 (there / name).write_bytes((here / name).read_bytes())
     return again

@@ -49,17 +49,19 @@ FILES = {
     "perfect map: rows.csv": f"{REFERENCE}/rows.csv",
 }
 RECORDS = ("SHA256SUMS", "tables.json", "summary.json")
+STUDY = (
+    *("--methods", f"{ONE},{OTHER}", "--datasets", "patients", "--preset", "quick", "--limit", "1"),
+    *("--postprocessing", "none", "--protocols", "lesion-val,healthy-fpr-1", "--pictures", "", "--data", "DATA"),
+)
 COMMANDS = {
-    "run": (
-        "run", "--methods", f"{ONE},{OTHER}", "--datasets", "patients", "--preset", "quick", "--data", "DATA", "--out",
-        "RUN",
-    ),
+    "run": ("run", *STUDY, "--out", "RUN"),
     "evaluate": ("evaluate", "RUN"),
     "report": ("report", "RUN"),
     "compare": ("compare", "RUN", ONE, OTHER),
-    "verify": ("verify", "RUN", "--maps", "2"),
+    "verify": ("verify", "RUN", "--maps", "1"),
     "status": ("status", "RUN"),
-}  # fmt: skip
+}
+UNFINISHED = ("not finished", "not computed", "missing  ")  # how cells of another study are told
 SILENT, TRACEBACK = "used silently", "traceback"
 BAD = (SILENT, TRACEBACK)
 
@@ -128,9 +130,9 @@ class SoundRuns:
         path = next(run.glob(FILES[kind]), None)
         if path is None:
             return ""
-        other = next((place / "second").glob(FILES[kind].replace(ONE, OTHER)), None)
+        other = next(self.second.glob(FILES[kind].replace(ONE, OTHER)), None)
         if path.parent == run or kind.startswith("perfect"):
-            other = next((place / "second").glob(FILES[kind]))
+            other = next(self.second.glob(FILES[kind]))
         if other is None:  # noisy has no reconstruction of its own
             other = sorted(path.parent.glob("*"))[0]
         DAMAGES[damage](path, other)
@@ -138,17 +140,22 @@ class SoundRuns:
             result = self.called(command, run)
         except Exception:  # a traceback, which the table is to show
             return TRACEBACK
-        told = result.output + (run / "report.md").read_text() if (run / "report.md").is_file() else result.output
-        folder = path.parent.name if path.parent != run else path.name
-        if result.exit_code and (path.name in result.output or folder in result.output or kind == "fit"):
+        told = result.output + "\n".join(report_lines(run) - report_lines(self.run))
+        folder = path.name if path.parent == run else path.relative_to(run).parts[1]
+        if result.exit_code and (path.name in result.output or folder in result.output or str(run) in result.output):
             return "named"
         if leftovers(command, run, result) == self.left[command]:
             return "as before"
-        return "named" if path.name in told or folder in told else SILENT
+        return "named" if any(word in told for word in (path.name, folder, *UNFINISHED)) else SILENT
 
     def called(self, command: str, run: Path) -> Result:
         places = {"RUN": run, "DATA": self.data}
         return call(*(places.get(word, word) for word in COMMANDS[command]))
+
+
+def report_lines(run: Path) -> set[str]:
+    path = run / "report.md"
+    return set(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else set()
 
 
 def leftovers(command: str, run: Path, result: Result) -> dict[str, bytes]:
@@ -165,7 +172,7 @@ def sound_runs(place: Path, data: Path) -> SoundRuns:
     words = [data if word == "DATA" else word for word in COMMANDS["run"]]
     run, second = place / "sound", place / "second"
     for out, seed in ((run, "0"), (second, "1")):
-        made = call(*(out if word == "RUN" else word for word in words), "--seeds", seed, "--pictures", "")
+        made = call(*(out if word == "RUN" else word for word in words), "--seeds", seed)
         assert made.exit_code == 0, made.output
     left = {}
     for command in COMMANDS:

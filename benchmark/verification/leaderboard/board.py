@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.storage.folder import check_tree, open_run
-from benchmark.verification.leaderboard.entry import Attestation, Entry, clashes, entries, faults, take
+from benchmark.verification.leaderboard.entry import (
+    Attestation,
+    Entry,
+    Status,
+    clashes,
+    entries,
+    faults,
+    new_entry,
+    take,
+)
 from benchmark.verification.leaderboard.release import has_release, read_release, release_of, write_release
 from benchmark.verification.remap import Sample
 from benchmark.verification.verify import NOT_HELD, Check, verify_run
@@ -38,6 +47,7 @@ def add(
     """
     if not NAME.fullmatch(name):
         raise BadValue(f"--name: got '{name}', expected letters, digits, '_', '.', '=' and '-', at most 100.")
+    new_entry(board, name)
     check_tree(folder)
     run = open_run(folder)
     release = read_release(board)[0] if has_release(board) else release_of(run)
@@ -49,7 +59,7 @@ def add(
     if problems:
         raise BadValue(f"{folder} cannot stand on {board}: {'; '.join(problems)}.")
     board.mkdir(parents=True, exist_ok=True)
-    status = "verified" if held else "self-reported"
+    status: Status = "verified" if held else "self-reported"
     entry = take(run, board, name, Attestation(status, sample.seed, tuple(checks)))
     write_release(board, release.with_cohorts_of(run))
     return entry

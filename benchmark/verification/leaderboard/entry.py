@@ -21,6 +21,7 @@ from datasets.io.files import sha256
 
 TABLES = ("rows.csv", "timing.csv")
 FILES = ("study.json", "environment.json", "tables.json", *TABLES, "fits")
+Status = Literal["verified", "self-reported"]
 SHOWN = 3  # names of an error
 
 
@@ -34,7 +35,7 @@ class Attestation:
         checks: as of `verify_run`.
     """
 
-    status: Literal["verified", "self-reported"]
+    status: Status
     seed: int
     checks: tuple[Check, ...]
 
@@ -79,9 +80,8 @@ class Entry:
         """
         from pydantic import TypeAdapter
 
-        kept = read_json(
-            self.record, mend=f"Add the run anew: python -m benchmark leaderboard add BOARD RUN --name {self.name}"
-        )
+        mend = f"Add the run anew: python -m benchmark leaderboard add BOARD RUN --name {self.name}"
+        kept = read_json(self.record, mend=mend)
         if kept.pop("sums", "") != sha256(self.folder / checksums.NAME):
             raise BadFile(f"{self.folder}: got other files than this board has verified")
         return TypeAdapter(Attestation).validate_python(kept)
@@ -93,19 +93,32 @@ class Entry:
 
     def unattested(self) -> list[str]:
         """Reasons why the board's attestation does not hold for its files: one is changed, missing or strange."""
+        if not (self.folder / checksums.NAME).is_file():
+            return [f"{self.folder}: no {checksums.NAME}"]
+        try:
+            _ = self.attestation
+        except BadFile as error:
+            return [str(error)]
         known = {*checksums.read_checksums(self.folder), checksums.NAME}
         there = (path for path in self.folder.rglob("*") if path.is_file())
         strange = [f"{path}: of no digest" for path in there if path.relative_to(self.folder).as_posix() not in known]
-        if not (self.folder / checksums.NAME).is_file():
-            return [f"{self.folder}: no {checksums.NAME}"]
-        found = [*broken(self.folder), *strange]
-        if not found:
-            assert self.attestation.seed >= 0  # it is there, and for these files
-        return found
+        return [*broken(self.folder), *strange]
 
 
 def entries(board: Path) -> list[Entry]:
     return [Entry(path.parent) for path in sorted((board / "entries").glob("*/study.json"))]
+
+
+def new_entry(board: Path, name: str) -> Path:
+    """The folder of an entry that is not there yet.
+
+    Raises:
+        BadValue: the board has an entry with this name.
+    """
+    folder = board / "entries" / name
+    if folder.exists():
+        raise BadValue(f"{board}: got a second entry '{name}', expected another --name.")
+    return folder
 
 
 def take(run: RunFolder, board: Path, name: str, attestation: Attestation) -> Entry:
@@ -114,13 +127,11 @@ def take(run: RunFolder, board: Path, name: str, attestation: Attestation) -> En
     Raises:
         BadValue: the board has an entry with this name.
     """
-    folder = board / "entries" / name
-    if folder.exists():
-        raise BadValue(f"{board}: got a second entry '{name}', expected another --name.")
+    folder = new_entry(board, name)
     with new_folder(folder) as beside:
-        for name in (*TABLES, "environment.json"):
-            if (run.root / name).is_file():
-                shutil.copyfile(run.root / name, beside / name)
+        for file in (*TABLES, "environment.json"):
+            if (run.root / file).is_file():
+                shutil.copyfile(run.root / file, beside / file)
         for card in sorted(run.root.glob("fits/*/card.json")):
             (beside / "fits" / card.parent.name).mkdir(parents=True)
             shutil.copyfile(card, beside / "fits" / card.parent.name / card.name)
