@@ -67,8 +67,6 @@ def read_fit(folder: Path) -> FitFolder:
         MissingData: the folder holds none.
         BadFile: this version cannot read it.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     record = folder / "fit.json"
     if not record.is_file():
         raise MissingData(
@@ -77,12 +75,17 @@ def read_fit(folder: Path) -> FitFolder:
         )
     content = read_json(record)
     check_format(record, content, FORMATS)
+    return FitFolder(folder, _fit_in(record, content))
+
+
+def _fit_in(record: Path, content: Mapping[str, Any]) -> Fit:
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        fit = TypeAdapter(Fit).validate_python(content.get("fit"))
+        return TypeAdapter(Fit).validate_python(content.get("fit"))
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise BadFile(f"{record}: got a record that this version cannot read ({reason}), expected a fit.") from error
-    return FitFolder(folder, fit)
 
 
 def write_fit(folder: Path, fit: Fit, made: Mapping[str, Any]) -> None:
@@ -103,7 +106,7 @@ def fit_record(folder: Path, fit: Fit) -> dict[str, Any]:
         return {}
     record: dict[str, Any] = read_json(path, mend=MEND)
     check_format(path, record, FORMATS)
-    if record.get("fit") != json.loads(json.dumps(asdict(fit))):
+    if _fit_in(path, record).key != fit.key:
         raise BadFile(f"{path}: got the record of another fit, expected that of {fit.name}. {MEND}")
     if "files" in record:  # not of fits of run format 5
         checked(path.parent, checksums.NAME, record["files"], MEND)
@@ -117,17 +120,17 @@ def check_fit_files(folder: Path, fit: Fit) -> None:
         MissingData: there is no finished fit.
         BadFile: one is damaged, missing or another's.
     """
-    if not fit_record(folder, fit):
+    record = fit_record(folder, fit)
+    if not record:
         raise MissingData(f"no finished fit at {folder}")
     digests = read_checksums(folder)
     for name in dict.fromkeys((*NEEDED, *digests)):
         checked(folder, name, digests, MEND)
-    config, card = read_json(folder / "config.json", mend=MEND), read_json(folder / "card.json", mend=MEND)
+    config, card = (read_json(folder / name, mend=MEND) for name in ("config.json", "card.json"))
     kept = {"config": config, "seed": card.get("seed"), "healthy": card.get("healthy"), "grid": card.get("grid")}
-    asked = {"config": dict(fit.config), "seed": fit.seed, "healthy": fit.healthy.dataset, "grid": asdict(fit.grid)}
-    for name, value in json.loads(json.dumps(asked)).items():
-        if kept[name] != value:
-            raise BadFile(f"{folder}: got a fit with {name} {kept[name]}, expected {value}. {MEND}")
+    for name, value in {**record["fit"], "healthy": record["fit"]["healthy"]["dataset"]}.items():
+        if kept.get(name, value) != value:
+            raise BadFile(f"{folder}: got a fit with {name} {kept[name]}, expected {value} by its record. {MEND}")
 
 
 @dataclass(frozen=True)

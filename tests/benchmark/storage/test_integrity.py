@@ -181,7 +181,7 @@ def test_a_whole_fit_of_another_seed_is_refused_with_its_checksums_and_without_i
     with pytest.raises(BadFile, match="the record of another fit"):
         read_card(study.folder, fit)
     write_json(here / "fit.json", {name: value for name, value in kept.items() if name != "files"} | {"format": 5})
-    with pytest.raises(BadFile, match="got a fit with seed 1, expected 0"):
+    with pytest.raises(BadFile, match="got a fit with seed 1, expected 0 by its record"):
         check_fit_files(here, fit)
 
 
