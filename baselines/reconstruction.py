@@ -11,6 +11,7 @@ from torch.optim import Adam, Optimizer
 from baselines.slices.seeding import mix_seeds
 from baselines.trained_on_slices import TrainedOnSlices, check_size
 from baselines.training.stage import Player, Stage
+from benchmark.methods.brain_slices import holds_brain
 from benchmark.methods.detector import FLOAT32
 
 
@@ -102,7 +103,7 @@ class SliceReconstruction(TrainedOnSlices):
         depth = images.shape[-1]
         slices = images.permute(0, 4, 1, 2, 3).flatten(0, 1)  # (N Z, 1, X, Y)
         slice_seeds = self.slice_seeds(seeds, depth).flatten()  # (N Z,)
-        with_brain = brain_masks.any(dim=1).any(dim=1).any(dim=1).flatten().nonzero()[:, 0]
+        with_brain = _queued(holds_brain(brain_masks).flatten().nonzero()[:, 0], slices.device)
         result = slices.new_zeros((len(slices), channels, *slices.shape[2:]), dtype=torch.float32)
         for start in range(0, len(with_brain), self.slice_batch):
             batch = with_brain[start : start + self.slice_batch]
@@ -140,3 +141,8 @@ class ScoredReconstruction(SliceReconstruction):
 
     def _stacked_restoration(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
         return torch.cat(self.restore(slices, seeds=seeds), dim=1)
+
+
+def _queued(indices: Tensor, device: torch.device) -> Tensor:
+    """Indices on their way to the device; a GPU takes them in its turn, unwaited for."""
+    return indices.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else indices.to(device)

@@ -1,17 +1,19 @@
 """Studies of the tiny cohorts, run in this process without the command line."""
 
 import csv
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmark.execution.job import Job, Rerun
 from benchmark.execution.worker import run_study
 from benchmark.inference.settings import Inference
 from benchmark.storage.folder import RunFolder, create_run
-from benchmark.storage.run_record import Scoring
+from benchmark.storage.run_record import Scoring, kept_cells
 from benchmark.study.cells import Cell
 from benchmark.study.planning import plan
 from benchmark.study.study import Request
@@ -65,6 +67,15 @@ class Runner:
 
     def rows(self) -> list[dict[str, str]]:
         return read_table(self.out / "rows.csv")
+
+    def cell(self, dataset: str, method: str = "mean-distance") -> Cell:
+        return next(
+            cell for cell in kept_cells(self.folder) if (cell.fit.method, cell.cohort.dataset) == (method, dataset)
+        )
+
+    def record(self, cell: Cell) -> dict[str, Any]:
+        """What `cell.json` says of a cell."""
+        return json.loads((self.folder.cell(cell) / "cell.json").read_text())
 
 
 @contextmanager

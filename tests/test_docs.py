@@ -42,10 +42,24 @@ def test_the_cohort_of_the_tutorial_is_a_spec() -> None:
     assert isinstance(names["CLINIC"], DatasetSpec)
 
 
-def test_the_readme_names_every_built_in() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for name in (*(method.name for method in BUILT_IN), *COHORTS.built_in):
-        assert f"`{name}`" in readme
+def test_every_built_in_method_and_cohort_is_documented() -> None:
+    for page, names in (
+        ("methods.md", [method.name for method in BUILT_IN]),
+        ("adding-a-dataset.md", COHORTS.built_in),
+    ):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    assert [path.name for path in ROOT.glob("docs/*.md") if path.name not in navigation] == []
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = re.findall(r"\]\((\d+[^)]+)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(path.name for path in folder.glob("0*.md"))
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
@@ -55,7 +69,7 @@ def test_links_within_the_repository_lead_somewhere(path: Path) -> None:
 
 
 def test_every_decision_says_when_it_was_taken_and_whether_it_holds() -> None:
-    records = sorted((ROOT / "docs/decisions").glob("*.md"))
+    records = sorted((ROOT / "docs/decisions").glob("0*.md"))
     numbers = {int(path.name[:3]) for path in records}
     assert len(numbers) == len(records), "two decisions have one number"
     head = re.compile(

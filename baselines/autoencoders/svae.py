@@ -12,6 +12,7 @@ from baselines.autoencoders.ae import AE, LATENT, Decoder, Encoder, values_per_p
 from baselines.autoencoders.vae import VAE, Posterior, ToPosterior, negative_elbo
 from baselines.reconstruction import SliceReconstruction
 from benchmark.methods import Card
+from benchmark.methods.brain_slices import holds_brain
 from benchmark.methods.detector import FLOAT32
 from datasets.errors import BadValue
 
@@ -176,14 +177,14 @@ class SVAE(SliceReconstruction):
 
     def _windows(self, brain_masks: Tensor) -> list[SliceWindow]:
         """The windows of all volumes, one volume after the other."""
-        holds_brain = brain_masks.flatten(1, 3).any(dim=1).cpu()  # (N, Z)
-        return [window for case, row in enumerate(holds_brain) for window in windows_of(row, self.stack, case=case)]
+        rows = enumerate(holds_brain(brain_masks))
+        return [window for case, row in rows for window in windows_of(row, self.stack, case=case)]
 
     def _reconstructed(self, batch: list[SliceWindow], images: Tensor, seeds: Tensor) -> Tensor:
         """`(windows_at_once, S, X, Y)` float32: the batch's, then repetitions of its last."""
         padded = batch + batch[-1:] * (self.windows_at_once - len(batch))
         slices = torch.stack([window.cut(images, self.stack) for window in padded])
-        return self.reconstruct(slices, seeds=seeds[[window.case for window in padded]]).float()
+        return self.reconstruct(slices, seeds=torch.stack([seeds[window.case] for window in padded])).float()
 
     @property
     def windows_at_once(self) -> int:
@@ -200,20 +201,20 @@ class SVAE(SliceReconstruction):
         return FLOAT32 * (pixels * self.values_per_pixel + 12 * volumes * prod(shape))
 
 
-def windows_of(holds_brain: Tensor, length: int, *, case: int = 0) -> list[SliceWindow]:
+def windows_of(row: Tensor, length: int, *, case: int = 0) -> list[SliceWindow]:
     """Windows that overlap by half and cover a volume from its first slice with brain to its last.
 
     Every slice with brain is taken once, from the window whose middle is nearest, the first of two. Where
     the brain spans fewer slices than a window, the only one begins with the brain, or is the volume's last.
 
     Args:
-        holds_brain: `(Z,)` bool.
+        row: `(Z,)` bool, which slices hold brain.
         length: slices of a window, at most Z.
     """
-    with_brain = holds_brain.nonzero()[:, 0].cpu()
+    with_brain = row.nonzero()[:, 0]
     if len(with_brain) == 0:
         return []
-    first = min(int(with_brain[0]), len(holds_brain) - length)
+    first = min(int(with_brain[0]), len(row) - length)
     final = max(int(with_brain[-1]) - length + 1, first)
     starts = [*range(first, final, max(length // 2, 1)), final]
     distances = with_brain[:, None] - (torch.tensor(starts) + (length - 1) / 2)  # (slices, windows)

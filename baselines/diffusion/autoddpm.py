@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import count, pairwise
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.diffusion.ddpm import DDPM
-from baselines.diffusion.schedule import STEPS, add_noise, posterior_draw
+from baselines.diffusion.schedule import STEPS, add_noise, cosine_alpha_bar, posterior_draw
 from baselines.reconstruction import ScoredReconstruction
 from benchmark.methods import Card, at_test
 from datasets.errors import BadValue
@@ -140,8 +141,8 @@ class AutoDDPM(ScoredReconstruction, DDPM):
         """From x_t to a draw of x_s, s = `lower`; the predicted x_0 is kept in [-1, 1]."""
         index = torch.full((len(x),), t - 1, device=x.device)
         clean = self.unet(x, index).clamp(-1, 1)
-        kept = float(self._kept(t)), float(self._kept(lower))
-        return posterior_draw(x, clean, noise, alpha_bar=kept[0], lower_alpha_bar=kept[1])
+        kept, lower_kept = (_kept_shares()[level] for level in (t, lower))
+        return posterior_draw(x, clean, noise, alpha_bar=kept, lower_alpha_bar=lower_kept)
 
     def _noised(self, clean: Tensor, noise: Tensor, t: int) -> Tensor:
         return add_noise(clean, noise, self._kept(t).expand(len(clean)))
@@ -166,3 +167,9 @@ class AutoDDPM(ScoredReconstruction, DDPM):
 def noise_levels(highest: int, steps: int) -> list[int]:
     """From `highest` down to 0 in `steps` steps, at most `highest`, as even as whole numbers are."""
     return [round(highest * left / steps) for left in range(steps, -1, -1)]
+
+
+@lru_cache(maxsize=1)
+def _kept_shares() -> list[float]:
+    """alpha-bar at t = 0..1000 on the host: read off a GPU it would wait for what is queued there."""
+    return [1.0, *cosine_alpha_bar().float().tolist()]

@@ -140,7 +140,7 @@ class Comparable:
         """Of each cohort the ids of the cases with lesion."""
         return {name: lesion_case_ids(self.rows[self.rows["dataset"] == name]) for name in self.facts}
 
-    @property
+    @cached_property
     def split(self) -> str:
         return "test" if "test" in read_json(self.run.study)["settings"]["splits"] else "val"
 

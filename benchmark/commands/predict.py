@@ -1,12 +1,12 @@
 """`python -m benchmark predict`: anomaly maps of anybody's scans."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmark.commands.common import user_mistakes_in_one_line
+from datasets.cores import usable_cores
 from datasets.errors import BadValue, Missing, UserError
 
 if TYPE_CHECKING:
@@ -88,6 +88,6 @@ def _setup(stripper: str, command: str | None, template: Path | None, spacing: f
     missing.tell()
     if tool.name == "mask" and needs_tool:
         raise BadValue("--stripper mask: got no --brain-mask, expected one.")
-    threads = os.cpu_count() or 1
+    threads = usable_cores()
     set_threads(threads)
     return Setup(load_template(path), tool, Parameters(spacing=spacing), threads)

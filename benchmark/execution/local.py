@@ -20,6 +20,7 @@ from benchmark.storage.locks import last_owner, owner, try_lock
 from benchmark.storage.run_record import has_maps
 from benchmark.storage.storage_errors import as_storage_error
 from benchmark.study.cells import Cell
+from datasets.cores import usable_cores
 from datasets.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def worker_count(execution: Execution) -> int:
     if execution.workers is not None:
         return execution.workers
     gpus = gpu_groups(execution)
-    return len(gpus) if gpus else max(1, (os.cpu_count() or 1) // (execution.threads or os.cpu_count() or 1))
+    return len(gpus) if gpus else max(1, usable_cores() // (execution.threads or usable_cores()))
 
 
 def gpu_groups(execution: Execution) -> list[str]:

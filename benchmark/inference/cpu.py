@@ -3,13 +3,13 @@
 import ctypes
 import os
 import sys
-from pathlib import Path
+
+from datasets.cores import usable_cores
 
 # glibc, malloc.h
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
 NEVER = 2**31 - 1
-QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds a period, or "max", and the period
 
 
 def prepare_cpu() -> None:
@@ -26,13 +26,3 @@ def prepare_cpu() -> None:
     if mallopt is not None and not any(name.startswith("MALLOC_") for name in os.environ):
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, NEVER)
-
-
-def usable_cores(quota: Path = QUOTA) -> int:
-    """Cores that this process may use: by its affinity and, in a container, by the quota of its group."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        allowed, period = quota.read_text(encoding="ascii").split()
-        return max(min(cores, round(int(allowed) / int(period))), 1)
-    except (OSError, ValueError):  # no such group, or no limit ("max")
-        return cores

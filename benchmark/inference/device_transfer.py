@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.inference.usage import StageTimer
+from benchmark.methods.brain_slices import keep_on_host
 from datasets.case import Case
 
 
@@ -62,6 +63,7 @@ def to_device(cases: Sequence[Case], seeds: Sequence[int], device: str, timer: S
         computing.wait_stream(stream)
         for one in moved:
             one.record_stream(computing)
+        keep_on_host(moved[1], brains)
         return Inputs(*moved)
 
 

@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Any
@@ -17,20 +16,19 @@ from torch import Tensor
 from benchmark.inference.device_transfer import PendingVolumes, device_context, is_gpu, to_device
 from benchmark.inference.lesion_frequency import LesionFrequency
 from benchmark.inference.prefetch import read_ahead
-from benchmark.inference.settings import DTYPES, Inference, prepare
+from benchmark.inference.settings import Inference, computing, prepare
 from benchmark.inference.usage import Clock, StageTimer, clock
 from benchmark.methods.detector import Detector, LabelledDetector
-from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.weights import load_weights
 from benchmark.storage.fits import FitFolder, check_fit_files
 from benchmark.study.cells import Cell
 from datasets.case import Case, CaseFiles
+from datasets.cores import usable_cores
 from datasets.errors import BadValue
 from datasets.loading import Cases
 
 log = logging.getLogger(__name__)
-GPU_READERS = 4  # threads; on a CPU the detector wants the cores
 Volume = NDArray[np.float32]
 
 
@@ -97,8 +95,9 @@ def predict(
     inference = replace(inference, volumes=volumes)
     prepare(detector, inference)
     pending: deque[_PendingBatch] = deque()
-    readers = GPU_READERS if is_gpu(inference.device) else 1
-    for batch in _batches(read_ahead(_TimedCases(cases, timer), volumes, workers=readers), volumes):
+    readers = usable_cores() if is_gpu(inference.device) else 1  # on a CPU the detector wants the cores
+    ahead = read_ahead(_TimedCases(cases, timer), max(volumes, readers), workers=readers)
+    for batch in _batches(ahead, volumes):
         while batch:
             now = batch[: inference.volumes]
             try:
@@ -166,7 +165,7 @@ def _launch(
         seeds = [case_seed(seed, case.case_id) for case in cases]
         inputs, watch = to_device(cases, seeds, inference.device, timer), clock(inference.device)
         watch.start()
-        with torch.inference_mode(), exact_float32(), _autocast(inference):
+        with computing(inference):
             maps, reconstructions = detector.map_and_reconstruction(
                 inputs.images, inputs.brain_masks, seeds=inputs.seeds
             )
@@ -219,11 +218,6 @@ def _check_values(what: str, volume: Volume, case: Case, *, lowest: float) -> No
     if not (np.isfinite(volume) & (volume >= lowest)).all():
         got = f"values from {float(volume.min()):g} to {float(volume.max()):g}"
         raise ValueError(f"{what} of case '{case.case_id}': got {got}, expected finite ones from {lowest:g} up.")
-
-
-def _autocast(inference: Inference) -> AbstractContextManager[object]:
-    kind = torch.device(inference.device).type
-    return torch.autocast(kind, DTYPES[inference.precision], enabled=inference.precision != "fp32")
 
 
 def _halved(inference: Inference) -> Inference:

@@ -1,6 +1,8 @@
 """How maps are computed: device, precision, batches, and the preparation of a detector's networks for them."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import torch
 
 from benchmark.methods.detector import Detector
+from benchmark.methods.exact_float32 import exact_float32
 from benchmark.study.cells import Precision
 from datasets.errors import BadValue
 
@@ -51,14 +54,37 @@ def pick_device(name: str) -> str:
 def prepare(detector: Detector, inference: Inference) -> None:
     """Put a detector into evaluation mode, and compile its networks where that is set.
 
-    On a GPU under autocast they are in channels-last layout, which tensor cores need.
+    On a GPU under autocast they are in channels-last layout, which tensor cores need, and else in torch's own.
     """
     detector.eval()
-    if torch.device(inference.device).type == "cuda" and inference.precision != "fp32":
-        detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if torch.device(inference.device).type == "cuda":
+        layout = torch.contiguous_format if inference.precision == "fp32" else torch.channels_last
+        detector.to(memory_format=layout)  # type: ignore[call-overload]
     if inference.compiled and not getattr(detector, "_networks_are_compiled", False):
+        torch.compiler.reset()  # what other detectors have left would count towards torch's limit of variants
         detector.compile_networks()
         detector._networks_are_compiled = True  # type: ignore[assignment]
+
+
+@contextmanager
+def computing(inference: Inference) -> Iterator[None]:
+    """Within the block networks compute as these settings say, without gradients and without TF32.
+
+    What is compiled also has cuDNN's fastest convolutions, chosen by timing them: so maps may differ by rounding from
+    one process to the next, as they do between compiled and eager networks. Beyond its limit of compiled variants
+    torch would go on eagerly; here it raises.
+    """
+    with ExitStack() as block:
+        block.enter_context(torch.inference_mode())
+        block.enter_context(exact_float32())
+        if inference.precision != "fp32":
+            kind = torch.device(inference.device).type
+            block.enter_context(torch.autocast(kind, DTYPES[inference.precision]))
+        if inference.compiled:
+            block.enter_context(torch._dynamo.config.patch(fail_on_recompile_limit_hit=True))
+            before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+            block.callback(setattr, torch.backends.cudnn, "benchmark", before)
+        yield
 
 
 @lru_cache(maxsize=4)

@@ -28,6 +28,7 @@ FEWEST_SEEDS = 3
 SEEDS_FOR_A_CLAIM = 5
 LOGGED = ("l1_ratio",)
 """Metrics that are compared as logarithms, and whose mean is the geometric one."""
+NOWHERE = np.empty(0, dtype=np.intp)
 KEY = ["dataset", "metric", "postprocessing", "protocol", "split", "shift", "severity"]
 
 
@@ -213,6 +214,12 @@ class Rows:
         kept = {Choice(*key): np.asarray(places) for key, places in groups.items()}
         self._cases = {choice: places[of_cases[places]] for choice, places in kept.items()}
         self._cohorts = {choice: places[~of_cases[places]] for choice, places in kept.items()}
+        self._method, self._case, self._subject = (
+            _Coded.of(self.frame[column]) for column in ("method", "case_id", "subject_id")
+        )
+        self._seed, self._sampling, self._value = (
+            self.frame[column].to_numpy(np.float64) for column in ("seed", "sampling_seed", "value")
+        )
 
     @property
     def choices(self) -> list[Choice]:
@@ -227,17 +234,28 @@ class Rows:
     @property
     def defined(self) -> frozenset[Choice]:
         """The choices of which any case has a number."""
-        known = self.frame["value"].notna().to_numpy()
+        known = ~np.isnan(self._value)
         return frozenset(choice for choice, places in self._cases.items() if known[places].any())
 
     def of_cohort(self, choice: Choice) -> "pd.DataFrame":
         """The rows of one choice that belong to a whole cohort."""
-        return self.frame.iloc[self._cohorts.get(choice, np.empty(0, dtype=np.intp))]
+        return self.frame.iloc[self._cohorts.get(choice, NOWHERE)]
 
     def of(self, choice: Choice, cases: Collection[str] | None = None) -> "pd.DataFrame":
         """The rows of one choice that belong to single cases, or to some of them."""
-        found = self.frame.iloc[self._cases.get(choice, np.empty(0, dtype=np.intp))]
-        return found if cases is None else found[found["case_id"].isin(cases)]
+        return self.frame.iloc[self._places(choice, cases)]
+
+    def case_ids(self, choice: Choice) -> frozenset[str]:
+        """Of the cases that have rows of a choice."""
+        return frozenset(self._case.among(self._places(choice)))
+
+    def methods(self, choice: Choice, cases: Collection[str] | None = None) -> frozenset[str]:
+        """Those that have rows of a choice and single cases, or of some of the cases."""
+        return frozenset(self._method.among(self._places(choice, cases)))
+
+    def methods_of_cohort(self, choice: Choice) -> frozenset[str]:
+        """Those that have a number of the whole cohort."""
+        return frozenset(self._method.among(self._cohorts.get(choice, NOWHERE)))
 
     def panels(
         self, choice: Choice, seeds: Mapping[str, Sequence[int]], cases: Collection[str] | None = None
@@ -251,14 +269,78 @@ class Rows:
         Raises:
             MissingData: no row is of this choice.
         """
-        found = self.of(choice, cases)
-        if found.empty:
+        places = self._places(choice, cases)
+        if not places.size:
             raise MissingData(f"No rows of {choice.label}. {_available(self.frame, choice)}")
-        return _panels(found, choice.metric, seeds)
+        return self._panels(places, choice.metric, seeds)
 
     def cohort_panels(self, choice: Choice, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
         """The same of a number of the whole cohort, which counts as one patient; empty without a row."""
-        return _panels(self.of_cohort(choice), choice.metric, seeds)
+        return self._panels(self._cohorts.get(choice, NOWHERE), choice.metric, seeds)
+
+    def _places(self, choice: Choice, cases: Collection[str] | None = None) -> NDArray[np.intp]:
+        places = self._cases.get(choice, NOWHERE)
+        return places if cases is None else places[np.isin(self._case.codes[places], self._case.codes_of(cases))]
+
+    def _panels(self, places: NDArray[np.intp], metric: str, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
+        case_codes, first, scans = np.unique(self._case.codes[places], return_index=True, return_inverse=True)
+        subject_codes, owners = np.unique(self._subject.codes[places][first], return_inverse=True)
+        cases, patients = self._case.named(case_codes), self._subject.named(subject_codes)
+        methods, found = self._method.codes[places], {}
+        for (method, planned), code in zip(seeds.items(), self._method.codes_of(seeds), strict=True):
+            own = methods == code
+            values = self._values(places[own], scans[own], len(cases), planned)
+            panel = Panel(method, patients, tuple(planned), np.empty(0), np.empty(0), len(cases), metric in LOGGED)
+            found[method] = panel.averaged_over(Scans(cases, owners, values))
+        return found
+
+    def _values(self, places: NDArray[np.intp], scans: NDArray[np.intp], count: int, seeds: Sequence[int]) -> Values:
+        """`(count, seeds, sampling seeds)` the numbers of one method's rows; `scans` says which scan each is of."""
+        planned = self._seed[places][:, None] == np.asarray(seeds, np.float64)
+        drawn = self._sampling[places]
+        kept = planned.any(axis=1) & ~np.isnan(drawn)
+        sampling, at = np.unique(drawn[kept], return_inverse=True)
+        shape = (count, len(seeds), max(1, sampling.size))
+        return _means_at(shape, (scans[kept], planned[kept].argmax(axis=1), at), self._value[places][kept])
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A column of texts as numbers.
+
+    Attributes:
+        codes: of each row, in the order of the texts.
+        places: of each text its number.
+    """
+
+    codes: NDArray[np.intp]
+    places: Mapping[str, int]
+
+    @classmethod
+    def of(cls, column: "pd.Series[Any]") -> "_Coded":
+        codes, names = column.factorize(sort=True)
+        return cls(codes, {name: code for code, name in enumerate(names)})
+
+    def codes_of(self, names: Collection[str]) -> NDArray[np.intp]:
+        """-1 of a text that the column does not hold."""
+        return np.array([self.places.get(name, -1) for name in names], dtype=np.intp)
+
+    def named(self, codes: NDArray[np.intp]) -> tuple[str, ...]:
+        names = tuple(self.places)
+        return tuple(names[code] for code in codes)
+
+    def among(self, places: NDArray[np.intp]) -> tuple[str, ...]:
+        """The texts of some rows, each once."""
+        return self.named(np.unique(self.codes[places]))
+
+
+def _means_at(shape: tuple[int, ...], places: tuple[NDArray[np.intp], ...], values: Values) -> Values:
+    """Of an array of this shape at each place the mean of its values that are not NaN; NaN where there is none."""
+    known = ~np.isnan(values)
+    total, counts = np.zeros(shape), np.zeros(shape)
+    np.add.at(total, places, np.where(known, values, 0.0))
+    np.add.at(counts, places, known)
+    return np.where(counts, total / np.maximum(counts, 1), np.nan)
 
 
 def mean_of_known(values: Values, axis: int) -> Values:
@@ -269,44 +351,10 @@ def mean_of_known(values: Values, axis: int) -> Values:
     return np.where(counts, total / np.maximum(counts, 1), np.nan)
 
 
-def _panels(found: "pd.DataFrame", metric: str, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:
-    patients = tuple(sorted(found["subject_id"].unique()))
-    owner = found.drop_duplicates("case_id").set_index("case_id")["subject_id"].sort_index()
-    places = {name: place for place, name in enumerate(patients)}
-    owners = np.array([places[name] for name in owner], dtype=np.intp)
-    by_method = dict(iter(found.groupby("method", sort=False)))
-    return {
-        method: _panel(
-            by_method.get(method, found[:0]), Panel(
-                method, patients, tuple(planned), np.empty(0), np.empty(0), len(owner), metric in LOGGED
-            ), tuple(owner.index), owners,
-        )
-        for method, planned in seeds.items()
-    }  # fmt: skip
-
-
-def _panel(rows: "pd.DataFrame", empty: Panel, cases: tuple[str, ...], owners: NDArray[np.intp]) -> Panel:
-    """The panel with the numbers of one method's rows."""
-    import pandas as pd
-
-    rows = rows[rows["seed"].isin(empty.seeds)]
-    sampling = sorted(rows["sampling_seed"].dropna().unique()) or [0.0]
-    values = np.full((len(cases), len(empty.seeds), len(sampling)), np.nan)
-    means = rows.groupby(["case_id", "seed", "sampling_seed"])["value"].mean()
-    places = (cases, empty.seeds, sampling)
-    found = [pd.Index(names).get_indexer(means.index.get_level_values(at)) for at, names in enumerate(places)]
-    values[tuple(found)] = means.to_numpy()
-    return empty.averaged_over(Scans(cases, owners, values))
-
-
 def _by_patient(single: Scans, patients: int, *, logged: bool) -> Values:
     """`(patients, seeds, sampling seeds)` of a patient's scans the mean of those that are defined."""
-    known = ~np.isnan(single.values)
-    total, counts = (np.zeros((patients, *single.values.shape[1:])) for _ in range(2))
-    np.add.at(total, single.owners, np.where(known, single.values, 0.0))
-    np.add.at(counts, single.owners, known)
+    means = _means_at((patients, *single.values.shape[1:]), (single.owners,), single.values)
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = total / counts
         return np.where(means > 0, np.log(means), np.nan) if logged else means
 
 

@@ -10,8 +10,9 @@ from benchmark.storage.run_record import has_volume, kept_volume
 from benchmark.study.cells import Cell
 from datasets.errors import BadFile, MissingData
 from datasets.io.atomic import written_whole
-from datasets.io.nifti import MANTISSA_BITS, Volume, round_mantissa, write_packed, write_rounded
+from datasets.io.nifti import MANTISSA_BITS, Volume, round_mantissa, write_rounded
 from datasets.io.nifti import read_volume as read_nifti
+from datasets.io.nifti import write_volume as write_nifti
 
 FEWEST_BITS = 10  # of a map's mantissa: thresholds within 5e-4 of themselves
 FEW_LEVELS = 1024  # a map with no more different values packs well as it is
@@ -31,7 +32,7 @@ def write_map(path: Path, anomaly_map: NDArray[np.floating], affine: NDArray[np.
         got = f"values from {float(anomaly_map.min()):g} to {float(anomaly_map.max()):g}"
         raise ValueError(f"Anomaly map {path.name}: got {got}, expected finite ones from 0 up.")
     with written_whole(path) as beside:
-        write_packed(beside, Volume(round_in_order(volume), affine))
+        write_nifti(beside, Volume(round_in_order(volume), affine))
 
 
 def write_volume(path: Path, volume: NDArray[np.floating], affine: NDArray[np.float64]) -> None:

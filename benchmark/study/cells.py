@@ -10,14 +10,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from typing import Any, Literal, get_args
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.study.protocols import Protocol
 from datasets.case import Split
 from datasets.grid import Grid
 from datasets.shifts import Shift
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -168,16 +171,22 @@ def key_of(what: Fit | Cell | Reference) -> str:
 
 def cell_from_json(stored: Mapping[str, Any]) -> Cell:
     """The cell whose `asdict` was stored."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Cell).validate_python(dict(stored))
+    cell: Cell = _reader(Cell).validate_python(dict(stored))
+    return cell
 
 
 def reference_from_json(stored: Mapping[str, Any]) -> Reference:
     """The reference whose `asdict` was stored."""
+    reference: Reference = _reader(Reference).validate_python(dict(stored))
+    return reference
+
+
+@cache
+def _reader(kind: type[Any]) -> "TypeAdapter[Any]":
+    """Made once, which takes longer than to read a cell."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Reference).validate_python(dict(stored))
+    return TypeAdapter(kind)
 
 
 def _digest(whole: object) -> str:

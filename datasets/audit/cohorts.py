@@ -1,7 +1,6 @@
 """audit: all defects of cohorts in the prepared layout."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from datasets.audit.metadata import column_findings, drift_findings
 from datasets.audit.splits import table_findings
 from datasets.audit.volumes import mixed_grids
 from datasets.case import MASKS, CaseFiles
+from datasets.cores import usable_cores
 from datasets.errors import BadFile
 from datasets.grid import Grid
 from datasets.io.labels import read_labels
@@ -93,7 +93,7 @@ def _limited(cases: Iterable[Candidate], limit: int | None) -> list[Candidate]:
 
 def examine_cases(candidates: Iterable[Candidate]) -> list[CaseAudit]:
     """Examine cases in threads; a few kilobytes of each are kept."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:
+    with ThreadPoolExecutor(max_workers=usable_cores()) as readers:
         return list(readers.map(examine, candidates))
 
 

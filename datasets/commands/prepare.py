@@ -1,6 +1,5 @@
 """`python -m datasets prepare`: a download to the prepared layout."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from datasets.cohorts.catalog import dataset
 from datasets.commands.common import Data, progress_lines
+from datasets.cores import usable_cores
 from datasets.errors import BadValue, Missing, MissingData
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def prepare(
     with missing:
         path = find_template(template, data)
     missing.tell()
-    threads = max((os.cpu_count() or 1) // workers, 1)
+    threads = max(usable_cores() // workers, 1)
     setup = Setup(load_template(path), tool, parameters, threads)
     typer.echo(f"{len(cases)} cases of {spec.title} in {raw}; {workers} at once, {threads} threads each.")
     try:

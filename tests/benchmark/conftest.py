@@ -1,4 +1,4 @@
-"""The command line, called in an empty folder."""
+"""The command line, called in an empty folder, with its report or without."""
 
 from pathlib import Path
 
@@ -14,3 +14,9 @@ def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("UADBENCH_DATA", raising=False)
     return call
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program writes no report: most of a short run's time, and nothing to a test that does not look at it."""
+    monkeypatch.setattr("reports.api.write_report", lambda run, data, **options: [run.root / "report.md"])

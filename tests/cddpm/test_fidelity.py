@@ -1,7 +1,6 @@
 """Same weights, same noise, same reconstruction as the published program, within 1e-4."""
 
 import csv
-import os
 import zlib
 from collections.abc import Mapping
 from functools import partial
@@ -18,27 +17,21 @@ from baselines.diffusion.ddpm import DDPM
 from baselines.diffusion.schedule import cosine_alpha_bar, one_step
 from cddpm.detector import CDDPM
 
+FOLDER = Path(__file__).with_name("fidelity")
 TOLERANCE = 1e-4
 METHODS: Mapping[str, type[DDPM]] = {"ddpm": DDPM, "cddpm": CDDPM}
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    if "UADBENCH_REFERENCE" not in os.environ:
-        pytest.skip("UADBENCH_REFERENCE is unset")
-    return Path(os.environ["UADBENCH_REFERENCE"]) / "fidelity"
-
-
-@pytest.fixture(scope="module")
-def reference(folder: Path) -> dict[str, Tensor]:
-    with np.load(folder / "reference.npz") as arrays:
+def reference() -> dict[str, Tensor]:
+    with np.load(FOLDER / "reference.npz") as arrays:
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def loaded(request: pytest.FixtureRequest, folder: Path) -> tuple[str, DDPM]:
+def loaded(request: pytest.FixtureRequest) -> tuple[str, DDPM]:
     """A method's name and its detector; loading is strict, so no key is missing and none is left over."""
-    published = drawn_weights(folder / f"{request.param}_keys.csv")
+    published = drawn_weights(FOLDER / f"{request.param}_keys.csv")
     method = METHODS[request.param]
     detector = method(method.Config())
     ours = from_published(published)

@@ -2,6 +2,10 @@
 
 import csv
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,21 +18,16 @@ from benchmark.storage.maps import read_volume
 from benchmark.storage.rows import COLUMNS
 from datasets.io.atomic import read_json
 
-QUICK, FULL = 4, 100
+pytestmark = pytest.mark.slow
+KILLS = 100
 
 
-@pytest.mark.parametrize(
-    "kills",
-    [
-        pytest.param(QUICK, marks=pytest.mark.timeout(300)),
-        pytest.param(FULL, marks=(pytest.mark.faults, pytest.mark.timeout(3600))),
-    ],
-)
+@pytest.mark.timeout(3600)
 def test_a_run_killed_at_any_moment_is_finished_by_the_next(
-    study: InterruptibleStudy, uninterrupted: UninterruptedRun, tmp_path: Path, kills: int
+    study: InterruptibleStudy, uninterrupted: UninterruptedRun, tmp_path: Path
 ) -> None:
     chance, killed = random.Random(7), 0
-    for trial in range(5 * kills):
+    for trial in range(5 * KILLS):
         study.log.unlink(missing_ok=True)
         out = tmp_path / f"trial-{trial}"
         if not study.kill_within(out, uninterrupted.seconds, chance):
@@ -41,9 +40,9 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(
         assert finished.items() <= stamps_of_finished(out).items(), "what was finished was made again"
         assert set(study.times_done().values()) == {1}, "a fit or cell was finished twice"
         assert not left_over(out)
-        if killed == kills:
+        if killed == KILLS:
             return
-    pytest.fail(f"{killed} of {5 * kills} were killed before they ended, expected {kills}")
+    pytest.fail(f"{killed} of {5 * KILLS} were killed before they ended, expected {KILLS}")
 
 
 def test_one_run_killed_over_and_over_comes_to_the_same(
@@ -83,6 +82,29 @@ def test_others_finish_what_a_killed_process_was_at(
         one.process.kill()
     assert [one.end() for one in together[2:]] == [0, 0]
     assert (out / "rows.csv").read_bytes() == uninterrupted.rows
+
+
+def test_a_killed_program_leaves_what_another_finishes(data: Path, tmp_path: Path, elsewhere: dict[str, str]) -> None:
+    hold = tmp_path / "hold"
+    command = [sys.executable, "-m", "benchmark", "run", "--preset", "quick", "--data", str(data), "--pictures", ""]
+    command += ["--methods", f"held[file='{hold}']", "--datasets", "patients", "--out"]
+    hold.touch()
+    with subprocess.Popen([*command, "killed"], cwd=tmp_path, env=elsewhere, stdout=subprocess.DEVNULL) as process:
+        wait_for_maps(tmp_path / "killed", "patients-*", process)
+        process.send_signal(signal.SIGKILL)
+    hold.unlink()
+    mapped = stamps(tmp_path / "killed", "maps/volunteers*")
+    assert len(mapped) == 5
+    for out in ("killed", "undisturbed"):
+        subprocess.run([*command, out], cwd=tmp_path, env=elsewhere, check=True, stdout=subprocess.DEVNULL)
+    assert stamps(tmp_path / "killed", "maps/volunteers*") == mapped
+    assert (tmp_path / "killed/rows.csv").read_bytes() == (tmp_path / "undisturbed/rows.csv").read_bytes()
+
+
+def wait_for_maps(out: Path, names: str, process: "subprocess.Popen[bytes]") -> None:
+    while not list(out.glob(f"cells/*/maps/{names}")):
+        assert process.poll() is None, f"ended with {process.returncode} before it mapped {names}"
+        time.sleep(0.05)
 
 
 def check_whole(out: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from studies import read_table
 
+pytestmark = pytest.mark.slow
+
 # In the order of the grid a sound method comes last, so that it is made by workers that have seen all the others.
 METHODS = '''
 import os, signal, time

@@ -1,8 +1,11 @@
 """Small run folders that hold real maps and rows, made without any network."""
 
+import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 from cohorts import TINY
@@ -56,7 +59,26 @@ def make(
     shifts: Sequence[Shift] = (),
     scoring: Scoring = SCORING,
 ) -> Made:
-    """`thresh` maps intensity, every other method what smoothing takes away; `failing`: (method, cohort)."""
+    """`thresh` maps intensity, every other method what smoothing takes away; `failing`: (method, cohort).
+
+    What was made of the same `data` and choices before is copied.
+    """
+    first = _made(data, tuple(methods), tuple(seeds), splits, tuple(failing), tuple(shifts), scoring)
+    shutil.copytree(first.run.root, root, dirs_exist_ok=True)
+    return replace(first, run=RunFolder(root))
+
+
+@cache
+def _made(
+    data: Path,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    splits: tuple[Split, ...],
+    failing: Collection[tuple[str, str]],
+    shifts: Sequence[Shift],
+    scoring: Scoring,
+) -> Made:
+    """In a folder beside `data`."""
     files = {name: dataset(name).files(data, "t1") for name in COHORTS}
     cohorts = {name: Cohort(name, "t1", digest(found)) for name, found in files.items()}
     fits = [
@@ -69,7 +91,7 @@ def make(
         for cohort in cohorts.values()
     )
     references = tuple(Reference(cohorts[name], TINY, splits, None) for name in COHORTS[1:])
-    made = Made(create_run(root), Study(cells, references, files))
+    made = Made(create_run(Path(mkdtemp(prefix="scored-", dir=data.parent))), Study(cells, references, files))
     add_study(made.run, made.study, scoring, data)
     for fit in fits:
         card = THRESH if fit.method == "thresh" else None

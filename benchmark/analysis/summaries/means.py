@@ -51,7 +51,7 @@ def _of_dataset(comparable: Comparable, rows: Rows, dataset: str, seeds: Seeds) 
     for choice in rows.cohort_choices:
         if (choice.dataset, choice.shift) == (dataset, "none") and choice.split in ("", comparable.split):
             placed = replace(choice, split=comparable.split)
-            named = set(rows.of_cohort(choice)["method"])
+            named = rows.methods_of_cohort(choice)
             for method, panel in rows.cohort_panels(choice, seeds).items():
                 if method in named:
                     yield replace(line(comparable, placed, panel, ""), kind="cohort", scans=0)
@@ -59,13 +59,12 @@ def _of_dataset(comparable: Comparable, rows: Rows, dataset: str, seeds: Seeds) 
 
 def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) -> Iterator[SummaryLine]:
     """Of the cases with lesion and of the healthy ones, where a cohort has both."""
-    own = rows.of(choice)
-    with_lesion = own["case_id"].isin(comparable.lesion_cases[choice.dataset])
-    for cases, part in (("lesion", own[with_lesion]), ("healthy", own[~with_lesion])):
-        if part.empty:
+    own, with_lesion = rows.case_ids(choice), comparable.lesion_cases[choice.dataset]
+    for cases, part in (("lesion", own & with_lesion), ("healthy", own - with_lesion)):
+        if not part:
             continue
-        named = set(part["method"])
-        found = rows.panels(choice, seeds, None if len(part) == len(own) else set(part["case_id"]))
+        named = rows.methods(choice, part)
+        found = rows.panels(choice, seeds, part)
         for method, panel in found.items():
             if method not in named:
                 continue

@@ -1,6 +1,8 @@
 """The U-Net's size, structure and steering; its numbers are held by tests/cddpm/test_fidelity.py."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -165,3 +167,47 @@ def test_time_embedding_is_cosines_then_sines_of_falling_frequency() -> None:
     assert embedded[0].tolist() == [1, 1, 0, 0]
     expected = [math.cos(7), math.cos(0.07), math.sin(7), math.sin(0.07)]
     assert embedded[1].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_attention_off_the_cpu_is_given_what_its_fast_kernels_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would fall back to the kernel that holds the matrix of all pairs."""
+    given: list[Tensor] = []
+
+    def spy(*inputs: Tensor) -> Tensor:
+        given.extend(inputs)
+        return inputs[0]
+
+    monkeypatch.setattr(nn.functional, "scaled_dot_product_attention", spy)
+    with torch.device("meta"):
+        Attention(8, heads=2, groups=4)(torch.empty(3, 8, 6, 6))
+    assert [tuple(one.shape) for one in given] == [(3, 2, 36, 4)] * 3
+    assert all(one.is_contiguous() for one in given)
+
+
+def test_off_the_cpu_norms_leave_half_precision_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autocast would compute them, and all up to the next convolution, in float32."""
+    computed: list[tuple[torch.dtype, bool]] = []
+    group_norm = nn.functional.group_norm
+
+    def spy(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+        computed.append((weight.dtype, casting[-1]))
+        return group_norm(x, groups, weight.to(x.dtype), bias.to(x.dtype), eps)
+
+    casting = [True]
+
+    @contextmanager
+    def autocast(kind: str, *, enabled: bool) -> Iterator[None]:
+        casting.append(enabled)
+        yield
+        casting.pop()
+
+    monkeypatch.setattr(nn.functional, "group_norm", spy)
+    monkeypatch.setattr(torch, "autocast", autocast)
+    with torch.device("meta"):
+        unet = UNet(width=8, multipliers=(1, 2), residual_blocks=1, heads=2, groups=4).bfloat16()
+        for norm in [module for module in unet.modules() if isinstance(module, nn.GroupNorm)]:
+            norm.float()  # as autocast finds it: only what it casts is narrow
+        monkeypatch.setattr(unet, "_steering", lambda index, code: torch.empty(2, 32, dtype=torch.bfloat16))
+        with torch.no_grad():
+            unet(torch.empty(2, 1, 8, 8, dtype=torch.bfloat16), torch.zeros(2, dtype=torch.int64))
+    assert set(computed) == {(torch.bfloat16, False)}

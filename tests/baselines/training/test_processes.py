@@ -13,6 +13,7 @@ from two_players import Contest, fitted
 
 from baselines.training import loop
 
+pytestmark = pytest.mark.slow  # every process imports torch
 CONFIG = Contest.Config(noise=0.0, warm_up=True, judged=True, validate_every=2, ema=0.9)
 
 

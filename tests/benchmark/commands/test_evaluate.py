@@ -1,5 +1,6 @@
 """`evaluate`: rows are added and none lost, what is derived from them is made again, and the tables are printed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,20 @@ from benchmark.execution import score_cells as scoring
 pytestmark = pytest.mark.usefixtures("plugin")
 
 
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the module's one run is kept, that every test gets a copy of."""
+    return tmp_path_factory.mktemp("shelf")
+
+
 @pytest.fixture
-def run(program: Program, data: Path, tmp_path: Path) -> Path:
+def run(program: Program, data: Path, shelf: Path, tmp_path: Path) -> Path:
     """A run with every report, scored by one pipeline and one protocol."""
-    few = ("--postprocessing", "light", "--protocols", "lesion-val")
-    assert program("run", *STUDY, *few, "--data", data, "--out", tmp_path / "run").exit_code == 0
-    assert program("report", tmp_path / "run", "--format", "csv", "--pictures", "").exit_code == 0
-    return tmp_path / "run"
+    if not (shelf / "run").exists():
+        few = ("--postprocessing", "light", "--protocols", "lesion-val")
+        assert program("run", *STUDY, *few, "--data", data, "--out", shelf / "run").exit_code == 0
+        assert program("report", shelf / "run", "--format", "csv", "--pictures", "").exit_code == 0
+    return shutil.copytree(shelf / "run", tmp_path / "run")
 
 
 def test_rows_are_added_and_reports_are_of_the_new_rows(program: Program, run: Path) -> None:

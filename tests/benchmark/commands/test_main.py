@@ -142,6 +142,7 @@ def test_a_dry_run_shows_the_cells_and_leaves_nothing(program: Program, data: Pa
     assert stamps(data, "*") == before
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_dry_run_refuses_what_the_run_would(program: Program, data: Path) -> None:
     assert program("run", *STUDY, "--data", data, "--out", "run", "--limit", "1").exit_code == 0
     assert "limit 1, expected None" in refused(program("run", *STUDY, "--data", data, "--out", "run", "--dry-run"))
@@ -174,6 +175,7 @@ def test_a_run_a_second_run_an_evaluation_and_a_report(program: Program, data: P
     assert report.is_file()
 
 
+@pytest.mark.usefixtures("no_report")
 def test_who_would_train_published_networks_for_hours_on_a_cpu_is_offered_small_ones(
     program: Program, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +191,7 @@ def test_who_would_train_published_networks_for_hours_on_a_cpu_is_offered_small_
         assert (small in result.stderr) == told
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_name_given_twice_counts_once(program: Program, data: Path) -> None:
     program(
         "run", *STUDY, "--data", data, "--out", "run", "--protocols", "oracle,oracle", "--postprocessing", "none,none"
@@ -197,6 +200,7 @@ def test_a_name_given_twice_counts_once(program: Program, data: Path) -> None:
     assert len(set(rows)) == len(rows)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_failed_cells_are_exit_code_1_and_named(program: Program, data: Path) -> None:
     methods = ("--methods", "untrainable,mean-distance")
     for _ in range(2):
@@ -207,12 +211,14 @@ def test_failed_cells_are_exit_code_1_and_named(program: Program, data: Path) ->
     assert program("evaluate", "run").exit_code == 1
 
 
+@pytest.mark.usefixtures("no_report")
 def test_an_evaluation_that_fails_is_exit_code_1(program: Program, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program("run", *STUDY, "--data", data, "--out", "run")
     monkeypatch.setattr(scoring, "evaluate_cell", None)
     assert program("evaluate", "run").exit_code == 1
 
 
+@pytest.mark.usefixtures("no_report")
 def test_runs_that_cannot_be_continued_are_refused(program: Program, data: Path) -> None:
     program("run", *STUDY, "--data", data, "--out", "run")
     line = refused(program("run", *STUDY, "--data", data, "--out", "run", "--limit", "1"))
@@ -265,6 +271,7 @@ def undefined(path: Path) -> None:
         ("t1", undefined, "got 1 voxels that are NaN or infinite"),
     ],
 )
+@pytest.mark.usefixtures("no_report")
 def test_a_bad_file_is_named_and_what_was_done_stays(
     program: Program, own_data: Path, kind: str, damage: Callable[[Path], None], reason: str
 ) -> None:
@@ -278,6 +285,7 @@ def test_a_bad_file_is_named_and_what_was_done_stays(
     assert stamps(Path("run"), "*.*") == before
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_cohort_without_validation_lesions_runs(program: Program, data: Path) -> None:
     result = program("run", *STUDY, "--datasets", "inpatients", "--data", data, "--out", "run")
     assert result.exit_code == 0, result.output

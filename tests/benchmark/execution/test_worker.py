@@ -1,32 +1,22 @@
-"""A worker fills the grid once, keeps what is done and survives what fails."""
+"""A worker fills the grid once, whatever the order and the company, and makes anew what has changed."""
 
-import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from detectors import MeanDistance, Unmappable
+from detectors import MeanDistance
 from studies import Runner, read_table, stamps, without_order
 
 from benchmark import __version__
 from benchmark.execution import fit_methods, worker
-from benchmark.execution import score_cells as scoring
-from benchmark.inference import predict as inference
-from benchmark.inference.predict import Prediction
 from benchmark.postprocessing.pipelines import PIPELINES
-from benchmark.storage import maps
 from benchmark.storage.environment import environment, mixtures
 from benchmark.storage.maps import read_volume
-from benchmark.storage.run_record import has_maps, kept_cells
-from benchmark.study.cells import Cell, Evaluation
+from benchmark.storage.run_record import kept_cells
+from benchmark.study.cells import Evaluation
 from datasets.errors import BadValue
 from datasets.io.atomic import read_json
 
@@ -39,16 +29,6 @@ pytestmark = pytest.mark.usefixtures("plugin")
 @pytest.fixture
 def study(data: Path, tmp_path: Path) -> Runner:
     return Runner(data, tmp_path / "run")
-
-
-def cell_on(study: Runner, dataset: str, method: str = "mean-distance") -> Cell:
-    return next(
-        cell for cell in kept_cells(study.folder) if (cell.fit.method, cell.cohort.dataset) == (method, dataset)
-    )
-
-
-def record_of(study: Runner, cell: Cell) -> dict[str, Any]:
-    return json.loads((study.folder.cell(cell) / "cell.json").read_text())
 
 
 def test_a_run_leaves_rows_of_every_cell_and_the_perfect_map(study: Runner) -> None:
@@ -82,91 +62,6 @@ def test_a_new_protocol_is_scored_from_kept_maps(study: Runner, count_calls: Cou
     assert "healthy-fpr-1" in {row["protocol"] for row in wider.rows()}
 
 
-def test_interrupting_between_two_cases_loses_the_cell_in_flight_at_most(
-    study: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count_calls: Counter
-) -> None:
-    undisturbed = replace(study, out=tmp_path / "undisturbed")
-    undisturbed.run(datasets=COHORTS)
-    with monkeypatch.context() as patch:
-        patch.setattr(worker, "predict_cell", interrupted_after(8))
-        with pytest.raises(KeyboardInterrupt):
-            study.run(datasets=COHORTS)
-    assert has_maps(study.folder, cell_on(study, "volunteers"))
-    assert not has_maps(study.folder, cell_on(study, "patients"))
-    fits, before = count_calls(MeanDistance, "fit"), stamps(study.out, "maps/volunteers*")
-    assert study.run(datasets=COHORTS) == []
-    assert not fits
-    assert before
-    assert stamps(study.out, "maps/volunteers*") == before
-    assert (study.out / "rows.csv").read_bytes() == (undisturbed.out / "rows.csv").read_bytes()
-
-
-def interrupted_after(count: int) -> Callable[..., Iterator[Prediction]]:
-    """`predict_cell` that is interrupted, as by Ctrl-C, once `count` maps are out."""
-    done: list[str] = []
-
-    def predict_cell(*args: object, **kwargs: object) -> Iterator[Prediction]:
-        for prediction in inference.predict_cell(*args, **kwargs):  # type: ignore[arg-type]
-            if len(done) == count:
-                raise KeyboardInterrupt
-            done.append(prediction.case.case_id)
-            yield prediction
-
-    return predict_cell
-
-
-@pytest.mark.timeout(300)
-def test_a_killed_process_leaves_what_another_finishes(data: Path, tmp_path: Path, elsewhere: dict[str, str]) -> None:
-    hold = tmp_path / "hold"
-    command = [sys.executable, "-m", "benchmark", "run", "--preset", "quick", "--data", str(data), "--pictures", ""]
-    command += ["--methods", f"held[file='{hold}']", "--datasets", "patients", "--out"]
-    hold.touch()
-    with subprocess.Popen([*command, "killed"], cwd=tmp_path, env=elsewhere, stdout=subprocess.DEVNULL) as process:
-        wait_for_maps(tmp_path / "killed", "patients-*", process)
-        process.send_signal(signal.SIGKILL)
-    hold.unlink()
-    mapped = stamps(tmp_path / "killed", "maps/volunteers*")
-    assert len(mapped) == 5
-    for out in ("killed", "undisturbed"):
-        subprocess.run([*command, out], cwd=tmp_path, env=elsewhere, check=True, stdout=subprocess.DEVNULL)
-    assert stamps(tmp_path / "killed", "maps/volunteers*") == mapped
-    assert (tmp_path / "killed/rows.csv").read_bytes() == (tmp_path / "undisturbed/rows.csv").read_bytes()
-
-
-def wait_for_maps(out: Path, names: str, process: "subprocess.Popen[bytes]") -> None:
-    while not list(out.glob(f"cells/*/maps/{names}")):
-        assert process.poll() is None, f"ended with {process.returncode} before it mapped {names}"
-        time.sleep(0.05)
-
-
-def test_a_method_that_cannot_be_fitted_costs_its_own_cells(study: Runner) -> None:
-    failed = study.run(methods="untrainable,mean-distance")
-    assert {cell.fit.method for cell in failed} == {"untrainable"}
-    assert len(failed) == 2
-    record = record_of(study, cell_on(study, "patients", "untrainable"))
-    assert (record["status"], record["stage"]) == ("failed", "fit")
-    assert "the loss went to infinity" in record["traceback"]
-    assert {row["method"] for row in study.rows()} == {"mean-distance", "perfect-map"}
-
-
-def test_a_failed_cell_is_left_alone_until_it_is_asked_for(
-    study: Runner, monkeypatch: pytest.MonkeyPatch, count_calls: Counter
-) -> None:
-    study.run(methods="unmappable,mean-distance")
-    others = stamps(study.out / "cells", "mean-distance*/*")
-    mapped = count_calls(Unmappable, "anomaly_map")
-    assert len(study.run(methods="unmappable,mean-distance")) == 2
-    assert not mapped
-    monkeypatch.setattr(Unmappable, "anomaly_map", MeanDistance.anomaly_map)
-    trained = stamps(study.out / "fits", "fit.json")
-    assert study.run(methods="unmappable,mean-distance", rerun="failed") == []
-    assert others
-    assert stamps(study.out / "cells", "mean-distance*/*") == others
-    assert stamps(study.out / "fits", "fit.json") == trained
-    assert "unmappable" in {row["method"] for row in study.rows()}
-    assert "traceback" not in record_of(study, cell_on(study, "patients", "unmappable"))
-
-
 def test_fits_and_cells_keep_where_they_were_made_whoever_scores_them(
     study: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,76 +72,13 @@ def test_fits_and_cells_keep_where_they_were_made_whoever_scores_them(
     study.run(datasets=COHORTS, seeds="0")
     replace(study, scoring=replace(study.scoring, postprocessing=("none", "paper"))).run(datasets=COHORTS)
     cells = {cell.cohort.dataset: cell for cell in kept_cells(study.folder)}
-    kept = {name: record_of(study, cell)["environment"] for name, cell in cells.items()}
+    kept = {name: study.record(cell)["environment"] for name, cell in cells.items()}
     assert kept == {"volunteers": here, "patients": here, "inpatients": here | {"torch": "0.1"}}
     fit = read_json(study.folder.fit(cells["patients"].fit) / "fit.json")
     assert (fit["environment"], fit["version"]) == (here, __version__)
     ((field, values),) = mixtures(study.folder, cells.values()).items()
     assert (field, values["0.1"]) == ("torch", [cells["inpatients"].name])
     assert len(values[here["torch"]]) == 3
-
-
-def test_a_cell_that_fails_on_one_cohort_leaves_the_same_fit_on_another(
-    study: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(worker, "write_map", refusing("patients-test"))
-        failed = study.run(datasets=COHORTS)
-    assert [cell.cohort.dataset for cell in failed] == ["patients"]
-    assert record_of(study, failed[0])["stage"] == "predict"
-    assert "inpatients" in {row["dataset"] for row in study.rows()}
-    assert study.run(datasets=COHORTS, rerun="failed") == []
-
-
-def refusing(case: str) -> Callable[..., None]:
-    def write_map(path: Path, *args: object) -> None:
-        if path.name.startswith(case):
-            raise OSError("disk full")
-        maps.write_map(path, *args)  # type: ignore[arg-type]
-
-    return write_map
-
-
-def test_cells_whose_healthy_cell_failed_are_mended_with_it(study: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(worker, "write_map", refusing("volunteers-val"))
-        failed = study.run()
-    assert {cell.cohort.dataset: record_of(study, cell)["status"] for cell in failed} == {
-        "volunteers": "failed",
-        "patients": "mapped",
-    }
-    before = stamps(study.out, "maps/patients*")
-    assert study.run(rerun="failed") == []
-    assert before
-    assert stamps(study.out, "maps/patients*") == before
-
-
-def test_failing_to_score_keeps_the_maps(study: Runner, monkeypatch: pytest.MonkeyPatch, count_calls: Counter) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(scoring, "evaluate_cell", raising(ArithmeticError("no number")))
-        failed = study.run()
-    assert {record_of(study, cell)["stage"] for cell in failed} == {"evaluate"}
-    assert all(has_maps(study.folder, cell) for cell in failed)
-    mapped = count_calls(MeanDistance, "anomaly_map")
-    assert study.run(rerun="failed") == []
-    assert not mapped
-
-
-def test_rows_of_a_cell_that_could_not_be_scored_again_are_not_in_the_table(
-    study: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    study.run()
-    wider = replace(study, scoring=replace(study.scoring, postprocessing=("none", "paper")))
-    monkeypatch.setattr(scoring, "evaluate_cell", raising(ArithmeticError("no number")))
-    assert len(wider.run()) == 2
-    assert {row["method"] for row in study.rows()} == {"perfect-map"}
-
-
-def raising(error: Exception) -> Callable[..., None]:
-    def raises(*args: object, **kwargs: object) -> None:
-        raise error
-
-    return raises
 
 
 def test_rerunning_all_fits_and_maps_anew(study: Runner, count_calls: Counter) -> None:
@@ -256,20 +88,6 @@ def test_rerunning_all_fits_and_maps_anew(study: Runner, count_calls: Counter) -
     assert study.run(rerun="all") == []
     assert (len(fits), len(mapped)) == (1, 2 + 2)
     assert (study.out / "rows.csv").read_bytes() == rows
-
-
-def test_what_was_to_be_made_anew_is_made_by_the_next_run_after_an_interruption(
-    study: Runner, monkeypatch: pytest.MonkeyPatch, count_calls: Counter
-) -> None:
-    study.run(methods="mean-distance,noisy")
-    with monkeypatch.context() as patch:
-        patch.setattr(worker, "predict_cell", interrupted_after(8))
-        with pytest.raises(KeyboardInterrupt):
-            study.run(methods="mean-distance,noisy", rerun="all")
-    fits, mapped = count_calls(MeanDistance, "fit"), count_calls(MeanDistance, "anomaly_map")
-    study.run(methods="mean-distance,noisy")
-    assert len(fits) == 1
-    assert len(mapped) == 2
 
 
 def test_the_order_of_methods_and_datasets_changes_no_row(study: Runner, tmp_path: Path) -> None:
@@ -296,7 +114,7 @@ def test_a_case_has_the_same_map_whichever_cases_are_mapped_with_it(study: Runne
     fewer.run(methods="noisy", limit=1)
     case_id = "patients-test-0"
     wanted, got = (
-        read_volume(one.folder.anomaly_map(cell_on(one, "patients", "noisy"), case_id)) for one in (study, fewer)
+        read_volume(one.folder.anomaly_map(one.cell("patients", "noisy"), case_id)) for one in (study, fewer)
     )
     assert np.array_equal(wanted, got)
 
@@ -318,7 +136,7 @@ def test_a_cell_with_other_hyper_parameters_replaces_its_namesake(
     monkeypatch.setattr(MeanDistance, "presets", {"quick": {"power": 2.0}})
     study.run()
     keys = {row["key"] for row in study.rows() if row["metric"] == "auprc" and row["dataset"] == "patients"}
-    cell = cell_on(study, "patients")
+    cell = study.cell("patients")
     assert keys == {Evaluation(cell, PIPELINES[name]).key for name in study.scoring.postprocessing}
 
 
@@ -418,20 +236,9 @@ def test_fits_that_were_put_into_a_new_folder_are_not_trained_again(
     assert other.rows() == study.rows()
 
 
-def test_a_torn_fit_fails_its_cells_and_names_the_file(study: Runner) -> None:
-    study.run()
-    cell = cell_on(study, "patients")
-    weights = study.folder.fit(cell.fit) / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:50])
-    (study.folder.cell(cell) / "cell.json").unlink()
-    assert study.run() == [cell]
-    assert str(weights) in record_of(study, cell)["traceback"]
-    assert study.run(rerun="failed") == []
-
-
 def test_the_environment_of_the_mapping_is_kept_with_the_cell(study: Runner) -> None:
     study.run()
-    record = record_of(study, cell_on(study, "patients"))
+    record = study.record(study.cell("patients"))
     assert record["status"] == "mapped"
     wanted = {"device": "cpu", "precision": "fp32", "slice_batch": 32, "volumes": 4, "compiled": False}
     assert record["inference"] == wanted

@@ -1,4 +1,4 @@
-"""The process's settings: by affinity and quota, the user's own first, and before torch is there."""
+"""The process's settings: by usable cores, the user's own first, and before torch is there."""
 
 import os
 import subprocess
@@ -7,22 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.inference.cpu import usable_cores
+from datasets.cores import usable_cores
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.mark.parametrize(
-    ("quota", "cores"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("", None), (None, None)]
-)
-def test_a_containers_quota_counts(tmp_path: Path, quota: str | None, cores: int | None) -> None:
-    path = tmp_path / "cpu.max"
-    if quota is not None:
-        path.write_text(quota)
-    here = len(os.sched_getaffinity(0))
-    assert usable_cores(path) == (cores or here)
-    path.write_text("100000000 100000")
-    assert usable_cores(path) == here
 
 
 def threads(**environment: str) -> str:

@@ -1,11 +1,15 @@
 """Batches to a device and volumes back: nothing is changed on the way, and stages are timed."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from benchmark.inference.device_transfer import PendingVolumes, to_device
 from benchmark.inference.usage import STAGES, HostClock, StageTimer, clock
+from benchmark.methods.brain_slices import holds_brain
 from benchmark.methods.contract.trial import simulated_case
 
 CASES = [simulated_case(index, (8, 8, 6)) for index in range(3)]
@@ -54,3 +58,16 @@ def test_stages_add_up_over_threads_and_name_all_five() -> None:
         pass
     assert stages.seconds["read"] == 2
     assert 0 < stages.seconds["post"] < 1
+
+
+def test_what_the_host_knows_of_masks_goes_with_them_to_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a stream that stands in for the GPU's, and on tensors without memory for those on it."""
+    monkeypatch.setattr("benchmark.inference.device_transfer.is_gpu", lambda device: True)
+    monkeypatch.setattr("benchmark.inference.device_transfer._copy_stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(wait_stream=lambda stream: None))
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda self, stream: None)
+    inputs = to_device(CASES, SEEDS, "meta", StageTimer())
+    expected = np.stack([case.brain_mask.any(axis=(0, 1)) for case in CASES])
+    np.testing.assert_array_equal(holds_brain(inputs.brain_masks).numpy(), expected)

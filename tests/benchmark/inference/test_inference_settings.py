@@ -1,15 +1,18 @@
 """Layout and compiling: what is asked for is done once, and what cannot be done is said in a line."""
 
 import logging
+from collections import deque
+from typing import Any
 
 import pytest
 import torch
 from cohorts import SHAPE
 from torch import Tensor, nn
 
+from baselines.autoencoders.ae import AE
 from baselines.diffusion.ddpm import DDPM
 from benchmark.inference.predict import predict
-from benchmark.inference.settings import Inference, can_compile, prepare
+from benchmark.inference.settings import Inference, can_compile, computing, prepare
 from benchmark.methods.contract.trial import simulated_case
 
 TINY = DDPM.Config(size=SHAPE[0], width=8, multipliers=(1, 2), residual_blocks=1, heads=2, groups=4)
@@ -76,3 +79,58 @@ def test_layout_is_changed_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert {name: weight.stride() for name, weight in detector.named_parameters()} == before
     prepare(detector, Inference(device="cuda", precision="bf16"))
     assert detector.unet.stem.weight.is_contiguous(memory_format=torch.channels_last)
+    prepare(detector, Inference(device="cuda"))
+    assert {name: weight.stride() for name, weight in detector.named_parameters()} == before
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of inputs of each graph that torch has had compiled, by a back end that runs it as it is."""
+    graphs: list[int] = []
+
+    def counting(graph: Any, inputs: list[Tensor]) -> Any:
+        graphs.append(len(inputs))
+        return graph.forward
+
+    compile_with = nn.Module.compile
+    monkeypatch.setattr(
+        nn.Module, "compile", lambda self, dynamic: compile_with(self, dynamic=dynamic, backend=counting)
+    )
+    return graphs
+
+
+def map_compiled(detector: AE, slice_batch: int) -> None:
+    case = simulated_case(0, (16, 16, 4))
+    deque(predict(detector, [case], Inference(slice_batch=slice_batch, compiled=True), seed=0), maxlen=0)
+
+
+def test_every_batch_of_a_sweep_is_compiled(compilations: list[int]) -> None:
+    """Beyond torch's limit of variants of one function, which all networks share, they would run as they are."""
+    with torch._dynamo.config.patch(recompile_limit=2):
+        for slice_batch in range(1, 5):
+            map_compiled(AE(AE.Config(size=16, width=2)), slice_batch)
+            assert len(compilations) == 2 * slice_batch  # encoder and decoder
+
+
+def test_more_variants_than_torch_compiles_are_an_error_and_not_eager(compilations: list[int]) -> None:
+    detector = AE(AE.Config(size=16, width=2))
+    with torch._dynamo.config.patch(recompile_limit=2):
+        map_compiled(detector, 1)
+        map_compiled(detector, 2)
+        with pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit):
+            map_compiled(detector, 3)
+    assert len(compilations) == 2 * 2
+
+
+def test_the_u_net_is_one_graph_so_that_norms_are_fused_with_what_follows(compilations: list[int]) -> None:
+    deque(predict(DDPM(TINY), [simulated_case(0, (*SHAPE[:2], 4))], Inference(compiled=True), seed=0), maxlen=0)
+    assert len(compilations) == 1
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_convolutions_are_chosen_by_timing_only_where_networks_are_compiled(compiled: bool) -> None:
+    """A choice by timing may differ between processes, and so may the last bits of a map."""
+    before = torch.backends.cudnn.benchmark
+    with computing(Inference(compiled=compiled)):
+        assert torch.backends.cudnn.benchmark is compiled
+    assert torch.backends.cudnn.benchmark is before

@@ -17,7 +17,7 @@ from benchmark.verification.leaderboard.entry import FILES, TABLES, Entry, entri
 from datasets.io.atomic import read_json, write_json
 from datasets.io.files import sha256
 
-pytestmark = pytest.mark.usefixtures("plugin")
+pytestmark = pytest.mark.usefixtures("plugin", "no_report")
 Runs = Callable[..., Path]
 OURS = ("--plugin", "mean-distance")
 

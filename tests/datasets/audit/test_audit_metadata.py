@@ -56,3 +56,15 @@ def test_the_permutation_agrees_with_fishers_exact_test() -> None:
 
 def test_holm_multiplies_the_smallest_most_and_never_falls() -> None:
     assert _holm([0.03, 0.01, 0.04]) == pytest.approx([0.06, 0.03, 0.06])
+
+
+def test_the_same_table_gives_the_same_p_value() -> None:
+    here, there = ["a"] * 10 + ["b"] * 2, ["a"] * 5 + ["b"] * 9
+    assert _of_names(here, there) == _of_names(here, there)
+
+
+def test_an_age_that_is_no_number_is_of_nobody() -> None:
+    young, old = ([("HH", "F", str(age)) for age in range(start, start + 25)] for start in (20, 60))
+    odd = [("HH", "F", age) for age in ("unknown", "", "-3", "200")]
+    (finding,) = drift_findings(rows({"train": [*young, *odd], "test": [*old, *odd]}), "mine")
+    assert "age of train (n 25) and test (n 25): medians 32 and 72 years" in finding.got

@@ -1,0 +1,1 @@
+"""What `import uadbench` offers: the command line calls these functions, and they print nothing."""

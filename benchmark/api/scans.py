@@ -1,0 +1,132 @@
+"""load_detector: a trained method on arrays and on NIfTI scans."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.storage.fits import FitFolder, find_fit
+from datasets.errors import BadValue
+
+if TYPE_CHECKING:
+    from benchmark.inference.predict import Prediction
+    from benchmark.inference.settings import Inference
+    from benchmark.methods.detector import Detector
+    from datasets.preparation.scan import Setup
+
+Volume = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def load_detector(fit: str | Path, *, run: str | Path | None = None, device: str = "auto") -> "FittedDetector":
+    """Open the fit of a method, with its weights.
+
+    Args:
+        fit: a folder such as RUN/fits/ddpm-<key>; with `run`, the name of its folder, or of a method with one fit.
+        device: auto, cpu, cuda or cuda:N.
+
+    Raises:
+        MissingData: there is no such fit.
+        UnknownName, BadValue: the run has no fit of that name, or several; there is no such device.
+        BadFile: record or weights cannot be read by this version.
+    """
+    from benchmark.inference.predict import load_detector as with_weights
+    from benchmark.inference.settings import Inference, pick_device
+
+    folder = find_fit(str(fit), None if run is None else Path(run))
+    inference = Inference(device=pick_device(device))
+    return FittedDetector(folder, with_weights(folder, inference.device), inference)
+
+
+@dataclass(frozen=True)
+class FittedDetector:
+    """A trained method.
+
+    Attributes:
+        folder: of the fit: `folder.fit` says the method, its hyper-parameters, what it was fitted on and the grid.
+        detector: the torch module.
+    """
+
+    folder: FitFolder
+    detector: "Detector"
+    inference: "Inference"
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along x, y, z of the grid that the method was fitted on."""
+        return self.folder.fit.grid.shape
+
+    def anomaly_map(self, image: Volume, brain_mask: Mask | None = None, *, seed: int = 0) -> Volume:
+        """Map anomalies in one image on the grid of the fit.
+
+        Args:
+            image: `(X, Y, Z)` in [0, 1], 0 outside the brain, RAS+ axes; `Run.case(...).image` holds such ones.
+            brain_mask: `(X, Y, Z)` bool; default: where the image is above 0.
+            seed: of methods that draw random numbers.
+
+        Returns:
+            `(X, Y, Z)` float32, nonnegative, 0 outside the brain; higher is more anomalous.
+
+        Raises:
+            BadValue: shape or values are not those.
+        """
+        return self._map(image, brain_mask, seed).anomaly_map
+
+    def reconstruction(self, image: Volume, brain_mask: Mask | None = None, *, seed: int = 0) -> Volume | None:
+        """The healthy counterpart of an image; arguments as of `anomaly_map`. None for a method that makes none."""
+        return self._map(image, brain_mask, seed).reconstruction
+
+    def predict(
+        self,
+        scan: str | Path,
+        *,
+        out: str | Path = "predictions",
+        brain_mask: str | Path | None = None,
+        setup: "Setup | None" = None,
+        threshold: float | None = None,
+        seed: int = 0,
+    ) -> dict[str, Path]:
+        """Map anomalies in a NIfTI scan, and write the map in the scan's own space. Research use only.
+
+        Args:
+            out: folder of the files that are written.
+            brain_mask: on the scan's own voxels; default: found by the tool of `setup`, or where a prepared scan is
+                above 0.
+            setup: how the scan is prepared, see `datasets.preparation.scan.Setup`; None for a scan that is prepared.
+            threshold: write what is above it as a mask, too.
+
+        Returns:
+            by name ("anomaly_map", "brain_mask", "reconstruction", "detection", "record") the files that were written.
+
+        Raises:
+            UserError: the scan cannot be used, which the message explains.
+        """
+        from benchmark.inference.scan import ScanSettings, output_names, predict_scan
+
+        path = Path(scan)
+        (name,) = output_names([path])
+        mask = None if brain_mask is None else Path(brain_mask)
+        settings = ScanSettings(self.folder, setup, mask, threshold, Path(out), seed)
+        *volumes, record = predict_scan(path, name, self.detector, settings, self.inference)
+        return {file.name[len(name) + 1 : -len(".nii.gz")]: file for file in volumes} | {"record": record}
+
+    def _map(self, image: Volume, brain_mask: Mask | None, seed: int) -> "Prediction":
+        from benchmark.inference.predict import predict
+        from datasets.case import Case
+
+        volume = np.asarray(image, dtype=np.float32).reshape(np.shape(image)[-3:])
+        brain = volume > 0 if brain_mask is None else np.asarray(brain_mask, dtype=bool)
+        for what, got in (("image", volume), ("brain_mask", brain)):
+            if got.shape != self.shape:
+                raise BadValue(
+                    f"{what}: got shape {got.shape}, expected {self.shape}, the grid of {self.folder.fit.name}."
+                )
+        if not np.isfinite(volume).all() or volume.min() < 0 or volume.max() > 1:
+            raise BadValue(f"image: got values from {volume.min():g} to {volume.max():g}, expected them in [0, 1].")
+        affine = np.diag([*[self.folder.fit.grid.spacing] * 3, 1.0])
+        case = Case("array", np.where(brain, volume, 0)[None], brain, None, affine)
+        (prediction,) = predict(self.detector, [case], self.inference, seed=seed)
+        return prediction
