@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -102,9 +103,11 @@ def measured(run: RunFolder, cell: Cell) -> Speeds:
     fits, cases, maps, weights = _Notes(), _Notes(), _Notes(), _Notes()
     for other in _comparable(run, cell):
         for done in other.cells:
-            _note_cell(other.run, done, cases, maps)
+            with suppress(UserError):  # damaged: nothing is learnt from it
+                _note_cell(other.run, done, cases, maps)
         for fit in {one.fit.key: one.fit for one in other.cells}.values():
-            _note_fit(other.run, fit, fits, weights)
+            with suppress(UserError):
+                _note_fit(other.run, fit, fits, weights)
     return Speeds(*({name: mean(values) for name, values in found.items()} for found in (fits, cases, maps, weights)))
 
 

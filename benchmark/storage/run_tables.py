@@ -54,11 +54,9 @@ def run_table(run: RunFolder, name: str) -> Path:
     """
     mend = f"Make it anew: python -m benchmark {'speed --run' if name == run.speed.name else 'evaluate'} {run.root}"
     path, record = run.root / name, run.root / RECORD
-    if not (path.exists() or path.is_symlink() or record.exists()):
+    if not (path.exists() or path.is_symlink()):
         raise MissingData(f"No table {path}. {mend}")
     kept = read_json(record, mend=mend)
-    if name not in kept["files"] and not path.exists():
-        raise MissingData(f"No table {path}. {mend}")
     known = {cell.name for cell in kept_cells(run)} | {reference.name for reference in kept_references(run)}
     strangers = set(kept["joined"]) - known
     if strangers:

@@ -19,7 +19,7 @@ from benchmark.storage.maps import read_map, write_map
 from benchmark.storage.run_record import cell_state, kept_cells, kept_scoring, reopen, table_of
 from benchmark.storage.run_tables import run_rows
 from benchmark.study.cells import Cell
-from datasets.errors import BadFile
+from datasets.errors import BadFile, UserError
 from datasets.io.atomic import MOST_JSON, read_json, write_json
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -78,7 +78,7 @@ DAMAGES = [cut, digit, gone, folder, linked]
 def test_a_damaged_table_of_the_run_is_named_with_what_mends_it(study: Runner, damage: Callable[[Path], None]) -> None:
     whole = (study.out / "rows.csv").read_bytes()
     damage(study.out / "rows.csv")
-    with pytest.raises(BadFile, match=r"rows.csv: .*python -m benchmark evaluate"):
+    with pytest.raises(UserError, match=r"rows.csv.*python -m benchmark evaluate"):
         run_rows(study.folder)
     collect(study.folder)
     assert (study.out / "rows.csv").read_bytes() == whole

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from scored_runs import Made, make
+from scored_runs import SCORING, Made, make
 
 from benchmark.analysis.summaries.make import summarise
+from benchmark.storage.run_record import record_rows
 from reports.model.run_results import read_results
 from reports.sections.detection import detection
 
@@ -22,6 +23,7 @@ def write(made: Made, name: str, header: str, lines: dict[int, list[str]]) -> No
     for cell in made.study.cells:
         text = "\n".join([header, *lines[cell.fit.seed]]) + "\n"
         (made.run.cell(cell) / f"{name}.csv").write_text(text, encoding="utf-8")
+        record_rows(made.run, cell, SCORING)
     summarise_anew(made)
 
 
