@@ -9,7 +9,7 @@ from dataclasses import replace
 from benchmark.analysis.implants import TABLES, join_trials, with_trials
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.scoring.settings import Settings, Source, settings_named
-from benchmark.storage.fits import sees_labels
+from benchmark.storage.fits import LABELS, card_of_finished
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock
 from benchmark.storage.rows import COLUMNS, write_rows
@@ -75,7 +75,8 @@ def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell
         return list(cells)
     try:
         # Maps made from lesion labels hold no information about healthy scans: they give no threshold.
-        healthy_cases = [] if sees_labels(run, fit) else study.mapped_cases(reference)
+        labelled = card_of_finished(run, fit).supervision == LABELS
+        healthy_cases = [] if labelled else study.mapped_cases(reference)
         named = settings_named(scoring.postprocessing, scoring.protocols, scoring.metrics)
         healthy = healthy_scans(run, reference, healthy_cases, named)
         settings = replace(named, healthy=healthy, sources=_sources(study, run, named, reference))

@@ -228,9 +228,6 @@ def card_of_finished(run: RunFolder, fit: Fit) -> DataCard:
 
 
 def sees_labels(run: RunFolder, fit: Fit) -> bool:
-    """Whether a finished fit's maps are made from lesion labels; they then hold no information about healthy scans.
-
-    Raises:
-        BadFile: its data card is missing or damaged.
-    """
-    return card_of_finished(run, fit).supervision == LABELS
+    """Whether a fit's maps are made from lesion labels; they then hold no information about healthy scans."""
+    card = read_card(run, fit)
+    return card is not None and card.supervision == LABELS
