@@ -1,12 +1,12 @@
 """The table damage x file kind x command: what each command makes of a finished run in which one file is damaged.
 
-`python tests/faults/damage_table.py` damages copies of a small run and writes `docs/damaged-runs.md`.
+`python tests/faults/damage_table.py [COMMAND ...]` damages copies of a small run and writes `docs/damaged-runs.md`.
 """
 
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -184,11 +184,11 @@ def sound_runs(place: Path, data: Path) -> SoundRuns:
     return SoundRuns(run, second, data, left)
 
 
-def table(sound: SoundRuns, place: Path, kinds: Mapping[str, str] = FILES) -> Iterator[tuple[str, str, dict[str, str]]]:
+def table(sound: SoundRuns, place: Path, commands: Sequence[str]) -> Iterator[tuple[str, str, dict[str, str]]]:
     """By kind of file and damage what each command makes of it."""
-    for kind in kinds:
+    for kind in FILES:
         for damage in DAMAGES:
-            yield kind, damage, {name: sound.outcome(kind, damage, name, place) for name in COMMANDS}
+            yield kind, damage, {name: sound.outcome(kind, damage, name, place) for name in commands}
 
 
 PAGE = """\
@@ -223,8 +223,9 @@ def main() -> None:
         patch.setitem(GRIDS, "quick", TINY)
         patch.setenv("UADBENCH_CACHE", str(place / "cache"))
         write_cohorts(place / "data")
-        lines = [f"| file | damage | {' | '.join(COMMANDS)} |", f"|---|---|{'---|' * len(COMMANDS)}"]
-        for kind, damage, found in table(sound_runs(place, place / "data"), place):
+        commands = sys.argv[1:] or list(COMMANDS)
+        lines = [f"| file | damage | {' | '.join(commands)} |", f"|---|---|{'---|' * len(commands)}"]
+        for kind, damage, found in table(sound_runs(place, place / "data"), place, commands):
             if any(found.values()):
                 lines.append(f"| {kind} | {damage} | {' | '.join(found.values())} |")
                 print(lines[-1], flush=True)
