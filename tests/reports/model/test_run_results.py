@@ -48,6 +48,7 @@ def test_validation_rows_do_not_enter_the_boards_of_the_test_split(made: Made) -
     before = made.report(pictures=[])
     rows.loc[rows["split"] == "val", "value"] = 0.987
     rows.to_csv(made.run.root / "rows.csv", index=False)
+    keep_digests(made.run, ["rows.csv"])
     assert made.report(pictures=[]) == before
 
 
