@@ -14,9 +14,15 @@ from baselines.training.stage import Player, Stage
 from benchmark.methods.brain_slices import holds_brain
 from benchmark.methods.detector import FLOAT32
 
+MEAN_RESIDUAL = "The mean over sequences of |image - reconstruction|."
+"""How a map is made of several sequences, for the cards of those whose networks take them."""
+
 
 class SliceReconstruction(TrainedOnSlices):
     """A detector whose anomaly map is |image - reconstruction|, made axial slice by axial slice.
+
+    Of several sequences, which are the channels of a slice, the map is the mean over them. A method takes them if its
+    networks do and its card says so.
 
     Slices of all volumes are gathered in batches of exactly `slice_batch`, the last one padded, so
     that no map depends on its neighbours. Slices without brain are skipped; their reconstruction is 0.
@@ -31,11 +37,11 @@ class SliceReconstruction(TrainedOnSlices):
 
     @abstractmethod
     def loss(self, slices: Tensor) -> Tensor:
-        """Training loss of `(B, stack, X, Y)` slices in [0, 1]; draws from torch's global generators."""
+        """Training loss of `(B, stack C, X, Y)` slices in [0, 1]; draws from torch's global generators."""
 
     @abstractmethod
     def reconstruct(self, slices: Tensor, *, seeds: Tensor) -> Tensor:
-        """Healthy counterpart `(B, stack, X, Y)` of slices; input i may use only randomness from `seeds[i]` (int64)."""
+        """Healthy counterpart `(B, stack C, X, Y)` of slices; input i may use only randomness of `seeds[i]` (int64)."""
 
     def stages(self) -> Iterator[Stage]:
         """By default one stage, which minimises `loss` with `optimizer()`.
@@ -62,9 +68,9 @@ class SliceReconstruction(TrainedOnSlices):
         return 512
 
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
-        """The bound for the slices processed at once, plus a dozen volumes a case."""
+        """The bound for the slices processed at once, plus a dozen volumes a case and sequence."""
         pixels = shape[0] * shape[1] * self.slice_batch * self.stack
-        return FLOAT32 * (pixels * self.values_per_pixel + 12 * volumes * prod(shape))
+        return FLOAT32 * (pixels * self.values_per_pixel + 12 * volumes * self.input_channels * prod(shape))
 
     def slice_seeds(self, seeds: Tensor, depth: int) -> Tensor:
         """Seeds of slices, `(N, depth)` int64, from the cases' `(N,)`; override to share randomness among slices."""
@@ -74,11 +80,11 @@ class SliceReconstruction(TrainedOnSlices):
         return self.map_and_reconstruction(images, brain_masks, seeds=seeds)[0]
 
     def reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
-        """The network's own output `(N, 1, X, Y, Z)` float32, neither clamped nor masked."""
+        """The network's own output `(N, C, X, Y, Z)` float32, neither clamped nor masked."""
         return self.map_and_reconstruction(images, brain_masks, seeds=seeds)[1]
 
     def map_and_reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> tuple[Tensor, Tensor]:
-        """|image - reconstruction| inside the brain, 0 outside; and the reconstruction.
+        """Mean over sequences of |image - reconstruction| inside the brain, 0 outside; and the reconstruction.
 
         Raises:
             ValueError: slices are not of `config.size`.
@@ -86,11 +92,12 @@ class SliceReconstruction(TrainedOnSlices):
         check_size(images.shape, self.config.size)
         with torch.no_grad():
             reconstruction = self.reconstruct_volumes(images, brain_masks, seeds)
-            return torch.where(brain_masks, (images - reconstruction).abs(), 0.0), reconstruction
+            residual = (images - reconstruction).abs().mean(dim=1, keepdim=True)
+            return torch.where(brain_masks, residual, 0.0), reconstruction
 
     def reconstruct_volumes(self, images: Tensor, brain_masks: Tensor, seeds: Tensor) -> Tensor:
-        """Reconstruct `(N, 1, X, Y, Z)` slice by slice; a method of stacks overrides it to cover the volumes."""
-        return self.slice_by_slice(self.reconstruct, images, brain_masks, seeds)
+        """Reconstruct `(N, C, X, Y, Z)` slice by slice; a method of stacks overrides it to cover the volumes."""
+        return self.slice_by_slice(self.reconstruct, images, brain_masks, seeds, channels=self.input_channels)
 
     def slice_by_slice(
         self, compute: Callable[..., Tensor], images: Tensor, brain_masks: Tensor, seeds: Tensor, *, channels: int = 1
@@ -98,10 +105,10 @@ class SliceReconstruction(TrainedOnSlices):
         """What `compute` makes of every slice with brain, 0 in the others: `(N, channels, X, Y, Z)` float32.
 
         Args:
-            compute: `(B, 1, X, Y)` slices and, as `seeds`, `(B,)` int64 to `(B, channels, X, Y)`.
+            compute: `(B, C, X, Y)` slices and, as `seeds`, `(B,)` int64 to `(B, channels, X, Y)`.
         """
         depth = images.shape[-1]
-        slices = images.permute(0, 4, 1, 2, 3).flatten(0, 1)  # (N Z, 1, X, Y)
+        slices = images.permute(0, 4, 1, 2, 3).flatten(0, 1)  # (N Z, C, X, Y)
         slice_seeds = self.slice_seeds(seeds, depth).flatten()  # (N Z,)
         with_brain = _queued(holds_brain(brain_masks).flatten().nonzero()[:, 0], slices.device)
         result = slices.new_zeros((len(slices), channels, *slices.shape[2:]), dtype=torch.float32)
@@ -113,7 +120,7 @@ class SliceReconstruction(TrainedOnSlices):
         return result.unflatten(0, (-1, depth)).permute(0, 2, 3, 4, 1).contiguous()  # (N, channels, X, Y, Z)
 
     def _reconstruct_for_log(self, slices: Tensor) -> Tensor:
-        """Reconstruct `(B, stack, X, Y)` slices under the same seeds at every validation."""
+        """Reconstruct `(B, stack C, X, Y)` slices under the same seeds at every validation."""
         return self.reconstruct(slices, seeds=torch.arange(len(slices), device=slices.device))
 
 

@@ -110,7 +110,7 @@ class TrainedOnSlices(Detector):
         from baselines.training.fit import train_on_slices
 
         with seeded(seed, self.device):
-            self.load_state_dict(type(self)(self.config).state_dict())
+            self.load_state_dict(self.unfitted().state_dict())
             train_on_slices(self, train, val, seed=seed, workdir=workdir)
         if self.config.half_weights:
             round_to_half(self)
@@ -127,7 +127,9 @@ class TrainedOnSlices(Detector):
 
     def _seconds_an_input(self, stage: Stage) -> float:
         for count in TIMED_INPUTS:
-            inputs = torch.rand(count, self.stack, self.config.size, self.config.size, device=self.device)
+            inputs = torch.rand(
+                count, self.stack * self.input_channels, self.config.size, self.config.size, device=self.device
+            )
             seconds = stage.seconds_a_step(inputs)
             if seconds > TIMED_SECONDS:
                 break

@@ -1,7 +1,7 @@
 """One scan at each stage: RawCase in a download, CaseFiles in the prepared layout, Case on the common grid."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SEQUENCES = ("t1", "t1ce", "t2", "flair")  # in the order in which they are listed
+AND = "+"  # joins the sequences of a study of several: t1+flair
 MASKS = ("brain_mask", "lesion_mask", "ignore_mask")
 Space = Literal["scanner", "mni", "sri24"]
 Array = TypeVar("Array", bound=NDArray[Any])
@@ -95,6 +96,29 @@ class RawCohort:
     problems: tuple[str, ...] = ()
 
 
+COVARIATES = {"age": 1, "sex": 1, "spacing": 3}
+"""What may be known of a case beside its image, and how many numbers it is; see `Case.covariates`."""
+OLDEST = 120.0  # years; what is above is no age
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who was scanned: age in years, None where unknown, and sex, "F", "M" or "" where unknown."""
+
+    age: float | None = None
+    sex: str = ""
+
+
+def person_of(row: Mapping[str, str | None]) -> Person:
+    """Of the columns `age` and `sex` of a row; what is no age and no sex is unknown."""
+    try:
+        age = float(row.get("age") or "nan")
+    except ValueError:
+        age = float("nan")
+    sex = (row.get("sex") or "").strip().upper()[:1]
+    return Person(age if 0 < age <= OLDEST else None, sex if sex in ("F", "M") else "")
+
+
 @dataclass(frozen=True)
 class CaseFiles:
     """Paths of one scan and its masks; `lesion_mask` None means healthy.
@@ -103,6 +127,8 @@ class CaseFiles:
         ignore_mask: voxels that no score counts, neither as lesion nor as healthy; None where there are none.
         labels: of the lesion mask's file, which may hold voxels to be ignored, too.
         host: the same scan without its lesion; None where that is not known.
+        person: who was scanned, for methods that declare covariates.
+        further: the files of the same scan's further sequences, each with the masks of this one; see `channels`.
     """
 
     case_id: str
@@ -115,10 +141,17 @@ class CaseFiles:
     host: Path | None = None
     ignore_mask: Path | None = None
     labels: Labels = BINARY
+    person: Person = Person()
+    further: "tuple[CaseFiles, ...]" = ()
+
+    @property
+    def channels(self) -> "tuple[CaseFiles, ...]":
+        """The files of each sequence by itself, in the order of the image's channels."""
+        return (replace(self, further=()), *self.further) if self.further else (self,)
 
     @property
     def paths(self) -> dict[str, Path]:
-        """By field the files that are named."""
+        """By field the files that are named, those of further sequences left out."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Path)}
 
     @property
@@ -144,7 +177,7 @@ class Case:
     """One scan on the common grid; RAS+ voxel axes.
 
     Attributes:
-        image: `(1, X, Y, Z)` float32 in [0, 1], 0 outside the brain.
+        image: `(C, X, Y, Z)` float32 in [0, 1], 0 outside the brain; a channel for each sequence, scaled by itself.
         brain_mask: `(X, Y, Z)` bool.
         lesion_mask: `(X, Y, Z)` bool; None for a healthy case.
         affine: `(4, 4)` float64, voxel index to mm.
@@ -152,7 +185,9 @@ class Case:
         ignore_mask: `(X, Y, Z)` bool, voxels that no score counts; None where there are none. Methods do not see it.
         lost_lesions_ml: volume inside the box, at the scan's own resolution, of each lesion too small to leave a
             voxel on the grid; no map can find it either.
-        shift_dose: mean |shifted - unshifted image| over the brain's healthy tissue; 0 without shift.
+        covariates: those that a method's card declares, NaN where unknown: `age` in years, `sex` 0 for female and 1 for
+            male, `spacing` the scan's own voxel edges in mm before it was brought onto the grid. Empty for all others.
+        shift_dose: mean |shifted - unshifted image| over the brain's healthy tissue and the sequences; 0 without shift.
     """
 
     case_id: str
@@ -164,6 +199,7 @@ class Case:
     shift_dose: float = 0.0
     ignore_mask: NDArray[np.bool_] | None = None
     lost_lesions_ml: tuple[float, ...] = ()
+    covariates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

@@ -23,7 +23,7 @@ from datasets.io.files import file_facts, is_settled
 
 NO_CACHE = "UADBENCH_NO_CACHE"
 MOST_BYTES = 4 * 2**30  # 2000 cases of the published grid; those that have been unused for longest give way
-OF_NO_INFLUENCE = ("subject_id", "site", "split", "host")  # on what a case on its grid holds
+OF_NO_INFLUENCE = ("subject_id", "site", "split", "host", "person", "further")  # on what one sequence on its grid holds
 OTHERS = ("image", "affine", "lesion_outside_grid_ml", "lost_lesions_ml")
 
 

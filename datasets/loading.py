@@ -27,12 +27,15 @@ KEPT = 192  # unshifted cases in memory while shifts are made: up to 3 MB each o
 
 
 class Cases(Sequence[Case]):
-    """Cases of a cohort under one shift; each is read from disk on every access."""
+    """Cases of a cohort under one shift, with these covariates; each is read from disk on every access."""
 
-    def __init__(self, files: Sequence[CaseFiles], grid: Grid, shift: Shift = Shift()) -> None:
+    def __init__(
+        self, files: Sequence[CaseFiles], grid: Grid, shift: Shift = Shift(), covariates: Sequence[str] = ()
+    ) -> None:
         self.files = tuple(files)
         self.grid = grid
         self.shift = shift
+        self.covariates = tuple(covariates)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -43,16 +46,31 @@ class Cases(Sequence[Case]):
     def __getitem__(self, index: slice) -> "Cases": ...
     def __getitem__(self, index: int | slice) -> "Case | Cases":
         if isinstance(index, slice):
-            return Cases(self.files[index], self.grid, self.shift)
-        return load_case(self.files[index], self.grid, self.shift)
+            return Cases(self.files[index], self.grid, self.shift, self.covariates)
+        return self._case(self.files[index])
 
     def __iter__(self) -> Iterator[Case]:
-        return (load_case(files, self.grid, self.shift) for files in self.files)
+        return map(self._case, self.files)
+
+    def _case(self, files: CaseFiles) -> Case:
+        case = load_case(files, self.grid, self.shift)
+        return replace(case, covariates=covariates_of(files, self.covariates)) if self.covariates else case
+
+
+def covariates_of(files: CaseFiles, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """What is known of a case, as `Case.covariates` has it."""
+    known = {
+        "age": lambda: (np.nan if files.person.age is None else files.person.age,),
+        "sex": lambda: ({"F": 0.0, "M": 1.0}.get(files.person.sex, np.nan),),
+        "spacing": lambda: tuple(read_volume(files.image).spacing.tolist()),
+    }
+    return {name: known[name]() for name in names}
 
 
 def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
     """Read one scan and bring it onto `grid` under `shift`, which changes the image and nothing else.
 
+    Each sequence is scaled by itself, and shifted at the same level with random numbers of its own.
     Intensities are clipped to the grid's percentiles over the brain inside the box and scaled to [0, 1] at the scan's
     own resolution; then image and masks are sampled from the same places, see `datasets.sampling.Sampler`. Where a
     voxel is lesion and ignored, it is lesion.
@@ -62,10 +80,23 @@ def load_case(files: CaseFiles, grid: Grid, shift: Shift = Shift()) -> Case:
         BadVolume: a file is torn, not 3-D, not finite, or off the image's grid (see `datasets.io.nifti`), or holds a
             label that is not declared.
     """
+    channels = files.channels
+    cases = [_channel(one, grid, shift.of(place, len(channels)), place) for place, one in enumerate(channels)]
+    if len(cases) == 1:
+        return cases[0]
+    return replace(
+        cases[0],
+        image=np.concatenate([one.image for one in cases]),
+        shift_dose=float(np.mean([one.shift_dose for one in cases])),
+    )
+
+
+def _channel(files: CaseFiles, grid: Grid, shift: Shift, place: int) -> Case:
+    """One sequence of a scan, the `place`-th."""
     if shift.is_none:
         return _unshifted(files, grid)
     case = _kept(files, grid, _stamps(files))
-    image, applied = case.image[0], CaseShift(shift, files.case_id)
+    image, applied = case.image[0], CaseShift(shift, files.case_id, place)
     if applied.stage == "acquisition":
         scan = _scan(files, grid)
         image = scan.on_grid(applied.acquired(scan.image, scan.brain, scan.volume.spacing), case.brain_mask)
@@ -88,6 +119,7 @@ def masks_of(files: CaseFiles, grid: Grid) -> Masks:
     Raises:
         MissingData, BadVolume: as `load_case`, but for what is wrong with the image's intensities.
     """
+    files = files.channels[0]
     bits, known = _kept_masks(files, grid, _stamps(files))
     unpacked = np.unpackbits(bits, axis=1, count=int(np.prod(grid.shape))).view(bool).reshape(-1, *grid.shape)
     there = iter(unpacked)
@@ -95,13 +127,19 @@ def masks_of(files: CaseFiles, grid: Grid) -> Masks:
 
 
 def load_host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
-    """The image `(1, X, Y, Z)` of the same scan without its lesion, on the scale of `load_case(files, grid).image`.
+    """The image `(C, X, Y, Z)` of the same scan without its lesion, on the scale of `load_case(files, grid).image`.
 
     Equal to it wherever the lesion's image is the host's. None where the host is not known.
 
     Raises:
         MissingData, BadVolume: as `load_case`, or the host is off the image's grid.
     """
+    hosts = [_host(one, grid) for one in files.channels]
+    known = [host for host in hosts if host is not None]
+    return np.concatenate(known) if len(known) == len(hosts) else None
+
+
+def _host(files: CaseFiles, grid: Grid) -> NDArray[np.float32] | None:
     if files.host is None:
         return None
     scan, host = _scan(files, grid), read_volume(files.host)

@@ -79,15 +79,18 @@ def reference_cases(files: Sequence[CaseFiles]) -> list[CaseFiles]:
     return [one for one in files if one.split != "test"] or list(files)
 
 
-def case_percentiles(files: Sequence[CaseFiles], grid: Grid) -> Mapping[str, NDArray[np.float64]]:
-    """Percentiles over the brain of each unshifted case on `grid`, by case id."""
+def case_percentiles(files: Sequence[CaseFiles], grid: Grid) -> Mapping[Path, NDArray[np.float64]]:
+    """Percentiles over the brain of each unshifted case on `grid`, sequence after sequence.
+
+    By the path of its brain mask, since ids may stand in two cohorts.
+    """
 
     def percentiles(one: CaseFiles) -> NDArray[np.float64]:
         case = load_case(one, grid)
-        return percentiles_of(case.image[0], case.brain_mask)
+        return np.concatenate([percentiles_of(image, case.brain_mask) for image in case.image])
 
     with ThreadPoolExecutor() as readers:
-        return dict(zip([one.case_id for one in files], readers.map(percentiles, files), strict=True))
+        return dict(zip([one.brain_mask for one in files], readers.map(percentiles, files), strict=True))
 
 
 def _parse_one(part: str) -> list[ShiftRequest]:

@@ -1,12 +1,13 @@
 """DatasetSpec, the facts of a cohort, and the prepared layout that every cohort shares."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from datasets.case import BINARY, SEQUENCES, CaseFiles, Labels, RawCohort, Split
-from datasets.errors import BadCases, CaseProblem, MissingCases, MissingData, UserError, refusal
+from datasets.case import AND, BINARY, SEQUENCES, CaseFiles, Labels, RawCohort, Split, person_of
+from datasets.errors import BadCases, BadValue, CaseProblem, MissingCases, MissingData, UserError, refusal
 from datasets.io.contents import content_marks
 from datasets.io.files import why_no_file
 from datasets.io.labels import read_labels
@@ -27,7 +28,8 @@ class DatasetSpec:
         fitted_on: the healthy cohort on which detectors are fitted by default.
         home: the cohort's folder where it is not `<root>/<name>`, such as one of the user's own.
         how_to_get: what a user without the data should do.
-        files: `(root, sequence)` to the cases of that sequence, in the order of `cases.csv`.
+        files: `(root, sequence)` to the cases of that sequence, in the order of `cases.csv`; of several, such as
+            `t1+flair`, to the cases that have them all.
         table: from the cohort's folder to its table of cases, in the prepared layout.
         prepared: whether it lies in the prepared layout; False where `files` is its own.
         simulate: writes the cohort below a data folder; None where it has to be downloaded.
@@ -55,8 +57,8 @@ class DatasetSpec:
         object.__setattr__(self, "prepared", self.files is None)
         if self.table is None:
             object.__setattr__(self, "table", read_cases)
-        if self.files is None:
-            object.__setattr__(self, "files", lambda root, sequence: prepared_files(self, root, sequence))
+        of_one = partial(prepared_files, self) if self.prepared else self.files
+        object.__setattr__(self, "files", partial(_files_of_all, self, of_one))
 
     def folder(self, root: Path) -> Path:
         """The cohort's folder in the prepared layout, for a data folder `root`."""
@@ -158,6 +160,10 @@ def usable_files(spec: DatasetSpec, root: Path, sequence: str) -> tuple[Sequence
     Raises:
         UserError: the cohort as a whole cannot be used.
     """
+    if AND in sequence:
+        each = {name: usable_files(spec, root, name) for name in sequence.split(AND)}
+        problems = dict.fromkeys(one for _, of_one in each.values() for one in of_one)
+        return _with_all(spec, root, {name: usable for name, (usable, _) in each.items()}), tuple(problems)
     try:
         return spec.files(root, sequence), ()
     except (BadCases, MissingCases) as error:
@@ -166,14 +172,49 @@ def usable_files(spec: DatasetSpec, root: Path, sequence: str) -> tuple[Sequence
         return error.usable, error.problems
 
 
+def lacking(spec: DatasetSpec, root: Path, sequence: str) -> dict[str, list[str]]:
+    """By sequence the cases that have another of a study's sequences, such as `t1+flair`, and not this one.
+
+    Raises:
+        UserError: the cohort as a whole cannot be used.
+    """
+    names = sequence.split(AND)
+    there = {name: [one.case_id for one in usable_files(spec, root, name)[0]] for name in names}
+    return {name: [one for one in _each_once(there.values()) if one not in set(there[name])] for name in names}
+
+
+def parse_sequences(text: str) -> str:
+    """`flair,t1` as a study's sequence `t1+flair`, in the order of `SEQUENCES`.
+
+    Raises:
+        BadValue: no sequence, or one twice.
+    """
+    names = [name.strip() for name in text.replace(AND, ",").split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise BadValue(
+            f"--sequence: got '{text}', expected one or more of {', '.join(SEQUENCES)}, each once: t1,flair."
+        )
+    order = {name: place for place, name in enumerate(SEQUENCES)}
+    return AND.join(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+
 def digest(files: Sequence[CaseFiles]) -> str:
     """Hash of a cohort's splits and contents; equal only for the same cases with the same voxels."""
     return hashlib.sha256("\n".join(case_marks(files).values()).encode()).hexdigest()
 
 
+def covariate_digest(files: Sequence[CaseFiles], names: Sequence[str]) -> str:
+    """Hash of what `digest` leaves out: age and sex of a cohort's cases, for a method of these covariates; "" for none.
+
+    Their spacing is that of the images, whose digest is known.
+    """
+    told = [[one.case_id, *(getattr(one.person, name) for name in names if hasattr(one.person, name))] for one in files]
+    return hashlib.sha256(repr([sorted(names), told]).encode()).hexdigest()[:16] if names else ""
+
+
 def case_marks(files: Sequence[CaseFiles]) -> dict[str, str]:
     """By case id a hash of all that is known of the case, its files by the headers and voxels in them."""
-    contents = content_marks(path for one in files for path in one.paths.values())
+    contents = content_marks(path for one in files for channel in one.channels for path in channel.paths.values())
     return {one.case_id: _mark(one, contents) for one in files}
 
 
@@ -193,14 +234,46 @@ def changed_cases(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 
 def _mark(case: CaseFiles, contents: Mapping[Path, str]) -> str:
-    known = vars(case).items()
-    parts = [f"{name}={contents[value] if isinstance(value, Path) else value!r}" for name, value in known]
+    known = {name: value for name, value in vars(case).items() if name not in ("person", "further")}
+    parts = [f"{name}={contents[value] if isinstance(value, Path) else value!r}" for name, value in known.items()]
+    parts += [f"further={_mark(one, contents)}" for one in case.further]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _listed(cases: Sequence[str]) -> str:
     rest = len(cases) - MOST_LISTED
     return ", ".join(cases[:MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _files_of_all(
+    spec: DatasetSpec, of_one: Callable[[Path, str], Sequence[CaseFiles]], root: Path, sequence: str
+) -> Sequence[CaseFiles]:
+    """The cases of one sequence as `of_one` finds them, or those that have each of several."""
+    if AND not in sequence:
+        return of_one(root, sequence)
+    return _with_all(spec, root, {name: of_one(root, name) for name in sequence.split(AND)})
+
+
+def _with_all(spec: DatasetSpec, root: Path, each: Mapping[str, Sequence[CaseFiles]]) -> list[CaseFiles]:
+    """The cases that have all sequences, one image a sequence, under the masks of the first.
+
+    Raises:
+        MissingData: there is none.
+    """
+    first, *others = each.values()
+    found = [{one.case_id: one for one in files} for files in others]
+    joined = []
+    for one in first:
+        if all(one.case_id in of for of in found):
+            further = (of[one.case_id] for of in found)
+            joined.append(replace(one, further=tuple(replace(one, image=of.image, host=of.host) for of in further)))
+    if not joined:
+        raise MissingData(f"{spec.title} at {spec.folder(root)}: got no case with all of {', '.join(each)}.")
+    return joined
+
+
+def _each_once(groups: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for group in groups for name in group))
 
 
 def _found(spec: DatasetSpec, folder: Path, sequence: str, cases: Table) -> tuple[list[CaseFiles], list[CaseProblem]]:
@@ -253,4 +326,5 @@ def case_files(
         host=folder / sequence / f"{host}.nii.gz" if host else None,
         ignore_mask=ignore_mask if ignore_mask.exists() or ignore_mask.is_symlink() else None,
         labels=labels,
+        person=person_of(row),
     )

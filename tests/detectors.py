@@ -113,6 +113,30 @@ class Insatiable(MeanDistance):
         raise torch.OutOfMemoryError("out of memory")
 
 
+class AmongOthers(MeanDistance):
+    """Distance to the mean of the images that are mapped together."""
+
+    card: ClassVar[Card] = Card("healthy scans", "nothing", "nothing", transductive=True)
+
+    def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
+        return (images - images.mean(dim=0)).abs() * brain_masks
+
+
+class Ageing(MeanDistance):
+    """Distance to the mean of the training images, in centuries of age more; what it is handed is kept in `seen`."""
+
+    card: ClassVar[Card] = Card("healthy scans", "the mean", "nothing", covariates=("age", "sex", "spacing"))
+    seen: ClassVar[list[Mapping[str, tuple[float, ...]]]] = []
+
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        self.seen += [case.covariates for case in train]
+        super().fit(train, val, seed=seed, workdir=workdir)
+
+    def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
+        age = self.covariates["age"].nan_to_num(50.0)[:, :, None, None, None]
+        return super().anomaly_map(images, brain_masks, seeds=seeds) + age / 100 * brain_masks
+
+
 class Held(MeanDistance):
     """Stands still at its fourth batch as long as a file is there."""
 

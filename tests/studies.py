@@ -43,6 +43,9 @@ class Runner:
         validation_only: bool = False,
         shifts: str = "",
         match: bool = False,
+        healthy: str | None = None,
+        leave_one_site_out: bool = False,
+        training_scans: int | None = None,
     ) -> list[Cell]:
         """The cells that stand as failed."""
         request = Request(
@@ -56,6 +59,9 @@ class Runner:
             shifts=shifts,
             match=match,
             plugins=self.plugins,
+            healthy=healthy,
+            leave_one_site_out=leave_one_site_out,
+            training_scans=training_scans,
         )
         job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun)
         with logged(self.log):

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from baselines.reconstruction import SliceReconstruction
+from baselines.reconstruction import MEAN_RESIDUAL, SliceReconstruction
 from baselines.trained_on_slices import QUICK, SMALL, TRAINING_DEPARTURES
 from benchmark.methods import Card
 from datasets.errors import BadValue
@@ -18,16 +19,16 @@ WIDEST = 4  # times the first stage's channels: 128 as published
 
 
 class Encoder(nn.Module):
-    """`(B, 1, size, size)` to `(B, features)`: halved by strided convolutions until 8 pixels or fewer.
+    """`(B, channels, size, size)` to `(B, features)`: halved by strided convolutions until 8 pixels or fewer.
 
     At a width of 32 these are 32, 64, 128, 128 channels for slices of 96, which end at 6 x 6; 32, 64, 128 for 48.
     """
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, size: int, width: int, channels: int = 1) -> None:
         super().__init__()
-        self.edge, channels = _bottleneck(size, width)
-        stages = [_down(a, b) for a, b in zip([1, *channels], channels, strict=False)]
-        self.layers = nn.Sequential(*stages, nn.Conv2d(channels[-1], NARROW, 1), nn.Flatten())
+        self.edge, widths = _bottleneck(size, width)
+        stages = [_down(a, b) for a, b in pairwise([channels, *widths])]
+        self.layers = nn.Sequential(*stages, nn.Conv2d(widths[-1], NARROW, 1), nn.Flatten())
         self.features = NARROW * self.edge**2
 
     def forward(self, slices: Tensor) -> Tensor:
@@ -35,19 +36,19 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """`(B, LATENT)` to `(B, 1, size, size)`: the encoder's mirror image with transposed convolutions."""
+    """`(B, LATENT)` to `(B, channels, size, size)`: the encoder's mirror image with transposed convolutions."""
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, size: int, width: int, channels: int = 1) -> None:
         super().__init__()
-        edge, channels = _bottleneck(size, width)
-        channels = channels[::-1]
-        stages = [_up(a, b) for a, b in zip([channels[0], *channels], channels, strict=False)]
+        edge, widths = _bottleneck(size, width)
+        widths = widths[::-1]
+        stages = [_up(a, b) for a, b in pairwise([widths[0], *widths])]
         self.layers = nn.Sequential(
             nn.Linear(LATENT, NARROW * edge**2),
             nn.Unflatten(1, (NARROW, edge, edge)),
-            nn.Conv2d(NARROW, channels[0], 1),
+            nn.Conv2d(NARROW, widths[0], 1),
             *stages,
-            nn.Conv2d(channels[-1], 1, 1),
+            nn.Conv2d(widths[-1], channels, 1),
         )
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -98,6 +99,7 @@ class AE(SliceReconstruction):
             "The bottleneck of a slice of 96 is 6 x 6 pixels: the published 8 x 8 are not among its halves.",
             "No dropout, and a leaky ReLU of slope 0.01: neither is stated by the reference study.",
         ),
+        several_sequences=f"{MEAN_RESIDUAL} They are the channels of one slice.",
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": QUICK,
@@ -105,11 +107,11 @@ class AE(SliceReconstruction):
     }
     config: Config
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.encoder = Encoder(config.size, config.width)
+    def __init__(self, config: Config, *, channels: int = 1) -> None:
+        super().__init__(config, channels=channels)
+        self.encoder = Encoder(config.size, config.width, channels)
         self.to_code = nn.Linear(self.encoder.features, LATENT)
-        self.decoder = Decoder(config.size, config.width)
+        self.decoder = Decoder(config.size, config.width, channels)
 
     def loss(self, slices: Tensor) -> Tensor:
         return nn.functional.l1_loss(self(slices), slices)
@@ -118,7 +120,7 @@ class AE(SliceReconstruction):
         return self(slices)
 
     def forward(self, slices: Tensor) -> Tensor:
-        """`(B, 1, size, size)` through the latent and back."""
+        """`(B, channels, size, size)` through the latent and back."""
         return self.decoder(self.to_code(self.encoder(slices)))
 
     @property

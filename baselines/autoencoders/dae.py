@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from baselines.reconstruction import SliceReconstruction
+from baselines.reconstruction import MEAN_RESIDUAL, SliceReconstruction
 from baselines.trained_on_slices import QUICK, SMALL, TRAINING_DEPARTURES
 from benchmark.methods import Card
 from benchmark.methods.detector import FLOAT32
@@ -36,7 +36,7 @@ class DAE(SliceReconstruction):
             noise_grid: the noise is drawn on `(noise_grid, noise_grid)` points over the slice, whatever its
                 size, so that its coarseness in mm is the same on every grid of one field of view.
             weight_decay: l2 penalty, as Adam has it.
-            foreground: intensity above which noise is added and the error counts.
+            foreground: intensity, summed over sequences, above which noise is added and the error counts.
         """
 
         width: int = 64
@@ -73,10 +73,12 @@ class DAE(SliceReconstruction):
             "a cosine (schedule='cosine').",
             "Budget (19,200 steps of 32) and augmentation are the reference study's; the released program takes "
             "67,200 steps of 16 without augmentation (steps, batch_size, augment).",
-            "One sequence goes in, not four, on slices of 96 pixels, not 128: noise is drawn every 13 mm.",
+            "Slices have 96 pixels, not 128: noise is drawn every 13 mm. A study decides how many sequences go in; "
+            "published are four.",
             "Healthy slices are those of healthy people, not the tumour-free slices of patients.",
             "Foreground is more than 0, which is the brain here; the program has more than 0.01 (foreground).",
         ),
+        several_sequences=f"{MEAN_RESIDUAL} They are the channels of one slice, each with its own noise, as published.",
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
@@ -87,9 +89,9 @@ class DAE(SliceReconstruction):
     }
     config: Config
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.unet = DenoisingUNet(width=config.width, depth=config.depth)
+    def __init__(self, config: Config, *, channels: int = 1) -> None:
+        super().__init__(config, channels=channels)
+        self.unet = DenoisingUNet(width=config.width, depth=config.depth, inputs=channels, outputs=channels)
 
     @property
     def values_per_pixel(self) -> int:
@@ -106,7 +108,7 @@ class DAE(SliceReconstruction):
 
         The noise is that of `coarse_noise`, and nothing is clamped.
         """
-        foreground = slices > self.config.foreground
+        foreground = slices.sum(dim=1, keepdim=True) > self.config.foreground
         noise = coarse_noise(slices, grid=self.config.noise_grid, std=self.config.noise_std)
         return ((self(slices + noise * foreground) - slices).square() * foreground).mean()
 
@@ -114,7 +116,7 @@ class DAE(SliceReconstruction):
         return self(slices)
 
     def forward(self, slices: Tensor) -> Tensor:
-        """`(B, 1, size, size)` without what the network takes for noise."""
+        """`(B, C, size, size)` without what the network takes for noise."""
         return self.unet(slices)
 
     def optimizer(self) -> Adam:
@@ -141,27 +143,27 @@ def coarse_noise(like: Tensor, *, grid: int, std: float) -> Tensor:
 
 
 class DenoisingUNet(nn.Module):
-    """`(B, inputs, X, Y)` to `(B, 1, X, Y)`; skip connections, so that healthy detail survives.
+    """`(B, inputs, X, Y)` to `(B, outputs, X, Y)`; skip connections, so that healthy detail survives.
 
     Two convolutions a level, averaging on the way down, learnt 2 x 2 up-sampling on the way up.
 
     Args:
         width: channels of the first level; each further one has twice as many.
         depth: levels.
-        inputs: channels that go in.
+        inputs, outputs: channels that go in and come out.
 
     References:
         Ronneberger et al. 2015, "U-Net", with padded and weight-standardised convolutions.
     """
 
-    def __init__(self, *, width: int = 64, depth: int = 4, inputs: int = 1) -> None:
+    def __init__(self, *, width: int = 64, depth: int = 4, inputs: int = 1, outputs: int = 1) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth)]
         finer = widths[-2::-1]
         self.down = nn.ModuleList(_convolutions(a, b) for a, b in pairwise([inputs, *widths]))
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * channels, channels, 2, stride=2) for channels in finer)
         self.merge = nn.ModuleList(_convolutions(2 * channels, channels) for channels in finer)
-        self.head = nn.Conv2d(width, 1, 1)
+        self.head = nn.Conv2d(width, outputs, 1)
 
     def forward(self, slices: Tensor) -> Tensor:
         x = self.down[0](slices)

@@ -40,7 +40,9 @@ class Edge(Detector):
         "nothing: the brain mask of the scan itself is all it sees",
         "the sign is a field; deep is the default by reasoning, no label was looked at",
         simple_baseline=True,
+        several_sequences="None is looked at: the map is the brain mask's.",
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
 

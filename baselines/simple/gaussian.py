@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def smoothed(image: Tensor, brain_mask: Tensor, sigma: float) -> Tensor:
-    """Gaussian average of the brain's voxels around each voxel; all `(1, X, Y, Z)`.
+    """Gaussian average of the brain's voxels around each voxel; image `(C, X, Y, Z)`, brain mask `(1, X, Y, Z)`.
 
     Outside the brain the result is 0. `sigma` is in voxels, 0 for no filter; the kernel is truncated at 4 sigma.
     """

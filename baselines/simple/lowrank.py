@@ -60,16 +60,17 @@ class LowRank(Detector):
             "part with every test image in it: here a map depends on its own image alone",
         ),
         simple_baseline=True,
+        several_sequences="The mean over sequences of |image - healthy counterpart|, smoothed; modes span them all.",
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     mean: Tensor
     modes: Tensor
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.register_buffer("mean", torch.empty(0))  # (1, X, Y, Z) once fitted
-        self.register_buffer("modes", torch.empty(0))  # (K, 1, X, Y, Z), orthonormal
+    def __init__(self, config: Config, *, channels: int = 1) -> None:
+        super().__init__(config, channels=channels)
+        self.register_buffer("mean", torch.empty(0))  # (C, X, Y, Z) once fitted
+        self.register_buffer("modes", torch.empty(0))  # (K, C, X, Y, Z), orthonormal
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
         """Mean and modes of `train`; every volume is held, in float32.
@@ -106,7 +107,8 @@ class LowRank(Detector):
         for mode in self.modes:
             healthy += (mode * deviation).sum() * mode
         healthy = torch.where(brain_mask, healthy, 0.0)
-        return smoothed((image - healthy).abs(), brain_mask, self.config.residual_smoothing), healthy
+        residual = (image - healthy).abs().mean(dim=0, keepdim=True)
+        return smoothed(residual, brain_mask, self.config.residual_smoothing), healthy
 
 
 def principal_components(deviations: Tensor, rank: int) -> Tensor:

@@ -13,12 +13,13 @@ Prepare = Callable[[Tensor, Tensor], Tensor]
 def healthy_moments(
     cases: Sequence[Case], prepare: Prepare, *, coverage: float, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Mean and population s.d. `(1, X, Y, Z)` float32 of prepared brains.
+    """Mean and population s.d. `(C, X, Y, Z)` float32 of prepared brains, sequence by sequence.
 
     Voxels inside fewer than the share `coverage` of the brains get the mean and s.d. over all brain voxels.
 
     Args:
-        prepare: from an image and its brain mask, both `(1, X, Y, Z)`, to what is averaged; 0 outside the brain.
+        prepare: from an image `(C, X, Y, Z)` and its brain mask `(1, X, Y, Z)` to what is averaged; 0 outside the
+            brain.
 
     Raises:
         ValueError: there is no case.
@@ -32,14 +33,14 @@ def healthy_moments(
 
 
 def brains(cases: Sequence[Case], device: torch.device) -> Iterable[tuple[Tensor, Tensor]]:
-    """Image and brain mask of each case, both `(1, X, Y, Z)`; one case is held at a time."""
+    """Image `(C, X, Y, Z)` and brain mask `(1, X, Y, Z)` of each case; one case is held at a time."""
     for index in range(len(cases)):
         case = cases[index]
         yield torch.from_numpy(case.image).to(device), torch.from_numpy(case.brain_mask)[None].to(device)
 
 
 def check_fitted(images: Tensor, mean: Tensor, method: str) -> None:
-    """Refuse `(N, 1, X, Y, Z)` images without a fitted `mean` `(1, X, Y, Z)` of their shape.
+    """Refuse `(N, C, X, Y, Z)` images without a fitted `mean` `(C, X, Y, Z)` of their shape.
 
     Raises:
         RuntimeError: nothing was fitted.
@@ -64,19 +65,24 @@ class _RunningMoments:
         self.count = self.total = self.squares = torch.zeros((), dtype=torch.float64)
 
     def add(self, image: Tensor, brain_mask: Tensor) -> None:
-        """`image` is 0 outside `brain_mask`; both `(1, X, Y, Z)`."""
+        """`image` `(C, X, Y, Z)` is 0 outside `brain_mask` `(1, X, Y, Z)`."""
         values = image.double()
         self.count = brain_mask.double() + self.count.to(values.device)
         self.total = values + self.total.to(values.device)
         self.squares = values**2 + self.squares.to(values.device)
 
     def moments(self, least: float) -> tuple[Tensor, Tensor]:
-        """Mean and s.d., float32; those of all voxels together where fewer than `least` brains are."""
+        """Mean and s.d., float32; those of all a sequence's voxels where fewer than `least` brains are."""
         known = (self.count >= least) & (self.count > 0)
         mean, deviation = _moments(self.count.clamp(min=1), self.total, self.squares)
-        everywhere = [part.sum() for part in (self.count, self.total, self.squares)]
+        everywhere = [_summed(part) for part in (self.count, self.total, self.squares)]
         overall_mean, overall_deviation = _moments(*everywhere)
         return torch.where(known, mean, overall_mean).float(), torch.where(known, deviation, overall_deviation).float()
+
+
+def _summed(volumes: Tensor) -> Tensor:
+    """`(C, 1, 1, 1)` sums of `(C, X, Y, Z)`."""
+    return torch.stack([volume.sum() for volume in volumes])[:, None, None, None]
 
 
 def _moments(count: Tensor, total: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:

@@ -40,13 +40,15 @@ class Prior(LabelledDetector):
         "healthy one",
         "nothing: a round number chosen beforehand",
         simple_baseline=True,
+        several_sequences="None is looked at: the map is made of other patients' lesion masks.",
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     frequency: Tensor
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def __init__(self, config: Config, *, channels: int = 1) -> None:
+        super().__init__(config, channels=channels)
         self.register_buffer("frequency", torch.zeros(1, 1, 1, 1), persistent=False)  # (1, X, Y, Z) once set
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
@@ -61,7 +63,7 @@ class Prior(LabelledDetector):
         Raises:
             ValueError: volumes are not of the frequency's shape.
         """
-        shape = images.shape[1:]
+        shape = brain_masks.shape[1:]
         if self.frequency.shape not in (shape, (1, 1, 1, 1)):
             raise ValueError(
                 f"Got volumes of {tuple(shape)}, expected {tuple(self.frequency.shape)} as in the frequency."

@@ -49,14 +49,15 @@ class Smooth(Detector):
         "voxel-wise mean of the healthy training scans, each smoothed",
         "nothing: round numbers chosen beforehand; no label was looked at",
         simple_baseline=True,
+        several_sequences="The mean over sequences of |image - healthy brain|, smoothed.",
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     mean: Tensor
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.register_buffer("mean", torch.empty(0))  # (1, X, Y, Z) once fitted
+    def __init__(self, config: Config, *, channels: int = 1) -> None:
+        super().__init__(config, channels=channels)
+        self.register_buffer("mean", torch.empty(0))  # (C, X, Y, Z) once fitted
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
         """Mean of `train`, read case by case.
@@ -86,4 +87,5 @@ class Smooth(Detector):
         return smoothed(image, brain_mask, self.config.smoothing)
 
     def _map(self, image: Tensor, brain_mask: Tensor) -> Tensor:
-        return smoothed((image - self.mean).abs(), brain_mask, self.config.residual_smoothing)
+        residual = (image - self.mean).abs().mean(dim=0, keepdim=True)
+        return smoothed(residual, brain_mask, self.config.residual_smoothing)

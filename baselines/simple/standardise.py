@@ -27,23 +27,28 @@ class Standardisation(nn.Module):
 
     landmarks: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1) -> None:
         super().__init__()
-        self.register_buffer("landmarks", torch.zeros(len(PERCENTILES)))
+        self.channels = channels
+        self.register_buffer("landmarks", torch.zeros(channels * len(PERCENTILES)))  # sequence after sequence
 
     def learn(self, cases: Sequence[Case]) -> None:
         """Landmarks of healthy brains, read case by case; brains without a voxel are skipped."""
-        own = [_landmarks(image[brain_mask]) for image, brain_mask in brains(cases, self.landmarks.device)]
+        own = [
+            torch.cat([_landmarks(channel[brain_mask[0]]) for channel in image])
+            for image, brain_mask in brains(cases, self.landmarks.device)
+        ]
         known = [one for one in own if len(one)]
         if known:
             self.landmarks = torch.stack(known).mean(dim=0)
 
     def forward(self, image: Tensor, brain_mask: Tensor) -> Tensor:
-        """An image in the standard scale; all `(1, X, Y, Z)`, 0 outside the brain."""
-        values = image[brain_mask]
+        """An image `(C, X, Y, Z)` in the standard scale, 0 outside the brain `(1, X, Y, Z)`."""
         result = torch.zeros_like(image)
-        if len(values):
-            result[brain_mask] = _moved(values, _landmarks(values), self.landmarks)
+        for channel, standard, moved in zip(image, self.landmarks.view(self.channels, -1), result, strict=True):
+            values = channel[brain_mask[0]]
+            if len(values):
+                moved[brain_mask[0]] = _moved(values, _landmarks(values), standard)
         return result
 
 

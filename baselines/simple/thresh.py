@@ -42,7 +42,9 @@ class Thresh(Detector):
         ),
         departures=("Equalised exactly, by rank, where the study's histogram has 256 bins",),
         simple_baseline=True,
+        several_sequences="The mean over sequences of the equalised intensities, all of one sign.",
     )
+    needs_training: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
 
@@ -53,11 +55,15 @@ class Thresh(Detector):
         """In (0, 1] inside the brain, 0 outside."""
         signed = images if self.config.sign == "bright" else -images
         cases = zip(signed, brain_masks, strict=True)
-        return torch.stack([_equalised(image, brain_mask) for image, brain_mask in cases])
+        maps = [
+            torch.stack([_equalised(channel, brain_mask[0]) for channel in image]).mean(dim=0, keepdim=True)
+            for image, brain_mask in cases
+        ]
+        return torch.stack(maps)
 
 
 def _equalised(image: Tensor, brain_mask: Tensor) -> Tensor:
-    """Share of the brain's voxels whose intensity is at most this voxel's; both `(1, X, Y, Z)`."""
+    """Share of the brain's voxels whose intensity is at most this voxel's; both `(X, Y, Z)`."""
     values = image[brain_mask]
     ranks = torch.searchsorted(values.sort().values, values, right=True)
     result = torch.zeros_like(image, dtype=torch.float32)

@@ -59,17 +59,18 @@ class ZScore(Detector):
             "2000, with deciles as landmarks",
         ),
         simple_baseline=True,
+        several_sequences="The mean over sequences of the deviations, each by the moments of its own sequence.",
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {}, "small": {}}
     config: Config
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.register_buffer("mean", torch.empty(0))  # (1, X, Y, Z) once fitted
+    def __init__(self, config: Config, *, channels: int = 1) -> None:
+        super().__init__(config, channels=channels)
+        self.register_buffer("mean", torch.empty(0))  # (C, X, Y, Z) once fitted
         self.register_buffer("deviation", torch.empty(0))
-        self.standardisation = Standardisation() if config.standardise else None
+        self.standardisation = Standardisation(channels) if config.standardise else None
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
         """Fit landmarks if `standardise` is set, then mean and s.d. of `train`; cases are read one by one.
@@ -101,4 +102,4 @@ class ZScore(Detector):
     def _map(self, image: Tensor, brain_mask: Tensor) -> Tensor:
         z = (self._prepared(image, brain_mask) - self.mean) / self.deviation
         deviation = {"both": z.abs(), "bright": z.clamp(min=0), "dark": (-z).clamp(min=0)}[self.config.sign]
-        return torch.where(brain_mask, deviation, 0.0)
+        return torch.where(brain_mask, deviation.mean(dim=0, keepdim=True), 0.0)

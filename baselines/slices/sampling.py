@@ -20,7 +20,7 @@ class Volumes:
     """Cases held on one device; 0.5 GB for 358 on the paper's grid.
 
     Attributes:
-        images: `(N, 1, X, Y, Z)` float16, which halves the memory; in [0, 1] its error is at most 2.5e-4.
+        images: `(N, C, X, Y, Z)` float16, which halves the memory; in [0, 1] its error is at most 2.5e-4.
         brain_masks: `(N, 1, X, Y, Z)` bool.
         spacing: voxel edge in mm, that of the first case.
     """
@@ -52,7 +52,7 @@ def hold_volumes(cases: Sequence[Case], role: str, device: torch.device) -> Volu
         raise ValueError(f"Got no healthy {role} case, expected at least one.")
     shape = cases[0].image.shape
     images = torch.empty((len(cases), *shape), dtype=torch.float16, device=device)
-    brain_masks = torch.empty((len(cases), *shape), dtype=torch.bool, device=device)
+    brain_masks = torch.empty((len(cases), 1, *shape[1:]), dtype=torch.bool, device=device)
     for index in range(len(cases)):
         case = cases[index]
         if case.image.shape != shape:
@@ -92,7 +92,7 @@ class Batches:
         self.plans = random_plans(volumes, steps * size, stack=stack, seed=mix_seed(own, 0))
 
     def slices(self, step: int) -> Tensor:
-        """This rank's share `(B, stack, X, Y)` of a step, on the volumes' device."""
+        """This rank's share `(B, stack C, X, Y)` of a step, on the volumes' device."""
         first = step * self.size + self.rank * self.share
         plan = self.plans[first : first + self.share]  # (B, 3)
         return draw_slices(self.volumes, plan, stack=self.stack, augment=self.augment)
@@ -144,24 +144,37 @@ def first_slices(volumes: Volumes, stack: int) -> Tensor:
 
 
 def draw_slices(volumes: Volumes, plan: Tensor, *, stack: int = 1, augment: bool = False) -> Tensor:
-    """Carry out plans: `(B, stack, X, Y)` float32 on the volumes' device, in [0, 1] and 0 outside the brain.
+    """Carry out plans: `(B, stack C, X, Y)` float32 on the volumes' device, in [0, 1] and 0 outside the brain.
+
+    The sequences of a slice follow each other.
 
     Args:
         volumes: those that the plans were made for.
         plan: `(B, 3)` int64, on the CPU, where augmentation reads it without waiting for a GPU.
         stack: neighbouring slices.
-        augment: draw from volumes augmented by the plans' seeds.
+        augment: draw from volumes augmented by the plans' seeds, each sequence by random numbers of its own.
     """
     cases, first = plan.to(volumes.device, non_blocking=True)[:, :2].unbind(dim=1)
     if augment:
-        held, where = (volumes.images, volumes.brain_masks), {"cases": cases, "first": first}
-        return augmented_slices(*held, plan[:, 2], **where, stack=stack, spacing=volumes.spacing)
+        channels = [
+            augmented_slices(
+                volumes.images[:, channel : channel + 1],
+                volumes.brain_masks,
+                plan[:, 2] if channel == 0 else mix_seeds(plan[:, 2], torch.tensor(channel)),
+                cases=cases,
+                first=first,
+                stack=stack,
+                spacing=volumes.spacing,
+            )
+            for channel in range(volumes.images.shape[1])
+        ]
+        return torch.stack(channels, dim=2).flatten(1, 2)
     z = first[:, None] + torch.arange(stack, device=volumes.device)
-    return volumes.images[cases[:, None], 0, :, :, z].float()
+    return volumes.images[cases[:, None], :, :, :, z].flatten(1, 2).float()
 
 
 def evenly_spaced_slices(volumes: Volumes, per_case: int, *, stack: int = 1) -> Tensor:
-    """`(M, stack, X, Y)` float32: at most `per_case` windows of each volume, from its first with brain to its last."""
+    """`(M, stack C, X, Y)` float32: at most `per_case` windows of a volume, from its first with brain to its last."""
     plans = []
     for case, allowed in enumerate(first_slices(volumes, stack)):
         places = allowed.nonzero()[:, 0]

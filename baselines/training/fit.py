@@ -62,7 +62,7 @@ def train_on_slices(
         if single:
             train_stages(fabric, detector, healthy, seed=seed, workdir=workdir, checkpoints=checkpoints)
         else:
-            job = _RankJob(type(detector), detector.config, seed, workdir, checkpoints)
+            job = _RankJob(type(detector), detector.config, detector.input_channels, seed, workdir, checkpoints)
             _train_in_processes(fabric, detector, healthy, job)
     checkpoints.clear()
 
@@ -106,6 +106,7 @@ class _RankJob:
 
     method: type[TrainableDetector]
     config: Any
+    channels: int
     seed: int
     workdir: Path
     checkpoints: StageCheckpoints
@@ -128,7 +129,7 @@ def _train_in_processes(fabric: Fabric, detector: TrainableDetector, healthy: He
 def _train_rank(fabric: Fabric, job: _RankJob) -> FloatingPointError | None:
     """Train in a spawned process; all ranks see the same losses, so either all fail or none."""
     with _quiet_lightning(), _deterministic(), seeded(job.seed, fabric.device):
-        detector = job.method(job.config).to(fabric.device)
+        detector = job.method.for_channels(job.config, job.channels).to(fabric.device)
         stored = job.checkpoints.read(VOLUMES)
         healthy = HealthyVolumes(**{role: _on_device(fabric, held) for role, held in stored.items()})
         try:

@@ -19,7 +19,7 @@ class Player:
 
     Attributes:
         name: of its loss in logs.
-        loss: mean over `(B, stack, X, Y)` slices in [0, 1]. It may draw from torch's global generators, whose state
+        loss: mean over `(B, stack C, X, Y)` slices in [0, 1]. It may draw from torch's global generators, whose state
             before each step depends on (seed, stage, step) alone, so that an interrupted fit resumes exactly.
         optimizer: updates the player's weights; the weights of other players are frozen during its step.
         every: the player is updated at every `every`-th step, after the players before it.
@@ -78,8 +78,10 @@ class TrainableDetector(Protocol):
 
     config: Any
     devices: int
+    input_channels: int
 
-    def __init__(self, config: Any) -> None: ...
+    @classmethod
+    def for_channels(cls, config: Any, channels: int) -> Self: ...
     @property
     def device(self) -> torch.device: ...
     @property

@@ -141,7 +141,7 @@ def calibration_cases(study: Study, cell: Cell) -> list[CaseFiles]:
     Raises:
         BadValue: fewer than 20 people.
     """
-    fitted = cell.cohort == cell.fit.healthy
+    fitted = cell.cohort in cell.fit.healthy_cohorts
     files = [one for one in study.mapped_cases(cell) if one.healthy and (one.split == "test" or not fitted)]
     people = one_scan_each(files)
     if len(people) < FEWEST:
@@ -176,7 +176,7 @@ def _calibrate(
     p_of = VoxelP([one.scores for one in scans])
     powers = []
     for cell in cells:
-        if cell.cohort == own.cohort or cell.cohort == own.fit.healthy:
+        if cell.cohort == own.cohort or cell.cohort in own.fit.healthy_cohorts:
             continue
         split = "test" if "test" in cell.splits else "val"
         people = one_scan_each([one for one in study.mapped_cases(cell) if one.split == split])

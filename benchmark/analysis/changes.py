@@ -101,7 +101,7 @@ def _told(run: RunFolder) -> dict[str, str]:
     known |= {f"setting {name}": value for name, value in stored["settings"].items() if name != "healthy"}
     known |= {"pipelines": ", ".join(scoring.postprocessing), "thresholds": ", ".join(scoring.protocols)}
     known |= {f"environment {name}": value for name, value in read_run_record(run, "environment.json").items()}
-    known["fitted on"] = cells[0].fit.healthy.dataset
+    known["fitted on"] = cells[0].fit.fitted_on
     known |= {f"data of {cell.cohort.dataset}": cell.cohort.digest[:12] for cell in cells}
     seeds: dict[str, set[int]] = {}
     for cell in cells:

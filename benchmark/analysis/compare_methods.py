@@ -12,12 +12,12 @@ from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
 from benchmark.statistics.pairwise.paired_difference import Comparison, compare_endpoints, rank_sets
 from benchmark.statistics.panel import QUESTIONS, Choice, Panel, Question, Rows
 from benchmark.statistics.primary_endpoint import Endpoint
-from benchmark.storage.fits import sees_labels
+from benchmark.storage.fits import stands_aside
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import lesion_case_ids
 from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring
 from benchmark.storage.run_tables import run_rows
-from benchmark.study.cells import PERFECT_MAP
+from benchmark.study.cells import NO_HEALTHY, PERFECT_MAP
 from datasets.errors import BadValue, UnknownName
 from datasets.io.atomic import read_json
 
@@ -62,10 +62,9 @@ class Standing:
 
 
 class Facts(NamedTuple):
-    """What a cohort's numbers have in common: the sequence, the cohort that methods were fitted on, and the grid."""
+    """What a cohort's numbers have in common: the sequence and the grid."""
 
     sequence: str
-    healthy: str
     grid: str
 
 
@@ -124,11 +123,22 @@ class Comparable:
         return {
             cell.cohort.dataset: Facts(
                 cell.cohort.sequence,
-                cell.fit.healthy.dataset,
                 f"{cell.fit.grid.text}, {scaled}",
             )
             for cell in kept_cells(self.run)
         }
+
+    @cached_property
+    def healthy(self) -> dict[str, tuple[str, ...]]:
+        """Of each method the healthy cohorts that it was fitted on; () without any."""
+        fits = {cell.fit.method: cell.fit for cell in kept_cells(self.run)}
+        return {method: tuple(one.dataset for one in fit.healthy_cohorts) for method, fit in fits.items()}
+
+    def fitted_on(self, method: str) -> str:
+        """These by name as tables have them; of what no method is, those of all methods."""
+        known = self.healthy.get(method)
+        names = list(dict.fromkeys(name for of in self.healthy.values() for name in of)) if known is None else known
+        return "+".join(names) or NO_HEALTHY
 
     def lesion_ml(self, dataset: str) -> "pd.Series[float]":
         """Lesion volume by case id, of the cohort's cases with lesion."""
@@ -146,25 +156,25 @@ class Comparable:
 
     @cached_property
     def seeds(self) -> dict[str, dict[str, list[int]]]:
-        """Of each cohort's methods the planned seeds; methods that use lesion labels are ranked with no other."""
-        return self._planned(labelled=False)
+        """Of each cohort's methods the planned seeds, without those that stand aside."""
+        return self._planned(aside=False)
 
     @cached_property
-    def labelled_seeds(self) -> dict[str, dict[str, list[int]]]:
-        """The same of the methods that use lesion labels."""
-        return self._planned(labelled=True)
+    def seeds_aside(self) -> dict[str, dict[str, list[int]]]:
+        """The same of the methods that use lesion labels or are transductive, which are ranked with no other."""
+        return self._planned(aside=True)
 
     def all_seeds(self, dataset: str) -> dict[str, list[int]]:
-        """Of all methods of a cohort, those that use lesion labels last."""
-        return self.seeds.get(dataset, {}) | self.labelled_seeds.get(dataset, {})
+        """Of all methods of a cohort, those that stand aside last."""
+        return self.seeds.get(dataset, {}) | self.seeds_aside.get(dataset, {})
 
-    def _planned(self, *, labelled: bool) -> dict[str, dict[str, list[int]]]:
+    def _planned(self, *, aside: bool) -> dict[str, dict[str, list[int]]]:
         planned: dict[str, dict[str, list[int]]] = {}
         known: dict[str, bool] = {}
         for cell in kept_cells(self.run):
             name = cell.fit.method
-            known.setdefault(name, sees_labels(self.run, cell.fit))
-            if cell.shift.is_none and known[name] is labelled:
+            known.setdefault(name, stands_aside(self.run, cell.fit))
+            if cell.shift.is_none and known[name] is aside:
                 of_cohort = planned.setdefault(cell.cohort.dataset, {}).setdefault(name, [])
                 of_cohort += [cell.fit.seed] if cell.fit.seed not in of_cohort else []
         return planned

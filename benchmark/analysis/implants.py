@@ -12,7 +12,7 @@ from benchmark.scoring.implant_trials import RULES, Trial, trials_of
 from benchmark.statistics.panel import FEWEST_PATIENTS
 from benchmark.statistics.psychometric_curve import HalfFound, Trials, half_found
 from benchmark.statistics.rank_stability import Agreement, rank_agreement
-from benchmark.storage.fits import sees_labels
+from benchmark.storage.fits import stands_aside
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, read_rows, write_lines
 from benchmark.storage.run_record import table_of
@@ -50,10 +50,10 @@ def join_trials(run: RunFolder, cells: Sequence[Cell]) -> None:
         return
     join_tables(parts, run.root / TRIALS, [field.name for field in fields(Trial)])
     trials = read_trials(run.root / TRIALS)
-    labelled = {cell.fit.method for cell in cells if sees_labels(run, cell.fit)}
+    aside = {cell.fit.method for cell in cells if stands_aside(run, cell.fit)}
     write_lines(run.root / AUDIOGRAM, audiogram(trials))
     write_lines(run.root / CONTROLS, controls(trials))
-    write_lines(run.root / AGREEMENT, agreements(trials, read_rows(run.root / "rows.csv"), labelled))
+    write_lines(run.root / AGREEMENT, agreements(trials, read_rows(run.root / "rows.csv"), aside))
 
 
 def read_trials_table(run: RunFolder, name: str) -> "pd.DataFrame":
@@ -134,13 +134,13 @@ def _mean_over_subjects(sums: "pd.DataFrame") -> tuple[float, float, float]:
     return mean, float(low), float(high)
 
 
-def agreements(trials: "pd.DataFrame", rows: "pd.DataFrame", labelled: Iterable[str]) -> Iterator[dict[str, object]]:
+def agreements(trials: "pd.DataFrame", rows: "pd.DataFrame", unranked: Iterable[str]) -> Iterator[dict[str, object]]:
     """Kendall's tau of the methods' order on implants and on each other lesion cohort of the run, a line a pipeline.
 
     On implants a method's score is its mean lift, or the share of lesions that it finds; on a cohort it is its mean
-    lift over patients. Methods that have seen lesion labels take no part.
+    lift over patients. Methods that are ranked with no other take no part.
     """
-    aside = {PERFECT_MAP, *labelled}
+    aside = {PERFECT_MAP, *unranked}
     lesions = trials[(trials["kind"] == "lesion") & (trials["shift"] == "none") & ~trials["method"].isin(aside)]
     chosen = (rows["metric"] == "auprc_lift") & (rows["shift"] == "none") & (rows["split"] == "test")
     real = rows[chosen & ~rows["method"].isin(aside) & ~rows["dataset"].isin(set(trials["dataset"]))]

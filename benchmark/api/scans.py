@@ -30,15 +30,16 @@ def load_detector(fit: str | Path, *, run: str | Path | None = None, device: str
 
     Raises:
         MissingData: there is no such fit.
-        UnknownName, BadValue: the run has no fit of that name, or several; there is no such device.
+        UnknownName, BadValue: the run has no fit of that name, or several; there is no such device; the method does
+            not map single scans of one sequence.
         BadFile: record or weights cannot be read by this version.
     """
-    from benchmark.inference.predict import load_detector as with_weights
+    from benchmark.inference.predict import load_single_scan_detector
     from benchmark.inference.settings import Inference, pick_device
 
     folder = find_fit(str(fit), None if run is None else Path(run))
     inference = Inference(device=pick_device(device))
-    return FittedDetector(folder, with_weights(folder, inference.device), inference)
+    return FittedDetector(folder, load_single_scan_detector(folder, inference.device), inference)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class FittedDetector:
 
     def reconstruction(self, image: Volume, brain_mask: Mask | None = None, *, seed: int = 0) -> Volume | None:
         """The healthy counterpart of an image; arguments as of `anomaly_map`. None for a method that makes none."""
-        return self._map(image, brain_mask, seed).reconstruction
+        made = self._map(image, brain_mask, seed).reconstruction
+        return None if made is None else made[0]
 
     def predict(
         self,

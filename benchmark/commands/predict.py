@@ -40,7 +40,7 @@ def predict(
     seed: Annotated[int, typer.Option(help="Of methods that draw random numbers.")] = 0,
 ) -> None:
     """Map anomalies in scans, and write the maps in each scan's own space. Research use only."""
-    from benchmark.inference.predict import load_detector
+    from benchmark.inference.predict import load_single_scan_detector
     from benchmark.inference.scan import ScanSettings, output_names, predict_scan
     from benchmark.inference.settings import Inference, pick_device
     from benchmark.storage.fits import find_fit
@@ -54,7 +54,7 @@ def predict(
     names = output_names(scans)
     setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
     inference = Inference(device=pick_device(device))
-    detector = load_detector(folder, inference.device)
+    detector = load_single_scan_detector(folder, inference.device)
     request = ScanSettings(folder, setup, brain_mask, threshold, out, seed)
     failed = 0
     for scan, name in zip(scans, names, strict=True):

@@ -64,10 +64,21 @@ def run(
     data: Data = Path("data"),
     out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None,
     healthy: Annotated[
-        str | None, typer.Option(help="Healthy cohort to fit on; default: ixi, for phantoms the phantom.")
+        str | None,
+        typer.Option(
+            help="Healthy cohorts to fit on, comma-separated; default: ixi, for phantoms the phantom. none: without "
+            "any, for methods that need no training."
+        ),
+    ] = None,
+    leave_one_site_out: Annotated[
+        bool, typer.Option("--leave-one-site-out", help="Fit once without each of the healthy cohorts in turn.")
+    ] = False,
+    training_scans: Annotated[
+        int | None, typer.Option(min=1, help="Train on so many scans; those of a smaller number are among them.")
     ] = None,
     sequence: Annotated[
-        str | None, typer.Option(help="t1, t2, flair or t1ce; default: t2 if every cohort has it, else t1.")
+        str | None,
+        typer.Option(help="t1, t2, flair or t1ce, or several: t1,flair; default: t2 if every cohort has it, else t1."),
     ] = None,
     preset: Annotated[
         str, typer.Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")
@@ -152,6 +163,8 @@ def run(
         shifts=shifts,
         match=match,
         devices=devices,
+        leave_one_site_out=leave_one_site_out,
+        training_scans=training_scans,
         skip_bad=skip_bad,
     )
     if devices > 1 and plugins:
@@ -268,8 +281,8 @@ def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
 
 
 def _default_out(request: "Request", study: "Study") -> Path:
-    healthy = study.cells[0].fit.healthy
-    return Path("runs") / f"{healthy.dataset}-{healthy.sequence}-{request.preset}"
+    healthy = dict.fromkeys(one.dataset for fit in study.fits for one in (fit.healthy, *fit.also_healthy))
+    return Path("runs") / f"{'+'.join(healthy)}-{study.cells[0].cohort.sequence}-{request.preset}"
 
 
 def _standard_scoring() -> "Scoring":

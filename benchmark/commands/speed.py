@@ -35,7 +35,7 @@ def speed(
     methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
     datasets: Annotated[str, typer.Option(help="Cohorts whose scans are mapped, comma-separated.")] = "phantom",
     data: Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.")] = Path("data"),
-    sequence: Annotated[str | None, typer.Option(help="t1, t2, flair or t1ce; default: as run does.")] = None,
+    sequence: Annotated[str | None, typer.Option(help="As of run; default: as run does.")] = None,
     preset: Annotated[
         str, typer.Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")
     ] = PUBLISHED,

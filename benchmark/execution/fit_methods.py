@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.card import Card
+from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.registry import BUILT_IN_TARGET, Method, load
@@ -19,7 +19,7 @@ from benchmark.storage.environment import environment
 from benchmark.storage.fits import DataCard, check_fit_files, read_fit, training_stages, write_card, write_fit
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import check_data
-from benchmark.study.cells import Fit
+from benchmark.study.cells import Fit, as_stored
 from benchmark.study.study import Study
 from datasets.errors import BadFile, BadValue, UserError, one_line
 from datasets.io.atomic import read_json, write_json
@@ -129,20 +129,24 @@ def find_same_training(run: RunFolder, fit: Fit) -> Path | None:
 
 def training_key(fit: Fit) -> str:
     """Equal for two fits if one may take the weights of the other; unique if the method cannot be loaded."""
-    return _training_key(asdict(fit), fit.key)
+    return _training_key(as_stored(fit), fit.key)
 
 
 def _unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
-    detector = build_detector(fit.method, fit.target, fit.config, fit.revision).to(context.device)
+    detector = build_detector(fit.method, fit.target, fit.config, fit.revision, channels=fit.channels)
+    detector = detector.to(context.device)
     if hasattr(detector, "devices"):
         detector.devices = fit.devices  # type: ignore[assignment]
     return detector
 
 
 def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
-    train, val = (Cases(context.study.training_cases(fit, split), fit.grid) for split in ("train", "val"))
-    log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.healthy.dataset, len(val))
+    train, val = (
+        Cases(context.study.training_cases(fit, split), fit.grid, covariates=covariates_of(detector))
+        for split in ("train", "val")
+    )
+    log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.fitted_on, len(val))
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
     spent = time.perf_counter() - begin
@@ -178,12 +182,11 @@ def _store(context: FitContext, fit: Fit, detector: Detector, training: Mapping[
 
 
 def _card(context: FitContext, fit: Fit, detector: Detector, seconds: float, weights_of: str | None) -> DataCard:
-    card = getattr(detector, "card", None)
     trained_in = context.run.fit(fit) if weights_of is None else context.run.fit(fit).with_name(weights_of)
     training, imported = training_stages(trained_in), bool(fit.config.get("weights"))
     return DataCard(
-        card=card if isinstance(card, Card) else None,
-        healthy=fit.healthy.dataset,
+        card=card_of(detector),
+        healthy=fit.fitted_on,
         sequence=fit.healthy.sequence,
         grid=asdict(fit.grid),
         train=0 if imported else len(context.study.training_cases(fit, "train")),

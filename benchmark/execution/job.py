@@ -175,9 +175,9 @@ def _scoring_tasks(study: Study, fit: Fit, cells: Sequence[Cell]) -> list[Task]:
     for shift in dict.fromkeys(cell.shift for cell in study.cells_of(fit)):  # unshifted ones first
         under = tuple(cell for cell in cells if cell.shift == shift)
         if under:
-            healthy = study.healthy_cell(fit, shift)
             unshifted = tuple(cell.unshifted for cell in under if cell != cell.unshifted)
-            tasks.append(Task("score", f"score-{healthy.name}", fit, under, (healthy, *unshifted)))
+            after = (*study.healthy_cells(fit, shift), *unshifted)
+            tasks.append(Task("score", f"score-{under[0].scoring}", fit, under, after))
     return tasks
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row
 from benchmark.storage.run_record import ALL, cell_record, cell_state, kept_cells, kept_references, kept_scoring
 from benchmark.storage.run_tables import has_table, kept_run_rows, read_run_record, write_run_rows
-from benchmark.study.cells import Cell
+from benchmark.study.cells import Cell, as_stored
 from datasets.errors import BadValue
 from datasets.io.atomic import read_json, write_json
 from datasets.spec import changed_cases
@@ -99,8 +99,8 @@ def _united_study(runs: Sequence[RunFolder]) -> Mapping[str, Any]:
         "settings": {**studies[0]["settings"], "splits": _union(study["settings"]["splits"] for study in studies)},
         "scoring": {name: _union(one["scoring"][name] for one in studies) for name in studies[0]["scoring"]},
         "pictures": pictures,
-        "cells": [asdict(cell) for cell in cells.values()],
-        "references": [asdict(one) for one in references.values()],
+        "cells": [as_stored(cell) for cell in cells.values()],
+        "references": [as_stored(one) for one in references.values()],
         "cases": cases,
         "skipped": skipped,
         "own": list(own.values()),

@@ -40,8 +40,7 @@ def progress_of(run: RunFolder, scoring: Scoring) -> list[CellProgress]:
     """The progress of every cell; a cell is running while a living process holds a lock that it needs."""
     cells, held = kept_cells(run), owners(run)
     scorings = {name.removeprefix("score-"): one for name, one in held.items() if name.startswith("score-")}
-    healthy = {_group(cell): cell.name for cell in cells if cell.cohort == cell.fit.healthy}
-    return [_progress(run, cell, scoring, held, scorings.get(healthy.get(_group(cell), ""))) for cell in cells]
+    return [_progress(run, cell, scoring, held, scorings.get(cell.scoring)) for cell in cells]
 
 
 def _progress(
@@ -56,11 +55,6 @@ def _progress(
     if state == "mapped" and scorer is not None:
         return CellProgress(cell, "running", "scoring", scorer)
     return CellProgress(cell, "missing", "mapped, not scored" if state == "mapped" else "")
-
-
-def _group(cell: Cell) -> tuple[str, object]:
-    """Equal for cells that are scored together."""
-    return cell.fit.key, cell.shift
 
 
 @dataclass(frozen=True)

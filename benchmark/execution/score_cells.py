@@ -63,25 +63,29 @@ def score_fit(study: Study, run: RunFolder, scoring: Scoring, fit: Fit, cells: S
     for shift in dict.fromkeys(cell.shift for cell in study.cells_of(fit)):  # unshifted ones first
         under = [cell for cell in cells if cell.shift == shift]
         if under:
-            failed += _score_shift(study, run, scoring, study.healthy_cell(fit, shift), under)
+            failed += _score_shift(study, run, scoring, study.healthy_cells(fit, shift), under)
     return failed
 
 
-def _score_shift(study: Study, run: RunFolder, scoring: Scoring, reference: Cell, cells: Sequence[Cell]) -> list[Cell]:
-    """Score cells of one fit under one shift; `reference` is the cell of healthy scans under that shift."""
-    fit, failed = reference.fit, list[Cell]()
-    if not has_maps(run, reference):
-        log.info("  not scored: no maps of %s on its healthy cohort %s", fit.method, reference.where)
-        return list(cells)
+def _score_shift(
+    study: Study, run: RunFolder, scoring: Scoring, references: Sequence[Cell], cells: Sequence[Cell]
+) -> list[Cell]:
+    """Score cells of one fit under one shift; `references` are the cells of healthy scans under that shift."""
+    fit, failed = cells[0].fit, list[Cell]()
+    for reference in references:
+        if not has_maps(run, reference):
+            log.info("  not scored: no maps of %s on its healthy cohort %s", fit.method, reference.where)
+            return list(cells)
     try:
         # Maps made from lesion labels hold no information about healthy scans: they give no threshold.
         labelled = card_of_finished(run, fit).supervision == LABELS
-        healthy_cases = [] if labelled else study.mapped_cases(reference)
+        known = [] if labelled else [(one, study.mapped_cases(one)) for one in references]
         named = settings_named(scoring.postprocessing, scoring.protocols, scoring.metrics)
-        healthy = healthy_scans(run, reference, healthy_cases, named)
-        settings = replace(named, healthy=healthy, sources=_sources(study, run, named, reference))
+        healthy = healthy_scans(run, known, named)
+        settings = replace(named, healthy=healthy, sources=_sources(study, run, named, cells[0]))
     except Exception as error:
-        record_failure(run, reference, _stage(error))
+        for one in references or cells:
+            record_failure(run, one, _stage(error))
         return list(cells)
     _log_too_few_scans(settings, fit)
     for cell in cells:
@@ -158,10 +162,10 @@ def _log_too_few_scans(settings: Settings, fit: Fit) -> None:
             )
 
 
-def _sources(study: Study, run: RunFolder, settings: Settings, reference: Cell) -> dict[str, Source]:
+def _sources(study: Study, run: RunFolder, settings: Settings, scored: Cell) -> dict[str, Source]:
     """Thresholds of the cohorts that protocols transfer from, if the fit has maps of them under this shift."""
     wanted = {protocol.cohort for protocol in settings.protocols} - {""}
-    cells = [cell for cell in study.cells_of(reference.fit) if cell.shift == reference.shift and has_maps(run, cell)]
+    cells = [cell for cell in study.cells_of(scored.fit) if cell.shift == scored.shift and has_maps(run, cell)]
     return {
         cell.cohort.dataset: Source(
             cell.cohort.digest, lesion_thresholds(run, cell, study.mapped_cases(cell), settings)

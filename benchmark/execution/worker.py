@@ -89,7 +89,8 @@ class _Worker:
 
     def _map(self, task: Task) -> None:
         folder = self.job.run.cell(task.cells[0])
-        for place in (folder, folder / "maps", folder / "reconstructions"):
+        reconstructions = (path.parent for path in self.job.run.reconstructions(task.cells[0], ""))
+        for place in (folder, folder / "maps", *reconstructions):
             sweep(place)
         (folder / "rows.csv").unlink(missing_ok=True)
         stage = "fit"
@@ -172,4 +173,6 @@ def _write_volumes(run: RunFolder, cell: Cell, prediction: Prediction) -> None:
     case = prediction.case
     write_map(run.anomaly_map(cell, case.case_id), prediction.anomaly_map, case.affine)
     if prediction.reconstruction is not None:
-        write_volume(run.reconstruction(cell, case.case_id), prediction.reconstruction, case.affine)
+        paths = run.reconstructions(cell, case.case_id)
+        for path, volume in zip(paths, prediction.reconstruction, strict=True):
+            write_volume(path, volume, case.affine)

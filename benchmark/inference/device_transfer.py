@@ -18,7 +18,7 @@ from datasets.case import Case
 
 @dataclass(frozen=True)
 class Inputs:
-    """`(N, 1, X, Y, Z)` images and brain masks and `(N,)` seeds on the device."""
+    """`(N, C, X, Y, Z)` images, `(N, 1, X, Y, Z)` brain masks and `(N,)` seeds on the device."""
 
     images: Tensor
     brain_masks: Tensor
@@ -29,7 +29,7 @@ class PendingVolumes:
     """Volumes that are being copied back from the device."""
 
     def __init__(self, volumes: Tensor) -> None:
-        """`(N, 1, X, Y, Z)`; on a GPU a stream of its own copies them, once they have been computed."""
+        """`(N, C, X, Y, Z)`; on a GPU a stream of its own copies them, once they have been computed."""
         self.arrived: Any = None
         self.host = volumes
         if volumes.is_cuda:
@@ -43,10 +43,10 @@ class PendingVolumes:
             volumes.record_stream(stream)  # its memory is not reused before it is copied
 
     def volumes(self) -> NDArray[np.float32]:
-        """`(N, X, Y, Z)` float32; waits until they have arrived."""
+        """`(N, C, X, Y, Z)` float32; waits until they have arrived."""
         if self.arrived is not None:
             self.arrived.synchronize()
-        return self.host[:, 0].float().numpy()
+        return self.host.float().numpy()
 
 
 def to_device(cases: Sequence[Case], seeds: Sequence[int], device: str, timer: StageTimer) -> Inputs:

@@ -18,6 +18,7 @@ from benchmark.inference.lesion_frequency import LesionFrequency
 from benchmark.inference.prefetch import read_ahead
 from benchmark.inference.settings import Inference, computing, prepare
 from benchmark.inference.usage import Clock, StageTimer, clock
+from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.weights import load_weights
@@ -38,7 +39,7 @@ class Prediction:
 
     Attributes:
         anomaly_map: `(X, Y, Z)` float32, nonnegative, 0 outside the brain.
-        reconstruction: `(X, Y, Z)` float32, or None.
+        reconstruction: `(C, X, Y, Z)` float32, or None.
         seconds: this case's share of the computation; reading and writing are not in it.
     """
 
@@ -74,8 +75,22 @@ def fitted_detector(folder: FitFolder, target: str, device: str) -> Detector:
     """
     fit = folder.fit
     check_fit_files(folder.path, fit)
-    detector = build_detector(fit.method, target, fit.config, fit.revision).to(device)
+    detector = build_detector(fit.method, target, fit.config, fit.revision, channels=fit.channels).to(device)
     load_weights(detector, folder.path)
+    return detector
+
+
+def load_single_scan_detector(folder: FitFolder, device: str) -> Detector:
+    """The same, of a method that maps one scan of one sequence.
+
+    Raises:
+        BadFile, BadValue: as `load_detector`; or it is a fit of several sequences, or of a transductive method.
+    """
+    if folder.fit.channels > 1:
+        raise BadValue(f"{folder.path.name}: got a fit of {folder.sequence}, expected one of a single sequence.")
+    detector = load_detector(folder, device)
+    if is_transductive(detector):
+        raise BadValue(f"{folder.path.name}: got a transductive method, expected one that maps a scan by itself.")
     return detector
 
 
@@ -85,8 +100,8 @@ def predict(
     """Map `cases` in their order, reading ahead while the detector computes; memory stays constant.
 
     Each case's randomness derives from `seed` and its case_id alone. Where the device runs out of memory
-    the batch is halved, with a warning. On a GPU the next batch is computed while the previous one is
-    copied back and yielded.
+    the batch is halved, with a warning; that of a transductive method, whose maps depend on it, never is. On a GPU
+    the next batch is computed while the previous one is copied back and yielded.
 
     Args:
         timer: adds up the seconds of each stage.
@@ -103,6 +118,8 @@ def predict(
             try:
                 pending.append(_launch(detector, now, inference, seed, timer))
             except torch.OutOfMemoryError:
+                if not pending and is_transductive(detector):
+                    raise
                 if not pending:  # nothing else holds memory that could be freed
                     inference = _halved(inference)
                     timer.halvings += 1
@@ -117,14 +134,31 @@ def predict(
 def predict_cell(
     detector: Detector, files: Sequence[CaseFiles], cell: Cell, inference: Inference
 ) -> Iterator[Prediction]:
-    """Map cases of one cell in their order; a labelled detector first sees where other patients' lesions lie."""
+    """Map cases of one cell in their order.
+
+    A labelled detector first sees where other patients' lesions lie; a transductive one is handed each split at once.
+    """
+    covariates = covariates_of(detector)
+    if is_transductive(detector):
+        for _, own in groupby(files, key=lambda one: one.split):
+            cases = Cases(list(own), cell.fit.grid, cell.shift, covariates)
+            yield from predict(detector, cases, replace(inference, volumes=len(cases)), seed=cell.sampling_seed)
+        return
     if not isinstance(detector, LabelledDetector):
-        yield from predict(detector, Cases(files, cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
+        cases = Cases(files, cell.fit.grid, cell.shift, covariates)
+        yield from predict(detector, cases, inference, seed=cell.sampling_seed)
         return
     frequency = LesionFrequency(files, cell.fit.grid)
     for subject_id, own in groupby(files, key=lambda one: one.subject_id):
         detector.see_locations(torch.from_numpy(frequency.of_others(subject_id))[None])  # (1, X, Y, Z)
-        yield from predict(detector, Cases(list(own), cell.fit.grid, cell.shift), inference, seed=cell.sampling_seed)
+        cases = Cases(list(own), cell.fit.grid, cell.shift, covariates)
+        yield from predict(detector, cases, inference, seed=cell.sampling_seed)
+
+
+def is_transductive(detector: Detector) -> bool:
+    """Whether a case's map depends on the cases that are mapped with it."""
+    card = card_of(detector)
+    return card is not None and card.transductive
 
 
 def case_seed(seed: int, case_id: str) -> int:
@@ -164,13 +198,14 @@ def _launch(
     with device_context(inference.device):
         seeds = [case_seed(seed, case.case_id) for case in cases]
         inputs, watch = to_device(cases, seeds, inference.device, timer), clock(inference.device)
+        detector.see_covariates(cases)
         watch.start()
         with computing(inference):
             maps, reconstructions = detector.map_and_reconstruction(
                 inputs.images, inputs.brain_masks, seeds=inputs.seeds
             )
         watch.stop()
-        _check_volumes("Anomaly map", maps, inputs.images, cases)
+        _check_volumes("Anomaly map", maps, inputs.brain_masks, cases)
         if reconstructions is not None:
             _check_volumes("Reconstruction", reconstructions, inputs.images, cases)
         returned = None if reconstructions is None else PendingVolumes(reconstructions)
@@ -192,7 +227,7 @@ def _collect(done: _PendingBatch, timer: StageTimer) -> list[Prediction]:
     with timer.timed("post"):
         return [
             _prediction(
-                case, maps[index], None if reconstructions is None else reconstructions[index], seconds / len(maps)
+                case, maps[index, 0], None if reconstructions is None else reconstructions[index], seconds / len(maps)
             )
             for index, case in enumerate(done.cases)
         ]
@@ -206,10 +241,10 @@ def _prediction(case: Case, volume: Volume, reconstruction: Volume | None, secon
     return Prediction(case, np.where(case.brain_mask, volume, np.float32(0)), reconstruction, seconds)
 
 
-def _check_volumes(what: str, volumes: Tensor, images: Tensor, cases: Sequence[Case]) -> None:
+def _check_volumes(what: str, volumes: Tensor, like: Tensor, cases: Sequence[Case]) -> None:
     names = ", ".join(case.case_id for case in cases)
-    if volumes.shape != images.shape:
-        raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, expected {tuple(images.shape)}.")
+    if volumes.shape != like.shape:
+        raise ValueError(f"{what} of {names}: got shape {tuple(volumes.shape)}, expected {tuple(like.shape)}.")
     if volumes.is_complex():
         raise ValueError(f"{what} of {names}: got {volumes.dtype} values, expected real numbers.")
 

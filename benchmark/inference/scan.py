@@ -104,7 +104,7 @@ def predict_scan(
     brain = resample_mask(on_grid.brain, own, on_grid.to_grid)
     volumes = {"anomaly_map": _back(prediction.anomaly_map, on_grid, own) * brain}
     if prediction.reconstruction is not None:
-        volumes["reconstruction"] = _back(prediction.reconstruction, on_grid, own) * brain
+        volumes["reconstruction"] = _back(prediction.reconstruction[0], on_grid, own) * brain
     written = _write(settings, name, volumes, brain, own)
     facts = {**_facts(scan, settings, inference), **on_grid.facts, "files": [path.name for path in written]}
     facts["seconds_of_inference"] = round(prediction.seconds, 3)

@@ -17,6 +17,11 @@ class Card:
         references: papers, with the numbers of the equations that the code follows.
         departures: where it differs from them, and which field brings the published form back.
         simple_baseline: a method that any other should beat; reports mark it and compare the others with it.
+        covariates: what it is handed of a case beside the image, among `datasets.case.COVARIATES`: age, sex, spacing.
+        transductive: whether a case's map depends on the other cases that are mapped with it: it is handed all of a
+            split at once, and ranked with no method that sees one scan at a time.
+        several_sequences: how one map is made of several sequences; "" for a method that takes one, which is refused in
+            a study of several.
     """
 
     supervision: Supervision
@@ -25,3 +30,18 @@ class Card:
     references: tuple[str, ...] = ()
     departures: tuple[str, ...] = ()
     simple_baseline: bool = False
+    covariates: tuple[str, ...] = ()
+    transductive: bool = False
+    several_sequences: str = ""
+
+
+def card_of(method: object) -> Card | None:
+    """The card of a detector or its class; None for a plugin without one."""
+    card = getattr(method, "card", None)
+    return card if isinstance(card, Card) else None
+
+
+def covariates_of(method: object) -> tuple[str, ...]:
+    """The covariates that the card of a detector or its class declares."""
+    card = card_of(method)
+    return () if card is None else card.covariates

@@ -7,7 +7,7 @@ from inspect import cleandoc
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from benchmark.methods.card import Card
+from benchmark.methods.card import Card, card_of
 from benchmark.methods.hyperparameters import Variant, build_detector, presets_of, resolve_config
 from benchmark.methods.registry import UnusableMethod, load
 from datasets.errors import one_line
@@ -66,8 +66,7 @@ def describe(variant: Variant) -> MethodDescription:
     """
     method, cls = variant.method, load(variant.method)
     budgets = {preset: _budget(variant, preset) for preset in presets_of(cls)}
-    card = getattr(cls, "card", None)
-    card = card if isinstance(card, Card) else None
+    card = card_of(cls)
     return MethodDescription(variant.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
 
 

@@ -3,14 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from math import nan, prod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, device, nn
 
-from benchmark.methods.card import Card
-from datasets.case import Case
+from benchmark.methods.card import Card, covariates_of
+from datasets.case import COVARIATES, Case
 
 FLOAT32 = 4  # bytes
 AT_TEST = "at_test"
@@ -29,6 +30,11 @@ class Detector(nn.Module, ABC):
     `fit` learns has to be in `state_dict()`: a fitted detector is its config and its weights.
 
     A detector runs where its parameters and buffers are: inputs arrive on that device.
+
+    Attributes:
+        input_channels: sequences of the images, 1 unless the card says how it takes several.
+        covariates: of the cases of the next call, each `(N, K)` float32 as `Case.covariates` has it; see
+            `see_covariates`. Empty for a method whose card declares none.
     """
 
     @dataclass(frozen=True)
@@ -39,17 +45,32 @@ class Detector(nn.Module, ABC):
     revision: ClassVar[int] = 1
     """To be raised with every change that changes a map: fits of another revision are other fits."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    needs_training: ClassVar[bool] = True
+    """False for a method whose `fit` learns nothing: it can be run where there are no healthy scans."""
     trained_as: ClassVar[str] = ""
     """Name of the built-in method whose training this one's is, field by field, so that they share weights."""
     config: Any
+    input_channels: int = 1
+    covariates: Mapping[str, Tensor]
     slice_batch: int = 32
     """Slices to process at once, set by the caller; methods that work on volumes ignore it."""
     volumes_at_once: int = 4
     """Cases mapped at once, unless the caller sets another number."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, *, channels: int = 1) -> None:
         super().__init__()
         self.config = config
+        self.input_channels = channels
+        self.covariates = {}
+
+    @classmethod
+    def for_channels(cls, config: Any, channels: int) -> Self:
+        """A new one for images of so many sequences; the constructor of a method of one need not know of them."""
+        return cls(config) if channels == 1 else cls(config, channels=channels)
+
+    def unfitted(self) -> Self:
+        """A new one of the same config, for as many sequences."""
+        return self.for_channels(self.config, self.input_channels)
 
     @abstractmethod
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
@@ -65,10 +86,11 @@ class Detector(nn.Module, ABC):
     def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:
         """Map anomalies; higher is more anomalous.
 
-        A case's map depends on its image and its seed, never on the rest of the batch.
+        A case's map depends on its image and its seed, never on the rest of the batch, unless the card says that the
+        method is transductive: then the batch is all cases of a split.
 
         Args:
-            images: `(N, 1, X, Y, Z)` float32 in [0, 1]; not to be changed in place.
+            images: `(N, C, X, Y, Z)` float32 in [0, 1], C the sequences; not to be changed in place.
             brain_masks: `(N, 1, X, Y, Z)` bool.
             seeds: `(N,)` int64, one a case.
 
@@ -76,8 +98,17 @@ class Detector(nn.Module, ABC):
             `(N, 1, X, Y, Z)` float32, finite and nonnegative.
         """
 
+    def see_covariates(self, cases: Sequence[Case]) -> None:
+        """Take in the declared covariates of the cases whose images are handed over next; called before every call."""
+        names = covariates_of(self)
+        unknown = {name: (nan,) * count for name, count in COVARIATES.items()}
+        self.covariates = {
+            name: torch.tensor([case.covariates.get(name, unknown[name]) for case in cases], device=self.device)
+            for name in names
+        }
+
     def reconstruction(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor | None:
-        """The healthy counterpart `(N, 1, X, Y, Z)` of each image; None for methods without one."""
+        """The healthy counterpart `(N, C, X, Y, Z)` of each image; None for methods without one."""
         return None
 
     def map_and_reconstruction(
@@ -106,9 +137,9 @@ class Detector(nn.Module, ABC):
     def memory_bound(self, shape: Sequence[int], volumes: int) -> int:
         """Bound on the bytes held while mapping `volumes` cases of `shape` `(X, Y, Z)`, beyond weights and inputs.
 
-        By default two dozen float32 volumes a case, enough for arithmetic on whole volumes.
+        By default two dozen float32 volumes a case and sequence, enough for arithmetic on whole volumes.
         """
-        return 24 * FLOAT32 * volumes * prod(shape)
+        return 24 * FLOAT32 * volumes * self.input_channels * prod(shape)
 
     @property
     def device(self) -> device:

@@ -95,11 +95,14 @@ def named_under(variant: Variant, preset: str) -> Variant:
     return replace(variant, preset=preset) if changed else variant
 
 
-def build_detector(name: str, target: str, config: Mapping[str, Any], revision: int | None = None) -> "Detector":
+def build_detector(
+    name: str, target: str, config: Mapping[str, Any], revision: int | None = None, *, channels: int = 1
+) -> "Detector":
     """A detector with untrained weights from a resolved config.
 
     Args:
         revision: of the method, where it has to be a certain one: that of a kept fit.
+        channels: sequences of its images; more than 1 for a method whose card says how it takes them.
 
     Raises:
         BadValue: the method has another revision by now.
@@ -110,7 +113,7 @@ def build_detector(name: str, target: str, config: Mapping[str, Any], revision: 
             f"Method '{name}': got a fit of revision {revision}, expected {cls.revision}, whose numbers are others. "
             f"Fit it anew: python -m benchmark run --methods '{name}' ..."
         )
-    return cls(_validated(name, cls, config))
+    return cls.for_channels(_validated(name, cls, config), channels)
 
 
 def own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:

@@ -20,10 +20,12 @@ class Kind:
     Attributes:
         what: it does, in a line.
         budget: arguments of its Config that make its test take seconds.
+        channels: numbers of sequences that its test tries.
     """
 
     what: str
     budget: str = ""
+    channels: str = "1, 2"
 
 
 SMALL = "size=24, batch_size=8, learning_rate=1e-2, augment=False"
@@ -33,6 +35,7 @@ KINDS = {
     "features": Kind(
         "How far the features of a patch lie from healthy ones at the same place",
         f"{SMALL}, steps=20, pixels=24, stages=(0,), encoder_width=8, encoder_blocks=(1,), decoder_width=16",
+        channels="1",
     ),
 }
 """What a method is made of: whole volumes, slices that a network reconstructs, or features of patches."""

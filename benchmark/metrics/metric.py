@@ -89,7 +89,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A case's image and its reconstruction, all `(X, Y, Z)`.
+    """A case's image in one sequence and its reconstruction, all `(X, Y, Z)`.
 
     Attributes:
         brain: without what is ignored.
@@ -118,13 +118,15 @@ class Reconstruction:
         return self.brain & self.lesion
 
 
-def reconstruction_of(case: Case, reconstruction: Scores, host: Scores | None = None) -> Reconstruction:
-    """A case under its metrics, with the scan without the implanted lesion where there is one, all `(X, Y, Z)`."""
+def reconstruction_of(
+    case: Case, reconstruction: Scores, host: Scores | None = None, *, channel: int = 0
+) -> Reconstruction:
+    """One sequence of a case under its metrics, with the scan without the implanted lesion where there is one."""
     lesion = np.zeros_like(case.brain_mask) if case.lesion_mask is None else case.lesion_mask
     brain = case.brain_mask if case.ignore_mask is None else case.brain_mask & ~(case.ignore_mask & ~lesion)
     known = {"all": True, "labelled": case.lesion_mask is not None, "implanted": host is not None}
     kinds = frozenset(name for name, holds in known.items() if holds)
-    image = case.image[0]
+    image = case.image[channel]
     return Reconstruction(image, reconstruction, brain, lesion, case.spacing, image if host is None else host, kinds)
 
 
@@ -150,6 +152,8 @@ class Metric:
         range: lowest and highest value that there can be.
         undefined: when the value is NaN.
         definition: of a metric without function.
+        patient_score: whether it is a score of a whole case, of which summaries give how well it tells patients from
+            healthy people; cases of all kinds have it.
         revision: raised with every change of the function that changes a number.
         origin: a plugin's distribution and version; "" for a built-in.
     """
@@ -166,6 +170,7 @@ class Metric:
     range: tuple[float, float] = (0.0, 1.0)
     per: Per = "case"
     definition: str = ""
+    patient_score: bool = False
     revision: int = 1
     origin: str = ""
 
@@ -196,6 +201,23 @@ def compute(metrics: Iterable[Metric], case: object, kinds: Collection[str]) -> 
     return {one.name: float(one.function(case)) for one in metrics if one.function and one.cases in kinds}
 
 
+def compare_reconstruction(
+    metrics: Iterable[Metric], case: Case, reconstruction: Scores, host: Scores | None = None
+) -> dict[str, float]:
+    """Each metric of a reconstruction, the mean over the sequences.
+
+    Args:
+        reconstruction: `(C, X, Y, Z)`, and so is the scan without the implanted lesion, `host`, where there is one.
+    """
+    chosen = list(metrics)
+    pairs = [
+        reconstruction_of(case, volume, None if host is None else host[channel], channel=channel)
+        for channel, volume in enumerate(reconstruction)
+    ]
+    each = [compute(chosen, pair, pair.kinds) for pair in pairs]
+    return {name: float(np.mean([values[name] for values in each])) for name in each[0]}
+
+
 POSITIVE = (0.0, inf)
 """Range of a number without an upper bound."""
 
@@ -224,6 +246,8 @@ def check_metric(metric: Metric) -> None:
         )
     if metric.takes not in SCORED:
         raise BadValue(f"Metric '{metric.name}': got takes={metric.takes!r}, expected one of: {', '.join(SCORED)}.")
+    if metric.patient_score and metric.cases != "all":
+        raise BadValue(f"Metric '{metric.name}': got patient_score of {metric.cases} cases, expected of all cases.")
     per, cases = SCORED[metric.takes]
     if metric.per != per or metric.cases not in cases:
         raise BadValue(

@@ -5,6 +5,7 @@ A `Ranking` counts voxels by their score. It is all that these metrics need of a
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +104,16 @@ def ap_of(ranking: Ranking) -> float:
     steps = ranking.lesion > 0
     true, predicted = (count[steps] for count in ranking.predicted)
     return float(np.sum(ranking.lesion[steps] * (true / predicted)) / ranking.total)
+
+
+def quantile_of(ranking: Ranking, level: float) -> float:
+    """The score that this part of the voxels does not exceed, interpolated linearly; NaN without any voxel."""
+    counts = np.cumsum(ranking.lesion + ranking.others)
+    if not counts.size:
+        return np.nan
+    place = level * (counts[-1] - 1)
+    low, high = (float(ranking.values[np.searchsorted(counts, at, "right")]) for at in (int(place), ceil(place)))
+    return low + (high - low) * (place - int(place))
 
 
 def auroc(scores: Scores, lesion: Mask, *, missed: float = 0) -> float:

@@ -9,7 +9,7 @@ from benchmark.metrics.ground_truth import GroundTruth
 from benchmark.metrics.lesionwise import ALLOWED, FrocCurve
 from benchmark.metrics.metric import POSITIVE, Decision, Metric, Pool, RankedMap, Reconstruction, check_metric
 from benchmark.metrics.overlap import dice_of, precision_of, recall_of
-from benchmark.metrics.ranking import ap_of, auroc_of, lift
+from benchmark.metrics.ranking import ap_of, auroc_of, lift, quantile_of
 from benchmark.metrics.surface_distance import diameter, hd95_of, surface_dice_of
 from datasets.registry import Registry
 
@@ -349,6 +349,26 @@ def _lesion_lost_ml(truth: GroundTruth) -> float:
     return float(sum(truth.lost_ml))
 
 
+def _score_p99(case: RankedMap) -> float:
+    """99th percentile of the post-processed map in the brain, before small components go"""
+    return quantile_of(case.filtered, 0.99)
+
+
+def _flagged_ml(case: Decision) -> float:
+    """volume of all that is predicted"""
+    return float(case.prediction.voxels.size) * case.truth.voxel_ml
+
+
+_PATIENT_SCORES = (
+    Metric(
+        "score_p99", "99th percentile", _score_p99, "ranking", None, BRAIN, "all", _EMPTY, range=POSITIVE,
+        patient_score=True,
+    ),
+    Metric(
+        "flagged_ml", "Flagged volume", _flagged_ml, "prediction", None, BRAIN, "all", unit="ml", range=POSITIVE,
+        patient_score=True,
+    ),
+)  # fmt: skip
 _FACTS = (
     Metric(
         "threshold", "Threshold", None, "run", None, "what the protocol looks at", "all",
@@ -390,7 +410,16 @@ METRICS = Registry(
     Metric,
     {
         metric.name: metric
-        for metric in (*_OVERLAP, *_LESIONS, *_RANKING, *_RECONSTRUCTION, *_FALSE_POSITIVES, *_FACTS, *_COST)
+        for metric in (
+            *_OVERLAP,
+            *_LESIONS,
+            *_RANKING,
+            *_RECONSTRUCTION,
+            *_FALSE_POSITIVES,
+            *_PATIENT_SCORES,
+            *_FACTS,
+            *_COST,
+        )
     },
     check=check_metric,
 )

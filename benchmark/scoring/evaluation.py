@@ -25,8 +25,10 @@ from datasets.case import CaseFiles
 from datasets.loading import load_case, masks_of
 
 
-def healthy_scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settings: Settings) -> HealthyScans:
-    """What the protocols take from the healthy validation cases among `files`.
+def healthy_scans(
+    run: RunFolder, cells: Iterable[tuple[Cell, Sequence[CaseFiles]]], settings: Settings
+) -> HealthyScans:
+    """What the protocols take from the healthy validation cases of cells, each with the cases that it has mapped.
 
     Raises:
         ValueError: a scan without brain voxels.
@@ -35,8 +37,12 @@ def healthy_scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settin
     found: dict[str, dict[str, list[float]]] = {
         pipeline.name: {name: [] for name in protocols} for pipeline in settings.pipelines
     }
-    cases = [one for one in files if one.healthy and one.split == "val"]
-    for _, truth, anomaly_map in _maps(run, cell, cases if protocols else ()):
+    maps = (
+        mapped
+        for cell, files in (cells if protocols else ())
+        for mapped in _maps(run, cell, [one for one in files if one.healthy and one.split == "val"])
+    )
+    for _, truth, anomaly_map in maps:
         if not truth.lesion.size:
             raise ValueError(f"{truth.files.case_id}: got a scan without brain voxels to score, expected at least one.")
         for pipeline in settings.pipelines:
@@ -99,7 +105,7 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], setting
 def _maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Mapped]:
     """With the case where its image is needed, for the reconstruction to be compared with."""
     for one in files:
-        compared = cell.shift.is_none and has_volume(run, cell, "reconstructions", one.case_id)
+        compared = cell.shift.is_none and has_volume(run, cell, run.reconstruction(cell, one.case_id))
         case = load_case(one, cell.fit.grid) if compared else None
         truth = ground_truth_of(one, masks_of(one, cell.fit.grid) if case is None else case)
         yield case, truth, read_map(run, cell, one.case_id)

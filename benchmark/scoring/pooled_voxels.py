@@ -90,7 +90,7 @@ class VoxelPool:
         """`(3, n)` what is kept of one case's scores with low <= score < high."""
         kept = _kept(self.files[number])
         begin, end = np.searchsorted(kept[0].view(np.float32), np.array([low, high], dtype=np.float32))
-        return kept[:, begin:end]
+        return np.array(kept[:, begin:end])  # a copy: the file is not mapped while the others' scores are read
 
     def _edges(self) -> list[float]:
         """Scores between bands of about `BAND` records, falling."""

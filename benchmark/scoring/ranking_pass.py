@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.ground_truth import GroundTruth
-from benchmark.metrics.metric import compute, reconstruction_of
+from benchmark.metrics.metric import compare_reconstruction, compute
 from benchmark.metrics.registry import METRICS
 from benchmark.scoring.lesion_tables import Lesions
 from benchmark.scoring.pooled_search import RankedPool, rank_pool
 from benchmark.scoring.processed_maps import ProcessedMap, ProcessedMaps
 from benchmark.scoring.settings import Settings
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import read_reconstruction
+from benchmark.storage.maps import read_reconstructions
 from benchmark.storage.rows import Row, blank_row, evaluation_row, kept_rows, rows_of, stamped
 from benchmark.storage.run_record import table_of
 from benchmark.study.cells import Cell, Evaluation
@@ -54,15 +54,13 @@ class RankingPass:
             yield from rows_of(blank, truth.files, compute(facts, truth, truth.kinds))
             if case is not None and compared:
                 host = load_host(truth.files, self.cell.fit.grid)
-                kept = read_reconstruction(self.run, self.cell, case.case_id)
-                assert kept is not None  # the image was read for it
-                pair = reconstruction_of(case, kept, None if host is None else host[0])
-                yield from rows_of(blank, truth.files, compute(compared, pair, pair.kinds))
+                kept = read_reconstructions(self.run, self.cell, case.case_id)
+                yield from rows_of(blank, truth.files, compare_reconstruction(compared, case, kept, host))
             for pipeline, processed in self.maps.add(truth, anomaly_map):
                 if truth.lesion_mask is not None:
                     self._keep(pipeline, truth, processed)
-                    values = compute(metrics, processed.ranked, truth.kinds)
-                    yield from rows_of(blanks[pipeline], truth.files, values)
+                values = compute(metrics, processed.ranked, truth.kinds)
+                yield from rows_of(blanks[pipeline], truth.files, values)
         if not self.cell.shift.is_none:
             yield from self._seen_rows()
 
@@ -131,7 +129,6 @@ def rows_of_image(blank: Row, files: CaseFiles, case: Case, reconstruction: NDAr
     """Rows of a case under a shift, as the detector sees it: the dose of the shift, and of its reconstruction."""
     values = {"shift_dose": case.shift_dose}
     if reconstruction is not None:
-        pair = reconstruction_of(case, reconstruction)
         metrics = [metric for metric in METRICS.usable().values() if metric.takes == "reconstruction"]
-        values |= compute(metrics, pair, pair.kinds)
+        values |= compare_reconstruction(metrics, case, reconstruction)
     return list(rows_of(blank, files, values))

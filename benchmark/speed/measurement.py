@@ -140,7 +140,8 @@ def _write(one: Prediction, folder: Path, stages: StageTimer) -> None:
     with stages.timed("write"):
         write_map(folder / f"{one.case.case_id}-map.nii.gz", one.anomaly_map, one.case.affine)
         if one.reconstruction is not None:
-            write_volume(folder / f"{one.case.case_id}.nii.gz", one.reconstruction, one.case.affine)
+            for channel, volume in enumerate(one.reconstruction):
+                write_volume(folder / f"{one.case.case_id}-{channel}.nii.gz", volume, one.case.affine)
 
 
 def _memory(device: str) -> dict[str, float]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmark.inference.predict import load_detector
 from benchmark.inference.settings import Inference
+from benchmark.methods.card import covariates_of
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.metrics import dice
@@ -112,7 +113,7 @@ def _timings(
     for inference in request.inferences:
         detector, weights = _detector(request, cell, inference.device)
         log.info("%s, %s, %d slices at once", cell.fit.method, inference.precision, inference.slice_batch)
-        cases = Cases(files, cell.fit.grid)
+        cases = Cases(files, cell.fit.grid, covariates=covariates_of(detector))
         compared = weights != "drawn" and len(request.inferences) > 1
         measured = measure(detector, cases, inference, seed=cell.sampling_seed, keep_maps=compared)
         if reference is None and inference.precision == "fp32":
@@ -136,7 +137,8 @@ def _detector(request: SweepRequest, cell: Cell, device: str) -> tuple[Detector,
             raise BadValue(f"{kept.path}: got a fit on {kept.fit.grid}, expected {cell.fit.grid}; see --preset.")
         return load_detector(kept, device), kept.path.name
     torch.manual_seed(cell.fit.seed)
-    detector = build_detector(cell.fit.method, cell.fit.target, cell.fit.config).to(device)
+    fit = cell.fit
+    detector = build_detector(fit.method, fit.target, fit.config, channels=fit.channels).to(device)
     drawn = any(True for _ in detector.parameters())
     if not drawn:
         train = Cases(request.study.training_cases(cell.fit, "train")[:TRAINING_CASES], cell.fit.grid)

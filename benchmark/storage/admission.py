@@ -13,7 +13,7 @@ from benchmark.storage.run_tables import read_run_record
 from benchmark.study.planning import plan
 from benchmark.study.study import Request, Study
 from datasets.audit.finding import Finding, errors_of
-from datasets.case import CaseFiles
+from datasets.case import AND, CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
 from datasets.io.atomic import write_json
@@ -99,14 +99,12 @@ def findings_of(run: RunFolder, datasets: Iterable[str]) -> list[Finding]:
 
 def needed_cases(study: Study) -> dict[str, list[CaseFiles]]:
     """The cases that any cell of a study reads, by data set, each once."""
-    needed: dict[str, dict[Path, CaseFiles]] = {}
-    for fit in study.fits:
-        training = [*study.training_cases(fit, "train"), *study.training_cases(fit, "val")]
-        needed.setdefault(fit.healthy.dataset, {}).update({one.image: one for one in training})
-    for cell in {(cell.fit.seed, cell.cohort, cell.splits, cell.limit): cell for cell in study.cells}.values():
-        needed.setdefault(cell.cohort.dataset, {}).update({one.image: one for one in study.mapped_cases(cell)})
+    needed = {one.image for fit in study.fits for split in ("train", "val") for one in study.training_cases(fit, split)}
+    read = ((cell.fit.seed, cell.fit.healthy_cohorts, cell.cohort, cell.splits, cell.limit) for cell in study.cells)
+    for cell in dict(zip(read, study.cells, strict=True)).values():
+        needed |= {one.image for one in study.mapped_cases(cell)}
     # With the split of `cases.csv`, even if a seed draws another.
-    return {name: [one for one in study.files[name] if one.image in images] for name, images in needed.items()}
+    return {name: [one for one in files if one.image in needed] for name, files in study.files.items()}
 
 
 def _key(study: Study) -> str:
@@ -124,10 +122,11 @@ def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Fi
     from datasets.audit.finding import by_severity
 
     grid, findings, scans = study.cells[0].fit.grid, list[Finding](), []
-    sequence = study.cells[0].cohort.sequence
+    sequences = study.cells[0].cohort.sequence.split(AND)
     for name, files in needed.items():
         compared = _is_real(name)
-        examined = examine_cases(Candidate(name, {sequence: one}, compared, grid) for one in files)
+        images = (dict(zip(sequences, one.channels, strict=True)) for one in files)
+        examined = examine_cases(Candidate(name, one, compared, grid) for one in images)
         findings += cohort_findings(examined, name)
         scans += [scan for one in examined for scan in one.scans]
     return by_severity([*_of_tables(study), *findings, *duplicate_findings(scans), *same_names(scans)])

@@ -11,7 +11,7 @@ from benchmark.methods.card import Card
 from benchmark.storage import checksums
 from benchmark.storage.checksums import checked, digests_of, read_checksums, write_checksums
 from benchmark.storage.folder import FORMAT, RunFolder, check_format, open_run
-from benchmark.study.cells import Fit
+from benchmark.study.cells import Fit, as_stored
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json, write_json
 
@@ -91,7 +91,7 @@ def _fit_in(record: Path, content: Mapping[str, Any]) -> Fit:
 def write_fit(folder: Path, fit: Fit, made: Mapping[str, Any]) -> None:
     """Write the digests of a fit's files, then its record with how it was `made`, by which it counts as finished."""
     write_checksums(folder, FILES)
-    record = {"format": FORMAT, "version": __version__, "fit": asdict(fit), **made}
+    record = {"format": FORMAT, "version": __version__, "fit": as_stored(fit), **made}
     write_json(folder / "fit.json", {**record, "files": digests_of(folder, [checksums.NAME])})
 
 
@@ -128,7 +128,7 @@ def check_fit_files(folder: Path, fit: Fit) -> None:
         checked(folder, name, digests, MEND)
     config, card = (read_json(folder / name, mend=MEND) for name in ("config.json", "card.json"))
     kept = {"config": config, "seed": card.get("seed"), "healthy": card.get("healthy"), "grid": card.get("grid")}
-    for name, value in {**record["fit"], "healthy": record["fit"]["healthy"]["dataset"]}.items():
+    for name, value in {**record["fit"], "healthy": fit.fitted_on}.items():
         if kept.get(name, value) != value:
             raise BadFile(f"{folder}: got a fit with {name} {kept[name]}, expected {value} by its record. {MEND}")
 
@@ -165,6 +165,11 @@ class DataCard:
     def is_simple_baseline(self) -> bool:
         """Whether any other method should beat it."""
         return self.card is not None and self.card.simple_baseline
+
+    @property
+    def is_transductive(self) -> bool:
+        """Whether its maps depend on the scans that were mapped together."""
+        return self.card is not None and self.card.transductive
 
     @property
     def supervision(self) -> str:
@@ -231,3 +236,9 @@ def sees_labels(run: RunFolder, fit: Fit) -> bool:
     """Whether a fit's maps are made from lesion labels; they then hold no information about healthy scans."""
     card = read_card(run, fit)
     return card is not None and card.supervision == LABELS
+
+
+def stands_aside(run: RunFolder, fit: Fit) -> bool:
+    """Whether it is ranked with no other method: it sees lesion labels, or is transductive."""
+    card = read_card(run, fit)
+    return card is not None and (card.supervision == LABELS or card.is_transductive)

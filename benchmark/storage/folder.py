@@ -8,6 +8,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from benchmark.study.cells import Cell, Fit, Reference
+from datasets.case import AND
 from datasets.cohorts.catalog import add_user_cohort
 from datasets.cohorts.user_folder import UserCohort
 from datasets.errors import BadFile, BadValue, MissingData
@@ -34,7 +35,14 @@ class RunFolder:
         return self.cell(cell) / "maps" / f"{case_id}.nii.gz"
 
     def reconstruction(self, cell: Cell, case_id: str) -> Path:
+        """Of the only or first sequence."""
         return self.cell(cell) / "reconstructions" / f"{case_id}.nii.gz"
+
+    def reconstructions(self, cell: Cell, case_id: str) -> list[Path]:
+        """Of every sequence, the further ones in folders of their names."""
+        first = self.reconstruction(cell, case_id)
+        further = cell.cohort.sequence.split(AND)[1:]
+        return [first, *(first.parent / sequence / first.name for sequence in further)]
 
     def seen(self, cell: Cell) -> Path:
         """Rows that need the image after the shift, as the detector saw it."""

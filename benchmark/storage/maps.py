@@ -47,14 +47,22 @@ def read_map(run: RunFolder, cell: Cell, case_id: str) -> NDArray[np.float32]:
     Raises:
         BadFile: it is missing, damaged, another's or on another grid.
     """
-    return read_volume(kept_volume(run, cell, "maps", case_id), cell.fit.grid.shape)
+    return _kept(run, cell, run.anomaly_map(cell, case_id))
 
 
 def read_reconstruction(run: RunFolder, cell: Cell, case_id: str) -> NDArray[np.float32] | None:
-    """A case's reconstruction `(X, Y, Z)`; None where its method made none. Raises what `read_map` raises."""
-    if not has_volume(run, cell, "reconstructions", case_id):
-        return None
-    return read_volume(kept_volume(run, cell, "reconstructions", case_id), cell.fit.grid.shape)
+    """A case's reconstruction of the first sequence `(X, Y, Z)`; None where there is none. Raises as `read_map`."""
+    path = run.reconstruction(cell, case_id)
+    return _kept(run, cell, path) if has_volume(run, cell, path) else None
+
+
+def read_reconstructions(run: RunFolder, cell: Cell, case_id: str) -> NDArray[np.float32]:
+    """A case's reconstructions of all sequences `(C, X, Y, Z)`, which were written. Raises as `read_map`."""
+    return np.stack([_kept(run, cell, path) for path in run.reconstructions(cell, case_id)])
+
+
+def _kept(run: RunFolder, cell: Cell, path: Path) -> NDArray[np.float32]:
+    return read_volume(kept_volume(run, cell, path), cell.fit.grid.shape)
 
 
 def read_volume(path: Path, shape: tuple[int, ...] | None = None) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from benchmark.postprocessing.pipelines import pipeline_named, pipeline_on
 from benchmark.storage import checksums
 from benchmark.storage.checksums import checked, digests_of, write_checksums
 from benchmark.storage.folder import FORMAT, RunFolder, check_format
-from benchmark.study.cells import Cell, Cohort, Reference, cell_from_json, reference_from_json
+from benchmark.study.cells import Cell, Cohort, Reference, as_stored, cell_from_json, reference_from_json
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
@@ -28,7 +28,6 @@ from datasets.spec import case_marks, changed_cases, digest, usable_files
 log = logging.getLogger(__name__)
 
 ALL = "all"
-VolumeKind = Literal["maps", "reconstructions"]
 State = Literal["missing", "mapped", "failed", "done"]
 MAPPED = ("maps", "reconstructions", "seen.csv", "timing.csv")
 """What mapping leaves in a cell's folder, under its SHA256SUMS."""
@@ -63,11 +62,11 @@ def check_settings(run: RunFolder, study: Study) -> None:
     Raises:
         BadValue: the folder holds a study on another grid, healthy cohort, sequence or limit, or on other data.
     """
-    settings = _settings(study.cells[0])
+    settings = _settings(study.cells)
     for name, value in _kept(run).get("settings", settings).items():
         fits = set(value) <= set(settings[name]) if name == "splits" else value == settings[name]
         if not fits:
-            changes = _changes(run, study.files).get(value["dataset"], "") if name == "healthy" else ""
+            changes = ", ".join(_changes(run, study.files).values()) if name == "healthy" else ""
             told = f" The cohort differs ({changes})." if changes else ""
             raise BadValue(
                 f"--out {run.root}: got a run with {name} {value}, expected {settings[name]} as in this command.{told} "
@@ -93,12 +92,12 @@ def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> Non
             "format": FORMAT,
             "version": __version__,
             "data": str(data.resolve()),
-            "settings": _settings(study.cells[0]),
+            "settings": _settings(study.cells),
             "own": _own(cells),
             "scoring": asdict(scoring),
             "pictures": _kept(run).get("pictures", [ALL]),
-            "cells": [asdict(cell) for cell in cells],
-            "references": [asdict(reference) for reference in references],
+            "cells": [as_stored(cell) for cell in cells],
+            "references": [as_stored(reference) for reference in references],
             "cases": _kept(run).get("cases", {}) | {name: case_marks(found) for name, found in study.files.items()},
             "skipped": {**_skipped(run, set(study.files)), **study.skipped},
         },
@@ -186,7 +185,7 @@ def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
     except BadFile:
         before = {}
     kept: dict[str, Any] = {name: before[name] for name in ("inference", "environment", "files") if name in before}
-    content = {"cell": asdict(cell), "key": cell.key, "format": FORMAT, "version": __version__, **kept, **outcome}
+    content = {"cell": as_stored(cell), "key": cell.key, "format": FORMAT, "version": __version__, **kept, **outcome}
     write_json(_record_path(run, cell), content)
 
 
@@ -248,20 +247,20 @@ def table_of(run: RunFolder, what: Cell | Reference, name: str) -> Path | None:
     return checked(run.cell(what), name, digests, _mend(what, name)) if name in digests else None
 
 
-def kept_volume(run: RunFolder, cell: Cell, kind: VolumeKind, case_id: str) -> Path:
-    """The file of a case's map or reconstruction as it was written.
+def kept_volume(run: RunFolder, cell: Cell, path: Path) -> Path:
+    """The file of a cell's map or reconstruction as it was written.
 
     Raises:
         BadFile: it is damaged, missing or another's.
     """
     folder = run.cell(cell)
     mend = f"Have its cell named and mapped anew: python -m benchmark evaluate {run.root}, then run --rerun failed"
-    return checked(folder, f"{kind}/{case_id}.nii.gz", checksums.read_checksums(folder), mend)
+    return checked(folder, path.relative_to(folder).as_posix(), checksums.read_checksums(folder), mend)
 
 
-def has_volume(run: RunFolder, cell: Cell, kind: VolumeKind, case_id: str) -> bool:
-    """Whether a case's map or reconstruction was written."""
-    return f"{kind}/{case_id}.nii.gz" in checksums.read_checksums(run.cell(cell))
+def has_volume(run: RunFolder, cell: Cell, path: Path) -> bool:
+    """Whether a map or reconstruction of a cell was written."""
+    return path.relative_to(run.cell(cell)).as_posix() in checksums.read_checksums(run.cell(cell))
 
 
 def cell_state(run: RunFolder, cell: Cell, scoring: Scoring, *, read_tables: bool = True) -> State:
@@ -462,14 +461,17 @@ def _move_own(names: Iterable[str], data: Path) -> None:
 
 def _own(cells: Iterable[Cell]) -> list[dict[str, Any]]:
     """The user's own cohorts among those of `cells`, as `study.json` stores them."""
-    names = sorted({name for cell in cells for name in (cell.cohort.dataset, cell.fit.healthy.dataset)})
+    names = sorted({one.dataset for cell in cells for one in (cell.cohort, *cell.fit.healthy_cohorts)})
     return [asdict(own) | {"home": str(own.home)} for own in map(find_user_cohort, names) if own is not None]
 
 
-def _settings(cell: Cell) -> dict[str, Any]:
+def _settings(cells: Sequence[Cell]) -> dict[str, Any]:
+    """What all studies of one folder share; one healthy cohort stands by itself, several as a list."""
+    cell, known = cells[0], {one: None for cell in cells for one in (cell.fit.healthy, *cell.fit.also_healthy)}
+    healthy = [asdict(one) for one in sorted(known, key=lambda one: one.dataset)]
     settings = {
         "grid": asdict(cell.fit.grid),
-        "healthy": asdict(cell.fit.healthy),
+        "healthy": healthy[0] if len(healthy) == 1 else healthy,
         "precision": cell.precision,
         "splits": cell.splits,
         "limit": cell.limit,

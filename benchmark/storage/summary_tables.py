@@ -36,13 +36,16 @@ class SummaryLine:
             moves healthy tissue by (for areas the highest).
         kind: "mean" over patients; "cohort" of all voxels and "lesions" of all lesions, mean over seeds; "median",
             "lower quartile", "upper quartile", "maximum" and "share" of the patients above 0; "change", paired, from
-            unshifted; "area", "area change", means over doses; "universe", "universe tau", "calibration"; "ablation".
+            unshifted; "area", "area change", means over doses; "universe", "universe tau", "calibration"; "ablation";
+            "patient auroc", of a patient-level score, `group` saying against which healthy cohort.
         question: "these weights" or "this recipe"; "" where there is no interval.
         endpoint: "first", "second" or "exploratory".
         order: 1 for the choice that the cohort's methods are ranked by, 2 and up for what else has intervals, else 0.
         endpoints: how many endpoints the cohort has where this is one of several, else 1; their `order` is the lowest.
         unranked: why the cohort's methods have no ranks although they could be tested; else "".
+        unavailable: why there can be no number, of any patient; else "".
         n, left_out: patients with a number under every seed, and those without; n of "lesions" counts lesions.
+        controls: healthy people that the patients are told from.
         scans: of all the patients.
         seeds, planned: training seeds with numbers, and how many were planned.
         sd: over patients, mean over seeds.
@@ -77,8 +80,10 @@ class SummaryLine:
     order: int = 0
     endpoints: int = 1
     unranked: str = ""
+    unavailable: str = ""
     n: int
     left_out: int = 0
+    controls: int = 0
     scans: int = 0
     seeds: int
     planned: int

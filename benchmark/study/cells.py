@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.study.protocols import Protocol
-from datasets.case import Split
+from datasets.case import AND, Split
 from datasets.grid import Grid
 from datasets.shifts import Shift
 
@@ -26,11 +26,19 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PERFECT_MAP = "perfect-map"
 """What tables call a `Reference` in place of a method."""
+NO_HEALTHY = "none"
+"""What stands in place of a healthy cohort in a study without one."""
+NOT_AVAILABLE = "not available: no healthy scans of this sequence"
+"""What is said of all that needs healthy scans in a study without any."""
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The scans of one sequence of a dataset; `digest` stands for their splits and voxels."""
+    """The scans of a dataset; `digest` stands for their splits and voxels.
+
+    Attributes:
+        sequence: theirs, or several such as `t1+flair`, which a method sees as the channels of one image.
+    """
 
     dataset: str
     sequence: str
@@ -42,6 +50,7 @@ class Fit:
     """A method fitted on healthy cases.
 
     Attributes:
+        healthy: the cohort that it is fitted on, called `NO_HEALTHY` where there is none; of several the first.
         method: the name in tables, overrides included.
         target: `builtin:NAME`, or where a plugin's class is: `module:attribute` or `FILE.py:name@digest`.
         config: every hyper-parameter, resolved.
@@ -49,6 +58,9 @@ class Fit:
         folds: number of folds of the healthy subjects; `seed` is then the fold used for validation. 0: no folds.
         revision: of the method.
         devices: that share each batch of the training; 1 for a method that cannot use several.
+        covariates: stands for those of the healthy cohort that the method is handed; "" for a method that uses none.
+        also_healthy: further cohorts that it is fitted on.
+        training_scans: at most so many of their training scans, those of a smaller number first; None for all.
     """
 
     method: str
@@ -61,6 +73,9 @@ class Fit:
     folds: int = 0
     revision: int = 1
     devices: int = 1
+    covariates: str = ""
+    also_healthy: tuple[Cohort, ...] = ()
+    training_scans: int | None = None
 
     @cached_property
     def key(self) -> str:
@@ -70,6 +85,21 @@ class Fit:
     def name(self) -> str:
         return f"{_plain(self.method)}-{self.key}"
 
+    @property
+    def channels(self) -> int:
+        """Sequences of the images."""
+        return len(self.healthy.sequence.split(AND))
+
+    @property
+    def healthy_cohorts(self) -> tuple[Cohort, ...]:
+        """Whose scans it learns from and takes thresholds from; () without any."""
+        return () if self.healthy.dataset == NO_HEALTHY else (self.healthy, *self.also_healthy)
+
+    @property
+    def fitted_on(self) -> str:
+        """The names of these cohorts as tables have them; `NO_HEALTHY` without any."""
+        return "+".join(cohort.dataset for cohort in self.healthy_cohorts) or NO_HEALTHY
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -78,6 +108,7 @@ class Cell:
     Attributes:
         splits: which cases are mapped; without "test" the test split stays closed.
         limit: at most so many cases of each split; None for all.
+        covariates: stands for those of the cohort that the method is handed; "" for a method that uses none.
         flags: what qualifies every number of it: `leak`, `partial`; see `benchmark.storage.admission`.
     """
 
@@ -89,6 +120,7 @@ class Cell:
     splits: tuple[Split, ...] = ("val", "test")
     limit: int | None = None
     flags: tuple[str, ...] = ()
+    covariates: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -97,6 +129,11 @@ class Cell:
     @property
     def name(self) -> str:
         return f"{_plain(self.fit.method)}-{_plain(self.cohort.dataset)}-{_plain(self.shift.label)}-{self.key}"
+
+    @property
+    def scoring(self) -> str:
+        """What the cells of a fit under one shift have in common: they are scored together."""
+        return f"{self.fit.name}-{_plain(self.shift.text)}"
 
     @property
     def where(self) -> str:
@@ -161,22 +198,35 @@ class Evaluation:
     @cached_property
     def key(self) -> str:
         protocol = None if self.protocol is None else self.protocol.in_key
-        return _digest(["Evaluation", asdict(self.cell), self.pipeline.in_key, protocol, self.source])
+        return _digest(["Evaluation", as_stored(self.cell), self.pipeline.in_key, protocol, self.source])
 
 
 def key_of(what: Fit | Cell | Reference) -> str:
     """Twelve hexadecimal digits of the hash of all that `what` contains."""
-    return _digest([type(what).__name__, asdict(what)])
+    return _digest([type(what).__name__, as_stored(what)])
+
+
+OPTIONAL = {"covariates": "", "also_healthy": (), "training_scans": None}
+"""Fields that stand in keys and records only where they are not at this default."""
+
+
+def as_stored(what: Fit | Cell | Reference) -> dict[str, Any]:
+    """What keys hash and records keep: all fields, without those of `OPTIONAL` that are at their default."""
+    known = asdict(what)
+    for part in (known, known.get("fit", {})):
+        for name in [name for name, default in OPTIONAL.items() if name in part and part[name] == default]:
+            del part[name]
+    return known
 
 
 def cell_from_json(stored: Mapping[str, Any]) -> Cell:
-    """The cell whose `asdict` was stored."""
+    """The cell that was stored."""
     cell: Cell = _reader(Cell).validate_python(dict(stored))
     return cell
 
 
 def reference_from_json(stored: Mapping[str, Any]) -> Reference:
-    """The reference whose `asdict` was stored."""
+    """The reference that was stored."""
     reference: Reference = _reader(Reference).validate_python(dict(stored))
     return reference
 

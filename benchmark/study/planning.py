@@ -1,18 +1,20 @@
 """From what a user asks for to the Study: every name resolved and every file found before anything runs."""
 
 import logging
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
-from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
-from benchmark.study.cells import Cell, Cohort, Fit, Reference
+from benchmark.methods.registry import BUILT_IN, Method, UnusableMethod, load, method, methods, usable_plugin_files
+from benchmark.study.cells import NO_HEALTHY, Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
-from datasets.case import CaseFiles
+from datasets.case import AND, COVARIATES, CaseFiles
 from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import (
     BadCases,
@@ -25,11 +27,20 @@ from datasets.errors import (
     UnknownName,
     UserError,
 )
-from datasets.grid import GRIDS, Grid
+from datasets.grid import GRIDS, PUBLISHED, Grid
 from datasets.shift_requests import ShiftRequest, case_percentiles, landmarks_of, parse_shifts
 from datasets.shifts import Shift
 from datasets.shifts.representation import mean_landmarks
-from datasets.spec import DatasetSpec, digest, how_to_prepare, sequences_there, usable_files
+from datasets.spec import (
+    DatasetSpec,
+    covariate_digest,
+    digest,
+    how_to_prepare,
+    lacking,
+    parse_sequences,
+    sequences_there,
+    usable_files,
+)
 from datasets.splits import learning_split
 
 log = logging.getLogger(__name__)
@@ -52,30 +63,46 @@ def plan(request: Request) -> Study:
     requested = parse_shifts(request.shifts)
     resolved, left_out = _resolved(request)
     specs = _specs(request.datasets)
-    healthy = _healthy(request.healthy, specs)
-    asked = list({spec.name: spec for spec in (healthy, *specs)}.values())
-    sequence, why = (request.sequence, "") if request.sequence else _common_sequence(asked, request.data)
+    healthy = _healthy(request, specs, resolved)
+    asked = list({spec.name: spec for spec in (*healthy, *specs)}.values())
+    sequence, why = (
+        (parse_sequences(request.sequence), "") if request.sequence else _common_sequence(asked, request.data)
+    )
+    if AND in sequence:
+        _check_several(resolved, sequence)
     seeds = _seeds(request)
     try:
         files, skipped = _files(asked, sequence, request)
     except MissingData as error:
-        raise MissingData("\n".join(filter(None, [str(error), why]))) from error
+        hint = _hint_of_none(request, resolved)
+        raise MissingData("\n".join(filter(None, [str(error), why, hint]))) from error
     if why:
         log.info("%s", why)
-    split_cases = learning_split(files[healthy.name], seed=seeds[0], folds=request.folds or 0)
-    for split in ("train", "val"):
-        if not any(case.split == split and case.healthy for case in split_cases):
-            raise BadValue(f"--healthy {healthy.name}: got no healthy {split} case, expected some to fit a method on.")
+    for spec in healthy:
+        _check_training_cases(spec.name, files[spec.name], seeds[0], request.folds or 0)
     cohorts = {name: Cohort(name, sequence, digest(found)) for name, found in files.items()}
     grid = replace(GRIDS[request.preset], sampling=request.sampling)
-    fits = _fits(request, resolved, cohorts[healthy.name], grid, seeds)
-    training = {seed: training_cases(files[healthy.name], seed, request.folds or 0) for seed in seeds}
+    known = [cohorts[spec.name] for spec in healthy] or [Cohort(NO_HEALTHY, sequence, "")]
+    fits = [
+        replace(fit, covariates=covariate_digest(_files_of(fit, files), _covariates(fit)))
+        for part in _parts(request, known)
+        for fit in _fits(request, resolved, part, grid, seeds)
+    ]
+    training = {fit.key: _training_cases(fit, files) for fit in fits}
     shifts = planned_shifts(requested, training, grid, request.data, sequence, match=request.match)
     cells = tuple(
-        Cell(fit, cohort, shift, precision=request.precision, splits=request.splits, limit=request.limit)
+        Cell(
+            fit,
+            cohort,
+            shift,
+            precision=request.precision,
+            splits=request.splits,
+            limit=request.limit,
+            covariates=covariate_digest(files[cohort.dataset], _covariates(fit)),
+        )
         for fit in fits
-        for shift in shifts[fit.seed]
-        for cohort in cohorts.values()
+        for shift in shifts[fit.key]
+        for cohort in dict.fromkeys((*fit.healthy_cohorts, *cohorts.values()))
     )
     references = tuple(
         Reference(cohorts[name], grid, request.splits, request.limit)
@@ -123,6 +150,7 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     for variant in variants:
         try:
             config = resolve_config(variant, request.preset, tuned.get(variant.method.name, {}))
+            _check_covariates(variant.method)
             usable.append((named_under(variant, request.preset), config))
         except UnusableMethod as error:
             left_out.append(str(error))
@@ -130,6 +158,29 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     if not usable:
         raise UnusableMethod("\n".join(dict.fromkeys(left_out)))
     return usable, tuple(dict.fromkeys(left_out))
+
+
+def _check_covariates(method: Method) -> None:
+    """Refuse a card that declares what no cohort can tell."""
+    unknown = [name for name in covariates_of(load(method)) if name not in COVARIATES]
+    if unknown:
+        expected = ", ".join(COVARIATES)
+        raise UnusableMethod(f"{method}: got covariates {', '.join(unknown)} on its card, expected some of {expected}.")
+
+
+def _check_several(resolved: Sequence[Resolved], sequence: str) -> None:
+    """Refuse methods that take one sequence in a study of several."""
+    cards = {variant.name: card_of(load(variant.method)) for variant, _ in resolved}
+    takes = {name: card is not None and bool(card.several_sequences) for name, card in cards.items()}
+    refused = [name for name, several in takes.items() if not several]
+    if refused:
+        others = ",".join(name for name, several in takes.items() if several)
+        names, first = sequence.replace(AND, ","), sequence.split(AND)[0]
+        way = f"Leave them out: --methods '{others}'; or take one sequence" if others else "Take one sequence"
+        raise BadValue(
+            f"--sequence {names}: got {', '.join(refused)}, expected methods whose card says how they take several "
+            f"sequences. {way}: --sequence {first}."
+        )
 
 
 def _perhaps_broken(unknown: Iterable[str], troubles: Sequence[str]) -> dict[str, Method]:
@@ -168,12 +219,21 @@ def _files(
             unwanted = {case for of, case in request.without if of == spec.name}
             files[spec.name] = [one for one in usable if one.case_id not in unwanted]
             skipped[spec.name] = tuple(sorted(unwanted | {one.case_id for one in problems}))
+            _tell_lacking(spec, sequence, request.data, skipped[spec.name])
     if any(isinstance(one, BadCases | MissingCases) for one in missing.errors):
         missing.errors.append(MissingData("--skip-bad leaves the named cases out; every row is then marked."))
     if missing.errors and not any(spec.folder(request.data).exists() for spec in specs):
         missing.errors.append(MissingData("Without any download, use the simulated cohort: --datasets phantom."))
     missing.tell()
     return files, {name: cases for name, cases in skipped.items() if cases}
+
+
+def _tell_lacking(spec: DatasetSpec, sequence: str, data: Path, skipped: Sequence[str]) -> None:
+    """Name the cases that lack a sequence of the study's."""
+    for name, cases in lacking(spec, data, sequence).items() if AND in sequence else ():
+        left = [one for one in cases if one not in skipped]
+        if left:
+            log.info("Left out of %s, having no %s: %s.", spec.name, name, ", ".join(left))
 
 
 def _usable(spec: DatasetSpec, sequence: str, request: Request) -> tuple[Sequence[CaseFiles], Sequence[CaseProblem]]:
@@ -192,13 +252,64 @@ def _specs(names: str) -> list[DatasetSpec]:
     return list(specs.values())
 
 
-def _healthy(name: str | None, specs: Sequence[DatasetSpec]) -> DatasetSpec:
+def _healthy(request: Request, specs: Sequence[DatasetSpec], resolved: Sequence[Resolved]) -> list[DatasetSpec]:
+    """The cohorts to fit on; [] with `--healthy none`."""
     proposed = {spec.fitted_on for spec in specs}
-    if name is None and len(proposed) > 1:
-        raise BadValue(f"--healthy: got none, expected one of {', '.join(sorted(proposed))} for these datasets.")
-    healthy = dataset_argument(name or proposed.pop())
-    _check_homes([*specs, healthy])
+    if request.healthy == NO_HEALTHY:
+        _check_untrained(request, resolved)
+        return []
+    if request.healthy is None and len(proposed) > 1:
+        raise BadValue(f"--healthy: got nothing, expected one of {', '.join(sorted(proposed))} for these datasets.")
+    names = [name.strip() for name in (request.healthy or proposed.pop()).split(",")]
+    healthy = list({spec.name: spec for spec in map(dataset_argument, names)}.values())
+    if request.leave_one_site_out and len(healthy) < 2:
+        raise BadValue(
+            f"--leave-one-site-out: got one healthy cohort, {healthy[0].name}, expected two or more sites, each a "
+            f"cohort: --healthy {healthy[0].name},ANOTHER"
+        )
+    _check_homes([*specs, *healthy])
     return healthy
+
+
+def _check_untrained(request: Request, resolved: Sequence[Resolved]) -> None:
+    """Refuse what cannot be done without healthy scans.
+
+    Raises:
+        BadValue: a method learns from healthy scans, or an option is about them.
+    """
+    trained = [variant.name for variant, _ in resolved if load(variant.method).needs_training]
+    if trained:
+        others = _untrained(resolved) or [one.name for one in BUILT_IN if not load(one).needs_training]
+        raise BadValue(
+            f"--healthy {NO_HEALTHY}: got {', '.join(trained)}, trained on healthy scans, expected methods that need "
+            f"no training: {', '.join(others)}. Without the others: {_command(request, others, NO_HEALTHY)}; or name a "
+            f"healthy cohort: {_command(request, [request.methods], 'COHORT')}"
+        )
+    options = {"--folds": request.folds, "--match": request.match, "--training-scans": request.training_scans,
+               "--leave-one-site-out": request.leave_one_site_out}  # fmt: skip
+    for option, given in options.items():
+        if given:
+            raise BadValue(f"{option}: got --healthy {NO_HEALTHY}, expected a healthy cohort: it is about its scans.")
+
+
+def _untrained(resolved: Sequence[Resolved]) -> list[str]:
+    return [variant.name for variant, _ in resolved if not load(variant.method).needs_training]
+
+
+def _hint_of_none(request: Request, resolved: Sequence[Resolved]) -> str:
+    """How the methods that need no training are run without the healthy scans that are missing; "" without any."""
+    untrained = _untrained(resolved)
+    if not untrained or request.healthy == NO_HEALTHY:
+        return ""
+    return f"Without healthy scans: {_command(request, untrained, NO_HEALTHY)}"
+
+
+def _command(request: Request, methods: Sequence[str], healthy: str) -> str:
+    """The request's command with these methods and this healthy cohort."""
+    words = ["run", "--methods", ",".join(methods), "--datasets", request.datasets]
+    words += ["--sequence", request.sequence] if request.sequence else []
+    words += ["--healthy", healthy, *(["--preset", request.preset] if request.preset != PUBLISHED else [])]
+    return f"python -m benchmark {shlex.join(words)}"
 
 
 def _check_homes(specs: Iterable[DatasetSpec]) -> None:
@@ -261,64 +372,116 @@ def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str,
     return tables
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Healthy cohorts that are fitted on together; `name` ends the names of the methods."""
+
+    name: str
+    cohorts: Sequence[Cohort]
+
+
+def _parts(request: Request, healthy: Sequence[Cohort]) -> list[_Part]:
+    """All of them, or all but each in turn."""
+    if not request.leave_one_site_out:
+        return [_Part("", healthy)]
+    return [_Part(f"-without-{out.dataset}", [one for one in healthy if one != out]) for out in healthy]
+
+
 def _fits(
-    request: Request, resolved: Sequence[Resolved], healthy: Cohort, grid: Grid, seeds: Sequence[int]
+    request: Request, resolved: Sequence[Resolved], healthy: _Part, grid: Grid, seeds: Sequence[int]
 ) -> list[Fit]:
     fits = list[Fit]()
     for variant, config in resolved:
         cls = load(variant.method)
         devices = request.devices if hasattr(cls, "devices") else 1
+        scans = request.training_scans if cls.needs_training else None
         fits += [
             Fit(
-                variant.name,
+                variant.name + (f"-{scans}-scans" if scans else "") + healthy.name,
                 variant.method.target,
                 config,
-                healthy,
+                healthy.cohorts[0],
                 grid,
                 seed,
                 variant.method.origin or "",
                 folds=request.folds or 0,
                 devices=devices,
                 revision=cls.revision,
+                also_healthy=tuple(healthy.cohorts[1:]),
+                training_scans=scans,
             )
             for seed in seeds
         ]
     return fits
 
 
-def training_cases(files: Sequence[CaseFiles], seed: int, folds: int) -> list[CaseFiles]:
-    """The cases that a fit of this seed learns from; `folds` as in `Fit`."""
-    return [one for one in learning_split(files, seed=seed, folds=folds) if one.split == "train" and one.healthy]
+def _covariates(fit: Fit) -> tuple[str, ...]:
+    return covariates_of(load(Method(fit.method, fit.target, "")))
+
+
+def _files_of(fit: Fit, files: Mapping[str, Sequence[CaseFiles]]) -> list[CaseFiles]:
+    """The cases of the cohorts that it is fitted on."""
+    return [one for cohort in fit.healthy_cohorts for one in files[cohort.dataset]]
+
+
+def _check_training_cases(name: str, files: Sequence[CaseFiles], seed: int, folds: int) -> None:
+    """Refuse a cohort that nothing can be fitted on; say it where its test cases are dealt anew.
+
+    Raises:
+        BadValue: it has no healthy case to train or to validate on.
+    """
+    split_cases = learning_split(files, seed=seed, folds=folds)
+    for split in ("train", "val"):
+        if not any(case.split == split and case.healthy for case in split_cases):
+            raise BadValue(f"--healthy {name}: got no healthy {split} case, expected some to fit a method on.")
+    if all(case.split == "test" for case in files if case.healthy):
+        log.info("%s has healthy cases for testing alone: where a method is fitted on it, the rule of docs/splits.md "
+                 "deals its people to training, validation and test.", name)  # fmt: skip
+
+
+def _training_cases(fit: Fit, files: Mapping[str, Sequence[CaseFiles]]) -> list[CaseFiles]:
+    """The cases that a fit learns from.
+
+    Raises:
+        BadValue: there are fewer than it shall be trained on.
+    """
+    study = Study((), (), files)
+    if fit.training_scans is not None:
+        there = len(study.training_cases(replace(fit, training_scans=None), "train"))
+        if there < fit.training_scans:
+            raise BadValue(f"--training-scans: got {fit.training_scans}, expected at most {there}, as many training "
+                           f"scans as {fit.fitted_on} has under seed {fit.seed}.")  # fmt: skip
+    return study.training_cases(fit, "train")
 
 
 def planned_shifts(
     requested: Sequence[ShiftRequest],
-    training: Mapping[int, Sequence[CaseFiles]],
+    training: Mapping[str, Sequence[CaseFiles]],
     grid: Grid,
     data: Path,
     sequence: str,
     *,
     match: bool,
-) -> dict[int, list[Shift]]:
-    """By training seed the shifts: none first, then the requested ones; with `match` all again, matched.
+) -> dict[str, list[Shift]]:
+    """By the key of a fit the shifts: none first, then the requested ones; with `match` all again, matched.
 
     Scans are read only where landmarks are needed: those of the cohorts that a shift transfers to, and the training
     cases.
 
     Args:
-        training: each seed's training cases, onto whose mean percentiles histograms are matched.
+        training: each fit's training cases, onto whose mean percentiles histograms are matched.
 
     Raises:
         UserError: a cohort is not there, or a scan of it cannot be used.
     """
     cohorts = dict.fromkeys(one.cohort for one in requested if one.cohort)
     landmarks = {cohort: landmarks_of(cohort, data, sequence, grid) for cohort in cohorts}
-    matched: dict[int, tuple[float, ...]] = {}
+    matched: dict[str, tuple[float, ...]] = {}
     if match:
-        cases = {one.case_id: one for group in training.values() for one in group}
+        cases = {one.brain_mask: one for group in training.values() for one in group}
         known = case_percentiles(list(cases.values()), grid)
-        matched = {seed: mean_landmarks([known[one.case_id] for one in group]) for seed, group in training.items()}
-    return {seed: _arms(requested, landmarks, matched.get(seed, ())) for seed in training}
+        matched = {key: mean_landmarks([known[one.brain_mask] for one in group]) for key, group in training.items()}
+    return {key: _arms(requested, landmarks, matched.get(key, ())) for key in training}
 
 
 def _arms(

@@ -10,7 +10,7 @@ from benchmark.study.cells import Cell, Cohort, Fit, Precision, Reference
 from datasets.case import CaseFiles, Split
 from datasets.grid import PUBLISHED, Grid, Sampling
 from datasets.shifts import Shift
-from datasets.splits import learning_split
+from datasets.splits import learning_split, nested_subset
 
 Resolved = tuple[Variant, Mapping[str, Any]]
 
@@ -20,6 +20,10 @@ class Request:
     """What a user asks for, names still unresolved; see `python -m benchmark run --help`.
 
     Attributes:
+        healthy: cohorts to fit on, comma-separated; `none` for methods that need no training; None for the default of
+            the data sets.
+        leave_one_site_out: fit once without each of the healthy cohorts, instead of on all of them.
+        training_scans: as in `Fit`.
         simulate: whether simulated cohorts that are missing below `data` are made.
         plugins: files whose detectors are used as methods.
         folds: number of folds of the healthy subjects to fit on, in place of seeds; None for seeds.
@@ -50,6 +54,8 @@ class Request:
     shifts: str = ""
     match: bool = False
     devices: int = 1
+    leave_one_site_out: bool = False
+    training_scans: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Study:
     """A grid of cells and the files they read.
 
     Attributes:
-        cells: unshifted ones before shifted ones, and under each shift a fit's cell on its own healthy cohort
+        cells: unshifted ones before shifted ones, and under each shift a fit's cells on its own healthy cohorts
             before its others, since thresholds depend on them.
         references: one for each dataset that holds lesions.
         files: every case of each dataset, in its own split.
@@ -83,12 +89,17 @@ class Study:
     def cells_of(self, fit: Fit) -> list[Cell]:
         return [cell for cell in self.cells if cell.fit == fit]
 
-    def healthy_cell(self, fit: Fit, shift: Shift = Shift()) -> Cell:
-        """The cell with the fit's maps of healthy validation cases under a shift."""
-        return next(cell for cell in self.cells_of(fit) if cell.cohort == fit.healthy and cell.shift == shift)
+    def healthy_cells(self, fit: Fit, shift: Shift = Shift()) -> list[Cell]:
+        """The cells with the fit's maps of healthy validation cases under a shift."""
+        return [cell for cell in self.cells_of(fit) if cell.cohort in fit.healthy_cohorts and cell.shift == shift]
 
     def training_cases(self, fit: Fit, split: Split) -> list[CaseFiles]:
-        return [case for case in self._split_for(fit, fit.healthy) if case.split == split and case.healthy]
+        """The healthy cases of a split; to train on, no more than the fit says."""
+        found = [case for cohort in fit.healthy_cohorts for case in self._split_for(fit, cohort)
+                 if case.split == split and case.healthy]  # fmt: skip
+        if split != "train" or fit.training_scans is None:
+            return found
+        return nested_subset(found, fit.training_scans)
 
     def mapped_cases(self, what: Cell | Reference) -> list[CaseFiles]:
         """The cases whose maps a cell keeps, in the splits that its fit's seed draws."""
@@ -100,4 +111,4 @@ class Study:
 
     def _split_for(self, fit: Fit, cohort: Cohort) -> list[CaseFiles]:
         files = self.files[cohort.dataset]
-        return learning_split(files, seed=fit.seed, folds=fit.folds) if cohort == fit.healthy else list(files)
+        return learning_split(files, seed=fit.seed, folds=fit.folds) if cohort in fit.healthy_cohorts else list(files)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.inference.predict import fitted_detector, predict_cell
+from benchmark.inference.predict import fitted_detector, is_transductive, predict_cell
 from benchmark.inference.settings import Inference
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.registry import Method, identity
@@ -128,7 +128,8 @@ def _mapped(
 ) -> NDArray[np.float32]:
     """The map of one case, rounded as in its file."""
     inference = replace(_inference(run, cell), device=device, precision=cell.precision)
-    files = study.mapped_cases(cell) if isinstance(detector, LabelledDetector) else [one]
+    depends = isinstance(detector, LabelledDetector) or is_transductive(detector)
+    files = study.mapped_cases(cell) if depends else [one]
     found = next(made for made in predict_cell(detector, files, cell, inference) if made.case.case_id == one.case_id)
     return round_in_order(found.anomaly_map)
 

@@ -34,7 +34,7 @@ from benchmark.storage.run_record import (
 )
 from benchmark.storage.run_tables import RECORDS, read_run_record, run_table, table_names
 from benchmark.storage.summary_tables import summary_record
-from benchmark.study.cells import Cell, Evaluation, Reference
+from benchmark.study.cells import Cell, Evaluation, Reference, as_stored
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.errors import MissingData, UserError
@@ -274,7 +274,7 @@ def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
 
 
 def _as_stored(cell: Cell) -> object:
-    return json.loads(json.dumps(asdict(cell)))
+    return json.loads(json.dumps(as_stored(cell)))
 
 
 def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:

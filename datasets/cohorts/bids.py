@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.case import SEQUENCES, SPLITS, CaseFiles, Labels, Split
+from datasets.case import SEQUENCES, SPLITS, CaseFiles, Labels, Split, person_of
 from datasets.cohorts.downloads import few
 from datasets.errors import BadFile, CaseProblem, MissingData, refusal
 from datasets.io.labels import read_labels
@@ -247,6 +247,7 @@ def _case(
         site=person.get("site", ""),
         split=_split(scan.subject_id, splits, home),
         labels=labels,
+        person=person_of(person),
     )
 
 

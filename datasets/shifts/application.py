@@ -18,10 +18,15 @@ SEED = 2312  # of all shifts, not of a run: a shifted case is the same in every 
 
 @dataclass(frozen=True)
 class CaseShift:
-    """A shift of one case."""
+    """A shift of one sequence of a case.
+
+    Attributes:
+        channel: the sequence's place among those of the study, 0 for the first: each draws numbers of its own.
+    """
 
     shift: Shift
     case_id: str
+    channel: int = 0
 
     @property
     def stage(self) -> Stage | None:
@@ -69,8 +74,9 @@ class CaseShift:
         return changed
 
     def _rng(self) -> np.random.Generator:
-        """Seeded by kind and case, not by level: levels of one kind differ in severity only."""
-        mixed = hashlib.sha256(f"{SEED}\0{kind_name(self.shift.name)}\0{self.case_id}".encode()).digest()
+        """Seeded by kind, case and sequence, not by level: levels of one kind differ in severity only."""
+        further = f"\0{self.channel}" if self.channel else ""
+        mixed = hashlib.sha256(f"{SEED}\0{kind_name(self.shift.name)}\0{self.case_id}{further}".encode()).digest()
         return np.random.default_rng(int.from_bytes(mixed[:16], "big"))
 
 

@@ -1,7 +1,7 @@
 """Shift, a change of appearance at one level and part of a cell's key; ShiftKind and View, for those who add one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal
 
@@ -21,8 +21,10 @@ class Shift:
     Attributes:
         name: of the kind, with the cohort that it leads to where there is one: `gamma`, `transfer[oasis]`.
         severity: the level in the kind's own unit.
-        landmarks: percentiles of the cohort that a histogram is transferred to; empty for other kinds.
-        matched: percentiles onto which the image's own are moved last, before a detector sees it; empty for none.
+        landmarks: percentiles of the cohort that a histogram is transferred to, sequence after sequence; empty for
+            other kinds.
+        matched: percentiles onto which the image's own are moved last, before a detector sees it, sequence after
+            sequence; empty for none.
         origin: a plugin's distribution and version; "" for a built-in kind.
     """
 
@@ -47,6 +49,11 @@ class Shift:
     def is_none(self) -> bool:
         """Whether the image stays unchanged."""
         return self.name == "none" and not self.matched
+
+    def of(self, place: int, count: int) -> "Shift":
+        """The shift of the `place`-th of `count` sequences: the same, with the landmarks of that one."""
+        own = [marks[place * len(marks) // count :][: len(marks) // count] for marks in (self.landmarks, self.matched)]
+        return replace(self, landmarks=own[0], matched=own[1])
 
 
 @dataclass(frozen=True)

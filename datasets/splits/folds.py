@@ -7,11 +7,13 @@ from typing import Literal
 
 from datasets.case import CaseFiles, Split
 from datasets.errors import BadValue
-from datasets.splits.hashing import deal, scale_sizes
+from datasets.splits.assignment import HEALTHY
+from datasets.splits.hashing import deal, rank, scale_sizes
 from datasets.splits.subjects import Subject, subjects_of
 
 Turn = Literal["val", "test"]
 MOST_FOLDS = 100
+SUBSETS = "uadbench training scans"  # salt of the order in which subsets take subjects
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,29 @@ class FoldSplit:
 
 
 def learning_split(files: Sequence[CaseFiles], *, seed: int, folds: int = 0) -> list[CaseFiles]:
-    """The cases in the splits that a fit learns from: those of its seed, or of its fold where there are `folds`."""
+    """The cases in the splits that a fit learns from: those of its seed, or of its fold where there are `folds`.
+
+    A cohort of which all healthy cases are for testing is dealt by the rule first.
+    """
+    files = dealt(files)
     return refold(files, folds=folds, fold=seed) if folds else redraw(files, seed)
+
+
+def dealt(files: Sequence[CaseFiles]) -> list[CaseFiles]:
+    """Deal the healthy subjects of a cohort that has them in its test split alone, by the rule; else as they are."""
+    healthy = [case for case in files if case.healthy]
+    if not healthy or any(case.split != "test" for case in healthy):
+        return list(files)
+    subjects = subjects_of(healthy)
+    strata = {one.subject_id: HEALTHY.stratum(one) for one in subjects}
+    split = deal(strata, scale_sizes(HEALTHY.sizes, len(strata)), salt="uadbench split of a test-only cohort")
+    return [replace(case, split=split[case.subject_id]) if case.healthy else case for case in files]
+
+
+def nested_subset(cases: Sequence[CaseFiles], number: int) -> list[CaseFiles]:
+    """So many of the cases, in their order: subjects by a hash, whole as far as they fit; fewer are among more."""
+    places = sorted(range(len(cases)), key=lambda place: (rank(cases[place].subject_id, SUBSETS), place))
+    return [cases[place] for place in sorted(places[:number])]
 
 
 def redraw(files: Sequence[CaseFiles], seed: int) -> list[CaseFiles]:

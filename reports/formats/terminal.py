@@ -15,6 +15,7 @@ from reports.sections.at_a_glance import short_columns, short_lead
 from reports.sections.columns import Column, cells, headings
 from reports.sections.healthy_false_positives import in_domain_first, realised
 from reports.sections.notes import badges, notes
+from reports.sections.patient_detection import patient_texts
 from reports.sections.shifts import worst_shifts
 
 WIDTH = 100
@@ -45,6 +46,7 @@ def terminal_text(run: RunFolder) -> str:
     parts.append("\n".join(_wrapped(f"{name}: {text}") for name, text in results.pipelines.items()))
     parts.append("\n".join(_wrapped(line) for line in _healthy_lines(results)))
     parts.append("\n".join(_wrapped(line) for line in _realised_lines(results)))
+    parts.append("\n".join(_wrapped(plain(line)) for line in patient_texts(results)))
     parts.append("\n".join(_wrapped(plain(line)) for line in worst_shifts(results)))
     said = [plain(note) for note in (*badges(results), *notes(results))]
     parts.append("\n".join(_wrapped(f"- {note}") for note in said))
@@ -70,8 +72,13 @@ def _title(results: RunResults, name: str, first: Headline) -> str:
 
 def _table(cohort: CohortResults, first: Headline) -> str:
     lead, columns = short_lead(cohort), short_columns(cohort, first)
-    body = [[plain(cell) for cell in line] for line in cells(cohort.ordered, lead, columns)]
+    body = [[_short(plain(cell)) for cell in line] for line in cells(cohort.ordered, lead, columns)]
     return _narrow(headings(lead, columns), body, len(lead))
+
+
+def _short(cell: str) -> str:
+    """Without the reason why there can be no number, which a note tells."""
+    return cell.partition(":")[0] if cell.startswith("not available") else cell
 
 
 def _narrow(headers: Sequence[str], body: Sequence[Sequence[str]], texts: int) -> str:
@@ -113,9 +120,10 @@ def _realised_lines(results: RunResults) -> Iterator[str]:
 
 
 def _share(cohort: CohortResults, method: str, number: Number) -> str:
-    """A method, marked where it uses lesion labels, and its number."""
+    """A method, marked where it is ranked with no other, and its number."""
     shown = plain(Column("", {method: number}, show=lambda one: f"{one.value:.2%}").text(method))
-    return f"{method} (uses {LABELS}) {shown}" if method in cohort.labelled else f"{method} {shown}"
+    mark = f" (uses {LABELS})" if method in cohort.labelled else " (transductive)" * (method in cohort.transductive)
+    return f"{method}{mark} {shown}"
 
 
 def _wrapped(line: str) -> str:

@@ -98,6 +98,8 @@ class LeaderboardResults:
             yield "leaked"
         if self.results.whole.supervision.get(method) == LABELS:
             yield "labels used"
+        if method in self.results.whole.transductive:
+            yield "transductive"
         if not self.is_verified:
             yield "self-reported"
         elif method not in self._remade:

@@ -15,7 +15,7 @@ from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
 from reports.markup.markdown import MISSING, escape
 
-NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed")
+NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed", "unavailable")
 
 
 def question_of(lines: pd.DataFrame) -> str:
@@ -42,6 +42,7 @@ class Number:
         defined, expected: patients that have it, of those that should, each planned seed counted; none expected means
             missing.
         seeds: training seeds that have it; lowest_seed, highest_seed: of their means.
+        unavailable: why there can be none; else "".
     """
 
     value: float = nan
@@ -51,6 +52,7 @@ class Number:
     seeds: int = 0
     lowest_seed: float = nan
     highest_seed: float = nan
+    unavailable: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class CohortResults:
         seeds: how many training seeds were planned for each method, in the order of the study.
         simple_baselines: the methods that any other has to beat.
         supervision: what each method's map has seen, of its data card; nothing of a method without one.
+        transductive: the methods whose maps depend on the scans that were mapped together.
     """
 
     rows: pd.DataFrame
@@ -71,11 +74,17 @@ class CohortResults:
     seeds: Mapping[str, int]
     simple_baselines: Collection[str] = ()
     supervision: Mapping[str, str] = field(default_factory=dict)
+    transductive: Collection[str] = ()
 
     @property
     def labelled(self) -> list[str]:
-        """The methods whose maps have seen lesion labels: they are shown, and ranked with no other."""
+        """The methods whose maps have seen lesion labels."""
         return [method for method in self.seeds if self.supervision.get(method) == LABELS]
+
+    @property
+    def aside(self) -> list[str]:
+        """The methods that are shown, and ranked with no other: transductive ones, then those that saw labels."""
+        return [*(name for name in self.transductive if name not in self.labelled), *self.labelled]
 
     @property
     def patients(self) -> int:
@@ -115,10 +124,10 @@ class CohortResults:
     def ordered(self) -> list[Hashable]:
         """The methods as all tables list them, best first by the choice that they are ranked by; the perfect map last.
 
-        By the best rank that the tests leave open, then by the mean; without a number last, and below them what uses
-        lesion labels. Where nothing is ranked, in the order of the study.
+        By the best rank that the tests leave open, then by the mean; without a number last, and below them what stands
+        aside. Where nothing is ranked, in the order of the study.
         """
-        rivals: list[Hashable] = [method for method in self.seeds if method not in self.labelled]
+        rivals: list[Hashable] = [method for method in self.seeds if method not in self.aside]
         means = self.lines[(self.lines["kind"] == "mean") & (self.lines["shift"] == "none")]
         first = means[means["order"] == 1]
         first = first[first["question"] == question_of(first)]
@@ -126,7 +135,7 @@ class CohortResults:
             best = best_first(first)
             places = {method: place for place, method in enumerate(best.loc[best["mean"].notna(), "method"])}
             rivals.sort(key=lambda method: places.get(str(method), len(places)))
-        return [*rivals, *self.labelled, PERFECT_MAP]
+        return [*rivals, *self.aside, PERFECT_MAP]
 
     def of(self, method: Hashable) -> pd.DataFrame:
         """The rows of one method."""
@@ -219,6 +228,7 @@ class CohortResults:
         marks = {
             "simple baseline": method in self.simple_baselines,
             f"uses {LABELS}": method in self.labelled,
+            "transductive": method in self.transductive,
             "single seed": planned == 1 < max(self.seeds.values()),
             f"{there} of {planned} seeds": 0 < there < planned,
             **{flag: flag in self._flags.get(method, "").split() for flag in ("leak", "partial")},
@@ -242,8 +252,8 @@ def numbers_of(lines: pd.DataFrame) -> list[Number]:
     """A number for each line of `summary.csv`."""
     columns = (lines[name] for name in NUMBERS)
     return [
-        Number(mean, sd, int(n * seeds), int((n + left_out) * planned), int(seeds), lowest, highest)
-        for mean, sd, n, left_out, seeds, planned, lowest, highest in zip(*columns, strict=True)
+        Number(mean, sd, int(n * seeds), int((n + left_out) * planned), int(seeds), lowest, highest, why)
+        for mean, sd, n, left_out, seeds, planned, lowest, highest, why in zip(*columns, strict=True)
     ]
 
 

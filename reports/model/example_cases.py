@@ -17,7 +17,7 @@ def exemplars(cohort: CohortResults, pipeline: str) -> Mapping[str, str]:
     Returns:
         Case ids by what they are, in the order above; empty where no case has an AUPRC.
     """
-    rivals = [name for name in cohort.seeds if name not in cohort.simple_baselines and name not in cohort.labelled]
+    rivals = [name for name in cohort.seeds if name not in cohort.simple_baselines and name not in cohort.aside]
     known = cohort.by_case("auprc", pipeline)
     scores = known[[name for name in rivals if name in known]].dropna(how="all")
     if scores.empty:
@@ -28,7 +28,7 @@ def exemplars(cohort: CohortResults, pipeline: str) -> Mapping[str, str]:
     ordered = mean.sort_values(ascending=False, kind="stable").index
     chosen = {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
     if scores.shape[1] == 1:  # one method alone disagrees with the simple baselines, if with anything
-        unlabelled = [name for name in cohort.seeds if name in known and name not in cohort.labelled]
+        unlabelled = [name for name in cohort.seeds if name in known and name not in cohort.aside]
         scores = known[unlabelled].dropna(how="all")
     if scores.shape[1] > 1:
         chosen["most disagreed"] = scores.std(axis=1, ddof=0).sort_index().idxmax()

@@ -212,7 +212,8 @@ def _why_absent(cohort: CohortResults, pipeline: str, protocol: str) -> str:
     """Why nothing has been scored under a threshold."""
     if not any(number.wanted for number in cohort.numbers("threshold", pipeline, protocol).values()):
         return "not computed"
-    return f"undefined here: {USES[protocol_named(protocol).uses][1]}"
+    told = [one.unavailable for one in cohort.numbers("dice", pipeline, protocol).values() if one.unavailable]
+    return told[0] if told else f"undefined here: {USES[protocol_named(protocol).uses][1]}"
 
 
 def healthy_protocol(results: RunResults) -> str:
@@ -221,9 +222,13 @@ def healthy_protocol(results: RunResults) -> str:
     return next(iter([*(name for name in known if name in summarised), *known]), "")
 
 
+MIXED = "in-domain for some methods"
+
+
 def domain(results: RunResults, cohort: str) -> str:
-    """Whether a healthy cohort is the one that the methods know."""
-    return domain_of(cohort, results.fits[0].healthy.dataset)
+    """Whether a healthy cohort is one that the methods know; of cohorts left out in turn, both."""
+    found = dict.fromkeys(domain_of(cohort, fit.fitted_on) for fit in results.fits)
+    return next(iter(found)) if len(found) == 1 else MIXED
 
 
 def sees_test(protocol: str) -> bool:

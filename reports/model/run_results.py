@@ -75,6 +75,11 @@ class RunResults:
         return list({cell.fit.key: cell.fit for cell in self.cells}.values())
 
     @property
+    def fitted_on(self) -> list[str]:
+        """The healthy cohorts that any method was fitted on; [] in a study without any."""
+        return list(dict.fromkeys(cohort.dataset for fit in self.fits for cohort in fit.healthy_cohorts))
+
+    @property
     def grid(self) -> Grid:
         return self.cells[0].fit.grid
 
@@ -121,13 +126,19 @@ def read_results(run: RunFolder) -> RunResults:
     rows, summary = run_rows(run), Summary(run.root)
     kept, settings = kept_cells(run), read_json(run.study)["settings"]
     cards = _cards(run, kept)
-    ordered = _labelled_last(kept, cards)
+    transductive = [method for method, card in cards.items() if card.is_transductive]
+    ordered = _aside_last(kept, cards)
     cells = [cell for cell in ordered if cell.shift.is_none]
     split: Split = "test" if "test" in settings["splits"] else "val"
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
     whole = CohortResults(
-        rows[rows["shift"] == "none"], summary.whole, seeds, _simple_baselines(seeds, cards), supervision
+        rows[rows["shift"] == "none"],
+        summary.whole,
+        seeds,
+        _simple_baselines(seeds, cards),
+        supervision,
+        transductive,
     )
     cohorts = {name: _of_cohort(whole, name, split) for name in dict.fromkeys(cell.cohort.dataset for cell in cells)}
     empty = [name for name, cohort in cohorts.items() if _is_empty(cohort)]
@@ -182,9 +193,10 @@ def _cards(run: RunFolder, cells: Sequence[Cell]) -> dict[str, DataCard]:
     return cards
 
 
-def _labelled_last(cells: Sequence[Cell], cards: Mapping[str, DataCard]) -> list[Cell]:
-    labelled = {method for method, card in cards.items() if card.supervision == LABELS}
-    return sorted(cells, key=lambda cell: cell.fit.method in labelled)
+def _aside_last(cells: Sequence[Cell], cards: Mapping[str, DataCard]) -> list[Cell]:
+    """What is transductive behind all that are ranked, and what uses labels behind that."""
+    place = {method: 2 * (card.supervision == LABELS) + card.is_transductive for method, card in cards.items()}
+    return sorted(cells, key=lambda cell: place.get(cell.fit.method, 0))
 
 
 def _simple_baselines(names: Iterable[str], cards: Mapping[str, DataCard]) -> list[str]:

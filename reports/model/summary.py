@@ -22,8 +22,8 @@ from datasets.simulation.implants import host_cohort
 
 
 def domain_of(dataset: str, healthy: str) -> str:
-    """Whether a healthy cohort, or that of its implants, is the one that methods were fitted on."""
-    return "in-domain" if host_cohort(dataset) == healthy else "out-of-domain"
+    """Whether a healthy cohort, or that of its implants, is one of those that a method was fitted on."""
+    return "in-domain" if host_cohort(dataset) in healthy.split("+") else "out-of-domain"
 
 
 @dataclass(frozen=True)

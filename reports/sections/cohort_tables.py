@@ -177,6 +177,7 @@ def lesion_table(cohort: CohortResults, pipeline: str, protocol: str) -> str:
     """Lesions and surfaces instead of voxels; "" where none of it is computed."""
     wanted = ("lesion_recall_bounded", "lesion_f1_bounded", *LED_BY_ONE_COMPONENT[:4], "hd95", "surface_dice", "regret")
     there = cohort.metrics
+    there -= {name for name in wanted if _is_unavailable(cohort, name, pipeline, protocol)}
     known = [name for name in wanted if name in there]
     columns = [metric_column(cohort, metric_title(name), name, pipeline, protocol) for name in known]
     whole = [name for name in (*LED_BY_ONE_COMPONENT[4:], "oracle_dice") if name in there]
@@ -187,3 +188,9 @@ def lesion_table(cohort: CohortResults, pipeline: str, protocol: str) -> str:
         for name, one in zip([*known, *whole], columns, strict=True)
     ]
     return markdown_table(cohort.ordered, {"Method": cohort.label}, columns) if columns else ""
+
+
+def _is_unavailable(cohort: CohortResults, metric: str, pipeline: str, protocol: str) -> bool:
+    """Whether no method can have it; the table above says why."""
+    numbers = cohort.numbers(metric, pipeline, protocol)
+    return all(numbers[method].unavailable for method in cohort.seeds)

@@ -40,7 +40,7 @@ class Column:
             return self.texts[line]
         number = self.numbers[line]
         if not number.defined:
-            return "" if line == PERFECT_MAP else UNDEFINED if number.wanted else MISSING
+            return "" if line == PERFECT_MAP else number.unavailable or (UNDEFINED if number.wanted else MISSING)
         shown = f"**{self.show(number)}**" if line in self._best() else self.show(number)
         shown += f" {self.marks[line]}" if line in self.marks else ""
         return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"
@@ -96,12 +96,12 @@ def metric_column(
 ) -> Column:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
     higher_is_better = METRICS[metric].higher_is_better if cohort.rankable else None
-    return Column(title, cohort.numbers(metric, pipeline, protocol), higher_is_better, unranked=cohort.labelled)
+    return Column(title, cohort.numbers(metric, pipeline, protocol), higher_is_better, unranked=cohort.aside)
 
 
 def seconds_column(cohort: CohortResults, title: str) -> Column:
     lower_is_better = False if cohort.rankable else None
-    return Column(title, cohort.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", cohort.labelled)
+    return Column(title, cohort.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", cohort.aside)
 
 
 NEVER_RANKED = ", never ranked"

@@ -1,7 +1,9 @@
 """Section of data cards: what each method has seen, and which cases its parameters and thresholds were chosen on."""
 
 from benchmark.storage.fits import SPEEDS, DataCard
+from benchmark.study.cells import NO_HEALTHY
 from benchmark.study.protocols import USES, protocol_named
+from datasets.case import AND
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.run_results import RunResults
 
@@ -31,8 +33,11 @@ def _cells(kept: DataCard | None) -> list[str]:
     if kept is None:
         return [MISSING] * (len(HEADINGS) - 1)
     card = kept.card
-    stated = [MISSING] * 3 if card is None else [card.supervision, card.trained_on, card.tuned_on]
+    stated = [MISSING] * 3
+    if card is not None:
+        stated = [", ".join((card.supervision, *card.covariates)), card.trained_on, card.tuned_on]
     cases = f"{kept.healthy}, {kept.sequence}: {kept.train} to train on, {kept.val} to validate on"
+    cases = NO_HEALTHY if kept.healthy == NO_HEALTHY else cases
     steps = MISSING if kept.steps is None else f"{kept.steps:,}"
     return [*map(escape, stated), escape(cases), steps, f"{kept.parameters:,}"]
 
@@ -53,6 +58,8 @@ def _item(method: str, kept: DataCard) -> str:
     """Of a list: the training's speed as a sentence, and the departures as a list below; "" without either."""
     departures = kept.card.departures if kept.card is not None else ()
     sentences = [f"{escape(speed)}." for speed in _speeds(kept)]
+    if kept.card is not None and AND in kept.sequence:
+        sentences.append(f"Of several sequences: {escape(kept.card.several_sequences)}")
     sentences += ["Departures from its papers:"] if departures else []
     if not sentences:
         return ""

@@ -53,8 +53,8 @@ def _choice_text(results: RunResults, name: str) -> list[str]:
 
 def _table(results: RunResults, own: pd.DataFrame) -> str:
     title = METRICS[own["metric"].iloc[0]].title
-    labelled = own["method"].isin(results.whole.labelled)
-    ordered = own.assign(labelled=labelled).sort_values(["labelled", "quality"], ascending=[True, False], kind="stable")
+    aside = own["method"].isin(results.whole.aside)
+    ordered = own.assign(aside=aside).sort_values(["aside", "quality"], ascending=[True, False], kind="stable")
     body = [
         [
             results.whole.label(line["method"]), f"{line['quality']:.3f}",

@@ -5,10 +5,11 @@ from math import isnan, nan
 
 import pandas as pd
 
+from benchmark.study.cells import NOT_AVAILABLE
 from benchmark.study.protocols import protocol_named
 from reports.markup.markdown import MISSING, escape, github_table
 from reports.model.cohort_results import CohortResults, Number
-from reports.model.ranking import domain, headline_pipelines, healthy_protocol
+from reports.model.ranking import MIXED, domain, headline_pipelines, healthy_protocol
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import Column, markdown_table
 
@@ -29,6 +30,8 @@ COLUMNS = {"alarm": ("any alarm", 2), "alarms": ("alarms a scan", 1), "alarm_ml"
 
 def false_positives(results: RunResults) -> str:
     protocol = healthy_protocol(results)
+    if not results.fitted_on:
+        return "\n\n".join([results.heading("False alarms in healthy scans"), f"In-domain: {NOT_AVAILABLE}."])
     if not protocol or not results.scanned:
         return ""
     parts = [
@@ -39,6 +42,7 @@ def false_positives(results: RunResults) -> str:
     explained = {
         "in-domain": "in-domain: the cohort that the methods were fitted on",
         "out-of-domain": "out-of-domain: another cohort",
+        MIXED: "in-domain for the methods that were fitted on it, out-of-domain for the others",
     }
     for name, cohort in results.scanned.items():
         where = domain(results, name)
@@ -103,9 +107,9 @@ def _cells(results: RunResults, own: pd.DataFrame, digits: int) -> tuple[list[st
     cohorts = list(dict.fromkeys(zip(own["dataset"], own["domain"], strict=True)))
     cohorts.sort(key=lambda one: one[1] != "in-domain")
     headers = [f"{cohort_title(name)}, {domain}" for name, domain in cohorts]
-    by = {(line["method"], line["dataset"]): line for _, line in own.iterrows()}
+    by = {(line["method"], line["dataset"], line["domain"]): line for _, line in own.iterrows()}
     body = [
-        [results.whole.label(method), *(_cell(by.get((method, name)), digits) for name, _ in cohorts)]
+        [results.whole.label(method), *(_cell(by.get((method, *cohort)), digits) for cohort in cohorts)]
         for method in dict.fromkeys(own["method"])
     ]
     return ["Method", *headers], body

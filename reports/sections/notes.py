@@ -10,7 +10,7 @@ from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_record, cell_state
-from benchmark.study.cells import Cell
+from benchmark.study.cells import NOT_AVAILABLE, Cell
 from benchmark.study.protocols import USES, protocol_named
 from datasets.audit.finding import Finding
 from datasets.io.atomic import read_json
@@ -48,6 +48,7 @@ def badges(results: RunResults) -> list[str]:
         *_scored_by_plugins(results),
         *_single_seed(results),
         *_labelled(results),
+        *_transductive(results),
         *_idle_pipelines(results),
         *_validation(results),
     ]
@@ -57,6 +58,7 @@ def notes(results: RunResults) -> list[str]:
     """What is not there, and why."""
     return [
         *_empty_cohorts(results),
+        *_without_healthy(results),
         *_undefined_protocols(results),
         *_undefined_by_decision(results),
         *_closed_protocols(results),
@@ -114,6 +116,16 @@ def _labelled(results: RunResults) -> Iterator[str]:
         )
 
 
+def _transductive(results: RunResults) -> Iterator[str]:
+    methods = results.whole.transductive
+    if methods:
+        yield (
+            f"**Transductive** ({', '.join(map(escape, methods))}): maps depend on the other scans that were mapped "
+            "with them, all of a split, which a single patient does not bring. Below the others in every table, and "
+            "ranked in none."
+        )
+
+
 def _idle_pipelines(results: RunResults) -> Iterator[str]:
     """That what the release decides by has no post-processing on this grid."""
     fixed = read_endpoint()
@@ -136,6 +148,18 @@ def _empty_cohorts(results: RunResults) -> Iterator[str]:
     case = "validation case" if results.validation else "test case"
     for name in results.empty:
         yield f"{cohort_title(name)}: no {case}, nothing to show{while_closed}."
+
+
+def _without_healthy(results: RunResults) -> Iterator[str]:
+    if not results.fitted_on:
+        of_healthy = [f"threshold `{name}`" for name in _of_healthy(results)]
+        what = ", ".join([*of_healthy, "in-domain false positives"])
+        yield f"{what[0].upper()}{what[1:]}: {NOT_AVAILABLE}."
+
+
+def _of_healthy(results: RunResults) -> list[str]:
+    """The thresholds that are taken from healthy scans."""
+    return [name for name in results.scoring.protocols if protocol_named(name).needs_healthy]
 
 
 def _undefined_protocols(results: RunResults) -> Iterator[str]:
@@ -169,13 +193,13 @@ def _undefined_by_decision(results: RunResults) -> Iterator[str]:
 
 def _undefined_rows(results: RunResults) -> pd.DataFrame:
     rows = results.whole.rows
-    return rows[(rows["metric"] == "threshold") & rows["value"].isna()]
+    rows = rows[(rows["metric"] == "threshold") & rows["value"].isna()]
+    return rows if results.fitted_on else rows[~rows["protocol"].isin(_of_healthy(results))]
 
 
 def _by_decision(results: RunResults, rows: pd.DataFrame) -> "pd.Series[bool]":
     """Which rows are of a method that uses labels, under a threshold taken from healthy scans."""
-    of_healthy = [name for name in results.scoring.protocols if protocol_named(name).needs_healthy]
-    return rows["method"].isin(results.whole.labelled) & rows["protocol"].isin(of_healthy)
+    return rows["method"].isin(results.whole.labelled) & rows["protocol"].isin(_of_healthy(results))
 
 
 def _why_undefined(results: RunResults, cohort: str, protocol: str) -> str:

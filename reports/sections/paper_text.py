@@ -45,11 +45,12 @@ def methods_paragraphs(results: RunResults) -> list[str]:
 
 def _data(results: RunResults) -> Iterator[str]:
     fit, settings = results.fits[0], results.settings
-    sequence, healthy = fit.healthy.sequence.upper(), dataset(fit.healthy.dataset)
-    counts = {(card.train, card.val) for card in results.cards.values() if card.healthy == healthy.name}
+    sequence, healthy = fit.healthy.sequence.upper(), [dataset(name) for name in results.fitted_on]
+    counts = {(card.train, card.val) for card in results.cards.values()}
     sizes = " or ".join(f"{train} to train on and {val} to validate on" for train, val in sorted(counts))
     told = f": {sizes}" if sizes else ""
-    yield f"Detectors saw healthy {sequence} scans of {healthy.title} ({healthy.reference}){told}."
+    named = " and ".join(f"{one.title} ({one.reference})" for one in healthy)
+    yield f"Detectors saw healthy {sequence} scans of {named}{told}." if named else "No detector saw a healthy scan."
     scored = [_cohort(results, name) for name in results.cohorts if name not in results.empty]
     where = "validation cases, the test split being closed" if results.validation else "test split"
     yield f"Anomaly maps were made and scored ({where}) in {'; '.join(scored)}."
@@ -96,6 +97,8 @@ def _detectors(results: RunResults) -> Iterator[str]:
         yield f"Each was fitted under {seeds} training {noun}, each of which redraws the validation cases."
     if whole.labelled:
         yield f"Made of lesion labels and ranked with nothing: {', '.join(whole.labelled)}."
+    if whole.transductive:
+        yield f"Made of all scans of a split at once and ranked with nothing: {', '.join(whole.transductive)}."
     yield "All hyper-parameters are listed in the resolved configuration."
 
 

@@ -19,6 +19,7 @@ from reports.sections.implants import implanted_lesions
 from reports.sections.notes import notes_section
 from reports.sections.pairwise_tests import pairwise_tests
 from reports.sections.paper_text import methods_section
+from reports.sections.patient_detection import patient_detection
 from reports.sections.plugin_metrics import plugin_metrics
 from reports.sections.reconstruction import reconstructions
 from reports.sections.run_setup import configurations, facts
@@ -57,6 +58,7 @@ _BUILT_IN = (
     Section("dice-by-choice", "what post-processing and threshold cost", dice_matrices),
     Section("detection", "lesions found against false positives, and Dice by lesion size", detection),
     Section("healthy-false-positives", "what is flagged where no lesion is, in and out of domain", false_positives),
+    Section("patient-detection", "how well one score tells patients from healthy people", patient_detection),
     Section("subgroups", "means by site, age and sex", subgroups),
     Section("efficiency", "quality against time and memory", quality_and_cost),
     Section("reconstruction", "how close reconstructions of healthy scans are", reconstructions),

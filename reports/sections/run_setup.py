@@ -15,6 +15,7 @@ from reports.markup.markdown import escape
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.notes import badges
 
+NOTHING = "nothing: no healthy scans, and methods that need no training"
 MOST_NAMED = 4  # fits and cells of one environment
 
 
@@ -33,7 +34,8 @@ def facts(results: RunResults) -> str:
 def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
     fit, settings, whole = results.fits[0], results.settings, results.whole
     yield "Methods", ", ".join(whole.label(method) for method in whole.seeds)
-    yield "Fitted on", f"{cohort_title(fit.healthy.dataset)}, {fit.healthy.sequence}{_sizes(results)}"
+    fitted = ", ".join(map(cohort_title, results.fitted_on))
+    yield "Fitted on", f"{fitted}, {fit.healthy.sequence}{_sizes(results)}" if fitted else NOTHING
     yield "Scored on", ", ".join(cohort_title(name) for name in results.cohorts if name not in results.empty)
     yield "Grid", _grid(results)
     yield "Post-processing", "; ".join(f"`{name}`: {text}" for name, text in results.pipelines.items())
@@ -65,8 +67,9 @@ def _sizes(results: RunResults) -> str:
     study = results.scans.study
     if study is None:
         return ""
-    train, val = (len(study.training_cases(results.fits[0], split)) for split in ("train", "val"))
-    return f": {train} healthy cases to train on, {val} to validate on"
+    sizes = {tuple(len(study.training_cases(fit, split)) for split in ("train", "val")) for fit in results.fits}
+    told = (f"{train} healthy cases to train on, {val} to validate on" for train, val in sorted(sizes))
+    return f": {' or '.join(told)}"
 
 
 def _grid(results: RunResults) -> str:

@@ -95,7 +95,7 @@ class Bench:
         return spec.files(self.data, "t1") if (self.data / spec.name).exists() else []
 
     def healthy(self, settings: Settings) -> HealthyScans:
-        return healthy_scans(self.run, self.cell(VOLUNTEERS), self.files(VOLUNTEERS), settings)
+        return healthy_scans(self.run, [(self.cell(VOLUNTEERS), self.files(VOLUNTEERS))], settings)
 
     def settings(
         self, pipeline: str, protocols: Sequence[str] = PROTOCOLS, metrics: Sequence[str] | None = None

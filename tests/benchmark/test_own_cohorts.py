@@ -108,7 +108,7 @@ def test_folds_validate_every_healthy_subject_once_and_never_move_the_test_split
     for fit in study.fits:
         learnt = {split: {one.subject_id for one in study.training_cases(fit, split)} for split in ("train", "val")}  # type: ignore[arg-type]
         assert not learnt["train"] & learnt["val"]
-        mapped = study.mapped_cases(study.healthy_cell(fit))
+        mapped = study.mapped_cases(study.healthy_cells(fit)[0])
         assert [one.case_id for one in mapped if one.split == "test"] == ["volunteers-test-0", "volunteers-test-1"]
 
 

@@ -68,8 +68,8 @@ def cohort(
     """The results of one cohort, summarised as those of a run are."""
     comparable = ByHand(RunFolder(Path()), read_endpoint())
     planned = {"lgg": {method: list(range(count)) for method, count in seeds.items()}}
-    known = {"rows": frame(rows), "facts": {"lgg": Facts("t1", "ixi", "")}, "seeds": planned, "labelled_seeds": {}}
-    vars(comparable).update(known)
+    known = {"rows": frame(rows), "facts": {"lgg": Facts("t1", "")}, "seeds": planned, "seeds_aside": {}}
+    vars(comparable).update(known, healthy=dict.fromkeys(seeds, ("ixi",)))
     lines = [*mean_lines(comparable, []), *cost_lines(comparable, frame(timing), [])]
     table = pd.DataFrame(map(asdict, lines), columns=[field.name for field in fields(SummaryLine)])
     return CohortResults(frame(rows), table[table["cases"].isin([cases, ""])], seeds, ["thresh"])

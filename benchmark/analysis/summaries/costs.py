@@ -33,7 +33,7 @@ def cost_lines(
             one.method: one.mean for one in quality
             if (one.dataset, one.order, one.question) == (dataset, 1, TRAINED_MODEL)
         }  # fmt: skip
-        for method in comparable.labelled_seeds.get(dataset, {}):  # what uses lesion labels is shown, and no rival
+        for method in comparable.seeds_aside.get(dataset, {}):  # what stands aside is shown, and no rival
             rivals[method] = nan
         found = [
             one

@@ -34,7 +34,7 @@ def line(
     ends = (nan, nan) if found is None else (found.low, found.high)
     low, high = map(exp, ends) if panel.logged else ends
     return SummaryLine(
-        **_place(comparable, choice, cases),
+        **_place(comparable, choice, cases, panel.method),
         shift=choice.shift, severity=choice.severity, question=question or "", method=panel.method,
         endpoint=comparable.endpoint.rank_of(choice), n=mean.n, left_out=mean.left_out, scans=panel.scans,
         seeds=len(mean.by_seed), planned=len(panel.seeds), mean=mean.value, sd=mean.sd,
@@ -49,16 +49,16 @@ def single_line(
 ) -> SummaryLine:
     """A number that is no mean of a panel; `more` are further fields of the line."""
     told = {"n": 0, "seeds": 1, "planned": more.get("seeds", 1), **more}
-    return SummaryLine(**_place(comparable, choice, cases), method=method, mean=mean, **told)
+    return SummaryLine(**_place(comparable, choice, cases, method), method=method, mean=mean, **told)
 
 
-def _place(comparable: Comparable, choice: Choice, cases: str) -> dict[str, Any]:
+def _place(comparable: Comparable, choice: Choice, cases: str, method: str) -> dict[str, Any]:
     """The fields that say what a line is of, whatever its number."""
     facts = comparable.facts[choice.dataset]
     return {
-        "dataset": choice.dataset, "sequence": facts.sequence, "healthy": facts.healthy, "grid": facts.grid,
-        "split": choice.split, "cases": cases, "metric": choice.metric, "postprocessing": choice.postprocessing,
-        "protocol": choice.protocol,
+        "dataset": choice.dataset, "sequence": facts.sequence, "healthy": comparable.fitted_on(method),
+        "grid": facts.grid, "split": choice.split, "cases": cases, "metric": choice.metric,
+        "postprocessing": choice.postprocessing, "protocol": choice.protocol,
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from benchmark.analysis.summaries.costs import cost_lines
 from benchmark.analysis.summaries.healthy_false_positives import healthy_lines
 from benchmark.analysis.summaries.lesion_detection import lesion_recall_lines
 from benchmark.analysis.summaries.means import mean_lines, stratum_lines
+from benchmark.analysis.summaries.patient_detection import patient_detection_lines
 from benchmark.analysis.summaries.shift_responses import shift_lines
 from benchmark.analysis.summaries.standings import lines_of, standing_lines, standings_of
 from benchmark.analysis.summaries.subgroups import Participant, participants_of, subgroup_lines
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 CHOICE = ("dataset", "split", "metric", "postprocessing", "protocol")
 PLACE = ("cases", "group", "stratum", "shift", "kind", "method")
 """Columns that tell lines apart beside those of the choice; of one place a new line replaces the old one."""
-LAYOUT = 7
+LAYOUT = 8
 """To be raised with what the tables hold."""
 
 
@@ -102,6 +103,7 @@ def _lines(
     yield from stratum_lines(comparable, choices)
     yield from lesion_recall_lines(comparable, choices)
     yield from subgroup_lines(comparable, participants)
+    yield from patient_detection_lines(comparable, participants)
     yield from shift_lines(comparable)
     if has_table(comparable.run, "timing.csv"):
         timing = run_rows(comparable.run, "timing.csv")
@@ -118,7 +120,7 @@ def _measured_alone(run: RunFolder) -> pd.DataFrame | None:
 
 def _record(comparable: Comparable, participants: Sequence[Participant]) -> dict[str, object]:
     """What the tables are made of: equal records mean equal tables."""
-    whole = hashlib.sha256(repr((comparable.endpoint, comparable.labelled_seeds, participants)).encode())
+    whole = hashlib.sha256(repr((comparable.endpoint, comparable.seeds_aside, participants)).encode())
     for name in ("tables.json", "study.json"):
         path = comparable.run.root / name
         whole.update(path.read_bytes() if path.is_file() else b"")

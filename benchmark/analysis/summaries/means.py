@@ -9,6 +9,8 @@ from benchmark.analysis.summaries.lines import line
 from benchmark.metrics.lesionwise import STRATA
 from benchmark.statistics.panel import Choice, Rows
 from benchmark.storage.summary_tables import SummaryLine
+from benchmark.study.cells import NOT_AVAILABLE
+from benchmark.study.protocols import protocol_named
 
 QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 SKEWED = ("alarm_fraction",)
@@ -28,7 +30,7 @@ def mean_lines(comparable: Comparable, known: Collection[SummaryLine]) -> Iterat
         lines += _of_dataset(comparable, comparable.grouped, dataset, comparable.all_seeds(dataset))
         lines += _of_dataset(comparable, comparable.reference, dataset, REFERENCE_SEEDS)
     yield from (one for one in lines if one.kind != "mean" or (*_place(one), one.method) not in told)
-    yield from _undefined(lines)
+    yield from _undefined(comparable, lines)
 
 
 def stratum_lines(comparable: Comparable, choices: Iterable[Choice]) -> Iterator[SummaryLine]:
@@ -77,7 +79,7 @@ def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) 
                 yield replace(one, kind=kind, mean=value, sd=nan, lowest_seed=nan, highest_seed=nan)
 
 
-def _undefined(lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
+def _undefined(comparable: Comparable, lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
     """Lines without a number, of methods that have no threshold or reconstruct nothing: no row can say so."""
     told = {(one.dataset, one.cases, one.method, one.metric, one.postprocessing, one.protocol) for one in lines}
     of_cases = [one for one in lines if one.cases and one.kind == "mean"]
@@ -96,7 +98,13 @@ def _undefined(lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
                 yield replace(
                     example, metric=metric, postprocessing=pipeline, protocol=protocol, endpoint="exploratory", order=0,
                     n=0, left_out=example.n + example.left_out, mean=nan, sd=nan, lowest_seed=nan, highest_seed=nan,
+                    unavailable=_why_unavailable(comparable, method, protocol),
                 )  # fmt: skip
+
+
+def _why_unavailable(comparable: Comparable, method: str, protocol: str) -> str:
+    of_healthy = protocol != "" and protocol_named(protocol).needs_healthy
+    return NOT_AVAILABLE if of_healthy and not comparable.healthy[method] else ""
 
 
 def _place(one: SummaryLine) -> tuple[str, ...]:

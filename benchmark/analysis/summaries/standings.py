@@ -21,7 +21,7 @@ def standings_of(comparable: Comparable) -> Iterator[Standing]:
 def standing_lines(comparable: Comparable, standings: Sequence[Standing]) -> Iterator[SummaryLine]:
     """One line for each method and question, `order` as the standings come in each cohort.
 
-    Below the ranked methods stand those that use lesion labels, without a rank.
+    Below the ranked methods stand those that use lesion labels or are transductive, without a rank.
     """
     counted: dict[str, int] = {}
     for one in standings:
@@ -32,7 +32,7 @@ def standing_lines(comparable: Comparable, standings: Sequence[Standing]) -> Ite
 
 def lines_of(comparable: Comparable, one: Standing, order: int = 0) -> Iterator[SummaryLine]:
     """The methods of one standing."""
-    aside = comparable.grouped.panels(one.choice, comparable.labelled_seeds.get(one.choice.dataset, {}))
+    aside = comparable.grouped.panels(one.choice, comparable.seeds_aside.get(one.choice.dataset, {}))
     endpoints = comparable.endpoints(one.choice.dataset)
     count = len(endpoints) if one.choice in endpoints else 1
     unranked = why_unranked(comparable, one.choice.dataset)

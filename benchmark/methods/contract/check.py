@@ -6,12 +6,13 @@ In the tests of a plugin, with a budget of a few steps:
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from benchmark.methods.card import card_of
 from benchmark.methods.contract.rules import RULES, Rule
 from benchmark.methods.contract.trial import ContractTrial, NotRun
 from benchmark.methods.detector import Detector
@@ -84,7 +85,8 @@ def check_detector(make: Callable[[], Detector], *, shape: tuple[int, int, int] 
     """Check a detector against every rule of the contract, on small simulated brains.
 
     Args:
-        make: builds the detector, not fitted, with a budget that takes seconds to fit.
+        make: builds the detector, not fitted, with a budget that takes seconds to fit; `channels=2` among its
+            arguments checks it on images of two sequences.
         shape: of the volumes; None for slices of `config.size` where it has one, else 24 x 24.
 
     Raises:
@@ -112,7 +114,12 @@ def check_method(variant: Variant) -> ContractReport:
     config = resolve_config(Variant(variant.method, {**variant.overrides, **short}), preset, {})
     shape = (config.get("size", 24),) * 2 + (DEPTH,)
     make = partial(build_detector, variant.name, variant.method.target, config)
-    return ContractReport(_settings(variant, preset, short), (RuleOutcome(IMPORTS), *check_rules(make, shape=shape)))
+    outcomes = [RuleOutcome(IMPORTS), *check_rules(make, shape=shape)]
+    card = card_of(load(variant.method))
+    if card is not None and card.several_sequences:
+        of_two = check_rules(partial(make, channels=2), shape=shape)
+        outcomes += [replace(one, rule=f"Of two sequences: {one.rule}") for one in of_two]
+    return ContractReport(_settings(variant, preset, short), tuple(outcomes))
 
 
 def check_rules(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[RuleOutcome]:

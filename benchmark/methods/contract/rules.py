@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.methods.card import Card, Supervision
-from benchmark.methods.contract.trial import ContractTrial, NotRun, live_peak, simulated_case
+from benchmark.methods.card import Card, Supervision, card_of
+from benchmark.methods.contract.trial import ContractTrial, NotRun, live_peak
 from benchmark.methods.detector import Detector, LabelledDetector
-from datasets.case import Case
+from datasets.case import COVARIATES, Case
 
 GPU = torch.device("cuda")
 GPU_TOLERANCE = 1e-4
@@ -30,7 +30,7 @@ def config_is_a_frozen_dataclass(trial: ContractTrial) -> str | None:
     if not isinstance(config, declared):
         return f"got a config of {type(config).__name__}, expected {declared.__qualname__}"
     declared()
-    rebuilt = type(detector)(config)
+    rebuilt = detector.unfitted()
     return None if rebuilt.config == config else f"got config {rebuilt.config}, expected {config} as handed in"
 
 
@@ -56,7 +56,7 @@ def fit_leaves_cases_alone(trial: ContractTrial) -> str | None:
     """`fit` does not change the cases' arrays in place."""
     assert trial.detector is not None
     cases = (*trial.train, *trial.val)
-    untouched = [simulated_case(index, trial.shape) for index in range(len(cases))]
+    untouched = [trial.case(index) for index in range(len(cases))]
     pairs = zip(cases, untouched, strict=True)
     changed = [case.case_id for case, before in pairs if not _same_arrays(case, before)]
     return f"got changed arrays in {', '.join(changed)}, expected them untouched" if changed else None
@@ -83,11 +83,18 @@ def equal_seeds_give_equal_weights(trial: ContractTrial) -> str | None:
     return f"got {len(differing)} differing tensors, first {differing[0]}, expected none" if differing else None
 
 
+def untrained_methods_learn_nothing(trial: ContractTrial) -> str | None:
+    """A method that needs no training gives the same maps fitted on no scan at all."""
+    if trial.detector.needs_training:
+        return None
+    return _difference(trial.map(trial.fit_on_nothing()), trial.map(trial.detector))
+
+
 def map_is_finite_and_nonnegative(trial: ContractTrial) -> str | None:
-    """A map is float32, of the images' shape and device, finite and nonnegative."""
+    """A map is float32, of the brain masks' shape, on the images' device, finite and nonnegative."""
     anomaly_map = trial.map(trial.detector)
-    if (anomaly_map.shape, anomaly_map.dtype) != (trial.images.shape, torch.float32):
-        got, expected = tuple(anomaly_map.shape), tuple(trial.images.shape)
+    if (anomaly_map.shape, anomaly_map.dtype) != (trial.brain_masks.shape, torch.float32):
+        got, expected = tuple(anomaly_map.shape), tuple(trial.brain_masks.shape)
         return f"got {anomaly_map.dtype} {got}, expected torch.float32 {expected}"
     if anomaly_map.device != trial.detector.device:
         return f"got a map on {anomaly_map.device}, expected {trial.detector.device}"
@@ -110,6 +117,7 @@ def inputs_are_left_alone(trial: ContractTrial) -> str | None:
     """Images, brain masks and seeds are not changed in place."""
     inputs = {"images": trial.images, "brain masks": trial.brain_masks, "seeds": trial.seeds}
     handed = {name: tensor.to(trial.detector.device).clone() for name, tensor in inputs.items()}
+    trial.detector.see_covariates(trial.test)
     with torch.inference_mode():
         trial.detector.map_and_reconstruction(handed["images"], handed["brain masks"], seeds=handed["seeds"])
     changed = [name for name, tensor in inputs.items() if not _equal(tensor, handed[name])]
@@ -125,8 +133,12 @@ def equal_seeds_give_equal_maps(trial: ContractTrial) -> str | None:
 
 
 def map_is_independent_of_neighbours(trial: ContractTrial) -> str | None:
-    """A case's map alone is its map in a batch, in any order, bit for bit."""
+    """A case's map alone is its map in a batch, in any order, bit for bit, unless the card says transductive."""
     together = trial.map(trial.detector)
+    card = card_of(trial.detector)
+    if card is not None and card.transductive:
+        depends = not _equal(trial.map(trial.detector, [0, 1]), together[:2])
+        return None if depends else "got maps that their batch leaves alone, expected a card without transductive=True"
     for case in range(3):
         if message := _difference(trial.map(trial.detector, [case])[0], together[case]):
             return f"alone against in a batch of 3: {message}"
@@ -137,7 +149,7 @@ def map_is_independent_of_neighbours(trial: ContractTrial) -> str | None:
 
 def reconstruction_matches_the_images(trial: ContractTrial) -> str | None:
     """A reconstruction is None, or float32, finite and of the images' shape."""
-    made = trial.call(trial.detector.reconstruction, trial.detector.device)
+    made = trial.call(trial.detector, "reconstruction")
     if made is None:
         return None
     if (made.shape, made.dtype) != (trial.images.shape, torch.float32):
@@ -148,8 +160,8 @@ def reconstruction_matches_the_images(trial: ContractTrial) -> str | None:
 def both_at_once_are_the_same(trial: ContractTrial) -> str | None:
     """`map_and_reconstruction` gives what `anomaly_map` and `reconstruction` give."""
     detector = trial.detector
-    anomaly_map, reconstruction = trial.call(detector.map_and_reconstruction, detector.device)
-    alone = trial.call(detector.reconstruction, detector.device)
+    anomaly_map, reconstruction = trial.call(detector, "map_and_reconstruction")
+    alone = trial.call(detector, "reconstruction")
     if message := _difference(anomaly_map, trial.map(detector)):
         return f"anomaly map: {message}"
     if reconstruction is None or alone is None:
@@ -172,9 +184,13 @@ def card_says_what_was_seen(trial: ContractTrial) -> str | None:
         return f"got {card!r}, expected `card = Card(supervision, trained_on, tuned_on)` of benchmark.methods"
     if card.supervision not in get_args(Supervision):
         return f"got supervision {card.supervision!r}, expected one of {', '.join(get_args(Supervision))}"
+    if unknown := sorted({*card.covariates} - {*COVARIATES}):
+        return f"got covariates {', '.join(unknown)}, expected some of {', '.join(COVARIATES)}"
     labelled = issubclass(type(trial.make()), LabelledDetector)
     if labelled != (card.supervision == "lesion labels"):
         return f"got supervision '{card.supervision}', expected 'lesion labels' for a LabelledDetector and no other"
+    if labelled and card.transductive:
+        return "got a transductive LabelledDetector, expected one of both: it is handed one patient at a time"
     empty = [name for name in ("trained_on", "tuned_on") if not getattr(card, name).strip()]
     return f"got nothing for {', '.join(empty)}, expected a sentence" if empty else None
 
@@ -197,7 +213,7 @@ def gpu_agrees_with_cpu(trial: ContractTrial) -> str | None:
     if not torch.cuda.is_available():
         raise NotRun("no GPU here")
     on_cpu, on_gpu = _on_both_devices(trial)
-    cpu, gpu = trial.map(on_cpu), trial.call(on_gpu.anomaly_map, GPU).cpu()
+    cpu, gpu = trial.map(on_cpu), trial.map(on_gpu).cpu()
     worst, allowed = float((cpu - gpu).abs().max()), GPU_TOLERANCE * max(1.0, float(cpu.max()))
     return f"got a difference of {worst:.3g}, expected at most {allowed:.3g}" if worst > allowed else None
 
@@ -214,6 +230,7 @@ RULES: tuple[Rule, ...] = (
     fit_leaves_cases_alone,
     fit_leaves_global_generators,
     equal_seeds_give_equal_weights,
+    untrained_methods_learn_nothing,
     map_is_finite_and_nonnegative,
     map_differs_between_images,
     inputs_are_left_alone,

@@ -2,22 +2,25 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
+from math import nan
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import ndimage
 from torch import Tensor
 
+from benchmark.methods.card import covariates_of
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.weights import load_weights, save_weights
 from datasets.case import Case
 
-Made = TypeVar("Made")
 FIT_SEED = 3
+LAST = 8  # of the simulated cases
 
 
 class NotRun(Exception):
@@ -31,13 +34,46 @@ class ContractTrial:
         self.make = make
         self.folder = folder
         self.shape = shape
-        self.train = [_watched(simulated_case(index, shape)) for index in range(4)]
-        self.val = [_watched(simulated_case(index, shape)) for index in range(4, 6)]
-        test = [simulated_case(index, shape) for index in range(6, 9)]
-        self.images = torch.from_numpy(np.stack([case.image for case in test]))  # (3, 1, X, Y, Z)
-        self.brain_masks = torch.from_numpy(np.stack([case.brain_mask[None] for case in test]))
         self.seeds = torch.tensor([11, 2**62 + 5, 13])
         self._may_fit = True
+
+    @cached_property
+    def train(self) -> "list[WatchedCase]":
+        return [_watched(self.case(index)) for index in range(4)]
+
+    @cached_property
+    def val(self) -> "list[WatchedCase]":
+        return [_watched(self.case(index)) for index in range(4, 6)]
+
+    @cached_property
+    def test(self) -> list[Case]:
+        return [self.case(index) for index in range(6, LAST + 1)]
+
+    @cached_property
+    def images(self) -> Tensor:
+        """`(3, C, X, Y, Z)`."""
+        return torch.from_numpy(np.stack([case.image for case in self.test]))
+
+    @cached_property
+    def brain_masks(self) -> Tensor:
+        """`(3, 1, X, Y, Z)`."""
+        return torch.from_numpy(np.stack([case.brain_mask[None] for case in self.test]))
+
+    def case(self, index: int) -> Case:
+        """A simulated case, of as many sequences as the detector takes, with the covariates that it declares.
+
+        Those of the last case are unknown.
+        """
+        case = simulated_case(index, self.shape, channels=self._like.input_channels)
+        known = {"age": (20.0 + 7 * index,), "sex": (float(index % 2),), "spacing": (1.0, 1.0, 1.0 + index / 10)}
+        own = {name: known[name] for name in covariates_of(self._like) if name in known}
+        unknown = {name: (nan,) * len(values) for name, values in own.items()}
+        return replace(case, covariates=unknown if index == LAST else own)
+
+    @cached_property
+    def _like(self) -> Detector:
+        """One that is never fitted, for what it says of itself."""
+        return self.make()
 
     @cached_property
     def detector(self) -> Detector:
@@ -58,6 +94,12 @@ class ContractTrial:
         self._may_fit = True
         return self._with_locations(detector.eval())
 
+    def fit_on_nothing(self) -> Detector:
+        """A detector fitted on no case."""
+        detector = self.make()
+        detector.fit([], [], seed=FIT_SEED, workdir=self.folder)
+        return self._with_locations(detector.eval())
+
     def restored(self, device: torch.device) -> Detector:
         """A new detector with the fitted one's weights, read back from a file."""
         folder = self.folder / "weights"
@@ -76,26 +118,32 @@ class ContractTrial:
 
     def map(self, detector: Detector, which: Sequence[int] = (0, 1, 2)) -> Tensor:
         """Maps of the cases `which`, made from copies of their images."""
-        return self.call(detector.anomaly_map, detector.device, which)
+        return self.call(detector, "anomaly_map", which)
 
-    def call(self, method: Callable[..., Made], device: torch.device, which: Sequence[int] = (0, 1, 2)) -> Made:
+    def call(self, detector: Detector, method: str, which: Sequence[int] = (0, 1, 2)) -> Any:
         """The result of one of a detector's methods for the cases `which`."""
         inputs = (self.images, self.brain_masks, self.seeds)
-        images, brain_masks, seeds = (tensor[list(which)].to(device) for tensor in inputs)
+        images, brain_masks, seeds = (tensor[list(which)].to(detector.device) for tensor in inputs)
+        detector.see_covariates([self.test[index] for index in which])
         with torch.inference_mode(), exact_float32():
-            return method(images, brain_masks, seeds=seeds)
+            return getattr(detector, method)(images, brain_masks, seeds=seeds)
 
 
-def simulated_case(index: int, shape: tuple[int, int, int]) -> Case:
-    """A healthy ellipsoid with smooth texture and a dark centre; each index gives another brain."""
+def simulated_case(index: int, shape: tuple[int, int, int], *, channels: int = 1) -> Case:
+    """A healthy ellipsoid with smooth texture and a dark centre; each index gives another brain.
+
+    A second sequence shows it with a bright centre, a third as the first, all with textures of their own.
+    """
     rng = np.random.default_rng([7, index])
     axes = [np.linspace(-1, 1, length) for length in shape]
     radius = sum((axis / rng.uniform(0.7, 0.95)) ** 2 for axis in np.meshgrid(*axes, indexing="ij"))
     brain_mask = np.asarray(radius < 1)
-    texture = ndimage.gaussian_filter(rng.standard_normal(shape), 1.5)
-    intensity = 0.5 + 0.15 * texture / texture.std() - 0.3 * np.exp(-8 * radius)
-    image = np.where(brain_mask, intensity.clip(0.02, 1), 0).astype(np.float32)
-    return Case(f"simulated-{index}", image[None], brain_mask, None, np.diag([2.0, 2.0, 2.0, 1.0]))
+    images = []
+    for channel in range(channels):
+        texture = ndimage.gaussian_filter(rng.standard_normal(shape), 1.5)
+        intensity = 0.5 + 0.15 * texture / texture.std() - (-1) ** channel * 0.3 * np.exp(-8 * radius)
+        images.append(np.where(brain_mask, intensity.clip(0.02, 1), 0).astype(np.float32))
+    return Case(f"simulated-{index}", np.stack(images), brain_mask, None, np.diag([2.0, 2.0, 2.0, 1.0]))
 
 
 class WatchedCase(Case):
@@ -110,7 +158,7 @@ class WatchedCase(Case):
 
 
 def _watched(case: Case) -> WatchedCase:
-    return WatchedCase(case.case_id, case.image, case.brain_mask, None, case.affine)
+    return WatchedCase(case.case_id, case.image, case.brain_mask, None, case.affine, covariates=case.covariates)
 
 
 def live_peak(compute: Callable[[], object], device: torch.device) -> int:

@@ -6,9 +6,8 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from datasets.simulation.phantom.lattice import CENTRE_MM, FloatArray, SamplingLattice, largest_component, smooth_field
 
@@ -119,13 +118,15 @@ def draw_anatomy(lattice: SamplingLattice, rng: np.random.Generator, *, atrophy:
 def brain_maps(anatomy: TissueMaps) -> BrainMaps:
     lattice = anatomy.lattice
     x, y, z = lattice.axes
-    under_surface = ndimage.distance_transform_edt(anatomy.brain_mask, sampling=lattice.spacing).astype("f4")
-    from_ventricle = ndimage.distance_transform_edt(~_ventricles(anatomy, under_surface), sampling=lattice.spacing)
+    under_surface = scipy.ndimage.distance_transform_edt(anatomy.brain_mask, sampling=lattice.spacing).astype("f4")
+    from_ventricle = scipy.ndimage.distance_transform_edt(
+        ~_ventricles(anatomy, under_surface), sampling=lattice.spacing
+    )
     stem = (np.abs(x) < 18) & (y > -45) & (y < -10) & (z < -8)
     cerebellum = (y < -38) & (z < TENTORIUM_MM + 0.25 * (y + 45) - 0.2 * np.abs(x))
     infratentorial = anatomy.brain_mask & (stem | cerebellum)
     margin = max(1, round(TENTORIUM_MARGIN_MM / lattice.spacing))
-    cerebral = anatomy.brain_mask & ~ndimage.binary_dilation(infratentorial, iterations=margin)
+    cerebral = anatomy.brain_mask & ~scipy.ndimage.binary_dilation(infratentorial, iterations=margin)
     return BrainMaps(lattice, under_surface, from_ventricle.astype("f4"), infratentorial, cerebral)
 
 
@@ -154,12 +155,12 @@ def load_tissue_template(spacing: float) -> TissueTemplate:
     t1 = np.asarray(image.dataobj, dtype=np.float32)
     grey = np.asarray(templates.load_mni152_gm_template(resolution=1).dataobj, dtype=np.float32)
     white = np.asarray(templates.load_mni152_wm_template(resolution=1).dataobj, dtype=np.float32)
-    brain = ndimage.binary_erosion(largest_component(ndimage.binary_fill_holes(t1 > BRAIN_ON_T1)))
+    brain = scipy.ndimage.binary_erosion(largest_component(scipy.ndimage.binary_fill_holes(t1 > BRAIN_ON_T1)))
     csf = np.maximum(1 - grey - white, (GREY_ON_T1 - t1) / (GREY_ON_T1 - CSF_ON_T1)).clip(0, 1)
     solid = brain * (1 - csf) / np.maximum(grey + white, 1e-6)
     maps = (grey * solid, white * solid, brain * csf)
     return TissueTemplate(
-        np.stack([ndimage.gaussian_filter(tissue, 0.3 * spacing) for tissue in maps]), np.linalg.inv(image.affine)
+        np.stack([scipy.ndimage.gaussian_filter(tissue, 0.3 * spacing) for tissue in maps]), np.linalg.inv(image.affine)
     )
 
 
@@ -170,7 +171,7 @@ def _deformed_points(lattice: SamplingLattice, rng: np.random.Generator) -> Floa
     millimetres vary gyri.
     """
     sizes = HEAD_SIZE * np.exp(rng.normal(0, 0.005) + rng.normal(0, 0.01, 3))
-    posture = Rotation.from_rotvec(rng.normal(0, 0.015, 3)).as_matrix() / sizes[:, None]
+    posture = scipy.spatial.transform.Rotation.from_rotvec(rng.normal(0, 0.015, 3)).as_matrix() / sizes[:, None]
     x, y, z = (axis - middle for axis, middle in zip(lattice.axes, CENTRE_MM, strict=True))
     points = np.empty((3, *lattice.shape), dtype=np.float32)
     for axis, (row, middle) in enumerate(zip(posture.astype(np.float32), CENTRE_MM, strict=True)):
@@ -183,7 +184,7 @@ def _sample(template: TissueTemplate, points: FloatArray) -> FloatArray:
     """The tissue maps at `points` in mm, `(3, X, Y, Z)`; 0 beyond the template."""
     scale, shift = np.diag(template.to_voxel)[:3], template.to_voxel[:3, 3]
     voxels = points * scale.astype("f4")[:, None, None, None] + shift.astype("f4")[:, None, None, None]
-    return np.stack([ndimage.map_coordinates(tissue, voxels, order=1) for tissue in template.tissues])
+    return np.stack([scipy.ndimage.map_coordinates(tissue, voxels, order=1) for tissue in template.tissues])
 
 
 def _ventricles(anatomy: TissueMaps, under_surface: FloatArray) -> NDArray[np.bool_]:

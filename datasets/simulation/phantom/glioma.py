@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps, brain_maps, draw_point
 from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
@@ -130,7 +130,7 @@ def _layers(
 def _inside(anatomy: TissueMaps, core: Growth, volume_ml: float, rng: np.random.Generator) -> Growth:
     """The deepest part of the core with an uneven border, which leaves a rim of varying thickness."""
     lattice = anatomy.lattice
-    depth = ndimage.distance_transform_edt(core.lesion_mask, sampling=lattice.spacing)
+    depth = scipy.ndimage.distance_transform_edt(core.lesion_mask, sampling=lattice.spacing)
     depth = depth + 1.5 * smooth_field(rng, lattice, 8) * (depth > 0)
     return grow(depth.astype(np.float32), core.lesion_mask, anatomy.csf, voxel_count(volume_ml, lattice))
 
@@ -177,7 +177,7 @@ def displace(anatomy: TissueMaps, centre: NDArray[np.float64], radius: float, gr
 def _held(anatomy: TissueMaps) -> FloatArray:
     """`(X, Y, Z)`, 0 at the brain's surface and 1 deep below."""
     spacing = anatomy.lattice.spacing
-    under_surface = ndimage.distance_transform_edt(anatomy.brain_mask, sampling=spacing)
+    under_surface = scipy.ndimage.distance_transform_edt(anatomy.brain_mask, sampling=spacing)
     share = np.clip((under_surface - spacing) / HELD_MM, 0, 1)
     return np.asarray(share**2 * (3 - 2 * share), dtype=np.float32)
 
@@ -187,7 +187,7 @@ def _pushed(anatomy: TissueMaps, vectors: FloatArray, filled: FloatArray) -> Tis
     voxels = np.indices(anatomy.lattice.shape, dtype=np.float32) - vectors / anatomy.lattice.spacing
     still = ~vectors.any(axis=0)
     grey, white = (
-        np.where(still, tissue, ndimage.map_coordinates(tissue, voxels, order=1, mode="nearest"))
+        np.where(still, tissue, scipy.ndimage.map_coordinates(tissue, voxels, order=1, mode="nearest"))
         for tissue in (anatomy.grey, anatomy.white)
     )
     came = grey + white

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps, draw_point
 from datasets.simulation.phantom.lattice import FloatArray, SamplingLattice, largest_component
@@ -73,7 +73,7 @@ def grow(
     level = np.sort(half_full, axis=None)[-voxels - 1 :][:2].mean()  # between the last inside and the first outside
     filled = half_full > level
     own_mask = largest_component(filled) if whole else filled
-    near = ndimage.binary_dilation(own_mask, iterations=2) & ~(filled & ~own_mask)
+    near = scipy.ndimage.binary_dilation(own_mask, iterations=2) & ~(filled & ~own_mask)
     share = np.clip(0.5 + (depth - level) / (2 * edge_mm), 0, 1)
     return Growth(np.where(near, share, 0).astype(np.float32), own_mask)
 
@@ -157,7 +157,7 @@ def _depth(ovoid: Ovoid, window: Window, lattice: SamplingLattice, rng: np.rando
 
 
 def _with_margin(taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(ndimage.binary_dilation(taken, np.ones((3, 3, 3)), iterations=APART))
+    return np.asarray(scipy.ndimage.binary_dilation(taken, np.ones((3, 3, 3)), iterations=APART))
 
 
 def _without(free: NDArray[np.bool_], lesion: LesionDraft) -> NDArray[np.bool_]:

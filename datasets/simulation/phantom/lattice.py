@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 FloatArray = NDArray[np.float32]
 BOX_MM = (160.0, 192.0, 160.0)
@@ -74,5 +74,5 @@ def _spline_weights(positions: FloatArray, knots_mm: float) -> FloatArray:
 
 def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The 26-connected component of `mask`, `(X, Y, Z)`, with the most voxels; `mask` must not be empty."""
-    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    labels, _ = scipy.ndimage.label(mask, structure=np.ones((3, 3, 3)))
     return np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))

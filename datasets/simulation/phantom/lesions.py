@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import Relaxation, TissueMaps
 from datasets.simulation.phantom.lattice import FloatArray, SamplingLattice
@@ -101,7 +101,7 @@ def combine_lesions(lattice: SamplingLattice, drawn: Sequence[LesionDraft], tiss
     labels = np.zeros(lattice.shape, dtype=np.uint16)
     table: list[Lesion] = []
     for one in drawn:
-        parts, count = ndimage.label(one.lesion_mask, structure=np.ones((3, 3, 3)))
+        parts, count = scipy.ndimage.label(one.lesion_mask, structure=np.ones((3, 3, 3)))
         labels[one.window] = np.where(parts > 0, parts + len(table), labels[one.window])
         table += [_describe(parts == part, one, lattice) for part in range(1, count + 1)]
     layers = [Layer(tissue, _share(lattice, drawn, tissue)) for tissue in tissues]

@@ -1,8 +1,8 @@
 """The plain phantom: blobs of known volume and contrast in and around white matter."""
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import RELAXATION, TissueMaps
 from datasets.simulation.phantom.family import Family, LesionedBrain
@@ -48,7 +48,7 @@ def draw_volumes(index: int, rng: np.random.Generator) -> list[float]:
 def _draw_lesion(anatomy: TissueMaps, taken: NDArray[np.bool_], volume_ml: float, rng: np.random.Generator) -> Growth:
     """A ball roughened by a smooth field, away from lesions drawn before."""
     lattice = anatomy.lattice
-    free = anatomy.brain_mask & ~ndimage.binary_dilation(taken, iterations=3)
+    free = anatomy.brain_mask & ~scipy.ndimage.binary_dilation(taken, iterations=3)
     radius = radius_mm(volume_ml)
     x, y, z = offsets(_draw_centre(anatomy, free, rng), lattice)
     roughness = 0.4 * radius * smooth_field(rng, lattice, max(0.8 * radius, 4.0))
@@ -61,7 +61,7 @@ def _draw_centre(anatomy: TissueMaps, free: NDArray[np.bool_], rng: np.random.Ge
     points = rng.uniform(-0.5, 0.5, (1000, 3)) * BOX_MM + CENTRE_MM
     voxels = np.round((points - lattice.affine[:3, 3]) / lattice.spacing).astype(int)
     at = tuple(np.clip(voxels, 0, np.asarray(lattice.shape) - 1).T)
-    under_surface = ndimage.distance_transform_edt(free, sampling=lattice.spacing)[at]
+    under_surface = scipy.ndimage.distance_transform_edt(free, sampling=lattice.spacing)[at]
     fit = anatomy.white[at] * np.minimum(under_surface / SHALLOWEST_MM, 1) * (points[:, 2] > LOWEST_MM)
     fits = fit > 0.6
     return np.asarray(points[np.argmax(fits) if fits.any() else np.argmax(fit)])

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import RELAXATION, Relaxation, Tissue, TissueMaps
 from datasets.simulation.phantom.lattice import FloatArray, smooth_field
@@ -74,7 +74,7 @@ def lesion_to_white(anatomy: TissueMaps, lesions: Lesions, seed: np.random.SeedS
     for sequence, protocol in PROTOCOLS.items():
         clean = _clean(anatomy, lesions.layers, variations, protocol)
         white = signal(_varied(RELAXATION["white"], variations["white"]), protocol)
-        ratios[sequence] = ndimage.mean(clean, lesions.labels, numbers) / white
+        ratios[sequence] = scipy.ndimage.mean(clean, lesions.labels, numbers) / white
     return [{sequence: float(ratio[number]) for sequence, ratio in ratios.items()} for number in range(len(numbers))]
 
 

@@ -3,8 +3,8 @@
 from functools import partial
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from datasets.simulation.phantom.anatomy import BrainMaps, Relaxation, TissueMaps, brain_maps
 from datasets.simulation.phantom.family import Ages, Family, LesionedBrain
@@ -33,7 +33,7 @@ def draw_wmh(anatomy: TissueMaps, index: int, rng: np.random.Generator) -> Lesio
     free = where.cerebral & (anatomy.white > 0.35) & (where.under_surface > 11) & off_callosum
     grown = grow(_depth(where, anatomy, rng), free, anatomy.csf, voxel_count(beside_ml, lattice), whole=False)
     mask = _without_crumbs(grown.lesion_mask, voxel_count(SMALLEST_PART, lattice))
-    share = np.where(ndimage.binary_dilation(mask, iterations=2), grown.share, 0).astype(np.float32)
+    share = np.where(scipy.ndimage.binary_dilation(mask, iterations=2), grown.share, 0).astype(np.float32)
     beside = LesionDraft((Layer(CONFLUENT, share),), mask, 1.0, "periventricular")
     spots = scatter(_deep_sites(load - beside_ml, where, anatomy, rng), anatomy, mask, rng)
     return LesionedBrain(anatomy, combine_lesions(lattice, [beside, *spots], (CONFLUENT, PUNCTATE)))
@@ -51,7 +51,7 @@ def _depth(where: BrainMaps, anatomy: TissueMaps, rng: np.random.Generator) -> F
 
 
 def _without_crumbs(mask: NDArray[np.bool_], voxels: int) -> NDArray[np.bool_]:
-    parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    parts, _ = scipy.ndimage.label(mask, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return np.asarray((sizes >= min(voxels, sizes.max()))[parts])

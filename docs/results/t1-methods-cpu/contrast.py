@@ -41,7 +41,7 @@ def main(
     study = reopen(folder, data)
     rows = []
     for fit in study.fits:
-        cell = study.healthy_cell(fit)
+        (cell,) = study.healthy_cells(fit)
         if not (folder.cell(cell) / "reconstructions").exists() or (methods and fit.method not in methods):
             continue
         detector = build(fit.method, fit.target, fit.config)

@@ -58,7 +58,7 @@ def test_a_folder_of_other_scans_is_refused(runner: Runner, own_data: Path, prog
 
 def test_only_test_scans_of_the_cohort_fitted_on_count_one_a_person(runner: Runner, few: None) -> None:
     study = reopen(runner.folder, None)
-    cell = study.healthy_cell(study.fits[0])
+    cell = study.healthy_cells(study.fits[0])[0]
     assert [one.case_id for one in calibration_cases(study, cell)] == ["volunteers-test-0"]
     everyone = one_scan_each(study.files["patients"])
     assert len({one.subject_id for one in everyone}) == len(everyone) == 4
@@ -72,7 +72,7 @@ def test_the_threshold_is_a_level_of_a_healthy_scan_and_power_is_of_the_other_co
     assert [(one.method, one.seed) for one in found] == [
         ("mean-distance", 0), ("mean-distance", 1), ("noisy", 0), ("noisy", 1)
     ]  # fmt: skip
-    cell = study.healthy_cell(study.fits[0])
+    cell = study.healthy_cells(study.fits[0])[0]
     (files,) = calibration_cases(study, cell)
     case = load_case(files, TINY)
     kept = read_volume(runner.folder.anomaly_map(cell, files.case_id))

@@ -60,7 +60,7 @@ def test_mapped_cells_that_lack_rows_are_missing_until_they_are_scored(study: Ru
         path.unlink()
     assert set(told(study).values()) == {("missing", "mapped, not scored")}
     healthy = next(cell for cell in kept_cells(study.folder) if cell.cohort.dataset == "volunteers")
-    with try_lock(study.folder, f"score-{healthy.name}"):
+    with try_lock(study.folder, f"score-{healthy.scoring}"):
         assert set(told(study).values()) == {("running", "scoring")}
 
 

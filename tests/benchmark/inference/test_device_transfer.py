@@ -33,10 +33,10 @@ def test_cases_arrive_as_they_are_and_come_back_as_they_were(device: str) -> Non
     assert stages.seconds["copy"] > 0
     back = PendingVolumes(inputs.images).volumes()
     for case, volume in zip(CASES, back, strict=True):
-        np.testing.assert_array_equal(volume, case.image[0])
+        np.testing.assert_array_equal(volume, case.image)
     masks = PendingVolumes(inputs.brain_masks).volumes()
     assert masks.dtype == np.float32
-    np.testing.assert_array_equal(masks[1] > 0, CASES[1].brain_mask)
+    np.testing.assert_array_equal(masks[1, 0] > 0, CASES[1].brain_mask)
 
 
 @pytest.mark.parametrize("device", DEVICES)

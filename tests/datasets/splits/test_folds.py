@@ -1,13 +1,15 @@
 """Folds are a partition: each subject has its turn once, and in one fold nobody is in two splits."""
 
 from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from datasets.case import CaseFiles, Split
 from datasets.errors import BadValue
-from datasets.splits import Subject, fold_table, learning_split, redraw
+from datasets.splits import Subject, fold_table, learning_split, nested_subset, redraw
 from datasets.splits.folds import Turn, parts
 
 PEOPLE = [Subject(f"s{index:03}", "ab"[index % 3 == 0]) for index in range(47)]
@@ -92,3 +94,27 @@ def test_patients_stay_where_they_are_in_every_fold() -> None:
 
 def test_without_folds_the_seed_draws() -> None:
     assert learning_split(cohort(), seed=4) == redraw(cohort(), 4)
+
+
+def test_a_smaller_subset_is_contained_in_a_larger_one_whatever_the_order_of_the_scans() -> None:
+    cases = [one for one in cohort() if one.healthy]
+    subsets = [nested_subset(cases, number) for number in range(len(cases) + 1)]
+    assert [len(one) for one in subsets] == list(range(len(cases) + 1))
+    assert all(set(map(id, few)) < set(map(id, more)) for few, more in pairwise(subsets))
+    assert subsets[-1] == cases
+    whole = {one.subject_id for one in nested_subset(cases, 6)} ^ {
+        one.subject_id for one in nested_subset(cases[::-1], 6)
+    }
+    assert len(whole) <= 1  # of the last subject, who may have more scans than fit
+
+
+def test_a_cohort_for_testing_alone_is_dealt_to_all_splits_by_person() -> None:
+    cases = [replace(one, split="test") for one in cohort() if one.healthy]
+    learnt = learning_split(cases, seed=0)
+    assert {one.split for one in learnt} == {"train", "val", "test"}
+    splits = {one.subject_id: {other.split for other in learnt if other.subject_id == one.subject_id} for one in cases}
+    assert all(len(one) == 1 for one in splits.values())
+    assert learning_split(cases[::-1], seed=0)[::-1] == learnt
+    assert {one.case_id for one in learning_split(cases, seed=3) if one.split == "test"} == {
+        one.case_id for one in learnt if one.split == "test"
+    }
