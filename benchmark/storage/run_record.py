@@ -274,7 +274,7 @@ def cell_state(run: RunFolder, cell: Cell, scoring: Scoring, *, read_tables: boo
         return "missing"
     if record["status"] == "failed":
         return "failed"
-    if "rows.csv" not in record.get("files", {}):
+    if "rows.csv" not in record.get("files", {}) or not (run.cell(cell) / "rows.csv").is_file():
         return "mapped"
     known: Mapping[str, Mapping[str, object]] = record.get("scored", {})
     alike = (

@@ -92,8 +92,9 @@ def test_a_folded_table_is_folded_and_its_name_is_text() -> None:
 
 
 def test_pictures_are_part_of_the_page_whatever_their_names(tmp_path: Path) -> None:
-    (tmp_path / "gallery-implant[ixi].png").write_bytes(b"png")
-    page = render("![Implants](gallery-implant[ixi].png)", tmp_path)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "gallery-implant[ixi].png").write_bytes(b"png")
+    page = render("![Implants](figures/gallery-implant[ixi].png)", tmp_path)
     assert read(page.html).fetched == ["data:image/png;base64,cG5n"]
 
 
