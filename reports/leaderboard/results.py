@@ -113,7 +113,7 @@ class LeaderboardResults:
     @property
     def is_verified(self) -> bool:
         """Whether the board made the entries' rows again; all entries of one pool are alike in this."""
-        return self.entries[0].is_verified
+        return all(entry.is_verified for entry in self.entries)
 
     @cached_property
     def _remade(self) -> set[str]:

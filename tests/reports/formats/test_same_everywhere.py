@@ -98,7 +98,7 @@ def test_csv_has_no_better_number(run: RunFolder, first: tuple[str, str]) -> Non
 
 def test_the_leaderboard_lists_it_first(run: RunFolder, first: tuple[str, str], tmp_path: Path) -> None:
     results = LeaderboardResults(run, release_of(run), read_endpoint(), ())
-    page = write_site(results, tmp_path / "site").read_text(encoding="utf-8")
+    page = write_site([results], tmp_path / "site").read_text(encoding="utf-8")
     part = page[page.index(f"<code>{COHORT}</code>") :]
     row = re.search(r"<tr>\s*<td[^>]*>\s*<a[^>]*>([^<]+)</a>.*?</tr>", part, flags=re.DOTALL)
     assert row is not None
