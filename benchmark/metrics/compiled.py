@@ -124,6 +124,26 @@ def labelled(parents: Numbers) -> tuple[Numbers, int]:
 
 
 @compiled
+def farthest_pair(points: NDArray[np.float64], reach: NDArray[np.float64]) -> tuple[int, int]:
+    """Which two of `(n, 3)` points, at least two, are the farthest apart.
+
+    Args:
+        reach: `(n,)` how far each is from one place, falling; two points are no farther apart than by way of it.
+    """
+    most, pair = -1.0, (0, 1)
+    for one in range(len(points)):
+        for other in range(one + 1, len(points)):
+            if (reach[one] + reach[other]) ** 2 < most * (1 - 1e-9):
+                break
+            apart = 0.0
+            for axis in range(3):
+                apart += (points[one, axis] - points[other, axis]) ** 2
+            if apart > most:
+                most, pair = apart, (one, other)
+    return pair
+
+
+@compiled
 def _root(parents: Numbers, voxel: np.int32) -> np.int32:
     """Each voxel passed is hung one step higher."""
     while parents[voxel] != voxel:

@@ -21,6 +21,7 @@ from benchmark.metrics.masks import (
     places_of,
     voxel_ml,
 )
+from benchmark.metrics.surface_distance import LesionSurface, diameter
 from datasets.case import Case, CaseFiles, Masks
 
 Voxel = TypeVar("Voxel", bound=np.generic)
@@ -124,6 +125,16 @@ class GroundTruth:
     def places(self) -> NDArray[np.intp]:
         """`(V,)` of the scored voxels; see `connected`."""
         return places_of(self.scored_mask)
+
+    @cached_property
+    def surface(self) -> LesionSurface:
+        """That of the lesion's voxels, of which there is one at least."""
+        return LesionSurface(self.mask, self.spacing)
+
+    @cached_property
+    def diameter(self) -> float:
+        """Of brain and lesion, in mm."""
+        return diameter(self.brain_mask | self.mask, self.spacing)
 
     @cached_property
     def far(self) -> Mask:

@@ -12,7 +12,7 @@ from benchmark.metrics.ground_truth import GroundTruth, Prediction
 from benchmark.metrics.lesionwise import Matches
 from benchmark.metrics.masks import Mask, Scores
 from benchmark.metrics.ranking import Ranking, ap_of, best_dice_of
-from benchmark.metrics.surface_distance import Points, surface_distances
+from benchmark.metrics.surface_distance import Points
 from datasets.case import Case
 from datasets.errors import BadValue
 
@@ -82,9 +82,7 @@ class Decision:
     @cached_property
     def distances(self) -> tuple[Points, Points]:
         """In mm between the surfaces, both ways; neither prediction nor lesion is empty."""
-        mask = np.zeros(self.truth.lesion.size, dtype=bool)
-        mask[self.prediction.voxels] = True
-        return surface_distances(self.truth.volume(mask), self.truth.mask, self.truth.spacing)
+        return self.truth.surface.distances(self.truth.places[self.prediction.voxels])
 
 
 @dataclass(frozen=True)

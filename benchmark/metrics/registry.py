@@ -10,7 +10,7 @@ from benchmark.metrics.lesionwise import ALLOWED, FrocCurve
 from benchmark.metrics.metric import POSITIVE, Decision, Metric, Pool, RankedMap, Reconstruction, check_metric
 from benchmark.metrics.overlap import dice_of, precision_of, recall_of
 from benchmark.metrics.ranking import ap_of, auroc_of, lift, quantile_of
-from benchmark.metrics.surface_distance import diameter, hd95_of, surface_dice_of
+from benchmark.metrics.surface_distance import hd95_of, surface_dice_of
 from datasets.registry import Registry
 
 BRAIN = "brain voxels in the box"
@@ -49,7 +49,7 @@ def _hd95(case: Decision) -> float:
     if not truth.mask.any():
         return nan
     if not case.prediction.voxels.size:
-        return diameter(truth.brain_mask | truth.mask, truth.spacing)
+        return truth.diameter
     return hd95_of(*case.distances)
 
 

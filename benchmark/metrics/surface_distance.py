@@ -8,13 +8,46 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from benchmark.metrics.masks import Mask, check_masks
-from datasets.sampling import bounding_box
+from benchmark.metrics.masks import Mask, check_masks, padded_shape, places_of
 
 Points = NDArray[np.float64]
-FACES = ndimage.generate_binary_structure(3, 1)
+Places = NDArray[np.intp]
+
+
+class LesionSurface:
+    """A lesion's surface, from which predictions are measured one after the other.
+
+    Predictions at neighbouring thresholds share most of their surface: what a voxel is from the lesion is looked up
+    where it was asked before.
+    """
+
+    def __init__(self, lesion: Mask, spacing: Sequence[float]) -> None:
+        """`(X, Y, Z)`, not empty, and voxel edges in mm."""
+        from scipy.spatial import KDTree
+
+        self.shape, self.spacing = padded_shape(lesion), np.asarray(spacing)
+        self.points = self._points(_surface(places_of(lesion), self.shape))
+        self.tree = KDTree(self.points)
+        self.known = np.full(int(np.prod(self.shape)), np.nan)
+
+    def distances(self, places: Places) -> tuple[Points, Points]:
+        """From each surface voxel of a prediction to the lesion's surface `(P,)`, and the other way round `(L,)`.
+
+        Args:
+            places: `(n,)` of the predicted voxels, see `places_of`; at least one.
+        """
+        from scipy.spatial import KDTree
+
+        ours = _surface(places, self.shape)
+        points, asked = self._points(ours), np.isnan(self.known[ours])
+        self.known[ours[asked]] = self.tree.query(points[asked])[0]
+        tree = KDTree(points, balanced_tree=False, compact_nodes=False)  # built in less time than it is asked in
+        return self.known[ours], tree.query(self.points)[0]
+
+    def _points(self, places: Places) -> Points:
+        """`(n, 3)` in mm."""
+        return _voxels(places, self.shape) * self.spacing
 
 
 def surface_distances(prediction: Mask, lesion: Mask, spacing: Sequence[float]) -> tuple[Points, Points]:
@@ -24,11 +57,8 @@ def surface_distances(prediction: Mask, lesion: Mask, spacing: Sequence[float]) 
         prediction, lesion: `(X, Y, Z)`, neither empty.
         spacing: voxel edges in mm.
     """
-    from scipy.spatial import KDTree
-
     check_masks(prediction, lesion)
-    ours, theirs = (surface(mask) * np.asarray(spacing) for mask in (prediction, lesion))
-    return KDTree(theirs).query(ours)[0], KDTree(ours).query(theirs)[0]
+    return LesionSurface(lesion, spacing).distances(places_of(prediction))
 
 
 def hd95(prediction: Mask, lesion: Mask, brain: Mask, spacing: Sequence[float]) -> float:
@@ -93,23 +123,40 @@ def surface_dice_of(ours: Points, theirs: Points, *, tolerance: float) -> float:
 
 def surface(mask: Mask) -> NDArray[np.intp]:
     """`(S, 3)` indices of the voxels with a face outside the mask `(X, Y, Z)`."""
-    if not mask.any():
-        return np.zeros((0, 3), dtype=np.intp)
-    box = bounding_box(mask)
-    part = mask[box]
-    inner = ndimage.binary_erosion(part, FACES)
-    return np.argwhere(part & ~inner) + np.array([edge.start for edge in box])
+    shape = padded_shape(mask)
+    return _voxels(_surface(places_of(mask), shape), shape)
 
 
 def diameter(mask: Mask, spacing: Sequence[float]) -> float:
     """Largest distance in mm between the centres of two voxels of a mask `(X, Y, Z)`; 0 for fewer than two."""
     from scipy.spatial.distance import pdist
 
+    from benchmark.metrics.compiled import farthest_pair
+
     ends = mask.copy()  # the two farthest voxels are the first or last of their line, along every axis
     for axis in range(3):
         ends &= _ends(mask, axis)
     points = np.argwhere(ends) * np.asarray(spacing)
-    return float(pdist(points).max()) if len(points) > 1 else 0.0
+    if len(points) < 2:
+        return 0.0
+    reach = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    falling = np.argsort(-reach)
+    return float(pdist(points[falling[list(farthest_pair(points[falling], reach[falling]))]])[0])
+
+
+def _voxels(places: Places, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """`(n, 3)` indices of voxels by their places in a flattened box with a margin."""
+    return np.stack(np.unravel_index(places, shape), axis=1) - 1
+
+
+def _surface(places: Places, shape: tuple[int, ...]) -> Places:
+    """Those of some voxels, by their places in a flattened box with a margin, that have a face outside them."""
+    within = np.zeros(int(np.prod(shape)), dtype=bool)
+    within[places] = True
+    inner = np.ones(places.size, dtype=bool)
+    for stride in (shape[1] * shape[2], shape[2], 1):
+        inner &= within[places - stride] & within[places + stride]
+    return places[~inner]
 
 
 def _ends(mask: Mask, axis: int) -> Mask:

@@ -163,11 +163,13 @@ def median(brain_map: BrainMap, *, mm: float, within_region: bool = False) -> Br
     scores, region, edge = brain_map.scores, brain_map.region, median_edge(mm, brain_map.edge)
     if edge == 1:
         return brain_map
-    if within_region:
-        return replace(brain_map, scores=_median_within(scores, region, edge))
     from benchmark.postprocessing.median_filter import median_filter  # compiled: imported only where it is needed
 
-    return replace(brain_map, scores=median_filter(scores, region, edge))
+    if not within_region:
+        return replace(brain_map, scores=median_filter(scores, region, edge))
+    whole = _whole_cubes(region, edge)
+    medians = np.where(whole, median_filter(scores, whole, edge), _median_within(scores, region, ~whole, edge))
+    return replace(brain_map, scores=medians)
 
 
 def remove_small(brain_map: BrainMap, *, ml: float) -> BrainMap:
@@ -176,10 +178,21 @@ def remove_small(brain_map: BrainMap, *, ml: float) -> BrainMap:
     return brain_map if smallest == 1 else replace(brain_map, scores=area_opening(brain_map.scores, smallest))
 
 
-def _median_within(scores: Map, region: Mask, edge: int) -> Map:
+def _whole_cubes(region: Mask, edge: int) -> Mask:
+    """The voxels whose cube lies in the region."""
+    whole = np.pad(region, edge // 2)
+    for axis in range(3):
+        length = whole.shape[axis] - edge + 1
+        along = np.moveaxis(whole, axis, 0)
+        whole = np.moveaxis(np.logical_and.reduce([along[step : step + length] for step in range(edge)]), 0, axis)
+    return whole
+
+
+def _median_within(scores: Map, region: Mask, where: Mask, edge: int) -> Map:
+    """The median over the region, at its voxels that lie `where`."""
     marked = np.pad(np.where(region, scores, scores.dtype.type(np.inf)), edge // 2, constant_values=np.inf)
     result = np.zeros_like(scores)
-    for voxels, windows in _windows(_sortable(marked), region, edge):
+    for voxels, windows in _windows(_sortable(marked), region & where, edge):
         windows.sort(axis=1)
         ascending = windows.view(marked.dtype)
         count = np.isfinite(ascending).sum(axis=1)

@@ -58,11 +58,13 @@ class DecisionPass:
         decisive = {threshold for threshold in decisive if not np.isnan(threshold)}
         falling = sorted(decisive.union([] if curve is None else curve.thresholds.tolist()), reverse=True)
         metrics = {metric.name: metric for metric in (*self.ranking.settings.metrics_of("prediction"), METRICS["dice"])}
-        values = {}
+        values, decision = dict[float, dict[str, float]](), None
         for threshold, prediction in zip(falling, truth.predictions(scores, falling), strict=True):
-            decision = Decision(truth, prediction)
+            if decision is None or prediction.voxels.size > decision.prediction.voxels.size:
+                decision, known = Decision(truth, prediction), None
             if threshold in decisive:
-                values[threshold] = compute(metrics.values(), decision, truth.kinds)
+                known = known or compute(metrics.values(), decision, truth.kinds)
+                values[threshold] = known
             if curve is not None:
                 curve.add(decision, threshold)
         return values

@@ -60,9 +60,8 @@ def intensity_findings(image: NDArray[np.generic], brain: NDArray[np.bool_]) -> 
     values = image[brain].astype(np.float64) if brain.any() else image.ravel().astype(np.float64)
     low, high = float(values.min()), float(values.max())
     if low == high:
-        whole = "0" if low == 0 and not image.any() else f"{low:g}"
-        where = "the volume" if not image.any() else "the brain"
-        yield "error", "constant-image", f"one intensity ({whole}) throughout {where}", "contrast"
+        where = "the brain" if image.any() else "the volume"
+        yield "error", "constant-image", f"one intensity ({low:g}) throughout {where}", "contrast"
         return
     levels = len(np.unique(values))
     if levels < FEWEST_LEVELS:

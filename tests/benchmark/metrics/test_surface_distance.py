@@ -5,9 +5,18 @@ from math import isnan
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 from volumes import Mask, drawn
 
-from benchmark.metrics.surface_distance import diameter, hd95, surface, surface_dice
+from benchmark.metrics.masks import places_of
+from benchmark.metrics.surface_distance import (
+    LesionSurface,
+    diameter,
+    hd95,
+    surface,
+    surface_dice,
+    surface_distances,
+)
 
 
 def border(mask: Mask) -> list[tuple[int, ...]]:
@@ -45,6 +54,22 @@ def test_surface_metrics_equal_loops_over_all_pairs_on_random_volumes() -> None:
         assert got[1] == pytest.approx(near / (len(ours) + len(theirs)))
         compared += 1
     assert compared > 400
+
+
+def test_one_prediction_after_the_other_is_as_far_as_each_alone() -> None:
+    """In steps of 1.7 mm, which rounds, every bit counts."""
+    rng = np.random.default_rng(0)
+    lesion, scores = rng.random((2, 6, 7, 5))
+    spacing = (1.7, 1.7, 1.7)
+    in_turn = LesionSurface(lesion > 0.9, spacing)
+    for threshold in (0.98, 0.9, 0.6, 0.8, 0.0):
+        prediction = scores > threshold
+        one, other = in_turn.distances(places_of(prediction)), surface_distances(prediction, lesion > 0.9, spacing)
+        ours, theirs = (np.array(border(mask)) * spacing for mask in (prediction, lesion > 0.9))
+        expected = KDTree(theirs).query(ours)[0], KDTree(ours).query(theirs)[0]
+        for got, alone, by_hand in zip(one, other, expected, strict=True):
+            np.testing.assert_array_equal(got, alone)
+            np.testing.assert_array_equal(got, by_hand)
 
 
 def test_the_surface_is_that_of_a_look_at_every_voxel() -> None:

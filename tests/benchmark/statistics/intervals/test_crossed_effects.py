@@ -113,3 +113,22 @@ def test_intervals_hold_the_truth() -> None:
 
 def test_a_single_seed_has_no_parts() -> None:
     assert variance_parts(panel("a", np.ones((10, 1)))) == []
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+@pytest.mark.parametrize(("n", "s"), [(12, 4), (5, 9)])
+def test_the_parts_share_out_all_degrees_of_freedom(n: int, s: int, draws: int) -> None:
+    repeats = np.random.default_rng(1).normal(size=(n, s, draws))
+    found = variance_parts(replace(panel("a", repeats.mean(axis=2)), repeats=repeats))
+    assert sum(part.df for part in found) == n * s * draws - 1
+    assert [part.df for part in found[:2]] == [n - 1, s - 1]
+
+
+def test_the_last_part_has_the_interval_of_a_variance() -> None:
+    repeats = np.random.default_rng(2).normal(0, 0.3, size=(12, 4, 3))
+    last = variance_parts(replace(panel("a", repeats.mean(axis=2)), repeats=repeats))[-1]
+    within = repeats.var(axis=2, ddof=1).mean()
+    assert last.sd == pytest.approx(np.sqrt(within))
+    ends = np.sqrt(last.df * within / stats.chi2.ppf([0.975, 0.025], last.df))
+    assert (last.low, last.high) == pytest.approx(tuple(ends))
+    assert last.low < last.sd < last.high

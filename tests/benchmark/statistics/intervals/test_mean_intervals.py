@@ -84,3 +84,20 @@ def test_the_bounds_of_a_difference_are_as_far_apart_as_two_values_can_be() -> N
     assert limits("dice", "difference") == (-1, 1)
     assert limits("hd95", "difference") == (-inf, inf)
     assert limits("l1_ratio", "mean") == (-inf, inf)  # of logarithms
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(
+    ("shape", "spread", "why"),
+    [((4, 3), 1.0, "4 patients"), ((9, 3), 0.0, "too few different values"), ((9, 3), 1.0, "")],
+)
+def test_with_or_without_ends_an_interval_says_of_what_it_is_and_why(
+    question: Question, shape: tuple[int, int], spread: float, why: str
+) -> None:
+    values = 0.4 + spread * np.random.default_rng(0).normal(0, 0.1, shape)
+    found = interval_of(values, question, "mean", alpha=0.1)
+    assert (found.n, found.s, found.question, found.level) == (*shape, question, 0.9)
+    assert found.mean == pytest.approx(values.mean())
+    assert found.why_none.startswith(why)
+    assert bool(found.why_none) == bool(why) == (not found.method) == bool(np.isnan([found.low, found.high]).all())
+    assert why or found.low < found.mean < found.high
