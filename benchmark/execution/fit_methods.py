@@ -150,7 +150,8 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
     spent = time.perf_counter() - begin
-    check_data(context.run, context.study, fit.healthy)
+    for cohort in fit.healthy_cohorts:
+        check_data(context.run, context.study, cohort)
     card = _store(context, fit, detector, {"seconds": spent, "environment": environment(context.device)})
     log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
     return detector.eval()

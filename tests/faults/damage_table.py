@@ -51,14 +51,14 @@ FILES = {
 RECORDS = ("SHA256SUMS", "tables.json", "summary.json")
 STUDY = (
     *("--methods", f"{ONE},{OTHER}", "--datasets", "patients", "--preset", "quick", "--limit", "1"),
-    *("--postprocessing", "none", "--protocols", "lesion-val,healthy-fpr-1", "--pictures", "", "--data", "DATA"),
+    *("--postprocessing", "light", "--protocols", "lesion-val,healthy-fpr-1", "--pictures", "", "--data", "DATA"),
 )
 COMMANDS = {
     "run": ("run", *STUDY, "--out", "RUN"),
     "evaluate": ("evaluate", "RUN"),
     "report": ("report", "RUN"),
     "compare": ("compare", "RUN", ONE, OTHER),
-    "verify": ("verify", "RUN", "--maps", "1"),
+    "verify": ("verify", "RUN", "--maps", "1", "--plugin", ONE, "--plugin", OTHER),
     "status": ("status", "RUN"),
 }
 UNFINISHED = ("not finished", "not computed", "missing  ")  # how cells of another study are told
