@@ -12,6 +12,7 @@ from runs_by_hand import write_people, write_run
 from benchmark.analysis.summaries.make import summarise
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_tables import keep_digests
 from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
 from benchmark.verification.leaderboard.release import release_of
 from reports.document import compose
@@ -33,6 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Iterat
         write_people(folder / "data")
         run = write_run(folder / "run", means=MEANS)
         _lose_a_number(run.root / "rows.csv")
+        keep_digests(run, ["rows.csv"])
         summarise(run, folder / "data")
         yield run
 
