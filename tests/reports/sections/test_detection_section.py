@@ -92,6 +92,7 @@ def test_without_curves_there_is_no_section(two_seeds: Made, plugin: None) -> No
     for cell in two_seeds.study.cells:
         for name in ("pr", "froc", "strata"):
             (two_seeds.run.cell(cell) / f"{name}.csv").unlink(missing_ok=True)
+        record_rows(two_seeds.run, cell, SCORING)
     text = summarised(two_seeds)
     assert "Lesions found at" not in text
     assert "curves-" not in text
