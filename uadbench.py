@@ -7,7 +7,22 @@ Example:
 """
 
 from benchmark import __version__
+from benchmark.api.comparison import Compared, compare
+from benchmark.api.evaluation import evaluate
+from benchmark.api.options import RunOptions
 from benchmark.api.runs import Run, load_run
 from benchmark.api.scans import FittedDetector, load_detector
+from benchmark.api.study import run
 
-__all__ = ["FittedDetector", "Run", "__version__", "load_detector", "load_run"]
+__all__ = [
+    "Compared",
+    "FittedDetector",
+    "Run",
+    "RunOptions",
+    "__version__",
+    "compare",
+    "evaluate",
+    "load_detector",
+    "load_run",
+    "run",
+]

@@ -8,11 +8,10 @@ from benchmark.storage.folder import RunFolder
 from reports.document import compose
 from reports.figures.paired_differences import PairDifferences, write_differences
 from reports.formats.registry import FORMATS, write_document
-from reports.formats.terminal import terminal_text
+from reports.formats.terminal import audiogram_text, terminal_text
 from reports.leaderboard.results import LeaderboardResults
 from reports.leaderboard.site import write_site
-from reports.sections.implants import audiogram_text
-from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text
+from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text, verdict_line
 from reports.sections.registry import SECTIONS
 
 __all__ = [
@@ -27,6 +26,7 @@ __all__ = [
     "ranks_text",
     "remove_reports",
     "terminal_text",
+    "verdict_line",
     "write_differences",
     "write_report",
     "write_site",

@@ -23,7 +23,7 @@ BENCHMARK, DATASETS, REPORTS, BASELINES = (
 ORDER = "methods build on baselines, know no benchmark above them, and data know nobody"
 PLUGINS = "a method is a plugin: of the benchmark it sees benchmark.methods only"
 READERS = "reports read the run folder and its summaries, and compute nothing"
-CALLERS = "only commands call reports, by reports.api"
+CALLERS = "only commands and benchmark.api call reports, by reports.api"
 CIRCLES = "no circles, at any depth"
 TORCH = "no torch but where methods are trained, mapped and measured"
 PLAIN = "import {module}"
@@ -58,7 +58,7 @@ FORBIDDEN = (
     Planted(DATASETS, "datasets.splits", "datasets.audit", LATE),
     Planted(DATASETS, "datasets.cohorts", "datasets.commands", FOR_TYPES),
     Planted(REPORTS, "reports.model", "reports.sections"),
-    Planted(REPORTS, "reports.markup", "reports.model", LATE),
+    Planted(REPORTS, "reports.content", "reports.model", LATE),
     Planted(BASELINES, "baselines.training", "baselines.autoencoders"),
     Planted(BASELINES, "baselines.simple", "baselines.gan", LATE),
     Planted(BASELINES, "baselines.encoders", "baselines.reconstruction"),

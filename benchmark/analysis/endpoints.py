@@ -25,10 +25,14 @@ HEALTHY = ("alarm", "alarms", "alarm_ml", SHARE)
 
 
 def pipelines(scoring: Scoring, endpoint: Endpoint) -> list[str]:
-    """The pipelines that tables are of: the endpoint's, then those of plugins; of a run without any its first."""
+    """The pipelines that tables are of: the endpoint's, then those of plugins; of a run without any its first.
+
+    What comes after a score is exploratory, and has means alone.
+    """
     kept = scoring.postprocessing
     known = [name for name in endpoint.pipelines if name in kept]
-    return [*known, *(name for name in kept if pipeline_named(name).origin)] or [kept[0]]
+    own = {name: pipeline_named(name) for name in kept}
+    return [*known, *(name for name, one in own.items() if one.origin and one.score is None)] or [kept[0]]
 
 
 def deployable_protocols(scoring: Scoring, endpoint: Endpoint) -> list[str]:

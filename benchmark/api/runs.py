@@ -107,6 +107,13 @@ class Run:
         """Their names, in the order of the study."""
         return list(dict.fromkeys(cell.cohort.dataset for cell in self.cells))
 
+    @property
+    def failed(self) -> "list[Cell]":
+        """Cells whose last try failed; the `cell.json` of each says why."""
+        from benchmark.storage.run_record import has_failed
+
+        return [cell for cell in self.cells if has_failed(self.folder, cell)]
+
     def number(self, method: str, cohort: str) -> "SummaryLine":
         """The number by which the report ranks a method on a cohort, under the first endpoint that the cohort has.
 

@@ -1,13 +1,16 @@
-"""What the commands share: options, lines of progress, mistakes of the user in one line, and the job of a study."""
+"""What the commands share: arguments, options made of a dataclass, lines of progress, mistakes in one line."""
 
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import MISSING, fields
 from functools import wraps
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import Annotated, Any, ParamSpec, get_args, get_type_hints
 
 import typer
 
@@ -15,30 +18,53 @@ from benchmark.methods.termination import Terminated, termination_is_an_exceptio
 from benchmark.storage.storage_errors import storage_problem
 from datasets.errors import UnknownName, UserError
 
-if TYPE_CHECKING:
-    from benchmark.execution.job import Job
-    from benchmark.execution.resources import Execution
-    from benchmark.storage.admission import Admission
-    from benchmark.storage.folder import RunFolder
-    from benchmark.storage.run_record import Scoring
-    from benchmark.study.study import Study
-
 P = ParamSpec("P")
 OURS = "benchmark"  # logger of all that a command line shows as progress
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects instead of text.")]
-Plugins = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--plugin", metavar="FILE", help="FILE.py, whose detectors are methods, or FILE.toml, of a program; repeatable."
-    ),
-]
 
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Of each process on the CPU; default: as many as cores, for any --workers.")
-]
-MemoryLimit = Annotated[float | None, typer.Option(min=0.1, help="GiB of main memory that each process may hold.")]
+
+def takes_options_of(options: type[Any], **further: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command whose options are the fields of a dataclass that are annotated as options, and `further` ones.
+
+    The command is called with two mappings: what the user gave of the dataclass, and of the further ones.
+
+    Args:
+        further: by name an annotated type; each is None where it is not given.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    own = {
+        one.name: _parameter(one.name, hints[one.name], one.default)
+        for one in fields(options)
+        if hasattr(hints[one.name], "__metadata__")
+    }
+    parameters = own | {name: _parameter(name, hint, None) for name, hint in further.items()}
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def called(**values: Any) -> None:
+            given = {name: value for name, value in values.items() if value not in (None, False, [])}
+            command({name: given[name] for name in own if name in given}, {name: given.get(name) for name in further})
+
+        called.__annotations__ = {name: one.annotation for name, one in parameters.items()}
+        called.__signature__ = Signature(list(parameters.values()))  # type: ignore[attr-defined]
+        del called.__wrapped__
+        return called
+
+    return decorated
+
+
+def _parameter(name: str, hint: Any, default: object) -> Parameter:
+    """An option that is None, or False for a flag, unless it is given; its help shows the default."""
+    kind, option = get_args(hint)
+    if kind is bool:
+        return Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=hint)
+    shown = copy(option)
+    shown.show_default = False
+    if default not in (MISSING, None, ""):
+        shown.help = f"{option.help.rstrip('.')}; default: {default}."
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, shown])
 
 
 def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
@@ -117,23 +143,3 @@ def warn_of_shadowed() -> None:
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
         raise UnknownName(kind, name, known)
-
-
-def job_on(
-    study: "Study",
-    run: "RunFolder",
-    data: Path,
-    scoring: "Scoring",
-    how: "Execution",
-    rerun: str,
-    admission: "Admission | None" = None,
-    pictures: "Sequence[str] | None" = None,
-) -> "Job":
-    """A job on the device of this process; on the CPU if SLURM computes it elsewhere."""
-    from benchmark.execution.job import Job
-    from benchmark.inference.settings import Inference, can_compile, pick_device
-
-    device = pick_device("cpu" if how.executor == "slurm" else how.device)
-    compiled = how.compiled and how.executor == "inline" and can_compile(device)
-    inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
-    return Job(study, run, data, inference, scoring, rerun, admission, pictures)  # type: ignore[arg-type]

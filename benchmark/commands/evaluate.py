@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.api.evaluation import names
 from benchmark.commands.common import RunArgument, check_name, print_line, progress_lines, user_mistakes_in_one_line
+from datasets.errors import BadValue
 
 if TYPE_CHECKING:
     from benchmark.storage.folder import RunFolder
-    from benchmark.storage.run_record import Scoring
     from benchmark.study.cells import Cell
-    from benchmark.study.study import Study
 
 app = typer.Typer()
 
 OtherData = Annotated[Path | None, typer.Option("--data", help="Where the cohorts are now; default: where they were.")]
 Chains = Annotated[
     str | None, typer.Option("--postprocessing", help="Post-processing pipelines; default: all, or those of the run.")
+]
+Scores = Annotated[
+    str | None, typer.Option("--scores", help="Of reconstructions, as `list scores` shows; beside the maps' own.")
 ]
 Protocols = Annotated[
     str | None,
@@ -47,6 +50,7 @@ def evaluate(
     postprocessing: Chains = None,
     protocols: Protocols = None,
     metrics: Metrics = None,
+    scores: Scores = None,
     ablation: Ablation = None,
     out: Annotated[
         Path | None,
@@ -58,45 +62,49 @@ def evaluate(
 
     Rows are added to those that the run has. Its tables and reports are made again.
     """
-    from benchmark.analysis.ablation import ablated, ablation_lines, ablation_text
-    from benchmark.analysis.compare_methods import Comparable
-    from benchmark.analysis.summaries.make import summarise
-    from benchmark.execution.merge import merge_runs
-    from benchmark.execution.score_cells import evaluate_study
-    from benchmark.statistics.primary_endpoint import read_endpoint
-    from benchmark.storage.folder import create_run, open_run
-    from benchmark.storage.run_record import keep_pictures, kept_scoring, missing_plugins_named, reopen
-    from benchmark.storage.storage_errors import as_storage_error
-    from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
-    from reports.api import remove_reports, terminal_text, write_report
+    from benchmark.api.evaluation import evaluate as score_again
+    from reports.api import terminal_text
 
-    run, endpoint = open_run(folder), read_endpoint()
-    with missing_plugins_named(run):
-        asked = asked_scoring(postprocessing, protocols, kept_scoring(run), metrics)
+    done = score_again(
+        folder,
+        data=data,
+        postprocessing=postprocessing,
+        protocols=protocols,
+        metrics=metrics,
+        scores=scores,
+        ablation=ablation,
+        out=out,
+        pictures=pictures,
+    )
+    told = [done.ablation] if done.ablation else []
+    written = ", ".join(map(str, done.written))
+    print_line("\n\n".join(["", terminal_text(done.run.folder), *told, f"Written anew: {written}"]))
+    exit_for(done.run.folder, done.failed)
+
+
+@app.command()
+@user_mistakes_in_one_line
+@progress_lines()
+def residuals(
+    folder: RunArgument,
+    data: OtherData = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Map a run's healthy training scans once, and keep their residuals' mean and spread: for --scores standardised."""
+    from benchmark.execution.residuals import make_residuals
+    from benchmark.inference.settings import Inference, pick_device
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import reopen
+    from benchmark.storage.storage_errors import as_storage_error
+
+    run = open_run(folder)
     study = reopen(run, data)
-    scoring = scoring_on(study, asked)
-    if ablation is not None:
-        check_name("ablation of", ablation, ("postprocessing",))
-        scoring = ablated(scoring, endpoint, study.grid)
-    if out is None:
-        scoring = kept_scoring(run) | scoring
-    else:
-        merge_runs([run], create_run(out))
-        run = open_run(out)
     with as_storage_error(run.root):
-        formats = remove_reports(run)
-        keep_pictures(run, names(pictures))
-        unscored = evaluate_study(study, run, scoring)
-        summarise(run, data)
-        told = []
-        if ablation is not None:
-            lines = list(ablation_lines(Comparable(run, endpoint)))
-            add_lines(summary_path(run.root), SummaryLine, lines, ("kind",))
-            told.append(ablation_text(lines))
-        reports = write_report(run, data, formats=formats)
-        written = ", ".join(map(str, (run.root / "rows.csv", summary_path(run.root), *reports)))
-        print_line("\n\n".join(["", terminal_text(run), *told, f"Written anew: {written}"]))
-    exit_for(run, unscored)
+        made = make_residuals(study, run, Inference(device=pick_device(device)))
+    if not made:
+        raise BadValue(f"{folder}: got no method whose maps are |image - reconstruction|, expected one.")
+    for cell in made:
+        print_line(f"Healthy residuals of {cell.fit.name}: {run.healthy_residuals(cell)}")
 
 
 @app.command()
@@ -151,43 +159,3 @@ def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
 
 def _listed(cells: "Sequence[Cell]") -> str:
     return ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in cells)
-
-
-def asked_scoring(
-    postprocessing: str | None, protocols: str | None, default: "Scoring", metrics: str | None = None
-) -> "Scoring":
-    """What the options name, each name known; what they leave open is the default's."""
-    from benchmark.metrics import COST, METRICS
-    from benchmark.postprocessing.pipelines import pipeline_named
-    from benchmark.storage.run_record import Scoring
-    from benchmark.study.protocols import protocol_named
-    from datasets.cohorts.catalog import dataset
-
-    pipelines = names(postprocessing) or default.postprocessing
-    chosen = names(protocols) or default.protocols
-    measured = names(metrics) or default.metrics
-    for pipeline in pipelines:
-        pipeline_named(pipeline)
-    for protocol in chosen:
-        source = protocol_named(protocol).cohort
-        if source:
-            dataset(source)
-    for metric in measured:
-        check_name("metric", metric, [name for name in METRICS if name not in COST])
-        METRICS[metric]  # a plugin's that cannot be used is refused here
-    return Scoring(pipelines, chosen, measured)
-
-
-def scoring_on(study: "Study", asked: "Scoring") -> "Scoring":
-    """What is asked for on a study's grid; prints what has no effect there."""
-    from benchmark.postprocessing.pipelines import idle_text
-
-    told = idle_text(asked.postprocessing, study.grid.spacing)
-    if told:
-        print_line(told)
-    return asked.on(study.grid)
-
-
-def names(text: str | None) -> tuple[str, ...] | None:
-    """Comma-separated names, each once."""
-    return None if text is None else tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmark.api.options import MemoryLimit, Threads
+from benchmark.api.study import job_on
 from benchmark.commands.common import (
     AsJson,
-    MemoryLimit,
     RunArgument,
-    Threads,
-    job_on,
     print_line,
     progress_lines,
     user_mistakes_in_one_line,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from benchmark.commands.common import AsJson, Plugins, check_name, user_mistakes_in_one_line, warn_of_shadowed
+from benchmark.api.options import Plugins
+from benchmark.commands.common import AsJson, check_name, user_mistakes_in_one_line, warn_of_shadowed
 from datasets.errors import BadValue
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def list_known(
         str,
         typer.Argument(
             metavar="KIND",
-            help="methods, datasets, shifts, metrics, protocols, postprocessing, sections or formats.",
+            help="methods, datasets, shifts, metrics, protocols, scores, postprocessing, sections or formats.",
         ),
     ],
     as_json: AsJson = False,
@@ -173,6 +174,12 @@ def protocols() -> Listing:
     return _listed(PROTOCOLS, lambda one: {"title": one.title, "what": one.what, "uses": one.uses})
 
 
+def scores() -> Listing:
+    from benchmark.postprocessing.scores import SCORES
+
+    return _listed(SCORES, lambda one: {"title": one.title, "what": one.what})
+
+
 def postprocessing() -> Listing:
     from benchmark.postprocessing.pipelines import PIPELINES
     from datasets.grid import GRIDS
@@ -210,6 +217,7 @@ LISTS: Mapping[str, Callable[[], Listing]] = {
     "datasets": datasets,
     "metrics": metrics,
     "protocols": protocols,
+    "scores": scores,
     "postprocessing": postprocessing,
     "shifts": shifts,
     "sections": sections,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.api.options import Plugins
 from benchmark.commands.common import (
     AsJson,
-    Plugins,
     check_name,
     progress_lines,
     user_mistakes_in_one_line,

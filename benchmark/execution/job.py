@@ -1,9 +1,9 @@
 """Job: a study with where and how it is computed, what a run folder holds before and after it, and its tasks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from benchmark.execution.fit_methods import FitContext, check_fit, delete_fit, training_key
 from benchmark.execution.score_cells import collect
@@ -40,6 +40,7 @@ class Job:
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
         admission: what the audit of the data found, to be stored with the run; None to store nothing.
         pictures: see `keep_pictures`; None for what the run keeps.
+        asked: the options of the run, to be stored for whoever repeats it; None to store nothing.
     """
 
     study: Study
@@ -50,6 +51,7 @@ class Job:
     rerun: Rerun
     admission: Admission | None = None
     pictures: Sequence[str] | None = None
+    asked: Mapping[str, Any] | None = None
 
     @property
     def fit_context(self) -> FitContext:
@@ -82,7 +84,7 @@ def prepare(job: Job) -> list[Cell]:
     with lock(job.run, "study"):
         sweep(job.run.root, "study.json", "audit.json", "environment.json")
         check_settings(job.run, job.study)
-        add_study(job.run, job.study, job.scoring, job.data)
+        add_study(job.run, job.study, job.scoring, job.data, job.asked)
         keep_pictures(job.run, job.pictures)
         if job.admission is not None:
             keep(job.run, job.admission)

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark.analysis.implants import TABLES, join_trials, with_trials
+from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.postprocessing.scores import HealthyResiduals
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
+from benchmark.scoring.kept_maps import maps_are_residuals
 from benchmark.scoring.settings import Settings, Source, settings_named
 from benchmark.storage.fits import LABELS, card_of_finished
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock
+from benchmark.storage.maps import has_residuals, read_residuals
 from benchmark.storage.rows import COLUMNS, write_rows
 from benchmark.storage.run_record import (
     Scoring,
@@ -31,7 +35,7 @@ from benchmark.storage.run_tables import TABLES_LOCK, keep_digests
 from benchmark.storage.storage_errors import storage_problem
 from benchmark.study.cells import Cell, Fit, Reference
 from benchmark.study.study import Study
-from datasets.errors import BadFile
+from datasets.errors import BadFile, MissingData
 from datasets.io.atomic import sweep
 from datasets.io.tables import join_tables
 
@@ -41,7 +45,12 @@ JOINED = ("rows.csv", "timing.csv")
 
 
 def evaluate_study(study: Study, run: RunFolder, scoring: Scoring) -> list[Cell]:
-    """Recompute all rows from stored maps; the cells that could not be scored are returned."""
+    """Recompute all rows from stored maps; the cells that could not be scored are returned.
+
+    Raises:
+        MissingData: a score needs the healthy residuals of a fit, and they have not been made.
+    """
+    check_residuals(study, run, scoring)
     keep_scoring(run, scoring)
     failed = [cell for cell in study.cells if not has_maps(run, cell)]
     for cell in failed:
@@ -81,6 +90,7 @@ def _score_shift(
         labelled = card_of_finished(run, fit).supervision == LABELS
         known = [] if labelled else [(one, study.mapped_cases(one)) for one in references]
         named = settings_named(scoring.postprocessing, scoring.protocols, scoring.metrics)
+        named = _rescored(study, run, named, cells[0])
         healthy = healthy_scans(run, known, named)
         settings = replace(named, healthy=healthy, sources=_sources(study, run, named, cells[0]))
     except Exception as error:
@@ -104,6 +114,57 @@ def _score_shift(
             record_failure(run, cell, _stage(error))
             failed.append(cell)
     return failed
+
+
+def check_residuals(study: Study, run: RunFolder, scoring: Scoring) -> None:
+    """Refuse a score that needs the residuals of healthy training scans where they have not been made.
+
+    Raises:
+        MissingData: of which fit, and the command that makes them.
+    """
+    scores = [pipeline_named(name).score for name in scoring.postprocessing]
+    if any(score is not None and score.needs_healthy for score in scores):
+        for cell in residual_cells(study, run):
+            _residuals(run, cell)
+
+
+def _residuals(run: RunFolder, cell: Cell) -> HealthyResiduals:
+    folder = run.healthy_residuals(cell)
+    if not has_residuals(folder):
+        raise MissingData(
+            f"{folder}: got no residuals of healthy training scans, expected those that a score needs. Make them, by "
+            f"mapping each fit's training scans once: python -m benchmark residuals {run.root}"
+        )
+    return read_residuals(folder)
+
+
+def residual_cells(study: Study, run: RunFolder) -> list[Cell]:
+    """The cells that healthy residuals are kept beside: each fit's of its healthy cohort without shift.
+
+    Those of methods whose maps are no residuals are left out, and those without maps.
+    """
+    own = [cell for cell in study.cells if cell.cohort == cell.fit.healthy and cell == cell.unshifted]
+    return [cell for cell in own if has_maps(run, cell) and _has_residual_maps(study, run, cell)]
+
+
+def _has_residual_maps(study: Study, run: RunFolder, cell: Cell) -> bool:
+    return any(maps_are_residuals(run, cell, one) for one in study.mapped_cases(cell)[:1])
+
+
+def _rescored(study: Study, run: RunFolder, settings: Settings, reference: Cell) -> Settings:
+    """With what the scores need; without any score for a method whose maps are no residuals."""
+    if not settings.scores:
+        return settings
+    if not _has_residual_maps(study, run, reference):
+        names = ", ".join(score.name for score in settings.scores)
+        log.info("  %s: n/a for %s, whose map is not |image - reconstruction|", names, reference.fit.method)
+        return replace(settings, pipelines=[one for one in settings.pipelines if one.score is None])
+    if not any(score.needs_healthy for score in settings.scores):
+        return settings
+    beside = next(
+        one for one in residual_cells(study, run) if one.fit == reference.fit and one.shift == reference.unshifted.shift
+    )
+    return replace(settings, residuals=_residuals(run, beside))
 
 
 def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:

@@ -1,6 +1,7 @@
 """Works through the tasks of a study: skips what is done, survives failures, shares tasks with other processes."""
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -92,6 +93,7 @@ class _Worker:
         reconstructions = (path.parent for path in self.job.run.reconstructions(task.cells[0], ""))
         for place in (folder, folder / "maps", *reconstructions):
             sweep(place)
+        shutil.rmtree(self.job.run.healthy_residuals(task.cells[0]), ignore_errors=True)
         (folder / "rows.csv").unlink(missing_ok=True)
         stage = "fit"
         try:

@@ -87,19 +87,32 @@ def ssim(image: Scores, reconstruction: Scores, brain: Mask) -> float:
     """
     if not brain.any():
         return np.nan
+    return float(structural_similarity(image, reconstruction, SSIM_WIDTH)[brain].mean())
+
+
+SSIM_WIDTH = 1.5  # voxels, s.d. of the published window
+SSIM_RADIUS = 5  # voxels: the window is 11 x 11
+
+
+def structural_similarity(image: Scores, reconstruction: Scores, width: float) -> NDArray[np.float64]:
+    """Each voxel's similarity `(X, Y, Z)`, in [-1, 1]: equation 13 of Wang et al. 2004; see `ssim`.
+
+    Args:
+        width: of the Gaussian window, s.d. in voxels.
+    """
+
+    def mean(volume: NDArray[np.float64]) -> NDArray[np.float64]:
+        radius = (SSIM_RADIUS, SSIM_RADIUS, 0)
+        return np.asarray(ndimage.gaussian_filter(volume, (width, width, 0), radius=radius))
+
     x, y = image.astype(np.float64), reconstruction.astype(np.float64)
-    mean_x, mean_y = _window(x), _window(y)
-    variance_x, variance_y = _window(x * x) - mean_x**2, _window(y * y) - mean_y**2
-    covariance = _window(x * y) - mean_x * mean_y
+    mean_x, mean_y = mean(x), mean(y)
+    variance_x, variance_y = mean(x * x) - mean_x**2, mean(y * y) - mean_y**2
+    covariance = mean(x * y) - mean_x * mean_y
     first, second = 0.01**2, 0.03**2
     alike = (2 * mean_x * mean_y + first) * (2 * covariance + second)
     alike /= (mean_x**2 + mean_y**2 + first) * (variance_x + variance_y + second)
-    return float(alike[brain].mean())
-
-
-def _window(volume: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian mean over each voxel's axial neighbours."""
-    return np.asarray(ndimage.gaussian_filter(volume, (1.5, 1.5, 0), radius=(5, 5, 0)))
+    return np.asarray(alike)
 
 
 BINS = 500  # of equal width over [0, 1], as published; one more on either side takes what lies beyond

@@ -1,4 +1,7 @@
-"""Pipeline, a named tuple of steps, and PIPELINES: what is done to an anomaly map before its threshold and after it."""
+"""Pipeline, a named tuple of steps, and PIPELINES: what is done to an anomaly map before its threshold and after it.
+
+A pipeline may begin with a score that makes the map anew: `SCORE:NAME`, see `benchmark.postprocessing.scores`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics.masks import Mask
+from benchmark.postprocessing.scores import SCORES, Score
 from benchmark.postprocessing.steps import BrainMap, Stage, Step, components_step, erosion_step, median_step
 from datasets.case import read_only
 from datasets.errors import BadValue
 from datasets.registry import Registry, place_of
 
 LEFT_OUT = "-no-"
+SCORED = ":"  # between the names of a score and of the pipeline behind it
 
 
 @dataclass(frozen=True)
@@ -23,34 +28,42 @@ class Pipeline:
     Attributes:
         steps: in the order in which they are taken, those of the stage `map` first; without any nothing is done.
         origin: a plugin's distribution and version; "" for a built-in.
+        score: that makes the map which the steps are taken on; None for the method's own map.
     """
 
     name: str
     title: str
     steps: tuple[Step, ...] = ()
     origin: str = ""
+    score: Score | None = None
 
     @property
     def what(self) -> str:
         """Its steps in a line."""
-        return ", ".join(step.what for step in self.steps) or "no step"
+        return self._in_a_line(step.what for step in self.steps)
 
     def what_at(self, edge: float) -> str:
         """Its steps in a line, with the voxels that they use on a grid of voxels of this edge in mm."""
-        return ", ".join(step.what_at(edge) for step in self.steps) or "no step"
+        return self._in_a_line(step.what_at(edge) for step in self.steps)
 
     @property
     def revision(self) -> int:
-        """Raised with that of any of its steps."""
-        return 1 + sum(step.revision - 1 for step in self.steps)
+        """Raised with that of its score or any of its steps."""
+        return 1 + sum(part.revision - 1 for part in (self.score, *self.steps) if part is not None)
 
     @property
     def in_key(self) -> list[object]:
         """All of it that can change a number; a plugin's step is also told by where its function is."""
-        parts = ([step.name, dict(step.values), step.stage, step.revision] for step in self.steps)
-        if not self.origin:
-            return [self.origin, *parts]
-        return [self.origin, *([*part, place_of(step.function)] for part, step in zip(parts, self.steps, strict=True))]
+        parts: list[object] = [] if self.score is None else [self.score.in_key]
+        for step in self.steps:
+            place = [place_of(step.function)] if self.origin else []
+            parts.append([step.name, dict(step.values), step.stage, step.revision, *place])
+        return [self.origin, *parts]
+
+    def of(self, score: Score) -> "Pipeline":
+        """The same steps on the map that a score makes."""
+        name, title = f"{score.name}{SCORED}{self.name}", f"{score.title}, {self.title}"
+        return replace(self, name=name, title=title, origin=self.origin or score.origin, score=score)
 
     def filter(
         self, anomaly_map: NDArray[np.float32], brain_mask: Mask, spacing: tuple[float, float, float]
@@ -89,6 +102,10 @@ class Pipeline:
         """The pipeline without the step of that name."""
         steps = tuple(step for step in self.steps if step.name != name)
         return replace(self, name=f"{self.name}{LEFT_OUT}{name}", title=f"{self.title}, no {name}", steps=steps)
+
+    def _in_a_line(self, steps: Iterable[str]) -> str:
+        told = ", ".join(steps) or "no step"
+        return told if self.score is None else f"{self.score.title}, {told}"
 
     def _through(self, stage: str, brain_map: BrainMap) -> BrainMap:
         for step in self.steps:
@@ -143,12 +160,15 @@ STANDARD = tuple(PIPELINES.built_in)
 
 
 def pipeline_named(name: str) -> Pipeline:
-    """One of PIPELINES, or `NAME-no-STEP`, one of them without a step.
+    """One of PIPELINES, or `NAME-no-STEP`, one of them without a step; either on another score: `SCORE:NAME`.
 
     Raises:
         UnknownName: there is none of that name.
         BadValue: it is a plugin's and cannot be used.
     """
+    score, _, rest = name.rpartition(SCORED)
+    if score:
+        return pipeline_named(rest).of(SCORES[score])
     whole, _, step = name.rpartition(LEFT_OUT)
     if name not in PIPELINES and whole in PIPELINES and step in PIPELINES[whole].without_each_step():
         return PIPELINES[whole].without(step)
@@ -162,11 +182,28 @@ def pipeline_on(name: str, edge: float) -> Pipeline:
         UnknownName, BadValue: as `pipeline_named`.
     """
     pipeline = pipeline_named(name)
-    return pipeline if any(step.has_effect(edge) for step in pipeline.steps) else _NONE
+    if any(step.has_effect(edge) for step in pipeline.steps):
+        return pipeline
+    return _NONE if pipeline.score is None else _NONE.of(pipeline.score)
+
+
+def unscored(name: str) -> str:
+    """The name of the same pipeline on the method's own map."""
+    return name.rpartition(SCORED)[2]
+
+
+def scored_by(scores: Iterable[str], names: Iterable[str]) -> list[str]:
+    """The names of these pipelines on each score, score by score.
+
+    Raises:
+        UnknownName, BadValue: a score that nothing is called by, or a plugin's that cannot be used.
+    """
+    steps = list(dict.fromkeys(map(unscored, names)))
+    return [f"{SCORES[score].name}{SCORED}{name}" for score in scores for name in steps]
 
 
 def idle_text(names: Iterable[str], edge: float) -> str:
     """Which of these pipelines change nothing on such a grid and stand as `none`, with their steps; "" if none does."""
-    idle = [name for name in names if pipeline_on(name, edge).name != name]
+    idle = [name for name in dict.fromkeys(map(unscored, names)) if pipeline_on(name, edge).name != name]
     told = "; ".join(f"{name}: {pipeline_named(name).what_at(edge)}" for name in idle)
     return f"Post-processing without any effect at {edge:g} mm stands as none ({told})." if idle else ""

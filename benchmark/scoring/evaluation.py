@@ -10,19 +10,18 @@ from benchmark.metrics.ground_truth import ground_truth_of
 from benchmark.metrics.metric import Decision, compute
 from benchmark.scoring.decision_pass import DecisionPass
 from benchmark.scoring.detection_at_one_fp import one_alarm_rows
+from benchmark.scoring.kept_maps import kept_maps
 from benchmark.scoring.lesion_tables import lesion_size_lines
 from benchmark.scoring.pooled_search import rank_pool
-from benchmark.scoring.processed_maps import process, processed_maps
+from benchmark.scoring.processed_maps import map_for, process, processed_maps
 from benchmark.scoring.ranking_pass import Mapped, RankingPass
 from benchmark.scoring.settings import HealthyScans, Settings
 from benchmark.scoring.threshold_choice import choose_thresholds
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import read_map
 from benchmark.storage.rows import Row, evaluation_row, reference_row, rows_of, stamped, write_lines
-from benchmark.storage.run_record import has_volume
 from benchmark.study.cells import Cell, Evaluation, Reference
 from datasets.case import CaseFiles
-from datasets.loading import load_case, masks_of
+from datasets.loading import masks_of
 
 
 def healthy_scans(
@@ -37,16 +36,16 @@ def healthy_scans(
     found: dict[str, dict[str, list[float]]] = {
         pipeline.name: {name: [] for name in protocols} for pipeline in settings.pipelines
     }
-    maps = (
-        mapped
+    scans = (
+        scan
         for cell, files in (cells if protocols else ())
-        for mapped in _maps(run, cell, [one for one in files if one.healthy and one.split == "val"])
+        for scan in kept_maps(run, cell, [one for one in files if one.healthy and one.split == "val"], settings)
     )
-    for _, truth, anomaly_map in maps:
+    for _, truth, maps in scans:
         if not truth.lesion.size:
             raise ValueError(f"{truth.files.case_id}: got a scan without brain voxels to score, expected at least one.")
         for pipeline in settings.pipelines:
-            processed = process(anomaly_map, truth, pipeline)
+            processed = process(map_for(pipeline, maps), truth, pipeline)
             for name, of_scan in protocols.items():
                 found[pipeline.name][name].append(float(of_scan(processed.filtered, processed.finished)))
     return found
@@ -56,8 +55,8 @@ def lesion_thresholds(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], se
     """By pipeline the threshold of a cell's lesion validation cases among `files`; NaN without any."""
     with processed_maps(run.cell(cell), settings.pipelines) as maps:
         cases = [one for one in files if one.split == "val" and not one.healthy]
-        for _, truth, anomaly_map in _maps(run, cell, cases):
-            for _ in maps.add(truth, anomaly_map):
+        for _, truth, of_case in kept_maps(run, cell, cases, settings):
+            for _ in maps.add(truth, of_case):
                 pass
         everyone = range(len(maps.cases))
         return {one.name: rank_pool(maps.pool(everyone, one.name)).threshold for one in settings.pipelines}
@@ -69,7 +68,7 @@ def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settin
     Args:
         files: the cell's mapped cases.
     """
-    yield from evaluate_maps(run, cell, _maps(run, cell, files), settings)
+    yield from evaluate_maps(run, cell, kept_maps(run, cell, files, settings), settings)
 
 
 def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: Settings) -> Iterator[Row]:
@@ -100,12 +99,3 @@ def evaluate_reference(reference: Reference, files: Sequence[CaseFiles], setting
             decision = Decision(truth, truth.prediction(left[truth.scored_mask]))
             values = compute(metrics, decision, truth.kinds)
             yield from stamped(rows_of(evaluation_row(Evaluation(reference, pipeline)), one, values))
-
-
-def _maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> Iterator[Mapped]:
-    """With the case where its image is needed, for the reconstruction to be compared with."""
-    for one in files:
-        compared = cell.shift.is_none and has_volume(run, cell, run.reconstruction(cell, one.case_id))
-        case = load_case(one, cell.fit.grid) if compared else None
-        truth = ground_truth_of(one, masks_of(one, cell.fit.grid) if case is None else case)
-        yield case, truth, read_map(run, cell, one.case_id)

@@ -1,6 +1,6 @@
 """ProcessedMaps: a cohort's post-processed maps and masks in files, so that memory does not grow with the cohort."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,9 @@ from benchmark.scoring.pooled_voxels import VoxelPool, keep
 from datasets.case import CaseFiles
 
 Scores = NDArray[np.float32]
+Maps = Mapping[str, Scores]
+"""A case's anomaly maps `(X, Y, Z)` by the name of the score that made them; the method's own under `OWN`."""
+OWN = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ def process(anomaly_map: Scores, truth: GroundTruth, pipeline: Pipeline) -> Proc
         return ProcessedMap(plain, plain, RankedMap(truth, ranking, ranking))
     scores = finished.scores[truth.scored_mask].astype(np.float32, copy=False)
     return ProcessedMap(plain, scores, RankedMap(truth, ranking, rank(scores, truth.lesion, missed=truth.missed)))
+
+
+def map_for(pipeline: Pipeline, maps: Maps) -> Scores:
+    """The map that a pipeline begins with."""
+    return maps[OWN if pipeline.score is None else pipeline.score.name]
 
 
 @contextmanager
@@ -88,13 +96,13 @@ class ProcessedMaps:
     cases: list[KeptMasks] = field(default_factory=list)
     totals: list[float] = field(default_factory=list)
 
-    def add(self, truth: GroundTruth, anomaly_map: Scores) -> Iterator[tuple[str, ProcessedMap]]:
+    def add(self, truth: GroundTruth, maps: Maps) -> Iterator[tuple[str, ProcessedMap]]:
         """Add a case; yields each pipeline's name and result."""
         number = len(self.cases)
         self.cases.append(_keep_masks(truth, self._path(number, "", "masks")))
         self.totals.append(truth.positives)
         for pipeline in self.pipelines:
-            processed = process(anomaly_map, truth, pipeline)
+            processed = process(map_for(pipeline, maps), truth, pipeline)
             processed.finished.tofile(self._path(number, pipeline.name, "scores"))
             keep(processed.ranked.filtered, self._path(number, pipeline.name, "filtered"))
             if truth.lesion_mask is not None:

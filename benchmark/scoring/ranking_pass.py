@@ -11,7 +11,7 @@ from benchmark.metrics.metric import compare_reconstruction, compute
 from benchmark.metrics.registry import METRICS
 from benchmark.scoring.lesion_tables import Lesions
 from benchmark.scoring.pooled_search import RankedPool, rank_pool
-from benchmark.scoring.processed_maps import ProcessedMap, ProcessedMaps
+from benchmark.scoring.processed_maps import Maps, ProcessedMap, ProcessedMaps
 from benchmark.scoring.settings import Settings
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_reconstructions
@@ -22,8 +22,8 @@ from datasets.case import Case, CaseFiles, Split
 from datasets.errors import BadFile
 from datasets.loading import load_host
 
-Mapped = tuple[Case | None, GroundTruth, NDArray[np.float32]]
-"""A case, if its reconstruction is kept to compare it with, its ground truth, and its anomaly map `(X, Y, Z)`."""
+Mapped = tuple[Case | None, GroundTruth, Maps]
+"""A case, if its reconstruction is kept to compare it with, its ground truth, and its anomaly maps."""
 SPLITS: tuple[Split, ...] = ("val", "test")
 
 
@@ -50,13 +50,13 @@ class RankingPass:
         blank, blanks = blank_row(self.cell), self.blanks()
         facts, compared = self.settings.metrics_of("ground truth"), self.settings.metrics_of("reconstruction")
         metrics = self.settings.metrics_of("ranking")
-        for case, truth, anomaly_map in maps:
+        for case, truth, of_case in maps:
             yield from rows_of(blank, truth.files, compute(facts, truth, truth.kinds))
             if case is not None and compared:
                 host = load_host(truth.files, self.cell.fit.grid)
                 kept = read_reconstructions(self.run, self.cell, case.case_id)
                 yield from rows_of(blank, truth.files, compare_reconstruction(compared, case, kept, host))
-            for pipeline, processed in self.maps.add(truth, anomaly_map):
+            for pipeline, processed in self.maps.add(truth, of_case):
                 if truth.lesion_mask is not None:
                     self._keep(pipeline, truth, processed)
                 values = compute(metrics, processed.ranked, truth.kinds)

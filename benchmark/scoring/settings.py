@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from benchmark.metrics import ALWAYS, METRICS, Metric
 from benchmark.metrics.metric import Input
 from benchmark.postprocessing.pipelines import Pipeline, pipeline_named
+from benchmark.postprocessing.scores import HealthyResiduals, Score
 from benchmark.study.protocols import FOLDS, Protocol, protocol_named
 
 HealthyScans = Mapping[str, Mapping[str, Sequence[float]]]
@@ -36,6 +37,7 @@ class Settings:
         metrics: those that make rows.
         healthy: of the same fit under the same shift.
         sources: by the name of a cohort, for `transfer:COHORT`.
+        residuals: of the fit's healthy training scans; None where no score asks for them.
         frozen: the unshifted cell's threshold for each pipeline and protocol; None for an unshifted cell.
     """
 
@@ -44,7 +46,13 @@ class Settings:
     metrics: Sequence[Metric]
     healthy: HealthyScans = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    residuals: HealthyResiduals | None = None
     frozen: Mapping[tuple[str, str], float] | None = None
+
+    @property
+    def scores(self) -> list[Score]:
+        """Those that make maps anew, each once."""
+        return list({one.score.name: one.score for one in self.pipelines if one.score is not None}.values())
 
     def metrics_of(self, kind: Input) -> list[Metric]:
         """The metrics whose functions take this."""

@@ -44,6 +44,10 @@ class RunFolder:
         further = cell.cohort.sequence.split(AND)[1:]
         return [first, *(first.parent / sequence / first.name for sequence in further)]
 
+    def healthy_residuals(self, cell: Cell) -> Path:
+        """Beside the maps of a fit's healthy cohort: mean and spread of the residuals of its training scans."""
+        return self.cell(cell) / "healthy-residuals"
+
     def seen(self, cell: Cell) -> Path:
         """Rows that need the image after the shift, as the detector saw it."""
         return self.cell(cell) / "seen.csv"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.postprocessing.scores import HealthyResiduals
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import has_volume, kept_volume
 from benchmark.study.cells import Cell
@@ -16,6 +17,7 @@ from datasets.io.nifti import write_volume as write_nifti
 
 FEWEST_BITS = 10  # of a map's mantissa: thresholds within 5e-4 of themselves
 FEW_LEVELS = 1024  # a map with no more different values packs well as it is
+RESIDUALS = ("mean", "spread")
 MERGED = 5e-4  # of the voxels from the highest down to a group, how many may become equal there
 
 
@@ -78,6 +80,25 @@ def read_volume(path: Path, shape: tuple[int, ...] | None = None) -> NDArray[np.
         return read_nifti(path, as_stored=True, dtype=np.float32, shape=shape).data
     except MissingData as error:  # a map that a finished cell should have
         raise BadFile(str(error)) from error
+
+
+def write_residuals(folder: Path, residuals: HealthyResiduals, affine: NDArray[np.float64]) -> None:
+    """Write both volumes as `write_volume` does, the spread last."""
+    for name in RESIDUALS:
+        write_volume(folder / f"{name}.nii.gz", getattr(residuals, name), affine)
+
+
+def has_residuals(folder: Path) -> bool:
+    return all((folder / f"{name}.nii.gz").is_file() for name in RESIDUALS)
+
+
+def read_residuals(folder: Path) -> HealthyResiduals:
+    """Read what `write_residuals` wrote.
+
+    Raises:
+        BadFile: a file is missing, torn or damaged.
+    """
+    return HealthyResiduals(*(read_volume(folder / f"{name}.nii.gz") for name in RESIDUALS))
 
 
 def round_in_order(anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -74,12 +74,17 @@ def check_settings(run: RunFolder, study: Study) -> None:
             )
 
 
-def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> None:
+def add_study(
+    run: RunFolder, study: Study, scoring: Scoring, data: Path, asked: Mapping[str, Any] | None = None
+) -> None:
     """Add a study to a run folder, keeping its existing cells.
 
     Existing cells that one table must not hold beside the new ones leave the study, though their files remain: cells
     with the label of a new one, of a method with other hyper-parameters or of another revision, or of a cohort whose
     files changed; a warning names the cases that changed.
+
+    Args:
+        asked: the options that the study was planned from, kept beside those of the studies before it.
     """
     for name, changes in _changes(run, study.files).items():
         log.warning("%s differs from what this run was made of (%s): its old rows leave the tables.", name, changes)
@@ -92,6 +97,7 @@ def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> Non
             "format": FORMAT,
             "version": __version__,
             "data": str(data.resolve()),
+            "asked": [*(one for one in asked_of(run) if one != asked), *([] if asked is None else [asked])],
             "settings": _settings(study.cells),
             "own": _own(cells),
             "scoring": asdict(scoring),
@@ -102,6 +108,11 @@ def add_study(run: RunFolder, study: Study, scoring: Scoring, data: Path) -> Non
             "skipped": {**_skipped(run, set(study.files)), **study.skipped},
         },
     )
+
+
+def asked_of(run: RunFolder) -> list[Mapping[str, Any]]:
+    """The options of each command that added a study to a run, the latest last."""
+    return list(_kept(run).get("asked", []))
 
 
 def kept_cells(run: RunFolder) -> list[Cell]:

@@ -2,7 +2,6 @@
 
 import logging
 import shlex
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,7 +17,6 @@ from datasets.case import AND, COVARIATES, CaseFiles
 from datasets.cohorts.catalog import dataset_argument
 from datasets.errors import (
     BadCases,
-    BadFile,
     BadValue,
     CaseProblem,
     Missing,
@@ -145,7 +143,7 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
     known = methods(files)
     known |= _perhaps_broken(set(method_names(request.methods)) - known.keys(), left_out)
     variants = parse_variants(request.methods, known)
-    tuned = _read_config(request.config, known)
+    tuned = request.hyperparameters
     usable = list[Resolved]()
     for variant in variants:
         try:
@@ -196,7 +194,7 @@ def _check_tables(tuned: Mapping[str, Mapping[str, Any]], known: Mapping[str, Me
     """Refuse a mistake in the table of any method, even of one that the request does not name."""
     for name, table in tuned.items():
         with suppress(UnusableMethod):
-            resolve_config(Variant(known[name], {}), preset, table)
+            resolve_config(Variant(method(name, known), {}), preset, table)
 
 
 def _files(
@@ -353,23 +351,6 @@ def _simulate_if_missing(spec: DatasetSpec, data: Path) -> None:
         raise MissingData(
             f"{spec.title} cannot be simulated into {data}: {error.strerror}. {spec.how_to_get}"
         ) from error
-
-
-def _read_config(path: Path | None, known: Mapping[str, Method]) -> Mapping[str, Mapping[str, Any]]:
-    """The tables of a TOML file, one a method, with fields of the method's Config as keys."""
-    if path is None:
-        return {}
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingData(f"--config {path}: no file that can be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadFile(f"--config {path}: got a file that is not TOML ({error}).") from error
-    for name, table in tables.items():
-        method(name, known)
-        if not isinstance(table, dict):
-            raise BadFile(f"--config {path}: got {name} = {table!r}, expected a table [{name}].")
-    return tables
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class Request:
     """What a user asks for, names still unresolved; see `python -m benchmark run --help`.
 
     Attributes:
+        hyperparameters: by method the fields of its Config to change.
         healthy: cohorts to fit on, comma-separated; `none` for methods that need no training; None for the default of
             the data sets.
         leave_one_site_out: fit once without each of the healthy cohorts, instead of on all of them.
@@ -45,7 +46,7 @@ class Request:
     precision: Precision = "fp32"
     splits: tuple[Split, ...] = ("val", "test")
     limit: int | None = None
-    config: Path | None = None
+    hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     simulate: bool = True
     plugins: tuple[Path, ...] = ()
     folds: int | None = None

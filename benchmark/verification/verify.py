@@ -186,7 +186,7 @@ def check_files(run: RunFolder) -> Check:
     """Every file of a fit, cell or perfect map, and every table and record of the run, matches its digest."""
     cells, references = kept_cells(run), kept_references(run)
     fits = list({cell.fit.key: cell.fit for cell in cells if has_maps(run, cell)}.values())
-    folders = [run.cell(cell) for cell in cells]
+    folders = [*map(run.cell, cells), *map(run.healthy_residuals, cells)]
     faults = [fault for folder in folders for fault in broken(folder)]
     faults += [f"{folder}: no {NAME}" for folder in folders if folder.is_dir() and not (folder / NAME).is_file()]
     whole: list[Cell | Reference] = [*cells, *references]
@@ -287,7 +287,7 @@ def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:
             continue
         here, there = run.cell(cell).resolve(), again.cell(cell)
         there.mkdir(parents=True)
-        for name in ("maps", "reconstructions"):
+        for name in ("maps", "reconstructions", again.healthy_residuals(cell).name):
             if (here / name).is_dir():
                 (there / name).symlink_to(here / name)
         for name in ("cell.json", "seen.csv", "timing.csv", NAME):

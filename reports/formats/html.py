@@ -1,57 +1,68 @@
-"""HTML format: Markdown as one page that is read offline, with sortable tables and a viewer of volumes."""
+"""HTML format: blocks as one page that is read offline, with sortable tables and a viewer of volumes."""
 
 import base64
-import itertools
 import json
 import mimetypes
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from importlib.resources import files
+from math import isnan
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from typing import Any, Literal
 
 from datasets.io.atomic import write_text
+from reports.content.blocks import (
+    Block,
+    Bullets,
+    Explorer,
+    Folded,
+    Heading,
+    Listing,
+    Notice,
+    Paragraph,
+    Picture,
+)
+from reports.content.table import Cell, Column, Table
+from reports.content.text import Span, Text, as_text
 from reports.document import Document
 from reports.formats.viewer import viewer_content
-from reports.markup.markdown import MISSING, UNDEFINED, plain
-from reports.sections.columns import SIGNS
+
+ELEMENTS = {"strong": "strong", "emphasis": "em", "code": "code"}
+LINKS = ("https://", "http://", "#", "methods/", "../")
+"""What an address may begin with; anything else is shown without a link."""
 
 
 def write_html(document: Document, path: Path) -> None:
-    """Write the sections as one page, with volumes of a few cases to be scrolled through where they are wanted."""
-    title, _, badges = document.sections[0].partition("\n\n")
-    body = "\n\n".join([badges, *document.sections[1:]])
+    """Write the report as one page, with volumes of a few cases to be scrolled through where they are wanted."""
+    title, *body = document.blocks
     content = viewer_content(document) if document.volumes else None
-    write_text(path, page_html(title.lstrip("# "), body, document.run.root, viewer=content))
+    text = str(title.text) if isinstance(title, Heading) else ""
+    write_text(path, page_html(text, body, viewer=content))
 
 
-def page_html(title: str, body: str, folder: Path, *, viewer: dict[str, Any] | None = None, home: str = "") -> str:
+def page_html(title: str, blocks: Sequence[Block], *, viewer: dict[str, Any] | None = None, home: str = "") -> str:
     """One page that loads nothing from elsewhere.
 
     Args:
-        body: Markdown.
-        folder: where the paths of the body's pictures begin.
         viewer: of `viewer_content`.
         home: where the page's brand leads to; "" for nowhere.
     """
     from jinja2 import Environment, PackageLoader
 
-    page = render(body, folder)
+    page = Page()
+    body = page.render(blocks)
     template = Environment(loader=PackageLoader("reports", "web"), autoescape=True).get_template("report.html.jinja")
     return template.render(
         title=title,
         home=home,
-        body=page.html,
-        contents=[heading for heading in page.headings if heading.level in (2, 3)],
+        body=body,
+        contents=page.contents,
         viewer=viewer and script_json(viewer),
         niivue=_script("niivue.umd.js") if viewer else "",
-        scripts=[_script("sortable.min.js"), _script("sortable.a11y.min.js")],
+        scripts=[_script(name) for name in ["report.js", *(["vega.min.js", "explore.js"] if page.charts else [])]],
         viewer_script=_script("viewer.js") if viewer else "",
         style=_file("report.css"),
     )
@@ -67,17 +78,13 @@ def _script(name: str) -> str:
     return _file(name).replace("</script", "<\\/script")
 
 
+@cache
 def _file(name: str) -> str:
     return (files("reports") / "web" / name).read_text(encoding="utf-8")
 
 
-PICTURES = (".png", ".svg")
-NUMBER = r"([^\w\s.+-]?) ?([+-]?\d+(?:,\d{3})*(?:\.\d+)?)(?![\w,])"
-STATES = {SIGNS["better"]: "number better", SIGNS["worse"]: "number worse"}
-
-
 @dataclass(frozen=True)
-class Heading:
+class Link:
     """A line of the page's contents.
 
     Attributes:
@@ -89,84 +96,128 @@ class Heading:
     anchor: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Page:
-    html: str
-    headings: Sequence[Heading]
+    """Blocks as HTML; everything that comes from a block is text, so that no name can bring an element.
 
-
-def render(markdown: str, folder: Path) -> Page:
-    """Render Markdown; HTML in it is shown as it is written, so that no name can bring any.
-
-    Args:
-        folder: where the pictures' relative paths begin; those that are there become part of the page.
+    Attributes:
+        contents: the headings so far that a reader may want to go to.
+        charts: whether anything needs the library of charts.
     """
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = _folded(reader.parse(markdown))
-    headings = _anchored(tokens)
-    for token in tokens:
-        for inner in token.children or ():
-            if inner.type == "image":
-                _embed(inner, folder)
-    _make_sortable(tokens)
-    html = reader.renderer.render(tokens, reader.options, {})
-    html = html.replace("<table", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table')
-    return Page(html.replace("</table>", "</table></div>"), headings)
+
+    contents: list[Link] = field(default_factory=list)
+    charts: bool = False
+    _anchors: set[str] = field(default_factory=set)
+
+    def render(self, blocks: Sequence[Block]) -> str:
+        return "\n".join(filter(None, map(self._block, blocks)))
+
+    def _block(self, block: Block) -> str:
+        match block:
+            case Heading():
+                anchor = self._anchor(block.text, block.level)
+                return f'<h{block.level} id="{anchor}">{inline(block.text)}</h{block.level}>'
+            case Paragraph():
+                return f"<p>{inline(block.text)}</p>"
+            case Notice():
+                return f'<p class="notice">{inline(block.text)}</p>'
+            case Bullets():
+                return f"<ul>{''.join(f'<li>{inline(item)}</li>' for item in block.items)}</ul>"
+            case Listing():
+                return f'<pre tabindex="0"><code>{escape(block.text)}</code></pre>'
+            case Picture():
+                return _picture(block)
+            case Explorer():
+                content = f'<script type="application/json" class="content">{script_json(block.content)}</script>'
+                self.charts = True
+                return f'{self.render(block.fallback)}<div class="explorer" hidden>{content}</div>'
+            case Folded():
+                anchor = self._anchor(block.summary, block.level)
+                summary = f'<summary><span id="{anchor}">{inline(block.summary)}</span></summary>'
+                return f"<details>{summary}\n{self.render(block.blocks)}\n</details>"
+            case Table():
+                return table(block)
+
+    def _anchor(self, text: Text | str, level: int) -> str:
+        """A new id; the same text twice gets a number."""
+        plain = re.sub(r"[^a-z0-9]+", "-", str(text).lower()).strip("-") or "section"
+        names = (plain, *(f"{plain}-{place}" for place in range(2, 10_000)))
+        anchor = next(name for name in names if name not in self._anchors)
+        self._anchors.add(anchor)
+        if level <= 3:
+            self.contents.append(Link(level, str(text), anchor))
+        return anchor
 
 
-def _folded(tokens: Sequence[Token]) -> list[Token]:
-    """With the two lines by which a report folds away a table as elements; no other HTML is let through."""
-    made: list[Token] = []
-    for place, token in enumerate(tokens):
-        content = token.content if token.type == "inline" and tokens[place - 1].type == "paragraph_open" else ""
-        summary = re.fullmatch(r"<details><summary>(.*)</summary>", content)
-        if summary or content == "</details>":
-            made[-1] = Token("html_block", "", 0)  # in place of the paragraph's opening; its end goes too
-            made[-1].content = f"<details><summary>{escape(plain(summary[1]))}</summary>" if summary else content
-        elif not (token.type == "paragraph_close" and made[-1].type == "html_block"):
-            made.append(token)
-    return made
+def inline(text: Text | str) -> str:
+    return "".join(map(_span, as_text(text).spans))
 
 
-def _anchored(tokens: Sequence[Token]) -> list[Heading]:
-    """Give every heading an id; the same text twice gets a number."""
-    headings: list[Heading] = []
-    taken: set[str] = set()
-    for token, inline in itertools.pairwise(tokens):
-        if token.type != "heading_open":
-            continue
-        text = "".join(child.content for child in inline.children or ())
-        plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "section"
-        anchor = next(name for name in (plain, *(f"{plain}-{n}" for n in range(2, 1000))) if name not in taken)
-        taken.add(anchor)
-        token.attrSet("id", anchor)
-        headings.append(Heading(int(token.tag[1]), text, anchor))
-    return headings
+def _span(span: Span) -> str:
+    shown = escape(span.text)
+    if span.style:
+        shown = f"<{ELEMENTS[span.style]}>{shown}</{ELEMENTS[span.style]}>"
+    return f'<a href="{escape(span.link)}">{shown}</a>' if span.link.startswith(LINKS) else shown
 
 
-def _embed(image: Token, folder: Path) -> None:
-    path = folder / unquote(str(image.attrGet("src")))  # the reader quotes brackets in a cohort's name
-    if _is_figure(path, folder / "figures"):
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        image.attrSet("src", f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")
-    image.attrSet("alt", image.content)
-    image.attrSet("loading", "lazy")
+def _picture(block: Picture) -> str:
+    caption = f"<figcaption>{inline(block.caption)}</figcaption>" if block.caption else ""
+    return f"<figure>{_image(block)}{caption}</figure>"
 
 
-def _is_figure(path: Path, figures: Path) -> bool:
-    """Whether a path leads to a picture that was drawn for the page; no name in a report embeds any other file."""
-    return path.is_file() and path.suffix in PICTURES and path.resolve().parent == figures.resolve()
+def _image(block: Picture) -> str:
+    """A drawing as part of the page, whose text has the page's colour; any other picture as data."""
+    alt = escape(block.alt, quote=True)
+    if not block.path.is_file():
+        return f"<p>{alt}</p>"
+    if block.path.suffix == ".svg":
+        drawing = block.path.read_text(encoding="utf-8")
+        drawing = drawing[drawing.index("<svg") :].replace("</script", "")
+        return f'<div class="scroll" role="img" aria-label="{alt}" tabindex="0">{drawing}</div>'
+    kind = mimetypes.guess_type(block.path.name)[0] or "application/octet-stream"
+    data = base64.b64encode(block.path.read_bytes()).decode()
+    return f'<img src="data:{kind};base64,{data}" alt="{alt}" loading="lazy">'
 
 
-def _make_sortable(tokens: Sequence[Token]) -> None:
-    """Numbers are sorted as numbers: each cell says the one that its text begins with, after the sign of a state."""
-    for token, inline in itertools.pairwise(tokens):
-        if token.type == "table_open":
-            token.attrSet("class", "sortable")
-        elif token.type == "td_open":
-            text = "".join(child.content for child in inline.children or ())
-            number = re.match(NUMBER, text)
-            if number:
-                token.attrSet("data-sort", number[2].replace(",", ""))
-            if number or text in (MISSING, UNDEFINED):
-                token.attrSet("class", STATES.get(number[1], "number") if number else "number")
+def table(one: Table) -> str:
+    """A table with its caption, scopes of its headers, and the number of each cell to sort by."""
+    if not one:
+        return ""
+    classes = ["sortable"] + ["heat"] * any(cell.shade is not None for row in one.rows for cell in row)
+    head = "".join(map(_heading, one.columns))
+    rows = [_row(one, cells) for cells in one.rows]
+    caption = f"<caption>{inline(one.title)}</caption>" if one.caption else ""
+    label = escape(str(one.caption) or one.name, quote=True)
+    body = "\n".join(rows)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table class="{" ".join(classes)}">'
+        f"{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _heading(column: Column) -> str:
+    """Numbers are sorted best first, which is down but where less is better."""
+    first = "ascending" if column.is_text or column.higher_is_better is False else "descending"
+    number = "" if column.is_text else ' class="number"'
+    return f'<th scope="col" data-first="{first}"{number}>{escape(column.heading)}</th>'
+
+
+def _row(one: Table, cells: Sequence[Cell]) -> str:
+    made = [
+        _cell(cell, column, "th" if place < one.headers else "td")
+        for place, (cell, column) in enumerate(zip(cells, one.columns, strict=True))
+    ]
+    return f"<tr>{''.join(made)}</tr>"
+
+
+def _cell(cell: Cell, column: Column, element: Literal["td", "th"]) -> str:
+    scope = ' scope="row"' if element == "th" else ""
+    sort = "" if isnan(cell.value) else f' data-sort="{cell.value:.6g}"'
+    return f"<{element}{scope}{_classes(cell, column)}{sort}>{inline(cell.shown(column))}</{element}>"
+
+
+def _classes(cell: Cell, column: Column) -> str:
+    names = [] if column.is_text else ["number"]
+    names += [cell.state.split()[0]] if cell.state.startswith(("better", "worse")) else []
+    names += [f"shade{cell.shade:+d}".replace("+", "p").replace("-", "m")] if cell.shade else []
+    return f' class="{" ".join(names)}"' if names else ""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.errors import BadValue, one_line
-from datasets.io.atomic import write_text
 from datasets.registry import Registry
 from reports.document import Document
 from reports.formats.csv import write_csv
 from reports.formats.html import write_html
 from reports.formats.latex import write_latex
+from reports.formats.markdown import write_markdown
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +34,11 @@ class OutputFormat:
     origin: str = ""
 
 
-def _write_markdown(document: Document, path: Path) -> None:
-    write_text(path, "\n\n".join(document.sections) + "\n")
-
-
 _BUILT_IN = (
-    OutputFormat("md", "Markdown, with its figures beside it", "report.md", _write_markdown),
+    OutputFormat("md", "Markdown, with its figures beside it", "report.md", write_markdown),
     OutputFormat("html", "one file that is read offline, with a viewer of volumes", "report.html", write_html),
     OutputFormat("latex", "tables and methods text for a paper", "report.tex", write_latex),
-    OutputFormat("csv", "every number of the tables, for machines", "boards.csv", write_csv),
+    OutputFormat("csv", "every cell of the tables, for machines", "tables.csv", write_csv),
 )
 
 

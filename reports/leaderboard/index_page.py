@@ -1,10 +1,13 @@
 """First page of a leaderboard: a table for each cohort, all cohorts side by side, upper bounds, entries."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import nan
 from pathlib import Path
 
 import pandas as pd
 
+from benchmark.metrics import METRICS
+from benchmark.metrics.metric import Metric
 from benchmark.postprocessing.pipelines import idle_text
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.study.cells import PERFECT_MAP
@@ -12,8 +15,10 @@ from benchmark.study.protocols import protocol_named
 from benchmark.verification.leaderboard.entry import Entry
 from datasets.grid import Grid
 from datasets.io.atomic import read_json
+from reports.content.blocks import Block, Bullets, Folded, Heading, Notice, Paragraph
+from reports.content.table import NOT_TESTABLE, Cell, Column, Table, said, text_columns
+from reports.content.text import Text, as_text, code, joined, link, prose
 from reports.leaderboard.results import LeaderboardResults
-from reports.markup.markdown import MISSING, escape, folded, github_table
 from reports.model.run_results import cohort_title
 from reports.sections.cohort_tables import dice_table
 
@@ -29,17 +34,17 @@ SELF_REPORTED = (
     "The board does not hold the cohorts of these entries: their numbers are what their authors say. They are compared "
     "with one another alone."
 )
-LEGEND = (
+LEGEND = prose(
     "Means over patients and training seeds with 95 % intervals. **Ranks (recipe)** are the ranks that the data leave "
     "open to a method trained anew, patients and training seeds both drawn again; **ranks (weights)** those of the "
     "very weights that were run. All pairs of a cohort are tested together; sets that overlap are not separated. A "
     "simple baseline is what any method has to beat; the perfect map is the ground truth sent through the same "
-    "post-processing. Alarms: the share of healthy people with any alarm (of how many), in the cohort that was fitted "
-    "on and in others. Seconds and hardware are as the entries report them."
+    "post-processing. Healthy people flagged: the share with any false positive (of how many), in the cohort that was "
+    "fitted on and elsewhere. Seconds and hardware are as the entries report them."
 )
 
 
-def index_page(groups: Sequence[LeaderboardResults], pages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
+def index_page(groups: Sequence[LeaderboardResults], pages: Sequence[Mapping[str, str]]) -> tuple[str, list[Block]]:
     """Title and body.
 
     Args:
@@ -48,189 +53,215 @@ def index_page(groups: Sequence[LeaderboardResults], pages: Sequence[Mapping[str
     """
     title, body = _page(groups[0], pages[0])
     below = [part for group, linked in zip(groups[1:], pages[1:], strict=True) for part in _reported(group, linked)]
-    opening = [] if groups[0].is_verified else [SELF_REPORTED]
-    return title, "\n\n".join([*opening, body, *below])
+    opening = [] if groups[0].is_verified else [Paragraph(SELF_REPORTED)]
+    return title, [*opening, *body, *below]
 
 
-def _reported(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> Iterator[str]:
+def _reported(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> Iterator[Block]:
     """The cohorts of entries that the board could not verify."""
-    yield "# Self-reported"
-    yield SELF_REPORTED
+    yield Heading("Self-reported")
+    yield Paragraph(SELF_REPORTED)
     for dataset in leaderboard.cohorts:
-        yield f"## {cohort_title(dataset)}: self-reported"
+        yield Heading(f"{cohort_title(dataset)}: self-reported", 3)
         yield from _cohort(leaderboard, dataset, pages)
     yield from _entries(leaderboard)
 
 
-def _page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, str]:
+def _page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, list[Block]]:
     endpoint = leaderboard.endpoint
     title = f"Leaderboard, release {endpoint.release}"
-    parts = [folded("What decides, and on which data", "\n".join(_facts(leaderboard))), LEGEND]
+    parts: list[Block] = [Folded("What decides, and on which data", [Bullets(list(_facts(leaderboard)))])]
+    parts.append(Paragraph(LEGEND))
     for dataset in leaderboard.cohorts:
-        parts += [f"## {cohort_title(dataset)}", *_cohort(leaderboard, dataset, pages)]
-    parts += [*_side_by_side(leaderboard, pages), *_upper_bounds(leaderboard), *_badges(), *_entries(leaderboard)]
-    return title, "\n\n".join(part for part in parts if part)
+        parts += [Heading(cohort_title(dataset)), *_cohort(leaderboard, dataset, pages)]
+    return title, [
+        *parts,
+        *_side_by_side(leaderboard, pages),
+        *_upper_bounds(leaderboard),
+        *_badges(),
+        *_entries(leaderboard),
+    ]
 
 
-def _facts(leaderboard: LeaderboardResults) -> Iterator[str]:
+def _facts(leaderboard: LeaderboardResults) -> Iterator[Text]:
     endpoint, grid = leaderboard.endpoint, leaderboard.release.settings["grid"]
-    yield (
-        f"- Ordered by {escape(endpoint.metric)}, post-processing `{leaderboard.fixed.postprocessing}`, threshold "
-        f"{', then '.join(f'`{one}`' for one in endpoint.protocols)}, unshifted, split `{endpoint.split}`; fixed with "
-        "the release. Better is claimed where all of them say so."
-    )
-    yield f"- Grid: {Grid(**grid).text}."
+    yield prose(
+        "Ordered by {}, post-processing `{}`, threshold {}, unshifted, split `{}`; fixed with the release. Better is "
+        "claimed where all of them say so.",
+        endpoint.metric, leaderboard.fixed.postprocessing, joined(map(code, endpoint.protocols), ", then "),
+        endpoint.split,
+    )  # fmt: skip
+    yield as_text(f"Grid: {Grid(**grid).text}.")
     if idle := idle_text(leaderboard.fixed.pipelines, grid["spacing"]):
-        yield f"- {escape(idle)}"
+        yield as_text(idle)
     for name, digest in leaderboard.release.cohorts.items():
-        yield f"- Data: {escape(name)}, `{digest[:12]}`"
-    yield f"- {len(leaderboard.entries)} entries, {len(leaderboard.methods)} methods."
+        yield prose("Data: {}, `{}`", name, digest[:12])
+    yield as_text(f"{len(leaderboard.entries)} entries, {len(leaderboard.methods)} methods.")
 
 
-def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, str]) -> Iterator[str]:
-    cohort = leaderboard.results.lesion[dataset]
+def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, str]) -> Iterator[Block]:
+    cohort, endpoint = leaderboard.results.lesion[dataset], leaderboard.endpoint
     if cohort.caution:
-        yield f"> {cohort.caution}"
+        yield Notice(cohort.caution)
     weights, recipe = (leaderboard.primary(dataset, question) for question in (TRAINED_MODEL, TRAINING_PROCEDURE))
     second = leaderboard.primary(dataset, TRAINED_MODEL, 2)
-    protocol = next((str(line["protocol"]) for line in weights.values()), leaderboard.endpoint.protocol)
-    if weights and not second and len(leaderboard.endpoint.protocols) > 1:
-        yield f"This cohort has one endpoint alone, at `{protocol}`."
-    body = [
-        [
-            _linked(leaderboard, method, pages),
-            ranks_text(recipe.get(method)) if line["seeds"] >= FEWEST_SEEDS else MISSING,
-            ranks_text(line),
-            with_interval(line),
-            *([_second(second.get(method))] if second else []),
-            _area(leaderboard, dataset, method),
-            *_alarms(leaderboard, method),
-            _seconds(leaderboard, dataset, method),
-            f"{int(line['n'])} x {int(line['seeds'])}",
-            _as_badges(leaderboard.badges(method, dataset)),
-        ]
-        for method, line in ((name, weights[name]) for name in map(str, cohort.ordered) if name in weights)
+    protocol = next((str(line["protocol"]) for line in weights.values()), endpoint.protocol)
+    if weights and not second and len(endpoint.protocols) > 1:
+        yield Paragraph(prose("This cohort has one endpoint alone, at `{}`.", protocol))
+    metric = METRICS[endpoint.metric]
+    others = endpoint.protocols[1:] if second else ()
+    columns = [
+        *text_columns("Method", "Ranks: recipe", "Ranks: weights"),
+        Column(f"{metric.title}, {protocol}", metric.unit, metric.higher_is_better),
+        *(column for one in others for column in _second_columns(one, metric)),
+        Column("AUPRC", "", True), Column("Healthy people flagged, in domain", "", False, 2),
+        *text_columns("elsewhere"), Column("Time a volume", "s", False, 2), *text_columns("Patients x seeds", "Badges"),
+    ]  # fmt: skip
+    rows = [
+        _cohort_row(leaderboard, dataset, method, pages, recipe.get(method), weights[method], second)
+        for method in map(str, cohort.ordered)
+        if method in weights
     ]
-    body += [
-        [
-            _linked(leaderboard, method, pages),
-            MISSING,
-            MISSING,
-            "missing",
-            *[MISSING] * (6 if second else 5),
-            "`partial`",
-        ]
-        for method in leaderboard.methods
-        if method not in weights
+    blank = len(columns) - 5
+    rows += [
+        [_linked(leaderboard, name, pages), Cell(), Cell(), said("missing"), *[Cell()] * blank, said(code("partial"))]
+        for name in leaderboard.methods
+        if name not in weights
     ]
-    endpoint = leaderboard.endpoint
     perfect = cohort.numbers(endpoint.metric, endpoint.postprocessing, endpoint.protocol)[PERFECT_MAP]
     if perfect.defined:
-        body.append(["*perfect map*", "", "", f"{perfect.value:.3f}", *[""] * (7 if second else 6)])
-    headings = [
-        "Method", "Ranks: recipe", "weights", f"{endpoint.metric.title()} [95 %], {protocol}",
-        *(f"{one}: mean [95 %], ranks (weights)" for one in endpoint.protocols[1:] if second), "AUPRC",
-        "Alarms: in-domain", "elsewhere", "s/volume", "n x seeds", "Badges",
-    ]  # fmt: skip
-    yield github_table(headings, body, 1)
+        rows.append([said(prose("*perfect map*")), Cell(), Cell(), Cell(perfect.value), *[Cell()] * (blank + 1)])
+    yield Table(f"{dataset}-standing", cohort_title(dataset), columns, rows, stamp="endpoint")
 
 
-def _linked(leaderboard: LeaderboardResults, method: str, pages: Mapping[str, str]) -> str:
-    mark = " (simple baseline)" if method in leaderboard.results.whole.simple_baselines else ""
-    return f"[{escape(method)}]({pages[method]}){mark}"
+def _second_columns(protocol: str, metric: Metric) -> list[Column]:
+    """Of an endpoint that the table is not ordered by: mean and ranks of the trained models."""
+    return [
+        Column(f"{metric.title}, {protocol}", metric.unit, metric.higher_is_better),
+        *text_columns(f"Ranks, {protocol}"),
+    ]
 
 
-def ranks_text(line: "pd.Series | None") -> str:
-    if line is None or pd.isna(line["rank_low"]):
-        return MISSING
-    low, high = int(line["rank_low"]), int(line["rank_high"])
-    return str(low) if low == high else f"{low}-{high}"
-
-
-def with_interval(line: pd.Series) -> str:
-    interval = "" if pd.isna(line["low"]) else f" [{line['low']:.3f}, {line['high']:.3f}]"
-    return f"{line['mean']:.3f}{interval}"
-
-
-def _second(line: "pd.Series | None") -> str:
-    """Mean, interval and ranks under the endpoint that the table is not ordered by."""
-    return MISSING if line is None else f"{with_interval(line)}, {ranks_text(line)}"
-
-
-def _area(leaderboard: LeaderboardResults, dataset: str, method: str) -> str:
-    pipeline = leaderboard.endpoint.postprocessing
-    number = leaderboard.results.lesion[dataset].numbers("auprc", pipeline)[method]
-    return f"{number.value:.3f}" if number.defined else MISSING
-
-
-def _alarms(leaderboard: LeaderboardResults, method: str) -> list[str]:
-    """Share of healthy people with any alarm, in the cohort that was fitted on and in the others."""
+def _cohort_row(
+    leaderboard: LeaderboardResults,
+    dataset: str,
+    method: str,
+    pages: Mapping[str, str],
+    recipe: "pd.Series | None",
+    weights: pd.Series,
+    second: Mapping[str, pd.Series],
+) -> list[Cell]:
+    enough = weights["seeds"] >= FEWEST_SEEDS
+    area = leaderboard.results.lesion[dataset].numbers("auprc", leaderboard.endpoint.postprocessing)[method]
     own = leaderboard.alarms[(leaderboard.alarms["method"] == method) & (leaderboard.alarms["metric"] == "alarm")]
-    return [_shares(own[own["domain"] == domain]) for domain in ("in-domain", "out-of-domain")]
+    home = own[(own["domain"] == "in-domain") & own["mean"].notna()]
+    return [
+        _linked(leaderboard, method, pages),
+        ranks_cell(recipe) if enough else Cell(absent=NOT_TESTABLE),
+        ranks_cell(weights),
+        with_interval(weights),
+        *(
+            [with_interval(second[method]), ranks_cell(second[method])]
+            if method in second
+            else [Cell()] * 2 * bool(second)
+        ),
+        Cell(area.value) if area.defined else Cell(),
+        next((Cell(line["mean"], note=f"({int(line['n'])})") for _, line in home.iterrows()), Cell()),
+        said(_shares(own[own["domain"] != "in-domain"])),
+        Cell(_seconds(leaderboard, dataset, method)),
+        said(f"{int(weights['n'])} x {int(weights['seeds'])}"),
+        _as_badges(leaderboard.badges(method, dataset)),
+    ]
+
+
+def _linked(leaderboard: LeaderboardResults, method: str, pages: Mapping[str, str]) -> Cell:
+    mark = " (simple baseline)" if method in leaderboard.results.whole.simple_baselines else ""
+    return said(link(method, pages[method]) + mark)
+
+
+def ranks_cell(line: "pd.Series | None") -> Cell:
+    if line is None or pd.isna(line["rank_low"]):
+        return Cell(absent=NOT_TESTABLE)
+    low, high = int(line["rank_low"]), int(line["rank_high"])
+    return said(low if low == high else f"{low}-{high}", low)
+
+
+def with_interval(line: pd.Series) -> Cell:
+    return Cell(line["mean"], line["low"], line["high"])
 
 
 def _shares(lines: pd.DataFrame) -> str:
     shown = [f"{line['mean']:.2f} ({int(line['n'])})" for _, line in lines.iterrows() if not pd.isna(line["mean"])]
-    return ", ".join(shown) or MISSING
+    return ", ".join(shown)
 
 
-def _seconds(leaderboard: LeaderboardResults, dataset: str, method: str) -> str:
+def _seconds(leaderboard: LeaderboardResults, dataset: str, method: str) -> float:
     own = leaderboard.efficiency
     found = own[(own["dataset"] == dataset) & (own["method"] == method)]["seconds"].dropna()
-    return f"{found.iloc[0]:.2f}" if len(found) else MISSING
+    return float(found.iloc[0]) if len(found) else nan
 
 
-def _as_badges(names: Sequence[str]) -> str:
-    return " ".join(f"`{name}`" for name in names)
+def _as_badges(names: Sequence[str]) -> Cell:
+    return said(joined(map(code, names)))
 
 
-def _side_by_side(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> Iterator[str]:
+def _side_by_side(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> Iterator[Block]:
     """No mean over cohorts: a method that lacks one would be compared on other patients."""
     if len(leaderboard.cohorts) < 2:
         return
-    yield "## All cohorts"
-    yield "Each cohort's own number; nothing is averaged over cohorts, and what was not run is missing."
-    columns = [leaderboard.primary(dataset, TRAINED_MODEL) for dataset in leaderboard.cohorts]
-    body = [
+    yield Heading("All cohorts")
+    found = [leaderboard.primary(dataset, TRAINED_MODEL) for dataset in leaderboard.cohorts]
+    rows = [
         [
             _linked(leaderboard, method, pages),
-            *(with_interval(column[method]) if method in column else "missing" for column in columns),
+            *(with_interval(one[method]) if method in one else said("missing") for one in found),
             _as_badges(leaderboard.badges(method)),
         ]
         for method in leaderboard.methods
     ]
-    yield github_table(["Method", *map(escape, leaderboard.cohorts), "Badges"], body, 1)
+    higher = METRICS[leaderboard.endpoint.metric].higher_is_better
+    columns = [
+        *text_columns("Method"),
+        *(Column(name, "", higher) for name in leaderboard.cohorts),
+        *text_columns("Badges"),
+    ]
+    told = "Each cohort's own number; nothing is averaged over cohorts, and what was not run is missing."
+    yield Table("all-cohorts", as_text(told), columns, rows, stamp="endpoint")
 
 
-def _upper_bounds(leaderboard: LeaderboardResults) -> Iterator[str]:
+def _upper_bounds(leaderboard: LeaderboardResults) -> Iterator[Block]:
     seen = [name for name in leaderboard.results.scoring.protocols if protocol_named(name).sees_test_labels]
     if not seen:
         return
-    yield "## Upper bounds"
-    yield "`oracle` These thresholds have seen the test labels: shown apart, ranked nowhere."
+    yield Heading("Upper bounds")
+    yield Paragraph(prose("`oracle` These thresholds have seen the test labels: shown apart, ranked nowhere."))
     for dataset, cohort in leaderboard.results.lesion.items():
-        yield f"### {cohort_title(dataset)}: upper bounds"
-        yield dice_table(cohort, [leaderboard.endpoint.postprocessing], seen, marked=False)
+        yield dice_table(dataset, cohort, [leaderboard.endpoint.postprocessing], seen, marked=False)
 
 
-def _badges() -> Iterator[str]:
-    yield "## Badges"
-    yield "\n".join(f"- `{name}`: {what}." for name, what in BADGES.items())
+def _badges() -> Iterator[Block]:
+    yield Heading("Badges")
+    yield Bullets([prose("`{}`: {}.", name, what) for name, what in BADGES.items()])
 
 
-def _entries(leaderboard: LeaderboardResults) -> Iterator[str]:
-    yield "## Entries"
-    body = [
+def _entries(leaderboard: LeaderboardResults) -> Iterator[Block]:
+    rows = [
         [
-            escape(entry.name),
-            str(len(entry.cells)),
-            escape(", ".join(dict.fromkeys(cell.fit.method for cell in entry.cells))),
-            _verified(entry),
-            escape(_computed_on(entry.folder)),
+            said(entry.name),
+            Cell(len(entry.cells)),
+            said(", ".join(dict.fromkeys(cell.fit.method for cell in entry.cells))),
+            said(_verified(entry)),
+            said(_computed_on(entry.folder)),
         ]
         for entry in leaderboard.entries
     ]
-    yield github_table(["Entry", "Cells", "Methods", "Verified", "Computed on (self-reported)"], body, 5)
+    yield Heading("Entries")
+    columns = [
+        *text_columns("Entry"),
+        Column("Cells", digits=0),
+        *text_columns("Methods", "Verified", "Computed on (self-reported)"),
+    ]
+    yield Table("entries", as_text("Runs that this board is made of."), columns, rows)
 
 
 def _verified(entry: Entry) -> str:
@@ -243,4 +274,4 @@ def _verified(entry: Entry) -> str:
 def _computed_on(folder: Path) -> str:
     path = folder / "environment.json"
     found = read_json(path) if path.is_file() else {}
-    return ", ".join(str(found[name]) for name in ("gpu", "processor") if name in found) or MISSING
+    return ", ".join(str(found[name]) for name in ("gpu", "processor") if name in found)

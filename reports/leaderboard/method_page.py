@@ -5,110 +5,102 @@ from collections.abc import Iterator
 import pandas as pd
 
 from benchmark.statistics.primary_endpoint import EXPLORATORY
-from reports.leaderboard.index_page import BADGES, ranks_text, with_interval
+from reports.content.blocks import Block, Bullets, Folded, Heading, Paragraph
+from reports.content.table import Cell, Column, Table, said, text_columns
+from reports.content.text import Text, as_text, code, joined, prose
+from reports.leaderboard.index_page import BADGES, ranks_cell, with_interval
 from reports.leaderboard.results import LeaderboardResults
-from reports.markup.markdown import MISSING, escape, folded, github_table
 from reports.model.run_results import cohort_title
 
 
-def method_page(leaderboard: LeaderboardResults, method: str) -> tuple[str, str]:
+def method_page(leaderboard: LeaderboardResults, method: str) -> tuple[str, list[Block]]:
     """Title and body."""
-    parts = [
-        folded("Its data card", "\n".join(_card(leaderboard, method))),
-        *_badges(leaderboard, method),
+    badges = [prose("`{}`: {}.", name, BADGES.get(name, BADGES["single seed"])) for name in leaderboard.badges(method)]
+    return method, [
+        Folded("Its data card", [Bullets(list(_card(leaderboard, method)))]),
+        *([Bullets(badges)] if badges else []),
         *_numbers(leaderboard, method),
         *_compared(leaderboard, method),
+        *_configuration(leaderboard, method),
     ]
-    parts += _configuration(leaderboard, method)
-    return method, "\n\n".join(parts)
 
 
-def _card(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
+def _card(leaderboard: LeaderboardResults, method: str) -> Iterator[Text]:
     kept = leaderboard.results.cards.get(method)
     if kept is None:
-        yield "- No data card is kept."
+        yield as_text("No data card is kept.")
         return
     if kept.card is not None:
-        yield f"- Its map has seen: {escape(kept.card.supervision)}"
-        yield f"- Trained on: {escape(kept.card.trained_on)}"
-        yield f"- Tuned on: {escape(kept.card.tuned_on)}"
-        yield from (f"- Reference: {escape(one)}" for one in kept.card.references)
-        yield from (f"- Departure: {escape(one)}" for one in kept.card.departures)
-    yield f"- Fitted on {escape(kept.healthy)}, {escape(kept.sequence)}: {kept.train} cases, {kept.val} to validate on"
-    yield f"- Parameters: {kept.parameters:,}; steps: {MISSING if kept.steps is None else f'{kept.steps:,}'}"
+        yield as_text(f"Its map has seen: {kept.card.supervision}")
+        yield as_text(f"Trained on: {kept.card.trained_on}")
+        yield as_text(f"Tuned on: {kept.card.tuned_on}")
+        yield from (as_text(f"Reference: {one}") for one in kept.card.references)
+        yield from (as_text(f"Departure: {one}") for one in kept.card.departures)
+    yield as_text(f"Fitted on {kept.healthy}, {kept.sequence}: {kept.train} cases, {kept.val} to validate on")
+    yield as_text(f"Parameters: {kept.parameters:,}; steps: {'none' if kept.steps is None else f'{kept.steps:,}'}")
 
 
-def _badges(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
-    lines = [f"- `{name}`: {BADGES.get(name, BADGES['single seed'])}." for name in leaderboard.badges(method)]
-    if lines:
-        yield "\n".join(lines)
-
-
-def _numbers(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
+def _numbers(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
     """Every choice that the pool was summed up under; the endpoints are named."""
     lines = leaderboard.lines[leaderboard.lines["method"] == method]
     for dataset in leaderboard.cohorts:
-        yield f"## {cohort_title(dataset)}"
+        yield Heading(cohort_title(dataset))
         own = lines[(lines["dataset"] == dataset) & lines["mean"].notna()]
-        body = [
+        rows = [
             [
-                line["endpoint"], line["question"],
-                " / ".join(part for part in (line["metric"], line["postprocessing"], line["protocol"]) if part),
-                with_interval(line), ranks_text(line), str(int(line["n"])), str(int(line["seeds"])),
+                said(line["endpoint"]), said(line["question"]),
+                said(" / ".join(part for part in (line["metric"], line["postprocessing"], line["protocol"]) if part)),
+                with_interval(line), ranks_cell(line), Cell(line["n"]), Cell(line["seeds"]),
             ]
             for _, line in own.iterrows()
         ]  # fmt: skip
-        headings = ["Endpoint", "Question", "Number", "Mean [95 %]", "Ranks", "Patients", "Seeds"]
-        yield github_table(headings, body, 3) or "Missing: not run on this cohort."
+        columns = [*text_columns("Endpoint", "Question", "Number"), Column("Mean"), *text_columns("Ranks"),
+                   Column("Patients", digits=0), Column("Seeds", digits=0)]  # fmt: skip
+        caption = as_text("Means with 95 % intervals.")
+        yield (
+            Table(f"{dataset}-numbers", caption, columns, rows, headers=3)
+            if rows
+            else Paragraph("Missing: not run on this cohort.")
+        )
 
 
-def _compared(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
+def _compared(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
     """The endpoints against every other method, as this method minus the other."""
     found = leaderboard.comparisons
     found = found[(found["endpoint"] != EXPLORATORY) & ((found["a"] == method) | (found["b"] == method))]
     if found.empty:
         return
-    yield "## Compared with the others"
-    yield (
+    yield Heading("Compared with the others")
+    caption = prose(
         "Mean paired difference under each endpoint, this method minus the other, corrected for all pairs of the "
         "cohort; better needs all endpoints. *These weights*: patients alone are drawn again. *This recipe*: training "
         "seeds, too."
     )
-    body = [_comparison(line, method) for _, line in found.iterrows()]
-    yield github_table(
-        ["Cohort", "Endpoint", "Other", "Question", "State", "Difference [95 %]", "p, corrected"], body, 5
-    )
+    columns = [*text_columns("Cohort", "Endpoint", "Other", "Question", "State"), Column("Difference", signed=True),
+               Column("p, corrected", digits=4)]  # fmt: skip
+    yield Table("compared", caption, columns, [_comparison(line, method) for _, line in found.iterrows()], headers=3)
 
 
-def _comparison(line: pd.Series, method: str) -> list[str]:
+def _comparison(line: pd.Series, method: str) -> list[Cell]:
     flipped = line["a"] != method
-    mean, low, high = (pd.to_numeric(line[name], errors="coerce") for name in ("difference", "low", "high"))
+    mean, low, high = (float(pd.to_numeric(line[name], errors="coerce")) for name in ("difference", "low", "high"))
     mean, low, high = (-mean, -high, -low) if flipped else (mean, low, high)
     state = line["state"] if line["better"] in ("", method) else line["state"].replace("better", "worse")
-    interval = "" if pd.isna(low) else f" [{low:+.3f}, {high:+.3f}]"
-    p = pd.to_numeric(line["p_adjusted"], errors="coerce")
-    return [
-        escape(line["dataset"]),
-        escape(line["protocol"]),
-        escape(line["a"] if flipped else line["b"]),
-        line["question"],
-        state,
-        f"{mean:+.3f}{interval}" if not pd.isna(mean) else MISSING,
-        MISSING if pd.isna(p) else f"{p:.4f}",
-    ]
+    texts = (line["dataset"], line["protocol"], line["a"] if flipped else line["b"], line["question"], state)
+    return [*map(said, texts), Cell(mean, low, high), Cell(float(pd.to_numeric(line["p_adjusted"], errors="coerce")))]
 
 
-def _configuration(leaderboard: LeaderboardResults, method: str) -> Iterator[str]:
+def _configuration(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
     cells = [cell for cell in leaderboard.results.cells if cell.fit.method == method]
     fit = cells[0].fit
-    yield "## Configuration"
+    rows = [[said(name), said(value)] for name, value in sorted(fit.config.items())]
+    yield Heading("Configuration")
+    caption = as_text("Hyper-parameters of its fits.")
     yield (
-        github_table(
-            ["Field", "Value"], [[escape(name), escape(str(value))] for name, value in sorted(fit.config.items())], 2
-        )
-        or "It has no hyper-parameters."
+        Table("configuration", caption, text_columns("Field", "Value"), rows)
+        if rows
+        else Paragraph("It has no hyper-parameters.")
     )
-    origin = escape(fit.origin) if fit.origin else "built in"
-    keys = ", ".join(f"`{cell.key}`" for cell in cells)
-    yield f"Implementation: {origin}. Precision of inference: {', '.join(sorted({one.precision for one in cells}))}."
-    yield f"Keys of its cells: {keys}."
+    precision = ", ".join(sorted({one.precision for one in cells}))
+    yield Paragraph(f"Implementation: {fit.origin or 'built in'}. Precision of inference: {precision}.")
+    yield Paragraph(prose("Keys of its cells: {}.", joined([code(cell.key) for cell in cells], ", ")))

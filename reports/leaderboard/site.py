@@ -22,7 +22,7 @@ def write_site(groups: Sequence[LeaderboardResults], out: Path) -> Path:
     shutil.rmtree(out / "methods", ignore_errors=True)
     pages = [_method_pages(group, out) for group in groups]
     path = out / "index.html"
-    write_text(path, page_html(*index_page(groups, pages), out))
+    write_text(path, page_html(*index_page(groups, pages)))
     for group in groups:
         for table in (summary_path(group.run.root), comparisons_path(group.run.root)):
             if table.is_file():
@@ -36,7 +36,7 @@ def _method_pages(group: LeaderboardResults, out: Path) -> dict[str, str]:
     home = "../index.html" if group.is_verified else "../../index.html"
     files = {method: folder / name for method, name in _file_names(group.methods).items()}
     for method, path in files.items():
-        write_text(path, page_html(*method_page(group, method), out, home=home))
+        write_text(path, page_html(*method_page(group, method), home=home))
     return {method: path.relative_to(out).as_posix() for method, path in files.items()}
 
 

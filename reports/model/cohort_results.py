@@ -13,7 +13,9 @@ from benchmark.storage.fits import LABELS
 from benchmark.storage.rows import lesion_case_ids
 from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
-from reports.markup.markdown import MISSING, escape
+from reports.content.blocks import Paragraph
+from reports.content.table import BLANK
+from reports.content.text import Text, prose, strong
 
 NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "highest_seed", "unavailable")
 
@@ -25,12 +27,9 @@ def question_of(lines: pd.DataFrame) -> str:
 
 
 def best_first(lines: pd.DataFrame) -> pd.DataFrame:
-    """Lines of one choice and question by the best rank that the tests leave open, then by the mean.
-
-    Which mean is better is the metric's; lines without a rank come last, and of these the ones without a number.
-    """
+    """Lines of one choice and question by the mean, the metric's better one first; without a number last."""
     higher = bool(len(lines)) and METRICS[lines["metric"].iloc[0]].higher_is_better is not False
-    return lines.sort_values(["rank_low", "mean"], ascending=[True, not higher], kind="stable")
+    return lines.sort_values("mean", ascending=not higher, kind="stable")
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class CohortResults:
         """The methods that are shown, and ranked with no other: transductive ones, then those that saw labels."""
         return [*(name for name in self.transductive if name not in self.labelled), *self.labelled]
 
-    @property
+    @cached_property
     def patients(self) -> int:
         return int(of_cases(self.rows)["subject_id"].nunique())
 
@@ -101,7 +100,7 @@ class CohortResults:
         told = self.lines.loc[self.lines["order"] == 1, "unranked"]
         return "" if told.empty else str(told.iloc[0])
 
-    @property
+    @cached_property
     def rankable(self) -> bool:
         """Whether anything may be called the best."""
         return self.testable and not self.unranked
@@ -116,16 +115,16 @@ class CohortResults:
         return f"{few or f'Unranked: {self.unranked}'}; nothing here ranks methods."
 
     @property
-    def caution_lines(self) -> list[str]:
-        """The caution as a paragraph of Markdown; [] without one."""
-        return [f"**{self.caution}**"] if self.caution else []
+    def caution_lines(self) -> list[Paragraph]:
+        """The caution as a paragraph; [] without one."""
+        return [Paragraph(strong(self.caution))] if self.caution else []
 
     @cached_property
     def ordered(self) -> list[Hashable]:
         """The methods as all tables list them, best first by the choice that they are ranked by; the perfect map last.
 
-        By the best rank that the tests leave open, then by the mean; without a number last, and below them what stands
-        aside. Where nothing is ranked, in the order of the study.
+        By the mean; without a number last, and below them what stands aside. Where nothing is ranked, in the order of
+        the study.
         """
         rivals: list[Hashable] = [method for method in self.seeds if method not in self.aside]
         means = self.lines[(self.lines["kind"] == "mean") & (self.lines["shift"] == "none")]
@@ -215,12 +214,12 @@ class CohortResults:
         }
         return pd.DataFrame(columns).dropna(how="all")
 
-    def label(self, method: Hashable) -> str:
-        """The name as Markdown with its badges: simple baseline, single seed, missing seeds, leak and the like."""
+    def label(self, method: Hashable) -> Text:
+        """The name with its badges: simple baseline, single seed, missing seeds, leak and the like."""
         if method == PERFECT_MAP:
-            return "*perfect map*"
+            return prose("*perfect map*")
         shown = ", ".join(self._marks(str(method)))
-        return escape(str(method)) + (f" ({shown})" if shown else "")
+        return prose("{} ({})", method, shown) if shown else prose("{}", method)
 
     def _marks(self, method: str) -> list[str]:
         """What a reader has to know of one row; what holds for the whole run stands above all tables."""
@@ -237,14 +236,14 @@ class CohortResults:
 
     def supervision_of(self, method: Hashable) -> str:
         """What its map has seen; the perfect map is the truth."""
-        return "" if method == PERFECT_MAP else self.supervision.get(str(method)) or MISSING
+        return "" if method == PERFECT_MAP else self.supervision.get(str(method)) or BLANK
 
     def patients_of(self, method: Hashable) -> str:
         """How many there are, and of how many scans if that is another number."""
         rows = of_cases(self.of(method))
         subjects, cases = rows["subject_id"].nunique(), rows["case_id"].nunique()
         if not cases:
-            return MISSING
+            return BLANK
         return str(subjects) if subjects == cases else f"{subjects} ({cases} scans)"
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
-from typing import Any
+from functools import cached_property
+from math import isnan, nan
+from typing import Any, cast
 
 import pandas as pd
 
@@ -11,10 +12,11 @@ from benchmark.analysis.endpoints import deployable_protocols, healthy_protocols
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import is_short
 from benchmark.statistics.pairwise.paired_difference import ALONE
-from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
-from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint, read_endpoint
+from benchmark.statistics.panel import TRAINED_MODEL
+from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint
 from benchmark.study.protocols import USES, protocol_named
-from reports.markup.markdown import MISSING, escape
+from reports.content.table import NOT_TESTABLE, State
+from reports.content.text import Text, joined, prose
 from reports.model.cohort_results import CohortResults, best_first, question_of
 from reports.model.run_results import RunResults
 from reports.model.summary import domain_of
@@ -44,17 +46,17 @@ class Ranking:
 
     @property
     def under(self) -> str:
-        """The threshold, or the pipeline where none enters, as Markdown."""
-        return f"`{escape(self.first['protocol'] or self.first['postprocessing'])}`"
+        """The threshold, or the pipeline where none enters."""
+        return str(self.first["protocol"] or self.first["postprocessing"])
 
     @property
     def methods(self) -> list[str]:
         """In the study's order, those that use lesion labels last."""
         return list(dict.fromkeys(self.lines["method"]))
 
-    @property
+    @cached_property
     def ranks(self) -> Mapping[str, tuple[int, int]]:
-        """Rank sets of the methods that have one, best first."""
+        """Rank sets of the methods that have one, in the order of their means."""
         own = self.lines[(self.lines["question"] == self.question) & self.lines["rank_low"].notna()]
         ordered = best_first(own)
         named = zip(ordered["method"], ordered["rank_low"], ordered["rank_high"], strict=True)
@@ -62,65 +64,75 @@ class Ranking:
 
     @property
     def leader(self) -> str:
-        """The first of those with a rank; "" without any."""
+        """The ranked method with the best mean; "" without any."""
         return next(iter(self.ranks), "")
 
     def line(self, method: str, question: str | None = None) -> "pd.Series[Any]":
-        own = self.lines[(self.lines["method"] == method) & (self.lines["question"] == (question or self.question))]
-        return own.iloc[0]
+        return self._lines[method, question or self.question]
+
+    @cached_property
+    def _lines(self) -> "Mapping[tuple[str, str], pd.Series[Any]]":
+        return {(line["method"], line["question"]): line for _, line in self.lines[::-1].iterrows()}
 
     def rank_text(self, method: str) -> str:
         if method not in self.ranks:
-            return MISSING
+            return NOT_TESTABLE
         low, high = self.ranks[method]
         return str(low) if low == high else f"{low}-{high}"
 
-    def interval_text(self, method: str) -> str:
-        """The ends, of the weights alone where the recipe has none; flagged where such intervals cover too little."""
+    def interval(self, method: str) -> tuple[float, float, str]:
+        """Both ends and a mark: of the weights alone where the recipe has none; flagged where such cover too little.
+
+        NaN where there is no interval.
+        """
         for question in dict.fromkeys((self.question, TRAINED_MODEL)):
             one = self.line(method, question)
             if not isnan(one["low"]):
-                mark = f" {ONLY_WEIGHTS}" if question != self.question else ""
-                mark += f" {SHORT}" if is_short(one["coverage"]) else ""
-                return f"{one['low']:.3f} to {one['high']:.3f}{mark}"
-        return MISSING
+                marks = [ONLY_WEIGHTS] if question != self.question else []
+                marks += [SHORT] if is_short(one["coverage"]) else []
+                return float(one["low"]), float(one["high"]), " ".join(marks)
+        return nan, nan, ""
 
-    def state(self, a: str, b: str, question: str | None = None) -> str:
-        """What is shown of `a` against `b`: better, worse, equivalent, not separable or not testable.
+    def state(self, a: str, b: str, question: str | None = None) -> State:
+        """What is shown of `a` against `b`.
 
         "here" is added to what holds under this endpoint of the cohort's two alone.
         """
-        one = self.pair(a, b, question)
-        if one is None:
-            return "not testable"
-        state = str(one["state"])
-        here = " here" if state in ALONE.values() else ""
-        if one["better"]:
-            return ("better" if one["better"] == a else "worse") + here
-        return f"equivalent{here}" if state.startswith("equivalent") else state
+        return self._pairs.get((question or self.question, a, b), ("not testable", nan))[0]
 
     def effect(self, a: str, b: str, question: str | None = None) -> float:
         """Mean paired difference a - b; NaN without one."""
-        one = self.pair(a, b, question)
-        if one is None:
-            return float("nan")
-        return float(one["difference"]) if one["a"] == a else -float(one["difference"])
+        return self._pairs.get((question or self.question, a, b), ("not testable", nan))[1]
 
-    def pair(self, a: str, b: str, question: str | None = None) -> "pd.Series[Any] | None":
-        of = self.pairs[self.pairs["question"] == (question or self.question)]
-        found = of[((of["a"] == a) & (of["b"] == b)) | ((of["a"] == b) & (of["b"] == a))]
-        return None if found.empty else found.iloc[0]
+    @cached_property
+    def _pairs(self) -> Mapping[tuple[str, str, str], tuple[State, float]]:
+        """State and difference by question and pair, both ways round."""
+        columns = (self.pairs[name] for name in ("question", "a", "b", "state", "better", "difference"))
+        found: dict[tuple[str, str, str], tuple[State, float]] = {}
+        for question, a, b, state, better, difference in zip(*columns, strict=True):
+            found[question, a, b] = (_state(state, better, a), float(difference))
+            found[question, b, a] = (_state(state, better, b), -float(difference))
+        return found
 
     def better_here(self) -> list[tuple[str, str]]:
         """The pairs, the better one first, that are told apart under this endpoint of two alone."""
         own = self.pairs[(self.pairs["question"] == self.question) & (self.pairs["state"] == ALONE["better"])]
-        return [(one["better"], one["b"] if one["better"] == one["a"] else one["a"]) for _, one in own.iterrows()]
+        named = zip(own["better"], own["a"], own["b"], strict=True)
+        return [(better, b if better == a else a) for better, a, b in named]
 
     def open_to(self, method: str) -> bool:
-        """Whether a method that is not the leader is not shown to differ from it."""
-        if method == self.leader or method not in self.ranks:
+        """Whether a method that is not the leader may be first, and is not shown to differ from the leader."""
+        if method == self.leader or self.ranks.get(method, (0, 0))[0] != 1:
             return False
         return not self.state(self.leader, method).startswith(("better", "worse"))
+
+
+def _state(state: str, better: str, method: str) -> State:
+    """A pair's state as one of its methods sees it."""
+    here = " here" if state in ALONE.values() else ""
+    if better:
+        state = "better" if better == method else "worse"
+    return cast(State, state.split(" under ")[0] + here)
 
 
 def rankings_of(results: RunResults, cohort: str) -> list[Ranking]:
@@ -157,13 +169,13 @@ class Headline:
     Attributes:
         metric: the endpoint's.
         protocol: "" where no threshold that could be deployed was asked for.
-        why: the choice and its reason, as Markdown.
+        why: the choice and its reason.
     """
 
     metric: str
     pipeline: str
     protocol: str
-    why: str
+    why: Text
 
 
 def headlines(results: RunResults, cohort: CohortResults) -> list[Headline]:
@@ -200,15 +212,16 @@ def _headline(
     shown: Sequence[tuple[str, str]],
 ) -> Headline:
     if not protocol:
-        why = f"Post-processing `{pipeline}`; no threshold that could be deployed was asked for."
+        why = prose("Post-processing `{}`; no threshold that could be deployed was asked for.", pipeline)
         return Headline(endpoint.metric, pipeline, "", why)
-    why = f"Post-processing `{pipeline}`, threshold `{protocol}`: {protocol_named(protocol).what}."
+    why = prose("Post-processing `{}`, threshold `{}`: {}.", pipeline, protocol, protocol_named(protocol).what)
     if (pipeline, endpoint.protocol) not in shown and endpoint.protocol in deployable:
-        why += f" The first endpoint's, `{endpoint.protocol}`, is {_why_absent(cohort, pipeline, endpoint.protocol)}."
+        absent = why_absent(cohort, pipeline, endpoint.protocol)
+        why += prose(" The first endpoint's, `{}`, is {}.", endpoint.protocol, absent)
     return Headline(endpoint.metric, pipeline, protocol, why)
 
 
-def _why_absent(cohort: CohortResults, pipeline: str, protocol: str) -> str:
+def why_absent(cohort: CohortResults, pipeline: str, protocol: str) -> str:
     """Why nothing has been scored under a threshold."""
     if not any(number.wanted for number in cohort.numbers("threshold", pipeline, protocol).values()):
         return "not computed"
@@ -235,99 +248,16 @@ def sees_test(protocol: str) -> bool:
     return protocol_named(protocol).sees_test_labels
 
 
-MOST_NAMED = 4
-
-
-def answer(cohort: CohortResults, rankings: Sequence[Ranking]) -> str:
-    """Where the leader differs between endpoints, who may be first, and whether simple baselines are beaten."""
-    first = rankings[0]
-    if not first.ranks:
-        return "" if cohort.caution else f"No pair can be tested: {escape(_why_none(first))}."
-    parts = (_leaders(rankings), _first(rankings), _against_baselines(cohort, first), _alone(rankings),
-             _only_endpoint(cohort, rankings))  # fmt: skip
-    return " ".join(filter(None, parts))
-
-
-def choice_text(ranking: Ranking) -> str:
+def choice_text(ranking: Ranking) -> Text:
     """What the numbers are of, and whether it was fixed beforehand."""
     one = ranking.first
-    parts = [METRICS[one["metric"]].title]
-    parts += [f"post-processing `{one['postprocessing']}`"] if one["postprocessing"] else []
-    parts += [f"threshold `{escape(one['protocol'])}`"] if one["protocol"] else []
+    parts = joined(
+        [
+            METRICS[one["metric"]].title,
+            prose("post-processing `{}`", one["postprocessing"]) if one["postprocessing"] else "",
+            prose("threshold `{}`", one["protocol"]) if one["protocol"] else "",
+        ],
+        ", ",
+    )
     standing = one["endpoint"] if one["endpoint"] == EXPLORATORY else f"{one['endpoint']} endpoint"
-    return f"{', '.join(parts)} ({standing})" + (f"; ranks of *{ranking.question}*" if ranking.ranks else "")
-
-
-def _leaders(rankings: Sequence[Ranking]) -> str:
-    """Who leads under which endpoint; "" where it is the same method."""
-    if len({one.leader for one in rankings}) == 1:
-        return ""
-    named = [f"**{escape(one.leader)}** under {one.under}" for one in rankings if one.leader]
-    return f"The leader differs between the endpoints: {', '.join(named)}."
-
-
-def _first(rankings: Sequence[Ranking]) -> str:
-    first = rankings[0]
-    for method in first.ranks:
-        others = [name for name in first.ranks if name != method]
-        if others and all(first.state(method, other) == "better" for other in others):
-            both = " under both endpoints" if len(rankings) > 1 else ""
-            return f"**{escape(method)}** is shown to be better than each of the {len(others)} others{both}."
-    told = {one.under: _may_lead(one) for one in rankings if one.ranks}
-    if len(set(told.values())) == 1:
-        return f"{told[first.under]}."
-    return " ".join(f"Under {under}: {text}." for under, text in told.items())
-
-
-def _may_lead(ranking: Ranking) -> str:
-    """Whom its rank sets leave the first place."""
-    may_lead = [method for method, (low, _) in ranking.ranks.items() if low == 1]
-    count = len(ranking.ranks)
-    if len(may_lead) == count:
-        return f"Nothing is shown to be best or worst: each of {count} methods may be first"
-    if len(may_lead) == 1:
-        return f"{_listed(may_lead)} is first"
-    return f"{_listed(may_lead)} may each be first; the other {count - len(may_lead)} may not"
-
-
-def _alone(rankings: Sequence[Ranking]) -> str:
-    """How many pairs are told apart under one endpoint alone."""
-    counts = {one.under: len(one.better_here()) for one in rankings}
-    told = [f"{count} pair{'s' * (count != 1)} under {under} only" for under, count in counts.items() if count]
-    return f"Told apart under one endpoint alone, which is no claim of better: {', '.join(told)}." if told else ""
-
-
-def _only_endpoint(cohort: CohortResults, rankings: Sequence[Ranking]) -> str:
-    """Which endpoint a cohort has where it has not all of the release's, and why."""
-    one, endpoint = rankings[0].first, read_endpoint()
-    if one["endpoint"] == EXPLORATORY or len(rankings) == len(endpoint.protocols):
-        return ""
-    absent = [name for name in endpoint.protocols if name != one["protocol"]]
-    reasons = ", ".join(f"`{name}` is {_why_absent(cohort, one['postprocessing'], name)}" for name in absent)
-    return f"One endpoint alone, {rankings[0].under}: {reasons}."
-
-
-def _against_baselines(cohort: CohortResults, ranking: Ranking) -> str:
-    """Which methods are shown to beat every simple baseline; "" where there are none or nothing else."""
-    baselines = [method for method in ranking.ranks if method in cohort.simple_baselines]
-    others = [method for method in ranking.ranks if method not in cohort.simple_baselines]
-    if not baselines or not others:
-        return ""
-    winners = [name for name in others if all(ranking.state(name, one) == "better" for one in baselines)]
-    if winners:
-        return f"Shown to beat every simple baseline: {_listed(winners)}."
-    return f"No method ({len(others)} of them) is shown to beat every simple baseline."
-
-
-def _listed(names: Sequence[str]) -> str:
-    """At most a few by name."""
-    shown = [f"**{escape(name)}**" for name in names[:MOST_NAMED]]
-    more = len(names) - len(shown)
-    if more:
-        return f"{', '.join(shown)} and {more} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
-
-
-def _why_none(ranking: Ranking) -> str:
-    known = ranking.lines[ranking.lines["question"] != TRAINING_PROCEDURE]["why_none"]
-    return next((why for why in known if why), "fewer than two methods have numbers")
+    return prose("{} ({})", parts, standing)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from benchmark.analysis.changes import Changes
 from benchmark.analysis.compare_methods import endpoint_on
-from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.postprocessing.pipelines import pipeline_named, unscored
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
@@ -21,7 +21,8 @@ from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
 from datasets.grid import Grid
 from datasets.io.atomic import read_json
-from reports.markup.markdown import escape
+from reports.content.blocks import Heading
+from reports.content.text import Text, joined, prose
 from reports.model.cohort_results import CohortResults, healthy_cases, lesion_cases, of_cases
 from reports.model.summary import Summary
 
@@ -85,8 +86,15 @@ class RunResults:
 
     @property
     def pipelines(self) -> dict[str, str]:
-        """By name what each pipeline does on the run's grid."""
-        return {name: pipeline_named(name).what_at(self.grid.spacing) for name in self.scoring.postprocessing}
+        """By name what each pipeline does on the run's grid, whatever score comes before it."""
+        names = dict.fromkeys(map(unscored, self.scoring.postprocessing))
+        return {name: pipeline_named(name).what_at(self.grid.spacing) for name in names}
+
+    @property
+    def scores(self) -> dict[str, str]:
+        """By name what each score is that makes maps anew."""
+        scores = [pipeline_named(name).score for name in self.scoring.postprocessing]
+        return {score.name: score.what for score in scores if score is not None}
 
     @property
     def endpoint(self) -> Endpoint:
@@ -103,6 +111,11 @@ class RunResults:
         return {name: cohort for name, cohort in self.healthy.items() if cohort.patients}
 
     @property
+    def testable(self) -> list[str]:
+        """The lesion cohorts with patients enough for a test; all where none has."""
+        return [name for name, cohort in self.lesion.items() if cohort.testable] or list(self.lesion)
+
+    @property
     def validation(self) -> bool:
         """Whether the test split is closed."""
         return self.split == "val"
@@ -110,11 +123,11 @@ class RunResults:
     def may_show(self, cohort: str) -> bool:
         return self.shown is None or cohort in self.shown
 
-    def titled(self, title: str) -> str:
-        return f"VALIDATION: {title}" if self.validation else title
+    def titled(self, title: Text | str) -> Text:
+        return joined(["VALIDATION:" if self.validation else "", title])
 
-    def heading(self, title: str, level: int = 2) -> str:
-        return f"{'#' * level} {self.titled(title)}"
+    def heading(self, title: Text | str, level: int = 3) -> Heading:
+        return Heading(self.titled(title), level)
 
 
 def read_results(run: RunFolder) -> RunResults:
@@ -171,9 +184,9 @@ def find_scans(run: RunFolder, data: Path | None) -> Scans:
         return Scans(None, f"the scans that the maps were made of {changed}")
 
 
-def cohort_title(name: str) -> str:
-    """A cohort's title and name, as Markdown."""
-    return f"{escape(dataset(name).title)} (`{name}`)"
+def cohort_title(name: str) -> Text:
+    """A cohort's title and name."""
+    return prose("{} (`{}`)", dataset(name).title, name)
 
 
 def _seeds(cells: Sequence[Cell]) -> dict[str, int]:

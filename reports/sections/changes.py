@@ -1,12 +1,13 @@
 """Section of what changed since an earlier run: settings and data, and each method against itself."""
 
 from collections.abc import Iterator
-from math import isnan
 
 from benchmark.analysis.changes import Changes, MethodChange
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import Choice
-from reports.markup.markdown import MISSING, escape, github_table
+from reports.content.blocks import Block, Paragraph
+from reports.content.table import Cell, Column, Table, said, text_columns
+from reports.content.text import Text, as_text, joined, prose
 from reports.model.run_results import RunResults, cohort_title
 
 EXPLAINED = (
@@ -16,42 +17,43 @@ EXPLAINED = (
 )
 
 
-def changes_section(results: RunResults) -> str:
-    """Markdown; "" where no earlier run was named."""
+def changes_section(results: RunResults) -> list[Block]:
+    """What is not as it was; nothing where no earlier run was named."""
     since = results.changes
     if since is None:
-        return ""
-    facts = [[escape(one.what), _shown(one.before), _shown(one.now)] for one in since.facts]
-    table = github_table(["What", "before", "now"], facts, 3)
-    numbers = "\n\n".join(_numbers(results, since))
-    parts = [
-        results.heading(f"Since {escape(since.name)}"),
-        table or "Settings, versions, data and hyper-parameters are the same.",
-        f"{EXPLAINED}\n\n{numbers}" if numbers else "No method has numbers of the same choice in both runs.",
+        return []
+    rows = [[said(one.what), said(one.before or "(none)"), said(one.now or "(none)")] for one in since.facts]
+    caption = as_text("Settings, versions, data and hyper-parameters that changed.")
+    facts: Block = Table("changes", caption, text_columns("What", "before", "now"), rows)
+    tables = list(_numbers(results, since))
+    return [
+        results.heading(prose("Since {}", since.name)),
+        facts if rows else Paragraph("Settings, versions, data and hyper-parameters are the same."),
+        Paragraph(EXPLAINED if tables else "No method has numbers of the same choice in both runs."),
+        *tables,
     ]
-    return "\n\n".join(parts)
 
 
-def _shown(text: str) -> str:
-    return escape(text) if text else "(none)"
-
-
-def _numbers(results: RunResults, since: Changes) -> Iterator[str]:
+def _numbers(results: RunResults, since: Changes) -> Iterator[Table]:
     for choice in dict.fromkeys(one.choice for one in since.moved):
-        own = [one for one in since.moved if one.choice == choice]
-        body = [[results.whole.label(one.method), *_cells(one)] for one in own]
-        headers = ["Method", "Fits", "n", "Seeds", "before", "now", "difference"]
-        yield f"{_choice_text(choice)}\n\n{github_table(headers, body, 2)}"
+        metric = METRICS[choice.metric]
+        columns = [
+            *text_columns("Method", "Fits"), Column("n", digits=0), Column("Seeds", digits=0),
+            Column("before", metric.unit, metric.higher_is_better), Column("now", metric.unit, metric.higher_is_better),
+            Column("difference", metric.unit, metric.higher_is_better, signed=True),
+        ]  # fmt: skip
+        rows = [[said(results.whole.label(one.method)), *_cells(one)] for one in since.moved if one.choice == choice]
+        label = f"changes-{choice.dataset}-{choice.metric}-{choice.postprocessing}-{choice.protocol}"
+        yield Table(label, _choice_text(choice), columns, rows, stamp="exploratory")
 
 
-def _choice_text(choice: Choice) -> str:
-    parts = ", ".join(f"`{escape(part)}`" for part in (choice.postprocessing, choice.protocol) if part)
-    return f"**{cohort_title(choice.dataset)}**: {METRICS[choice.metric].title} ({parts})"
+def _choice_text(choice: Choice) -> Text:
+    parts = joined([prose("`{}`", part) for part in (choice.postprocessing, choice.protocol) if part], ", ")
+    return prose("{}: {} ({}).", cohort_title(choice.dataset), METRICS[choice.metric].title, parts)
 
 
-def _cells(one: MethodChange) -> list[str]:
-    fits = "the same" if one.same_fits else "others"
+def _cells(one: MethodChange) -> list[Cell]:
+    fits, seeds = said("the same" if one.same_fits else "others"), Cell(one.seeds)
     if not one.n:
-        return [fits, "0", str(one.seeds), MISSING, MISSING, MISSING]
-    interval = "" if isnan(one.low) else f" ({one.low:+.3f} to {one.high:+.3f})"
-    return [fits, str(one.n), str(one.seeds), f"{one.before:.3f}", f"{one.now:.3f}", f"{one.difference:+.3f}{interval}"]
+        return [fits, Cell(0), seeds, Cell(), Cell(), Cell()]
+    return [fits, Cell(one.n), seeds, Cell(one.before), Cell(one.now), Cell(one.difference, one.low, one.high)]

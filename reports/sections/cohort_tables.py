@@ -1,28 +1,47 @@
-"""Sections of each lesion cohort's numbers: leaderboards, Dice by choice, and loss by field of view."""
+"""Tables of each lesion cohort's numbers: the endpoints, every metric, Dice by choice, and loss by field of view."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from math import isnan, nan
 
 from benchmark.metrics import METRICS
+from benchmark.statistics.primary_endpoint import EXPLORATORY
 from benchmark.study.cells import PERFECT_MAP
-from reports.markup.markdown import MISSING, UNDEFINED, escape, github_table
+from reports.content.blocks import Block, Paragraph
+from reports.content.table import BLANK, Cell, Column, Stamp, Table, said, text_columns
+from reports.content.text import Text, as_text, joined, prose
 from reports.model.cohort_results import CohortResults, Number
-from reports.model.ranking import Headline, Ranking, headlines, ranking_of_headline, sees_test
+from reports.model.ranking import (
+    ONLY_WEIGHTS,
+    OPEN,
+    SHORT,
+    Headline,
+    Ranking,
+    choice_text,
+    headlines,
+    ranking_of_headline,
+    rankings_of,
+    sees_test,
+)
 from reports.model.run_results import RunResults, cohort_title
-from reports.sections.columns import Column, markdown_table, metric_column, metric_title, seconds_column
+from reports.sections.columns import Given, Lead, Measure, measured, metric_measure, metric_title, seconds_measure
 
-LEGEND = (
-    "Numbers are means over patients (a patient's scans first) and training seeds; (sd) is the spread over patients. "
-    "`[a/b]`: over a of b patients, all planned seeds counted; the others are undefined or missing under some seed. "
-    "`n/a`: undefined. `-`: missing, not computed. **Bold**: best of its column among the methods, simple baselines "
-    "included; nothing where the best is not over all patients. It says nothing of significance. A simple baseline is "
-    "what any method has to beat. The perfect map is the ground truth itself sent through the same post-processing: "
-    "what that leaves of a flawless answer. It is no method and takes no part in the order; where lesions are small, a "
-    "map that is too large can come out ahead of it. Supervision is the most that a map has seen; what chose its "
-    "threshold stands under Data cards. Intervals and ranks are made as in At a glance, under this choice: all but the "
-    "release's endpoints is exploratory. Of lesions, what is not *bounded* is never bold: one component over much of "
-    "the brain can find every lesion by it, without a false positive."
+LEGEND = prose(
+    "Ordered by the mean at the first endpoint. Rank: the set that the tests of all pairs leave open, at once with "
+    "95 % confidence; `-`: not testable. **Bold**: the best mean; {}: may be first too. Interval {}: of the trained "
+    "models alone, under 3 training seeds; {}: such intervals covered less than 93 % in simulations. `n/a`: "
+    "undefined; blank: not computed; `[a/b]`: over a of b patients.",
+    OPEN,
+    ONLY_WEIGHTS,
+    SHORT,
+)
+EXPLAINED = prose(
+    "Means over patients (a patient's scans first) and training seeds. **Bold**: best of its column among the methods, "
+    "simple baselines included; it says nothing of significance. The perfect map is the ground truth itself sent "
+    "through the same post-processing: what that leaves of a flawless answer. It takes no part in the order; where "
+    "lesions are small, a map that is too large can come out ahead of it. Supervision is the most that a map has seen. "
+    "Of lesions, what is not *bounded* is never bold: one component over much of the brain can find every lesion by "
+    "it, without a false positive."
 )
 LED_BY_ONE_COMPONENT = ("lesion_recall", "lesion_precision", "lesion_f1", "false_alarms", "froc", "froc_at_1")
 """Numbers of components that one component over much of the brain can lead: never bold."""
@@ -33,135 +52,219 @@ UPPER = (
 )
 
 
-def leaderboards(results: RunResults) -> str:
-    if not results.lesion:
-        return ""
-    parts = [results.heading("Leaderboards"), LEGEND]
-    for name, cohort in results.lesion.items():
-        parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
-        for first in headlines(results, cohort):
-            ranking = ranking_of_headline(results, name, first)
-            order = "As they are ranked." if cohort.rankable else "In the order of the study."
-            parts += [f"{first.why} {order}", leaderboard(cohort, first, ranking)]
-            parts += filter(None, [lesion_table(cohort, first.pipeline, first.protocol)])
-    return "\n\n".join(parts)
-
-
-def dice_matrices(results: RunResults) -> str:
-    """Thresholds that see test labels stand apart, and nowhere while the test split is closed."""
-    if not results.lesion:
-        return ""
-    parts = [results.heading("Mean Dice by post-processing and threshold")]
-    pipelines, protocols = results.scoring.postprocessing, results.scoring.protocols
-    deployable, upper = ([name for name in protocols if sees_test(name) is seen] for seen in (False, True))
-    for name, cohort in results.lesion.items():
-        parts += [results.heading(cohort_title(name), 3), *cohort.caution_lines]
-        if deployable:
-            parts.append(dice_table(cohort, pipelines, deployable, marked=True))
-        if upper and not results.validation:
-            parts += [UPPER, dice_table(cohort, pipelines, upper, marked=False)]
-    return "\n\n".join(parts)
-
-
-def field_of_view(results: RunResults) -> str:
-    if not results.lesion:
-        return ""
-    return "\n\n".join(
+def endpoint_table(results: RunResults, name: str) -> Table:
+    """A cohort's methods at its endpoints: mean and interval, ranks, and what qualifies them."""
+    cohort, rankings = results.lesion[name], rankings_of(results, name)
+    lead: Lead[Hashable] = {"Method": cohort.label}
+    if not rankings:
+        first = headlines(results, cohort)[0]
+        threshold = prose("threshold `{}`", first.protocol) if first.protocol else "no threshold"
+        caption = prose(
+            "{}: post-processing `{}`, {}. {}", cohort_title(name), first.pipeline, threshold, cohort.caution
+        )
+        own = [metric_measure(cohort, METRICS[first.metric].title, first.metric, first.pipeline, first.protocol)]
+        measures = [*own, *_beside(cohort, first.pipeline, first.protocol)]
+        return measured(f"{name}-endpoint", caption, cohort.ordered, lead, measures)
+    one = rankings[0].first
+    caption = joined(
         [
-            results.heading("Loss by field of view"),
-            "Lesion outside the grid's box, and lesions too small to leave a voxel on the grid, cannot be found and "
-            "count as missed in every number above.",
-            cut_off_table(results.lesion),
+            prose(
+                "{}, {}: {}{}.", cohort_title(name), _patients(cohort), choice_text(rankings[0]), _question(rankings[0])
+            ),
+            cohort.caution,
         ]
     )
+    columns: list[Measure | Given] = []
+    for place, ranking in enumerate(rankings):
+        under = f", {ranking.under}" if place else ""
+        columns += [_ranks(cohort, ranking, f"Rank{under}")] if ranking.ranks else []
+        columns.append(standing_measure(cohort, ranking, METRICS[one["metric"]].title + under))
+    columns += _beside(cohort, one["postprocessing"], one["protocol"])
+    stamp: Stamp = "exploratory" if one["endpoint"] == EXPLORATORY else "endpoint"
+    return measured(f"{name}-endpoint", caption, cohort.ordered, lead, columns, stamp)
 
 
-def leaderboard(cohort: CohortResults, first: Headline, ranking: Ranking | None = None) -> str:
+def _question(ranking: Ranking) -> Text:
+    return prose("; ranks of *{}*", ranking.question) if ranking.ranks else Text()
+
+
+def _ranks(cohort: CohortResults, ranking: Ranking, title: str) -> Given:
+    """Rank sets, sorted by the best rank."""
+    lows = {method: ranking.ranks.get(str(method), (nan, nan))[0] for method in cohort.ordered}
+    cells = {method: said(ranking.rank_text(str(method)), low) for method, low in lows.items()}
+    return Given(Column(title, digits=None), {**cells, PERFECT_MAP: Cell()})
+
+
+def _beside(cohort: CohortResults, pipeline: str, protocol: str) -> list[Measure]:
+    return [
+        metric_measure(cohort, "AUPRC", "auprc", pipeline),
+        metric_measure(cohort, "False positives > 10 mm away", "alarm_fraction_far", pipeline, protocol),
+        seconds_measure(cohort),
+    ]
+
+
+def standing_measure(cohort: CohortResults, ranking: Ranking, title: str) -> Measure:
+    """The metric that decides, with intervals and marks."""
+    one = ranking.first
+    bare = metric_measure(cohort, title, one["metric"], one["postprocessing"], one["protocol"])
+    known = [line for line in bare.numbers if line in set(ranking.methods)]
+    found = {line: ranking.interval(str(line)) for line in known}
+    marks: dict[Hashable, str] = {
+        line: " ".join(filter(None, [OPEN if ranking.open_to(str(line)) else "", found[line][2]])) for line in known
+    }
+    return replace(bare, ends={line: (low, high) for line, (low, high, _) in found.items()}, notes=marks)
+
+
+def _patients(cohort: CohortResults) -> str:
+    return f"{cohort.patients} patient{'s' * (cohort.patients != 1)}"
+
+
+def leaderboards(results: RunResults) -> list[Block]:
+    """Every metric of the lesion cohorts after each first pipeline."""
+    if not results.lesion:
+        return []
+    parts: list[Block] = [results.heading("All metrics"), Paragraph(EXPLAINED)]
+    for name, cohort in results.lesion.items():
+        parts += [results.heading(cohort_title(name), 4), *cohort.caution_lines]
+        for first in headlines(results, cohort):
+            ranking = ranking_of_headline(results, name, first)
+            parts += [leaderboard(name, cohort, first, ranking), lesion_table(name, cohort, first)]
+    return parts
+
+
+def dice_matrices(results: RunResults) -> list[Block]:
+    """Thresholds that see test labels stand apart, and nowhere while the test split is closed."""
+    if not results.lesion:
+        return []
+    parts: list[Block] = [results.heading("Mean Dice by post-processing and threshold")]
+    pipelines, protocols = list(results.pipelines), results.scoring.protocols
+    deployable, upper = ([name for name in protocols if sees_test(name) is seen] for seen in (False, True))
+    for name in results.testable:
+        cohort = results.lesion[name]
+        parts += [*cohort.caution_lines]
+        if deployable:
+            parts.append(dice_table(name, cohort, pipelines, deployable, marked=True))
+        if upper and not results.validation:
+            parts.append(dice_table(name, cohort, pipelines, upper, marked=False))
+    return parts
+
+
+def field_of_view(results: RunResults) -> list[Block]:
+    if not results.lesion:
+        return []
+    return [results.heading("Loss by field of view"), cut_off_table(results.lesion)]
+
+
+def leaderboard(name: str, cohort: CohortResults, first: Headline, ranking: Ranking | None = None) -> Table:
     """A line a method, the perfect map below all; numbers of lesion cases.
 
     Args:
         ranking: the headline's choice with intervals and ranks; None where it is not summarised.
     """
     pipeline, protocol, title = first.pipeline, first.protocol, METRICS[first.metric].title
-    endpoint = metric_column(cohort, f"{title} (sd)", first.metric, pipeline, protocol)
-    columns = [
-        replace(endpoint, show=_with_sd),
-        *_interval_and_rank(endpoint, ranking),
-        metric_column(cohort, "AUPRC", "auprc", pipeline),
-        metric_column(cohort, "AUROC", "auroc", pipeline),
-        metric_column(cohort, "Precision", "precision", pipeline, protocol),
-        metric_column(cohort, "Recall", "recall", pipeline, protocol),
-        metric_column(cohort, "False alarms > 10 mm", "alarm_fraction_far", pipeline, protocol),
-        metric_column(cohort, "AUPRC pooled", "auprc_pooled", pipeline),
-        metric_column(cohort, "l1 ratio", "l1_ratio"),
-        seconds_column(cohort, "s a volume"),
+    bare = metric_measure(cohort, title, first.metric, pipeline, protocol)
+    endpoint = bare if ranking is None else standing_measure(cohort, ranking, title)
+    spread = {
+        line: replace(one, value=one.sd, defined=0 if isnan(one.sd) else one.defined)
+        for line, one in bare.numbers.items()
+    }
+    measures = [
+        endpoint,
+        Measure(Column("s.d. over patients"), spread),
+        metric_measure(cohort, "AUPRC", "auprc", pipeline),
+        metric_measure(cohort, "AUROC", "auroc", pipeline),
+        metric_measure(cohort, "Precision", "precision", pipeline, protocol),
+        metric_measure(cohort, "Recall", "recall", pipeline, protocol),
+        metric_measure(cohort, "False positives > 10 mm away", "alarm_fraction_far", pipeline, protocol),
+        metric_measure(cohort, "AUPRC pooled", "auprc_pooled", pipeline),
+        metric_measure(cohort, "l1 ratio", "l1_ratio"),
+        seconds_measure(cohort),
     ]
-    lead: dict[str, Callable[[Hashable], str]] = {"Method": cohort.label}
+    lead: dict[str, Callable[[Hashable], Text | str]] = {"Method": cohort.label}
     if cohort.supervision:
         lead["Supervision"] = cohort.supervision_of
     lead["Patients"] = cohort.patients_of
     if max(cohort.seeds.values()) > 1:
         lead["Seeds"] = lambda method: "" if method == PERFECT_MAP else _seed_count(cohort, str(method))
-        lead[f"{title} over seeds"] = lambda method: _seed_range(endpoint.numbers[method])
-    return markdown_table(cohort.ordered, lead, columns)
+        lead[f"{title} over seeds"] = lambda method: _seed_range(bare.numbers[method])
+    caption = prose("{}. {}", cohort_title(name), first.why)
+    return measured(f"{name}-{pipeline}-{protocol}", caption, cohort.ordered, lead, measures)
 
 
-def _interval_and_rank(endpoint: Column, ranking: Ranking | None) -> list[Column]:
-    if ranking is None:
-        return []
-    known = set(ranking.methods)
-    lines = [line for line in endpoint.numbers if line in known]
-    blank: dict[Hashable, str] = {line: "" if line == PERFECT_MAP else MISSING for line in endpoint.numbers}
-    intervals = {line: ranking.interval_text(str(line)) for line in lines}
-    ranks = {line: ranking.rank_text(str(line)) for line in lines}
-    title = f"{100 * ranking.first['level']:.0f} % interval"
-    return [
-        Column(title, endpoint.numbers, texts=blank | intervals),
-        Column("Rank", endpoint.numbers, texts=blank | ranks),
-    ]
-
-
-def dice_table(cohort: CohortResults, pipelines: Sequence[str], protocols: Sequence[str], *, marked: bool) -> str:
+def dice_table(
+    name: str, cohort: CohortResults, pipelines: Sequence[str], protocols: Sequence[str], *, marked: bool
+) -> Table:
     """Mean Dice of every method under every choice; the best is bold only where it is to be `marked`."""
-    columns = [
-        metric_column(cohort, f"{pipeline}, {protocol}", "dice", pipeline, protocol)
+    measures = [
+        metric_measure(cohort, f"{pipeline}, {protocol}", "dice", pipeline, protocol, marked=marked)
         for pipeline in pipelines
         for protocol in protocols
     ]
-    if not marked:
-        columns = [replace(column, higher_is_better=None) for column in columns]
-    return markdown_table([*cohort.seeds, PERFECT_MAP], {"Method": cohort.label}, columns)
+    caption = prose("{}: mean Dice.{}", cohort_title(name), "" if marked else f" {UPPER}")
+    lines = cohort.ordered
+    return measured(
+        f"{name}-dice-{'choices' if marked else 'bounds'}", caption, lines, {"Method": cohort.label}, measures
+    )
 
 
-def cut_off_table(cohorts: Mapping[str, CohortResults]) -> str:
+def cut_off_table(cohorts: Mapping[str, CohortResults]) -> Table:
     """How much of the lesions the grid does not show, a line a cohort; the same for all methods."""
+    lesion = Column("Lesion, mean", "ml", digits=2)
+    unseen = [Column(f"{what}, {of}", "ml", digits=2) for what in ("Cut off", "Too small") for of in ("mean", "most")]
+    patients = [Column(f"{what}, patients", digits=0) for what in ("Cut off", "Too small")]
+    columns = [*text_columns("Cohort"), Column("Patients", digits=0), lesion,
+               *unseen[:2], patients[0], *unseen[2:], patients[1]]  # fmt: skip
+    rows = [
+        [
+            said(name),
+            Cell(one.patients),
+            Cell(_first_known(one, "lesion_ml")),
+            *_unseen(one, CUT_OFF),
+            *_unseen(one, LOST),
+        ]
+        for name, one in cohorts.items()
+    ]
+    caption = as_text(
+        "Lesion outside the grid's box, and lesions too small to leave a voxel on the grid: they count as missed in "
+        "every number above."
+    )
+    return Table("field-of-view", caption, columns, rows)
 
-    def cells(title: str) -> Sequence[str]:
-        cohort, patients = cohorts[title], cohorts[title].patients
-        whole = _first_known(cohort.numbers("lesion_ml", kind="mean"))
-        if isnan(whole):
-            return [MISSING] * 8
-        return [str(patients), f"{whole:.2f}", *unseen(cohort, CUT_OFF), *unseen(cohort, LOST)]
 
-    def unseen(cohort: CohortResults, metric: str) -> Sequence[str]:
-        mean, most, share = (_first_known(cohort.numbers(metric, kind=kind)) for kind in ("mean", "maximum", "share"))
-        if isnan(mean):
-            return [MISSING] * 3
-        return [f"{mean:.2f}", f"{most:.2f}", f"{round(share * cohort.patients)} of {cohort.patients}"]
-
-    headers = ["Cohort", "Patients", "Lesion ml, mean"]
-    headers += [f"{what}, {of}" for what in ("Cut off", "Too small") for of in ("ml mean", "ml most", "patients")]
-    return github_table(headers, [[escape(title), *cells(title)] for title in cohorts], 1)
+def _unseen(cohort: CohortResults, metric: str) -> list[Cell]:
+    """Mean and most ml, and in how many patients."""
+    mean, most, share = (_first_known(cohort, metric, kind) for kind in ("mean", "maximum", "share"))
+    return [Cell(mean), Cell(most), Cell(round(share * cohort.patients) if not isnan(share) else nan)]
 
 
-def _first_known(numbers: Mapping[Hashable, Number]) -> float:
+def _first_known(cohort: CohortResults, metric: str, kind: str = "mean") -> float:
     """Of what is the same for all methods; NaN where no method has it."""
-    return next((one.value for one in numbers.values() if one.defined), nan)
+    return next((one.value for one in cohort.numbers(metric, kind=kind).values() if one.defined), nan)
 
 
-def _with_sd(number: Number) -> str:
-    sd = UNDEFINED if isnan(number.sd) else f"{number.sd:.3f}"
-    return f"{number.value:.3f} ({sd})"
+def lesion_table(name: str, cohort: CohortResults, first: Headline) -> Table:
+    """Lesions and surfaces instead of voxels; without a row where none of it is computed."""
+    wanted = ("lesion_recall_bounded", "lesion_f1_bounded", *LED_BY_ONE_COMPONENT[:4], "hd95", "surface_dice", "regret")
+    whole = (*LED_BY_ONE_COMPONENT[4:], "oracle_dice")
+    unmarked = (*LED_BY_ONE_COMPONENT, "oracle_dice")
+    there = cohort.metrics
+    measures = [
+        metric_measure(
+            cohort, metric_title(one), one, first.pipeline, first.protocol if one in wanted else "",
+            marked=one not in unmarked,
+        )
+        for one in (*wanted, *whole)
+        if one in there and not _is_unavailable(cohort, one, first)
+    ]  # fmt: skip
+    caption = prose("{}, by lesion. {}", cohort_title(name), first.why)
+    lines = cohort.ordered if measures else []
+    return measured(f"{name}-lesions-{first.pipeline}", caption, lines, {"Method": cohort.label}, measures)
+
+
+def _is_unavailable(cohort: CohortResults, metric: str, first: Headline) -> bool:
+    """Whether no method can have it; the table above says why."""
+    numbers = cohort.numbers(metric, first.pipeline, first.protocol)
+    return all(numbers[method].unavailable for method in cohort.seeds)
 
 
 def _seed_count(cohort: CohortResults, method: str) -> str:
@@ -170,27 +273,4 @@ def _seed_count(cohort: CohortResults, method: str) -> str:
 
 
 def _seed_range(number: Number) -> str:
-    return f"{number.lowest_seed:.3f} to {number.highest_seed:.3f}" if number.seeds > 1 else MISSING
-
-
-def lesion_table(cohort: CohortResults, pipeline: str, protocol: str) -> str:
-    """Lesions and surfaces instead of voxels; "" where none of it is computed."""
-    wanted = ("lesion_recall_bounded", "lesion_f1_bounded", *LED_BY_ONE_COMPONENT[:4], "hd95", "surface_dice", "regret")
-    there = cohort.metrics
-    there -= {name for name in wanted if _is_unavailable(cohort, name, pipeline, protocol)}
-    known = [name for name in wanted if name in there]
-    columns = [metric_column(cohort, metric_title(name), name, pipeline, protocol) for name in known]
-    whole = [name for name in (*LED_BY_ONE_COMPONENT[4:], "oracle_dice") if name in there]
-    columns += [metric_column(cohort, metric_title(name), name, pipeline) for name in whole]
-    unmarked = (*LED_BY_ONE_COMPONENT, "oracle_dice")
-    columns = [
-        replace(one, higher_is_better=None) if name in unmarked else one
-        for name, one in zip([*known, *whole], columns, strict=True)
-    ]
-    return markdown_table(cohort.ordered, {"Method": cohort.label}, columns) if columns else ""
-
-
-def _is_unavailable(cohort: CohortResults, metric: str, pipeline: str, protocol: str) -> bool:
-    """Whether no method can have it; the table above says why."""
-    numbers = cohort.numbers(metric, pipeline, protocol)
-    return all(numbers[method].unavailable for method in cohort.seeds)
+    return f"{number.lowest_seed:.3f} to {number.highest_seed:.3f}" if number.seeds > 1 else BLANK

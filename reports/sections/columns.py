@@ -1,113 +1,109 @@
-"""Column: one number per line below a heading, the best of them bold; and Markdown tables made of columns."""
+"""Measure: one number of each line of a table, the best of them marked; and tables made of measures."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import nan
 from typing import TypeVar
 
 from benchmark.metrics import METRICS
 from benchmark.study.cells import PERFECT_MAP
-from reports.markup.markdown import MISSING, UNDEFINED, github_table
+from reports.content.table import BLANK, UNDEFINED, Cell, Column, Stamp, Table, said, text_columns
+from reports.content.text import Text
 from reports.model.cohort_results import CohortResults, Number
 
 Line = TypeVar("Line", bound=Hashable)
-Lead = Mapping[str, Callable[[Line], str]]
+Lead = Mapping[str, Callable[[Line], "Text | str"]]
 """Headings of a table's first columns, and what stands below them in a line."""
 
 
 @dataclass(frozen=True)
-class Column:
+class Measure:
     """Numbers below one heading, one a line of the table.
 
     Attributes:
-        higher_is_better: the best number is bold; None where none is.
-        show: a defined number as text.
+        marked: whether the best number is, in the column's direction.
         unranked: lines that are never the best; the perfect map is none of the rivals anyway.
-        marks: what stands behind a line's number.
-        texts: lines that are told otherwise than by their number.
+        ends: of a line's interval.
+        notes: what stands behind a line's number.
     """
 
-    title: str
+    column: Column
     numbers: Mapping[Hashable, Number]
-    higher_is_better: bool | None = None
-    show: Callable[[Number], str] = lambda number: f"{number.value:.3f}"
+    marked: bool = True
     unranked: Collection[Hashable] = ()
-    marks: Mapping[Hashable, str] = field(default_factory=dict)
-    texts: Mapping[Hashable, str] = field(default_factory=dict)
+    ends: Mapping[Hashable, tuple[float, float]] = field(default_factory=dict)
+    notes: Mapping[Hashable, str] = field(default_factory=dict)
 
-    def text(self, line: Hashable) -> str:
-        """The number, with over how many of how many patients it is unless it is over all."""
-        if line in self.texts:
-            return self.texts[line]
-        number = self.numbers[line]
+    @cached_property
+    def cells(self) -> Mapping[Hashable, Cell]:
+        """By line, each with over how many of how many patients it is unless it is over all."""
+        best = self._best()
+        return {line: self._cell(line, one, line in best) for line, one in self.numbers.items()}
+
+    def _cell(self, line: Hashable, number: Number, best: bool) -> Cell:
         if not number.defined:
-            return "" if line == PERFECT_MAP else number.unavailable or (UNDEFINED if number.wanted else MISSING)
-        shown = f"**{self.show(number)}**" if line in self._best() else self.show(number)
-        shown += f" {self.marks[line]}" if line in self.marks else ""
-        return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"
+            absent = number.unavailable or (UNDEFINED if number.wanted else BLANK)
+            return Cell(absent=BLANK if line == PERFECT_MAP else absent)
+        low, high = self.ends.get(line, (nan, nan))
+        over = "" if number.defined == number.wanted else f"[{number.defined}/{number.wanted}]"
+        return Cell(number.value, low, high, note=" ".join(filter(None, [self.notes.get(line), over])), best=best)
 
     def _best(self) -> list[Hashable]:
         """Where the best number stands, equal ones too; nowhere if all are equal or it lacks patients."""
         aside = {PERFECT_MAP, *self.unranked}
         rivals = {line: one for line, one in self.numbers.items() if line not in aside and one.defined}
-        values = {line: round(one.value, 3) for line, one in rivals.items()}
-        if self.higher_is_better is None or len(set(values.values())) < 2:
+        values = {line: round(one.value, self.column.digits) for line, one in rivals.items()}
+        higher = self.column.higher_is_better
+        if not self.marked or higher is None or len(set(values.values())) < 2:
             return []
-        first = max(values.values()) if self.higher_is_better else min(values.values())
+        first = max(values.values()) if higher else min(values.values())
         best = [line for line, value in values.items() if value == first]
         return best if all(rivals[line].defined == rivals[line].wanted for line in best) else []
 
 
-def markdown_table(lines: Iterable[Line], lead: Lead[Line], columns: Sequence[Column]) -> str:
-    """A GitHub table: under `lead`'s headings what its functions make of a line, then the columns' numbers."""
-    return github_table(headings(lead, columns), cells(lines, lead, columns), len(lead))
+@dataclass(frozen=True)
+class Given:
+    """Cells below one heading that are no numbers of one metric."""
+
+    column: Column
+    cells: Mapping[Hashable, Cell]
 
 
-def headings(lead: Lead[Line], columns: Sequence[Column]) -> list[str]:
-    return [*lead, *(column.title for column in columns)]
+def measured(
+    name: str,
+    caption: Text,
+    lines: Iterable[Line],
+    lead: Lead[Line],
+    columns: Sequence[Measure | Given],
+    stamp: Stamp = "exploratory",
+) -> Table:
+    """A table: under `lead`'s headings what its functions make of a line, then the columns' cells.
+
+    A column in which nothing stands is left out, and one that equals another is named in the caption.
+    """
+    there = [one for one in columns if any(cell.shown(one.column) for cell in one.cells.values())]
+    rows = [[*(said(text(line)) for text in lead.values()), *(one.cells[line] for one in there)] for line in lines]
+    titles = [*text_columns(*lead), *(one.column for one in there)]
+    return Table(name, caption, titles, rows, stamp=stamp).without_doubles()
 
 
-def cells(lines: Iterable[Line], lead: Lead[Line], columns: Sequence[Column]) -> list[list[str]]:
-    """The table's text as Markdown, line by line."""
-    return [[*(cell(line) for cell in lead.values()), *(column.text(line) for column in columns)] for line in lines]
-
-
-ONLY_HERE = {
-    "better here": "\N{BLACK UP-POINTING TRIANGLE}",
-    "worse here": "\N{BLACK DOWN-POINTING TRIANGLE}",
-    "equivalent here": "=",
-}
-"""Signs of what holds under this endpoint of two alone: in brackets."""
-SIGNS = {
-    "better": "\N{BLACK UP-POINTING TRIANGLE}",
-    "worse": "\N{BLACK DOWN-POINTING TRIANGLE}",
-    "equivalent": "=",
-    **{state: f"({sign})" for state, sign in ONLY_HERE.items()},
-    "not separable": "?",
-    "not testable": MISSING,
-}
-
-
-def metric_column(
-    cohort: CohortResults,
-    title: str,
-    metric: str,
-    pipeline: str = "",
-    protocol: str = "",
-) -> Column:
+def metric_measure(
+    cohort: CohortResults, title: str, metric: str, pipeline: str = "", protocol: str = "", *, marked: bool = True
+) -> Measure:
     """A metric of all methods; the best is marked where there are patients enough to tell."""
-    higher_is_better = METRICS[metric].higher_is_better if cohort.rankable else None
-    return Column(title, cohort.numbers(metric, pipeline, protocol), higher_is_better, unranked=cohort.aside)
+    column = Column(title, METRICS[metric].unit, METRICS[metric].higher_is_better)
+    numbers = cohort.numbers(metric, pipeline, protocol)
+    return Measure(column, numbers, marked and cohort.rankable, cohort.aside)
 
 
-def seconds_column(cohort: CohortResults, title: str) -> Column:
-    lower_is_better = False if cohort.rankable else None
-    return Column(title, cohort.seconds(), lower_is_better, lambda number: f"{number.value:.2f}", cohort.aside)
+def seconds_measure(cohort: CohortResults, title: str = "Time a volume") -> Measure:
+    return Measure(Column(title, "s", False, 2), cohort.seconds(), cohort.rankable, cohort.aside)
 
 
 NEVER_RANKED = ", never ranked"
 
 
 def metric_title(name: str) -> str:
-    """With its unit; what has seen the test labels says so."""
-    unit = METRICS[name].unit
-    return METRICS[name].title + (f" ({unit})" if unit else "") + (NEVER_RANKED if name == "oracle_dice" else "")
+    """What has seen the test labels says so."""
+    return METRICS[name].title + (NEVER_RANKED if name == "oracle_dice" else "")

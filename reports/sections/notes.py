@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.postprocessing.pipelines import idle_text, pipeline_named
+from benchmark.postprocessing.pipelines import idle_text, pipeline_named, unscored
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
@@ -14,7 +14,9 @@ from benchmark.study.cells import NOT_AVAILABLE, Cell
 from benchmark.study.protocols import USES, protocol_named
 from datasets.audit.finding import Finding
 from datasets.io.atomic import read_json
-from reports.markup.markdown import escape, github_table
+from reports.content.blocks import Block, Bullets
+from reports.content.table import Column, Table, counted, said, text_columns
+from reports.content.text import Text, as_text, code, joined, prose
 from reports.model.cohort_results import CohortResults, of_cases
 from reports.model.ranking import sees_test
 from reports.model.run_results import RunResults, cohort_title
@@ -27,20 +29,17 @@ UNFINISHED = {
 }
 
 
-def notes_section(results: RunResults) -> str:
-    undefined = nan_table({**results.healthy, **results.lesion})
-    return "\n\n".join(
-        [
-            results.heading("Notes"),
-            "\n".join(f"- {note}" for note in notes(results)) or "- Every cell is done, every threshold defined.",
-            f"Undefined by decision, over all methods, post-processings and thresholds:\n\n{undefined}"
-            if undefined
-            else "",
-        ]
-    ).strip()
+def notes_section(results: RunResults) -> list[Block]:
+    said_of_all = notes(results) or [as_text("Every cell is done, every threshold defined.")]
+    return [results.heading("What is missing, and audit warnings"), Bullets(said_of_all)]
 
 
-def badges(results: RunResults) -> list[str]:
+def undefined_section(results: RunResults) -> list[Block]:
+    table = undefined_table({**results.healthy, **results.lesion})
+    return [results.heading("Undefined numbers"), table] if table else []
+
+
+def badges(results: RunResults) -> list[Text]:
     """What qualifies every number of the run."""
     return [
         *_leaks(results),
@@ -54,38 +53,39 @@ def badges(results: RunResults) -> list[str]:
     ]
 
 
-def notes(results: RunResults) -> list[str]:
+def notes(results: RunResults) -> list[Text]:
     """What is not there, and why."""
     return [
         *_empty_cohorts(results),
         *_without_healthy(results),
         *_undefined_protocols(results),
         *_undefined_by_decision(results),
+        *_without_scores(results),
         *_closed_protocols(results),
         *_unfinished(results),
         *_audit_warnings(results),
     ]
 
 
-def _leaks(results: RunResults) -> Iterator[str]:
+def _leaks(results: RunResults) -> Iterator[Text]:
     """What the audit had to say of a run that went on in spite of it."""
     if any("leak" in cell.flags for cell in results.cells):
         told = [one for one in findings_of(results.run, results.cohorts) if one.flag == "leak"]
-        shown = " ".join(escape(str(one)) for one in told[:SHOWN_LEAKS])
-        more = f" And {len(told) - SHOWN_LEAKS} more, see `audit.json`." if len(told) > SHOWN_LEAKS else ""
+        shown = " ".join(map(str, told[:SHOWN_LEAKS]))
+        more = f" And {len(told) - SHOWN_LEAKS} more, see audit.json." if len(told) > SHOWN_LEAKS else ""
         why = "the splits are not apart and no number can be trusted"
-        yield f"**LEAK**: computed with `--allow-leak`; {why}. {shown}{more}"
+        yield prose("**LEAK**: computed with `--allow-leak`; {}. {}{}", why, shown, more)
 
 
-def _partial(results: RunResults) -> Iterator[str]:
+def _partial(results: RunResults) -> Iterator[Text]:
     """Which cases a run has left out since they could not be used."""
     if any("partial" in cell.flags for cell in results.cells):
         skipped = read_json(results.run.study).get("skipped", {})
-        cases = "; ".join(f"{cohort_title(name)}: {', '.join(map(escape, ids))}" for name, ids in skipped.items())
-        yield f"**PARTIAL**: computed with `--skip-bad`, without these cases, which cannot be used: {cases}."
+        cases = joined([prose("{}: {}", cohort_title(name), ", ".join(ids)) for name, ids in skipped.items()], "; ")
+        yield prose("**PARTIAL**: computed with `--skip-bad`, without these cases, which cannot be used: {}.", cases)
 
 
-def _scored_by_plugins(results: RunResults) -> Iterator[str]:
+def _scored_by_plugins(results: RunResults) -> Iterator[Text]:
     """Which names of the scoring stand for definitions that are not built in."""
     scoring = results.scoring
     origins = {
@@ -93,68 +93,68 @@ def _scored_by_plugins(results: RunResults) -> Iterator[str]:
         **{name: pipeline_named(name).origin for name in scoring.postprocessing},
         **{name: protocol_named(name).origin for name in scoring.protocols},
     }
-    named = ", ".join(f"`{name}` ({escape(origin)})" for name, origin in origins.items() if origin)
+    named = joined([prose("`{}` ({})", name, origin) for name, origin in origins.items() if origin], ", ")
     if named:
-        yield f"**PLUGIN**: scored by plugins, not by built-in definitions, and on no leaderboard: {named}."
+        yield prose("**PLUGIN**: scored by plugins, not by built-in definitions, and on no leaderboard: {}.", named)
 
 
-def _single_seed(results: RunResults) -> Iterator[str]:
+def _single_seed(results: RunResults) -> Iterator[Text]:
     seeds = results.whole.seeds
     single = sorted(method for method, count in seeds.items() if count == 1)
     if single:
-        whose = "" if len(single) == len(seeds) else f" ({', '.join(map(escape, single))})"
-        yield f"**Single seed**{whose}: these numbers describe these weights, not the recipe."
+        whose = "" if len(single) == len(seeds) else f" ({', '.join(single)})"
+        yield prose("**Single seed**{}: these numbers describe these weights, not the recipe.", whose)
 
 
-def _labelled(results: RunResults) -> Iterator[str]:
+def _labelled(results: RunResults) -> Iterator[Text]:
     labelled = results.whole.labelled
     if labelled:
-        yield (
-            f"**Uses lesion labels** ({', '.join(map(escape, labelled))}): maps are made of the lesion masks of the "
-            "other patients of the cohort that is scored, which no method may see. Marked and last in every table, "
-            "ranked in none."
+        yield prose(
+            "**Uses lesion labels** ({}): maps are made of the lesion masks of the other patients of the cohort that "
+            "is scored, which no method may see. Marked and last in every table, ranked in none.",
+            ", ".join(labelled),
         )
 
 
-def _transductive(results: RunResults) -> Iterator[str]:
+def _transductive(results: RunResults) -> Iterator[Text]:
     methods = results.whole.transductive
     if methods:
-        yield (
-            f"**Transductive** ({', '.join(map(escape, methods))}): maps depend on the other scans that were mapped "
-            "with them, all of a split, which a single patient does not bring. Below the others in every table, and "
-            "ranked in none."
+        yield prose(
+            "**Transductive** ({}): maps depend on the other scans that were mapped with them, all of a split, which a "
+            "single patient does not bring. Below the others in every table, and ranked in none.",
+            ", ".join(methods),
         )
 
 
-def _idle_pipelines(results: RunResults) -> Iterator[str]:
+def _idle_pipelines(results: RunResults) -> Iterator[Text]:
     """That what the release decides by has no post-processing on this grid."""
     fixed = read_endpoint()
     told = idle_text(fixed.pipelines, results.grid.spacing)
     if told:
         decides = fixed.postprocessing != results.endpoint.postprocessing
-        yield escape(told) + (" **The pipeline of the endpoints is one of them.**" if decides else "")
+        yield prose("{} **{}**", told, "The pipeline of the endpoints is one of them." if decides else "")
 
 
-def _validation(results: RunResults) -> Iterator[str]:
+def _validation(results: RunResults) -> Iterator[Text]:
     if results.validation:
-        yield (
+        yield prose(
             "**VALIDATION**: the test split is closed; all numbers are of validation cases, which a method may have "
             "been tuned on and on which the thresholds are chosen."
         )
 
 
-def _empty_cohorts(results: RunResults) -> Iterator[str]:
+def _empty_cohorts(results: RunResults) -> Iterator[Text]:
     while_closed = " while the test split is closed" if results.validation else ""
     case = "validation case" if results.validation else "test case"
     for name in results.empty:
-        yield f"{cohort_title(name)}: no {case}, nothing to show{while_closed}."
+        yield prose("{}: no {}, nothing to show{}.", cohort_title(name), case, while_closed)
 
 
-def _without_healthy(results: RunResults) -> Iterator[str]:
+def _without_healthy(results: RunResults) -> Iterator[Text]:
     if not results.fitted_on:
-        of_healthy = [f"threshold `{name}`" for name in _of_healthy(results)]
-        what = ", ".join([*of_healthy, "in-domain false positives"])
-        yield f"{what[0].upper()}{what[1:]}: {NOT_AVAILABLE}."
+        thresholds = joined(map(code, _of_healthy(results)), ", threshold ")
+        what = prose("Threshold {}, in-domain", thresholds) if thresholds else "In-domain"
+        yield prose("{} false positives: {}.", what, NOT_AVAILABLE)
 
 
 def _of_healthy(results: RunResults) -> list[str]:
@@ -162,17 +162,17 @@ def _of_healthy(results: RunResults) -> list[str]:
     return [name for name in results.scoring.protocols if protocol_named(name).needs_healthy]
 
 
-def _undefined_protocols(results: RunResults) -> Iterator[str]:
+def _undefined_protocols(results: RunResults) -> Iterator[Text]:
     """Thresholds for which there is no case of the kind that they use; what several cohorts share is said once."""
-    cohorts: dict[tuple[str, str], list[str]] = {}
+    cohorts: dict[tuple[Text, str], list[Text]] = {}
     for name in dict.fromkeys([*results.lesion, *results.healthy]):
         protocols = _undefined(results, name)
         reasons = [_why_undefined(results, name, protocol) for protocol in protocols]
         for reason in dict.fromkeys(reasons):
-            named = ", ".join(f"`{one}`" for one, why in zip(protocols, reasons, strict=True) if why == reason)
+            named = joined([code(one) for one, why in zip(protocols, reasons, strict=True) if why == reason], ", ")
             cohorts.setdefault((named, reason), []).append(cohort_title(name))
     for (named, reason), whose in cohorts.items():
-        yield f"{', '.join(whose)}: no threshold {named}, since {reason}."
+        yield prose("{}: no threshold {}, since {}.", joined(whose, ", "), named, reason)
 
 
 def _undefined(results: RunResults, cohort: str) -> list[str]:
@@ -182,13 +182,23 @@ def _undefined(results: RunResults, cohort: str) -> list[str]:
     return [name for name in rows["protocol"].unique() if name in asked and not _is_closed(results, name)]
 
 
-def _undefined_by_decision(results: RunResults) -> Iterator[str]:
+def _undefined_by_decision(results: RunResults) -> Iterator[Text]:
     rows = _undefined_rows(results)
     rows = rows[_by_decision(results, rows)]
     if not rows.empty:
-        methods = ", ".join(map(escape, rows["method"].unique()))
-        named = ", ".join(f"`{name}`" for name in rows["protocol"].unique())
-        yield f"{methods}: no threshold {named}, undefined by decision: of healthy scans such maps say nothing."
+        methods = ", ".join(rows["method"].unique())
+        named = joined(map(code, rows["protocol"].unique()), ", ")
+        why = "undefined by decision: of healthy scans such maps say nothing"
+        yield prose("{}: no threshold {}, {}.", methods, named, why)
+
+
+def _without_scores(results: RunResults) -> Iterator[Text]:
+    rows = results.whole.rows
+    scored = rows["postprocessing"].map({name: unscored(name) != name for name in rows["postprocessing"].unique()})
+    without = [name for name in rows["method"].unique() if name not in set(rows.loc[scored, "method"])]
+    if results.scores and without:
+        named, whose = joined(map(code, results.scores), ", "), ", ".join(without)
+        yield prose("{}: scores {} are n/a, since the map is not |image - reconstruction|.", whose, named)
 
 
 def _undefined_rows(results: RunResults) -> pd.DataFrame:
@@ -206,61 +216,68 @@ def _why_undefined(results: RunResults, cohort: str, protocol: str) -> str:
     named = protocol_named(protocol)
     if not named.cohort and cohort not in results.lesion and not named.needs_healthy:
         return "a healthy cohort has no lesions"
-    return escape(named.undefined or USES[named.uses][1])
+    return named.undefined or USES[named.uses][1]
 
 
-def _closed_protocols(results: RunResults) -> Iterator[str]:
+def _closed_protocols(results: RunResults) -> Iterator[Text]:
     closed = [name for name in results.scoring.protocols if _is_closed(results, name)]
     if closed:
-        named = ", ".join(f"`{name}`" for name in closed)
-        yield f"No numbers under {named}: that needs the labels of the test split, which is closed."
+        named = joined(map(code, closed), ", ")
+        yield prose("No numbers under {}: that needs the labels of the test split, which is closed.", named)
 
 
 def _is_closed(results: RunResults, protocol: str) -> bool:
     return results.validation and sees_test(protocol)
 
 
-def _unfinished(results: RunResults) -> Iterator[str]:
-    """Cells without all their rows; what befell several cohorts alike is said once."""
-    cohorts: dict[tuple[str, int, str], list[str]] = {}
+def _unfinished(results: RunResults) -> Iterator[Text]:
+    """Cells without all their rows; what befell several cohorts and seeds alike is said once."""
+    cells: dict[tuple[str, int, Text], list[str]] = {}
     for cell in (*results.cells, *results.shifted):
         state = cell_state(results.run, cell, results.scoring)
         if state != "done":
-            text = UNFINISHED.get(state) or _failure(results.run, cell)
-            cohorts.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.where)
-    for (method, seed, text), names in cohorts.items():
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        listed = ", ".join(f"`{name}`" for name in names[:MOST_NAMED])
-        yield f"{escape(method)} on {listed}{more}, seed {seed}: {text}."
+            text = as_text(UNFINISHED[state]) if state in UNFINISHED else _failure(results.run, cell)
+            cells.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.where)
+    seeds: dict[tuple[str, Text, tuple[str, ...]], list[int]] = {}
+    for (method, seed, text), names in cells.items():
+        seeds.setdefault((method, text, tuple(names)), []).append(seed)
+    for (method, text, places), own in seeds.items():
+        more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
+        listed = joined(map(code, places[:MOST_NAMED]), ", ")
+        yield prose("{} on {}{}, seed {}: {}.", method, listed, more, ", ".join(map(str, own)), text)
 
 
-def _audit_warnings(results: RunResults) -> Iterator[str]:
+def _audit_warnings(results: RunResults) -> Iterator[Text]:
     """What the audit found odd in the data and did not refuse, a line for each kind in a cohort."""
     kinds: dict[tuple[str, str], list[Finding]] = {}
     for one in findings_of(results.run, results.cohorts):
         if one.severity == "warning":
             kinds.setdefault((one.cohort, one.code), []).append(one)
-    for (cohort, code), found in kinds.items():
+    for (cohort, kind), found in kinds.items():
         cases = list(dict.fromkeys(case for one in found for case in one.cases))
         more = f" and {len(cases) - MOST_NAMED} more" if len(cases) > MOST_NAMED else ""
-        whose = f" ({', '.join(map(escape, cases[:MOST_NAMED]))}{more})" if cases else ""
+        whose = f" ({', '.join(cases[:MOST_NAMED])}{more})" if cases else ""
         such = "such as " if len(found) > 1 else ""
-        told = f"{such}{escape(found[0].got)}, expected {escape(found[0].expected)}"
-        yield f"The audit warns of `{code}` in `{cohort}`: {told}{whose}."
+        told = f"{such}{found[0].got}, expected {found[0].expected}"
+        yield prose("The audit warns of `{}` in `{}`: {}{}.", kind, cohort, told, whose)
 
 
-def _failure(run: RunFolder, cell: Cell) -> str:
+def _failure(run: RunFolder, cell: Cell) -> Text:
     record = cell_record(run, cell)
     last = record["traceback"].strip().splitlines()[-1]
-    return f"**failed** in {record['stage']} ({escape(last.rstrip('.'))})"
+    return prose("**failed** in {} ({})", record["stage"], last.rstrip("."))
 
 
-def nan_table(cohorts: Mapping[str, CohortResults]) -> str:
-    """How often each metric of a case is undefined, over all methods and choices; "" where nothing is."""
-    lines = []
+def undefined_table(cohorts: Mapping[str, CohortResults]) -> Table:
+    """How often each metric of a case is undefined, over all methods and choices; no row where nothing is."""
+    rows = []
     for title, cohort in cohorts.items():
         for metric, values in of_cases(cohort.rows).groupby("metric")["value"]:
-            if values.isna().any():
+            missing = int(values.isna().sum())
+            if missing:
                 rule = METRICS[str(metric)].undefined if metric in METRICS else ""
-                lines.append([escape(title), escape(str(metric)), f"{values.isna().sum()} of {len(values)}", rule])
-    return github_table(["Cohort", "Metric", "Undefined rows", "Undefined where"], lines, 4)
+                rows.append([said(title), said(metric), counted(missing), counted(len(values)), said(rule)])
+    columns = [*text_columns("Cohort", "Metric"), Column("Undefined rows", digits=0), Column("of", digits=0),
+               *text_columns("Undefined where")]  # fmt: skip
+    told = as_text("Undefined by decision, over all methods, post-processings and thresholds.")
+    return Table("undefined", told, columns, rows, headers=2)

@@ -1,149 +1,98 @@
-"""Section of pairwise tests: better, equivalent or not separable under the choice that ranks; forest plots."""
+"""Section of pairwise tests: better, equivalent or not separable under the choice that ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isnan
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import TRAINED_MODEL, TRAINING_PROCEDURE
-from benchmark.study.cells import PERFECT_MAP
-from reports.figures.style import COLOURS, figure_at, remove_others, tidy
-from reports.markup.markdown import escape, folded, github_table
-from reports.model.cohort_results import CohortResults
+from benchmark.statistics.primary_endpoint import EXPLORATORY
+from reports.content.blocks import Block, Paragraph
+from reports.content.table import SIGNS, Cell, Column, Stamp, Table, said, text_columns
+from reports.content.text import Text, as_text, joined, prose
 from reports.model.ranking import Ranking, choice_text, rankings_of
 from reports.model.run_results import RunResults, cohort_title
-from reports.sections.columns import SIGNS
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-
-LEGEND = (
-    f"Mean paired difference, line less column: {SIGNS['better']} the line is better, {SIGNS['worse']} it is worse, "
-    f"{SIGNS['equivalent']} equivalent (surely within the margin), {SIGNS['not separable']} not separable, "
-    f"`{SIGNS['not testable']}` not testable. Where a cohort has two endpoints, both have to say so; "
-    f"{SIGNS['better here']}, {SIGNS['worse here']} and {SIGNS['equivalent here']} hold under this one only, corrected "
-    "for the pairs of both. Tests are paired by patient and corrected for all pairs of the cohort; "
-    "every number of them is in `comparisons.csv`."
-)
+LEGEND = prose(
+    "Mean paired difference, row minus column: {} the row is better, {} it is worse, {} equivalent (surely within the "
+    "margin), {} not separable, `{}` not testable. Where a cohort has two endpoints, both have to say so; {}, {} and "
+    "{} hold under this one only. Tests are paired by patient and corrected for all pairs of the cohort; every number "
+    "of them is in `comparisons.csv`.",
+    *(SIGNS[state] for state in ("better", "worse", "equivalent", "not separable", "not testable", "better here",
+                                 "worse here", "equivalent here")),
+)  # fmt: skip
+MOST_NAMED = 12  # pairs
+HEAT_MAP_FROM = 12  # methods
+SHADES = 3  # of a heat map, to each side
 
 
-def pairwise_tests(results: RunResults) -> str:
-    """Markdown; "" where no cohort has a pair that can be tested. Draws each such cohort's intervals."""
-    figures = results.run.root / "figures"
-    parts, drawn = [], set()
-    for name, cohort in results.lesion.items():
+def pairwise_tests(results: RunResults) -> list[Block]:
+    """A matrix for each cohort that has a pair which can be tested, under the choice that ranks."""
+    parts: list[Block] = []
+    for name, rankings in _tested(results):
+        parts.append(matrix(name, rankings[0], rankings[0].question, _margin(rankings[0])))
+        parts += [Paragraph(told) for one in rankings if (told := _only_here(one))]
+    return [results.heading("Better, equivalent or not separable"), Paragraph(LEGEND), *parts] if parts else []
+
+
+def further_pairs(results: RunResults) -> list[Block]:
+    """The matrices of the other question and of the other endpoints."""
+    tables: list[Block] = []
+    for name, (first, *others) in _tested(results):
+        if first.question == TRAINING_PROCEDURE:
+            tables.append(matrix(name, first, TRAINED_MODEL, _margin(first)))
+        tables += [matrix(name, one, one.question, _margin(one)) for one in others]
+    return [results.heading("Pairs of methods, otherwise asked"), *tables] if tables else []
+
+
+def _tested(results: RunResults) -> Iterator[tuple[str, Sequence[Ranking]]]:
+    """The cohorts with ranks, each under all its endpoints."""
+    for name in results.lesion:
         rankings = rankings_of(results, name)
-        if not rankings or not rankings[0].ranks:
-            continue
-        ranking = rankings[0]
-        path = figures / f"standing-{name}.svg"
-        draw_forest(ranking, cohort, path)
-        drawn.add(path)
-        parts += _cohort(results, name, rankings, path.name)
-    remove_others(figures, "standing-*.svg", drawn)
-    return "\n\n".join([results.heading("Better, equivalent or not separable"), LEGEND, *parts]) if parts else ""
+        if rankings and rankings[0].ranks:
+            yield name, rankings
 
 
-def _cohort(results: RunResults, name: str, rankings: Sequence[Ranking], figure: str) -> list[str]:
-    ranking, *others = rankings
+def _margin(ranking: Ranking) -> str:
     margin = ranking.pairs["margin"].dropna()
-    told = (
-        f"Margin of equivalence: {margin.iloc[0]:g}."
-        if not margin.empty
-        else "No margin was fixed, so nothing is called equivalent."
-    )
-    title = METRICS[ranking.first["metric"]].title
-    parts = [
-        results.heading(cohort_title(name), 3),
-        f"{choice_text(ranking)}. {told}",
-        f"![Mean {title} of each method with its interval, {escape(name)}](figures/{figure})",
-        matrix(ranking, ranking.question),
-        *(sentence for one in rankings for sentence in _only_here(one)),
-    ]
-    if ranking.question == TRAINING_PROCEDURE:
-        parts.append(
-            folded(
-                f"The same of {TRAINED_MODEL}: patients drawn anew, the fits as they are",
-                matrix(ranking, TRAINED_MODEL),
-            )
-        )
-    parts += [folded(f"The same under {one.under}", matrix(one, one.question)) for one in others]
-    return parts
+    if margin.empty:
+        return "No margin was fixed, so nothing is called equivalent."
+    return f"Margin of equivalence: {margin.iloc[0]:g}."
 
 
-def _only_here(ranking: Ranking) -> list[str]:
+def _only_here(ranking: Ranking) -> Text:
     """The pairs that are told apart under this endpoint alone."""
-    told = [f"{escape(better)} better than {escape(other)}" for better, other in ranking.better_here()]
+    told = [prose("{} better than {}", better, other) for better, other in ranking.better_here()]
     more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    return [f"Under {ranking.under} only: {', '.join(told[:MOST_NAMED])}{more}."] if told else []
+    listed = joined(told[:MOST_NAMED], ", ")
+    return prose("Under `{}` only: {}{}.", ranking.under, listed, more) if told else Text()
 
 
-def matrix(ranking: Ranking, question: str) -> str:
-    headers, body = matrix_cells(ranking, question)
-    return github_table(headers, body, 1)
-
-
-def matrix_cells(ranking: Ranking, question: str) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells, a line and a column a method, in the order of the rank sets."""
+def matrix(name: str, ranking: Ranking, question: str, told: str) -> Table:
+    """A row and a column a method, in the order of all tables; from 12 methods on a heat map with numbers for names."""
     pairs = ranking.pairs[ranking.pairs["question"] == question]
     known = {*pairs["a"], *pairs["b"]}
-    methods = list(dict.fromkeys(method for method in [*ranking.ranks, *ranking.methods] if method in known))
-    body = [[escape(a), *(_cell(ranking, a, b, question) for b in methods)] for a in methods]
-    return ["Line less column", *map(escape, methods)], body
+    methods = [method for method in dict.fromkeys([*ranking.ranks, *ranking.methods]) if method in known]
+    heat_map = len(methods) >= HEAT_MAP_FROM
+    effects = {(a, b): ranking.effect(a, b, question) for a in methods for b in methods if a != b}
+    largest = max((abs(one) for one in effects.values() if not isnan(one)), default=0.0) or 1.0
 
+    def cell(a: str, b: str) -> Cell:
+        if a == b:
+            return Cell()
+        state, effect = ranking.state(a, b, question), effects[a, b]
+        if state == "not testable" or isnan(effect):
+            return Cell(state="not testable")
+        if heat_map:
+            return Cell(effect, text=as_text(SIGNS[state]), state=state, shade=round(SHADES * effect / largest))
+        return Cell(effect, state=state)
 
-def _cell(ranking: Ranking, a: str, b: str, question: str) -> str:
-    if a == b:
-        return ""
-    state, effect = ranking.state(a, b, question), ranking.effect(a, b, question)
-    if state == "not testable" or isnan(effect):
-        return SIGNS["not testable"]
-    return f"{SIGNS[state]} {effect:+.3f}"
-
-
-MOST_NAMED = 12  # pairs
-WIDTH, LINE, REST = 6.4, 0.3, 0.9  # inches: the figure, a method, axis and legend
-SHAPES = {TRAINED_MODEL: ("s", COLOURS[5], 0.14), TRAINING_PROCEDURE: ("o", COLOURS[0], -0.14)}
-
-
-def draw_forest(ranking: Ranking, cohort: CohortResults, path: Path) -> None:
-    """Write an SVG: circles are of the recipe, squares of the weights; hollow ones have no interval."""
-    methods = [*ranking.ranks, *(method for method in ranking.methods if method not in ranking.ranks)]
-    with figure_at(path, WIDTH, LINE * len(methods) + REST) as figure:
-        axes = figure.subplots()
-        for place, method in enumerate(methods):
-            for question, (marker, colour, aside) in SHAPES.items():
-                _draw(axes, ranking.line(method, question), place + aside, marker, colour)
-        labels = [f"{_plain(cohort, method)}, {ranking.rank_text(method)}" for method in methods]
-        axes.set_yticks(range(len(methods)), labels, parse_math=False)
-        axes.set_ylim(len(methods) - 0.5, -0.5)
-        axes.set_xlabel(f"{METRICS[ranking.first['metric']].title}, {100 * ranking.first['level']:.0f} % interval")
-        axes.set_title("method, rank set", loc="left", fontsize=8, color="0.35", x=-0.02, ha="right")
-        _perfect(axes, cohort, ranking)
-        tidy(axes)
-        for question, (marker, colour, _) in SHAPES.items():
-            axes.plot([], [], marker, color=colour, label=question)
-        axes.legend(loc="best", frameon=False, fontsize=7)
-
-
-def _draw(axes: "Axes", line: "object", place: float, marker: str, colour: str) -> None:
-    mean, low, high = (float(line[name]) for name in ("mean", "low", "high"))  # type: ignore[index]
-    if isnan(mean):
-        return
-    with_interval = not isnan(low)
-    if with_interval:
-        axes.hlines(place, low, high, color=colour, linewidth=2)
-    axes.plot([mean], [place], marker, color=colour, markersize=5, markerfacecolor=colour if with_interval else "none")
-
-
-def _perfect(axes: "Axes", cohort: CohortResults, ranking: Ranking) -> None:
-    """Where the truth itself comes out after the same pipeline."""
-    number = cohort.numbers(ranking.first["metric"], ranking.first["postprocessing"])[PERFECT_MAP]
-    if number.defined:
-        axes.axvline(number.value, color="black", linestyle=":", linewidth=1, label="perfect map")
-
-
-def _plain(cohort: CohortResults, method: str) -> str:
-    return f"{method} (simple baseline)" if method in cohort.simple_baselines else method
+    one = ranking.first
+    names = [str(place + 1) if heat_map else method for place, method in enumerate(methods)]
+    firsts = [said(f"{place + 1} {method}" if heat_map else method) for place, method in enumerate(methods)]
+    columns = [*text_columns("Row minus column"), *(Column(named, signed=True) for named in names)]
+    rows = [[first, *(cell(a, b) for b in methods)] for first, a in zip(firsts, methods, strict=True)]
+    shades = f" Shades: up to {largest:.3f} {METRICS[one['metric']].title} to each side." if heat_map else ""
+    caption = joined([prose("{}: {}; of *{}*.{}", cohort_title(name), choice_text(ranking), question, shades), told])
+    stamp: Stamp = "exploratory" if one["endpoint"] == EXPLORATORY else "endpoint"
+    label = f"{name}-pairs-{one['protocol']}-{question}".replace(" ", "-")
+    return Table(label, caption, columns, rows, stamp=stamp)

@@ -23,17 +23,42 @@ from benchmark.storage.run_tables import read_run_record
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
-from reports.markup.markdown import escape
+from reports.content.blocks import Block, Paragraph
 from reports.model.run_results import RunResults
 
 PACKAGES = ("python", "torch", "numpy", "scipy")
 
 
-def methods_section(results: RunResults) -> str:
-    """The paragraphs as Markdown, to be copied."""
+VERDICTS = {
+    "better": "better than",
+    "equivalent": "equivalent to",
+    "better under one endpoint": "better, under this endpoint only, than",
+    "equivalent under one endpoint": "equivalent, under this endpoint only, to",
+    "not separable": "not separable from",
+    "not testable": "not testable against",
+}
+"""By the state of a comparison what the method named first is to the other."""
+
+
+def verdict_line(one: Comparison) -> str:
+    """A comparison in a line: `pca is not separable from zscore on lgg: +0.020 Dice, 95 % ..., p ... corrected`."""
+    if one.state.startswith("better") and one.effect.mean < 0:
+        one = one.seen_from(one.b)
+    metric, effect = METRICS[one.choice.metric], one.effect
+    parts = [f"{effect.mean:+.3f} {metric.title}"]
+    if not isnan(effect.low):
+        parts.append(f"{100 * effect.level:.0f} % {effect.low:.3f} to {effect.high:.3f}")
+    if not isnan(one.p_adjusted):
+        parts.append(f"p {one.p_adjusted:.2g} corrected")
+    closed = " validation cases" if one.choice.split == "val" else ""
+    where = f"{one.choice.dataset}{closed} ({one.choice.what}, {one.n} patients)"
+    return f"{one.a} is {VERDICTS[one.state]} {one.b} on {where}: {', '.join(parts)}"
+
+
+def methods_section(results: RunResults) -> list[Block]:
+    """The paragraphs, to be copied."""
     intro = "Made from what the run itself keeps; nothing in it was typed. Check it, cite the cohorts, and paste it."
-    paragraphs = [escape(one) for one in methods_paragraphs(results)]
-    return "\n\n".join([results.heading("Methods, as text for a paper"), intro, *paragraphs])
+    return [results.heading("Methods, as text for a paper"), *map(Paragraph, [intro, *methods_paragraphs(results)])]
 
 
 def methods_paragraphs(results: RunResults) -> list[str]:

@@ -1,31 +1,26 @@
 """Section of reconstruction: how close reconstructions of healthy scans are to the scans."""
 
-from benchmark.metrics import METRICS
+from reports.content.blocks import Block
+from reports.content.table import Table
+from reports.content.text import prose
 from reports.model.cohort_results import CohortResults
 from reports.model.run_results import RunResults, cohort_title
-from reports.sections.columns import Column, markdown_table, metric_title
+from reports.sections.columns import measured, metric_measure, metric_title
+
+WANTED = ("l1", "ssim", "psnr", "wasserstein_1", "histogram_js", "histogram_kl", "histogram_entropy_difference")
+TOLD = "Over the brain, intensities in [0, 1]. Close is no merit by itself: a copy of the input has an l1 of 0."
 
 
-def reconstructions(results: RunResults) -> str:
-    tables = {name: closeness_table(cohort) for name, cohort in results.healthy.items()}
-    parts = [
-        part
-        for name, table in tables.items()
-        if table
-        for part in (results.heading(cohort_title(name), 3), *results.healthy[name].caution_lines, table)
-    ]
-    told = "Over the brain, intensities in [0, 1]. Close is no merit by itself: a copy of the input has an l1 of 0."
-    return "\n\n".join([results.heading("Reconstruction of healthy scans"), told, *parts]) if parts else ""
+def reconstructions(results: RunResults) -> list[Block]:
+    tables = [closeness_table(name, cohort) for name, cohort in results.healthy.items()]
+    there = [table for table in tables if table]
+    return [results.heading("Reconstruction of healthy scans"), *there] if there else []
 
 
-def closeness_table(cohort: CohortResults) -> str:
-    """How close reconstructions are to healthy images, a column a metric; "" where nothing reconstructs."""
-    wanted = ("l1", "ssim", "psnr", "wasserstein_1", "histogram_js", "histogram_kl", "histogram_entropy_difference")
-    columns = [
-        Column(metric_title(name), cohort.numbers(name), METRICS[name].higher_is_better if cohort.rankable else None)
-        for name in wanted
-        if name in cohort.metrics
-    ]
+def closeness_table(name: str, cohort: CohortResults) -> Table:
+    """How close reconstructions are to healthy images, a column a metric; no row where nothing reconstructs."""
+    measures = [metric_measure(cohort, metric_title(one), one) for one in WANTED if one in cohort.metrics]
     known = cohort.numbers("l1")
     methods = [method for method in cohort.seeds if known[method].defined]
-    return markdown_table(methods, {"Method": cohort.label}, columns) if methods else ""
+    caption = prose("{}. {} {}", cohort_title(name), TOLD, cohort.caution)
+    return measured(f"{name}-reconstruction", caption, methods, {"Method": cohort.label}, measures)

@@ -11,7 +11,8 @@ from benchmark.storage.run_record import cell_record, cell_state
 from benchmark.storage.run_tables import read_run_record
 from benchmark.study.cells import Fit
 from datasets.io.atomic import read_json
-from reports.markup.markdown import escape
+from reports.content.blocks import Block, Bullets, Folded, Listing, Notice, Paragraph
+from reports.content.text import Text, code, joined, prose
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.notes import badges
 
@@ -19,26 +20,25 @@ NOTHING = "nothing: no healthy scans, and methods that need no training"
 MOST_NAMED = 4  # fits and cells of one environment
 
 
-def opening(results: RunResults) -> str:
+def opening(results: RunResults) -> list[Block]:
     """The title and the badges."""
-    title = results.heading(f"Run {escape(results.run.root.resolve().name)}", 1)
-    return "\n\n".join([title, *(f"> {badge}" for badge in badges(results))])
+    title = results.heading(f"Run {results.run.root.resolve().name}", 1)
+    return [title, *map(Notice, badges(results))]
 
 
-def facts(results: RunResults) -> str:
+def facts(results: RunResults) -> list[Block]:
     """A list of what was run, on what, with what."""
-    lines = [f"- **{name}**: {text}" for name, text in _facts(results)]
-    return "\n".join([results.heading("What was run"), "", *lines])
+    return [results.heading("What was run"), Bullets([prose("**{}**: {}", *one) for one in _facts(results)])]
 
 
-def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
+def _facts(results: RunResults) -> Iterator[tuple[str, Text | str]]:
     fit, settings, whole = results.fits[0], results.settings, results.whole
-    yield "Methods", ", ".join(whole.label(method) for method in whole.seeds)
-    fitted = ", ".join(map(cohort_title, results.fitted_on))
-    yield "Fitted on", f"{fitted}, {fit.healthy.sequence}{_sizes(results)}" if fitted else NOTHING
-    yield "Scored on", ", ".join(cohort_title(name) for name in results.cohorts if name not in results.empty)
+    yield "Methods", joined([whole.label(method) for method in whole.seeds], ", ")
+    fitted = joined(map(cohort_title, results.fitted_on), ", ")
+    yield "Fitted on", prose("{}, {}{}", fitted, fit.healthy.sequence, _sizes(results)) if fitted else NOTHING
+    yield "Scored on", joined([cohort_title(name) for name in results.cohorts if name not in results.empty], ", ")
     yield "Grid", _grid(results)
-    yield "Post-processing", "; ".join(f"`{name}`: {text}" for name, text in results.pipelines.items())
+    yield "Post-processing", joined([prose("`{}`: {}", *one) for one in results.pipelines.items()], "; ")
     yield _fits_text(results)
     version = read_json(results.run.study)["version"]
     yield "Computed", f"by uadbench {version} on {_devices(results)}, inference in {settings['precision']}"
@@ -50,8 +50,8 @@ def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
     done = sum(cell_state(results.run, cell, results.scoring) == "done" for cell in results.cells)
     yield "Cells", f"{done} of {len(results.cells)} done"
     if results.shifted:
-        names = ", ".join(f"`{name}`" for name in dict.fromkeys(cell.shift.label for cell in results.shifted))
-        yield "Shifts", f"{names}: {len(results.shifted)} more cells, under Under shift"
+        names = joined([code(name) for name in dict.fromkeys(cell.shift.label for cell in results.shifted)], ", ")
+        yield "Shifts", prose("{}: {} more cells, under Under shift", names, len(results.shifted))
 
 
 def _fits_text(results: RunResults) -> tuple[str, str]:
@@ -83,37 +83,29 @@ def _devices(results: RunResults) -> str:
     return ", ".join(sorted({inference["device"] for inference in inferences if inference})) or "an unknown device"
 
 
-def _environment(results: RunResults) -> Iterator[tuple[str, str]]:
+def _environment(results: RunResults) -> Iterator[tuple[str, Text | str]]:
     if known := read_run_record(results.run, "environment.json"):
-        yield "Environment", "; ".join(escape(f"{name} {value}") for name, value in known.items())
+        yield "Environment", "; ".join(f"{name} {value}" for name, value in known.items())
     for field, values in mixtures(results.run, results.cells).items():
-        told = (f"{escape(value)} in {_listed(names)}" for value, names in values.items())
-        yield (
-            f"Mixed {escape(field)}",
-            f"{'; '.join(told)}. Compute one of them anew, so that all rows have one origin.",
-        )
+        told = joined([prose("{} in {}", value, _listed(names)) for value, names in values.items()], "; ")
+        yield f"Mixed {field}", prose("{}. Compute one of them anew, so that all rows have one origin.", told)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> Text:
     rest = len(names) - MOST_NAMED
-    return ", ".join(f"`{name}`" for name in names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    listed = joined(map(code, names[:MOST_NAMED]), ", ")
+    return listed + f" and {rest} more" if rest > 0 else listed
 
 
-def configurations(results: RunResults) -> str:
+def configurations(results: RunResults) -> list[Block]:
     """TOML tables of what each method was run with, then where each fit's keys."""
-    fence = "```"
-    tables = "\n\n".join(_tables(results))
-    keys = "\n".join(_keys(results))
-    return "\n\n".join(
-        [
-            results.heading("Resolved configuration"),
-            "Defaults, preset, TOML file and command line resolved; equal for all seeds of a method.",
-            f"{fence}toml\n{tables}\n{fence}",
-            f"<details><summary>Keys of {len(results.fits)} fits and {len(results.cells)} cells</summary>",
-            keys,
-            "</details>",
-        ]
-    )
+    keys = f"Keys of {len(results.fits)} fits and {len(results.cells)} cells"
+    return [
+        results.heading("Resolved configuration"),
+        Paragraph("Defaults, preset, TOML file and command line resolved; equal for all seeds of a method."),
+        Listing("\n\n".join(_tables(results)), "toml"),
+        Folded(keys, [Bullets(list(_keys(results)))]),
+    ]
 
 
 def toml(value: Any) -> str:
@@ -143,13 +135,14 @@ def _table(name: str, fields: Mapping[str, Any]) -> str:
     )
 
 
-def _keys(results: RunResults) -> Iterator[str]:
+def _keys(results: RunResults) -> Iterator[Text]:
+    cells: dict[str, list[Text]] = {}
+    for cell in results.cells:
+        cells.setdefault(cell.fit.key, []).append(prose("{} `{}`", cell.cohort.dataset, cell.key))
     for fit in results.fits:
-        keys = [f"{cell.cohort.dataset} `{cell.key}`" for cell in results.cells if cell.fit == fit]
-        yield (
-            f"- **{escape(fit.method)}**, seed {fit.seed}{_training(results.run, fit)}: fit `{fit.key}`; cells "
-            f"{', '.join(keys)}"
-        )
+        told = _training(results.run, fit)
+        keys = joined(cells[fit.key], ", ")
+        yield prose("**{}**, seed {}{}: fit `{}`; cells {}", fit.method, fit.seed, told, fit.key, keys)
 
 
 def _training(run: RunFolder, fit: Fit) -> str:

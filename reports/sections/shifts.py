@@ -1,28 +1,25 @@
-"""Section of acquisition shifts: tables and dose-response curves of what they cost, and the worst for the terminal."""
+"""Sections of acquisition shifts: dose-response curves and tables of what they cost, and the worst for the terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, isnan
-from pathlib import Path
-from typing import TYPE_CHECKING
+from math import isnan, nan
+from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from benchmark.analysis.summaries.shift_responses import IDENTITY
 from benchmark.metrics import METRICS
-from reports.figures.style import COLOURS, MARKERS, figure_at, legend_below, remove_others, tidy
-from reports.markup.markdown import MISSING, UNDEFINED, escape, folded, github_table
+from reports.content.blocks import Block, Paragraph, Picture
+from reports.content.table import UNDEFINED, Cell, Column, Table, said, text_columns
+from reports.content.text import Text, joined, prose
+from reports.figures.charts import remove_others, responses_chart, write_chart
 from reports.model.cohort_results import Number
 from reports.model.ranking import domain
 from reports.model.run_results import RunResults, cohort_title
 from reports.model.shift_responses import Level, ShiftResponse, healthy_responses, lesion_responses
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-
-LEGEND = (
+Kind = Literal["lesion", "healthy"]
+LEGEND = prose(
     "**Frozen**: the threshold of the same fit's unshifted cell, what one would deploy. **Re-tuned**: chosen on "
     "validation cases shifted alike, a ceiling. **Matched**: each image's percentiles are moved onto the mean ones of "
     "the training cases before the method sees it, unshifted cells too; its threshold is frozen from its own unshifted "
@@ -37,146 +34,124 @@ AREAS = (
 )
 
 
-def under_shift(results: RunResults) -> str:
-    """Per cohort a summary, curves, and foldable tables of every level; "" without shifted cells."""
-    lesion, healthy = lesion_responses(results), healthy_responses(results)
+METRIC: dict[Kind, str] = {"lesion": "dice", "healthy": "alarm_fraction"}
+TITLE: dict[Kind, str] = {"lesion": "Dice", "healthy": "share of the healthy brain flagged"}
+
+
+def under_shift(results: RunResults) -> list[Block]:
+    """Per cohort curves and what each shift costs at its highest dose; nothing without shifted cells."""
     figures = results.run.root / "figures"
+    parts: list[Block] = []
     drawn = set()
-    parts = [results.heading("Under shift"), LEGEND]
-    for one in (*lesion, *healthy):
-        is_lesion = one in lesion
-        path = figures / f"shift-{'lesion' if is_lesion else 'healthy'}-{one.cohort}.svg"
-        what = "Dice, AUPRC" if is_lesion else f"healthy alarms, {domain(results, one.cohort)}"
-        parts += [
-            results.heading(f"{cohort_title(one.cohort)}: {what}", 3),
-            f"Post-processing `{one.pipeline}`, threshold `{one.protocol}`. {_summary_text(one, is_lesion)}",
-            summary_table(one, results.whole.label, lesion=is_lesion),
-            _figure(one, path, lesion=is_lesion),
-            *area_tables(results, one.cohort, lesion=is_lesion),
-            *(
-                folded(f"{escape(kind)}, every level", detail_table(one, kind, results.whole.label, lesion=is_lesion))
-                for kind in one.kinds
-            ),
-        ]
+    for kind, one in _responses(results):
+        path = figures / f"shift-{kind}-{one.cohort}.svg"
+        write_chart(responses_chart(*curves(one, kind), TITLE[kind], _ordered(results, one)), path)
         drawn.add(path)
+        where = "" if kind == "lesion" else f", {domain(results, one.cohort)}"
+        arms = ", dotted matched" if one.has_matched else ""
+        caption = prose(
+            "{}{}: {} against dose, solid frozen, dashed re-tuned{}; post-processing `{}`, threshold `{}`. The "
+            "leftmost points are unshifted; gamma below and above 1 stand apart.",
+            cohort_title(one.cohort), where, TITLE[kind], arms, one.pipeline, one.protocol,
+        )  # fmt: skip
+        parts += [
+            Picture(path, f"{TITLE[kind]} against dose, {one.cohort}", caption),
+            summary_table(results, one, kind),
+        ]
     remove_others(figures, "shift-*.svg", drawn)
-    return "\n\n".join(parts) if lesion or healthy else ""
+    return [results.heading("Under shift"), Paragraph(LEGEND), *parts] if parts else []
 
 
-def worst_shifts(results: RunResults) -> Iterator[str]:
+def shift_details(results: RunResults) -> list[Block]:
+    """Areas under the curves, and every level of every shift."""
+    parts: list[Block] = []
+    for kind, one in _responses(results):
+        parts += area_tables(results, one.cohort, kind)
+        parts += [detail_table(results, one, shift, kind) for shift in one.kinds]
+    return [results.heading("Under shift, every level"), Paragraph(AREAS), *parts] if parts else []
+
+
+def _responses(results: RunResults) -> Iterator[tuple[Kind, ShiftResponse]]:
+    yield from (("lesion", one) for one in lesion_responses(results))
+    yield from (("healthy", one) for one in healthy_responses(results))
+
+
+def _ordered(results: RunResults, one: ShiftResponse) -> list[str]:
+    """The methods of a response, best first where they are ranked."""
+    cohort = results.lesion.get(one.cohort)
+    order = list(map(str, cohort.ordered)) if cohort is not None else list(one.methods)
+    return [name for name in order if name in one.methods]
+
+
+def worst_shifts(results: RunResults) -> Iterator[Text]:
     """For each lesion cohort the shift that costs each method the most Dice; a line a cohort."""
     for one in lesion_responses(results):
-        said = []
+        told = []
         for method in one.methods:
             lines = [line for kind in one.kinds for line in one.levels(kind) if line.method == method]
             changes = {line: one.change(line, "dice") for line in lines}
             known = {line: value for line, value in changes.items() if not isnan(value)}
             if known:
                 worst = min(known, key=lambda line: known[line])
-                said.append(f"{method} {known[worst]:+.3f} ({worst.shift}={worst.severity:g})")
-        if said:
-            title = results.titled(f"{cohort_title(one.cohort)}: largest loss of Dice under a shift")
-            yield f"{title} ({one.pipeline}, {one.protocol} frozen): {', '.join(said)}"
+                told.append(f"{method} {known[worst]:+.3f} ({worst.shift}={worst.severity:g})")
+        if told:
+            title = results.titled(prose("{}: largest loss of Dice under a shift", cohort_title(one.cohort)))
+            yield prose("{} ({}, {} frozen): {}", title, one.pipeline, one.protocol, ", ".join(told))
 
 
-def _summary_text(one: ShiftResponse, lesion: bool) -> str:
-    metric = "Dice" if lesion else "the alarmed share of the brain (mean over people)"
-    return f"Change of {metric} at the level of the highest dose of each shift, threshold frozen / re-tuned:"
-
-
-def _figure(one: ShiftResponse, path: Path, *, lesion: bool) -> str:
-    draw_responses(one, path, lesion=lesion)
-    label = "Dice" if lesion else "alarmed share of healthy brains"
-    arms = ", dotted matched" if one.has_matched else ""
-    return (
-        f"![{label} against dose](figures/{path.name})\n\n"
-        f"*{label} against dose, a panel a shift: solid frozen, dashed re-tuned{arms}; the leftmost points are "
-        "unshifted. Gamma below and above 1 stand apart.*"
-    )
-
-
-Label = Callable[[str], str]
-
-
-def summary_table(one: ShiftResponse, label: Label, *, lesion: bool) -> str:
-    """A line a method, a column a shift: the change at its highest dose, threshold frozen / re-tuned."""
-    metric = "dice" if lesion else "alarm_fraction"
-    body = []
-    for method in one.methods:
-        unshifted = one.value(one.unshifted(method), metric)
-        cells = [_cell(unshifted)]
-        for kind in one.kinds:
-            levels = [level for level in one.levels(kind) if level.method == method]
+def summary_table(results: RunResults, one: ShiftResponse, kind: Kind) -> Table:
+    """A line a method: the change at each shift's highest dose, threshold frozen and re-tuned."""
+    metric, digits = METRIC[kind], 3 if kind == "lesion" else 4
+    higher = METRICS[metric].higher_is_better
+    columns = [*text_columns("Method"), Column("unshifted", "", higher, digits)]
+    for shift in one.kinds:
+        columns += [Column(f"{shift}, {arm}", "", higher, digits, signed=True) for arm in ("frozen", "re-tuned")]
+    rows = []
+    for method in _ordered(results, one):
+        row = [said(results.whole.label(method)), _cell(one.value(one.unshifted(method), metric))]
+        for shift in one.kinds:
+            levels = [level for level in one.levels(shift) if level.method == method]
             level = max(levels, key=lambda level: -1.0 if isnan(one.dose(level)) else one.dose(level))
-            cells.append(f"{_signed(one.change(level, metric))} / {_signed(one.change(level, metric, tuned=True))}")
-        body.append([label(method), *cells])
-    return github_table(["Method", "unshifted", *map(escape, one.kinds)], body, 1)
+            row += [Cell(one.change(level, metric)), Cell(one.change(level, metric, tuned=True))]
+        rows.append(row)
+    caption = prose(
+        "{}: change of the {} at the highest dose of each shift; post-processing `{}`, threshold `{}`.",
+        cohort_title(one.cohort), TITLE[kind], one.pipeline, one.protocol,
+    )  # fmt: skip
+    return Table(f"{one.cohort}-{kind}-shifts", caption, columns, rows, stamp="exploratory")
 
 
-def detail_table(one: ShiftResponse, kind: str, label: Label, *, lesion: bool) -> str:
+def detail_table(results: RunResults, one: ShiftResponse, shift: str, kind: Kind) -> Table:
     """A line a method and level of one shift."""
-    columns = _lesion_columns(one) if lesion else _healthy_columns(one)
-    body = [
-        [label(line.method), f"{line.severity:g}", *(column(line) for column in columns.values())]
-        for line in one.levels(kind)
-    ]
-    return github_table(["Method", "Level", *columns], body, 1)
-
-
-def _lesion_columns(one: ShiftResponse) -> dict[str, Callable[[Level], str]]:
-    columns: dict[str, Callable[[Level], str]] = {
-        "Dose": lambda level: _dose(one.dose(level)),
-        "Dice frozen": lambda line: _cell(one.value(line, "dice")),
-        "change": lambda line: _signed(one.change(line, "dice")),
-        "Dice re-tuned": lambda line: _cell(one.value(line, "dice", tuned=True)),
-        "change, re-tuned": lambda line: _signed(one.change(line, "dice", tuned=True)),
-        "AUPRC": lambda line: _cell(one.value(line, "auprc", deployed=False)),
-        "change of AUPRC": lambda line: _signed(one.change(line, "auprc", deployed=False)),
-        "Far alarms frozen": lambda line: _cell(one.value(line, "alarm_fraction_far")),
-    }
+    metric, digits = METRIC[kind], 3 if kind == "lesion" else 4
+    others = ("auprc", "alarm_fraction_far") if kind == "lesion" else ("alarm", "alarm_ml")
+    columns = [
+        *text_columns("Method"), Column("Level", digits=2), Column("Dose"), Column("frozen", digits=digits),
+        Column("change", digits=digits, signed=True), Column("re-tuned", digits=digits),
+        Column("change, re-tuned", digits=digits, signed=True),
+        *(Column(METRICS[name].title, METRICS[name].unit, METRICS[name].higher_is_better) for name in others),
+    ]  # fmt: skip
     if one.has_matched:
-        columns |= {
-            "Matched: Dice frozen": lambda line: _cell(one.value(line, "dice", matched=True)),
-            "matched: change": lambda line: _signed(one.change(line, "dice", matched=True)),
-            "matched: AUPRC": lambda line: _cell(one.value(line, "auprc", deployed=False, matched=True)),
-        }
-    return columns
+        columns += [Column("matched", digits=digits), Column("change, matched", digits=digits, signed=True)]
+    rows = []
+    for level in one.levels(shift):
+        row = [
+            said(results.whole.label(level.method)), Cell(level.severity), Cell(one.dose(level)),
+            _cell(one.value(level, metric)), Cell(one.change(level, metric)),
+            _cell(one.value(level, metric, tuned=True)), Cell(one.change(level, metric, tuned=True)),
+            *(_cell(one.value(level, name, deployed=name != "auprc")) for name in others),
+        ]  # fmt: skip
+        if one.has_matched:
+            row += [_cell(one.value(level, metric, matched=True)), Cell(one.change(level, metric, matched=True))]
+        rows.append(row)
+    caption = prose("{}, {}: {}, every level.", cohort_title(one.cohort), shift, TITLE[kind])
+    return Table(f"{one.cohort}-{kind}-{shift}", caption, columns, rows, headers=2, stamp="exploratory")
 
 
-def _healthy_columns(one: ShiftResponse) -> dict[str, Callable[[Level], str]]:
-    columns: dict[str, Callable[[Level], str]] = {
-        "Dose": lambda level: _dose(one.dose(level)),
-        "Alarmed share frozen": lambda line: _cell(one.value(line, "alarm_fraction")),
-        "change": lambda line: _signed(one.change(line, "alarm_fraction")),
-        "Alarmed share re-tuned": lambda line: _cell(one.value(line, "alarm_fraction", tuned=True)),
-        "Any alarm, frozen": lambda line: _cell(one.value(line, "alarm")),
-        "ml a scan, frozen": lambda line: _cell(one.value(line, "alarm_ml")),
-    }
-    if one.has_matched:
-        columns |= {
-            "Matched: alarmed share frozen": lambda line: _cell(one.value(line, "alarm_fraction", matched=True)),
-            "matched: change": lambda line: _signed(one.change(line, "alarm_fraction", matched=True)),
-        }
-    return columns
-
-
-def _cell(number: Number) -> str:
+def _cell(number: Number) -> Cell:
     if not number.defined:
-        return UNDEFINED if number.wanted else MISSING
-    shown = f"{number.value:.3f}"
-    return shown if number.defined == number.wanted else f"{shown} [{number.defined}/{number.wanted}]"
-
-
-def _dose(dose: float) -> str:
-    return MISSING if isnan(dose) else f"{dose:.3f}"
-
-
-def _signed(change: float) -> str:
-    return MISSING if isnan(change) else f"{change:+.3f}"
-
-
-STYLES = {"frozen": "-", "re-tuned": "--", "matched": ":"}
-PANELS, WIDTH, HEIGHT = 4, 2.6, 2.1  # panels a row; inches a panel
+        return Cell(absent=UNDEFINED) if number.wanted else Cell()
+    return Cell(number.value, note="" if number.defined == number.wanted else f"[{number.defined}/{number.wanted}]")
 
 
 @dataclass(frozen=True)
@@ -186,25 +161,6 @@ class Panel:
     title: str
     kind: str
     severities: tuple[float, ...]
-
-
-def draw_responses(response: ShiftResponse, path: Path, *, lesion: bool) -> None:
-    """Draw what a deployed threshold gives against the dose, into an SVG."""
-    panels = panels_of(response)
-    rows = ceil(len(panels) / PANELS)
-    columns = min(PANELS, len(panels))
-    with figure_at(path, columns * WIDTH, rows * HEIGHT + 0.7) as figure:
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-        for axes, panel in zip(grid.flat, panels, strict=False):
-            _draw_panel(axes, response, panel, "dice" if lesion else "alarm_fraction")
-        for axes in list(grid.flat)[len(panels) :]:
-            axes.set_axis_off()
-        for row in grid:
-            row[0].set_ylabel("Dice" if lesion else "alarmed share")
-        for name, style in STYLES.items():
-            if name != "matched" or response.has_matched:
-                grid.flat[0].plot([], [], style, color="black", linewidth=1.0, label=name)
-        legend_below(figure, grid.flat[0])
 
 
 def panels_of(response: ShiftResponse) -> list[Panel]:
@@ -222,65 +178,57 @@ def panels_of(response: ShiftResponse) -> list[Panel]:
     return panels
 
 
-def _draw_panel(axes: "Axes", response: ShiftResponse, panel: Panel, metric: str) -> None:
-    styles = [(False, False, "-"), (True, False, "--"), *([(False, True, ":")] if response.has_matched else [])]
-    for index, method in enumerate(response.methods):
-        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        lines = [Level(method, panel.kind, severity) for severity in panel.severities]
-        doses = [response.dose(line) for line in lines]
-        order = np.argsort(doses)
-        for tuned, matched, style in styles:
-            start = response.value(response.unshifted(method), metric, matched=matched)
-            values = [response.value(line, metric, tuned=tuned, matched=matched).value for line in lines]
-            axes.plot(
-                [0.0, *np.array(doses)[order]],
-                [start.value, *np.array(values)[order]],
-                style,
-                color=colour,
-                marker=marker if style == "-" else None,
-                markersize=3.5,
-                linewidth=1.3 if style == "-" else 1.0,
-                label=method if style == "-" else None,
-            )
-    axes.set_title(panel.title, fontsize=8, parse_math=False)
-    axes.set_xlabel("dose", fontsize=7)
-    axes.set_xlim(left=0)
-    tidy(axes)
+def curves(one: ShiftResponse, kind: Kind) -> tuple[list[dict[str, Any]], list[str]]:
+    """The points of a response's chart, and its panels."""
+    arms = {
+        "frozen": (False, False),
+        "re-tuned": (True, False),
+        **({"matched": (False, True)} if one.has_matched else {}),
+    }
+    points, panels = [], panels_of(one)
+    for panel in panels:
+        for method in one.methods:
+            levels = [one.unshifted(method), *(Level(method, panel.kind, severity) for severity in panel.severities)]
+            for arm, (tuned, matched) in arms.items():
+                for place, level in enumerate(levels):
+                    # Re-tuned or not, the unshifted threshold is the same.
+                    value = one.value(level, METRIC[kind], tuned=tuned and place > 0, matched=matched).value
+                    dose = one.dose(level) if place else 0.0
+                    if not (isnan(value) or isnan(dose)):
+                        points.append({"panel": panel.title, "method": method, "arm": arm, "dose": round(dose, 5),
+                                       "value": round(value, 5)})  # fmt: skip
+    return points, [panel.title for panel in panels]
 
 
-def area_tables(results: RunResults, cohort: str, *, lesion: bool) -> list[str]:
-    """Markdown, a table a metric and arm; [] where nothing is summarised."""
+def area_tables(results: RunResults, cohort: str, kind: Kind) -> list[Table]:
+    """A table a metric and arm; [] where nothing is summarised."""
     lines = results.summary.areas
-    metrics = ("dice", "auprc") if lesion else ("alarm_fraction",)
+    metrics = ("dice", "auprc") if kind == "lesion" else ("alarm_fraction",)
     own = lines[(lines["dataset"] == cohort) & lines["metric"].isin(metrics) & (lines["split"] == results.split)]
-    if own.empty:
-        return []
-    groups = own.groupby(["metric", "arm"], sort=False)
-    return [AREAS, *(f"{_area_choice(table)}\n\n{_area_table(results, table)}" for _, table in groups)]
+    return [_area_table(results, cohort, table) for _, table in own.groupby(["metric", "arm"], sort=False)]
 
 
-def _area_choice(table: pd.DataFrame) -> str:
+def _area_table(results: RunResults, cohort: str, table: pd.DataFrame) -> Table:
     one = table.iloc[0]
-    choice = ", ".join(f"`{escape(one[name])}`" for name in ("postprocessing", "protocol") if one[name])
-    return f"**{METRICS[one['metric']].title}**, threshold {one['arm']} ({choice}):"
-
-
-def _area_table(results: RunResults, table: pd.DataFrame) -> str:
+    metric = METRICS[one["metric"]]
+    digits = 4 if one["metric"] == "alarm_fraction" else 3
     curves = list(dict.fromkeys(zip(table["shift"], table["side"], strict=True)))
     doses = table.groupby(["shift", "side"])["dose"].max()
     by = {(line["method"], line["shift"], line["side"]): line for _, line in table.iterrows()}
-    heads = [escape(" ".join(filter(None, one))) + f" ({doses[one]:.3f})" for one in curves]
-    body = []
+    heads = [f"{' '.join(filter(None, curve))} (to dose {doses[curve]:.3f})" for curve in curves]
+    columns = [*text_columns("Method"), Column("unshifted", metric.unit, metric.higher_is_better, digits),
+               *(Column(head, "", metric.higher_is_better, digits, signed=True) for head in heads)]  # fmt: skip
+    rows = []
     for method in dict.fromkeys(table["method"]):
-        own = [by.get((method, *one)) for one in curves]
-        unshifted = next((line["unshifted"] for line in own if line is not None), float("nan"))
-        shown = MISSING if isnan(unshifted) else f"{unshifted:.3f}"
-        body.append([results.whole.label(method), shown, *map(_area_cell, own)])
-    return github_table(["Method", "unshifted", *heads], body, 1)
+        own = [by.get((method, *curve)) for curve in curves]
+        unshifted = next((float(line["unshifted"]) for line in own if line is not None), nan)
+        rows.append([said(results.whole.label(method)), Cell(unshifted), *map(_area_cell, own)])
+    choice = joined([prose("`{}`", one[name]) for name in ("postprocessing", "protocol") if one[name]], ", ")
+    caption = prose(
+        "{}: mean change of {} over doses, threshold {} ({}).", cohort_title(cohort), metric.title, one["arm"], choice
+    )
+    return Table(f"{cohort}-area-{one['metric']}-{one['arm']}", caption, columns, rows, stamp="exploratory")
 
 
-def _area_cell(line: "pd.Series[float] | None") -> str:
-    if line is None or isnan(line["change"]):
-        return MISSING
-    interval = "" if isnan(line["low"]) else f" ({line['low']:+.3f} to {line['high']:+.3f})"
-    return f"{line['change']:+.3f}{interval}"
+def _area_cell(line: "pd.Series[float] | None") -> Cell:
+    return Cell() if line is None else Cell(line["change"], line["low"], line["high"])

@@ -26,6 +26,7 @@ POINTS = {
     "shifts": {"dimmed": "DIMMED"},
     "metrics": {"volume_error": "VOLUME_ERROR"},
     "protocols": {"highest-healthy": "HIGHEST_HEALTHY"},
+    "scores": {"squared": "SQUARED"},
     "postprocessing": {"smoothed": "SMOOTHED"},
     "sections": {"weather": "WEATHER"},
     "formats": {"plain": "PLAIN"},
@@ -62,7 +63,7 @@ def run(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     clinic = replace(PATIENTS, name="clinic", files=None)
     write_cohort(folder / "data", clinic, {"val": 2, "test": 2})
     study = ("--methods", "mean-distance,brightness", "--datasets", "clinic", "--shifts", "dimmed=0.4")
-    scoring = ("--postprocessing", "light,smoothed", "--protocols", "lesion-val,highest-healthy")
+    scoring = ("--postprocessing", "light,smoothed,squared:light", "--protocols", "lesion-val,highest-healthy")
     options = ("--preset", "quick", "--pictures", "", "--data", folder / "data", "--out", folder / "run")
     result = call("run", *study, *scoring, *options)
     assert result.exit_code == 0, result.output
@@ -96,14 +97,14 @@ def test_what_is_added_is_in_rows_summaries_and_report(run: Path) -> None:
     rows, text = rows_of(run), (run / "report.md").read_text(encoding="utf-8")
     for column, added in (
         ("method", "brightness"), ("dataset", "clinic"), ("shift", "dimmed"), ("metric", "volume_error"),
-        ("protocol", "highest-healthy"), ("postprocessing", "smoothed"),
+        ("protocol", "highest-healthy"), ("postprocessing", "smoothed"), ("postprocessing", "squared:light"),
     ):  # fmt: skip
         assert added in set(rows[column]), column
     for added in (
         "brightness",
         "Our clinic",
         "dimmed",
-        "## Metrics of plugins",
+        "Metrics of plugins",
         "highest-healthy",
         "smoothed",
         "## Weather",
@@ -125,21 +126,15 @@ def test_the_added_metric_has_its_mean_in_the_tables_of_all_formats(run: Path) -
     own = own[(own["postprocessing"] == "light") & (own["protocol"] == "lesion-val") & (own["cases"] == "lesion")]
     own = own[(own["method"] == "brightness") & (own["group"] == "") & (own["stratum"] == "")]
     mean = float(own["mean"].iloc[0])
-    text = (run / "report.md").read_text(encoding="utf-8")
-    table = text[text.index("## Metrics of plugins") :].split("\n## ")[0].split("`light`, threshold `lesion-val`.")[1]
-    headings, _, *lines = [
-        [cell.strip(" *") for cell in line.strip("|").split("|")] for line in table.split("\n\n")[1].splitlines()
-    ]
-    of_method = {line[0].split(" ")[0]: line for line in lines}
-    assert headings == ["Method", "Volume error (ml)"]
-    assert of_method["brightness"][1] == f"{mean:.3f}"
-    for name in ("report.html", "report.tex"):
+    cells = pd.read_csv(run / "tables.csv", keep_default_na=False)
+    own = cells[(cells["table"] == "plugins-clinic-lesion-light") & (cells["row"] == "brightness")]
+    (cell,) = own[own["column"] == "Volume error"].to_dict("records")
+    assert (cell["unit"], cell["shown"]) == ("ml", f"{mean:.3f}")
+    assert np.isclose(float(cell["value"]), mean, rtol=1e-9)
+    for name in ("report.md", "report.html", "report.tex"):
         written = (run / name).read_text(encoding="utf-8")
-        written = written[written.lower().index("metrics of plugins") :]
-        assert written.index("Volume error (ml)") < written.index(f"{mean:.3f}"), name
-    boards = pd.read_csv(run / "boards.csv", keep_default_na=False)
-    boards = boards[(boards["metric"] == "volume_error") & (boards["method"] == "brightness")]
-    assert np.isclose(boards["value"], mean, rtol=1e-9).any()
+        written = written[written.lower().index("volume error (ml)") :]
+        assert f"{mean:.3f}" in written, name
 
 
 def test_rows_that_a_plugin_has_scored_are_flagged_and_no_others(run: Path) -> None:
@@ -147,7 +142,7 @@ def test_rows_that_a_plugin_has_scored_are_flagged_and_no_others(run: Path) -> N
     by_plugin = (
         (rows["metric"] == "volume_error")
         | (rows["protocol"].str.removesuffix("@shifted") == "highest-healthy")
-        | (rows["postprocessing"] == "smoothed")
+        | rows["postprocessing"].isin(["smoothed", "squared:light"])
     )
     assert set(rows["flags"][by_plugin]) == {"plugin"}
     assert set(rows["flags"][~by_plugin]) == {""}

@@ -154,4 +154,4 @@ def test_a_picture_of_an_own_cohort_has_no_empty_link(
     out = tmp_path / "run"
     program(*asked, "--datasets", f"mine={clinic}", "--healthy", "volunteers", "--data", data, "--out", out)
     report = (out / "report.md").read_text()
-    assert "mine: a cohort of the user's own; licence: as its owner says*" in report
+    assert "mine: a cohort of the user's own; licence: as its owner says\n" in report

@@ -19,7 +19,7 @@ from benchmark.metrics.ground_truth import ground_truth_of
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.postprocessing.steps import median_edge
 from benchmark.scoring.evaluation import evaluate_maps
-from benchmark.scoring.processed_maps import process
+from benchmark.scoring.processed_maps import OWN, process
 from benchmark.scoring.ranking_pass import Mapped
 from benchmark.scoring.settings import Settings, Source, settings_named
 from benchmark.storage.folder import RunFolder
@@ -47,7 +47,7 @@ def mapped(index: int, grid: Grid, split: str, *, healthy: bool = False) -> Mapp
     files = CaseFiles(f"case-{index}", Path(), Path(), None if healthy else Path(), f"subject-{index}", "", split)  # type: ignore[arg-type]
     affine = np.diag([grid.spacing] * 3 + [1.0])
     case = Case(files.case_id, np.zeros((1, *grid.shape), np.float32), brain, None if healthy else lesion, affine)
-    return None, ground_truth_of(files, case), (residual * brain).astype(np.float32)
+    return None, ground_truth_of(files, case), {OWN: (residual * brain).astype(np.float32)}
 
 
 def a_cell(grid: Grid) -> Cell:
@@ -61,7 +61,7 @@ def settings(pipeline: str, grid: Grid) -> Settings:
     scans: dict[str, list[float]] = {name: [] for name in of_scan}
     for index in range(10):
         _, truth, kept = mapped(1000 + index, grid, "val", healthy=True)
-        processed = process(kept, truth, named.pipelines[0])
+        processed = process(kept[OWN], truth, named.pipelines[0])
         for name, function in of_scan.items():
             scans[name].append(function(processed.filtered, processed.finished))
     return replace(named, healthy={pipeline: scans}, sources={"elsewhere": Source("2", {pipeline: 0.3})})
@@ -90,7 +90,7 @@ def test_every_protocol_and_metric_but_surfaces_is_faster_by_so_much_than_the_pl
     median = sum(
         median_edge(step.values["mm"], grid.spacing) for step in pipeline_named(pipeline).steps if step.name == "median"
     )
-    theirs = min(seconds_of(plain.score(kept, one, median) for _, one, kept in cases) for _ in range(2))
+    theirs = min(seconds_of(plain.score(kept[OWN], one, median) for _, one, kept in cases) for _ in range(2))
     own = min(seconds_of(evaluate_maps(run, a_cell(grid), iter(cases), chosen)) for _ in range(3))
     benchmark.extra_info |= {
         "own_ms_a_volume": 1000 * own / len(cases),

@@ -1,9 +1,13 @@
 """Runs that the tests of reports share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from scored_runs import Made, make
+
+from benchmark.storage.folder import RunFolder
+from reports.document import Document, compose
 
 
 @pytest.fixture
@@ -20,6 +24,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_folder
         made = make(tmp_path_factory.mktemp("finished") / "run", data)
         made.report()
     return made
+
+
+@pytest.fixture(scope="session")
+def document(finished: Made, tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Document:
+    """Its report without pictures of scans, of a copy: a report removes those that it does not draw."""
+    copy = tmp_path_factory.mktemp("document") / "run"
+    shutil.copytree(finished.run.root, copy)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(plugin_folder)
+        return compose(RunFolder(copy), None, pictures=[])
 
 
 @pytest.fixture(scope="session")

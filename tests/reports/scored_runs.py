@@ -1,5 +1,6 @@
 """Small run folders that hold real maps and rows, made without any network."""
 
+import re
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,10 @@ from datasets.loading import load_case
 from datasets.shifts import Shift
 from datasets.spec import digest
 from reports.api import write_report
+from reports.content.blocks import Block, tables_of
+from reports.content.table import Table
+from reports.document import Document, compose
+from reports.formats.markdown import markdown
 
 SCORING = Scoring(("paper", "none"), ("lesion-val", "healthy-fpr-1", "oracle"))
 COHORTS = ("volunteers", "patients", "inpatients")
@@ -46,6 +51,10 @@ class Made:
         summarise(self.run, data)
         (path,) = write_report(self.run, data, pictures=pictures)
         return path.read_text(encoding="utf-8")
+
+    def document(self, data: Path | None = None, *, pictures: Sequence[str] | None = None) -> Document:
+        summarise(self.run, data)
+        return compose(self.run, data, pictures=pictures)
 
 
 def make(
@@ -133,8 +142,25 @@ def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:
 
 
 def section(report: str, heading: str) -> str:
-    """From this heading to the next one of any level."""
-    return report.split(f"{heading}\n", 1)[1].split("\n#", 1)[0]
+    """From this heading, or this folded part, to the next one of any level."""
+    if heading.startswith("#"):
+        return re.split(r"\n#|<details>", report.split(f"{heading}\n", 1)[1], maxsplit=1)[0]
+    return report.split(f"<details><summary>{heading}</summary>", 1)[1].split("\n</details>", 1)[0]
+
+
+def tables(document: Document) -> dict[str, dict[str, dict[str, str]]]:
+    """Each table of a report by its name: what stands in a line, named by its first column, under each title."""
+    return {table.name: lines_of(table) for table in tables_of(document.blocks)}
+
+
+def lines_of(table: Table) -> dict[str, dict[str, str]]:
+    titles = [column.title for column in table.columns]
+    return {str(row[0]): dict(zip(titles, map(str, row), strict=True)) for row in table.shown()}
+
+
+def text_of(blocks: Sequence[Block]) -> str:
+    """What a reader of blocks sees, as Markdown."""
+    return markdown(blocks, Path("/"))
 
 
 def cells_of(text: str, name: str) -> list[str]:

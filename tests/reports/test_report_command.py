@@ -25,8 +25,8 @@ def test_report_makes_the_summaries_and_says_what_changed(run: RunFolder, tmp_pa
     result = CliRunner().invoke(app, ["report", str(run.root), "--pictures", "", "--since", str(earlier.root)])
     assert result.exit_code == 0, result.output
     report = (run.root / "report.md").read_text(encoding="utf-8")
-    assert "## Since earlier" in report
-    assert "| 1 " in report.split("## What was run")[0]
+    assert "### Since earlier" in report
+    assert "Training seeds: 1." in report
     assert (run.root / "summary.csv").is_file()
 
 

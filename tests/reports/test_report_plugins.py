@@ -20,6 +20,7 @@ POINTS = """\
 weather = report_plugin:WEATHER
 closing = report_plugin:CLOSING
 lost = report_plugin:LOST
+partless = report_plugin:PARTLESS
 failing = report_plugin:FAILING
 wordless = report_plugin:WORDLESS
 absent = package_that_is_not_installed:SECTION
@@ -30,21 +31,26 @@ thief = report_plugin:THIEF
 failing = report_plugin:UNWRITTEN
 """
 MODULE = """
+from reports.content.blocks import Paragraph
+from reports.formats.markdown import markdown
 from reports.formats.registry import OutputFormat
 from reports.sections.registry import Section
 
-WEATHER = Section("weather", "the sky", lambda results: f"{results.heading('Weather')}\\n\\nRain.", after="at-a-glance")
-CLOSING = Section("closing", "an end", lambda results: results.heading("The end"))
-LOST = Section("lost", "nowhere", lambda results: "", after="at-a-glimpse")
+WEATHER = Section(
+    "weather", "the sky", lambda results: [results.heading("Weather"), Paragraph("Rain.")], "why", "pairwise-tests"
+)
+CLOSING = Section("closing", "an end", lambda results: [results.heading("The end")])
+LOST = Section("lost", "nowhere", lambda results: [], after="at-a-glimpse")
+PARTLESS = Section("partless", "nowhere", lambda results: [], part="coda")
 
 
 def shout(document, path):
-    path.write_text("\\n".join(document.sections).upper())
+    path.write_text(markdown(document.blocks, document.run.root).upper())
 
 
 SHOUT = OutputFormat("shout", "capitals", "report.txt", shout)
-FAILING = Section("failing", "none", lambda results: 1 / 0, after="at-a-glance")
-WORDLESS = Section("wordless", "none", lambda results: None, after="at-a-glance")
+FAILING = Section("failing", "none", lambda results: 1 / 0, "why", "pairwise-tests")
+WORDLESS = Section("wordless", "none", lambda results: "Rain.", "why", "pairwise-tests")
 UNWRITTEN = OutputFormat("failing", "none", "failing.txt", lambda document, path: 1 / 0)
 THIEF = OutputFormat("thief", "another's file", "report.md", shout)
 """
@@ -70,23 +76,25 @@ def run(tmp_path: Path) -> RunFolder:
 def test_a_plugins_section_stands_where_it_says_and_a_broken_one_costs_only_itself(
     run: RunFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    names = [one.name for one in in_reading_order()]
-    assert names[:4] == ["at-a-glance", "failing", "weather", "wordless"]
-    assert names[-2:] == ["configuration", "closing"]
+    ordered = [(part, one.name) for part, one in in_reading_order()]
+    first = ordered.index(("why", "pairwise-tests"))
+    assert ordered[first + 1 : first + 4] == [("why", "failing"), ("why", "weather"), ("why", "wordless")]
+    assert ordered[-2:] == [("appendix", "configuration"), ("appendix", "closing")]
+    assert "'partless': got part='coda', expected one of: verdict, explore, why" in caplog.text
     assert "'lost': got after='at-a-glimpse'" in caplog.text
     assert "'absent' (package_that_is_not_installed:SECTION" in caplog.text
     (path,) = write_report(run, None, pictures=[])
     report = path.read_text(encoding="utf-8")
-    assert report.index("## At a glance") < report.index("## Weather\n\nRain.") < report.index("## What was run")
-    assert report.rstrip().endswith("## The end")
+    assert report.index("## Verdict") < report.index("### Weather\n\nRain.") < report.index("### What was run")
+    assert report.rstrip().endswith("<details><summary>The end</summary>\n\n\n\n</details>")
     assert SECTIONS["weather"].origin == "weather-report 2.0"
 
 
 def test_a_plugins_format_is_written_beside_the_built_in_ones(run: RunFolder) -> None:
     result = CliRunner().invoke(app, ["report", str(run.root), "--pictures", "", "--format", "md,shout"])
     assert result.exit_code == 0, result.output
-    assert "## AT A GLANCE" in (run.root / "report.txt").read_text(encoding="utf-8")
-    assert "## At a glance" in (run.root / "report.md").read_text(encoding="utf-8")
+    assert "## VERDICT" in (run.root / "report.txt").read_text(encoding="utf-8")
+    assert "## Verdict" in (run.root / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_format_may_not_take_the_file_of_another(run: RunFolder) -> None:
@@ -107,7 +115,7 @@ def test_a_section_or_format_that_fails_costs_only_itself(run: RunFolder, caplog
     assert "## Weather" in written[0].read_text(encoding="utf-8")
     for part, reason in (
         ("section 'failing'", "ZeroDivisionError"),
-        ("section 'wordless'", "TypeError: got NoneType of write"),
+        ("section 'wordless'", "TypeError: got str of write, expected a sequence of blocks"),
         ("format 'failing'", "ZeroDivisionError"),
     ):
         assert f"Report {part} of weather-report 2.0 is left out: {reason}" in caplog.text

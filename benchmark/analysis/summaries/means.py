@@ -7,6 +7,7 @@ from math import nan
 from benchmark.analysis.compare_methods import REFERENCE_SEEDS, Comparable
 from benchmark.analysis.summaries.lines import line
 from benchmark.metrics.lesionwise import STRATA
+from benchmark.postprocessing.pipelines import unscored
 from benchmark.statistics.panel import Choice, Rows
 from benchmark.storage.summary_tables import SummaryLine
 from benchmark.study.cells import NOT_AVAILABLE
@@ -80,12 +81,13 @@ def _of_cases(comparable: Comparable, rows: Rows, choice: Choice, seeds: Seeds) 
 
 
 def _undefined(comparable: Comparable, lines: Sequence[SummaryLine]) -> Iterator[SummaryLine]:
-    """Lines without a number, of methods that have no threshold or reconstruct nothing: no row can say so."""
+    """Lines without a number, of methods that have no threshold, no score or no reconstruction: no row can say so."""
     told = {(one.dataset, one.cases, one.method, one.metric, one.postprocessing, one.protocol) for one in lines}
     of_cases = [one for one in lines if one.cases and one.kind == "mean"]
     blank = {(one.dataset, one.cases, one.method): one for one in of_cases}
     thresholded = {cases: {one.metric for one in of_cases if one.cases == cases and one.protocol} or {first}
                    for cases, first in (("lesion", "dice"), ("healthy", "alarm"))}  # fmt: skip
+    rescored = [one for one in of_cases if unscored(one.postprocessing) != one.postprocessing]
     without = [one for one in lines if one.metric == "threshold" and not one.n]
     for (dataset, cases, method), example in blank.items():
         pairs = [
@@ -93,6 +95,9 @@ def _undefined(comparable: Comparable, lines: Sequence[SummaryLine]) -> Iterator
         ]
         missing = [(metric, *pair) for pair in pairs for metric in sorted(thresholded[cases])]
         missing += [(metric, "", "") for metric in RECONSTRUCTION if any(one.metric == metric for one in of_cases)]
+        of_others = [one for one in rescored if (one.dataset, one.cases) == (dataset, cases)]
+        if method not in {one.method for one in of_others}:
+            missing += dict.fromkeys((one.metric, one.postprocessing, one.protocol) for one in of_others)
         for metric, pipeline, protocol in missing:
             if (dataset, cases, method, metric, pipeline, protocol) not in told:
                 yield replace(

@@ -1,6 +1,7 @@
 """compare and multiverse on a run whose rows are written by hand, at the command line."""
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,7 @@ def run(tmp_path: Path) -> Path:
 def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_picture(
     run: Path, program: Program
 ) -> None:
-    result = program("compare", run, "good", "bad")
+    result = program("compare", run, "good", "bad", "-v")
     assert result.exit_code == 0, result.output
     said = " ".join(result.stdout.split())
     assert "On patients, good had a mean Dice of 0.4" in said
@@ -99,15 +100,28 @@ def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_p
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_verdict_is_one_line_for_each_endpoint(run: Path, program: Program) -> None:
+    result = program("compare", run, "bad", "go", "--dataset", "patients")
+    first, second, *rest = result.stdout.replace("\n  ", " ").splitlines()
+    for line, protocol in ((first, "healthy-fpr-1"), (second, "lesion-val")):
+        assert line.startswith(
+            f"good is better than bad on patients (dice / light / {protocol}, 30 patients): +0.150 Dice, "
+        )
+        assert re.search(r"95 % 0\.\d+ to 0\.\d+, p 0\.\d+ corrected$", line)
+    assert [line.partition(":")[0] for line in rest] == ["All pairs", "Picture", "Picture"]
+    equal = program("compare", run, "good", "equal", "--dataset", "patients").stdout
+    assert equal.startswith("good is not separable from equal on patients")
+
+
 def test_the_order_asked_for_is_the_order_of_the_difference(run: Path, program: Program) -> None:
-    said = " ".join(program("compare", run, "bad", "good", "--dataset", "patients").stdout.split())
+    said = " ".join(program("compare", run, "bad", "good", "-v", "--dataset", "patients").stdout.split())
     assert "mean paired difference bad - good -0.150" in said
     assert "good is better" in said
     assert "Across" not in said
 
 
 def test_another_metric_is_exploratory_and_has_no_margin(run: Path, program: Program) -> None:
-    result = program("compare", run, "good", "equal", "--metric", "auprc", "--dataset", "patients")
+    result = program("compare", run, "good", "equal", "-v", "--metric", "auprc", "--dataset", "patients")
     said = " ".join(result.stdout.split())
     decides = "dice / light / healthy-fpr-1, then dice / light / lesion-val, test split"
     assert f"Exploratory: release 0.2 decides on {decides}" in said
@@ -116,14 +130,14 @@ def test_another_metric_is_exploratory_and_has_no_margin(run: Path, program: Pro
 
 def test_a_single_seed_is_no_recipe(tmp_path: Path, program: Program) -> None:
     run = write_run(tmp_path / "single", seeds=(0,)).root
-    said = " ".join(program("compare", run, "good", "bad", "--dataset", "patients").stdout.split())
+    said = " ".join(program("compare", run, "good", "bad", "-v", "--dataset", "patients").stdout.split())
     assert "This recipe (patients and training seeds drawn anew, crossed): not testable, 1 training seed" in said
     assert "good is better" in said.split("These weights", 1)[1]
 
 
 def test_few_patients_are_not_testable_but_drawn(tmp_path: Path, program: Program) -> None:
     run = write_run(tmp_path / "few", n=5).root
-    result = program("compare", run, "good", "bad", "--dataset", "patients")
+    result = program("compare", run, "good", "bad", "-v", "--dataset", "patients")
     assert result.exit_code == 0, result.output
     assert "not testable, 5 patients, an interval needs 6" in " ".join(result.stdout.split())
     assert list((run / "figures").glob("*.png"))
@@ -131,7 +145,7 @@ def test_few_patients_are_not_testable_but_drawn(tmp_path: Path, program: Progra
 
 def test_a_closed_test_split_is_said_and_is_never_primary(tmp_path: Path, program: Program) -> None:
     run = write_run(tmp_path / "closed", split="val").root
-    said = " ".join(program("compare", run, "good", "bad", "--dataset", "patients").stdout.split())
+    said = " ".join(program("compare", run, "good", "bad", "-v", "--dataset", "patients").stdout.split())
     assert "On patients VALIDATION cases" in said
     assert "Exploratory" in said
 

@@ -36,7 +36,7 @@ def test_rows_are_added_and_reports_are_of_the_new_rows(program: Program, run: P
     assert set(before) <= set(without_order(rows))
     assert {row["protocol"] for row in rows} == {"", "lesion-val", "oracle"}
     assert {row["postprocessing"] for row in rows} >= {"light", "none"}
-    for derived in ("report.md", "boards.csv", "summary.csv"):
+    for derived in ("report.md", "tables.csv", "summary.csv"):
         assert "oracle" in (run / derived).read_text(), derived
     assert "mean-distance" in told.stdout  # the table
     assert "Dice" in told.stdout
@@ -64,8 +64,10 @@ def test_no_number_of_earlier_rows_is_left_where_scoring_fails(
     monkeypatch.setattr(scoring, "evaluate_cell", None)
     assert program("evaluate", run, "--protocols", "oracle", "--pictures", "").exit_code == 1
     assert "**failed** in evaluate" in (run / "report.md").read_text()
-    for derived in ("boards.csv", "summary.csv"):
-        assert not any(line["method"] == "mean-distance" for line in read_table(run / derived))
+    summary = [line for line in read_table(run / "summary.csv") if line["method"] == "mean-distance"]
+    assert [line for line in summary if line["mean"] not in ("", "nan")] == []
+    shown = [line for line in read_table(run / "tables.csv") if line["row"].startswith("mean-distance")]
+    assert [line for line in shown if line["value"] and line["table"] != "data-cards"] == []
 
 
 def test_a_disk_that_fills_while_maps_are_scored_is_not_the_methods_fault(

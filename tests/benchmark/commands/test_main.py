@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("plugin")
         ("protocols", "lesion-val"),
         ("postprocessing", "light"),
         ("shifts", "gamma"),
-        ("sections", "at-a-glance"),
+        ("sections", "verdict"),
         ("formats", "html"),
     ],
 )

@@ -15,7 +15,7 @@ from benchmark.metrics.ground_truth import GroundTruth
 from benchmark.metrics.metric import compute, reconstruction_of
 from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.scoring.evaluation import evaluate_maps
-from benchmark.scoring.processed_maps import process
+from benchmark.scoring.processed_maps import OWN, process
 from benchmark.scoring.settings import settings_named
 from benchmark.storage.folder import RunFolder
 from benchmark.study.cells import Cell, Cohort, Fit
@@ -57,7 +57,9 @@ def ignoring(truth: GroundTruth, seed: int = 0) -> GroundTruth:
 def rows_of(folder: Path, maps: Sequence[tuple[GroundTruth, Map]], *, pipeline: str = "none") -> Rows:
     """By metric, protocol, split and case."""
     settings = settings_named([pipeline], PROTOCOLS, scored())
-    rows = evaluate_maps(RunFolder(folder), CELL, ((None, *one) for one in maps), settings)
+    rows = evaluate_maps(
+        RunFolder(folder), CELL, ((None, truth, {OWN: anomaly_map}) for truth, anomaly_map in maps), settings
+    )
     return {(row.metric, row.protocol, row.split, row.case_id): row.value for row in rows}
 
 

@@ -75,10 +75,10 @@ def _has(row: list[str], first: tuple[str, str]) -> bool:
 
 def test_the_terminal_lists_it_first(run: RunFolder, first: tuple[str, str]) -> None:
     text = terminal_text(run)
-    assert _has(_first_row(text[text.index(f"({COHORT})") :], r"\s{2,}"), first)
+    assert _has(_first_row(text[text.index("Endpoint: ") :], r"\s{2,}"), first)
 
 
-@pytest.mark.parametrize("section", ["## At a glance", "## Leaderboards"])
+@pytest.mark.parametrize("section", ["## Explore", "<summary>All metrics"])
 def test_the_report_lists_it_first(run: RunFolder, first: tuple[str, str], section: str) -> None:
     text = write_document(compose(run, None, pictures=[]), "md").read_text(encoding="utf-8")
     part = text[text.index(section) :]
@@ -87,14 +87,14 @@ def test_the_report_lists_it_first(run: RunFolder, first: tuple[str, str], secti
 
 def test_latex_lists_it_first(run: RunFolder, first: tuple[str, str]) -> None:
     text = write_document(compose(run, None, pictures=[]), "latex").read_text(encoding="utf-8")
-    assert _has(_first_row(text[text.index(f"tab:{COHORT}-standing") :], "&"), first)
+    assert _has(_first_row(text[text.index(f"tab:{COHORT}-endpoint") :], "&"), first)
 
 
 def test_csv_has_no_better_number(run: RunFolder, first: tuple[str, str]) -> None:
     with write_document(compose(run, None, pictures=[]), "csv").open(newline="", encoding="utf-8") as stream:
         lines = pd.DataFrame(csv.DictReader(stream))
-    own = lines[(lines["dataset"] == COHORT) & (lines["metric"] == "dice") & (lines["protocol"] == "healthy-fpr-1")]
-    values = own.set_index("method")["value"].astype(float)
+    own = lines[(lines["table"] == f"{COHORT}-endpoint") & (lines["column"] == "Dice") & lines["row"].isin(list(MEANS))]
+    values = own.set_index("row")["value"].astype(float)
     assert (values.idxmax(), f"{values.max():.3f}") == first
 
 
@@ -102,7 +102,7 @@ def test_the_leaderboard_lists_it_first(run: RunFolder, first: tuple[str, str], 
     results = LeaderboardResults(run, release_of(run), read_endpoint(), ())
     page = write_site([results], tmp_path / "site").read_text(encoding="utf-8")
     part = page[page.index(f"<code>{COHORT}</code>") :]
-    row = re.search(r"<tr>\s*<td[^>]*>\s*<a[^>]*>([^<]+)</a>.*?</tr>", part, flags=re.DOTALL)
+    row = re.search(r"<tr>\s*<th[^>]*>\s*<a[^>]*>([^<]+)</a>.*?</tr>", part, flags=re.DOTALL)
     assert row is not None
     assert row[1] == first[0]
     assert first[1] in row[0]

@@ -6,6 +6,7 @@ from math import isnan, nan
 import pytest
 from cohort_rows import cohort, frame, lesion_rows, perfect_rows, row
 
+from reports.formats.markdown import inline
 from reports.model.cohort_results import healthy_cases, lesion_cases, of_cases
 
 
@@ -13,7 +14,7 @@ def test_patients_names_the_scans_where_they_are_more() -> None:
     scans = cohort([row("ae", case, "dice", 0.1) for case in ("p0", "p1", "p1b")], ae=1)
     assert scans.patients_of("ae") == "2 (3 scans)"
     assert scans.patients == 2
-    assert scans.patients_of("gone") == "-"
+    assert scans.patients_of("gone") == ""
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_a_label_says_what_is_a_simple_baseline_and_what_uses_labels() -> None:
     supervision = {"thresh": "none", "told": "lesion labels", "ae": "healthy scans"}
     seeds = {"thresh": 1, "told": 1, "ae": 1, "bare_one": 1}
     mixed = replace(cohort([], **seeds), simple_baselines=["thresh", "told"], supervision=supervision)
-    assert [mixed.label(method) for method in (*seeds, "perfect-map")] == [
+    assert [inline(mixed.label(method)) for method in (*seeds, "perfect-map")] == [
         "thresh (simple baseline)",
         "told (simple baseline, uses lesion labels)",
         "ae",
@@ -47,7 +48,7 @@ def test_a_label_says_what_is_a_simple_baseline_and_what_uses_labels() -> None:
         "*perfect map*",
     ]
     shown = [mixed.supervision_of(method) for method in (*seeds, "perfect-map")]
-    assert shown == ["none", "lesion labels", "healthy scans", "-", ""]
+    assert shown == ["none", "lesion labels", "healthy scans", "", ""]
     assert mixed.labelled == ["told"]
     assert cohort([], ae=1).labelled == []
 

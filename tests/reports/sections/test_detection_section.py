@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from scored_runs import SCORING, Made, make
+from scored_runs import SCORING, Made, lines_of, make
 
 from benchmark.analysis.summaries.make import summarise
 from benchmark.storage.run_record import record_rows
+from reports.content.blocks import tables_of
 from reports.model.run_results import read_results
-from reports.sections.detection import detection
+from reports.sections.detection import by_size, detection
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,12 @@ def summarise_anew(made: Made) -> None:
     summarise(made.run, None)
 
 
-def summarised(made: Made) -> str:
-    """The section, with a summary of the cells as they are now."""
+def summarised(made: Made) -> dict[str, dict[str, dict[str, str]]]:
+    """The tables of both sections, with a summary of the cells as they are now."""
     (made.run.root / "summary.json").unlink(missing_ok=True)
     summarise(made.run, None)
-    return detection(read_results(made.run))
+    results = read_results(made.run)
+    return {table.name: lines_of(table) for table in tables_of([*detection(results), *by_size(results)])}
 
 
 FROC = "postprocessing,split,stratum,threshold,false_alarms_a_scan,lesion_recall,lesions,scans"
@@ -51,10 +53,8 @@ def test_lesions_found_are_read_off_at_a_few_rates_and_averaged_over_seeds(two_s
              1: ["paper,test,all,0.9,0.5,0.4,10,3", "paper,test,all,0.5,2.0,0.8,10,3"]}  # fmt: skip
     write(two_seeds, "froc", FROC, found)
     write(two_seeds, "pr", PR, {seed: ["paper,test,0.5,0.5,0.25,3"] for seed in (0, 1)})
-    text = summarised(two_seeds)
-    line = next(line for line in text.splitlines() if line.startswith("| thresh") and "10 in 3" in line)
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[1:] == ["10 in 3", "0.30", "0.30", "0.50", "0.90", "0.90"]
+    line = summarised(two_seeds)["patients-froc"]["thresh (simple baseline)"]
+    assert list(line.values())[1:] == ["10 in 3", "0.30", "0.30", "0.50", "0.90", "0.90"]
 
 
 def test_lesions_found_by_size_are_averaged_over_seeds_and_stand_in_the_order_of_their_sizes(
@@ -74,18 +74,15 @@ def test_lesions_found_by_size_are_averaged_over_seeds_and_stand_in_the_order_of
         for seed in (0, 1)
     }
     write(two_seeds, "strata", STRATA, found)
-    text = summarised(two_seeds)
-    part = text[text.index("**Lesion recall** by the volume of each lesion") :].split("\n\n")[1]
-    header, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines())
-    assert header == ["Method", "all [7]", "1-10 ml [4]", "\\>=10 ml [3]"]
-    assert lines[0][1:] == ["0.450", "0.350", "0.550"]
+    lines = summarised(two_seeds)["patients-sizes-lesion_recall"]
+    assert lines["thresh (simple baseline)"] == {
+        "Method": "thresh (simple baseline)", "all [7]": "0.450", "1-10 ml [4]": "0.350", ">=10 ml [3]": "0.550",
+    }  # fmt: skip
 
 
 def test_dice_by_size_is_of_the_patients_with_so_much_lesion(two_seeds: Made, plugin: None) -> None:
-    text = summarised(two_seeds)
-    part = text[text.index("**Dice** by the case's whole lesion volume") :].split("\n\n")[1]
-    header = [cell.strip() for cell in part.splitlines()[0].strip("|").split("|")]
-    assert header[:2] == ["Method", "all [2]"]
+    lines = summarised(two_seeds)["patients-sizes-dice"]
+    assert list(lines["thresh (simple baseline)"])[:2] == ["Method", "all [2]"]
 
 
 def test_without_curves_there_is_no_section(two_seeds: Made, plugin: None) -> None:
@@ -93,6 +90,6 @@ def test_without_curves_there_is_no_section(two_seeds: Made, plugin: None) -> No
         for name in ("pr", "froc", "strata"):
             (two_seeds.run.cell(cell) / f"{name}.csv").unlink(missing_ok=True)
         record_rows(two_seeds.run, cell, SCORING)
-    text = summarised(two_seeds)
-    assert "Lesions found at" not in text
-    assert "curves-" not in text
+    assert "patients-froc" not in summarised(two_seeds)
+    assert detection(read_results(two_seeds.run)) == []
+    assert not list((two_seeds.run.root / "figures").glob("curves-*"))

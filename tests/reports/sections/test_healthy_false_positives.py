@@ -6,14 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cohort_rows import cohort, row
-from scored_runs import SCORING, Made, cells_of
+from scored_runs import SCORING, Made, lines_of
 
 from benchmark.study.protocols import PROTOCOLS
-from reports.formats.terminal import STUCK, _realised_lines
-from reports.markup.markdown import MISSING
 from reports.model.cohort_results import CohortResults
 from reports.model.run_results import RunResults, read_results
-from reports.sections.healthy_false_positives import realised, realised_rates
+from reports.sections.healthy_false_positives import realised
 
 AIMED = ("healthy-fpr-1", "healthy-alarm-10")
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -52,37 +50,27 @@ def results(finished: Made) -> RunResults:
     )
 
 
-def test_every_rate_aimed_at_stands_beside_the_mean_over_people_at_home_and_elsewhere(results: RunResults) -> None:
-    assert list(realised(results)) == [
-        ("healthy-fpr-1", 0.01, "thresh", ["0.0267", "0.433"]),
-        ("healthy-alarm-10", 0.1, "thresh", ["0.5", MISSING]),
-    ]
+THRESH = "thresh (simple baseline)"
+
+
+def test_every_rate_promised_stands_beside_the_mean_over_people_at_home_and_elsewhere(results: RunResults) -> None:
+    lines = lines_of(realised(results))
+    assert list(lines) == [THRESH]
+    assert lines[THRESH] == {
+        "Method": THRESH,
+        "healthy-fpr-1, promised 0.01, volunteers": "0.0267",
+        "healthy-fpr-1, promised 0.01, inpatients": "0.4333",
+        "healthy-alarm-10, promised 0.1, volunteers": "0.5000",
+    }
     assert over_people((0.01, 0.02, 0.06, 0.03)) == pytest.approx(0.0267, abs=5e-5)
-    assert over_people((0.2, 0.3, 0.5, 0.7)) == pytest.approx(0.433, abs=5e-4)
-
-
-def test_the_table_of_the_report_puts_the_training_site_first(results: RunResults) -> None:
-    table = realised_rates(results)
-    headers = cells_of(table, "Threshold")
-    assert [header.rpartition(", ")[2] for header in headers[3:]] == ["in-domain", "out-of-domain"]
-    assert "`volunteers`" in headers[3]
-    assert cells_of(table, "`healthy-fpr-1`")[1:] == ["0.01", "thresh (simple baseline)", "0.0267", "0.433"]
-    assert "`lesion-val`" not in table
-
-
-def test_the_terminal_says_the_same(results: RunResults) -> None:
-    said = next(_realised_lines(results)).replace(STUCK, " ")
-    assert said == (
-        "Realised rate of healthy-fpr-1, nominal 0.01, on healthy scans of volunteers (in-domain) / "
-        "inpatients (out-of-domain): thresh 0.0267 / 0.433."
-    )
+    assert over_people((0.2, 0.3, 0.5, 0.7)) == pytest.approx(0.4333, abs=5e-5)
 
 
 def test_without_scans_there_is_no_table(results: RunResults) -> None:
-    assert realised_rates(replace(results, healthy={})) == ""
+    assert not realised(replace(results, healthy={}))
 
 
-def test_whatever_aims_at_a_rate_is_among_them(results: RunResults) -> None:
+def test_whatever_promises_a_rate_is_among_them(results: RunResults) -> None:
     every = {name: one for name, one in PROTOCOLS.usable().items() if one.rate is not None}
     rates = {name: [one.rate] * len(CASES) for name, one in every.items()}
     asked = replace(
@@ -90,5 +78,6 @@ def test_whatever_aims_at_a_rate_is_among_them(results: RunResults) -> None:
         scoring=replace(SCORING, protocols=tuple(every)),
         healthy={"volunteers": scans({"thresh": rates})},
     )
-    found = {protocol: (aimed, shares) for protocol, aimed, _, shares in realised(asked)}
-    assert found == {name: (one.rate, [f"{one.rate:.3g}"]) for name, one in every.items()}
+    shown = {column.title: cell for column, cell in zip(realised(asked).columns, realised(asked).rows[0], strict=True)}
+    for name, one in every.items():
+        assert shown[f"{name}, promised {one.rate:g}, volunteers"].value == pytest.approx(one.rate)

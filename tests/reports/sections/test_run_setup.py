@@ -10,7 +10,7 @@ from datasets.io.atomic import read_json, write_json
 
 def test_the_opening_says_what_was_run(report: str) -> None:
     assert "> **Single seed**:" in report.split("\n## ")[0]
-    facts = section(report, "## What was run")
+    facts = section(report, "### What was run")
     for fact in ("thresh (simple baseline), ae\\[size=48\\]", "3 healthy cases to train on, 3 to validate on",
                  "16 x 16 x 12 voxels of 2.5 mm", "abacus", "fp32", "6 of 6 done"):  # fmt: skip
         assert fact in facts

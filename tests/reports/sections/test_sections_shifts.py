@@ -3,17 +3,18 @@
 from dataclasses import asdict, replace
 from math import nan
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from scored_runs import Made, make, section
+from scored_runs import Made, lines_of, make, tables
 
 from benchmark.storage.summary_tables import SummaryLine
 from datasets.shifts import Shift
 from reports.formats.terminal import terminal_text
 from reports.model.run_results import read_results
 from reports.model.shift_responses import ShiftResponse
-from reports.sections.shifts import detail_table, panels_of, summary_table, under_shift, worst_shifts
+from reports.sections.shifts import curves, detail_table, panels_of, summary_table, under_shift, worst_shifts
 
 FLAT = tuple(index / 12 for index in range(13))
 SHIFTS = (Shift("gamma", 0.5), Shift("gamma", 2.0), Shift("noise", 0.1))
@@ -59,31 +60,44 @@ def response(*, matched: bool = False) -> ShiftResponse:
     return ShiftResponse("lgg", table, "light", "lesion-val", ["ae", "thresh"], shifts)
 
 
+RESULTS = SimpleNamespace(whole=SimpleNamespace(label=str), lesion={})
+
+
+def lines_by_level(one: ShiftResponse) -> dict[tuple[str, str], dict[str, str]]:
+    table = detail_table(RESULTS, one, "gamma", "lesion")  # type: ignore[arg-type]
+    titles = [column.title for column in table.columns]
+    return {(str(row[0]), str(row[1])): dict(zip(titles, map(str, row), strict=True)) for row in table.shown()}
+
+
 def test_the_summary_says_what_each_shift_costs_frozen_and_re_tuned() -> None:
-    assert summary_table(response(), str, lesion=True).splitlines() == [
-        "| Method   |   unshifted |           gamma |   noise |",
-        "|----------|-------------|-----------------|---------|",
-        "| ae       |       0.375 | -0.250 / +0.000 |   - / - |",
-        "| thresh   |       0.500 | +0.000 / +0.000 |   - / - |",
-    ]
+    lines = lines_of(summary_table(RESULTS, response(), "lesion"))  # type: ignore[arg-type]
+    assert lines["ae"] == {
+        "Method": "ae", "unshifted": "0.375", "gamma, frozen": "−0.250", "gamma, re-tuned": "+0.000",
+        "noise, frozen": "", "noise, re-tuned": "",
+    }  # fmt: skip
+    assert lines["thresh"]["gamma, frozen"] == "+0.000"
 
 
-def test_the_details_say_it_of_every_level_with_its_dose_and_missing_stands_as_missing() -> None:
-    lines = detail_table(response(), "gamma", str, lesion=True).splitlines()
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    assert cells[0] == [
-        "Method", "Level", "Dose", "Dice frozen", "change", "Dice re-tuned", "change, re-tuned", "AUPRC",
-        "change of AUPRC", "Far alarms frozen",
-    ]  # fmt: skip
-    assert cells[2] == ["ae", "0.5", "0.100", "0.125", "-0.250", "0.375", "+0.000", "0.125", "-0.125", "0.125"]
-    assert cells[3] == ["ae", "2", "0.100", "0.250", "-0.125", "0.250", "-0.125", "0.200", "-0.050", "0.125"]
-    assert cells[4] == ["thresh", "0.5", "0.100", "0.500", "+0.000", "0.500", "+0.000", "0.250", "+0.000", "0.125"]
-    assert cells[5][2:] == ["0.100", *["-"] * 7]  # the dose is the same for all methods
+def test_the_details_say_it_of_every_level_with_its_dose_and_missing_is_blank() -> None:
+    lines = lines_by_level(response())
+    titles = ("Dose", "frozen", "change", "re-tuned", "change, re-tuned", "AUPRC")
+    assert [lines["ae", "0.50"][title] for title in titles] == ["0.100", "0.125", "−0.250", "0.375", "+0.000", "0.125"]
+    assert [lines["ae", "2.00"][title] for title in titles] == ["0.100", "0.250", "−0.125", "0.250", "−0.125", "0.200"]
+    assert [lines["thresh", "2.00"][title] for title in titles] == ["0.100", *[""] * 5]  # one dose for all methods
 
 
 def test_the_matching_arm_is_compared_with_its_own_unshifted_cell() -> None:
-    lines = detail_table(response(matched=True), "gamma", str, lesion=True).splitlines()
-    assert [cell.strip() for cell in lines[2].split("|")[-4:-1]] == ["0.625", "-0.125", "0.250"]
+    line = lines_by_level(response(matched=True))["ae", "0.50"]
+    assert (line["matched"], line["change, matched"]) == ("0.625", "−0.125")
+
+
+def test_the_curves_begin_with_the_unshifted_scan() -> None:
+    points, panels = curves(response(), "lesion")
+    assert panels == ["gamma below 1", "gamma above 1", "noise"]
+    own = [
+        one for one in points if one["method"] == "ae" and one["panel"] == "gamma below 1" and one["arm"] == "re-tuned"
+    ]
+    assert [(one["dose"], one["value"]) for one in own] == [(0.0, 0.375), (0.1, 0.375)]
 
 
 def test_gamma_is_drawn_on_two_sides() -> None:
@@ -107,39 +121,32 @@ def shifted(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_folder:
 
 def test_each_cohort_has_its_summary_its_curves_and_its_tables(shifted: Made, plugin: None) -> None:
     report = (shifted.run.root / "report.md").read_text(encoding="utf-8")
-    assert "## Under shift" in report
-    for title in ("### Patients (`patients`): Dice, AUPRC", "### Volunteers (`volunteers`): healthy alarms, in-domain"):
-        text = section(report, title)
-        assert text.count("<details>") == 2
-        assert "thresh (simple baseline)" in text
-        assert "atched: change" in text
+    found = tables(shifted.document(pictures=[]))
+    for name in ("patients-lesion", "inpatients-lesion", "volunteers-healthy"):
+        assert {f"{name}-shifts", f"{name}-gamma", f"{name}-noise"} <= set(found)
+        assert "change, matched" in found[f"{name}-gamma"]["thresh (simple baseline)"]
     for name in ("lesion-patients", "lesion-inpatients", "healthy-volunteers"):
         drawn = (shifted.run.root / "figures" / f"shift-{name}.svg").read_text(encoding="utf-8")
         assert "gamma below 1" in drawn
         assert f"figures/shift-{name}.svg" in report
+    assert report.count("threshold `healthy-fpr-1`. The leftmost") == 3
     assert "18 more cells" not in report
     assert "42 more cells, under Under shift" in report
 
 
-def test_cohorts_are_shifted_under_the_threshold_that_orders_their_tables(shifted: Made, plugin: None) -> None:
-    report = (shifted.run.root / "report.md").read_text(encoding="utf-8")
-    assert "threshold `healthy-fpr-1`" in section(report, "### Inpatients (`inpatients`): Dice, AUPRC")
-    assert "threshold `healthy-fpr-1`" in section(report, "### Patients (`patients`): Dice, AUPRC")
-
-
-def test_the_boards_are_those_of_a_run_without_shifts(shifted: Made, tmp_path: Path, data: Path, plugin: None) -> None:
-    plain = make(tmp_path / "run", data).report(pictures=[])
-    report = (shifted.run.root / "report.md").read_text(encoding="utf-8")
-    in_domain = "### Volunteers (`volunteers`), in-domain: the cohort that the methods were fitted on"
-    for heading in ("### Patients (`patients`)", in_domain):
-        assert section(report, heading) == section(plain, heading)
+def test_other_tables_are_those_of_a_run_without_shifts(
+    shifted: Made, tmp_path: Path, data: Path, plugin: None
+) -> None:
+    plain, found = (tables(made.document(pictures=[])) for made in (make(tmp_path / "run", data), shifted))
+    for name in ("patients-paper-healthy-fpr-1", "volunteers-healthy", "patients-endpoint"):
+        assert found[name] == plain[name]
 
 
 def test_the_terminal_says_each_methods_worst_shift_in_a_line_a_cohort(shifted: Made, plugin: None) -> None:
     lines = list(worst_shifts(read_results(shifted.run)))
     assert len(lines) == 2
-    assert lines[0].startswith(
-        "Patients (`patients`): largest loss of Dice under a shift (paper, healthy-fpr-1 frozen): thresh "
+    assert str(lines[0]).startswith(
+        "Patients (patients): largest loss of Dice under a shift (paper, healthy-fpr-1 frozen): thresh "
     )
     assert "largest loss of Dice under a shift" in terminal_text(shifted.run)
 
@@ -153,5 +160,5 @@ def test_curves_of_what_is_not_shifted_any_more_are_removed(shifted: Made, plugi
 
 
 def test_without_shifts_there_is_no_section(finished: Made, plugin: None) -> None:
-    assert under_shift(read_results(finished.run)) == ""
+    assert under_shift(read_results(finished.run)) == []
     assert list(worst_shifts(read_results(finished.run))) == []

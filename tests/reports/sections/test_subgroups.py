@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from runs_by_hand import write_people, write_run
-from scored_runs import section
+from scored_runs import lines_of
 
 from benchmark.analysis.summaries.make import summarise
 from benchmark.storage.rows import blank_row
 from benchmark.storage.run_record import kept_cells
 from benchmark.storage.run_tables import kept_run_rows, write_run_rows
+from reports.content.blocks import tables_of
 from reports.model.run_results import read_results
 from reports.sections.subgroups import subgroups
 
@@ -37,17 +38,10 @@ def test_a_group_that_a_metric_has_no_case_of_is_shown_as_missing(tmp_path: Path
     ]  # fmt: skip
     write_run_rows(run, "rows.csv", [*kept_run_rows(run), *healthy])
     summarise(run, tmp_path / "data")
-    text = section(subgroups(read_results(run)), "### Inpatients (`inpatients`)")
-    dice = cells_of(text[text.index("**Sex**: Dice") :])
-    assert dice[0] == ["Method", "female (n 4)", "male (n 0)"]
-    assert [line[2] for line in dice[1:]] == ["-", "-", "-"]
-    alarms = cells_of(text[text.index("**Sex**: Alarm fraction") :])
-    assert alarms[0] == ["Method", "female (n 1)", "male (n 1)"]
-    assert [line[2] for line in alarms[1:]] == ["0.2500"] * 3
-
-
-def cells_of(text: str) -> list[list[str]]:
-    """The cells of the first table, headings first."""
-    lines = text.split("\n\n")[1].splitlines()
-    headings, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [headings, *rows]
+    found = {table.name: lines_of(table) for table in tables_of(subgroups(read_results(run)))}
+    dice = found["inpatients-sex-dice-light-healthy-fpr-1"]
+    assert list(dice["good"]) == ["Method", "female (n 4)", "male (n 0)"]
+    assert [line["male (n 0)"] for line in dice.values()] == ["", "", ""]
+    flagged = found["inpatients-sex-alarm_fraction-light-healthy-fpr-1"]
+    assert list(flagged["good"]) == ["Method", "female (n 1)", "male (n 1)"]
+    assert [line["male (n 1)"] for line in flagged.values()] == ["0.2500"] * 3

@@ -14,6 +14,7 @@ from benchmark.storage.rows import kept_rows
 from benchmark.storage.run_tables import write_run_rows
 from benchmark.storage.summary_tables import ComparisonLine, SummaryLine, comparisons_path, read_lines, summary_path
 from reports.document import compose
+from reports.formats.markdown import markdown
 
 pytestmark = pytest.mark.usefixtures("plugin")
 FEW = {"good": 0.45, "bad": 0.3}
@@ -54,7 +55,7 @@ def test_a_cohort_without_one_threshold_has_the_other_endpoint_alone(
     assert set(decides["endpoints"]) == {1}
     pairs = read_lines(comparisons_path(run.root), ComparisonLine)
     assert set(pairs.loc[(pairs["dataset"] == "patients") & (pairs["metric"] == "dice"), "state"]) >= {"better"}
-    assert "One endpoint alone, `" + left in compose(run, None, pictures=[]).sections[1]
+    assert "One endpoint alone, `" + left in markdown(compose(run, None, pictures=[]).blocks, run.root)
 
 
 def test_without_any_threshold_of_the_release_another_one_ranks_and_says_exploratory(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""Blocks: what follows each other in a report, from headings to pictures."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reports.content.table import Table
+from reports.content.text import Text
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: Text | str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    text: Text | str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What qualifies everything that follows."""
+
+    text: Text | str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    items: Sequence[Text | str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Lines of a program or a configuration, as they are."""
+
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file in the run's `figures/`.
+
+    Attributes:
+        alt: what it shows, for whoever cannot see it.
+        caption: below it; "" for none.
+    """
+
+    path: Path
+    alt: str
+    caption: Text | str = ""
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """Numbers to be chosen from where a format can run a script; elsewhere the blocks that stand for it.
+
+    Attributes:
+        content: what the script reads, of JSON's kinds.
+    """
+
+    content: dict[str, Any]
+    fallback: Sequence["Block"] = ()
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Blocks that a reader unfolds; whole in print.
+
+    Attributes:
+        level: of the heading that the summary stands for.
+    """
+
+    summary: Text | str
+    blocks: Sequence["Block"] = ()
+    level: int = 4
+
+
+Block = Heading | Paragraph | Notice | Bullets | Listing | Picture | Explorer | Folded | Table
+
+
+def tables_of(blocks: Iterable[Block]) -> Iterator[Table]:
+    """The tables that have any row, folded ones too, in reading order."""
+    for block in blocks:
+        if isinstance(block, Table) and block:
+            yield block
+        elif isinstance(block, Folded):
+            yield from tables_of(block.blocks)
+        elif isinstance(block, Explorer):
+            yield from tables_of(block.fallback)

@@ -1,1 +1,0 @@
-"""Tables and text in Markdown."""
