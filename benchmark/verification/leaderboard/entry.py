@@ -201,4 +201,4 @@ def _recipe(fit: Fit) -> tuple[object, ...]:
 
 def _without_places(study: dict[str, Any]) -> dict[str, Any]:
     """A study without the paths of the machine that ran it."""
-    return {**study, "data": "", "own": [{**own, "home": own["name"]} for own in study["own"]]}
+    return {**study, "data": "", "asked": [], "own": [{**own, "home": own["name"]} for own in study["own"]]}

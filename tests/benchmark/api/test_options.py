@@ -60,12 +60,16 @@ def test_mistakes_are_named_before_anything_is_read(
     assert said in str(raised.value)
 
 
-@pytest.mark.parametrize(("text", "said"), [("methods = 3", "expected a table"), ("[run", "not TOML")])
-def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"thresh = 2", r"got thresh = 2, expected a table \[thresh\]"), (b"[run", "not TOML"), (b"\xff\xfe", "not TOML")],
+)
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "study.toml"
-    with pytest.raises(MissingData, match="no file that can be read"):
-        read_options(file)
-    file.write_text(text)
+    for absent in (file, tmp_path):
+        with pytest.raises(MissingData, match=f"--config {absent}: no file that can be read"):
+            read_options(absent)
+    file.write_bytes(content)
     with pytest.raises(BadFile, match=said):
         read_options(file)
 

@@ -260,7 +260,7 @@ def test_every_metric_is_listed_under_its_own_name_with_a_direction_that_fits() 
     better = overlap | ranks | lesions | {"l1_ratio", "ssim", "psnr"}
     assert {name for name, higher in directions.items() if higher} == better
     neutral = {"threshold", "lesion_ml", "lesion_outside_grid_ml", "lesion_lost_ml", "lesion_l1", "shift_dose"}
-    neutral |= {"histogram_entropy_difference"}
+    neutral |= {"histogram_entropy_difference", "score_p99", "flagged_ml"}
     assert {name for name, higher in directions.items() if higher is None} == neutral
 
 

@@ -11,7 +11,7 @@ from benchmark.methods.registry import UnusableMethod
 from benchmark.study import planning
 from benchmark.study.planning import parse_seeds, plan
 from benchmark.study.study import Request, Study
-from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
+from datasets.errors import BadValue, MissingData, UserError
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -92,10 +92,9 @@ def test_scans_with_a_lesion_of_the_healthy_cohort_are_not_learnt_from(data: Pat
             assert not {one.case_id for one in study.training_cases(fit, split)} & sick
 
 
-def test_hyper_parameters_come_from_the_preset_the_file_and_the_name(data: Path, tmp_path: Path) -> None:
-    file = tmp_path / "tuned.toml"
-    file.write_text("[mean-distance]\npower = 3\n")
-    study = planned(data, methods="mean-distance,mean-distance[power=4]", config=file)
+def test_hyper_parameters_come_from_the_preset_the_table_and_the_name(data: Path) -> None:
+    tables = {"mean-distance": {"power": 3}}
+    study = planned(data, methods="mean-distance,mean-distance[power=4]", hyperparameters=tables)
     assert [fit.config["power"] for fit in study.fits] == [3.0, 4.0]
 
 
@@ -146,34 +145,14 @@ def test_a_cohorts_files_are_part_of_every_key(own_data: Path) -> None:
         ({"healthy": "patients"}, "--healthy patients: got no healthy train case"),
         ({"healthy": "volunters"}, "No dataset 'volunters'. Did you mean 'volunteers'"),
         ({"datasets": "patients,ixi"}, "--healthy: got nothing, expected one of ixi, volunteers"),
-        ({"config": Path("absent.toml")}, "--config absent.toml: no file that can be read"),
-        ({"config": Path("/")}, "--config /: no file that can be read"),
+        ({"hyperparameters": {"mean-distnce": {"power": 2}}}, "Did you mean 'mean-distance'"),
+        ({"hyperparameters": {"mean-distance": {"powr": 2}}}, "Did you mean 'power'"),
     ],
 )
 def test_a_mistake_is_one_line(data: Path, asked: dict[str, object], reason: str) -> None:
     with pytest.raises(UserError, match=reason) as caught:
         planned(data, **asked)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "error", "reason"),
-    [
-        ("[mean-distnce]\npower = 2", UnknownName, "Did you mean 'mean-distance'"),
-        ("[mean-distance]\npowr = 2", UnknownName, "Did you mean 'power'"),
-        ("power = 2", UnknownName, "No method 'power'"),
-        ("thresh = 2", BadFile, r"got thresh = 2, expected a table \[thresh\]"),
-        ("[mean-distance", BadFile, "not TOML"),
-        (b"\xff\xfe", BadFile, "not TOML"),
-    ],
-)
-def test_a_wrong_file_of_hyper_parameters_is_refused(
-    data: Path, tmp_path: Path, text: str | bytes, error: type[Exception], reason: str
-) -> None:
-    file = tmp_path / "tuned.toml"
-    file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(error, match=reason):
-        planned(data, config=file)
 
 
 def test_missing_data_say_where_they_were_looked_for_how_to_get_them_and_what_stands_in(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_cohort_of_which_no_map_is_kept_has_no_picture(made: Made) -> None:
     assert "](figures/gallery-patients.png)" in report
 
 
-def test_an_empty_cohort_is_not_in_the_gallery(validation: Made, validation_report: str) -> None:
-    assert "No picture" not in validation_report
+def test_an_empty_cohort_is_not_in_the_gallery(plugin: None, validation: Made) -> None:
+    assert "No picture" not in validation.report()
     figures = {path.name for path in (validation.run.root / "figures").glob("gallery-*")}
     assert figures == {"gallery-volunteers.png", "gallery-patients.png"}

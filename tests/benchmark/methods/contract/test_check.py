@@ -52,6 +52,14 @@ class Sound(Detector):
         return self.level[0] + self.config.noise * noise.to(images.device)
 
 
+class TrainedAfterAll(Sound):
+    needs_training = False
+
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        if train:
+            super().fit(train, val, seed=seed, workdir=workdir)
+
+
 class ThawedConfig(Sound):
     @dataclass
     class Config:
@@ -247,6 +255,7 @@ WRONG: list[tuple[type[Detector], Rule]] = [
     (RequiredField, contract.config_is_a_frozen_dataclass),
     (ForgetsConfig, contract.config_is_a_frozen_dataclass),
     (UnknownPreset, contract.presets_name_fields),
+    (TrainedAfterAll, contract.untrained_methods_learn_nothing),
     (ReadsLesionMask, contract.fit_reads_no_lesion_mask),
     (ReadsLesionMaskOfValidation, contract.fit_reads_no_lesion_mask),
     (ReadsWhatIsIgnored, contract.fit_reads_no_lesion_mask),
