@@ -27,6 +27,13 @@ class UnknownName(UserError, LookupError):
         super().__init__(f"No {kind} '{name}'.{hint} Available: {', '.join(known) or 'none'}.")
 
 
+def check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raise UnknownName unless the name is known."""
+    names = list(known)
+    if name not in names:
+        raise UnknownName(kind, name, names)
+
+
 class BadValue(UserError, ValueError):
     """A value outside what is allowed."""
 

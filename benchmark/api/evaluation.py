@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.api.runs import Run
-from datasets.errors import UnknownName
+from datasets.errors import check_name
 
 if TYPE_CHECKING:
     from benchmark.storage.run_record import Scoring
@@ -78,8 +78,7 @@ def evaluate(
     study = reopen(run, where)
     scoring = scoring_on(study, asked)
     if ablation is not None:
-        if ablation != "postprocessing":
-            raise UnknownName("ablation of", ablation, ("postprocessing",))
+        check_name("ablation of", ablation, ("postprocessing",))
         scoring = ablated(scoring, endpoint, study.grid)
     check_residuals(study, run, scoring)
     if out is None:
@@ -129,8 +128,7 @@ def asked_scoring(
         if source:
             dataset(source)
     for metric in measured:
-        if metric not in METRICS or metric in COST:
-            raise UnknownName("metric", metric, [name for name in METRICS if name not in COST])
+        check_name("metric", metric, [name for name in METRICS if name not in COST])
         METRICS[metric]  # a plugin's that cannot be used is refused here
     rescored = scored_by(names(scores) or (), pipelines)
     return Scoring(tuple(dict.fromkeys([*pipelines, *rescored])), chosen, measured)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from typer import Option
 
 from datasets.case_cache import NO_CACHE
-from datasets.errors import BadFile, BadValue, MissingData, UnknownName, one_line
+from datasets.errors import BadFile, BadValue, MissingData, check_name, one_line
 from datasets.grid import PUBLISHED, SAMPLINGS, SMALL
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ class RunOptions:
             if not getattr(self, name).strip():
                 raise BadValue(f"--{name}: got none, expected one or more names; see: python -m benchmark list {name}")
         for name, known in (("rerun", RERUN), ("precision", PRECISIONS), ("sampling", SAMPLINGS)):
-            if getattr(self, name) not in known:
-                raise UnknownName(f"value of --{name} called", getattr(self, name), known)
+            check_name(f"value of --{name} called", getattr(self, name), known)
         if self.devices > 1 and self.plugins:
             raise BadValue(
                 f"--devices {self.devices}: got --plugin too, expected an installed method: each GPU has a process."
@@ -171,8 +170,7 @@ class RunOptions:
         """
         from benchmark.execution.resources import EXECUTORS, Execution
 
-        if self.executor not in EXECUTORS:
-            raise UnknownName("value of --executor called", self.executor, EXECUTORS)
+        check_name("value of --executor called", self.executor, EXECUTORS)
         if self.executor == "inline" and (self.workers is not None or self.time_limit is not None):
             option = "--workers" if self.workers is not None else "--time-limit"
             raise BadValue(f"{option}: got --executor inline, expected local or slurm: it is about worker processes.")
@@ -210,8 +208,7 @@ def options_of(given: Mapping[str, Any], *bases: Mapping[str, Any]) -> RunOption
     values: dict[str, Any] = {}
     for source in (*reversed(bases), given):
         for name, value in source.items():
-            if name not in kinds:
-                raise UnknownName("option of a run called", name, kinds)
+            check_name("option of a run called", name, kinds)
             listed = isinstance(value, list | tuple) and name not in ("plugins", "slurm")
             values[name] = ",".join(map(str, value)) if listed else value
     try:

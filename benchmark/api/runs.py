@@ -1,6 +1,5 @@
 """load_run: the rows, summaries, comparisons, maps and scans of a run folder."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.storage.folder import RunFolder, open_run
-from datasets.errors import BadValue, MissingData, UnknownName
+from datasets.errors import BadValue, MissingData, check_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,8 +125,8 @@ class Run:
         """
         from benchmark.storage.summary_tables import SummaryLine
 
-        _check("method of this run", method, self.methods)
-        _check("cohort of this run", cohort, self.cohorts)
+        check_name("method of this run called", method, self.methods)
+        check_name("cohort of this run called", cohort, self.cohorts)
         table = self.summary
         found = table[
             (table["dataset"] == cohort)
@@ -209,7 +208,7 @@ class Run:
         cell = self._cell(method, cohort, seed, "none")
         known = {f"{pipeline}, {name}": value for (pipeline, name), value in thresholds_of(self.folder, cell).items()}
         wanted = f"{postprocessing}, {protocol}"
-        _check("post-processing and protocol of this cell", wanted, known)
+        check_name("post-processing and protocol of this cell called", wanted, known)
         return known[wanted]
 
     @cached_property
@@ -227,11 +226,11 @@ class Run:
         """The first cell of these names; None stands for any."""
         cells = list(self.cells)
         if method is not None:
-            _check("method of this run", method, self.methods)
+            check_name("method of this run called", method, self.methods)
             cells = [cell for cell in cells if cell.fit.method == method]
-        _check("cohort of this run", cohort, self.cohorts)
+        check_name("cohort of this run called", cohort, self.cohorts)
         cells = [cell for cell in cells if cell.cohort.dataset == cohort]
-        _check("shift of this run", shift, dict.fromkeys(cell.shift.text for cell in cells))
+        check_name("shift of this run called", shift, dict.fromkeys(cell.shift.text for cell in cells))
         cells = [cell for cell in cells if cell.shift.text == shift]
         seeds = sorted({cell.fit.seed for cell in cells})
         if seed is not None and seed not in seeds:
@@ -241,11 +240,5 @@ class Run:
 
     def _files(self, cell: "Cell", case_id: str) -> "CaseFiles":
         known = {one.case_id: one for one in self._study.mapped_cases(cell)}
-        _check(f"case of {cell.cohort.dataset}", case_id, known)
+        check_name(f"case of {cell.cohort.dataset} called", case_id, known)
         return known[case_id]
-
-
-def _check(kind: str, name: str, known: Iterable[str]) -> None:
-    names = list(known)
-    if name not in names:
-        raise UnknownName(f"{kind} called", name, names)

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import MISSING, fields
@@ -16,7 +16,7 @@ import typer
 
 from benchmark.methods.termination import Terminated, termination_is_an_exception
 from benchmark.storage.storage_errors import storage_problem
-from datasets.errors import UnknownName, UserError
+from datasets.errors import UserError
 
 P = ParamSpec("P")
 OURS = "benchmark"  # logger of all that a command line shows as progress
@@ -138,8 +138,3 @@ def warn_of_shadowed() -> None:
 
     for line in refused_plugins():
         typer.echo(f"Warning: {line}", err=True)
-
-
-def check_name(kind: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
-        raise UnknownName(kind, name, known)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.api.evaluation import names
-from benchmark.commands.common import RunArgument, check_name, print_line, progress_lines, user_mistakes_in_one_line
-from datasets.errors import BadValue
+from benchmark.commands.common import RunArgument, print_line, progress_lines, user_mistakes_in_one_line
+from datasets.errors import BadValue, check_name
 
 if TYPE_CHECKING:
     from benchmark.storage.folder import RunFolder

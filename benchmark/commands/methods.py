@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from benchmark.api.options import Plugins
-from benchmark.commands.common import AsJson, check_name, user_mistakes_in_one_line, warn_of_shadowed
-from datasets.errors import BadValue
+from benchmark.commands.common import AsJson, user_mistakes_in_one_line, warn_of_shadowed
+from datasets.errors import BadValue, check_name
 
 if TYPE_CHECKING:
     from benchmark.methods.hyperparameters import Variant

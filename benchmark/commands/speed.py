@@ -9,12 +9,11 @@ import typer
 from benchmark.api.options import Plugins
 from benchmark.commands.common import (
     AsJson,
-    check_name,
     progress_lines,
     user_mistakes_in_one_line,
     warn_of_shadowed,
 )
-from datasets.errors import BadFile, BadValue
+from datasets.errors import BadFile, BadValue, check_name
 from datasets.grid import PUBLISHED, SMALL
 
 if TYPE_CHECKING:
