@@ -66,7 +66,7 @@ def test_a_run_on_cohorts_that_are_not_here_is_shown_apart(
     assert "Added as self-reported" in added.stdout
     assert program("leaderboard", "build", board).exit_code == 0
     page = (board / "site" / "index.html").read_text()
-    verified, reported = page.split("Self-reported</h1>")
+    verified, reported = page.split(">Self-reported</h2>")
     assert "noisy" not in verified
     assert "noisy" in reported
     assert (board / "site" / "methods" / "self-reported" / "noisy.html").is_file()

@@ -1,5 +1,6 @@
 """What `verify` finds: nothing in a run that was left alone, and each thing that somebody has changed since."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from studies import stamps
 
 from benchmark.storage.maps import read_volume, write_volume
+from datasets.io import atomic
 
 CHECKS = ("keys", "ranges", "files", "table", "data", "rows", "maps")
 OURS = ("--plugin", "mean-distance")
@@ -51,6 +53,22 @@ def test_a_run_left_alone_verifies_and_is_not_touched(program: Program, run: Pat
     after = stamps(run, "*")
     assert after.pop("verification.json")
     assert after == before
+
+
+def test_a_run_that_may_not_be_written_to_is_verified_and_that_is_said(
+    program: Program, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, text: str) -> None:
+        if path.parent == run:
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        original(path, text)
+
+    original = atomic.write_text
+    monkeypatch.setattr(atomic, "write_text", refuse)
+    result = program("verify", run, "--maps", "1", *OURS)
+    assert result.exit_code == 0, result.output
+    assert [line.split()[1] for line in result.stdout.splitlines() if line.startswith("ok")] == list(CHECKS)
+    assert result.stderr == f"Not written down: {run / 'verification.json'}: Read-only file system.\n"
 
 
 def test_a_person_is_told_what_was_looked_at(program: Program, run: Path) -> None:
