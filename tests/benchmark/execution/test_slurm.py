@@ -88,6 +88,9 @@ def test_without_slurm_the_command_says_what_is_not_there(
         (["--time-limit", "2"], "--time-limit: got --executor inline"),
         (["--slurm", "a=b"], "--slurm: got --executor inline, expected slurm"),
         (["--executor", "slurm", "--time-limit", "2"], "give the jobs' limit as --slurm time"),
+        (["--executor", "dask"], "--dask: got nothing, expected the address"),
+        (["--dask", "tcp://here:1"], "--dask: got --executor inline, expected the address"),
+        (["--executor", "dask", "--dask", "tcp://here:1", "--time-limit", "2"], "--time-limit: got --executor dask"),
         (["--executor", "cloud"], "No value of --executor called 'cloud'"),
     ],
 )
