@@ -71,7 +71,7 @@ class PlannedRun:
     def job(self) -> "Job":
         options = self.options
         job = job_on(self.study, self.folder, options.data, self.scoring, self.execution, options.rerun, self.admission)
-        return replace(job, asked=options.repeatable)
+        return replace(job, asked=options.repeatable, pictures=names(options.pictures))
 
 
 def plan_run(options: RunOptions) -> PlannedRun:
@@ -118,7 +118,7 @@ def compute(planned: PlannedRun, job: "Job") -> "tuple[list[Cell], Path]":
     path = job.run.root / "report.md"
     changed = summarise(job.run, job.data)
     if changed or not idle or pictures is not None or not path.is_file():
-        (path,) = write_report(job.run, job.data, pictures=pictures)
+        (path,) = write_report(job.run, job.data)
     return failed, path
 
 
