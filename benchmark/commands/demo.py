@@ -35,7 +35,7 @@ def demo(
     (page,) = write_report(planned.folder, planned.options.data, formats=("html",))
     print_line(f"\n{terminal_text(planned.folder)}\n")
     _tell(planned, page)
-    exit_for(failed)
+    exit_for(planned.folder, failed)
 
 
 def _simulate(data: Path) -> None:
