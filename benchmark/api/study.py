@@ -111,21 +111,27 @@ def plan_run(options: RunOptions) -> PlannedRun:
 def compute(planned: PlannedRun, job: "Job") -> "tuple[list[Cell], Path]":
     """Fit, map and score what is missing, here or in workers; the failed cells and the report's path are returned."""
     from benchmark.analysis.summaries.make import summarise
-    from benchmark.execution.local import run_study_in_workers
-    from benchmark.execution.resources import set_limits
-    from benchmark.execution.worker import run_study
     from reports.api import write_report
 
-    inline, pictures = planned.execution.executor == "inline", names(planned.options.pictures)
-    idle = is_idle(job)
-    if inline:
-        set_limits(planned.execution)
-    failed = run_study(job) if inline else run_study_in_workers(job, planned.execution)
+    pictures, idle = names(planned.options.pictures), is_idle(job)
+    failed = make_rows(planned, job)
     path = job.run.root / "report.md"
     changed = summarise(job.run, job.data)
     if changed or not idle or pictures is not None or not path.is_file():
         (path,) = write_report(job.run, job.data, pictures=pictures)
     return failed, path
+
+
+def make_rows(planned: PlannedRun, job: "Job") -> "list[Cell]":
+    """Fit, map and score what is missing, here or in workers; the failed cells are returned."""
+    from benchmark.execution.local import run_study_in_workers
+    from benchmark.execution.resources import set_limits
+    from benchmark.execution.worker import run_study
+
+    if planned.execution.executor != "inline":
+        return run_study_in_workers(job, planned.execution)
+    set_limits(planned.execution)
+    return run_study(job)
 
 
 def is_idle(job: "Job") -> bool:
