@@ -26,8 +26,8 @@ from benchmark.statistics.pairwise.paired_difference import Comparison, compare_
 from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel, Rows
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.replication import Agreement, order_agreement, prediction_interval
-from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import kept_cells
+from benchmark.storage.run_tables import run_rows
 
 Status = Literal["within interval", "same order", "contradicted", "other sampling", "one seed", "not run"]
 MEANINGS: Mapping[Status, str] = {
@@ -102,7 +102,7 @@ class TierResults:
 
     @cached_property
     def _timing(self) -> dict[str, Rows]:
-        return {name: Rows(read_rows(one.run.root / "timing.csv")) for name, one in self.runs.items()}
+        return {name: Rows(run_rows(one.run, "timing.csv")) for name, one in self.runs.items()}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import read_volume
+from benchmark.storage.maps import read_map, read_reconstruction
 from benchmark.storage.run_record import has_maps
 from benchmark.study.cells import Cell
 from benchmark.study.study import Study
@@ -111,8 +111,8 @@ def columns(
     with_lesion = any(case.lesion_mask is not None for case in cases)
     made = [MethodColumn("image", Strip(images), Strip(images, outlined=True) if with_lesion else None)]
     for cell in cells:
-        reconstructions = [_kept(run.reconstruction(cell, case.case_id)) for case in cases]
-        maps = [_kept(run.anomaly_map(cell, case.case_id)) for case in cases]
+        reconstructions = [read_reconstruction(run, cell, case.case_id) for case in cases]
+        maps = [read_map(run, cell, case.case_id) for case in cases]
         reconstructs = any(volume is not None for volume in reconstructions)
         above = Strip(reconstructions) if reconstructs else None
         values = [known.get((cell.fit.method, case.case_id), np.nan) for case in cases]
@@ -167,10 +167,6 @@ def _title(run: RunFolder, cell: Cell) -> str:
 def _label(case: Case, shown: CaseFacts) -> str:
     volume = "" if case.lesion_mask is None else f"{shown.lesion_ml.get(case.case_id, np.nan):.1f} ml"
     return "\n".join(filter(None, [shown.named.get(case.case_id, "").upper(), case.case_id, volume]))
-
-
-def _kept(path: Path) -> Volume | None:
-    return read_volume(path) if path.exists() else None
 
 
 def brightest(maps: Sequence[Volume | None], cases: Sequence[Case]) -> float:

@@ -12,7 +12,7 @@ from benchmark.replication.comparison import TierResults
 from benchmark.replication.measured import Step, SweepPoint, shown_cohorts
 from benchmark.replication.published_study import Item, TierRun
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import read_volume
+from benchmark.storage.maps import read_reconstruction
 from benchmark.storage.run_record import has_maps, kept_cells, reopen
 from benchmark.study.cells import Cell
 from benchmark.study.study import Study
@@ -143,12 +143,12 @@ def _mean_histograms(folder: RunFolder, study: Study, cell: Cell) -> Iterator[Sp
     files = [one for one in study.mapped_cases(cell) if one.split == "test"][:MOST_SCANS]
     found: dict[str, list[NDArray[np.float64]]] = {"input": [], "reconstruction": []}
     for one in files:
-        path = folder.reconstruction(cell, one.case_id)
-        if path.is_file():
+        reconstruction = read_reconstruction(folder, cell, one.case_id)
+        if reconstruction is not None:
             case = load_case(one, cell.fit.grid, cell.shift)
             healthy = case.brain_mask if case.lesion_mask is None else case.brain_mask & ~case.lesion_mask
             found["input"].append(density(case.image[0][healthy]))
-            found["reconstruction"].append(density(read_volume(path)[healthy]))
+            found["reconstruction"].append(density(reconstruction[healthy]))
     for name, each in found.items():
         if each:
             mean = np.mean(each, axis=0)[1:-1].reshape(-1, MERGED).mean(axis=1)  # without what lies beyond [0, 1]
@@ -189,11 +189,8 @@ def write_cases(
         if not files:
             continue
         case = load_case(files[0], cell.fit.grid)
-        made = {
-            results.study.label(row): read_volume(path)
-            for row, one in found.items()
-            if (path := folder.reconstruction(one, case.case_id)).is_file()
-        }
+        kept = {results.study.label(row): read_reconstruction(folder, one, case.case_id) for row, one in found.items()}
+        made = {label: volume for label, volume in kept.items() if volume is not None}
         path = figures / f"{item.name}-{dataset}-{run.sequence}.png"
         _save(_case_figure(case, made), path)
         alt = f"{dataset} {run.sequence}, {case.case_id}: image, reconstructions, and their histograms"

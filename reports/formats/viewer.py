@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.storage.maps import read_volume
+from benchmark.storage.maps import read_map, read_reconstruction
 from benchmark.study.cells import Cell
 from datasets.case import Case
 from datasets.cohorts.catalog import dataset
@@ -71,12 +71,12 @@ def _of_cohort(document: Document, name: str) -> list[dict[str, Any]]:
 
 
 def _of_method(document: Document, cell: Cell, cases: Sequence[Case]) -> list[dict[str, str | None]]:
-    maps = [read_volume(document.run.anomaly_map(cell, case.case_id)) for case in cases]
+    maps = [read_map(document.run, cell, case.case_id) for case in cases]
     highest = brightest(maps, cases)
     made: list[dict[str, str | None]] = []
     for case, volume in zip(cases, maps, strict=True):
-        path = document.run.reconstruction(cell, case.case_id)
-        reconstruction = _packed(read_volume(path) * LEVELS, case) if path.exists() else None
+        kept = read_reconstruction(document.run, cell, case.case_id)
+        reconstruction = None if kept is None else _packed(kept * LEVELS, case)
         made.append({"map": _packed(volume * (LEVELS / highest), case), "reconstruction": reconstruction})
     return made
 

@@ -15,7 +15,7 @@ from benchmark.methods.card import Card
 from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import write_volume
-from benchmark.storage.run_record import record_cell
+from benchmark.storage.run_record import record_maps
 from benchmark.study.cells import Cell, Cohort, Fit
 from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles, shown_slice
@@ -131,7 +131,8 @@ def keep(run: RunFolder, study: Study, *, brightness: float = 0.5) -> None:
             write_volume(run.anomaly_map(cell, one.case_id), image * brightness * (cell.fit.seed + 1), AFFINE)
             if cell.fit.method == "ae":
                 write_volume(run.reconstruction(cell, one.case_id), image, AFFINE)
-        record_cell(run, cell, {"status": "mapped"})
+        record_maps(run, cell, {})
+        write_card(run.fit(cell.fit), DataCard(None, "patients", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))
 
 
 def test_a_method_has_one_column_its_reconstruction_above_its_map_on_one_scale(study: Study, tmp_path: Path) -> None:
