@@ -1,6 +1,5 @@
 """The command `replicate`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +7,6 @@ import typer
 
 from benchmark.api.options import Executor, Threads, Workers
 from benchmark.commands.common import print_line, progress_lines, user_mistakes_in_one_line
-from benchmark.commands.evaluate import exit_for
 from datasets.grid import PUBLISHED
 
 if TYPE_CHECKING:
@@ -60,7 +58,10 @@ def replicate(
     print_line("")
     for path in found.pages:
         print_line(f"Page: {path}")
-    exit_for(found.failed)
+    if found.failed:
+        names = ", ".join(dict.fromkeys(f"{cell.fit.method} on {cell.where}" for cell in found.failed))
+        print_line(f"{len(found.failed)} cells are not made: {names}. Their cell.json says why.", err=True)
+        raise typer.Exit(1)
 
 
 def status_text(line: "StatusLine") -> str:
@@ -77,9 +78,5 @@ def _show_plan(found: "Replicated") -> None:
     for planned in found.planned:
         show_cells(planned.study, planned.folder.root, planned.scoring)
         print_line("")
-    _show_absent([f"{cohort} {sequence}: {why}" for (cohort, sequence), why in found.absent.items()])
-
-
-def _show_absent(lines: Sequence[str]) -> None:
-    for line in lines:
-        print_line(f"Not run: {line}")
+    for (cohort, sequence), why in found.absent.items():
+        print_line(f"Not run: {cohort} {sequence}: {why}")
