@@ -15,6 +15,7 @@ from reports.leaderboard.site import write_site
 from reports.model.ranking import rankings_of
 from reports.model.run_results import read_results
 from reports.model.verdict import Verdict, verdict_of
+from reports.replication.write import write_replication
 from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text, verdict_line
 from reports.sections.registry import SECTIONS
 
@@ -34,6 +35,7 @@ __all__ = [
     "verdict_line",
     "verdicts",
     "write_differences",
+    "write_replication",
     "write_report",
     "write_scan_picture",
     "write_site",
