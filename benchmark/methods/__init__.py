@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmark.methods.card import Card
-    from benchmark.methods.contract.check import check_detector
+    from benchmark.methods.contract.check import check_detector, detector_checks
     from benchmark.methods.contract.trial import simulated_case
     from benchmark.methods.detector import Detector, LabelledDetector, at_test
 
-__all__ = ["Card", "Detector", "LabelledDetector", "at_test", "check_detector", "simulated_case"]
+__all__ = ["Card", "Detector", "LabelledDetector", "at_test", "check_detector", "detector_checks", "simulated_case"]
 
 _MODULES = {
     "Card": "benchmark.methods.card",
@@ -21,6 +21,7 @@ _MODULES = {
     "LabelledDetector": "benchmark.methods.detector",
     "at_test": "benchmark.methods.detector",
     "check_detector": "benchmark.methods.contract.check",
+    "detector_checks": "benchmark.methods.contract.check",
     "simulated_case": "benchmark.methods.contract.trial",
 }
 

@@ -140,8 +140,11 @@ def _csv(path: Path, number: str) -> list[list[str]]:
 
 
 def _workbook(path: Path) -> list[list[str]]:
-    from python_calamine import CalamineError, CalamineWorkbook
-
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ModuleNotFoundError as error:
+        mend = "python -m pip install 'uadbench[spreadsheets]', or its export as CSV"
+        raise BadFile(f"{path}: got a workbook, expected what reads it: {mend}.") from error
     try:
         rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
     except (CalamineError, OSError) as error:

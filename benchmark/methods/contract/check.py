@@ -3,14 +3,21 @@
 In the tests of a plugin, with a budget of a few steps:
 
     check_detector(lambda: MyDetector(MyDetector.Config(steps=3)))
+
+or a test a rule, named after it:
+
+    @pytest.mark.parametrize("check", detector_checks(lambda: MyDetector(MyDetector.Config(steps=3))), ids=str)
+    def test_contract(check):
+        check()
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
+from unittest import SkipTest
 
 from benchmark.methods.card import card_of
 from benchmark.methods.contract.rules import RULES, Rule
@@ -97,6 +104,40 @@ def check_detector(make: Callable[[], Detector], *, shape: tuple[int, int, int] 
         raise ContractError("\n".join(f"{outcome.rule}: {outcome.error}" for outcome in broken))
 
 
+@dataclass(frozen=True)
+class DetectorCheck:
+    """One rule for one detector; all rules are tried together when the first is called.
+
+    Attributes:
+        rule: its name, and that of the test.
+    """
+
+    rule: str
+    outcomes: Callable[[], Mapping[str, RuleOutcome]]
+
+    def __str__(self) -> str:
+        return self.rule
+
+    def __call__(self) -> None:
+        """Raise ContractError where the rule is broken, SkipTest where it could not be tried."""
+        outcome = self.outcomes()[self.rule]
+        if not outcome.passed:
+            raise ContractError(f"{outcome.rule}: {outcome.error}")
+        if outcome.not_run is not None:
+            raise SkipTest(f"{outcome.rule}: {outcome.not_run}")
+
+
+def detector_checks(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[DetectorCheck]:
+    """The rules of `check_detector`, each as a check of its own, for `pytest.mark.parametrize`; arguments as there."""
+    names = [rule.__name__ for rule in RULES]
+
+    @cache
+    def outcomes() -> Mapping[str, RuleOutcome]:
+        return dict(zip(names, check_rules(make, shape=shape), strict=True))
+
+    return [DetectorCheck(name, outcomes) for name in names]
+
+
 def check_method(variant: Variant) -> ContractReport:
     """Check a method under its preset `quick`, or `paper` where it has no `quick`.
 
@@ -123,20 +164,31 @@ def check_method(variant: Variant) -> ContractReport:
 
 
 def check_rules(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[RuleOutcome]:
-    """Every rule's verdict, in the order of `RULES`; an exception under one rule does not stop the next."""
+    """Every rule's verdict, in the order of `RULES`; an exception under one rule does not stop the next.
+
+    Where methods do not take their arguments, nothing else is tried.
+    """
     with TemporaryDirectory() as folder:
         trial = ContractTrial(make, shape or _shape_for(make()), Path(folder))
-        return [_verdict(rule, trial) for rule in RULES]
+        first, *others = RULES
+        begun = _verdict(first, trial)
+        if begun.passed:
+            return [begun, *(_verdict(rule, trial) for rule in others)]
+        return [begun, *(RuleOutcome(_sentence(rule), not_run="nothing can be called") for rule in others)]
 
 
 def _verdict(rule: Rule, trial: ContractTrial) -> RuleOutcome:
-    sentence = (rule.__doc__ or rule.__name__).strip().rstrip(".")
+    sentence = _sentence(rule)
     try:
         return RuleOutcome(sentence, rule(trial))
     except NotRun as reason:
         return RuleOutcome(sentence, not_run=str(reason))
     except (Exception, SystemExit) as error:  # whatever a detector raises is its verdict under this rule
         return RuleOutcome(sentence, f"got {type(error).__name__}: {error}")
+
+
+def _sentence(rule: Rule) -> str:
+    return (rule.__doc__ or rule.__name__).strip().rstrip(".")
 
 
 def _shape_for(detector: Detector) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import partial
+from inspect import signature
 from typing import get_args
 
 import numpy as np
@@ -19,6 +20,22 @@ from datasets.case import COVARIATES, Case
 GPU = torch.device("cuda")
 GPU_TOLERANCE = 1e-4
 Rule = Callable[[ContractTrial], str | None]
+
+
+def methods_take_their_arguments(trial: ContractTrial) -> str | None:
+    """`fit` and `anomaly_map` take the arguments that they are called with."""
+    cls = type(trial.make())
+    for name in ("fit", "anomaly_map"):
+        named = signature(getattr(Detector, name)).parameters.values()
+        by_place = [one.name for one in named if one.kind is one.POSITIONAL_OR_KEYWORD]
+        by_name = [one.name for one in named if one.kind is one.KEYWORD_ONLY]
+        own = signature(getattr(cls, name))
+        try:
+            own.bind(*by_place, **dict.fromkeys(by_name))
+        except TypeError as error:
+            expected = f"def {name}({', '.join([*by_place, '*', *by_name])})"
+            return f"got def {name}({', '.join(own.parameters)}), which has {error}; expected {expected}"
+    return None
 
 
 def config_is_a_frozen_dataclass(trial: ContractTrial) -> str | None:
@@ -173,8 +190,17 @@ def both_at_once_are_the_same(trial: ContractTrial) -> str | None:
 
 def weights_hold_all_that_is_learnt(trial: ContractTrial) -> str | None:
     """Weights written as safetensors and read into a new detector give the same maps."""
-    restored = trial.restored(trial.detector.device)
-    return _difference(trial.map(restored), trial.map(trial.detector))
+    restored, expected = trial.restored(trial.detector.device), trial.map(trial.detector)
+    loose = [name for part in trial.detector.modules() for name, one in vars(part).items() if isinstance(one, Tensor)]
+    try:
+        message = _difference(trial.map(restored), expected)
+    except Exception as error:
+        if not loose:
+            raise
+        message = f"got {type(error).__name__}: {error}"
+    if message and loose:
+        message += f"; the weights leave out {', '.join(loose)}, expected self.register_buffer(name, tensor) of each"
+    return message
 
 
 def card_says_what_was_seen(trial: ContractTrial) -> str | None:
@@ -223,7 +249,9 @@ def _on_both_devices(trial: ContractTrial) -> tuple[Detector, Detector]:
     return trial.restored(torch.device("cpu")), trial.restored(GPU)
 
 
+# Where the first is broken, nothing else can be tried.
 RULES: tuple[Rule, ...] = (
+    methods_take_their_arguments,
     config_is_a_frozen_dataclass,
     presets_name_fields,
     fit_reads_no_lesion_mask,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmark.methods.card import Card
 from benchmark.methods.contract import rules as contract
-from benchmark.methods.contract.check import ContractError, check_detector, check_rules
+from benchmark.methods.contract.check import ContractError, check_detector, check_rules, detector_checks
 from benchmark.methods.contract.rules import RULES, Rule
 from benchmark.methods.contract.trial import ContractTrial, simulated_case
 from benchmark.methods.detector import Detector, LabelledDetector
@@ -212,6 +212,20 @@ class LearnsInSecret(Sound):
         return super().made(images, seeds) + getattr(self, "secret", 0.0)
 
 
+class KeepsAPlainTensor(Sound):
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        super().fit(train, val, seed=seed, workdir=workdir)
+        self.scale = torch.tensor(2.0)
+
+    def made(self, images: Tensor, seeds: Tensor) -> Tensor:
+        return super().made(images, seeds) * self.scale
+
+
+class TakesImagesAlone(Sound):
+    def anomaly_map(self, images: Tensor) -> Tensor:  # type: ignore[override]
+        return images
+
+
 class SilentCard(Sound):
     card: ClassVar[Card] = Card("healthy scans", " ", "nothing")
 
@@ -277,6 +291,8 @@ WRONG: list[tuple[type[Detector], Rule]] = [
     (InfiniteReconstruction, contract.reconstruction_matches_the_images),
     (TwoTruths, contract.both_at_once_are_the_same),
     (LosesReconstruction, contract.both_at_once_are_the_same),
+    (TakesImagesAlone, contract.methods_take_their_arguments),
+    (KeepsAPlainTensor, contract.weights_hold_all_that_is_learnt),
     (LearnsInSecret, contract.weights_hold_all_that_is_learnt),
     (SilentCard, contract.card_says_what_was_seen),
     (NoCard, contract.card_says_what_was_seen),
@@ -337,6 +353,27 @@ def test_a_gpu_that_computes_something_else_is_caught(monkeypatch: pytest.Monkey
 def test_the_message_names_the_rule_what_was_got_and_what_was_wanted() -> None:
     with pytest.raises(ContractError, match=r"A map is float32.*: got a smallest value of -.*, expected 0 or more"):
         check_detector(maker(Negative))
+
+
+def test_a_wrong_signature_is_one_message() -> None:
+    with pytest.raises(
+        ContractError, match=r"expected def anomaly_map\(self, images, brain_masks, \*, seeds\)"
+    ) as told:
+        check_detector(maker(TakesImagesAlone))
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_tensor_that_is_no_buffer_is_named_with_what_makes_it_one() -> None:
+    with pytest.raises(ContractError, match=r"leave out scale, expected self\.register_buffer"):
+        check_detector(maker(KeepsAPlainTensor))
+
+
+def test_each_rule_is_a_check_of_its_own() -> None:
+    checks = {str(check): check for check in detector_checks(maker(Negative))}
+    assert list(checks) == [rule.__name__ for rule in RULES]
+    checks["fit_reads_no_lesion_mask"]()
+    with pytest.raises(ContractError, match="expected 0 or more"):
+        checks["map_is_finite_and_nonnegative"]()
 
 
 def test_a_detector_that_raises_is_told_what_it_raised() -> None:
