@@ -162,7 +162,7 @@ def _wrong_device(tier: "Tier", options: Mapping[str, Any]) -> str:
         or pick_device("auto") == tier.device
     ):
         return ""
-    return "a GPU, or --device cpu"
+    return "a GPU (or --device cpu)"
 
 
 def _requests(

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.metrics import COST, METRICS
+from benchmark.postprocessing.pipelines import LEFT_OUT
 from benchmark.replication.published_study import (
     DEFAULT_SAMPLING,
     PUBLISHED_SAMPLING,
@@ -153,6 +154,7 @@ class Group:
     dataset: str
     sequence: str
     metric: str
+    quantity: Quantity
     postprocessing: str
     lines: tuple[Line, ...]
     agreement: Agreement
@@ -171,6 +173,14 @@ class Group:
         if found == {"within interval"}:
             return "within interval"
         return "same order" if self.agreement.low > 0 else "contradicted"
+
+    @property
+    def what(self) -> str:
+        """The quantity, and the step that the post-processing lacks."""
+        metric = self.quantity.metric
+        named = METRICS[metric].title if metric else self.metric.upper()
+        step = self.postprocessing.partition(LEFT_OUT)[2]
+        return f"{named} without {step}" if step else named
 
     @property
     def why(self) -> str:
@@ -233,7 +243,8 @@ def _group(results: TierResults, item: Item, values: Sequence[Value]) -> Group:
     known = {value.row: (value, leading[value.row][0]) for value in values if leading.get(value.row)}
     agreement = agreement_of([one for one, _ in known.values()], [panel for _, panel in known.values()])
     tests = _tests(results, item, first.dataset, quantity, {row: panel for row, (_, panel) in known.items()})
-    return Group(item, first.dataset, sequence, first.metric, first.postprocessing, lines, agreement, len(known), tests)
+    place = (item, first.dataset, sequence, first.metric, quantity, first.postprocessing)
+    return Group(*place, lines, agreement, len(known), tests)
 
 
 def _panels(

@@ -126,7 +126,7 @@ class StatusLine:
         why: what is missing.
     """
 
-    item: str
+    item: Item
     what: str
     cohort: str
     status: Status | Literal["drawn"]
@@ -151,18 +151,16 @@ def status_lines(found: Replication) -> Iterator[StatusLine]:
     """Of all items, in the study's order."""
     for item in found.results.study.items:
         for group in found.groups.get(item.name, ()):
-            step = group.postprocessing.partition("-no-")[2]
-            what = f"{group.metric}, no {step}" if step else group.metric
             yield StatusLine(
-                item.name, what, f"{group.dataset} {group.sequence}", group.status, len(group.lines),
+                item, group.what, f"{group.dataset} {group.sequence}", group.status, len(group.lines),
                 group.count("within interval"), group.agreement, group.common, group.why,
             )  # fmt: skip
         for line in found.ratios.get(item.name, ()):
             ratio = line.ratio
-            at = f" at contrast {ratio.contrast:g}" if item.contrasts else ""
-            what = f"{item.metric}{at}, {found.results.study.label(ratio.of)} / {found.results.study.label(ratio.to)}"
+            at = f", contrast {ratio.contrast:g}" if item.contrasts else ""
+            what = f"{found.results.study.label(ratio.of)} / {found.results.study.label(ratio.to)}{at}"
             within = int(line.status == "within interval")
-            yield StatusLine(item.name, what, line.cohort, line.status, 1, within, why=line.why)
+            yield StatusLine(item, what, line.cohort, line.status, 1, within, why=line.why)
         if not item.table and not item.ratios:
             yield _of_figure(found.results, item)
 
@@ -172,9 +170,9 @@ def _of_figure(results: TierResults, item: Item) -> StatusLine:
     wanted = [one.name for sweep in item.sweeps for one in parse_variants(sweep)]
     wanted += [results.study.rows[row].methods[0] for row in item.rows]
     if any(results.name_in(run, method) for run, _ in shown_cohorts(results) for method in wanted):
-        return StatusLine(item.name, item.title, "", "drawn", why="no printed number to compare with")
+        return StatusLine(item, item.what, "", "drawn", why="no printed number to compare with")
     absent = "; ".join(dict.fromkeys(results.absent.values())) or "no run has its methods"
-    return StatusLine(item.name, item.title, "", "not run", why=absent)
+    return StatusLine(item, item.what, "", "not run", why=absent)
 
 
 def ratio_lines(results: TierResults, item: Item) -> list[RatioLine]:

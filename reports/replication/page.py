@@ -45,11 +45,13 @@ def write_figures(
 def page_blocks(found: Replication, figures: Mapping[str, Sequence[Picture]]) -> tuple[str, list[Block]]:
     """Title and body."""
     results, study = found.results, found.results.study
+    lines = list(status_lines(found))
+    missing = {line.item.name: [line.why] for line in lines if line.status == "not run" and not line.values}
     command = f"python -m benchmark replicate {study.name} --tier {results.tier_name} --data DIR"
     body: list[Block] = [
         Notice(prose("Tier **{}**. {}", results.tier_name, results.tier.says)),
         Paragraph(study.reference + "."),
-        _status_table(list(status_lines(found))),
+        _status_table(lines),
         Folded("What a status says", [Bullets([prose("**{}**: {}.", *one) for one in MEANINGS.items()])], 3),
         Heading("What the study leaves open"),
         _ambiguities(found),
@@ -57,24 +59,32 @@ def page_blocks(found: Replication, figures: Mapping[str, Sequence[Picture]]) ->
     for item in study.items:
         body += [Heading(item.title), *([Paragraph(item.note)] if item.note else [])]
         body += [*_numbers(found, item), *figures.get(item.name, ())]
+        body += [Paragraph(prose("**Not run.** What is missing: {}.", why)) for why in missing.get(item.name, ())]
     return f"{study.title}: published beside ours", [*body, Heading("Runs"), *_runs(found), Listing(command, "sh")]
 
 
 def _status_table(lines: Sequence[StatusLine]) -> Table:
-    columns = text_columns("Item", "What", "Cohort", "Status", "Within", "Same order: tau", "What is missing")
+    compared = any(_is_compared(line) or line.common > 2 for line in lines)
+    columns = text_columns(
+        "Item", "What", "Cohort", "Status", *(["Within", "Order: tau"] if compared else []), "What is missing"
+    )
     rows = [
         [
-            said(line.item), said(line.what), said(line.cohort), said(prose("**{}**", line.status)),
-            said(f"{line.within} of {line.values}") if _is_compared(line) else Cell(),
-            said(_agreement_text(line.agreement, line.common)), said(line.why),
+            said(line.item.place), said(line.what), said(line.cohort), said(prose("**{}**", line.status)),
+            *([_within(line), said(_agreement_text(line.agreement, line.common))] if compared else []), said(line.why),
         ]
         for line in lines
     ]  # fmt: skip
-    caption = as_text(
-        "Every item. Within: printed values in our 95 % prediction interval; tau: Kendall's, of the methods that both "
-        "have, with its 95 % interval over patients and trainings."
+    told = (
+        "Within: printed values in our 95 % prediction interval; tau: Kendall's, of the methods that both have, with "
+        "its 95 % interval over patients and trainings."
     )
+    caption = joined(["Every item.", told if compared else ""])
     return Table("status", caption, columns, rows, headers=3)
+
+
+def _within(line: StatusLine) -> Cell:
+    return said(f"{line.within} of {line.values}") if _is_compared(line) else Cell()
 
 
 def _is_compared(line: StatusLine) -> bool:
@@ -88,10 +98,10 @@ def _agreement_text(agreement: Agreement | None, common: int) -> str:
     return f"{_number(agreement.tau, 2)}{ends}, {common} methods"
 
 
-def _ambiguities(found: Replication) -> Table:
-    columns = text_columns("What", "Published", "Here")
-    rows = [[said(one.what), said(one.published), said(one.decided)] for one in found.results.study.ambiguities]
-    return Table("ambiguities", as_text("What text and program leave open, and what is done here."), columns, rows)
+def _ambiguities(found: Replication) -> Bullets:
+    """What text and program leave open, and what is done here."""
+    known = found.results.study.ambiguities
+    return Bullets([prose("**{}**: {}. Here: {}.", one.what, one.published, one.decided) for one in known])
 
 
 def _numbers(found: Replication, item: Item) -> Iterator[Block]:
@@ -99,7 +109,7 @@ def _numbers(found: Replication, item: Item) -> Iterator[Block]:
         blocks: list[Block] = [_group_table(found, group)]
         if group.tests:
             blocks.append(_tests_table(group))
-        yield Folded(_group_title(found, group), blocks, 4)
+        yield Folded(_group_title(group), blocks, 4)
     if item.name in found.ratios:
         yield _ratio_table(found, item, found.ratios[item.name])
     if item.kind == "histogram":
@@ -109,11 +119,8 @@ def _numbers(found: Replication, item: Item) -> Iterator[Block]:
             yield _stand_in_table(found, item, one)
 
 
-def _group_title(found: Replication, group: Group) -> Text:
-    first = group.lines[0].value
-    step = group.postprocessing.partition("-no-")[2]
-    what = joined([_title(found, group.metric), f"without {step}" if step else ""])
-    return prose("{} on {} ({}): {}", what, group.dataset, group.sequence.upper(), group.status if first else "")
+def _group_title(group: Group) -> Text:
+    return prose("{} on {} ({}): {}", group.what, group.dataset, group.sequence.upper(), group.status)
 
 
 def _title(found: Replication, metric: str) -> str:
@@ -145,7 +152,7 @@ def _group_table(found: Replication, group: Group) -> Table:
     name = "-".join(filter(None, (first.table, group.metric, group.dataset, group.postprocessing)))
     caption = joined(
         [
-            f"Table {first.table} of {first.version}, {_title(found, group.metric)} on {group.dataset}: mean "
+            f"Table {first.table} of {first.version}, {group.what} on {group.dataset}: mean "
             f"{PLUS_MINUS} s.d. over {study.trainings} trainings; ours over training seeds.",
             prose("Order: tau {}.", _agreement_text(group.agreement, group.common)) if group.common > 2 else "",
             f"Not run: {group.why}." if group.why else "",
@@ -203,14 +210,14 @@ def _tests_table(group: Group) -> Table:
 def _ratio_table(found: Replication, item: Item, lines: Sequence[RatioLine]) -> Table:
     study = found.results.study
     columns = [
-        *text_columns("Ratio", "Contrast"), Column("Published", digits=2),
+        *text_columns("Ratio", *(["Contrast"] if item.contrasts else [])), Column("Published", digits=2),
         Column(f"Ours, {PUBLISHED_SAMPLING}", digits=2), *text_columns("New run, 95 %"),
         Column(f"Ours, {DEFAULT_SAMPLING}", digits=2), *text_columns("Status", "What is missing"),
     ]  # fmt: skip
     rows = [
         [
             said(f"{study.label(one.ratio.of)} / {study.label(one.ratio.to)}"),
-            said(f"{one.ratio.contrast:g}" if item.contrasts else ""), Cell(one.ratio.published),
+            *([said(f"{one.ratio.contrast:g}")] if item.contrasts else []), Cell(one.ratio.published),
             Cell(nan if one.ours is None else one.ours.mean), said(_interval([one.ours] if one.ours else [], 2)),
             Cell(nan if one.default is None else one.default.mean), said(one.status), said(one.why),
         ]
