@@ -45,7 +45,7 @@ def strip(run: uadbench.Run, out: Path) -> None:
     names = rows[(rows["dataset"] == COHORT) & (rows["split"] == "test") & (rows["case_id"] != "")]["case_id"].unique()
     tests = sorted((run.case(COHORT, name) for name in names), key=lambda case: -case.lesion_mask.sum())
     titles = ["scan", "lesion", *run.methods]
-    figure = Figure(figsize=(1.3 * len(titles), 3.4), facecolor="white", layout="constrained")
+    figure = Figure(figsize=(1.3 * len(titles), 2.9), facecolor="white", layout="constrained")
     panels = figure.subplots(2, len(titles), squeeze=False)
     for line, case in zip(panels, (tests[0], tests[len(tests) // 2]), strict=True):
         z = shown_slice(case)
