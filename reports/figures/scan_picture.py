@@ -38,7 +38,7 @@ def write_scan_picture(
     highest = brightest([anomaly_map], [case])
     rows = {"image": case.image[0]}
     if reconstruction is not None:
-        rows["healthy counterpart"] = reconstruction
+        rows["healthy counterpart"] = np.where(case.brain_mask, reconstruction, 0)
     rows["anomaly map"] = anomaly_map
     width, height = case.brain_mask.shape[:2]
     size = (SLICES * WIDTH + 0.9, len(rows) * WIDTH * height / width + 0.6)
