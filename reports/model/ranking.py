@@ -21,8 +21,8 @@ from reports.model.cohort_results import CohortResults, best_first, question_of
 from reports.model.run_results import RunResults
 from reports.model.summary import domain_of
 
-OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
-"""Marks: not shown to be worse than the best; an interval of the weights alone; an interval that covers too little."""
+OPEN, ONLY_MODEL, SHORT = "\N{DAGGER}", "m", "\N{DOUBLE DAGGER}"
+"""Marks: not shown to be worse than the best; an interval of the trained model alone; one that covers too little."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Ranking:
     Attributes:
         lines: of both questions.
         pairs: of both questions.
-        question: the one that ranks are of: *this recipe* where any pair of recipes can be tested.
+        question: the one that ranks are of: *this training procedure* where any pair can be tested so.
     """
 
     lines: pd.DataFrame
@@ -81,14 +81,15 @@ class Ranking:
         return str(low) if low == high else f"{low}-{high}"
 
     def interval(self, method: str) -> tuple[float, float, str]:
-        """Both ends and a mark: of the weights alone where the recipe has none; flagged where such cover too little.
+        """Both ends and a mark: of the trained model alone where its training procedure has none, or one that
+        covers too little.
 
         NaN where there is no interval.
         """
         for question in dict.fromkeys((self.question, TRAINED_MODEL)):
             one = self.line(method, question)
             if not isnan(one["low"]):
-                marks = [ONLY_WEIGHTS] if question != self.question else []
+                marks = [ONLY_MODEL] if question != self.question else []
                 marks += [SHORT] if is_short(one["coverage"]) else []
                 return float(one["low"]), float(one["high"]), " ".join(marks)
         return nan, nan, ""

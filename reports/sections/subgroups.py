@@ -11,8 +11,8 @@ from reports.model.run_results import RunResults, cohort_title
 
 TITLES = {"site": "Site", "age_band": "Age", "sex": "Sex"}
 EXPLAINED = prose(
-    "Means over people, with n and the 95 % bootstrap-t interval from 6 of them on (these weights). Groups differ in "
-    "more than what they are called by, such as lesion size: exploratory, nothing here is tested. What a cohort's "
+    "Means over people, with n and the 95 % bootstrap-t interval from 6 of them on (this trained model). Groups differ "
+    "in more than what they are called by, such as lesion size: exploratory, nothing here is tested. What a cohort's "
     "`cases.csv` does not say is not shown."
 )
 

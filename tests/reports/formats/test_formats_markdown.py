@@ -14,7 +14,7 @@ from datasets.errors import UnknownName
 def test_the_sections_come_in_the_order_in_which_one_reads(report: str) -> None:
     headings = [line for line in report.splitlines() if re.match("#{1,3} ", line)]
     assert headings == [
-        "# Run run",
+        "# 2 methods on Patients, Inpatients",
         "## Verdict",
         "## Explore",
         "## Why",

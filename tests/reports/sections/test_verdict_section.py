@@ -43,7 +43,7 @@ def test_the_answer_stands_before_everything_else(document: Document) -> None:
     told = verdict(document)
     assert re.match(r"\*\*Patients\*\* \(`patients`\)\. \*\*\w+\*\* has the best mean, Dice 0\.4\d\d \(95 % ", told)
     assert "may be first too." in told
-    assert "ranks of *this recipe*" in told
+    assert "ranks of *this training procedure*" in told
     assert "Patients: patients 30, inpatients 4. Training seeds: 3." in told
 
 
