@@ -37,7 +37,7 @@ from datasets.io.atomic import read_json, write_json
 CHOICE = ("dataset", "split", "metric", "postprocessing", "protocol")
 PLACE = ("cases", "group", "stratum", "shift", "kind", "method")
 """Columns that tell lines apart beside those of the choice; of one place a new line replaces the old one."""
-LAYOUT = 8
+LAYOUT = 9
 """To be raised with what the tables hold."""
 
 

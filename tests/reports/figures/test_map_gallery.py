@@ -141,7 +141,7 @@ def test_a_map_that_is_not_kept_leaves_an_empty_panel() -> None:
 
 
 def test_planes_are_of_test_cases_with_their_dice_and_reconstructions_within_the_brain(
-    finished: Made, data: Path
+    finished: Made, data: Path, plugin: None
 ) -> None:
     results = replace(read_results(finished.run), scans=find_scans(finished.run, data))
     study = results.scans.study
@@ -160,7 +160,7 @@ def test_planes_are_of_test_cases_with_their_dice_and_reconstructions_within_the
                 assert volume is None or (volume[~(one.images[0] > 0)] <= 1).all()
 
 
-def test_a_cohort_without_maps_is_an_error(made: Made, data: Path) -> None:
+def test_a_cohort_without_maps_is_an_error(made: Made, data: Path, plugin: None) -> None:
     for cell in made.study.cells:
         (made.run.cell(cell) / "cell.json").unlink()
     results = replace(read_results(made.run), scans=find_scans(made.run, data))

@@ -31,6 +31,9 @@ def test_the_sections_come_in_the_order_in_which_one_reads(report: str) -> None:
         "## Appendix",
     ]
     assert re.findall(r"<details><summary>(.*)</summary>", report) == [
+        "Volunteers (volunteers)",
+        "Patients (patients)",
+        "Inpatients (inpatients)",
         "All metrics",
         "Detection curves",
         "False positives in healthy scans by post-processing",

@@ -72,7 +72,7 @@ def test_cohorts_of_too_few_patients_come_last_without_ranks(document: Document)
 
 
 def test_the_matrix_of_pairs_says_the_three_states_by_sign(document: Document) -> None:
-    lines = tables(document)["patients-pairs-healthy-fpr-1-this-recipe"]
+    lines = tables(document)["patients-pairs-healthy-fpr-1-this-training-procedure"]
     assert lines["good"]["bad"] == "▲ +0.150"
     assert lines["bad"]["good"] == "▼ −0.150"
     assert lines["good"]["equal"].startswith("? ")  # 30 patients are no evidence of equivalence
@@ -87,7 +87,7 @@ def test_where_the_leader_differs_the_verdict_says_so(tmp_path: Path, plugin: No
     assert "Under `lesion-val` the best mean is **other**'s." in verdict(document)
     found = tables(document)
     assert list(found["patients-endpoint"])[:3] == ["good", "other", "bad"]
-    lines = found["patients-pairs-healthy-fpr-1-this-recipe"]
+    lines = found["patients-pairs-healthy-fpr-1-this-training-procedure"]
     assert lines["good"]["bad"].startswith("▲")
     assert lines["good"]["other"].startswith("(▲)")
     assert "Under `lesion-val` only: other better than good." in text_of(document.blocks)
