@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmark.analysis.changes import Changes
 from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_record import kept_pictures
 from datasets.cohorts.catalog import dataset
 from datasets.errors import one_line
 from reports.content.blocks import Block, Folded, Heading
@@ -66,7 +67,8 @@ def compose(
 
     Args:
         data: where the scans are now, for the pictures; None for where they were.
-        pictures: cohorts whose scans may be shown; None for all. Earlier pictures of others are removed.
+        pictures: cohorts whose scans may be shown; None for those that the run names. Earlier pictures of others are
+            removed.
         since: what changed since an earlier run; None where none was named.
         volumes: see `Document`.
 
@@ -74,7 +76,7 @@ def compose(
         MissingData: nothing has been scored yet.
         UnknownName: `pictures` names a cohort that does not exist.
     """
-    shown = None if pictures is None else [dataset(name).name for name in pictures]
+    shown = kept_pictures(run) if pictures is None else [dataset(name).name for name in pictures]
     results = replace(read_results(run), scans=find_scans(run, data), shown=shown, changes=since)
     sections = [(part, _written(section, results)) for part, section in in_reading_order()]
     return Document(results, opening(results), [(part, blocks) for part, blocks in sections if blocks], volumes)

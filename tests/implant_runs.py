@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmark.execution.score_cells import evaluate_study
+from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
-from benchmark.storage.run_record import Scoring, add_study, record_cell
+from benchmark.storage.run_record import Scoring, add_study, record_maps
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.case import Case
@@ -87,4 +88,5 @@ def keep_maps(made: Made, cell: Cell) -> None:
         found, reconstruction = METHODS[cell.fit.method](case, case.image[0] if host is None else host[0], noise)
         write_volume(made.run.anomaly_map(cell, one.case_id), found * case.brain_mask, case.affine)
         write_volume(made.run.reconstruction(cell, one.case_id), reconstruction, case.affine)
-    record_cell(made.run, cell, {"status": "mapped", "inference": {"device": "abacus"}})
+    record_maps(made.run, cell, {"inference": {"device": "abacus"}})
+    write_card(made.run.fit(cell.fit), DataCard(None, "heads", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))

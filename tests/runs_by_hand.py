@@ -9,8 +9,9 @@ import numpy as np
 from cohorts import TINY
 
 from benchmark.storage.folder import RunFolder, create_run
-from benchmark.storage.rows import Row, blank_row, reference_row, write_rows
+from benchmark.storage.rows import Row, blank_row, reference_row
 from benchmark.storage.run_record import Scoring, add_study
+from benchmark.storage.run_tables import write_run_rows
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.shifts import Shift
@@ -45,8 +46,8 @@ def write_run(
     others = second or {name: mean + 0.02 for name, mean in means.items()}
     rows = [row for cell in cells for row in _rows(cell, means[cell.fit.method], others[cell.fit.method])]
     rows += [row for reference in references for row in _perfect_rows(reference, perfect)]
-    write_rows(run.root / "rows.csv", [row for row in rows if row.metric not in ("seconds", "peak_bytes")])
-    write_rows(run.root / "timing.csv", [row for row in rows if row.metric in ("seconds", "peak_bytes")])
+    write_run_rows(run, "rows.csv", [row for row in rows if row.metric not in ("seconds", "peak_bytes")])
+    write_run_rows(run, "timing.csv", [row for row in rows if row.metric in ("seconds", "peak_bytes")])
     return run
 
 

@@ -26,7 +26,7 @@ from benchmark.statistics.intervals.mean import EXACT, exact_interval
 from benchmark.statistics.panel import Choice
 from benchmark.storage.fits import sees_labels
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import read_volume, write_volume
+from benchmark.storage.maps import read_map, write_volume
 from benchmark.storage.run_record import has_maps
 from benchmark.storage.summary_tables import SummaryLine
 from benchmark.study.cells import Cell
@@ -190,7 +190,7 @@ def _calibrate(
 def _scans(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], pipeline: Pipeline) -> Iterator[Scan]:
     for one in files:
         truth, affine = _ground_truth(one, cell.fit.grid)
-        kept = read_volume(run.anomaly_map(cell, one.case_id))
+        kept = read_map(run, cell, one.case_id)
         filtered = pipeline.filter(kept, truth.brain_mask, truth.spacing)
         yield Scan(truth, affine, filtered.scores, pipeline.finish(filtered).scores)
 

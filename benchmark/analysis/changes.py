@@ -13,6 +13,7 @@ from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells, kept_scoring
+from benchmark.storage.run_tables import read_run_record
 from datasets.errors import MissingData
 from datasets.io.atomic import read_json
 
@@ -95,12 +96,11 @@ def _pairs(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Differ
 def _told(run: RunFolder) -> dict[str, str]:
     """Version, settings, scoring, environment and data of a run, as text."""
     stored, scoring = read_json(run.study), kept_scoring(run)
-    path = run.root / "environment.json"
     cells = kept_cells(run)
     known: dict[str, Any] = {"program": stored["version"]}
     known |= {f"setting {name}": value for name, value in stored["settings"].items() if name != "healthy"}
     known |= {"pipelines": ", ".join(scoring.postprocessing), "thresholds": ", ".join(scoring.protocols)}
-    known |= {f"environment {name}": value for name, value in (read_json(path) if path.is_file() else {}).items()}
+    known |= {f"environment {name}": value for name, value in read_run_record(run, "environment.json").items()}
     known["fitted on"] = cells[0].fit.fitted_on
     known |= {f"data of {cell.cohort.dataset}": cell.cohort.digest[:12] for cell in cells}
     seeds: dict[str, set[int]] = {}

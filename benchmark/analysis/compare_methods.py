@@ -14,10 +14,11 @@ from benchmark.statistics.panel import QUESTIONS, Choice, Panel, Question, Rows
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import stands_aside
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import lesion_case_ids, read_rows
+from benchmark.storage.rows import lesion_case_ids
 from benchmark.storage.run_record import Scoring, kept_cells, kept_scoring
+from benchmark.storage.run_tables import run_rows
 from benchmark.study.cells import NO_HEALTHY, PERFECT_MAP
-from datasets.errors import BadValue, MissingData, UnknownName
+from datasets.errors import BadValue, UnknownName
 from datasets.io.atomic import read_json
 
 if TYPE_CHECKING:
@@ -91,10 +92,7 @@ class Comparable:
 
     @cached_property
     def rows(self) -> "pd.DataFrame":
-        path = self.run.root / "rows.csv"
-        if not path.is_file():
-            raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {self.run.root}")
-        return read_rows(path)
+        return run_rows(self.run)
 
     @cached_property
     def scoring(self) -> Scoring:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from benchmark.statistics.rank_stability import Agreement, rank_agreement
 from benchmark.storage.fits import stands_aside
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, read_rows, write_lines
+from benchmark.storage.run_record import table_of
+from benchmark.storage.run_tables import run_table
 from benchmark.study.cells import PERFECT_MAP, Cell
 from benchmark.study.protocols import ONE_ALARM
 from datasets.case import CaseFiles
@@ -40,13 +43,13 @@ def with_trials(run: RunFolder, cell: Cell, rows: Iterable[Row], files: Sequence
 
 def join_trials(run: RunFolder, cells: Sequence[Cell]) -> None:
     """Join the cells' trials into a run's tables; a run without trials has none of them."""
-    parts = [run.cell(cell) / TRIALS for cell in cells if (run.cell(cell) / TRIALS).exists()]
+    parts = [path for cell in cells if (path := table_of(run, cell, TRIALS)) is not None]
     if not parts:
         for name in TABLES:
             (run.root / name).unlink(missing_ok=True)
         return
     join_tables(parts, run.root / TRIALS, [field.name for field in fields(Trial)])
-    trials = read_trials_table(run, TRIALS)
+    trials = read_trials(run.root / TRIALS)
     aside = {cell.fit.method for cell in cells if stands_aside(run, cell.fit)}
     write_lines(run.root / AUDIOGRAM, audiogram(trials))
     write_lines(run.root / CONTROLS, controls(trials))
@@ -54,10 +57,13 @@ def join_trials(run: RunFolder, cells: Sequence[Cell]) -> None:
 
 
 def read_trials_table(run: RunFolder, name: str) -> "pd.DataFrame":
-    """One of `TABLES`, which has to be there."""
+    """One of `TABLES`, which has to be there; raises what `run_table` raises."""
+    return read_trials(run_table(run, name))
+
+
+def read_trials(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    path = run.root / name
     text = dict.fromkeys(("method", "dataset", "postprocessing", "case_id", "subject_id", "shape"), str)
     frame: pd.DataFrame = pd.read_csv(path, dtype=text, na_values=["nan"], keep_default_na=False)
     return frame

@@ -66,7 +66,7 @@ def evaluate(
     from benchmark.execution.score_cells import check_residuals, evaluate_study
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import create_run, open_run
-    from benchmark.storage.run_record import kept_scoring, missing_plugins_named, reopen
+    from benchmark.storage.run_record import keep_pictures, kept_scoring, missing_plugins_named, reopen
     from benchmark.storage.storage_errors import as_storage_error
     from benchmark.storage.summary_tables import SummaryLine, add_lines, summary_path
     from reports.api import remove_reports, write_report
@@ -88,6 +88,7 @@ def evaluate(
         run = open_run(Path(out))
     with as_storage_error(run.root):
         formats = remove_reports(run)
+        keep_pictures(run, names(pictures))
         failed = evaluate_study(study, run, scoring)
         summarise(run, where)
         told = ""
@@ -95,7 +96,7 @@ def evaluate(
             lines = list(ablation_lines(Comparable(run, endpoint)))
             add_lines(summary_path(run.root), SummaryLine, lines, ("kind",))
             told = ablation_text(lines)
-        reports = write_report(run, where, formats=formats, pictures=names(pictures))
+        reports = write_report(run, where, formats=formats)
     written = (run.root / "rows.csv", summary_path(run.root), *reports)
     return Evaluated(Run(run, where), tuple(failed), told, written)
 

@@ -36,7 +36,9 @@ Threads = Annotated[
     int | None, Option(min=1, help="Of each process on the CPU; default: as many as cores, for any --workers.")
 ]
 MemoryLimit = Annotated[float | None, Option(min=0.1, help="GiB of main memory that each process may hold.")]
-Executor = Annotated[str, Option(help="inline: this process; local: workers on this machine; slurm: a job array.")]
+Executor = Annotated[
+    str, Option(help="inline: this process; local: workers on this machine; slurm: a job array; dask: a dask cluster.")
+]
 Workers = Annotated[
     int | None, Option(min=1, help="Processes, or tasks of the array; default: one a GPU, else by --threads.")
 ]
@@ -46,6 +48,7 @@ TimeLimit = Annotated[
 Slurm = Annotated[
     list[str] | None, Option("--slurm", metavar="NAME=VALUE", help="Of sbatch, e.g. gres=gpu:1; repeatable.")
 ]
+Dask = Annotated[str | None, Option(metavar="ADDRESS", help="Of a dask scheduler, or the file that describes it.")]
 
 
 def _data_folder() -> Path:
@@ -128,6 +131,7 @@ class RunOptions:
     time_limit: TimeLimit = None
     memory_limit: MemoryLimit = None
     slurm: Slurm = None
+    dask: Dask = None
     no_cache: Annotated[
         bool, Option("--no-cache", envvar=NO_CACHE, help="Load every scan anew; the numbers are the same.")
     ] = False
@@ -173,13 +177,15 @@ class RunOptions:
         check_name("value of --executor called", self.executor, EXECUTORS)
         if self.executor == "inline" and (self.workers is not None or self.time_limit is not None):
             option = "--workers" if self.workers is not None else "--time-limit"
-            raise BadValue(f"{option}: got --executor inline, expected local or slurm: it is about worker processes.")
+            raise BadValue(f"{option}: got --executor inline, expected another: it is about worker processes.")
         if self.slurm and self.executor != "slurm":
             raise BadValue(f"--slurm: got --executor {self.executor}, expected slurm.")
-        if self.executor == "slurm" and self.time_limit is not None:
-            raise BadValue(
-                "--time-limit: got --executor slurm, expected local; give the jobs' limit as --slurm time=H:MM:SS."
-            )
+        if (self.dask is None) == (self.executor == "dask"):
+            got = "nothing" if self.dask is None else f"--executor {self.executor}"
+            raise BadValue(f"--dask: got {got}, expected the address of a running dask scheduler with --executor dask.")
+        if self.executor in ("slurm", "dask") and self.time_limit is not None:
+            limit = "; give the jobs' limit as --slurm time=H:MM:SS" if self.executor == "slurm" else ""
+            raise BadValue(f"--time-limit: got --executor {self.executor}, expected local{limit}.")
         named = {one.name: getattr(self, one.name) for one in fields(Execution) if hasattr(self, one.name)}
         seconds = None if self.time_limit is None else 60 * self.time_limit
         return Execution(**named, task_seconds=seconds, memory_gib=self.memory_limit)

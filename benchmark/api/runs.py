@@ -176,10 +176,10 @@ class Run:
             UnknownName: the run has no such method, cohort, case, seed or shift.
             BadFile: the map is missing or damaged.
         """
-        from benchmark.storage.maps import read_volume
+        from benchmark.storage.maps import read_map
 
         cell = self._cell(method, cohort, seed, shift)
-        return read_volume(self.folder.anomaly_map(cell, self._files(cell, case_id).case_id))
+        return read_map(self.folder, cell, self._files(cell, case_id).case_id)
 
     def reconstruction(
         self, method: str, cohort: str, case_id: str, *, seed: int | None = None, shift: str = "none"
@@ -190,11 +190,10 @@ class Run:
             UnknownName: the run has no such method, cohort, case, seed or shift.
             BadFile: the file is damaged.
         """
-        from benchmark.storage.maps import read_volume
+        from benchmark.storage.maps import read_reconstruction
 
         cell = self._cell(method, cohort, seed, shift)
-        path = self.folder.reconstruction(cell, self._files(cell, case_id).case_id)
-        return read_volume(path) if path.is_file() else None
+        return read_reconstruction(self.folder, cell, self._files(cell, case_id).case_id)
 
     def threshold(
         self, method: str, cohort: str, *, postprocessing: str, protocol: str, seed: int | None = None

@@ -42,7 +42,7 @@ def run(methods: str | Sequence[str], datasets: str | Sequence[str], **options: 
     """
     planned = plan_run(options_of({"methods": methods, "datasets": datasets, **options}))
     if planned.execution.executor == "slurm":
-        raise BadValue("executor: got slurm, expected inline or local; submit jobs with: python -m benchmark run")
+        raise BadValue("executor: got slurm, expected another; submit jobs with: python -m benchmark run")
     for reason in planned.study.left_out:
         log.warning("Left out: %s", reason)
     if not planned.options.dry_run:
@@ -71,7 +71,7 @@ class PlannedRun:
     def job(self) -> "Job":
         options = self.options
         job = job_on(self.study, self.folder, options.data, self.scoring, self.execution, options.rerun, self.admission)
-        return replace(job, asked=options.repeatable)
+        return replace(job, asked=options.repeatable, pictures=names(options.pictures))
 
 
 def plan_run(options: RunOptions) -> PlannedRun:
@@ -111,21 +111,30 @@ def plan_run(options: RunOptions) -> PlannedRun:
 def compute(planned: PlannedRun, job: "Job") -> "tuple[list[Cell], Path]":
     """Fit, map and score what is missing, here or in workers; the failed cells and the report's path are returned."""
     from benchmark.analysis.summaries.make import summarise
-    from benchmark.execution.local import run_study_in_workers
-    from benchmark.execution.resources import set_limits
-    from benchmark.execution.worker import run_study
     from reports.api import write_report
 
-    inline, pictures = planned.execution.executor == "inline", names(planned.options.pictures)
-    idle = is_idle(job)
-    if inline:
-        set_limits(planned.execution)
-    failed = run_study(job) if inline else run_study_in_workers(job, planned.execution)
+    pictures, idle = names(planned.options.pictures), is_idle(job)
+    failed = _execute(planned, job)
     path = job.run.root / "report.md"
     changed = summarise(job.run, job.data)
     if changed or not idle or pictures is not None or not path.is_file():
-        (path,) = write_report(job.run, job.data, pictures=pictures)
+        (path,) = write_report(job.run, job.data)
     return failed, path
+
+
+def _execute(planned: PlannedRun, job: "Job") -> "list[Cell]":
+    """Do a job by the executor that was asked for; the failed cells are returned."""
+    from benchmark.execution.dask_cluster import run_study_on_dask
+    from benchmark.execution.local import run_study_in_workers
+    from benchmark.execution.resources import set_limits
+    from benchmark.execution.worker import run_study
+
+    if planned.options.dask is not None:
+        return run_study_on_dask(job, planned.execution, planned.options.dask)
+    if planned.execution.executor == "local":
+        return run_study_in_workers(job, planned.execution)
+    set_limits(planned.execution)
+    return run_study(job)
 
 
 def is_idle(job: "Job") -> bool:
@@ -142,11 +151,11 @@ def job_on(
     rerun: str,
     admission: "Admission | None" = None,
 ) -> "Job":
-    """A job on the device of this process; on the CPU if SLURM computes it elsewhere."""
+    """A job on the device of this process; on the CPU if a cluster computes it elsewhere."""
     from benchmark.execution.job import Job
     from benchmark.inference.settings import Inference, can_compile, pick_device
 
-    device = pick_device("cpu" if how.executor == "slurm" else how.device)
+    device = pick_device("cpu" if how.executor in ("slurm", "dask") else how.device)
     compiled = how.compiled and how.executor == "inline" and can_compile(device)
     inference = Inference(device, slice_batch=how.slice_batch, compiled=compiled)
     return Job(study, run, data, inference, scoring, rerun, admission)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ParamSpec, get_args, get_type_hints
 
 import typer
 
-from benchmark.methods.termination import EXIT_CODE, Terminated, termination_is_an_exception
+from benchmark.methods.termination import Terminated, termination_is_an_exception
 from benchmark.storage.storage_errors import storage_problem
 from datasets.errors import UserError
 
@@ -75,9 +75,10 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
         try:
             with termination_is_an_exception():
                 command(*args, **kwargs)
-        except Terminated:
-            typer.echo("Ended by SIGTERM: what is done is kept, and the same command goes on with the rest.", err=True)
-            raise typer.Exit(EXIT_CODE) from None
+        except Terminated as end:
+            name = end.signal.name
+            typer.echo(f"Ended by {name}: what is done is kept, and the same command goes on with the rest.", err=True)
+            raise typer.Exit(128 + end.signal) from None
         except UserError as error:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(2) from None

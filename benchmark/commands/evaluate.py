@@ -11,6 +11,7 @@ from benchmark.commands.common import RunArgument, print_line, progress_lines, u
 from datasets.errors import BadValue, check_name
 
 if TYPE_CHECKING:
+    from benchmark.storage.folder import RunFolder
     from benchmark.study.cells import Cell
 
 app = typer.Typer()
@@ -35,7 +36,8 @@ Ablation = Annotated[
     str | None, typer.Option("--ablation", help="postprocessing: each pipeline once without each of its steps, too.")
 ]
 Pictures = Annotated[
-    str | None, typer.Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
+    str | None,
+    typer.Option(help="Cohorts whose slices reports of the run may show from now on; at first all. '' for none."),
 ]
 
 
@@ -77,7 +79,7 @@ def evaluate(
     told = [done.ablation] if done.ablation else []
     written = ", ".join(map(str, done.written))
     print_line("\n\n".join(["", terminal_text(done.run.folder), *told, f"Written anew: {written}"]))
-    exit_for(done.failed)
+    exit_for(done.run.folder, done.failed)
 
 
 @app.command()
@@ -123,7 +125,7 @@ def report(
     from benchmark.analysis.changes import changes_since
     from benchmark.analysis.summaries.make import summarise
     from benchmark.storage.folder import open_run
-    from benchmark.storage.run_record import missing_plugins_named
+    from benchmark.storage.run_record import keep_pictures, missing_plugins_named
     from reports.api import FORMATS, write_report
 
     chosen = names(formats) or ("md",)
@@ -131,19 +133,29 @@ def report(
         check_name("report format", name, FORMATS)
     run = open_run(folder)
     with missing_plugins_named(run):
+        keep_pictures(run, names(pictures))
         summarise(run, data)
         changes = None if since is None else changes_since(run, open_run(since))
-        paths = write_report(run, data, formats=chosen, pictures=names(pictures), since=changes, volumes=volumes)
+        paths = write_report(run, data, formats=chosen, since=changes, volumes=volumes)
     for path in paths:
         print_line(f"Report: {path}")
 
 
-def exit_for(failed: "Sequence[Cell]") -> None:
-    """Exit code 1, and which cells failed, where any did."""
+def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
+    """Exit code 1, and which cells failed or are not there yet, where any are."""
+    from benchmark.storage.run_record import has_failed
+
+    if not unfinished:
+        return
+    failed = [cell for cell in unfinished if has_failed(run, cell)]
+    missing = [cell for cell in unfinished if cell not in failed]
     if failed:
-        names = ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in failed)
-        typer.echo(
-            f"{len(failed)} cells failed: {names}. Their cell.json says why; try them again with --rerun failed.",
-            err=True,
-        )
-        raise typer.Exit(1)
+        why = "Their cell.json says why; try them again with --rerun failed."
+        typer.echo(f"{len(failed)} cells failed: {_listed(failed)}. {why}", err=True)
+    if missing:
+        typer.echo(f"{len(missing)} cells are not finished: {_listed(missing)}. `run` computes them.", err=True)
+    raise typer.Exit(1)
+
+
+def _listed(cells: "Sequence[Cell]") -> str:
+    return ", ".join(f"{cell.fit.method} on {cell.where} (seed {cell.fit.seed})" for cell in cells)

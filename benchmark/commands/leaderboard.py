@@ -1,6 +1,7 @@
 """The commands `verify` of a run, and `leaderboard add`, `verify` and `build` of verified runs."""
 
 import json
+import secrets
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,31 +21,49 @@ app.add_typer(leaderboard, name="leaderboard")
 Board = Annotated[Path, typer.Argument(metavar="BOARD", help="Folder of the leaderboard.")]
 
 
+TrustedPlugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="PLUGIN",
+        help="FILE.py, FILE.toml or an installed method whose code may be run here; without it built-in ones alone.",
+    ),
+]
+
+
 @app.command()
 @user_mistakes_in_one_line
 def verify(
     folder: RunArgument,
     data: Annotated[Path | None, typer.Option(help="Where the cohorts are now; default: where they were.")] = None,
-    maps: Annotated[int, typer.Option(min=0, help="Cases to map again from the weights; 0 for none.")] = 3,
+    maps: Annotated[
+        int, typer.Option(min=0, help="Cases to map again from the weights, one of each fit at least; 0 for none.")
+    ] = 3,
+    every: Annotated[bool, typer.Option("--all", help="Map every case again.")] = False,
     seed: Annotated[int, typer.Option(help="What those cases are drawn with.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    plugins: TrustedPlugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="The checks as JSON.")] = False,
 ) -> None:
     """Check a finished run: keys, files, data; make its rows again from the maps, and a few maps from the weights."""
     from benchmark.storage.folder import open_run
+    from benchmark.verification.remap import Sample
     from benchmark.verification.verify import verify_run, write_verification
 
     run = open_run(folder)
+    sample = Sample(seed, None if every else maps) if maps or every else None
     checks: list[Check] = []
-    for check in verify_run(run, data, maps=maps, seed=seed, device=device):
+    for check in verify_run(run, data, sample=sample, device=device, plugins=plugins or ()):
         checks.append(check)
         if not as_json:
             typer.echo("\n".join(check.lines()))
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=1))
-    path = write_verification(run, checks)
-    if not as_json:
-        typer.echo(f"Written down: {path}")
+    try:
+        path = write_verification(run, checks)
+        typer.echo(f"Written down: {path}", err=as_json)
+    except OSError as error:
+        typer.echo(f"Not written down: {error.filename or run.root}: {error.strerror}.", err=True)
     if not all(check.passed for check in checks):
         raise typer.Exit(1)
 
@@ -53,21 +72,33 @@ def verify(
 @user_mistakes_in_one_line
 def add(
     board: Board,
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `verify` has found nothing wrong with.")],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, with its maps and weights.")],
     name: Annotated[str | None, typer.Option(help="Of the entry; default: the run folder's.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Where the cohorts are here; default: where they were.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Map every case again, not one of each cell.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    plugins: TrustedPlugins = None,
 ) -> None:
-    """Enter a verified run: its tables and data cards, neither maps nor weights. The first makes the board."""
-    from benchmark.storage.folder import open_run
+    """Verify a run and enter its tables and data cards, neither maps nor weights. The first makes the board.
+
+    All rows are made again from the maps, and of each cell one map from the weights, of a case drawn by chance.
+    """
     from benchmark.verification.leaderboard.board import add as enter
     from benchmark.verification.leaderboard.release import has_release, read_release
+    from benchmark.verification.remap import Sample
 
     fresh = not has_release(board)
-    entry = enter(board, open_run(folder), name or folder.resolve().name)
+    sample = Sample(secrets.randbelow(2**32), None if every else 1, "cell")
+    own = name or folder.resolve().name
+    entry = enter(board, folder, own, data, sample=sample, device=device, plugins=plugins or ())
     release, endpoint = read_release(board)
     if fresh:
         decided = ", then ".join(endpoint.labels)
         typer.echo(f"New board, release {endpoint.release}: decided by {decided}, on {'; '.join(release.cohorts)}.")
-    typer.echo(f"Added: {entry.folder} ({len(entry.cells)} cells)")
+    found = entry.attestation
+    for check in found.checks:
+        typer.echo("\n".join(check.lines()))
+    typer.echo(f"Added as {found.status}: {entry.folder} ({len(entry.cells)} cells)")
 
 
 @leaderboard.command(name="verify")
@@ -103,13 +134,19 @@ def build(
         for fault in one.faults:
             typer.echo(f"Left out: {one.entry.name}: {fault}", err=True)
     standing = [one.entry for one in found if not one.faults]
+    verified = [entry for entry in standing if entry.is_verified]
+    reported = [entry for entry in standing if not entry.is_verified]
     if not standing:
         raise MissingData(
             f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN"
         )
     release, endpoint = read_release(board)
-    pool = pool_tables([entry.run for entry in standing], board / "pool")
-    summarise(pool, None, endpoint=endpoint)
-    typer.echo(f"Site: {write_site(LeaderboardResults(pool, release, endpoint, standing), out or board / 'site')}")
+    results = []
+    for name, group in (("pool", verified), ("pool-self-reported", reported)):
+        if group:
+            pool = pool_tables([entry.run for entry in group], board / name)
+            summarise(pool, None, endpoint=endpoint)
+            results.append(LeaderboardResults(pool, release, endpoint, group))
+    typer.echo(f"Site: {write_site(results, out or board / 'site')}")
     if len(standing) < len(found):
         raise typer.Exit(1)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchmark.api.study import PlannedRun
     from benchmark.execution.job import Job
     from benchmark.execution.resources import Execution
+    from benchmark.storage.folder import RunFolder
     from benchmark.storage.run_record import Scoring
     from benchmark.study.cells import Cell
     from benchmark.study.study import Study
@@ -47,7 +48,7 @@ def run(given: Mapping[str, Any], files: Mapping[str, Path | None]) -> None:
 
     config, like = files["config"], files["like"]
     written = [] if config is None else [read_options(config)]
-    left_out, failed = 0, list["Cell"]()
+    left_out, unfinished = 0, list[tuple["RunFolder", "Sequence[Cell]"]]()
     for earlier in [{}] if like is None else options_of_run(like):
         options = options_of(given, *written, earlier)
         warn_of_shadowed()
@@ -58,8 +59,9 @@ def run(given: Mapping[str, Any], files: Mapping[str, Path | None]) -> None:
         if options.dry_run:
             _show_cells(planned.study, planned.folder.root, planned.scoring)
         else:
-            failed += _run(planned)
-    exit_for(failed)
+            unfinished.append((planned.folder, _run(planned)))
+    for folder, cells in unfinished:
+        exit_for(folder, cells)
     if left_out:
         raise typer.Exit(1)
 

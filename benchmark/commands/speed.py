@@ -13,11 +13,12 @@ from benchmark.commands.common import (
     user_mistakes_in_one_line,
     warn_of_shadowed,
 )
-from datasets.errors import BadValue, check_name
+from datasets.errors import BadFile, BadValue, check_name
 from datasets.grid import PUBLISHED, SMALL
 
 if TYPE_CHECKING:
     from benchmark.inference.settings import Inference
+    from benchmark.storage.folder import RunFolder
     from benchmark.storage.rows import Row
 
 app = typer.Typer()
@@ -62,7 +63,7 @@ def speed(
     from benchmark.speed.tables import timings_as_json, timings_as_text, write_timings
     from benchmark.storage.environment import environment
     from benchmark.storage.folder import RunFolder
-    from benchmark.storage.rows import kept_rows
+    from benchmark.storage.run_tables import keep_digests
     from benchmark.study.planning import plan
     from benchmark.study.study import Request
 
@@ -70,7 +71,7 @@ def speed(
     before: list[Row] = []
     if csv is None and run is not None:  # a run keeps what was measured of its methods one after the other
         csv = RunFolder(run).speed
-        before = kept_rows(csv) if csv.is_file() else []
+        before = _measured_before(RunFolder(run))
     warn_of_shadowed()
     request = Request(methods, datasets, data, sequence=sequence, preset=preset, plugins=tuple(plugins or ()))
     study, where = plan(request), pick_device(device)
@@ -80,12 +81,25 @@ def speed(
         timings.append(timing)
         if csv is not None:
             write_timings(csv, timings, before)
+            if run is not None and csv == RunFolder(run).speed:
+                keep_digests(RunFolder(run), [csv.name])
         if not as_json:
             typer.echo(timings_as_text([timing]) + "\n")
     if as_json:
         typer.echo(json.dumps(timings_as_json(timings, environment(where)), indent=1))
     if csv is not None:
         typer.echo(f"Rows: {csv}", err=True)
+
+
+def _measured_before(run: "RunFolder") -> "list[Row]":
+    """What earlier calls have left in a run; a damaged table is said and made anew."""
+    from benchmark.storage.run_tables import has_table, kept_run_rows
+
+    try:
+        return kept_run_rows(run, run.speed.name) if has_table(run, run.speed.name) else []
+    except BadFile as error:
+        typer.echo(f"Warning: {error}", err=True)
+        return []
 
 
 def _precisions(text: str) -> list[str]:

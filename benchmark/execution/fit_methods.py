@@ -5,20 +5,20 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark import __version__
 from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.detector import AT_TEST, Detector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.registry import BUILT_IN_TARGET, Method, load
-from benchmark.methods.weights import NAME, load_weights, save_weights
-from benchmark.storage.checksums import write_checksums
+from benchmark.methods.weights import load_weights, save_weights
 from benchmark.storage.environment import environment
-from benchmark.storage.fits import DataCard, training_stages, write_card
-from benchmark.storage.folder import FORMAT, RunFolder
+from benchmark.storage.fits import DataCard, check_fit_files, read_fit, training_stages, write_card, write_fit
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_record import check_data
 from benchmark.study.cells import Fit, as_stored
 from benchmark.study.study import Study
 from datasets.errors import BadFile, BadValue, UserError, one_line
@@ -55,12 +55,13 @@ def load_or_fit(context: FitContext, fit: Fit, *, mend: bool) -> Detector:
     detector = _unfitted(context, fit)
     if (folder / "fit.json").exists():
         try:
+            check_fit_files(folder, fit)
             load_weights(detector, folder)
             return detector
-        except BadFile:
+        except BadFile as error:
             if not mend:
                 raise
-            log.info("  the kept weights cannot be loaded: fitting anew")
+            log.info("  fitting anew: %s", error)
             delete_fit(folder)
     folder.mkdir(parents=True, exist_ok=True)
     same = find_same_training(context.run, fit)
@@ -104,7 +105,8 @@ def training_seconds(context: FitContext, preset: str) -> dict[str, float]:
 
 def delete_fit(folder: Path) -> None:
     """Delete a fit, or what an interrupted one has left, checkpoints included."""
-    (folder / "fit.json").unlink(missing_ok=True)  # first: without it nothing in the folder counts as done
+    with suppress(OSError):  # first: without it nothing in the folder counts as done
+        (folder / "fit.json").unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -115,8 +117,13 @@ def find_same_training(run: RunFolder, fit: Fit) -> Path | None:
     """
     training = training_key(fit)
     for record in sorted((run.root / "fits").glob("*/fit.json")):
-        if _training_key(read_json(record)["fit"], record.parent.name) == training:
-            return record.parent
+        try:
+            source = read_fit(record.parent).fit
+            if training_key(source) == training:
+                check_fit_files(record.parent, source)
+                return record.parent
+        except UserError as error:  # damaged: trained anew instead, and named where it is used itself
+            log.info("  not taken: %s", error)
     return None
 
 
@@ -143,6 +150,8 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
     spent = time.perf_counter() - begin
+    for cohort in fit.healthy_cohorts:
+        check_data(context.run, context.study, cohort)
     card = _store(context, fit, detector, {"seconds": spent, "environment": environment(context.device)})
     log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
     return detector.eval()
@@ -169,9 +178,7 @@ def _store(context: FitContext, fit: Fit, detector: Detector, training: Mapping[
     write_json(folder / "config.json", dict(fit.config))
     card = _card(context, fit, detector, training["seconds"], training.get("weights_of"))
     write_card(folder, card)
-    write_checksums(folder, (NAME, "config.json", "card.json"))
-    record = {"format": FORMAT, "version": __version__, "fit": as_stored(fit), "device": context.device}
-    write_json(folder / "fit.json", {**record, "parameters": card.parameters, **training})
+    write_fit(folder, fit, {"device": context.device, "parameters": card.parameters, **training})
     return card
 
 

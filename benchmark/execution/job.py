@@ -19,6 +19,7 @@ from benchmark.storage.run_record import (
     check_settings,
     has_failed,
     has_maps,
+    keep_pictures,
     record_cell,
 )
 from benchmark.study.cells import Cell, Fit
@@ -38,6 +39,7 @@ class Job:
         data: folder of the cohorts.
         rerun: what to compute again: `missing` nothing, `failed` what failed before, `all` everything.
         admission: what the audit of the data found, to be stored with the run; None to store nothing.
+        pictures: see `keep_pictures`; None for what the run keeps.
         asked: the options of the run, to be stored for whoever repeats it; None to store nothing.
     """
 
@@ -48,6 +50,7 @@ class Job:
     scoring: Scoring
     rerun: Rerun
     admission: Admission | None = None
+    pictures: Sequence[str] | None = None
     asked: Mapping[str, Any] | None = None
 
     @property
@@ -82,6 +85,7 @@ def prepare(job: Job) -> list[Cell]:
         sweep(job.run.root, "study.json", "audit.json", "environment.json")
         check_settings(job.run, job.study)
         add_study(job.run, job.study, job.scoring, job.data, job.asked)
+        keep_pictures(job.run, job.pictures)
         if job.admission is not None:
             keep(job.run, job.admission)
         if todo:

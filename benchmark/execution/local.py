@@ -2,11 +2,13 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO
@@ -90,6 +92,11 @@ class _Worker:
     slow: Task | None = None
     """The task that it was killed for, having been over the time limit."""
 
+    def kill(self) -> None:
+        """Kill its process, and all that this has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def stderr_text(self) -> str:
         self.errors.seek(0)
         return self.errors.read().decode(errors="replace").strip()
@@ -126,7 +133,7 @@ class _Supervisor:
             try:
                 worker.process.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
-                worker.process.kill()
+                worker.kill()
                 worker.process.wait()
 
     def _start_worker(self, number: int) -> _Worker:
@@ -137,9 +144,12 @@ class _Supervisor:
         command = worker_command(self.execution, self.job.run.root, self.job.data, mend=self.job.rerun == "failed")
         command += ["--name", f"{number + 1}| ", "--parent", str(os.getpid())]
         errors = TemporaryFile()  # noqa: SIM115
-        return _Worker(number, subprocess.Popen(command, env=environment, stderr=errors), errors)
+        return _Worker(
+            number, subprocess.Popen(command, env=environment, stderr=errors, start_new_session=True), errors
+        )
 
     def _reap(self, worker: _Worker) -> None:
+        worker.kill()  # what a process that has ended left running
         code, stderr = worker.process.returncode, worker.stderr_text()
         worker.errors.close()
         if code == 0:
@@ -188,7 +198,7 @@ class _Supervisor:
                 continue
             if now - self.seen.setdefault((last.pid, task.name), now) > limit:
                 workers[last.pid].slow = task
-                workers[last.pid].process.kill()
+                workers[last.pid].kill()
 
 
 def _exit_text(code: int) -> str:
@@ -199,7 +209,6 @@ def end_with_parent(parent: int) -> bool:
     """Have the system end this process when its parent dies (Linux only); False if the parent has died already."""
     if sys.platform.startswith("linux"):
         import ctypes
-        import signal
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     return os.getppid() == parent

@@ -8,8 +8,9 @@ from typing import Any
 
 from benchmark.execution.score_cells import collect
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import Row, kept_rows, write_rows
-from benchmark.storage.run_record import cell_state, kept_cells, kept_references, kept_scoring
+from benchmark.storage.rows import Row
+from benchmark.storage.run_record import ALL, cell_record, cell_state, kept_cells, kept_references, kept_scoring
+from benchmark.storage.run_tables import has_table, kept_run_rows, read_run_record, write_run_rows
 from benchmark.study.cells import Cell, as_stored
 from datasets.errors import BadValue
 from datasets.io.atomic import read_json, write_json
@@ -74,8 +75,8 @@ def pool_tables(runs: Sequence[RunFolder], root: Path) -> RunFolder:
     pool = RunFolder(root)
     write_json(pool.study, _united_study(runs))
     for table in ("rows.csv", "timing.csv"):
-        parts = [run.root / table for run in runs if (run.root / table).is_file()]
-        write_rows(root / table, _each_once(row for part in parts for row in kept_rows(part)))
+        rows = _each_once(row for run in runs if has_table(run, table) for row in kept_run_rows(run, table))
+        write_run_rows(pool, table, rows)
     for card in (card for run in runs for card in run.root.glob("fits/*/card.json")):
         folder = root / "fits" / card.parent.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,11 +91,14 @@ def _united_study(runs: Sequence[RunFolder]) -> Mapping[str, Any]:
     references = {one.key: one for run in runs for one in kept_references(run)}
     cases = {name: marks for study in reversed(studies) for name, marks in study.get("cases", {}).items()}
     skipped = {name: left for study in reversed(studies) for name, left in study.get("skipped", {}).items()}
+    shown = [study["pictures"] for study in studies if ALL not in study.get("pictures", [ALL])]
+    pictures = [name for name in shown[0] if all(name in one for one in shown)] if shown else [ALL]
     own = {one["name"]: one for study in reversed(studies) for one in study.get("own", [])}
     return {
         **studies[0],
         "settings": {**studies[0]["settings"], "splits": _union(study["settings"]["splits"] for study in studies)},
         "scoring": {name: _union(one["scoring"][name] for one in studies) for name in studies[0]["scoring"]},
+        "pictures": pictures,
         "cells": [as_stored(cell) for cell in cells.values()],
         "references": [as_stored(one) for one in references.values()],
         "cases": cases,
@@ -115,20 +119,14 @@ def _each_once(rows: Iterable[Row]) -> list[Row]:
 def _check_versions(runs: Sequence[RunFolder]) -> None:
     for package in SAME_EVERYWHERE:
         _check_same(f"version of {package}", {run.root: _versions(run).get(package, "") for run in runs})
-    records = [run.cell(cell) / "cell.json" for run in runs for cell in kept_cells(run)]
-    _check_same("version of uadbench", {path: read_json(path)["version"] for path in records if path.exists()})
+    records = {run.cell(cell) / "cell.json": cell_record(run, cell) for run in runs for cell in kept_cells(run)}
+    _check_same("version of uadbench", {path: one["version"] for path, one in records.items() if "version" in one})
 
 
 def _versions(run: RunFolder) -> Mapping[str, str]:
     """Versions by package, without the names of builds such as +cpu."""
-    versions = _environment(run) or {"uadbench": read_json(run.study)["version"]}
+    versions = read_run_record(run, "environment.json") or {"uadbench": read_json(run.study)["version"]}
     return {name: str(value).partition("+")[0] for name, value in versions.items()}
-
-
-def _environment(run: RunFolder) -> Mapping[str, Any]:
-    path = run.root / "environment.json"
-    environment: Mapping[str, Any] = read_json(path) if path.exists() else {}
-    return environment
 
 
 def _check_same(what: str, values: Mapping[Path, Any]) -> None:
@@ -194,9 +192,9 @@ def _copy(source: Path, target: Path) -> None:
 
 def _write_origin(runs: Sequence[RunFolder], out: RunFolder) -> None:
     """What audits have found, and where each run was computed."""
-    audits = [read_json(run.root / "audit.json") for run in runs if (run.root / "audit.json").exists()]
-    if audits:
+    audits = [read_run_record(run, "audit.json") for run in runs]
+    if any(audits):
         write_json(out.root / "audit.json", {key: findings for audit in audits for key, findings in audit.items()})
-    environments = {str(run.root): _environment(run) for run in runs}
+    environments = {str(run.root): read_run_record(run, "environment.json") for run in runs}
     write_json(out.root / "environment.json", next(iter(environments.values())))
     write_json(out.root / "merged.json", {"runs": environments})

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -45,7 +46,7 @@ def progress_of(run: RunFolder, scoring: Scoring) -> list[CellProgress]:
 def _progress(
     run: RunFolder, cell: Cell, scoring: Scoring, held: Mapping[str, Owner], scorer: Owner | None
 ) -> CellProgress:
-    state = cell_state(run, cell, scoring)
+    state = cell_state(run, cell, scoring, read_tables=False)
     if state in ("done", "failed"):
         return CellProgress(cell, state)
     for name, what in ((cell.name, "mapping"), (cell.fit.name, "fitting")):
@@ -96,9 +97,11 @@ def measured(run: RunFolder, cell: Cell) -> Speeds:
     fits, cases, maps, weights = _Notes(), _Notes(), _Notes(), _Notes()
     for other in _comparable(run, cell):
         for done in other.cells:
-            _note_cell(other.run, done, cases, maps)
+            with suppress(UserError):  # damaged: nothing is learnt from it
+                _note_cell(other.run, done, cases, maps)
         for fit in {one.fit.key: one.fit for one in other.cells}.values():
-            _note_fit(other.run, fit, fits, weights)
+            with suppress(UserError):
+                _note_fit(other.run, fit, fits, weights)
     return Speeds(*({name: mean(values) for name, values in found.items()} for found in (fits, cases, maps, weights)))
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Executor = Literal["inline", "local", "slurm"]
-EXECUTORS: Sequence[Executor] = ("inline", "local", "slurm")
+Executor = Literal["inline", "local", "slurm", "dask"]
+EXECUTORS: Sequence[Executor] = ("inline", "local", "slurm", "dask")
 GIB = 2**30
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -19,7 +19,8 @@ class Execution:
     """Where and with what to compute; changes no number, except by rounding if `threads` differ.
 
     Attributes:
-        executor: inline: this process; local: worker processes on this machine; slurm: a job array.
+        executor: inline: this process; local: worker processes on this machine; slurm: a job array;
+            dask: processes on the workers of a dask cluster.
         workers: number of processes; None for one per GPU, or else cores / threads.
         threads: CPU threads of each process; None for the number of cores.
         task_seconds: time limit for one task (fit, map or score); the worker is killed after it. None for no limit.
@@ -61,7 +62,7 @@ def set_limits(execution: Execution) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
-def worker_environment(execution: Execution) -> Mapping[str, str]:
+def worker_environment(execution: Execution, around: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """The environment variables of a worker; libraries read their number of threads from them."""
     threads = {} if execution.threads is None else dict.fromkeys(THREADS, str(execution.threads))
-    return {**os.environ, **threads}
+    return {**around, **threads}

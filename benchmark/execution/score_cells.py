@@ -6,14 +6,13 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmark import __version__
 from benchmark.analysis.implants import TABLES, join_trials, with_trials
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.postprocessing.scores import HealthyResiduals
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
 from benchmark.scoring.kept_maps import maps_are_residuals
 from benchmark.scoring.settings import Settings, Source, settings_named
-from benchmark.storage.fits import sees_labels
+from benchmark.storage.fits import LABELS, card_of_finished
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock
 from benchmark.storage.maps import has_residuals, read_residuals
@@ -26,14 +25,18 @@ from benchmark.storage.run_record import (
     joined_folders,
     keep_scoring,
     kept_cells,
+    read_record,
     record_cell,
+    record_rows,
+    table_of,
     thresholds_of,
 )
+from benchmark.storage.run_tables import TABLES_LOCK, keep_digests
 from benchmark.storage.storage_errors import storage_problem
 from benchmark.study.cells import Cell, Fit, Reference
 from benchmark.study.study import Study
 from datasets.errors import BadFile, MissingData
-from datasets.io.atomic import read_json, sweep, write_json
+from datasets.io.atomic import sweep
 from datasets.io.tables import join_tables
 
 log = logging.getLogger(__name__)
@@ -84,7 +87,8 @@ def _score_shift(
             return list(cells)
     try:
         # Maps made from lesion labels hold no information about healthy scans: they give no threshold.
-        known = [] if sees_labels(run, fit) else [(one, study.mapped_cases(one)) for one in references]
+        labelled = card_of_finished(run, fit).supervision == LABELS
+        known = [] if labelled else [(one, study.mapped_cases(one)) for one in references]
         named = settings_named(scoring.postprocessing, scoring.protocols, scoring.metrics)
         named = _rescored(study, run, named, cells[0])
         healthy = healthy_scans(run, known, named)
@@ -104,7 +108,7 @@ def _score_shift(
             frozen = None if cell == cell.unshifted else thresholds_of(run, cell.unshifted)
             rows = evaluate_cell(run, cell, files, replace(settings, frozen=frozen))
             count = write_rows(run.cell(cell) / "rows.csv", with_trials(run, cell, rows, files))
-            record_cell(run, cell, {"status": "mapped", "scored": definitions(scoring)})
+            record_rows(run, cell, scoring)
             log.info("  scored %s on %s: %d rows", fit.method, cell.where, count)
         except Exception as error:
             record_failure(run, cell, _stage(error))
@@ -169,7 +173,7 @@ def score_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
     for reference in study.references:
         rows = evaluate_reference(reference, study.mapped_cases(reference), settings)
         write_rows(run.cell(reference) / "rows.csv", rows)
-        write_json(run.cell(reference) / "reference.json", _scored_under(scoring))
+        record_rows(run, reference, replace(scoring, protocols=()))
 
 
 def score_missing_references(study: Study, run: RunFolder, scoring: Scoring) -> None:
@@ -179,13 +183,12 @@ def score_missing_references(study: Study, run: RunFolder, scoring: Scoring) -> 
 
 
 def _is_scored(run: RunFolder, reference: Reference, scoring: Scoring) -> bool:
-    rows, record = (run.cell(reference) / name for name in ("rows.csv", "reference.json"))
-    return rows.exists() and record.exists() and read_json(record) == _scored_under(scoring)
-
-
-def _scored_under(scoring: Scoring) -> dict[str, object]:
-    """What the rows of a perfect map depend on beside its key; protocols are not part of it."""
-    return {"version": __version__, **definitions(replace(scoring, protocols=()))}
+    """Whether its rows are there, whole, and made with all of a scoring but the protocols, which they do not need."""
+    try:
+        known, rows = read_record(run, reference).get("scored"), table_of(run, reference, "rows.csv")
+    except BadFile:
+        return False
+    return rows is not None and known == definitions(replace(scoring, protocols=()))
 
 
 def collect(run: RunFolder) -> None:
@@ -194,21 +197,20 @@ def collect(run: RunFolder) -> None:
     Rows that a failed cell has from an earlier success are not joined, nor rows of another revision than this
     version's of anything that they were scored with; a warning names it.
     """
-    with lock(
-        run, "tables"
-    ):  # reading inside the lock, so that no process overwrites a later table with an earlier one
+    with lock(run, TABLES_LOCK):  # reading inside it, so that no process overwrites a later table with an earlier one
         sweep(run.root, *JOINED, *TABLES)
         folders = joined_folders(run)
         for folder, names in folders.items():
             if names:
                 log.warning(
-                    "%s: its rows are of another %s than this version's and stay out of the tables. Score them anew: "
-                    "python -m benchmark evaluate %s", folder.name, ", ".join(names), run.root,
+                    "%s: %s, and stay out of the tables. Score them anew: python -m benchmark evaluate %s",
+                    folder.name, "; ".join(names), run.root,
                 )  # fmt: skip
         alike = [folder for folder, names in folders.items() if not names]
         for table in JOINED:
             join_tables([folder / table for folder in alike if (folder / table).exists()], run.root / table, COLUMNS)
         join_trials(run, [cell for cell in kept_cells(run) if run.cell(cell) in alike])
+        keep_digests(run, (*JOINED, *TABLES), [folder.name for folder in alike])
 
 
 def _log_too_few_scans(settings: Settings, fit: Fit) -> None:

@@ -17,13 +17,12 @@ from benchmark.inference.prefetch import WriteBehind
 from benchmark.inference.usage import peak_bytes, reset_peak
 from benchmark.methods.detector import Detector
 from benchmark.scoring.ranking_pass import rows_of_image
-from benchmark.storage.checksums import write_checksums
 from benchmark.storage.environment import environment
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import lock, try_lock
 from benchmark.storage.maps import write_map, write_volume
 from benchmark.storage.rows import Row, blank_row, stamped, write_rows
-from benchmark.storage.run_record import has_maps, record_cell
+from benchmark.storage.run_record import check_data, has_maps, record_maps
 from benchmark.storage.storage_errors import as_storage_error
 from benchmark.study.cells import Cell, Fit
 from datasets.errors import UserError
@@ -166,9 +165,8 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     write_rows(job.run.cell(cell) / "timing.csv", stamped(rows))
     if seen:
         write_rows(job.run.seen(cell), stamped(seen))
-    write_checksums(job.run.cell(cell), ("maps", "reconstructions", "seen.csv"))
-    here = {"inference": asdict(inference), "environment": environment(inference.device)}
-    record_cell(job.run, cell, {"status": "mapped", **here})
+    check_data(job.run, job.study, cell.cohort)
+    record_maps(job.run, cell, {"inference": asdict(inference), "environment": environment(inference.device)})
     seconds = sum(row.value for row in rows[:-1])
     log.info("  mapped %d cases of %s in %.1f s", len(files), cell.where, seconds)
 

@@ -22,7 +22,7 @@ from benchmark.methods.card import card_of, covariates_of
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.weights import load_weights
-from benchmark.storage.fits import FitFolder
+from benchmark.storage.fits import FitFolder, check_fit_files
 from benchmark.study.cells import Cell
 from datasets.case import Case, CaseFiles
 from datasets.cores import usable_cores
@@ -53,17 +53,29 @@ def load_detector(folder: FitFolder, device: str) -> Detector:
     """The detector of a finished fit, on a device.
 
     Raises:
-        BadFile: its weights cannot be loaded.
+        BadFile: its weights cannot be loaded, or a file of it is damaged.
         BadValue: it is a labelled detector, which needs the lesions of other patients, or its method has another
             revision by now.
     """
-    fit = folder.fit
-    detector = build_detector(fit.method, fit.target, fit.config, fit.revision, channels=fit.channels).to(device)
+    detector = fitted_detector(folder, folder.fit.target, device)
     if isinstance(detector, LabelledDetector):
         raise BadValue(
             f"{folder.path.name}: got a labelled detector, which needs the lesions of a cohort's other patients, "
             "expected a method that maps a single scan."
         )
+    return detector
+
+
+def fitted_detector(folder: FitFolder, target: str, device: str) -> Detector:
+    """The detector of a finished fit with its weights, built from the class at `target`, which may have moved.
+
+    Raises:
+        BadFile: its weights cannot be loaded, or a file of it is damaged or another's.
+        BadValue: its method has another revision by now.
+    """
+    fit = folder.fit
+    check_fit_files(folder.path, fit)
+    detector = build_detector(fit.method, target, fit.config, fit.revision, channels=fit.channels).to(device)
     load_weights(detector, folder.path)
     return detector
 

@@ -191,7 +191,7 @@ def _facts(scan: Path, settings: ScanSettings, inference: "Inference") -> dict[s
         "method": fit.method,
         "fit": fit.name,
         "fit_key": fit.key,
-        "fitted_on": asdict(fit.healthy),
+        "fitted_on": [asdict(cohort) for cohort in fit.healthy_cohorts],
         "sequence": settings.folder.sequence,
         "grid": asdict(fit.grid),
         "version": __version__,

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.methods.plugin_file import detector_at, detectors, target_of
+from benchmark.methods.plugin_file import TARGET, TOML, detector_at, detectors, target_of
 from datasets.errors import BadValue, UnknownName
 from datasets.registry import Entry, Registry, import_failure
 
@@ -148,6 +148,28 @@ def load(method: Method) -> type["Detector"]:
     if not (isinstance(cls, type) and issubclass(cls, Detector)):
         raise UnusableMethod(f"{method}: got {cls!r}, expected a subclass of Detector.")
     return cls
+
+
+def known_methods(plugins: Iterable[str]) -> dict[str, Method]:
+    """The methods that this machine runs for a stranger's study, by `identity`: built-in, and what `plugins` name.
+
+    Args:
+        plugins: files FILE.py and FILE.toml, and names of installed methods.
+
+    Raises:
+        UnknownName: no installed method is called so.
+        BadValue: a file cannot be imported.
+    """
+    found = list(BUILT_IN)
+    for plugin in plugins:
+        found += in_file(Path(plugin)) if Path(plugin).suffix in (".py", TOML) else [method(plugin)]
+    return {identity(one.target): one for one in found}
+
+
+def identity(target: str) -> str:
+    """What of a target is the same on every machine: a file's method and digest, or the target itself."""
+    match = TARGET.fullmatch(target)
+    return f"{match['name']}@{match['digest']}" if match else target
 
 
 def refused_plugins() -> list[str]:

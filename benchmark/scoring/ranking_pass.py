@@ -14,8 +14,9 @@ from benchmark.scoring.pooled_search import RankedPool, rank_pool
 from benchmark.scoring.processed_maps import Maps, ProcessedMap, ProcessedMaps
 from benchmark.scoring.settings import Settings
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import read_volume
+from benchmark.storage.maps import read_reconstructions
 from benchmark.storage.rows import Row, blank_row, evaluation_row, kept_rows, rows_of, stamped
+from benchmark.storage.run_record import table_of
 from benchmark.study.cells import Cell, Evaluation
 from datasets.case import Case, CaseFiles, Split
 from datasets.errors import BadFile
@@ -53,7 +54,7 @@ class RankingPass:
             yield from rows_of(blank, truth.files, compute(facts, truth, truth.kinds))
             if case is not None and compared:
                 host = load_host(truth.files, self.cell.fit.grid)
-                kept = np.stack([read_volume(path) for path in self.run.reconstructions(self.cell, case.case_id)])
+                kept = read_reconstructions(self.run, self.cell, case.case_id)
                 yield from rows_of(blank, truth.files, compare_reconstruction(compared, case, kept, host))
             for pipeline, processed in self.maps.add(truth, of_case):
                 if truth.lesion_mask is not None:
@@ -67,10 +68,10 @@ class RankingPass:
         """Rows that were made when a shifted image was mapped.
 
         Raises:
-            BadFile: a metric has another revision by now, so that the cell has to be mapped anew.
+            BadFile: they are damaged, or a metric has another revision by now, so that the cell has to be mapped anew.
         """
-        path = self.run.seen(self.cell)
-        for row in kept_rows(path):
+        path = table_of(self.run, self.cell, self.run.seen(self.cell).name)
+        for row in kept_rows(path) if path is not None else ():
             if self.settings.wants(row.metric):
                 (now,) = stamped([row])
                 if row.revision != now.revision:

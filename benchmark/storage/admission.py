@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_tables import read_run_record
 from benchmark.study.planning import plan
 from benchmark.study.study import Request, Study
 from datasets.audit.finding import Finding, errors_of
 from datasets.case import AND, CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
-from datasets.io.atomic import read_json, write_json
+from datasets.io.atomic import write_json
 
 log = logging.getLogger(__name__)
 
@@ -185,8 +186,7 @@ def _kept(run: RunFolder, key: str) -> list[Finding] | None:
 
 def _audits(run: RunFolder) -> Mapping[str, Any]:
     """By key the audits that a run keeps."""
-    path = run.root / AUDITS
-    return read_json(path) if path.exists() else {}
+    return read_run_record(run, AUDITS)
 
 
 def _finding(stored: Mapping[str, Any]) -> Finding:

@@ -7,9 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmark import __version__
+from benchmark.storage.fits import fit_record
 from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_record import cell_record
 from benchmark.study.cells import Cell
-from datasets.io.atomic import read_json
 
 PACKAGES = ("torch", "lightning", "torchio", "nibabel", "numpy", "scipy", "pandas")
 
@@ -41,9 +42,9 @@ def mixtures(run: RunFolder, cells: Iterable[Cell]) -> dict[str, dict[str, list[
 def _environments(run: RunFolder, cells: Iterable[Cell]) -> dict[str, Mapping[str, str]]:
     """Of each fit and cell, by its name; without those that record none."""
     cells = list(cells)
-    records = {cell.fit.name: run.fit(cell.fit) / "fit.json" for cell in cells}
-    records |= {cell.name: run.cell(cell) / "cell.json" for cell in cells}
-    kept = {name: read_json(path).get("environment") for name, path in records.items() if path.is_file()}
+    fits = {cell.fit.name: cell.fit for cell in cells}
+    kept = {name: fit_record(run.fit(fit), fit).get("environment") for name, fit in fits.items()}
+    kept |= {cell.name: cell_record(run, cell).get("environment") for cell in cells}
     return {name: known for name, known in kept.items() if known}
 
 

@@ -6,13 +6,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark import __version__
 from benchmark.methods.card import Card
-from benchmark.storage.folder import RunFolder, check_format, open_run
-from benchmark.study.cells import Fit
+from benchmark.storage import checksums
+from benchmark.storage.checksums import checked, digests_of, read_checksums, write_checksums
+from benchmark.storage.folder import FORMAT, RunFolder, check_format, open_run
+from benchmark.study.cells import Fit, as_stored
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.io.atomic import read_json, write_json
 
 LABELS = "lesion labels"
+FORMATS = (5, FORMAT)
+"""Run formats of fits that can be read; only since 6 does a record name the digest of the SHA256SUMS beside it."""
+NEEDED = ("weights.safetensors", "config.json", "card.json")
+FILES = (*NEEDED, "training.json")
+MEND = "Restore the fit's folder, or fit anew: the command that made it, with --rerun failed"
 SPEEDS = ("steps_per_second", "data_wait_fraction")
 
 
@@ -59,8 +67,6 @@ def read_fit(folder: Path) -> FitFolder:
         MissingData: the folder holds none.
         BadFile: this version cannot read it.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     record = folder / "fit.json"
     if not record.is_file():
         raise MissingData(
@@ -68,13 +74,63 @@ def read_fit(folder: Path) -> FitFolder:
             "or a fit's name with --run RUN."
         )
     content = read_json(record)
-    check_format(record, content)
+    check_format(record, content, FORMATS)
+    return FitFolder(folder, _fit_in(record, content))
+
+
+def _fit_in(record: Path, content: Mapping[str, Any]) -> Fit:
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        fit = TypeAdapter(Fit).validate_python(content.get("fit"))
+        return TypeAdapter(Fit).validate_python(content.get("fit"))
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise BadFile(f"{record}: got a record that this version cannot read ({reason}), expected a fit.") from error
-    return FitFolder(folder, fit)
+
+
+def write_fit(folder: Path, fit: Fit, made: Mapping[str, Any]) -> None:
+    """Write the digests of a fit's files, then its record with how it was `made`, by which it counts as finished."""
+    write_checksums(folder, FILES)
+    record = {"format": FORMAT, "version": __version__, "fit": as_stored(fit), **made}
+    write_json(folder / "fit.json", {**record, "files": digests_of(folder, [checksums.NAME])})
+
+
+def fit_record(folder: Path, fit: Fit) -> dict[str, Any]:
+    """What `fit.json` says of a finished fit; empty before.
+
+    Raises:
+        BadFile: it is damaged or of another fit, or the SHA256SUMS beside it is not the one that it names.
+    """
+    path = folder / "fit.json"
+    if not (path.exists() or path.is_symlink()):
+        return {}
+    record: dict[str, Any] = read_json(path, mend=MEND)
+    check_format(path, record, FORMATS)
+    if _fit_in(path, record).key != fit.key:
+        raise BadFile(f"{path}: got the record of another fit, expected that of {fit.name}. {MEND}")
+    if "files" in record:  # not of fits of run format 5
+        checked(path.parent, checksums.NAME, record["files"], MEND)
+    return record
+
+
+def check_fit_files(folder: Path, fit: Fit) -> None:
+    """Check every file of a finished fit, and that they are of this fit: by its record, config and data card.
+
+    Raises:
+        MissingData: there is no finished fit.
+        BadFile: one is damaged, missing or another's.
+    """
+    record = fit_record(folder, fit)
+    if not record:
+        raise MissingData(f"no finished fit at {folder}")
+    digests = read_checksums(folder)
+    for name in dict.fromkeys((*NEEDED, *digests)):
+        checked(folder, name, digests, MEND)
+    config, card = (read_json(folder / name, mend=MEND) for name in ("config.json", "card.json"))
+    kept = {"config": config, "seed": card.get("seed"), "healthy": card.get("healthy"), "grid": card.get("grid")}
+    for name, value in {**record["fit"], "healthy": fit.fitted_on}.items():
+        if kept.get(name, value) != value:
+            raise BadFile(f"{folder}: got a fit with {name} {kept[name]}, expected {value} by its record. {MEND}")
 
 
 @dataclass(frozen=True)
@@ -152,7 +208,9 @@ def read_card(run: RunFolder, fit: Fit) -> DataCard | None:
     from pydantic import TypeAdapter, ValidationError
 
     path = run.fit(fit) / "card.json"
-    if not path.is_file():
+    if fit_record(path.parent, fit):
+        checked(path.parent, path.name, read_checksums(path.parent), MEND)
+    elif not path.is_file():
         return None
     try:
         return TypeAdapter(DataCard).validate_python(read_json(path))
@@ -160,6 +218,18 @@ def read_card(run: RunFolder, fit: Fit) -> DataCard | None:
         raise BadFile(
             f"{path}: got a data card that cannot be read ({error.errors()[0]['msg']}), expected one of this version."
         ) from error
+
+
+def card_of_finished(run: RunFolder, fit: Fit) -> DataCard:
+    """The card of a fit whose maps are kept.
+
+    Raises:
+        BadFile: it is missing or damaged.
+    """
+    card = read_card(run, fit)
+    if card is None:
+        raise BadFile(f"{run.fit(fit) / 'card.json'}: missing, expected the data card of a finished fit. {MEND}")
+    return card
 
 
 def sees_labels(run: RunFolder, fit: Fit) -> bool:

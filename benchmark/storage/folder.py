@@ -1,6 +1,7 @@
 """RunFolder: the paths of a run, its creation and opening; a file that exists there is complete."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,7 +14,9 @@ from datasets.cohorts.user_folder import UserCohort
 from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.atomic import read_json
 
-FORMAT = 5
+FORMAT = 6
+MOST_DEPTH, MOST_FILES = 8, 2_000_000  # of a stranger's run; 10,000 cells of 100 scans have a million maps
+LONGEST_TEXT = 1000
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,53 @@ def open_run(root: Path) -> RunFolder:
         raise MissingData(
             f"No run at {root}: looked for {run.study}. Make one with: python -m benchmark run --out {root}"
         )
-    check_format(run.study, read_json(run.study))
+    study = read_json(run.study, mend="Restore it from a copy; fits/ may be copied into another --out")
+    check_format(run.study, study)
+    _check_text(run.study, study)
     for own in own_cohorts(run):
         add_user_cohort(own)
     return run
 
 
-def check_format(record: Path, content: Mapping[str, Any]) -> None:
-    """Raise BadFile if a version with another run format wrote the record of a run or fit."""
-    if content.get("format") == FORMAT:
+def check_tree(root: Path) -> None:
+    """Look through a stranger's folder before anything in it is read.
+
+    Raises:
+        BadValue: it holds a link or something else than files and folders, or is too deep or too large.
+    """
+    waiting, count = [(root, 0)], 0
+    while waiting:
+        folder, depth = waiting.pop()
+        with os.scandir(folder) as found:
+            for one in found:
+                count += 1
+                plain = one.is_dir(follow_symlinks=False) or one.is_file(follow_symlinks=False)
+                if not plain or depth >= MOST_DEPTH or count > MOST_FILES:
+                    got = "a link or device" if not plain else f"more than {MOST_DEPTH} levels or {MOST_FILES} files"
+                    raise BadValue(f"{one.path}: got {got}, expected the plain files of a run.")
+                if one.is_dir(follow_symlinks=False):
+                    waiting.append((Path(one.path), depth + 1))
+
+
+def _check_text(record: Path, content: object) -> None:
+    """Refuse a record with a text that no name, path or setting is: it would stand in reports and on pages."""
+    waiting = [content]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str) and (len(one) > LONGEST_TEXT or "`" in one or not one.isprintable()):
+            raise BadFile(
+                f"{record}: got the text {one[:60]!r}, expected printable names of at most {LONGEST_TEXT} characters "
+                "without back-ticks."
+            )
+
+
+def check_format(record: Path, content: Mapping[str, Any], readable: Collection[int] = (FORMAT,)) -> None:
+    """Raise BadFile if a version with another run format wrote the record of a run, cell or fit."""
+    if content.get("format") in readable:
         return
     found = f"got run format {content['format']!r}" if "format" in content else "got no run format"
     version = content.get("version")

@@ -58,9 +58,9 @@ def lock(run: RunFolder, name: str) -> Iterator[None]:
 
 
 def owner(run: RunFolder, name: str) -> Owner | None:
-    """The process that holds a lock now; None if it is free."""
+    """The process that holds a lock now; None if it is free, or another user's that this one may not read."""
     path = _path(run, name)
-    if not path.exists():
+    if not os.access(path, os.R_OK):
         return None
     with path.open(encoding="utf-8") as stream:
         if _flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB):
@@ -71,7 +71,7 @@ def owner(run: RunFolder, name: str) -> Owner | None:
 def last_owner(run: RunFolder, name: str) -> Owner | None:
     """The process that holds a lock, or died holding it; None if the lock was released."""
     path = _path(run, name)
-    return _owner_in(path.read_text(encoding="utf-8")) if path.exists() else None
+    return _owner_in(path.read_text(encoding="utf-8")) if os.access(path, os.R_OK) else None
 
 
 def owners(run: RunFolder) -> dict[str, Owner]:

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.postprocessing.scores import HealthyResiduals
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_record import has_volume, kept_volume
+from benchmark.study.cells import Cell
 from datasets.errors import BadFile, MissingData
 from datasets.io.atomic import written_whole
 from datasets.io.nifti import MANTISSA_BITS, Volume, round_mantissa, write_rounded
@@ -40,14 +43,41 @@ def write_volume(path: Path, volume: NDArray[np.floating], affine: NDArray[np.fl
         write_rounded(beside, Volume(volume, affine))
 
 
-def read_volume(path: Path) -> NDArray[np.float32]:
-    """Read `(X, Y, Z)` float32.
+def read_map(run: RunFolder, cell: Cell, case_id: str) -> NDArray[np.float32]:
+    """A case's anomaly map `(X, Y, Z)`, as it was written.
 
     Raises:
-        BadFile: the file is missing, torn or damaged.
+        BadFile: it is missing, damaged, another's or on another grid.
+    """
+    return _kept(run, cell, run.anomaly_map(cell, case_id))
+
+
+def read_reconstruction(run: RunFolder, cell: Cell, case_id: str) -> NDArray[np.float32] | None:
+    """A case's reconstruction of the first sequence `(X, Y, Z)`; None where there is none. Raises as `read_map`."""
+    path = run.reconstruction(cell, case_id)
+    return _kept(run, cell, path) if has_volume(run, cell, path) else None
+
+
+def read_reconstructions(run: RunFolder, cell: Cell, case_id: str) -> NDArray[np.float32]:
+    """A case's reconstructions of all sequences `(C, X, Y, Z)`, which were written. Raises as `read_map`."""
+    return np.stack([_kept(run, cell, path) for path in run.reconstructions(cell, case_id)])
+
+
+def _kept(run: RunFolder, cell: Cell, path: Path) -> NDArray[np.float32]:
+    return read_volume(kept_volume(run, cell, path), cell.fit.grid.shape)
+
+
+def read_volume(path: Path, shape: tuple[int, ...] | None = None) -> NDArray[np.float32]:
+    """Read `(X, Y, Z)` float32.
+
+    Args:
+        shape: that it must have, by its header, before its voxels are unpacked; None for any.
+
+    Raises:
+        BadFile: the file is missing, torn, damaged or of another shape.
     """
     try:
-        return read_nifti(path, as_stored=True, dtype=np.float32).data
+        return read_nifti(path, as_stored=True, dtype=np.float32, shape=shape).data
     except MissingData as error:  # a map that a finished cell should have
         raise BadFile(str(error)) from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
+from benchmark.storage.run_record import table_of
 from benchmark.study.cells import PERFECT_MAP, Cell, Evaluation, Reference
 from benchmark.study.protocols import protocol_named
 from datasets.case import CaseFiles
@@ -178,7 +179,7 @@ def kept_rows(path: Path) -> list[Row]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             return [_from_text(row) for row in csv.DictReader(stream)]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise BadFile(
             f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
         ) from error
@@ -218,7 +219,7 @@ def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.D
             dataset=cell.cohort.dataset, method=cell.fit.method, seed=cell.fit.seed, sampling_seed=cell.sampling_seed
         )
         for cell in cells
-        if (path := run.cell(cell) / f"{name}.csv").is_file()
+        if (path := table_of(run, cell, f"{name}.csv")) is not None
     ]
     if frames:
         return pd.concat(frames, ignore_index=True)

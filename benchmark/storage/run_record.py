@@ -1,4 +1,4 @@
-"""The records of a run folder: `study.json`, and the `cell.json` of each cell with its state."""
+"""The records of a run folder: `study.json`, and the `cell.json` of each cell with its state and its files' digests."""
 
 import csv
 import json
@@ -12,8 +12,10 @@ from typing import Any, Literal
 from benchmark import __version__
 from benchmark.metrics import METRICS, scored
 from benchmark.postprocessing.pipelines import pipeline_named, pipeline_on
-from benchmark.storage.folder import FORMAT, RunFolder
-from benchmark.study.cells import Cell, Reference, as_stored, cell_from_json, reference_from_json
+from benchmark.storage import checksums
+from benchmark.storage.checksums import checked, digests_of, write_checksums
+from benchmark.storage.folder import FORMAT, RunFolder, check_format
+from benchmark.study.cells import Cell, Cohort, Reference, as_stored, cell_from_json, reference_from_json
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
@@ -25,7 +27,12 @@ from datasets.spec import case_marks, changed_cases, digest, usable_files
 
 log = logging.getLogger(__name__)
 
+ALL = "all"
 State = Literal["missing", "mapped", "failed", "done"]
+MAPPED = ("maps", "reconstructions", "seen.csv", "timing.csv")
+"""What mapping leaves in a cell's folder, under its SHA256SUMS."""
+SCORED = ("rows.csv", "pr.csv", "froc.csv", "lesions.csv", "strata.csv", "implants.csv")
+"""What scoring leaves there, under the digests of its record."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,7 @@ def add_study(
             "settings": _settings(study.cells),
             "own": _own(cells),
             "scoring": asdict(scoring),
+            "pictures": _kept(run).get("pictures", [ALL]),
             "cells": [as_stored(cell) for cell in cells],
             "references": [as_stored(reference) for reference in references],
             "cases": _kept(run).get("cases", {}) | {name: case_marks(found) for name, found in study.files.items()},
@@ -125,6 +133,37 @@ def keep_scoring(run: RunFolder, scoring: Scoring) -> None:
     write_json(run.study, {**_kept(run), "scoring": asdict(scoring)})
 
 
+def keep_pictures(run: RunFolder, cohorts: Sequence[str] | None) -> None:
+    """Record whose scans reports may show from now on: names of cohorts, or `ALL`; None leaves what is recorded.
+
+    Raises:
+        UnknownName: there is no such cohort.
+    """
+    if cohorts is not None:
+        named = [name if name == ALL else dataset(name).name for name in cohorts]
+        write_json(run.study, {**_kept(run), "pictures": named})
+
+
+def kept_pictures(run: RunFolder) -> tuple[str, ...] | None:
+    """The cohorts whose scans reports may show; None for all."""
+    named = _kept(run).get("pictures", [ALL])
+    return None if ALL in named else tuple(named)
+
+
+def check_data(run: RunFolder, study: Study, cohort: Cohort) -> None:
+    """Refuse scans, masks or splits that were replaced since a study was planned.
+
+    Raises:
+        BadFile: the files of a cohort are not those that its digest stands for.
+    """
+    if digest(study.files[cohort.dataset]) != cohort.digest:
+        told = _changes(run, {cohort.dataset: study.files[cohort.dataset]}).get(cohort.dataset, "which is not known")
+        raise BadFile(
+            f"{cohort.dataset}: got other scans, masks or splits than when this command began ({told}), expected them "
+            "unchanged. Give the command again: what was made of them is made anew"
+        )
+
+
 def reopen(run: RunFolder, data: Path | None) -> Study:
     """The whole study of a run folder, with its cases below `data` (default: the data folder it was run with).
 
@@ -152,29 +191,131 @@ def reopen(run: RunFolder, data: Path | None) -> Study:
 
 def record_cell(run: RunFolder, cell: Cell, outcome: Mapping[str, Any]) -> None:
     """Write the `cell.json` of a cell: its outcome, and how and where its maps were made if that is known already."""
-    path = run.cell(cell) / "cell.json"
-    before = read_json(path) if path.exists() else {}
-    kept = {name: before[name] for name in ("inference", "environment") if name in before}
-    content = {"cell": as_stored(cell), "format": FORMAT, "version": __version__, **kept, **outcome}
-    write_json(path, content)
+    try:
+        before = read_record(run, cell)
+    except BadFile:
+        before = {}
+    kept: dict[str, Any] = {name: before[name] for name in ("inference", "environment", "files") if name in before}
+    content = {"cell": as_stored(cell), "key": cell.key, "format": FORMAT, "version": __version__, **kept, **outcome}
+    write_json(_record_path(run, cell), content)
 
 
-def cell_state(run: RunFolder, cell: Cell, scoring: Scoring) -> State:
-    """`missing`; `failed`; `mapped`: it has maps; `done`: it has rows for all of `scoring`, too."""
-    record = run.cell(cell) / "cell.json"
-    if not record.exists():
+def record_maps(run: RunFolder, cell: Cell, made: Mapping[str, Any]) -> None:
+    """Record that a cell has all its maps, how they were `made`, and the digests of all that mapping has left."""
+    folder = run.cell(cell)
+    write_checksums(folder, MAPPED)
+    record_cell(run, cell, {"status": "mapped", **made, "files": digests_of(folder, [checksums.NAME])})
+
+
+def record_rows(run: RunFolder, what: Cell | Reference, scoring: Scoring) -> None:
+    """Record what the rows of a cell or perfect map were scored with, and the digests of all that scoring has left."""
+    scored_with, tables = definitions(scoring), digests_of(run.cell(what), SCORED)
+    if isinstance(what, Reference):
+        write_json(_record_path(run, what), {"key": what.key, "format": FORMAT, "scored": scored_with, "files": tables})
+        return
+    sums = {name: digest for name, digest in read_record(run, what)["files"].items() if name == checksums.NAME}
+    record_cell(run, what, {"status": "mapped", "scored": scored_with, "files": {**sums, **tables}})
+
+
+def read_record(run: RunFolder, what: Cell | Reference) -> dict[str, Any]:
+    """What `cell.json` or `reference.json` says; empty where there is none.
+
+    Raises:
+        BadFile: it is damaged or of another cell, or the SHA256SUMS beside it is not the one that it names.
+    """
+    path = _record_path(run, what)
+    if not (path.exists() or path.is_symlink()):
+        return {}
+    record: dict[str, Any] = read_json(path, mend=_mend(what))
+    check_format(path, record)
+    if record.get("key") != what.key:
+        raise BadFile(f"{path}: got the record of cell {record.get('key')}, expected {what.key}. {_mend(what)}")
+    if checksums.NAME in record.get("files", {}):
+        checked(path.parent, checksums.NAME, record["files"], _mend(what))
+    return record
+
+
+def cell_record(run: RunFolder, cell: Cell) -> Mapping[str, Any]:
+    """The same of a cell, whose damaged record counts as a failure to map it: so it is named, and `run` mends it."""
+    try:
+        return read_record(run, cell)
+    except BadFile as error:
+        return {"status": "failed", "stage": "predict", "traceback": str(error)}
+
+
+def table_of(run: RunFolder, what: Cell | Reference, name: str) -> Path | None:
+    """A table of a cell or perfect map as it was written; None where none was.
+
+    Args:
+        name: one of `SCORED`, or of the tables in `MAPPED`.
+
+    Raises:
+        BadFile: it is damaged, missing or another's.
+    """
+    digests = read_record(run, what).get("files", {})
+    if name in MAPPED and digests:
+        digests = checksums.read_checksums(run.cell(what))
+    return checked(run.cell(what), name, digests, _mend(what, name)) if name in digests else None
+
+
+def kept_volume(run: RunFolder, cell: Cell, path: Path) -> Path:
+    """The file of a cell's map or reconstruction as it was written.
+
+    Raises:
+        BadFile: it is damaged, missing or another's.
+    """
+    folder = run.cell(cell)
+    mend = f"Have its cell named and mapped anew: python -m benchmark evaluate {run.root}, then run --rerun failed"
+    return checked(folder, path.relative_to(folder).as_posix(), checksums.read_checksums(folder), mend)
+
+
+def has_volume(run: RunFolder, cell: Cell, path: Path) -> bool:
+    """Whether a map or reconstruction of a cell was written."""
+    return path.relative_to(run.cell(cell)).as_posix() in checksums.read_checksums(run.cell(cell))
+
+
+def cell_state(run: RunFolder, cell: Cell, scoring: Scoring, *, read_tables: bool = True) -> State:
+    """`missing`; `failed`; `mapped`: it has maps; `done`: it has rows for all of `scoring`, too.
+
+    Args:
+        read_tables: whether a cell is done only if its tables are as they were scored.
+    """
+    record = cell_record(run, cell)
+    if not record:
         return "missing"
-    if has_failed(run, cell):
+    if record["status"] == "failed":
         return "failed"
-    if not (run.cell(cell) / "rows.csv").exists():
+    if "rows.csv" not in record.get("files", {}) or not (run.cell(cell) / "rows.csv").is_file():
         return "mapped"
-    known: Mapping[str, Mapping[str, object]] = read_json(record).get("scored", {})
+    known: Mapping[str, Mapping[str, object]] = record.get("scored", {})
     alike = (
         known.get(kind, {}).get(name) == definition
         for kind, wanted in definitions(scoring).items()
         for name, definition in wanted.items()
     )
-    return "done" if all(alike) and not redefined(record) else "mapped"
+    done = all(alike) and not redefined(record) and not (read_tables and damaged_tables(run, cell))
+    return "done" if done else "mapped"
+
+
+def damaged_tables(run: RunFolder, what: Cell | Reference) -> list[str]:
+    """A line for each table of a cell or perfect map that is not as it was written."""
+    faults = []
+    for name in ("timing.csv", *SCORED):
+        try:
+            table_of(run, what, name)
+        except BadFile as error:
+            faults.append(str(error))
+    return faults
+
+
+def _record_path(run: RunFolder, what: Cell | Reference) -> Path:
+    return run.cell(what) / ("cell.json" if isinstance(what, Cell) else "reference.json")
+
+
+def _mend(what: Cell | Reference, name: str = "") -> str:
+    if name in SCORED or isinstance(what, Reference):
+        return "Score it anew: python -m benchmark evaluate RUN"
+    return "Map the cell anew: the command that made it, with --rerun failed"
 
 
 def definitions(scoring: Scoring) -> dict[str, dict[str, Any]]:
@@ -187,14 +328,13 @@ def definitions(scoring: Scoring) -> dict[str, dict[str, Any]]:
     return {kind: {name: _definition(kind, name) for name in names} for kind, names in kinds.items()}
 
 
-def redefined(record: Path) -> list[str]:
+def redefined(record: Mapping[str, Any]) -> list[str]:
     """What rows were made with that is of another revision, or otherwise another, by now; see `definitions`.
 
     Args:
-        record: the `cell.json` or `reference.json` beside the rows; without one nothing is known of them.
+        record: of `read_record`.
     """
-    stored = read_json(record) if record.is_file() else {}
-    known: Mapping[str, Any] = stored.get("scored", stored)
+    known: Mapping[str, Any] = record.get("scored", {})
     return [
         name
         for kind in ("postprocessing", "protocols", "metrics")
@@ -244,8 +384,7 @@ def _origins(run: RunFolder) -> dict[str, str]:
     """Whose the metrics, protocols and post-processings are that the cells were scored with; "" for a built-in."""
     found: dict[str, str] = {}
     for cell in kept_cells(run):
-        record = run.cell(cell) / "cell.json"
-        scored_with = read_json(record).get("scored", {}) if record.exists() else {}
+        scored_with = cell_record(run, cell).get("scored", {})
         found |= {name: in_key[0] for name, in_key in scored_with.get("postprocessing", {}).items()}
         found |= {name: in_key["origin"] for name, in_key in scored_with.get("protocols", {}).items()}
         found |= {name: stamp.partition(" ")[2] for name, stamp in scored_with.get("metrics", {}).items()}
@@ -254,26 +393,34 @@ def _origins(run: RunFolder) -> dict[str, str]:
 
 def has_failed(run: RunFolder, cell: Cell) -> bool:
     """Whether the last attempt at a cell raised an exception."""
-    record = run.cell(cell) / "cell.json"
-    return record.exists() and read_json(record)["status"] == "failed"
+    return cell_record(run, cell).get("status") == "failed"
 
 
 def joined_folders(run: RunFolder) -> dict[Path, list[str]]:
     """Folders whose rows make the tables of a run: those of cells that have not failed, and of perfect maps.
 
     Returns:
-        Of each what is another by now than what its rows were made with, in which case they stay out of the tables.
+        Of each why its rows stay out of the tables: what is another by now than what they were made with, or damaged.
     """
-    cells = [cell for cell in kept_cells(run) if not has_failed(run, cell)]
-    records = [run.cell(cell) / "cell.json" for cell in cells]
-    records += [run.cell(reference) / "reference.json" for reference in kept_references(run)]
-    return {record.parent: redefined(record) for record in records}
+    folders = dict[Path, list[str]]()
+    whole: list[Cell | Reference] = [*kept_cells(run), *kept_references(run)]
+    for what in whole:
+        try:
+            record = read_record(run, what)
+        except BadFile as error:
+            folders[run.cell(what)] = [str(error)]
+            continue
+        if record and record.get("status") != "failed":
+            names = redefined(record)
+            told = [f"its rows are of another {', '.join(names)} than this version's"] if names else []
+            folders[run.cell(what)] = [*told, *damaged_tables(run, what)]
+    return folders
 
 
 def has_maps(run: RunFolder, cell: Cell) -> bool:
     """Whether a cell has all its maps, even if scoring them failed."""
-    record = run.cell(cell) / "cell.json"
-    return record.exists() and read_json(record).get("stage") not in ("fit", "predict")
+    record = cell_record(run, cell)
+    return bool(record) and record.get("stage") not in ("fit", "predict")
 
 
 def _files(name: str, root: Path, sequence: str, skipped: Sequence[str] | None) -> Sequence[CaseFiles]:
@@ -346,8 +493,8 @@ def _settings(cells: Sequence[Cell]) -> dict[str, Any]:
 
 def thresholds_of(run: RunFolder, cell: Cell) -> dict[tuple[str, str], float]:
     """The threshold of a scored cell for each pipeline and protocol; NaN where it is undefined."""
-    rows = run.cell(cell) / "rows.csv"
-    if not rows.exists():
+    rows = table_of(run, cell, "rows.csv")
+    if rows is None:
         return {}
     with rows.open(newline="", encoding="utf-8") as stream:
         found = [row for row in csv.DictReader(stream) if row["metric"] == "threshold"]

@@ -3,13 +3,16 @@
 With `rows.csv` they are all that reports, the terminal and leaderboards read. What is undefined is an empty cell.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.statistics.pairwise.paired_difference import Comparison
+from benchmark.storage.checksums import checked, digests_of
+from datasets.errors import BadFile
+from datasets.io.atomic import read_json, write_json
 from datasets.io.tables import write_table
 
 if TYPE_CHECKING:
@@ -158,6 +161,27 @@ def comparisons_path(folder: Path) -> Path:
     return folder / "comparisons.csv"
 
 
+def participants_path(folder: Path) -> Path:
+    return folder / "participants.csv"
+
+
+def summary_record(folder: Path) -> dict[str, Any]:
+    """What the tables were made of, and their digests; empty where they or their record are missing or damaged."""
+    try:
+        record: dict[str, Any] = read_json(folder / "summary.json")
+        for name in record["files"]:
+            checked(folder, name, record["files"], "")
+    except (BadFile, KeyError):
+        return {}
+    return record
+
+
+def keep_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write what the tables were made of, with their digests."""
+    names = [path.name for path in (participants_path(folder), summary_path(folder), comparisons_path(folder))]
+    write_json(folder / "summary.json", {**record, "files": digests_of(folder, names)})
+
+
 def comparison_line(one: Comparison) -> ComparisonLine:
     choice, effect = one.choice, one.effect
     return ComparisonLine(
@@ -183,11 +207,14 @@ def write_summary_lines(path: Path, kind: type[Any], lines: Iterable[Any]) -> No
 def add_lines(path: Path, kind: type[Any], lines: Sequence[Any], same: Sequence[str]) -> None:
     """Add lines to a table; those of it that have the `same` columns as one of them give way."""
     told, kept = {tuple(getattr(line, name) for name in same) for line in lines}, list[Any]()
-    types = {field.name: field.type for field in fields(kind)}
-    for stored in read_lines(path, kind).to_dict("records"):
+    types, record = {field.name: field.type for field in fields(kind)}, summary_record(path.parent)
+    sound = bool(record) or not (path.parent / "summary.json").exists()  # what is damaged, the next report makes anew
+    for stored in read_lines(path, kind).to_dict("records") if sound else ():
         line = kind(**{str(name): int(value) if types[str(name)] is int else value for name, value in stored.items()})
         kept += [line] if tuple(getattr(line, name) for name in same) not in told else []
     write_summary_lines(path, kind, [*kept, *lines])
+    if record:
+        keep_record(path.parent, record)
 
 
 def read_lines(path: Path, kind: type[Any]) -> "pd.DataFrame":

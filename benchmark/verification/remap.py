@@ -1,67 +1,132 @@
 """map_again: map a random sample of cases from the stored weights, and compare with the stored maps."""
 
 import random
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.execution.fit_methods import FitContext, load_or_fit
-from benchmark.inference.predict import is_transductive, predict_cell
+from benchmark.inference.predict import fitted_detector, is_transductive, predict_cell
 from benchmark.inference.settings import Inference
-from benchmark.methods.detector import LabelledDetector
+from benchmark.methods.detector import Detector, LabelledDetector
+from benchmark.methods.registry import Method, identity
+from benchmark.storage.fits import FitFolder
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import FEWEST_BITS, read_volume, round_in_order
-from benchmark.storage.run_record import has_maps
-from benchmark.study.cells import Cell, Precision
+from benchmark.storage.run_record import cell_record, has_maps
+from benchmark.study.cells import Cell, Fit, Precision
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
-from datasets.errors import MissingData
-from datasets.io.atomic import read_json
 
 # What rounding on another device or slice batch may change, as a share of a voxel's value or, where that is larger, of
 # the value that 1 % of a map's voxels above 0 exceed.
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 5e-3}
 
 
-def map_again(run: RunFolder, study: Study, *, sample: int, seed: int, device: str) -> tuple[str, tuple[str, ...]]:
-    """Map `sample` cases drawn with `seed` again, each with the weights of its fit and the sampling seed of its cell.
+@dataclass(frozen=True)
+class Sample:
+    """Which maps are made again.
+
+    Attributes:
+        seed: that cases are drawn with.
+        cases: at least so many of all; None for every case.
+        each: of each fit, or of each cell, one at least.
+    """
+
+    seed: int
+    cases: int | None
+    each: Literal["fit", "cell"] = "fit"
+
+
+@dataclass(frozen=True)
+class Remade:
+    """The outcome of making maps again.
+
+    Attributes:
+        looked_at: in words, with the number of equal maps.
+        faults: a line for each map that differs by more than rounding, or cannot be made.
+        cells: keys of those of which a map was made again.
+        left_out: a line for each method whose code is not run here.
+    """
+
+    looked_at: str
+    faults: tuple[str, ...]
+    cells: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def map_again(run: RunFolder, study: Study, sample: Sample, methods: Mapping[str, Method], device: str) -> Remade:
+    """Map some cases of a study again, as they were mapped the first time, and compare with the kept maps.
 
     With the device and slice batch of the run maps are equal bit for bit; with others they may differ by rounding.
 
-    Returns:
-        What was compared, in words, with the number of equal maps; and a line for each map that differs by more.
+    Args:
+        methods: whose code may be run, by `identity`; of others, whatever the study says, nothing is imported.
     """
-    drawn = _drawn(run, study, sample, seed)
-    faults, exact = list[str](), 0
+    known = {cell.key: methods.get(identity(cell.fit.target)) for cell in study.cells}
+    foreign = {cell.fit.method: cell.fit.target for cell in study.cells if known[cell.key] is None}
+    faults, exact, remade = list[str](), 0, dict[str, None]()
+    drawn = _drawn([cell for cell in study.cells if known[cell.key] is not None and has_maps(run, cell)], study, sample)
+    detectors = _Detectors(run, device)
     for cell, one in drawn:
         where = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}, case {one.case_id}"
+        method = known[cell.key]
+        assert method is not None
         try:
-            kept, again = read_volume(run.anomaly_map(cell, one.case_id)), _mapped(run, study, cell, one, device)
+            kept = read_volume(run.anomaly_map(cell, one.case_id), cell.fit.grid.shape)  # whatever its digest
+            again = _mapped(run, study, cell, one, detectors.of(cell.fit, method.target), device)
         except Exception as error:  # a detector or a torn file may raise anything: a fault of this map
             faults.append(f"{where}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
             continue
+        remade[cell.key] = None
         exact += int(np.array_equal(kept, again))
         change, allowed = np.abs(kept - again), _allowed(kept, cell.precision)
         if (change > allowed).any():
             worst = np.unravel_index(int((change - allowed).argmax()), kept.shape)
             faults.append(f"{where}: differs by {change[worst]:.2g}, expected at most {allowed[worst]:.2g}")
-    looked_at = f"{len(drawn)} cases mapped again on {device} (drawn with seed {seed}), {exact} equal bit for bit"
-    return looked_at, tuple(faults)
+    looked_at = (
+        f"{len(drawn)} cases mapped again on {device} (drawn with seed {sample.seed}), {exact} equal bit for bit"
+    )
+    left_out = [
+        f"{name}: maps not remade: its code ({target}) is not run here; to run it, name it: --plugin"
+        for name, target in foreign.items()
+    ]
+    return Remade(looked_at, tuple(faults), tuple(remade), tuple(left_out))
 
 
-def _drawn(run: RunFolder, study: Study, sample: int, seed: int) -> list[tuple[Cell, CaseFiles]]:
-    """A random sample of mapped cases, sorted by cell so that each detector is loaded once."""
-    there = [(cell, one) for cell in study.cells if has_maps(run, cell) for one in study.mapped_cases(cell)]
-    chosen = sorted(random.Random(seed).sample(range(len(there)), min(sample, len(there))))
-    return [there[index] for index in chosen]
+def _drawn(cells: Sequence[Cell], study: Study, sample: Sample) -> list[tuple[Cell, CaseFiles]]:
+    """A random sample of mapped cases, by cell, so that each detector is loaded once."""
+    there = [(cell, one) for cell in cells for one in study.mapped_cases(cell)]
+    if sample.cases is None:
+        return there
+    shuffled = random.Random(sample.seed).sample(range(len(there)), len(there))
+    groups = [there[index][0].key if sample.each == "cell" else there[index][0].fit.key for index in shuffled]
+    first = dict(reversed(list(zip(groups, shuffled, strict=True)))).values()
+    rest = [index for index in shuffled if index not in set(first)]
+    return [there[index] for index in sorted([*first, *rest[: max(0, sample.cases - len(first))]])]
 
 
-def _mapped(run: RunFolder, study: Study, cell: Cell, one: CaseFiles, device: str) -> NDArray[np.float32]:
+@dataclass
+class _Detectors:
+    """The latest fitted detector; memory may not hold two networks at once."""
+
+    run: RunFolder
+    device: str
+    held: tuple[str, Detector] | None = None
+
+    def of(self, fit: Fit, target: str) -> Detector:
+        if self.held is None or self.held[0] != fit.key:
+            self.held = None
+            self.held = fit.key, fitted_detector(FitFolder(self.run.fit(fit), fit), target, self.device)
+        return self.held[1]
+
+
+def _mapped(
+    run: RunFolder, study: Study, cell: Cell, one: CaseFiles, detector: Detector, device: str
+) -> NDArray[np.float32]:
     """The map of one case, rounded as in its file."""
-    if not (run.fit(cell.fit) / "fit.json").is_file():
-        raise MissingData(f"no finished fit at {run.fit(cell.fit)}")
-    detector = load_or_fit(FitContext(study, run, device), cell.fit, mend=False)
     inference = replace(_inference(run, cell), device=device, precision=cell.precision)
     depends = isinstance(detector, LabelledDetector) or is_transductive(detector)
     files = study.mapped_cases(cell) if depends else [one]
@@ -78,5 +143,5 @@ def _allowed(kept: NDArray[np.float32], precision: Precision) -> NDArray[np.floa
 
 def _inference(run: RunFolder, cell: Cell) -> Inference:
     """The settings that the maps were computed with; default values for settings added since."""
-    stored = read_json(run.cell(cell) / "cell.json").get("inference") or {}
+    stored = cell_record(run, cell).get("inference") or {}
     return Inference(**{field.name: stored[field.name] for field in fields(Inference) if field.name in stored})

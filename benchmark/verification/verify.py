@@ -5,25 +5,48 @@ Only the check of maps imports torch.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
+from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.checksums import NAME, broken
+from benchmark.storage.fits import check_fit_files
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import Row, blank_row, kept_rows, reference_row, stamped
-from benchmark.storage.run_record import has_maps, joined_folders, kept_cells, kept_references, kept_scoring, reopen
-from benchmark.study.cells import Cell, Evaluation, Fit, Reference, as_stored
+from benchmark.storage.run_record import (
+    cell_record,
+    damaged_tables,
+    has_maps,
+    kept_cells,
+    kept_references,
+    kept_scoring,
+    read_record,
+    redefined,
+    reopen,
+)
+from benchmark.storage.run_tables import RECORDS, read_run_record, run_table, table_names
+from benchmark.storage.summary_tables import summary_record
+from benchmark.study.cells import Cell, Evaluation, Reference, as_stored
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
-from datasets.errors import UserError
-from datasets.io.atomic import read_json, write_json
+from datasets.errors import MissingData, UserError
+from datasets.io.atomic import write_json
 from datasets.io.files import sha256
 
+if TYPE_CHECKING:
+    from benchmark.verification.remap import Sample
+
+NOT_HELD = "cohorts that are not here"
+TIMED = ("rows.csv", "timing.csv")
+ROUNDING = 1e-9  # beyond a range, that sums of doubles may reach
 SHOWN = 5  # faults of one check that are printed; the rest are counted
 
 
@@ -35,11 +58,15 @@ class Check:
         name: what was checked.
         looked_at: how much of it, in words.
         faults: what does not verify, one line each.
+        left_out: what was not looked at, and why, one line each.
+        cells: keys of the cells of which maps were made again.
     """
 
     name: str
     looked_at: str
     faults: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -50,31 +77,57 @@ class Check:
         yield from (f"          {fault}" for fault in self.faults[:SHOWN])
         if len(self.faults) > SHOWN:
             yield f"          and {len(self.faults) - SHOWN} more"
+        yield from (f"          {line}" for line in self.left_out)
 
 
-def verify_run(run: RunFolder, data: Path | None, *, maps: int, seed: int, device: str) -> Iterator[Check]:
-    """Check keys, files, table and data; if the data are there, also compute all rows and `maps` maps again.
+def verify_run(
+    run: RunFolder, data: Path | None, *, sample: "Sample | None", device: str, plugins: Sequence[str] = ()
+) -> Iterator[Check]:
+    """Check keys, files, table and data; if the data are there, also compute all rows and some maps again.
+
+    Code that the run names is run only if it is built in or among `plugins`.
 
     Args:
         data: folder of the cohorts; None for the one that the run was made with.
-        maps: how many cases to map again; 0 for none.
-        seed: that these cases are drawn with.
+        sample: of the cases to map again; None for none.
+        plugins: see `known_methods`.
     """
-    yield check_keys(run)
-    yield check_files(run)
-    yield check_table(run)
+    yield _tried("keys", "rows and records", lambda: check_keys(run))
+    yield _tried("ranges", "values of rows", lambda: check_ranges(run))
+    yield _tried("files", "digests", lambda: check_files(run))
+    yield _tried("table", "rows of the cells", lambda: check_table(run))
     try:
         study = reopen(run, data)
+    except MissingData as error:
+        yield Check("data", NOT_HELD, (str(error),))
+        return
     except UserError as error:
         yield Check("data", "digests of splits and voxels", (str(error),))
         return
     yield Check("data", f"digests of splits and voxels of {', '.join(study.files)}")
-    yield check_rows(run, study)
-    if maps:
+    yield _tried("rows", "rows made again from the maps", lambda: check_rows(run, study))
+    if sample is not None:
         from benchmark.inference.settings import pick_device
+        from benchmark.methods.registry import known_methods
         from benchmark.verification.remap import map_again
 
-        yield Check("maps", *map_again(run, study, sample=maps, seed=seed, device=pick_device(device)))
+        made = map_again(run, study, sample, known_methods(plugins), pick_device(device))
+        yield Check("maps", made.looked_at, made.faults, made.left_out, made.cells)
+
+
+def check_ranges(run: RunFolder) -> Check:
+    """Every value lies in the range of its metric, or is undefined."""
+    rows = [row for name in TIMED if (run.root / name).exists() for row in kept_rows(run.root / name)]
+    outside = Counter((row.method, row.metric) for row in rows if not _in_range(row))
+    faults = [f"{count} rows of {name} with {metric} outside its range" for (name, metric), count in outside.items()]
+    return Check("ranges", f"{len(rows)} values", tuple(faults))
+
+
+def _in_range(row: Row) -> bool:
+    if row.metric not in METRICS or isnan(row.value):
+        return True
+    low, high = METRICS[row.metric].range
+    return low - ROUNDING <= row.value <= high + ROUNDING
 
 
 def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:
@@ -130,22 +183,55 @@ def _key(cell: Cell | Reference, row: Row, digests: Mapping[str, str]) -> str:
 
 
 def check_files(run: RunFolder) -> Check:
-    """Weights, maps and reconstructions match the digests that were written with them."""
-    cells = kept_cells(run)
-    fits: dict[str, Fit] = {cell.fit.key: cell.fit for cell in cells}
-    folders = [*map(run.fit, fits.values()), *map(run.cell, cells), *map(run.healthy_residuals, cells)]
+    """Every file of a fit, cell or perfect map, and every table and record of the run, matches its digest."""
+    cells, references = kept_cells(run), kept_references(run)
+    fits = list({cell.fit.key: cell.fit for cell in cells if has_maps(run, cell)}.values())
+    folders = [*map(run.cell, cells), *map(run.healthy_residuals, cells)]
     faults = [fault for folder in folders for fault in broken(folder)]
     faults += [f"{folder}: no {NAME}" for folder in folders if folder.is_dir() and not (folder / NAME).is_file()]
-    return Check("files", f"weights and maps in {len(fits) + len(cells)} folders", tuple(faults))
+    whole: list[Cell | Reference] = [*cells, *references]
+    faults += [fault for what in whole for fault in damaged_tables(run, what)]
+    checks: list[Callable[[], object]] = [partial(check_fit_files, run.fit(fit), fit) for fit in fits]
+    for check in [*checks, *_table_checks(run)]:
+        try:
+            check()
+        except UserError as error:
+            faults.append(str(error))
+    if (run.root / "summary.json").exists() and not summary_record(run.root):
+        faults.append(f"{run.root / 'summary.json'}: a table that it names is damaged; the next report makes it anew")
+    looked_at = f"{len(fits)} fits, {len(cells)} cells, {len(references)} perfect maps and the run's own"
+    return Check("files", looked_at, tuple(dict.fromkeys(faults)))
+
+
+def _table_checks(run: RunFolder) -> Iterator[Callable[[], object]]:
+    for name in table_names(run):
+        yield partial(run_table, run, name)
+    for name in RECORDS:
+        yield partial(read_run_record, run, name)
+
+
+def _tried(name: str, looked_at: str, check: Callable[[], Check]) -> Check:
+    """A check; what cannot be read is a fault of it."""
+    try:
+        return check()
+    except (UserError, OSError) as error:
+        return Check(name, looked_at, (str(error),))
 
 
 def check_table(run: RunFolder) -> Check:
-    """The table of the run holds the rows of its finished cells, unchanged, and no others."""
-    folders = [folder for folder, redefined in joined_folders(run).items() if not redefined]
-    parts = [row for folder in folders if (folder / "rows.csv").exists() for row in kept_rows(folder / "rows.csv")]
+    """The table of the run holds the rows of its finished cells, unchanged, and no others, whatever their digests."""
+    cells = [cell for cell in kept_cells(run) if _counts(cell_record(run, cell))]
+    references = [reference for reference in kept_references(run) if _counts(read_record(run, reference))]
+    tables = [folder / "rows.csv" for folder in (*map(run.cell, cells), *map(run.cell, references))]
+    parts = [row for table in tables if table.exists() for row in kept_rows(table)]
     return Check(
         "table", f"{len(parts)} rows of the cells", tuple(differences(kept_rows(run.root / "rows.csv"), parts))
     )
+
+
+def _counts(record: Mapping[str, Any]) -> bool:
+    """Whether the rows beside a record belong into the table of the run."""
+    return bool(record) and record.get("status") != "failed" and not redefined(record)
 
 
 def check_rows(run: RunFolder, study: Study) -> Check:
@@ -178,15 +264,13 @@ def _by_name(rows: Iterable[Row]) -> dict[tuple[object, ...], str]:
 
 def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
     for cell in cells:
-        path = run.cell(cell) / "cell.json"
-        if not path.exists():
+        record = cell_record(run, cell)
+        if not record:
             yield f"{run.cell(cell).name}: missing"
-            continue
-        record = read_json(path)
-        if record.get("status") == "failed":
-            yield f"{run.cell(cell).name}: failed"
+        elif record.get("status") == "failed":
+            yield f"{run.cell(cell).name}: failed ({record['traceback'].strip().splitlines()[-1]})"
         elif _as_stored(cell) != record.get("cell"):
-            yield f"{path}: got another cell than {cell.key} of the study"
+            yield f"{run.cell(cell) / 'cell.json'}: got another cell than {cell.key} of the study"
 
 
 def _as_stored(cell: Cell) -> object:
@@ -206,7 +290,7 @@ def _with_maps_of(run: RunFolder, study: Study, place: Path) -> RunFolder:
         for name in ("maps", "reconstructions", again.healthy_residuals(cell).name):
             if (here / name).is_dir():
                 (there / name).symlink_to(here / name)
-        for name in ("cell.json", "seen.csv"):
+        for name in ("cell.json", "seen.csv", "timing.csv", NAME):
             if (here / name).is_file():
                 (there / name).write_bytes((here / name).read_bytes())
     return again

@@ -1,10 +1,11 @@
-"""Files and folders that are complete or absent: written beside their place, then renamed."""
+"""Files and folders that are complete or absent, written beside their place and renamed; JSON under a seal."""
 
+import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from errno import EACCES
 from pathlib import Path
@@ -12,8 +13,13 @@ from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from datasets.errors import BadFile, BadValue
+from datasets.errors import BadFile, BadValue, MissingData
+from datasets.io.files import check_file
 
+MOST_JSON = 2**28  # bytes; the study of 40,000 cells has 50 MB
+SEAL = re.compile(rb'^ "seal": "([0-9a-f]{64})"', re.MULTILINE)
+"""The line of the outermost object that holds the SHA-256 of the file's text, itself taken as 64 zeros."""
+UNSEALED = "0" * 64
 LEFT_OVER = re.compile(r"\.(\d+\.|scoring-|exchange-)")
 
 
@@ -24,6 +30,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{os.getpid()}.{token_hex(4)}.{path.name}")  # two machines may share a folder
     try:
         yield beside
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()  # an empty folder in place of the file; any other is refused
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -34,20 +42,44 @@ def write_text(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, content: Any, default: Callable[[Any], Any] | None = None) -> None:
-    write_text(path, json.dumps(content, indent=1, sort_keys=True, default=default) + "\n")
+def write_json(path: Path, content: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> None:
+    """Write an object with a seal, by which `read_json` sees that the file is as it was written."""
+    text = json.dumps({**content, "seal": UNSEALED}, indent=1, sort_keys=True, default=default) + "\n"
+    seal = hashlib.sha256(text.encode()).hexdigest()
+    write_text(path, SEAL.sub(f' "seal": "{seal}"'.encode(), text.encode()).decode())
 
 
-def read_json(path: Path) -> Any:
-    """The object in a file; raises BadFile where there is none."""
+def read_json(path: Path, *, mend: str = "") -> Any:
+    """The object in a file, without its seal.
+
+    Args:
+        mend: what to do about a damaged file, a sentence of the error.
+
+    Raises:
+        BadFile: it is no file, no JSON object, too large or too deep, or no longer what was written under its seal.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadFile(
-            f"{path}: got a file that is not JSON ({error}), expected one written by this program."
-        ) from error
+        return _sealed_object(path)
+    except (MissingData, BadFile) as error:
+        raise BadFile(" ".join(filter(None, (str(error), mend)))) from error
+
+
+def _sealed_object(path: Path) -> dict[str, Any]:
+    check_file(path)
+    size = path.stat().st_size
+    if size > MOST_JSON:
+        raise BadFile(f"{path}: got {size} bytes of JSON, expected at most {MOST_JSON}.")
+    whole = path.read_bytes()
+    try:
+        content = json.loads(whole.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        why = "it is too deep" if isinstance(error, RecursionError) else str(error)
+        raise BadFile(f"{path}: got a file that is not JSON ({why}), expected one written by this program.") from error
     if not isinstance(content, dict):
         raise BadFile(f"{path}: got {type(content).__name__} as JSON, expected an object written by this program.")
+    seal = content.pop("seal", None)
+    if seal is not None and seal != hashlib.sha256(SEAL.sub(f' "seal": "{UNSEALED}"'.encode(), whole)).hexdigest():
+        raise BadFile(f"{path}: got a file that was changed after it was written, expected its text under its seal.")
     return content
 
 

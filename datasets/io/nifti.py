@@ -115,7 +115,9 @@ def disagreement(header: Any) -> Disagreement | None:
     return Disagreement(first, second, apart) if apart > APART else None
 
 
-def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None = None) -> StoredVolume:
+def read_volume(
+    path: Path, *, as_stored: bool = False, dtype: DTypeLike | None = None, shape: tuple[int, ...] | None = None
+) -> StoredVolume:
     """Read a NIfTI-1 or NIfTI-2 file, its axes turned to the closest RAS+ and its lengths brought to mm.
 
     Trailing dimensions of one voxel are dropped.
@@ -123,6 +125,7 @@ def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None 
     Args:
         as_stored: keep the voxel axes in the file's own order, and accept sheared ones.
         dtype: that voxels are scaled in; None for the type of the file, or float64 if it has a slope.
+        shape: that the header must declare, so that no more is unpacked; None for any.
 
     Raises:
         MissingData: there is no such file, or it may not be read.
@@ -130,7 +133,7 @@ def read_volume(path: Path, *, as_stored: bool = False, dtype: DTypeLike | None 
             disagrees with the voxels that follow, or its sform and qform differ in where left or another side is.
     """
     check_file(path)
-    header, content = _content(path)
+    header, content = _content(path, shape)
     try:
         affine = np.diag([*[mm_per_unit(header)] * 3, 1.0]) @ header.get_best_affine()
         _check_axes(path, header, affine, sheared=as_stored)
@@ -197,7 +200,7 @@ def _unreadable(path: Path, why: str) -> BadVolume:
     return BadVolume(path, "unreadable-file", f"a file that cannot be read ({why})", INTACT)
 
 
-def _content(path: Path) -> tuple[Any, bytes]:
+def _content(path: Path, shape: tuple[int, ...] | None) -> tuple[Any, bytes]:
     """The header and the unpacked file; unpacking stops at the size that the header declares."""
     packed = path.read_bytes()
     _check_name(path, packed)
@@ -206,6 +209,9 @@ def _content(path: Path) -> tuple[Any, bytes]:
     try:
         header = _header(path, _Unpacking(packed).take(most) if unpacking else packed[:most])
         expected = _declared_bytes(path, header)
+        declared = tuple(int(size) for size in header["dim"][1:4])
+        if shape is not None and declared != tuple(shape):
+            raise BadVolume(path, "bad-shape", f"shape {declared}", f"{tuple(shape)}")
         content = unpacking.take(expected + 1) if unpacking else packed
         whole = unpacking is None or unpacking.ended or len(content) > expected
     except zlib.error as error:

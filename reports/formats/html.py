@@ -170,7 +170,7 @@ def _picture(block: Picture) -> str:
 def _image(block: Picture) -> str:
     """A drawing as part of the page, whose text has the page's colour; any other picture as data."""
     alt = escape(block.alt, quote=True)
-    if not block.path.is_file():
+    if not _is_own(block.path):
         return f"<p>{alt}</p>"
     if block.path.suffix == ".svg":
         drawing = block.path.read_text(encoding="utf-8")
@@ -179,6 +179,11 @@ def _image(block: Picture) -> str:
     kind = mimetypes.guess_type(block.path.name)[0] or "application/octet-stream"
     data = base64.b64encode(block.path.read_bytes()).decode()
     return f'<img src="data:{kind};base64,{data}" alt="{alt}" loading="lazy">'
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a picture is a file of the run's own `figures/`, reached by no link: no other is embedded."""
+    return path.is_file() and path.resolve() == path.parents[1].resolve() / "figures" / path.name
 
 
 def table(one: Table) -> str:

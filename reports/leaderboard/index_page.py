@@ -12,6 +12,7 @@ from benchmark.postprocessing.pipelines import idle_text
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.study.cells import PERFECT_MAP
 from benchmark.study.protocols import protocol_named
+from benchmark.verification.leaderboard.entry import Entry
 from datasets.grid import Grid
 from datasets.io.atomic import read_json
 from reports.content.blocks import Block, Bullets, Folded, Heading, Notice, Paragraph
@@ -26,24 +27,47 @@ BADGES = {
     "partial": "cases, seeds or cohorts are missing; nothing is averaged over what is not there",
     "leaked": "somebody is in two splits",
     "labels used": "its maps have seen lesion labels: shown, ranked with no other",
-    "maps not remade": "no map of its entry was made again from the weights when it was verified",
+    "maps not remade": "no map of it was made again from the weights when it was verified",
+    "self-reported": "its numbers are what its authors say: the board does not hold the cohort",
 }
+SELF_REPORTED = (
+    "The board does not hold the cohorts of these entries: their numbers are what their authors say. They are compared "
+    "with one another alone."
+)
 LEGEND = prose(
     "Means over patients and training seeds with 95 % intervals. **Ranks (training procedure)** are the ranks that "
     "the data leave open to a method trained anew, patients and training seeds both drawn again; **ranks (trained "
     "model)** those of the very models that were run. All pairs of a cohort are tested together; sets that overlap "
     "are not separated. A simple baseline is what any method has to beat; the perfect map is the ground truth sent "
     "through the same post-processing. Healthy people flagged: the share with any false positive (of how many), in "
-    "the cohort that was fitted on and elsewhere."
+    "the cohort that was fitted on and elsewhere. Seconds and hardware are as the entries report them."
 )
 
 
-def index_page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, list[Block]]:
+def index_page(groups: Sequence[LeaderboardResults], pages: Sequence[Mapping[str, str]]) -> tuple[str, list[Block]]:
     """Title and body.
 
     Args:
-        pages: by method, where its page lies.
+        groups: verified entries, then self-reported ones, as far as there are any.
+        pages: of each group, by method, where its page lies.
     """
+    title, body = _page(groups[0], pages[0])
+    below = [part for group, linked in zip(groups[1:], pages[1:], strict=True) for part in _reported(group, linked)]
+    opening = [] if groups[0].is_verified else [Paragraph(SELF_REPORTED)]
+    return title, [*opening, *body, *below]
+
+
+def _reported(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> Iterator[Block]:
+    """The cohorts of entries that the board could not verify."""
+    yield Heading("Self-reported")
+    yield Paragraph(SELF_REPORTED)
+    for dataset in leaderboard.cohorts:
+        yield Heading(f"{cohort_title(dataset)}: self-reported", 3)
+        yield from _cohort(leaderboard, dataset, pages)
+    yield from _entries(leaderboard)
+
+
+def _page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, list[Block]]:
     endpoint = leaderboard.endpoint
     title = f"Leaderboard, release {endpoint.release}"
     parts: list[Block] = [Folded("What decides, and on which data", [Bullets(list(_facts(leaderboard)))])]
@@ -226,14 +250,25 @@ def _entries(leaderboard: LeaderboardResults) -> Iterator[Block]:
             said(entry.name),
             Cell(len(entry.cells)),
             said(", ".join(dict.fromkeys(cell.fit.method for cell in entry.cells))),
-            said("rows and a sample of maps" if entry.maps_verified else "rows"),
+            said(_verified(entry)),
             said(_computed_on(entry.folder)),
         ]
         for entry in leaderboard.entries
     ]
     yield Heading("Entries")
-    columns = [*text_columns("Entry"), Column("Cells", digits=0), *text_columns("Methods", "Verified", "Computed on")]
-    yield Table("entries", as_text("Verified runs that this board is made of."), columns, rows)
+    columns = [
+        *text_columns("Entry"),
+        Column("Cells", digits=0),
+        *text_columns("Methods", "Verified", "Computed on (self-reported)"),
+    ]
+    yield Table("entries", as_text("Runs that this board is made of."), columns, rows)
+
+
+def _verified(entry: Entry) -> str:
+    found = entry.attestation
+    if found.status != "verified":
+        return "nothing"
+    return f"rows, and maps of {len(found.remade)} cells (seed {found.seed})" if found.remade else "rows"
 
 
 def _computed_on(folder: Path) -> str:

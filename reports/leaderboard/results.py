@@ -100,7 +100,9 @@ class LeaderboardResults:
             yield "labels used"
         if method in self.results.whole.transductive:
             yield "transductive"
-        if method not in self._remade:
+        if not self.is_verified:
+            yield "self-reported"
+        elif method not in self._remade:
             yield "maps not remade"
 
     def _flags(self, method: str, dataset: str | None) -> set[str]:
@@ -108,7 +110,13 @@ class LeaderboardResults:
         own = rows if dataset is None else rows[rows["dataset"] == dataset]
         return {word for flags in own["flags"].unique() for word in flags.split()}
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether the board made the entries' rows again; all entries of one pool are alike in this."""
+        return all(entry.is_verified for entry in self.entries)
+
     @cached_property
     def _remade(self) -> set[str]:
-        """Methods of entries in whose verification maps were made again from weights."""
-        return {cell.fit.method for entry in self.entries if entry.maps_verified for cell in entry.cells}
+        """Methods of which the board made maps again from the weights."""
+        remade = {key for entry in self.entries for key in entry.attestation.remade}
+        return {cell.fit.method for entry in self.entries for cell in entry.cells if cell.key in remade}

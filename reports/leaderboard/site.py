@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmark.storage.summary_tables import comparisons_path, summary_path
@@ -13,19 +13,31 @@ from reports.leaderboard.method_page import method_page
 from reports.leaderboard.results import LeaderboardResults
 
 
-def write_site(leaderboard: LeaderboardResults, out: Path) -> Path:
-    """Write `index.html`, a page a method and the tables that they are made of; the first page's path is returned."""
-    files = _file_names(leaderboard.methods)
+def write_site(groups: Sequence[LeaderboardResults], out: Path) -> Path:
+    """Write `index.html`, a page a method and the tables that they are made of; the first page's path is returned.
+
+    Args:
+        groups: verified entries, then self-reported ones, as far as there are any.
+    """
     shutil.rmtree(out / "methods", ignore_errors=True)
-    for method, name in files.items():
-        write_text(out / "methods" / name, page_html(*method_page(leaderboard, method), home="../index.html"))
-    pages = {method: f"methods/{name}" for method, name in files.items()}
+    pages = [_method_pages(group, out) for group in groups]
     path = out / "index.html"
-    write_text(path, page_html(*index_page(leaderboard, pages)))
-    for table in (summary_path(leaderboard.run.root), comparisons_path(leaderboard.run.root)):
-        if table.is_file():
-            shutil.copyfile(table, out / table.name)
+    write_text(path, page_html(*index_page(groups, pages)))
+    for group in groups:
+        for table in (summary_path(group.run.root), comparisons_path(group.run.root)):
+            if table.is_file():
+                shutil.copyfile(table, out / f"{'' if group.is_verified else 'self-reported-'}{table.name}")
     return path
+
+
+def _method_pages(group: LeaderboardResults, out: Path) -> dict[str, str]:
+    """By method the page that is written."""
+    folder = out / "methods" if group.is_verified else out / "methods" / "self-reported"
+    home = "../index.html" if group.is_verified else "../../index.html"
+    files = {method: folder / name for method, name in _file_names(group.methods).items()}
+    for method, path in files.items():
+        write_text(path, page_html(*method_page(group, method), home=home))
+    return {method: path.relative_to(out).as_posix() for method, path in files.items()}
 
 
 def _file_names(methods: Iterable[str]) -> dict[str, str]:

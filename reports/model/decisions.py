@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,9 @@ from benchmark.metrics.ground_truth import ground_truth_of
 from benchmark.metrics.overlap import dice_of
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.fits import sees_labels
-from benchmark.storage.maps import read_volume
-from benchmark.storage.run_record import has_maps, thresholds_of
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.maps import read_map, read_reconstructions
+from benchmark.storage.run_record import has_maps, has_volume, thresholds_of
 from benchmark.study.cells import Cell
 from benchmark.study.study import Study
 from datasets.case import Case, CaseFiles
@@ -155,19 +155,20 @@ def decided_map(results: RunResults, cell: Cell, shown: ShownCase, choice: tuple
     Raises:
         BadFile: it is torn.
     """
-    path = results.run.anomaly_map(cell, shown.case.case_id)
-    if not path.exists():
+    run, case = results.run, shown.case
+    if not has_volume(run, cell, run.anomaly_map(cell, case.case_id)):
         return None
     pipeline = pipeline_named(choice[0])
-    filtered = pipeline.filter(read_volume(path), shown.case.brain_mask, shown.case.spacing)
+    filtered = pipeline.filter(read_map(run, cell, case.case_id), case.brain_mask, case.spacing)
     scores = np.where(shown.scored, pipeline.finish(filtered).scores, 0).astype(np.float32)
-    threshold = thresholds_of(results.run, cell).get(choice, float("nan"))
-    kept = [_within_brain(path, shown.case) for path in results.run.reconstructions(cell, shown.case.case_id)]
-    return DecidedMap(scores, threshold, kept)
+    return DecidedMap(scores, thresholds_of(run, cell).get(choice, float("nan")), _reconstructions(run, cell, case))
 
 
-def _within_brain(path: Path, case: Case) -> Volume | None:
-    return np.where(case.brain_mask, read_volume(path), 0).astype(np.float32) if path.exists() else None
+def _reconstructions(run: RunFolder, cell: Cell, case: Case) -> list[Volume | None]:
+    if not has_volume(run, cell, run.reconstruction(cell, case.case_id)):
+        return [None] * len(case.image)
+    kept = read_reconstructions(run, cell, case.case_id)
+    return list(np.where(case.brain_mask, kept, 0).astype(np.float32))
 
 
 def method_title(results: RunResults, cell: Cell) -> str:

@@ -6,21 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
-
 from benchmark.analysis.changes import Changes
 from benchmark.analysis.compare_methods import endpoint_on
 from benchmark.postprocessing.pipelines import pipeline_named, unscored
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.fits import LABELS, DataCard, read_card
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring, reopen
+from benchmark.storage.run_tables import run_rows
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from datasets.case import Split
 from datasets.cohorts.catalog import dataset
-from datasets.errors import BadFile, MissingData, UserError
+from datasets.errors import BadFile, UserError
 from datasets.grid import Grid
 from datasets.io.atomic import read_json
 from reports.content.blocks import Heading
@@ -138,7 +136,7 @@ def read_results(run: RunFolder) -> RunResults:
     Raises:
         MissingData: nothing has been scored or summarised yet.
     """
-    rows, summary = _rows(run), Summary(run.root)
+    rows, summary = run_rows(run), Summary(run.root)
     kept, settings = kept_cells(run), read_json(run.study)["settings"]
     cards = _cards(run, kept)
     transductive = [method for method, card in cards.items() if card.is_transductive]
@@ -191,13 +189,6 @@ def cohort_title(name: str) -> Text:
     return prose("{} (`{}`)", dataset(name).title, name)
 
 
-def _rows(run: RunFolder) -> pd.DataFrame:
-    path = run.root / "rows.csv"
-    if not path.is_file():
-        raise MissingData(f"No table {path}. Make it with: python -m benchmark evaluate {run.root}")
-    return read_rows(path)
-
-
 def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
     """How many training seeds each method was to have."""
     pairs = dict.fromkeys((cell.fit.method, cell.fit.seed) for cell in cells)
@@ -207,10 +198,10 @@ def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
 
 def _cards(run: RunFolder, cells: Sequence[Cell]) -> dict[str, DataCard]:
     cards: dict[str, DataCard] = {}
-    for fit in {cell.fit.key: cell.fit for cell in cells}.values():
-        card = read_card(run, fit) if fit.method not in cards else None
+    for cell in {cell.fit.key: cell for cell in cells}.values():
+        card = read_card(run, cell.fit) if cell.fit.method not in cards else None
         if card is not None:
-            cards[fit.method] = card
+            cards[cell.fit.method] = card
     return cards
 
 

@@ -9,7 +9,7 @@ from benchmark.postprocessing.pipelines import idle_text, pipeline_named, unscor
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.run_record import cell_state
+from benchmark.storage.run_record import cell_record, cell_state
 from benchmark.study.cells import NOT_AVAILABLE, Cell
 from benchmark.study.protocols import USES, protocol_named
 from datasets.audit.finding import Finding
@@ -263,7 +263,7 @@ def _audit_warnings(results: RunResults) -> Iterator[Text]:
 
 
 def _failure(run: RunFolder, cell: Cell) -> Text:
-    record = read_json(run.cell(cell) / "cell.json")
+    record = cell_record(run, cell)
     last = record["traceback"].strip().splitlines()[-1]
     return prose("**failed** in {} ({})", record["stage"], last.rstrip("."))
 

@@ -19,6 +19,7 @@ from benchmark.statistics.panel import (
     Choice,
 )
 from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint, read_endpoint
+from benchmark.storage.run_tables import read_run_record
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
@@ -167,8 +168,7 @@ def _statistics(fixed: Endpoint, endpoint: Endpoint) -> Iterator[str]:
 
 def _computation(results: RunResults) -> Iterator[str]:
     stored = read_json(results.run.study)
-    path = results.run.root / "environment.json"
-    known = read_json(path) if path.is_file() else {}
+    known = read_run_record(results.run, "environment.json")
     versions = ", ".join(f"{name} {known[name]}" for name in PACKAGES if name in known)
     where = ", ".join(filter(None, [known.get("processor"), known.get("gpu")]))
     yield (

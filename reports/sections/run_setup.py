@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmark.storage.environment import mixtures
+from benchmark.storage.fits import fit_record
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.run_record import cell_state
+from benchmark.storage.run_record import cell_record, cell_state
+from benchmark.storage.run_tables import read_run_record
 from benchmark.study.cells import Fit
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
@@ -80,15 +82,13 @@ def _grid(results: RunResults) -> str:
 
 
 def _devices(results: RunResults) -> str:
-    records = [results.run.cell(cell) / "cell.json" for cell in results.cells]
-    inferences = [read_json(path).get("inference") for path in records if path.exists()]
+    inferences = [cell_record(results.run, cell).get("inference") for cell in results.cells]
     return ", ".join(sorted({inference["device"] for inference in inferences if inference})) or "an unknown device"
 
 
 def _environment(results: RunResults) -> Iterator[tuple[str, Text | str]]:
-    path = results.run.root / "environment.json"
-    if path.is_file():
-        yield "Environment", "; ".join(f"{name} {value}" for name, value in read_json(path).items())
+    if known := read_run_record(results.run, "environment.json"):
+        yield "Environment", "; ".join(f"{name} {value}" for name, value in known.items())
     for field, values in mixtures(results.run, results.cells).items():
         told = joined([prose("{} in {}", value, _listed(names)) for value, names in values.items()], "; ")
         yield f"Mixed {field}", prose("{}. Compute one of them anew, so that all rows have one origin.", told)
@@ -149,8 +149,7 @@ def _keys(results: RunResults) -> Iterator[Text]:
 
 
 def _training(run: RunFolder, fit: Fit) -> str:
-    path = run.fit(fit) / "fit.json"
-    if not path.exists():
+    record = fit_record(run.fit(fit), fit)
+    if not record:
         return ""
-    record = read_json(path)
     return f", {record['parameters']:,} parameters, fitted in {record['seconds']:.0f} s on {record['device']}"

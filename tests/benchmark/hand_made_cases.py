@@ -14,9 +14,11 @@ from benchmark.postprocessing.pipelines import Pipeline
 from benchmark.postprocessing.steps import components_step
 from benchmark.scoring.evaluation import evaluate_cell, healthy_scans
 from benchmark.scoring.settings import HealthyScans, Settings, Source, settings_named
+from benchmark.storage.checksums import write_checksums
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.maps import read_volume, write_volume
 from benchmark.storage.rows import Row
+from benchmark.storage.run_record import MAPPED
 from benchmark.study.cells import Cell, Cohort, Fit
 from datasets.case import CaseFiles
 from datasets.grid import Grid
@@ -83,6 +85,7 @@ class Bench:
         if ignored is not None:
             write_nifti(folder / "ignore_mask" / f"{case_id}.nii.gz", ignored.astype(np.uint8), SPACING)
         write_volume(self.run.anomaly_map(self.cell(spec), case_id), scores.astype(np.float32), np.eye(4))
+        write_checksums(self.run.cell(self.cell(spec)), MAPPED)
         table = folder / "cases.csv"
         new = not table.exists()
         with table.open("a", newline="") as stream:

@@ -62,6 +62,14 @@ def test_it_verifies(run: Path) -> None:
     assert done.exit_code == 0, done.output
 
 
+def test_scores_of_one_sequence_are_not_made_of_two(run: Path, tmp_path: Path) -> None:
+    done = call("evaluate", run, "--data", run.parent / "data", "--scores", "ssim", "--out", tmp_path / "scored")
+    assert done.exit_code == 0, done.output
+    assert f"n/a for {DAE}" in done.output
+    scored = {row["method"] for row in rows(tmp_path / "scored") if row["postprocessing"] == "ssim:none"}
+    assert scored == {"perfect-map"}
+
+
 def test_methods_of_one_sequence_are_refused_by_name(own_data: Path, plugin: None) -> None:
     write_flair(own_data, VOLUNTEERS)
     write_flair(own_data, PATIENTS)

@@ -35,7 +35,7 @@ def test_it_is_handed_a_whole_split_whatever_the_batch(run: Path, data: Path) ->
         for case in cases:
             kept = read_volume(cell / "maps" / f"{case.case_id}.nii.gz")
             np.testing.assert_allclose(kept, np.abs(case.image[0] - mean) * case.brain_mask, rtol=2e-3, atol=1e-6)
-    assert call("verify", run, "--data", data, "--maps", 12).exit_code == 0
+    assert call("verify", run, "--data", data, "--maps", 12, "--plugin", "among-others").exit_code == 0
 
 
 def test_it_is_badged_and_ranked_with_no_other(run: Path) -> None:

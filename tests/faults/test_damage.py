@@ -52,7 +52,7 @@ def test_weights_that_are_damaged_or_a_pickle_are_refused_and_named(study: Runne
     assert [cell.fit.method for cell in failed] == ["mean-distance"] * 2
     record = read_json(study.folder.cell(failed[0]) / "cell.json")
     assert record["stage"] == "fit"
-    assert f"{weights}: got weights that cannot be loaded" in record["traceback"]
+    assert f"{weights}: got digest" in record["traceback"]
     assert not trap.exists()
     assert study.run(methods="mean-distance,noisy", rerun="failed") == []
     assert (study.out / "rows.csv").read_bytes() == rows
@@ -68,7 +68,7 @@ def test_a_corrupted_map_is_refused_and_named_and_made_anew(study: Runner) -> No
     (damaged.parents[1] / "rows.csv").unlink()
     failed = study.run()
     assert [cell.cohort.dataset for cell in failed] == ["patients"]
-    assert f"{damaged}: got a file that cannot be read" in read_json(damaged.parents[1] / "cell.json")["traceback"]
+    assert f"{damaged}: got digest" in read_json(damaged.parents[1] / "cell.json")["traceback"]
     assert study.run(rerun="failed") == []
     assert (study.out / "rows.csv").read_bytes() == rows
 

@@ -123,18 +123,19 @@ def test_each_way_to_go_wrong_costs_its_own_cells(
 
 
 @pytest.mark.timeout(120)
-def test_sigterm_ends_the_workers_too_and_the_exit_code_is_143(
-    command: list[str], tmp_path: Path, elsewhere: dict[str, str]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_workers_too_and_the_exit_code_tells_it(
+    command: list[str], tmp_path: Path, elsewhere: dict[str, str], number: signal.Signals
 ) -> None:
     local = ["--executor", "local", "--workers", "1", "--methods", "hangs", "--out", "run"]
     with subprocess.Popen(
         [*command, *local], cwd=tmp_path, env=elsewhere, stderr=subprocess.PIPE, text=True
     ) as process:
         owner = wait_for_owner(tmp_path / "run" / ".locks", "hangs-volunteers*")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _, told = process.communicate()
-    assert process.returncode == 143
-    assert told.splitlines()[-1].startswith("Ended by SIGTERM: what is done is kept")
+    assert process.returncode == 128 + number
+    assert told.splitlines()[-1].startswith(f"Ended by {number.name}: what is done is kept")
     with pytest.raises(ProcessLookupError):
         os.kill(owner, 0)
     assert not list(tmp_path.glob("run/cells/*/cell.json"))

@@ -1,5 +1,8 @@
 """Which task the supervisor of workers blames when one has ended."""
 
+import subprocess
+import time
+from pathlib import Path
 from tempfile import TemporaryFile
 from types import SimpleNamespace
 
@@ -22,7 +25,7 @@ def part(monkeypatch: pytest.MonkeyPatch, at: str, slow: str | None) -> list[obj
     tasks = {name: SimpleNamespace(name=name) for name in ("first", "second")}
     monkeypatch.setattr(_Supervisor, "_held", lambda self, pid, task: task.name == at)
     supervisor = _Supervisor(None, SimpleNamespace(task_seconds=9.0), list(tasks.values()))  # type: ignore[arg-type]
-    process = SimpleNamespace(returncode=-9, pid=1)
+    process = SimpleNamespace(returncode=-9, pid=2**22)  # beyond what Linux gives
     supervisor._reap(_Worker(0, process, TemporaryFile(), tasks.get(slow or "")))  # type: ignore[arg-type]  # noqa: SIM115
     return list(supervisor.workers)
 
@@ -50,3 +53,30 @@ def test_a_worker_that_ended_before_any_task_ends_the_run(
 ) -> None:
     with pytest.raises(WorkerFailure, match="before its first task"):
         part(monkeypatch, at="none", slow=None)
+
+
+@pytest.mark.parametrize("how", ["killed", "reaped"])
+def test_what_a_worker_has_started_ends_with_it(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    script = "sleep 600 & echo $!; " + ("wait" if how == "killed" else "exit 0")
+    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    with TemporaryFile() as errors:
+        worker = _Worker(0, process, errors)
+        if how == "killed":
+            worker.kill()
+            process.wait()
+        else:
+            process.wait()
+            _Supervisor(None, SimpleNamespace(), [])._reap(worker)  # type: ignore[arg-type]
+    process.stdout.close()
+    end = time.monotonic() + 10
+    while is_running(child) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not is_running(child)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    state = Path(f"/proc/{pid}/stat")
+    return state.is_file() and state.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -20,7 +20,7 @@ from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import blank_row, stamped, write_rows
-from benchmark.storage.run_record import Scoring, add_study, record_cell
+from benchmark.storage.run_record import Scoring, add_study, record_maps
 from benchmark.study.cells import Cell, Cohort, Fit, Reference
 from benchmark.study.study import Study
 from datasets.case import CaseFiles, Split
@@ -103,8 +103,8 @@ def _made(
     made = Made(create_run(Path(mkdtemp(prefix="scored-", dir=data.parent))), Study(cells, references, files))
     add_study(made.run, made.study, scoring, data)
     for fit in fits:
-        if fit.method == "thresh":
-            write_card(made.run.fit(fit), DataCard(THRESH, "volunteers", "t1", {}, 3, 3, fit.seed, None, 0, 0.0))
+        card = THRESH if fit.method == "thresh" else None
+        write_card(made.run.fit(fit), DataCard(card, "volunteers", "t1", {}, 3, 3, fit.seed, None, 0, 0.0))
     for cell in cells:
         if (cell.fit.method, cell.cohort.dataset) in failing:
             _leave_failed(made.run, cell)
@@ -138,7 +138,7 @@ def _keep_maps(run: RunFolder, cell: Cell, files: Sequence[CaseFiles]) -> None:
     write_rows(run.cell(cell) / "timing.csv", rows)
     if not cell.shift.is_none:
         write_rows(run.seen(cell), stamped(seen))
-    record_cell(run, cell, {"status": "mapped", "inference": {"device": "abacus"}})
+    record_maps(run, cell, {"inference": {"device": "abacus"}})
 
 
 def section(report: str, heading: str) -> str:

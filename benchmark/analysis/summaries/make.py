@@ -1,6 +1,7 @@
 """Make a run's `summary.csv` and `comparisons.csv`, anew where rows, endpoint, participants or program changed."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,19 +21,23 @@ from benchmark.analysis.summaries.subgroups import Participant, participants_of,
 from benchmark.statistics.panel import QUESTIONS
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import read_rows
 from benchmark.storage.run_record import kept_cells
+from benchmark.storage.run_tables import has_table, run_rows
 from benchmark.storage.summary_tables import (
     ComparisonLine,
     SummaryLine,
     add_lines,
     comparison_line,
     comparisons_path,
+    keep_record,
+    participants_path,
     read_lines,
     summary_path,
+    summary_record,
     write_summary_lines,
 )
-from datasets.io.atomic import read_json, write_json
+
+log = logging.getLogger(__name__)
 
 CHOICE = ("dataset", "split", "metric", "postprocessing", "protocol")
 PLACE = ("cases", "group", "stratum", "shift", "kind", "method")
@@ -51,21 +56,26 @@ def summarise(run: RunFolder, data: Path | None, *, endpoint: Endpoint | None = 
         MissingData: nothing has been scored yet.
     """
     comparable = Comparable(run, endpoint or read_endpoint())
-    kept = run.root / "participants.csv"
-    participants = list(participants_of(run, data)) or [
-        Participant(*line) for line in read_lines(kept, Participant).itertuples(index=False)
-    ]
-    made, record = run.root / "summary.json", _record(comparable, participants)
-    if made.is_file() and read_json(made) == record:
+    participants = list(participants_of(run, data)) or _participants_before(run)
+    record = _record(comparable, participants)
+    if record == {name: value for name, value in summary_record(run.root).items() if name != "files"}:
         return False
-    made.unlink(missing_ok=True)
-    write_summary_lines(kept, Participant, participants)
+    write_summary_lines(participants_path(run.root), Participant, participants)
     standings = list(standings_of(comparable))
     pairs = [pair for one in standings for question in QUESTIONS for pair in one.comparisons[question]]
     write_summary_lines(comparisons_path(run.root), ComparisonLine, map(comparison_line, pairs))
     write_summary_lines(summary_path(run.root), SummaryLine, _lines(comparable, standings, participants))
-    write_json(made, record)
+    keep_record(run.root, record)
     return True
+
+
+def _participants_before(run: RunFolder) -> list[Participant]:
+    """As an earlier summary has left them; none, with a warning, where they cannot be read."""
+    path = participants_path(run.root)
+    if path.is_file() and not summary_record(run.root):
+        log.warning("%s is damaged, and the data are not there: no results by site, age and sex.", path)
+        return []
+    return [Participant(*line) for line in read_lines(path, Participant).itertuples(index=False)]
 
 
 def add_standings(comparable: Comparable, standings: Sequence[Standing], folder: Path) -> Path:
@@ -95,23 +105,23 @@ def _lines(
     yield from subgroup_lines(comparable, participants)
     yield from patient_detection_lines(comparable, participants)
     yield from shift_lines(comparable)
-    timing = comparable.run.root / "timing.csv"
-    if timing.is_file():
-        yield from cost_lines(comparable, read_rows(timing), endpoints, _measured_alone(comparable.run))
+    if has_table(comparable.run, "timing.csv"):
+        timing = run_rows(comparable.run, "timing.csv")
+        yield from cost_lines(comparable, timing, endpoints, _measured_alone(comparable.run))
 
 
 def _measured_alone(run: RunFolder) -> pd.DataFrame | None:
     """What `speed --run` has left, at the precision of the run's maps."""
-    if not run.speed.is_file():
+    if not has_table(run, run.speed.name):
         return None
-    rows = read_rows(run.speed)
+    rows = run_rows(run, run.speed.name)
     return rows[rows["flags"].str.split().str[0] == kept_cells(run)[0].precision]
 
 
 def _record(comparable: Comparable, participants: Sequence[Participant]) -> dict[str, object]:
     """What the tables are made of: equal records mean equal tables."""
     whole = hashlib.sha256(repr((comparable.endpoint, comparable.seeds_aside, participants)).encode())
-    for name in ("rows.csv", "timing.csv", "study.json", "speed.csv"):
+    for name in ("tables.json", "study.json"):
         path = comparable.run.root / name
         whole.update(path.read_bytes() if path.is_file() else b"")
     return {"layout": LAYOUT, "version": __version__, "digest": whole.hexdigest()}

@@ -1,13 +1,27 @@
-"""A leaderboard is a folder: add a verified run, and verify every entry again."""
+"""A leaderboard is a folder: verify and add a run, and look at every entry again."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.storage.folder import RunFolder
-from benchmark.verification.leaderboard.entry import Entry, clashes, entries, faults, take
+from benchmark.storage.folder import check_tree, open_run
+from benchmark.verification.leaderboard.entry import (
+    Attestation,
+    Entry,
+    Status,
+    clashes,
+    entries,
+    faults,
+    new_entry,
+    take,
+)
 from benchmark.verification.leaderboard.release import has_release, read_release, release_of, write_release
-from datasets.errors import BadValue
+from benchmark.verification.remap import Sample
+from benchmark.verification.verify import NOT_HELD, Check, verify_run
+from datasets.errors import BadValue, one_line
+
+NAME = re.compile(r"\w[\w.=-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -18,31 +32,56 @@ class Verdict:
     faults: tuple[str, ...]
 
 
-def add(board: Path, run: RunFolder, name: str) -> Entry:
-    """Add a verified run to a board; the first run creates the board, with a release for its data.
+def add(
+    board: Path, folder: Path, name: str, data: Path | None, *, sample: Sample, device: str, plugins: Sequence[str] = ()
+) -> Entry:
+    """Verify a run and add it to a board; the first run creates the board, with a release for its data.
+
+    A run whose cohorts are not here is added as self-reported; whatever else does not verify is refused.
+
+    Args:
+        data, sample, device, plugins: see `verify_run`.
 
     Raises:
         BadValue: the run does not verify, or contradicts the release or an entry.
     """
+    if not NAME.fullmatch(name):
+        raise BadValue(f"--name: got '{name}', expected letters, digits, '_', '.', '=' and '-', at most 100.")
+    new_entry(board, name)
+    check_tree(folder)
+    run = open_run(folder)
     release = read_release(board)[0] if has_release(board) else release_of(run)
-    candidate = Entry(run.root)
+    candidate = Entry(folder)
     problems = faults(candidate, release) or list(clashes(candidate, entries(board)))
+    checks = [] if problems else list(verify_run(run, data, sample=sample, device=device, plugins=plugins))
+    held = not any(check.looked_at == NOT_HELD for check in checks)
+    problems += [_told(check) for check in checks if check.faults and (held or check.name != "data")]
     if problems:
-        raise BadValue(f"{run.root} cannot stand on {board}: {'; '.join(problems)}.")
+        raise BadValue(f"{folder} cannot stand on {board}: {'; '.join(problems)}.")
     board.mkdir(parents=True, exist_ok=True)
-    entry = take(run, board, name)
+    status: Status = "verified" if held else "self-reported"
+    entry = take(run, board, name, Attestation(status, sample.seed, tuple(checks)))
     write_release(board, release.with_cohorts_of(run))
     return entry
 
 
 def verdicts(board: Path) -> Iterator[Verdict]:
-    """Verify every entry from the files of the board, in the order of their names.
+    """Look at every entry again, from the files of the board, in the order of their names.
 
     Raises:
         MissingData: the folder holds no board.
     """
     release, standing = read_release(board)[0], list[Entry]()
     for entry in entries(board):
-        found = faults(entry, release) or list(clashes(entry, standing))
+        try:
+            check_tree(entry.folder)
+            found = entry.unattested() or faults(entry, release) or list(clashes(entry, standing))
+        except Exception as error:  # whatever a stranger's files raise costs this entry alone
+            found = [f"cannot be read: {one_line(error)}"]
         standing += [] if found else [entry]
         yield Verdict(entry, tuple(found))
+
+
+def _told(check: Check) -> str:
+    more = f" and {len(check.faults) - 1} more" if len(check.faults) > 1 else ""
+    return f"did not verify: {check.name} ({check.faults[0]}{more})"

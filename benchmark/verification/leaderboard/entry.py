@@ -2,23 +2,47 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from benchmark.storage import checksums
 from benchmark.storage.checksums import broken, write_checksums
 from benchmark.storage.folder import RunFolder, open_run
-from benchmark.storage.rows import PLUGIN, Row, kept_rows
+from benchmark.storage.rows import PLUGIN, Row
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
+from benchmark.storage.run_tables import keep_digests, kept_run_rows
 from benchmark.study.cells import Cell, Fit
 from benchmark.verification.leaderboard.release import Release
-from benchmark.verification.verify import strange_rows
-from datasets.errors import BadValue, UserError
+from benchmark.verification.verify import Check, check_ranges, strange_rows
+from datasets.errors import BadFile, BadValue, UserError
 from datasets.io.atomic import new_folder, read_json, write_json
 from datasets.io.files import sha256
 
-TABLES = ("rows.csv", "timing.csv", "environment.json", "verification.json")
+TABLES = ("rows.csv", "timing.csv")
+FILES = ("study.json", "environment.json", "tables.json", *TABLES, "fits")
+Status = Literal["verified", "self-reported"]
 SHOWN = 3  # names of an error
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """What a board found when it verified a run, kept outside of the entry.
+
+    Attributes:
+        status: "verified"; "self-reported" where the board holds other cohorts: nothing was computed again.
+        seed: that the cases to map again were drawn with.
+        checks: as of `verify_run`.
+    """
+
+    status: Status
+    seed: int
+    checks: tuple[Check, ...]
+
+    @property
+    def remade(self) -> tuple[str, ...]:
+        """Keys of the cells of which a map was made again."""
+        return tuple(key for check in self.checks for key in check.cells)
 
 
 @dataclass(frozen=True)
@@ -40,20 +64,53 @@ class Entry:
         return kept_cells(self.run)
 
     def rows(self) -> list[Row]:
-        return kept_rows(self.folder / "rows.csv")
+        return kept_run_rows(self.run)
 
     @property
-    def maps_verified(self) -> bool:
-        """Whether the verification also mapped cases again."""
-        return any(check["name"] == "maps" for check in read_json(self.folder / "verification.json")["checks"])
+    def record(self) -> Path:
+        """Where the board keeps its attestation."""
+        return self.folder.parents[1] / "attestations" / f"{self.name}.json"
+
+    @property
+    def attestation(self) -> Attestation:
+        """What the board found when it took the entry.
+
+        Raises:
+            BadFile: it keeps none, or not for these files.
+        """
+        from pydantic import TypeAdapter
+
+        mend = f"Add the run anew: python -m benchmark leaderboard add BOARD RUN --name {self.name}"
+        kept = read_json(self.record, mend=mend)
+        if kept.pop("sums", "") != sha256(self.folder / checksums.NAME):
+            raise BadFile(f"{self.folder}: got other files than this board has verified")
+        return TypeAdapter(Attestation).validate_python(kept)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether its rows were made again from its maps."""
+        return self.attestation.status == "verified"
+
+    def unattested(self) -> list[str]:
+        """Reasons why the board's attestation does not hold for its files: one is changed, missing or strange."""
+        if not (self.folder / checksums.NAME).is_file():
+            return [f"{self.folder}: no {checksums.NAME}"]
+        try:
+            _ = self.attestation
+        except BadFile as error:
+            return [str(error)]
+        known = {*checksums.read_checksums(self.folder), checksums.NAME}
+        there = (path for path in self.folder.rglob("*") if path.is_file())
+        strange = [f"{path}: of no digest" for path in there if path.relative_to(self.folder).as_posix() not in known]
+        return [*broken(self.folder), *strange]
 
 
 def entries(board: Path) -> list[Entry]:
     return [Entry(path.parent) for path in sorted((board / "entries").glob("*/study.json"))]
 
 
-def take(run: RunFolder, board: Path, name: str) -> Entry:
-    """Copy the tables and data cards of a run into a board, without the paths of its data.
+def new_entry(board: Path, name: str) -> Path:
+    """The folder of an entry that is not there yet.
 
     Raises:
         BadValue: the board has an entry with this name.
@@ -61,17 +118,30 @@ def take(run: RunFolder, board: Path, name: str) -> Entry:
     folder = board / "entries" / name
     if folder.exists():
         raise BadValue(f"{board}: got a second entry '{name}', expected another --name.")
+    return folder
+
+
+def take(run: RunFolder, board: Path, name: str, attestation: Attestation) -> Entry:
+    """Copy the tables and data cards of a run into a board, without the paths of its data, and keep an attestation.
+
+    Raises:
+        BadValue: the board has an entry with this name.
+    """
+    folder = new_entry(board, name)
     with new_folder(folder) as beside:
-        for table in TABLES:
-            if (run.root / table).is_file():
-                shutil.copyfile(run.root / table, beside / table)
+        for file in (*TABLES, "environment.json"):
+            if (run.root / file).is_file():
+                shutil.copyfile(run.root / file, beside / file)
         for card in sorted(run.root.glob("fits/*/card.json")):
             (beside / "fits" / card.parent.name).mkdir(parents=True)
             shutil.copyfile(card, beside / "fits" / card.parent.name / card.name)
         failed = [cell.key for cell in kept_cells(run) if has_failed(run, cell)]
         write_json(beside / "study.json", {**_without_places(read_json(run.study)), "failed": failed})
-        write_checksums(beside, ("study.json", *TABLES, "fits"))
-    return Entry(folder)
+        keep_digests(RunFolder(beside), TABLES)
+        write_checksums(beside, FILES)
+    entry = Entry(folder)
+    write_json(entry.record, {**asdict(attestation), "sums": sha256(folder / checksums.NAME)})
+    return entry
 
 
 def faults(entry: Entry, release: Release) -> list[str]:
@@ -83,8 +153,6 @@ def faults(entry: Entry, release: Release) -> list[str]:
 
 
 def _faults(entry: Entry, release: Release) -> Iterator[str]:
-    yield from broken(entry.folder)
-    yield from unverified(entry.run)
     by_plugins = list(_scored_by_plugins(entry))
     yield from by_plugins
     wrong = by_plugins or list(release.faults(entry.run))
@@ -92,6 +160,7 @@ def _faults(entry: Entry, release: Release) -> Iterator[str]:
     if not wrong:
         open_run(entry.folder)  # registers the cohorts that only its authors have
         yield from strange_rows(entry.rows(), entry.cells, kept_references(entry.run))
+        yield from check_ranges(entry.run).faults
 
 
 def _scored_by_plugins(entry: Entry) -> Iterator[str]:
@@ -104,20 +173,6 @@ def _scored_by_plugins(entry: Entry) -> Iterator[str]:
             f"got {len(flagged)} rows scored by plugins ({shown}), expected built-in scoring only; score it anew with: "
             f"python -m benchmark evaluate {entry.folder} --metrics ... --protocols ... --postprocessing ..."
         )
-
-
-def unverified(run: RunFolder) -> Iterator[str]:
-    """Reasons why `verification.json` does not vouch for the table of a run."""
-    path = run.root / "verification.json"
-    if not path.is_file():
-        yield f"never verified; do it with: python -m benchmark verify {run.root}"
-        return
-    kept = read_json(path)
-    if kept.get("rows") != sha256(run.root / "rows.csv"):
-        yield "its table has changed since it was verified"
-    yield from (f"did not verify: {check['name']}" for check in kept["checks"] if check["faults"])
-    if "rows" not in {check["name"] for check in kept["checks"]}:
-        yield "its rows were not made again when it was verified"
 
 
 def clashes(entry: Entry, others: Sequence[Entry]) -> Iterator[str]:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from signal import SIGTERM
 from typing import Literal
 
 import pandas as pd
@@ -15,7 +14,7 @@ import torch
 from two_players import Contest, Interrupted, cases, fitted, same_weights
 
 from baselines.training import loop
-from benchmark.methods.termination import Terminated, termination_is_an_exception
+from benchmark.methods.termination import SIGNALS, Terminated, termination_is_an_exception
 
 PLAIN = Contest.Config()
 VARIANTS = {
@@ -88,16 +87,18 @@ def test_a_fit_may_be_interrupted_twice(tmp_path: Path) -> None:
     assert same_weights(fitted(PLAIN, tmp_path / "parts"), whole)
 
 
-def test_sigterm_saves_the_step_it_comes_in_whenever_the_last_checkpoint_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_saves_the_step_it_comes_in_whenever_the_last_checkpoint_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     whole = fitted(PLAIN, tmp_path / "whole")
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
     monkeypatch.setattr(Contest, "counter", iter(range(1, 1000)))
     with monkeypatch.context() as patch, termination_is_an_exception():
-        patch.setattr(Contest, "at_each_loss", staticmethod(lambda count: count == 7 and signal.raise_signal(SIGTERM)))
-        with pytest.raises(Terminated):
+        patch.setattr(Contest, "at_each_loss", staticmethod(lambda count: count == 7 and signal.raise_signal(number)))
+        with pytest.raises(Terminated) as end:
             fitted(PLAIN, tmp_path / "parts")
+    assert end.value.signal == number
     again, losses = counted(PLAIN, tmp_path / "parts", monkeypatch)
     assert losses == 12 - 7
     assert same_weights(again, whole)

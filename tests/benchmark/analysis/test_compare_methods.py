@@ -12,8 +12,9 @@ from cohorts import TINY
 from commandline import Program, refused
 
 from benchmark.storage.folder import RunFolder, create_run
-from benchmark.storage.rows import Row, blank_row, write_rows
+from benchmark.storage.rows import Row, blank_row
 from benchmark.storage.run_record import Scoring, add_study
+from benchmark.storage.run_tables import write_run_rows
 from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
 from benchmark.study.cells import Cell, Cohort, Fit
 from benchmark.study.study import Study
@@ -35,7 +36,7 @@ def write_run(root: Path, *, n: int = 30, seeds: Sequence[int] = (0, 1, 2), spli
     )
     run = create_run(root)
     add_study(run, Study(cells, (), {}), Scoring(("light", "none"), ("healthy-fpr-1", "lesion-val", "oracle")), root)
-    write_rows(run.root / "rows.csv", [row for cell in cells for row in _rows(cell, n, split)])
+    write_run_rows(run, "rows.csv", [row for cell in cells for row in _rows(cell, n, split)])
     return run
 
 

@@ -15,6 +15,7 @@ from benchmark import __version__
 from benchmark.execution import fit_methods
 from benchmark.execution import score_cells as scoring
 from benchmark.storage.folder import FORMAT
+from datasets.io.atomic import read_json, write_json
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -223,8 +224,7 @@ def test_runs_that_cannot_be_continued_are_refused(program: Program, data: Path)
     program("run", *STUDY, "--data", data, "--out", "run")
     line = refused(program("run", *STUDY, "--data", data, "--out", "run", "--limit", "1"))
     assert "--out run: got a run with limit None, expected 1" in line
-    study = Path("run/study.json")
-    study.write_text(study.read_text().replace(f'"format": {FORMAT}', '"format": 0'))
+    write_json(Path("run/study.json"), {**read_json(Path("run/study.json")), "format": 0})
     for command in (("run", *STUDY, "--data", data, "--out", "run"), ("evaluate", "run"), ("report", "run")):
         told = f"run/study.json: got run format 0, written by uadbench {__version__}, expected {FORMAT}"
         assert told in refused(program(*command))

@@ -13,6 +13,7 @@ from benchmark.storage.locks import try_lock
 from benchmark.storage.run_record import kept_cells
 from benchmark.study.planning import plan
 from benchmark.study.study import Request
+from datasets.io.atomic import read_json, write_json
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -84,7 +85,7 @@ def test_hours_and_disk_are_those_measured_of_the_same_method(study: Runner) -> 
         path.write_text(with_seconds(path, 7200.0))
     assert "7200.0" in timing.read_text()
     fit = next(study.out.glob("fits/*/fit.json"))
-    fit.write_text(json.dumps({**json.loads(fit.read_text()), "seconds": 3600.0}))
+    write_json(fit, {**read_json(fit), "seconds": 3600.0})
     asked = Request(
         "mean-distance,noisy", "inpatients", study.data, preset="quick", seeds="0-1", splits=("val", "test")
     )

@@ -14,6 +14,7 @@ from studies import Runner
 from benchmark.execution import slurm
 from benchmark.execution.resources import Execution
 from benchmark.storage.folder import create_run
+from datasets.io.atomic import read_json
 
 needs_cluster = pytest.mark.skipif(
     shutil.which("sbatch") is None or "SLURM_CONF" not in os.environ, reason="needs sbatch and SLURM_CONF"
@@ -57,6 +58,19 @@ def test_options_of_another_form_are_refused(sbatch: Path, tmp_path: Path, optio
         slurm.submit(create_run(tmp_path / "run"), tmp_path, Execution("slurm"), [option], fits=1, cells=1, mend=False)
 
 
+@pytest.mark.usefixtures("plugin", "sbatch")
+def test_jobs_and_later_reports_show_no_scan_where_the_run_was_told_to_show_none(
+    program: Program, data: Path, tmp_path: Path
+) -> None:
+    out, little = tmp_path / "run", ("--postprocessing", "light", "--protocols", "lesion-val", "--limit", "1")
+    assert program("run", *STUDY, *little, "--data", data, "--out", out, "--executor", "slurm").exit_code == 0
+    for command in (["work", out], ["work", out, "--only-report"]):
+        assert program(*command).exit_code == 0
+    assert read_json(out / "study.json")["pictures"] == []
+    assert not list(out.glob("figures/gallery-*"))
+    assert "asked to show no scan of this cohort" in (out / "report.md").read_text()
+
+
 @pytest.mark.usefixtures("plugin")
 def test_without_slurm_the_command_says_what_is_not_there(
     program: Program, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,6 +88,9 @@ def test_without_slurm_the_command_says_what_is_not_there(
         (["--time-limit", "2"], "--time-limit: got --executor inline"),
         (["--slurm", "a=b"], "--slurm: got --executor inline, expected slurm"),
         (["--executor", "slurm", "--time-limit", "2"], "give the jobs' limit as --slurm time"),
+        (["--executor", "dask"], "--dask: got nothing, expected the address"),
+        (["--dask", "tcp://here:1"], "--dask: got --executor inline, expected the address"),
+        (["--executor", "dask", "--dask", "tcp://here:1", "--time-limit", "2"], "--time-limit: got --executor dask"),
         (["--executor", "cloud"], "No value of --executor called 'cloud'"),
     ],
 )

@@ -18,7 +18,7 @@ from benchmark.inference.predict import load_detector
 from benchmark.inference.scan import ScanSettings, output_names, predict_scan
 from benchmark.inference.settings import Inference
 from benchmark.methods.weights import save_weights
-from benchmark.storage.fits import FitFolder, find_fit
+from benchmark.storage.fits import DataCard, FitFolder, find_fit, write_card, write_fit
 from benchmark.storage.folder import FORMAT
 from benchmark.study.cells import Cohort, Fit
 from datasets.case import CaseFiles
@@ -64,7 +64,8 @@ def fit(tmp_path_factory: pytest.TempPathFactory, head: Head, setup: Setup) -> F
     made = Fit("mean-distance", "detectors:MeanDistance", config, cohort, GRID, seed=0)
     save_weights(detector, folder / made.name)
     write_json(folder / made.name / "config.json", config)
-    write_json(folder / made.name / "fit.json", {"format": FORMAT, "fit": asdict(made)})
+    write_card(folder / made.name, DataCard(None, "volunteers", "t1", asdict(GRID), 3, 3, 0, None, 0, 0.0))
+    write_fit(folder / made.name, made, {})
     write_json(folder.parent / "study.json", {"format": FORMAT})
     return find_fit(str(folder / made.name), None)
 

@@ -26,7 +26,9 @@ from benchmark.metrics import scored
 from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference
 from benchmark.scoring.settings import settings_named
+from benchmark.storage.checksums import write_checksums
 from benchmark.storage.maps import read_volume, write_volume
+from benchmark.storage.run_record import MAPPED
 from benchmark.study.cells import Cohort, Evaluation, Reference
 from benchmark.study.protocols import protocol_named
 from datasets.loading import load_case
@@ -155,6 +157,7 @@ def test_closeness_is_of_kept_reconstructions_only(bench: Bench) -> None:
         reconstruction = case.image[0] + 0.1 + 0.1 * case.lesion_mask
         path = bench.run.reconstruction(bench.cell(PATIENTS), files.case_id)
         write_volume(path, reconstruction.astype(np.float32), case.affine)
+    write_checksums(bench.run.cell(bench.cell(PATIENTS)), MAPPED)
     rows = bench.rows()
     brain = int(BRAIN[INSIDE].sum())
     assert value(rows, "l1", "d") == pytest.approx(0.1 * (brain + 3) / brain, rel=1e-3)

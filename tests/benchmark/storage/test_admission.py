@@ -1,6 +1,5 @@
 """A study whose data leak or are bad is refused before anything is computed, or every row of it is marked."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from commandline import STUDY, Program
 from studies import read_table, stamps
 
 from datasets.audit import examine as reading
+from datasets.io.atomic import read_json
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -46,7 +46,7 @@ def keys() -> set[str]:
 def test_sound_data_are_admitted_without_a_mark(program: Program, data: Path) -> None:
     assert run(program, data) == (0, [])
     assert flags() == {""}
-    assert len(json.loads(Path("run/audit.json").read_text())) == 1
+    assert len(read_json(Path("run/audit.json"))) == 1
 
 
 def test_a_training_scan_in_a_test_cohort_is_refused_before_anything_is_computed(

@@ -17,13 +17,14 @@ from benchmark.storage.run_record import (
     add_study,
     cell_state,
     check_settings,
-    definitions,
     has_failed,
     has_maps,
     kept_cells,
     kept_references,
     kept_scoring,
     record_cell,
+    record_maps,
+    record_rows,
     reopen,
 )
 from benchmark.study.planning import plan
@@ -119,19 +120,20 @@ def test_the_state_of_a_cell_follows_its_record_and_rows(run: RunFolder, planned
     cell = planned().cells[0]
     assert cell_state(run, cell, SCORING) == "missing"
     assert not has_maps(run, cell)
-    record_cell(run, cell, {"status": "mapped", "inference": {"device": "cpu"}})
+    record_maps(run, cell, {"inference": {"device": "cpu"}})
     assert cell_state(run, cell, SCORING) == "mapped"
     assert has_maps(run, cell)
-    record_cell(run, cell, {"status": "mapped", "scored": definitions(SCORING)})
-    assert cell_state(run, cell, SCORING) == "mapped"  # its rows are gone
+    record_rows(run, cell, SCORING)
+    assert cell_state(run, cell, SCORING) == "mapped"  # there are no rows
     write_rows(run.cell(cell) / "rows.csv", [])
+    record_rows(run, cell, SCORING)
     assert cell_state(run, cell, SCORING) == "done"
-    record_cell(run, cell, {"status": "mapped", "scored": definitions(replace(SCORING, metrics=("dice",)))})
+    record_rows(run, cell, replace(SCORING, metrics=("dice",)))
     assert cell_state(run, cell, SCORING) == "mapped"
     assert cell_state(run, cell, replace(SCORING, metrics=("dice",))) == "done"
-    record_cell(run, cell, {"status": "mapped", "scored": definitions(replace(SCORING, protocols=("oracle",)))})
+    record_rows(run, cell, replace(SCORING, protocols=("oracle",)))
     assert cell_state(run, cell, SCORING) == "mapped"
-    record_cell(run, cell, {"status": "mapped", "scored": definitions(SCORING)})
+    record_rows(run, cell, SCORING)
     assert cell_state(run, cell, SCORING) == "done"
     assert cell_state(run, cell, replace(SCORING, postprocessing=("none", "paper"))) == "mapped"
 
@@ -140,8 +142,9 @@ def test_a_cell_is_scored_anew_where_a_name_stands_for_another_definition(
     run: RunFolder, planned: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = planned().cells[0]
-    record_cell(run, cell, {"status": "mapped", "scored": definitions(SCORING)})
+    record_maps(run, cell, {})
     write_rows(run.cell(cell) / "rows.csv", [])
+    record_rows(run, cell, SCORING)
     assert cell_state(run, cell, SCORING) == "done"
     for registry, name in ((METRICS, "dice"), (PROTOCOLS, SCORING.protocols[0])):
         with monkeypatch.context() as patch:

@@ -1,6 +1,5 @@
 """A board takes runs that verify, refuses all others, and pools what it holds, each number once."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,53 +9,29 @@ from commandline import Program, refused
 
 from benchmark.execution.merge import pool_tables
 from benchmark.storage.checksums import write_checksums
+from benchmark.storage.folder import RunFolder
 from benchmark.storage.rows import kept_rows
 from benchmark.storage.run_record import kept_cells
-from benchmark.verification.leaderboard.entry import TABLES, entries
+from benchmark.storage.run_tables import keep_digests
+from benchmark.verification.leaderboard.entry import FILES, TABLES, Entry, entries
+from datasets.io.atomic import read_json, write_json
+from datasets.io.files import sha256
 
 pytestmark = pytest.mark.usefixtures("plugin", "no_report")
 Runs = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the module's runs are kept, that every test gets copies of."""
-    return tmp_path_factory.mktemp("shelf")
-
-
-@pytest.fixture
-def verified(program: Program, data: Path, shelf: Path, tmp_path: Path) -> Runs:
-    """A copy of a verified run of some methods and cohorts."""
-
-    def make(methods: str = "mean-distance", datasets: str = "patients", seeds: str = "0", name: str = "run") -> Path:
-        kept = shelf / f"{methods}-{datasets}-{seeds}"
-        if not kept.exists():
-            options = ("--methods", methods, "--datasets", datasets, "--seeds", seeds, "--preset", "quick")
-            assert program("run", *options, "--data", data, "--pictures", "", "--out", kept).exit_code == 0
-            assert program("verify", kept, "--maps", "1").exit_code == 0
-        return shutil.copytree(kept, tmp_path / name)
-
-    return make
-
-
-@pytest.fixture
-def board(program: Program, verified: Runs, tmp_path: Path) -> Path:
-    """A board with one entry."""
-    assert program("leaderboard", "add", tmp_path / "board", verified(name="first")).exit_code == 0
-    return tmp_path / "board"
+OURS = ("--plugin", "mean-distance")
 
 
 def resealed(folder: Path) -> None:
-    """The digests of an entry that somebody has changed, made to fit."""
-    verification = json.loads((folder / "verification.json").read_text())
-    write_checksums(folder, ("rows.csv",))
-    verification["rows"] = (folder / "SHA256SUMS").read_text().split()[0]
-    (folder / "verification.json").write_text(json.dumps(verification))
-    write_checksums(folder, ("study.json", *TABLES, "fits"))
+    """All digests of an entry that somebody has changed, made to fit, even the board's own."""
+    keep_digests(RunFolder(folder), TABLES)
+    write_checksums(folder, FILES)
+    record = Entry(folder).record
+    write_json(record, {**read_json(record), "sums": sha256(folder / "SHA256SUMS")})
 
 
-def test_the_first_run_makes_the_board_and_says_what_decides(program: Program, verified: Runs, tmp_path: Path) -> None:
-    shown = program("leaderboard", "add", tmp_path / "board", verified()).stdout
+def test_the_first_run_makes_the_board_and_says_what_decides(program: Program, finished: Runs, tmp_path: Path) -> None:
+    shown = program("leaderboard", "add", tmp_path / "board", finished(), *OURS).stdout
     decides = "dice / light / healthy-fpr-1, then dice / light / lesion-val"
     assert f"New board, release 0.2: decided by {decides}, on patients, t1; volunteers, t1." in shown
     assert (tmp_path / "board" / "endpoint.toml").is_file()
@@ -68,54 +43,62 @@ def test_an_entry_holds_no_map_no_weights_and_no_place(board: Path, data: Path) 
     assert not [path for path in kept if str(data) in path.read_text()]
 
 
-def test_a_run_that_was_never_verified_is_refused(program: Program, verified: Runs, tmp_path: Path) -> None:
-    run = verified()
-    (run / "verification.json").unlink()
-    assert "never verified; do it with" in refused(program("leaderboard", "add", tmp_path / "board", run))
+def test_the_word_of_a_run_s_author_counts_for_nothing(program: Program, finished: Runs, tmp_path: Path) -> None:
+    run = finished()
+    write_json(run / "verification.json", {"rows": sha256(run / "rows.csv"), "checks": []})
+    next(run.glob("fits/*/weights.safetensors")).write_bytes(b"")
+    assert "did not verify: files" in refused(program("leaderboard", "add", tmp_path / "board", run))
     assert not (tmp_path / "board").exists()
 
 
-def test_a_run_changed_since_it_was_verified_is_refused(program: Program, verified: Runs, tmp_path: Path) -> None:
-    run = verified()
-    with (run / "rows.csv").open("a") as table:
-        table.write((run / "rows.csv").read_text().splitlines()[-1] + "\n")
-    assert "changed since it was verified" in refused(program("leaderboard", "add", tmp_path / "board", run))
-
-
-def test_a_run_that_did_not_verify_is_refused(program: Program, verified: Runs, tmp_path: Path) -> None:
-    run = verified()
-    next(run.glob("fits/*/weights.safetensors")).write_bytes(b"")
-    assert program("verify", run, "--maps", "0").exit_code == 1
+def test_a_run_without_maps_is_refused(program: Program, finished: Runs, tmp_path: Path) -> None:
+    run = finished()
+    for maps in run.glob("cells/*/maps"):
+        shutil.rmtree(maps)
     assert "did not verify: files" in refused(program("leaderboard", "add", tmp_path / "board", run))
 
 
+def test_a_run_on_cohorts_that_are_not_here_is_shown_apart(
+    program: Program, board: Path, finished: Runs, tmp_path: Path
+) -> None:
+    run = finished(methods="mean-distance,noisy", seeds="1", name="second")
+    added = program("leaderboard", "add", board, run, "--data", tmp_path / "nowhere", *OURS)
+    assert "Added as self-reported" in added.stdout
+    assert program("leaderboard", "build", board).exit_code == 0
+    page = (board / "site" / "index.html").read_text()
+    verified, reported = page.split(">Self-reported</h2>")
+    assert "noisy" not in verified
+    assert "noisy" in reported
+    assert (board / "site" / "methods" / "self-reported" / "noisy.html").is_file()
+
+
 def change_study(run: Path, change: Callable[[dict[str, object]], None]) -> None:
-    study = json.loads((run / "study.json").read_text())
+    study = read_json(run / "study.json")
     change(study)
-    (run / "study.json").write_text(json.dumps(study))
+    write_json(run / "study.json", study)
 
 
-def test_another_version_is_refused(program: Program, board: Path, verified: Runs) -> None:
-    run = verified()
+def test_another_version_is_refused(program: Program, board: Path, finished: Runs) -> None:
+    run = finished()
     change_study(run, lambda study: study.update(version="7.3.1"))
     assert "made by version 7.3.1, expected 0.1.x" in refused(program("leaderboard", "add", board, run))
 
 
-def test_another_run_format_is_refused(program: Program, board: Path, verified: Runs) -> None:
-    run = verified()
+def test_another_run_format_is_refused(program: Program, board: Path, finished: Runs) -> None:
+    run = finished()
     change_study(run, lambda study: study.update(format=1))
-    assert "run format 1" in refused(program("leaderboard", "add", board, run))
+    assert "got run format 1" in refused(program("leaderboard", "add", board, run))
 
 
-def test_other_data_are_refused(program: Program, board: Path, verified: Runs) -> None:
-    release = json.loads((board / "release.json").read_text())
+def test_other_data_are_refused(program: Program, board: Path, finished: Runs) -> None:
+    release = read_json(board / "release.json")
     release["cohorts"]["patients, t1"] = "0" * 64
-    (board / "release.json").write_text(json.dumps(release))
-    assert "patients, t1: data with digest" in refused(program("leaderboard", "add", board, verified()))
+    write_json(board / "release.json", release)
+    assert "patients, t1: data with digest" in refused(program("leaderboard", "add", board, finished(), *OURS))
 
 
-def test_a_name_is_taken_once(program: Program, board: Path, verified: Runs) -> None:
-    assert "second entry 'first'" in refused(program("leaderboard", "add", board, verified(), "--name", "first"))
+def test_a_name_is_taken_once(program: Program, board: Path, finished: Runs) -> None:
+    assert "second entry 'first'" in refused(program("leaderboard", "add", board, finished(), "--name", "first"))
 
 
 def test_rows_under_a_strange_key_are_refused_though_every_digest_fits(program: Program, board: Path) -> None:
@@ -128,8 +111,8 @@ def test_rows_under_a_strange_key_are_refused_though_every_digest_fits(program: 
     assert "key 000000000000 is not that of the study" in shown.stdout
 
 
-def test_an_edited_entry_is_found_and_left_out_of_the_site(program: Program, board: Path, verified: Runs) -> None:
-    program("leaderboard", "add", board, verified(seeds="1", name="second"))
+def test_an_edited_entry_is_found_and_left_out_of_the_site(program: Program, board: Path, finished: Runs) -> None:
+    program("leaderboard", "add", board, finished(seeds="1", name="second"), *OURS)
     with (board / "entries" / "second" / "timing.csv").open("a") as table:
         table.write("\n")
     built = program("leaderboard", "build", board)
@@ -141,6 +124,7 @@ def test_an_edited_entry_is_found_and_left_out_of_the_site(program: Program, boa
 
 def test_two_entries_with_one_key_and_two_numbers_are_found(program: Program, board: Path) -> None:
     shutil.copytree(board / "entries" / "first", board / "entries" / "second")
+    shutil.copyfile(board / "attestations" / "first.json", board / "attestations" / "second.json")
     table = board / "entries" / "second" / "rows.csv"
     lines = [line.split(",") for line in table.read_text().splitlines()]
     table.write_text("".join(",".join([*p[:13], "0.9", *p[14:]] if p[12] == "dice" else p) + "\n" for p in lines))
@@ -150,9 +134,9 @@ def test_two_entries_with_one_key_and_two_numbers_are_found(program: Program, bo
 
 
 def test_the_pool_has_each_number_once_and_all_seeds(
-    board: Path, program: Program, verified: Runs, tmp_path: Path
+    board: Path, program: Program, finished: Runs, tmp_path: Path
 ) -> None:
-    program("leaderboard", "add", board, verified(seeds="0-1", name="second"))
+    program("leaderboard", "add", board, finished(seeds="0-1", name="second"), *OURS)
     pool = pool_tables([entry.run for entry in entries(board)], tmp_path / "pool")
     names = [row.name for row in kept_rows(pool.root / "rows.csv")]
     assert len(names) == len(set(names))
@@ -160,9 +144,9 @@ def test_the_pool_has_each_number_once_and_all_seeds(
     assert {row.name for entry in entries(board) for row in entry.rows()} == set(names)
 
 
-def test_the_site_says_what_is_missing_and_links_a_page_a_method(program: Program, board: Path, verified: Runs) -> None:
-    other = verified(datasets="patients,inpatients", methods="mean-distance,thresh", seeds="1", name="second")
-    assert program("leaderboard", "add", board, other).exit_code == 0
+def test_the_site_says_what_is_missing_and_links_a_page_a_method(program: Program, board: Path, finished: Runs) -> None:
+    other = finished(datasets="patients,inpatients", methods="mean-distance,thresh", seeds="1", name="second")
+    assert program("leaderboard", "add", board, other, *OURS).exit_code == 0
     assert program("leaderboard", "build", board).exit_code == 0
     page = (board / "site" / "index.html").read_text()
     for wanted in ("methods/mean-distance.html", "perfect map", "single seed", "not testable", "Upper bounds"):

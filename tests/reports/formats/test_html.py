@@ -106,11 +106,13 @@ def test_what_is_folded_is_folded_and_its_name_is_text() -> None:
 
 
 def test_pictures_are_part_of_the_page_whatever_their_names(tmp_path: Path) -> None:
-    (tmp_path / "gallery-implant[ixi].png").write_bytes(b"png")
-    page = Page().render([Picture(tmp_path / "gallery-implant[ixi].png", 'Implants "x"')])
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    (figures / "gallery-implant[ixi].png").write_bytes(b"png")
+    page = Page().render([Picture(figures / "gallery-implant[ixi].png", 'Implants "x"')])
     assert read(page).fetched == ["data:image/png;base64,cG5n"]
-    (tmp_path / "a.svg").write_text("<svg></svg>")
-    assert "<svg></svg>" in Page().render([Picture(tmp_path / "a.svg", "A")])
+    (figures / "a.svg").write_text("<svg></svg>")
+    assert "<svg></svg>" in Page().render([Picture(figures / "a.svg", "A")])
 
 
 def test_nothing_in_the_content_ends_its_script() -> None:

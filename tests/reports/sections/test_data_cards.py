@@ -9,7 +9,8 @@ from scored_runs import Made, cells_of, make, section
 
 from benchmark.methods.card import Card
 from benchmark.storage.fits import DataCard, write_card
-from benchmark.storage.rows import Row, read_rows, write_rows
+from benchmark.storage.rows import Row, read_rows
+from benchmark.storage.run_tables import write_run_rows
 from reports.formats.terminal import terminal_text
 
 AE = Card("healthy scans", "healthy slices", "the paper's", departures=("One.", "two"))
@@ -83,7 +84,7 @@ def told(made: Made) -> Made:
     keep(made, "ae[size=48]", TOLD)
     path = made.run.root / "rows.csv"
     rows = [Row(**values) for values in read_rows(path).to_dict("records")]  # type: ignore[misc]
-    write_rows(path, _without_healthy_threshold(rows))
+    write_run_rows(made.run, path.name, _without_healthy_threshold(rows))
     return made
 
 

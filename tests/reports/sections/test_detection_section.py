@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from scored_runs import Made, lines_of, make
+from scored_runs import SCORING, Made, lines_of, make
 
 from benchmark.analysis.summaries.make import summarise
+from benchmark.storage.run_record import record_rows
 from reports.content.blocks import tables_of
 from reports.model.run_results import read_results
 from reports.sections.detection import by_size, detection
@@ -23,6 +24,7 @@ def write(made: Made, name: str, header: str, lines: dict[int, list[str]]) -> No
     for cell in made.study.cells:
         text = "\n".join([header, *lines[cell.fit.seed]]) + "\n"
         (made.run.cell(cell) / f"{name}.csv").write_text(text, encoding="utf-8")
+        record_rows(made.run, cell, SCORING)
     summarise_anew(made)
 
 
@@ -87,6 +89,7 @@ def test_without_curves_there_is_no_section(two_seeds: Made, plugin: None) -> No
     for cell in two_seeds.study.cells:
         for name in ("pr", "froc", "strata"):
             (two_seeds.run.cell(cell) / f"{name}.csv").unlink(missing_ok=True)
+        record_rows(two_seeds.run, cell, SCORING)
     assert "patients-froc" not in summarised(two_seeds)
     assert detection(read_results(two_seeds.run)) == []
     assert not list((two_seeds.run.root / "figures").glob("curves-*"))

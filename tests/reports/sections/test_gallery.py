@@ -4,6 +4,8 @@ from pathlib import Path
 
 from scored_runs import COHORTS, Made, make
 
+from benchmark.storage.run_record import ALL, keep_pictures
+
 
 def test_every_cohort_has_its_picture_with_attribution(finished: Made, report: str) -> None:
     gallery = report.split("## Images")[1].split("\n## ")[0]
@@ -53,3 +55,13 @@ def test_an_empty_cohort_is_not_in_the_gallery(plugin: None, validation: Made) -
     assert "No picture" not in validation.report()
     figures = {path.name for path in (validation.run.root / "figures").glob("gallery-*")}
     assert figures == {"gallery-volunteers.png", "gallery-patients.png"}
+
+
+def test_the_choice_of_pictures_is_kept_and_obeyed_until_told_otherwise(made: Made) -> None:
+    keep_pictures(made.run, [])
+    for _ in range(2):
+        assert made.report().count("asked to show no scan of this cohort") == 3
+        assert not list((made.run.root / "figures").glob("gallery-*"))
+        keep_pictures(made.run, None)
+    keep_pictures(made.run, [ALL])
+    assert "asked to show no scan" not in made.report()

@@ -8,8 +8,9 @@ from runs_by_hand import write_people, write_run
 from scored_runs import lines_of
 
 from benchmark.analysis.summaries.make import summarise
-from benchmark.storage.rows import blank_row, write_rows
+from benchmark.storage.rows import blank_row
 from benchmark.storage.run_record import kept_cells
+from benchmark.storage.run_tables import kept_run_rows, write_run_rows
 from reports.content.blocks import tables_of
 from reports.model.run_results import read_results
 from reports.sections.subgroups import subgroups
@@ -35,9 +36,7 @@ def test_a_group_that_a_metric_has_no_case_of_is_shown_as_missing(tmp_path: Path
         for name in ("h00", "h01")
         for metric in ("alarm", "alarm_fraction")
     ]  # fmt: skip
-    write_rows(tmp_path / "more.csv", healthy)
-    with (run.root / "rows.csv").open("a", encoding="utf-8") as stream:
-        stream.writelines((tmp_path / "more.csv").read_text(encoding="utf-8").splitlines(keepends=True)[1:])
+    write_run_rows(run, "rows.csv", [*kept_run_rows(run), *healthy])
     summarise(run, tmp_path / "data")
     found = {table.name: lines_of(table) for table in tables_of(subgroups(read_results(run)))}
     dice = found["inpatients-sex-dice-light-healthy-fpr-1"]

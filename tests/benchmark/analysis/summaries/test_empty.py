@@ -10,7 +10,8 @@ from benchmark.analysis.compare_methods import Comparable
 from benchmark.analysis.endpoints import ranking_choice
 from benchmark.analysis.summaries.make import summarise
 from benchmark.statistics.primary_endpoint import read_endpoint
-from benchmark.storage.rows import kept_rows, write_rows
+from benchmark.storage.rows import kept_rows
+from benchmark.storage.run_tables import write_run_rows
 from benchmark.storage.summary_tables import ComparisonLine, SummaryLine, comparisons_path, read_lines, summary_path
 from reports.document import compose
 from reports.formats.markdown import markdown
@@ -21,7 +22,7 @@ FEW = {"good": 0.45, "bad": 0.3}
 
 def test_a_run_whose_cells_all_failed_has_tables_without_a_line(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", seeds=(0,), means=FEW)
-    write_rows(run.root / "rows.csv", [])
+    write_run_rows(run, "rows.csv", [])
     summarise(run, None)
     lines = read_lines(summary_path(run.root), SummaryLine)
     assert set(lines["metric"]) == {"seconds", "peak_bytes"}
@@ -29,7 +30,7 @@ def test_a_run_whose_cells_all_failed_has_tables_without_a_line(tmp_path: Path) 
 
 def test_a_method_without_numbers_is_left_out_and_the_others_stand(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", seeds=(0,), means=FEW)
-    write_rows(run.root / "rows.csv", [row for row in kept_rows(run.root / "rows.csv") if row.method == "good"])
+    write_run_rows(run, "rows.csv", [row for row in kept_rows(run.root / "rows.csv") if row.method == "good"])
     summarise(run, None)
     lines = read_lines(summary_path(run.root), SummaryLine)
     lines = lines[lines["order"] > 0]
@@ -45,7 +46,7 @@ def test_a_cohort_without_one_threshold_has_the_other_endpoint_alone(
 ) -> None:
     run = write_run(tmp_path / "run", seeds=(0,), means=FEW)
     rows = [row for row in kept_rows(run.root / "rows.csv") if row.protocol != lost]
-    write_rows(run.root / "rows.csv", rows)
+    write_run_rows(run, "rows.csv", rows)
     summarise(run, None)
     lines = read_lines(summary_path(run.root), SummaryLine)
     decides = lines[(lines["order"] == 1) & (lines["dataset"] == "patients")]
@@ -61,7 +62,7 @@ def test_without_any_threshold_of_the_release_another_one_ranks_and_says_explora
     run = write_run(tmp_path / "run", seeds=(0,), means=FEW)
     rows = [row for row in kept_rows(run.root / "rows.csv") if row.protocol != "healthy-fpr-1"]
     moved = [replace(row, postprocessing="none") if row.postprocessing == "light" else row for row in rows]
-    write_rows(run.root / "rows.csv", moved)
+    write_run_rows(run, "rows.csv", moved)
     comparable = Comparable(run, read_endpoint())
     known = replace(comparable.scoring, postprocessing=("none",))
     comparable.__dict__["scoring"] = known
@@ -76,7 +77,7 @@ def test_without_any_threshold_a_cohort_is_ranked_by_auprc_and_so_are_its_subgro
     write_people(tmp_path / "data")
     run = write_run(tmp_path / "run", seeds=(0,), means=FEW)
     rows = [row for row in kept_rows(run.root / "rows.csv") if not row.protocol]
-    write_rows(run.root / "rows.csv", rows)
+    write_run_rows(run, "rows.csv", rows)
     summarise(run, tmp_path / "data")
     lines = read_lines(summary_path(run.root), SummaryLine)
     lines = lines[(lines["dataset"] == "patients") & (lines["cases"] == "lesion")]

@@ -16,8 +16,9 @@ from benchmark.methods.card import Card
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.fits import DataCard, write_card
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import blank_row, kept_rows, write_rows
+from benchmark.storage.rows import blank_row, kept_rows
 from benchmark.storage.run_record import kept_cells
+from benchmark.storage.run_tables import write_run_rows
 from benchmark.storage.summary_tables import ComparisonLine, SummaryLine, comparisons_path, read_lines, summary_path
 from datasets.errors import MissingData
 
@@ -195,7 +196,7 @@ def test_what_speed_has_measured_alone_goes_before_the_runs_own_timing(tmp_path:
     cell = next(cell for cell in kept_cells(run) if cell.fit.method == "good")
     blank = replace(blank_row(cell), dataset="elsewhere")
     ways = {"fp32 cpu batch=8": (0.4, 1e9), "fp32 cpu batch=16": (0.2, 3e9), "bf16 cpu batch=16": (0.1, 1e9)}
-    write_rows(run.speed, [
+    write_run_rows(run, "speed.csv", [
         replace(blank, metric=metric, case_id=case_id, flags=flags, value=value)
         for flags, values in ways.items()
         for metric, case_id, value in zip(("seconds", "peak_bytes"), ("p00", ""), values, strict=True)
@@ -241,7 +242,7 @@ def test_nothing_is_made_anew_for_the_same_rows_and_all_for_others(tmp_path: Pat
     assert summarise(run, None)
     assert not summarise(run, None)
     rows = kept_rows(run.root / "rows.csv")
-    write_rows(run.root / "rows.csv", rows[:-1])
+    write_run_rows(run, "rows.csv", rows[:-1])
     assert summarise(run, None)
 
 
