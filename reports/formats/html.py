@@ -130,7 +130,9 @@ class Page:
             case Explorer():
                 content = f'<script type="application/json" class="content">{script_json(block.content)}</script>'
                 self.charts = True
-                return f'{self.render(block.fallback)}<div class="explorer" hidden>{content}</div>'
+                told = "Every other choice needs JavaScript; the charts above are of the first endpoint."
+                explorer = f'<div class="explorer" hidden>{content}</div><noscript><p>{told}</p></noscript>'
+                return self.render(block.fallback) + explorer
             case Beside():
                 return f'<div class="beside">{self.render(block.blocks)}</div>'
             case Folded():

@@ -68,7 +68,7 @@ def _table(results: RunResults, label: str, caption: Text, table: pd.DataFrame, 
     ]
     rows = [
         [said(results.whole.label(method)), *(_cell(by.get((method, group)), sizes[group]) for group in groups)]
-        for method in results.whole.seeds
+        for method in results.methods
         if method in set(table["method"])
     ]
     return Table(label, caption, columns, rows, stamp="exploratory")
