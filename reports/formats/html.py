@@ -124,7 +124,8 @@ class Page:
             case Bullets():
                 return f"<ul>{''.join(f'<li>{inline(item)}</li>' for item in block.items)}</ul>"
             case Listing():
-                return f'<pre tabindex="0"><code>{escape(block.text)}</code></pre>'
+                kind = f' class="{escape(block.language)}"' if block.language else ""
+                return f'<pre tabindex="0"{kind}><code>{escape(block.text)}</code></pre>'
             case Picture():
                 return _picture(block)
             case Explorer():

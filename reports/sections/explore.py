@@ -38,7 +38,13 @@ def _cohort(results: RunResults, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "methods": [
-            {"name": method, "label": str(cohort.label(method)), "baseline": method in cohort.simple_baselines}
+            {
+                "name": method,
+                "label": str(cohort.label(method)),
+                "baseline": method in cohort.simple_baselines,
+                "labelled": method in cohort.labelled,
+                "seeds": cohort.seeds[method],
+            }
             for method in methods
         ],
         "choices": [_choice(results, name, cohort, methods, choice) for choice in cohort.choices],

@@ -23,7 +23,8 @@ from benchmark.storage.run_tables import read_run_record
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
-from reports.content.blocks import Block, Paragraph
+from reports.content.blocks import Block, Folded, Listing, Paragraph
+from reports.model.references import bibliography, references_of
 from reports.model.run_results import RunResults
 
 PACKAGES = ("python", "torch", "numpy", "scipy")
@@ -59,6 +60,13 @@ def methods_section(results: RunResults) -> list[Block]:
     """The paragraphs, to be copied."""
     intro = "Made from what the run itself keeps; nothing in it was typed. Check it, cite the cohorts, and paste it."
     return [results.heading("Methods, as text for a paper"), *map(Paragraph, [intro, *methods_paragraphs(results)])]
+
+
+def citations(results: RunResults) -> list[Block]:
+    """What methods and cohorts cite, for a bibliography."""
+    told = "What the cards of methods and cohorts cite, each reference whole in its note."
+    entries = Listing(bibliography(references_of(results)), "bibtex")
+    return [results.heading("References"), Paragraph(told), Folded("BibTeX", [entries])]
 
 
 def methods_paragraphs(results: RunResults) -> list[str]:

@@ -24,7 +24,7 @@ MOST_NAMED = 4  # fits and cells of one environment
 def opening(results: RunResults) -> list[Block]:
     """The title and the badges."""
     count = len(results.whole.seeds)
-    cohorts = ", ".join(dataset(name).title for name in results.lesion or results.healthy)
+    cohorts = "; ".join(dataset(name).title for name in results.lesion or results.healthy)
     title = f"{count} method{'s' * (count != 1)} on {cohorts}" if cohorts else f"{count} methods"
     return [results.heading(title, 1), *map(Notice, badges(results))]
 

@@ -4,6 +4,8 @@
   const CONTROLS = [["cohort", "Cohort"], ["metric", "Metric"], ["score", "Score"], ["pipeline", "Post-processing"],
     ["protocol", "Threshold"], ["seeds", "Seeds"]];
   const SEEDS = { "mean of seeds": "values", "lowest seed": "lowest", "highest seed": "highest" };
+  const KINDS = [["simple baselines", (one) => one.baseline], ["methods that use labels", (one) => one.labelled],
+    ["methods of less than 3 seeds", (one) => one.seeds < 3]];
   const COLUMNS = 8;  // shown at first beside the chosen metric
 
   function element(name, attributes, ...children) {
@@ -25,6 +27,14 @@
     filter.addEventListener("input", show);
     controls.append(element("label", {}, "Methods with", filter));
     controls.addEventListener("submit", (event) => event.preventDefault());
+    // Kinds of methods that can be hidden, where there are some of a kind and others.
+    const everyone = content.cohorts.flatMap((one) => one.methods);
+    const kinds = KINDS.filter(([, holds]) => everyone.some(holds) && !everyone.every(holds)).map(([title, holds]) => {
+      const box = element("input", { type: "checkbox", checked: true });
+      box.addEventListener("change", show);
+      controls.append(element("label", {}, box, title));
+      return [box, holds];
+    });
     const boxes = element("fieldset"), picked = new Map();
     controls.append(element("details", {}, element("summary", {}, "Columns"), boxes));
     const said = element("p", { role: "status" });
@@ -72,7 +82,8 @@
         mean: choice[kept][place], low: whole && choice.low ? choice.low[place] : null,
         high: whole && choice.high ? choice.high[place] : null, rank: choice.ranks ? choice.ranks[place] : "",
         ranked: Boolean(choice.ranks && choice.ranks[place] !== "-"),
-      })).filter((one) => one.label.toLowerCase().includes(wanted));
+      })).filter((one) => one.label.toLowerCase().includes(wanted)
+        && kinds.every(([box, holds]) => box.checked || !holds(cohort.methods[one.place])));
       const stamp = choice.stamp && choice.stamp !== "exploratory" ? `The ${choice.stamp} endpoint.` : "Exploratory.";
       said.textContent = `${stamp} ${lines.length} of ${cohort.methods.length} methods.`;
       drawTable(cohort, choice, lines);

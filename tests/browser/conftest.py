@@ -27,12 +27,12 @@ def report_page(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_fol
 
 @pytest.fixture(scope="session")
 def wide_page(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Path:
-    """The report of fourteen methods in ranks, without scans."""
+    """The report of twelve methods in ranks, without scans."""
     folder = tmp_path_factory.mktemp("wide")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(plugin_folder)
         write_people(folder / "data")
-        run = write_run(folder / "run", means={f"method{place}": 0.6 - place / 40 for place in range(14)})
+        run = write_run(folder / "run", means={f"method{place}": 0.6 - place / 40 for place in range(12)})
         summarise(run, folder / "data")
         return Path(write_document(compose(run, None, pictures=[]), "html") or "")
 
@@ -58,7 +58,7 @@ def shown(browser: Any) -> Iterator[Open]:
         context = browser.new_context(viewport={"width": width, "height": 900}, **media)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", errors.append)
+        page.on("pageerror", lambda error: errors.append(error))
         page.goto(path.as_uri())
         if media.get("java_script_enabled", True):
             page.wait_for_function("!document.querySelector('.explorer') || document.querySelector('.explorer svg')")

@@ -114,10 +114,10 @@ def test_table_and_chart_follow_the_controls(wide_page: Path, shown: Open) -> No
     opened = shown(wide_page)
     explorer = opened.locator(".explorer")
     rows = explorer.locator("tbody tr")
-    assert rows.count() == 14
+    assert rows.count() == 12
     explorer.get_by_label("Methods with").fill("method1")
-    opened.wait_for_function("document.querySelectorAll('.explorer .mark-symbol path').length === 5")
-    assert rows.count() == 5
+    opened.wait_for_function("document.querySelectorAll('.explorer .mark-symbol path').length === 3")
+    assert rows.count() == 3
     columns = explorer.locator("thead th").count()
     explorer.locator("summary").click()
     explorer.locator("fieldset input:checked").first.uncheck()
