@@ -77,7 +77,8 @@ Slurm = Annotated[
 Dask = Annotated[str | None, Option(metavar="ADDRESS", help="Of a dask scheduler, or the file that describes it.")]
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
+    """Where the prepared cohorts are, if nothing else is said."""
     return Path(os.environ.get("UADBENCH_DATA", "data"))
 
 
@@ -111,7 +112,7 @@ class RunOptions:
             help="Cohorts to map anomalies in, comma-separated; NAME=FOLDER for one of your own.",
         ),
     ] = ""
-    data: Data = field(default_factory=_data_folder)
+    data: Data = field(default_factory=data_folder)
     out: Annotated[
         Path | None,
         Option("--out", "-o", rich_help_panel=DATA, help="Run folder; default: runs/<healthy>-<sequence>-<preset>."),
