@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, ParamSpec, get_args, get_type_hints
 
 import typer
-from click import Command, Context
 from rich.markup import escape
 from typer.core import TyperGroup
 
@@ -85,9 +84,9 @@ def _parameter(name: str, hint: Any, default: object) -> Parameter:
 class Commands(TyperGroup):
     """Commands whose help shows square brackets as they are written, and flags without a value."""
 
-    def get_command(self, context: Context, name: str) -> Command | None:
-        """Return the command of that name, its help made ready to be printed."""
-        command = super().get_command(context, name)
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of that name, its help made ready to be printed; None without any."""
+        command = super().get_command(ctx, cmd_name)
         if command is not None and not getattr(command, "is_ready", False):
             command.help = escape(command.help or "")
             for parameter in command.params:

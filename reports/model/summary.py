@@ -1,6 +1,6 @@
 """Summary: the lines of a run's `summary.csv` by what they are for; nothing is computed here."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,11 +63,11 @@ class Summary:
         return own.assign(decides=decides, why_none=why.where(own["low"].isna(), ""))
 
     @cached_property
-    def standings_by_choice(self) -> Mapping[tuple[str, ...], pd.DataFrame]:
+    def standings_by_choice(self) -> Mapping[tuple[Hashable, ...], pd.DataFrame]:
         return dict(iter(self.standings.groupby(CHOICE, sort=False)))
 
     @cached_property
-    def pairs_by_choice(self) -> Mapping[tuple[str, ...], pd.DataFrame]:
+    def pairs_by_choice(self) -> Mapping[tuple[Hashable, ...], pd.DataFrame]:
         """By choice and split."""
         return dict(iter(self.comparisons.groupby([*CHOICE, "split"], sort=False)))
 
