@@ -62,7 +62,7 @@ def takes_options_of(options: type[Any], **further: Any) -> Callable[[Callable[.
             command({name: given[name] for name in own if name in given}, {name: given.get(name) for name in further})
 
         called.__annotations__ = {name: one.annotation for name, one in parameters.items()}
-        called.__signature__ = Signature(list(parameters.values()))  # type: ignore[attr-defined]
+        called.__signature__ = Signature(list(parameters.values()))
         del called.__wrapped__
         return called
 
@@ -90,10 +90,10 @@ class Commands(TyperGroup):
         if command is not None and not getattr(command, "is_ready", False):
             command.help = escape(command.help or "")
             for parameter in command.params:
-                parameter.help = escape(getattr(parameter, "help", None) or "")  # type: ignore[attr-defined]
+                parameter.help = escape(getattr(parameter, "help", None) or "")
                 if getattr(parameter, "is_flag", False):
                     parameter.metavar = " "
-            command.is_ready = True  # type: ignore[attr-defined]
+            command.is_ready = True
         return command
 
 

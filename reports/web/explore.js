@@ -159,6 +159,10 @@
       const place = element("div");
       const result = await vegaEmbed(place, spec, { renderer: "svg", actions: false });
       result.view.addEventListener("mouseover", (event, item) => mark(item && item.datum ? item.datum.method || "" : ""));
+      // The parts have roles without names; the chart is named as a whole.
+      for (const part of place.querySelectorAll("[role]")) {
+        for (const name of ["role", "aria-label", "aria-roledescription"]) part.removeAttribute(name);
+      }
       if (turn === latest) chart.replaceChildren(place); else result.finalize();
     }
 
