@@ -47,8 +47,8 @@ def write_chart(spec: Spec, path: Path) -> None:
     """Draw a specification into an SVG."""
     import vl_convert
 
-    drawn = vl_convert.vegalite_to_svg({"config": CONFIG, **spec})
-    write_text(path, ROLES.sub("", drawn))
+    svg = vl_convert.vegalite_to_svg({"config": CONFIG, **spec})
+    write_text(path, ROLES.sub("", svg))
 
 
 def remove_others(figures: Path, pattern: str, drawn: Collection[Path]) -> None:
