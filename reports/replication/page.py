@@ -71,7 +71,8 @@ def _status_table(lines: Sequence[StatusLine]) -> Table:
     rows = [
         [
             said(line.item.place), said(line.what), said(line.cohort), said(prose("**{}**", line.status)),
-            *[_within(line)] * compared, *[said(_agreement_text(line.agreement, line.common))] * ordered, said(line.why),
+            *[_within(line)] * compared, *[said(_agreement_text(line.agreement, line.common))] * ordered,
+            said(line.why),
         ]
         for line in lines
     ]  # fmt: skip
@@ -282,9 +283,7 @@ def _stand_in_table(found: Replication, item: Item, one: StandIn) -> Table | Par
     ]
     patients = max((ours.patients for ours in one.numbers.values()), default=0)
     cohort = f"{one.dataset} {one.run.sequence.upper()}, not in the study"
-    no_number = (
-        f"No number of {', '.join(missing)}: its threshold {study.protocol} is not defined there." if missing else ""
-    )
+    no_number = f"No number of {', '.join(missing)}: {study.protocol} has no threshold there." if missing else ""
     if not places:
         return Paragraph(f"{cohort}. {no_number}")
     caption = joined(
