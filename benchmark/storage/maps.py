@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.postprocessing.scores import HealthyResiduals
+from benchmark.storage.checksums import checked, read_checksums
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import has_volume, kept_volume
 from benchmark.study.cells import Cell
@@ -98,7 +99,10 @@ def read_residuals(folder: Path) -> HealthyResiduals:
     Raises:
         BadFile: a file is missing, torn or damaged.
     """
-    return HealthyResiduals(*(read_volume(folder / f"{name}.nii.gz") for name in RESIDUALS))
+    mend = f"Delete {folder} and make it anew: python -m benchmark residuals RUN"
+    digests = read_checksums(folder)
+    paths = (checked(folder, f"{name}.nii.gz", digests, mend) for name in RESIDUALS)
+    return HealthyResiduals(*map(read_volume, paths))
 
 
 def round_in_order(anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:

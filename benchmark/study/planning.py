@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.card import card_of, covariates_of
+from benchmark.methods.declared import declared
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
-from benchmark.methods.registry import BUILT_IN, Method, UnusableMethod, load, method, methods, usable_plugin_files
+from benchmark.methods.registry import BUILT_IN, Method, UnusableMethod, method, methods, usable_plugin_files
 from benchmark.study.cells import NO_HEALTHY, Cell, Cohort, Fit, Reference
 from benchmark.study.study import Request, Resolved, Study
 from datasets.case import AND, COVARIATES, CaseFiles
@@ -160,7 +160,7 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
 
 def _check_covariates(method: Method) -> None:
     """Refuse a card that declares what no cohort can tell."""
-    unknown = [name for name in covariates_of(load(method)) if name not in COVARIATES]
+    unknown = [name for name in declared(method).covariates if name not in COVARIATES]
     if unknown:
         expected = ", ".join(COVARIATES)
         raise UnusableMethod(f"{method}: got covariates {', '.join(unknown)} on its card, expected some of {expected}.")
@@ -168,7 +168,7 @@ def _check_covariates(method: Method) -> None:
 
 def _check_several(resolved: Sequence[Resolved], sequence: str) -> None:
     """Refuse methods that take one sequence in a study of several."""
-    cards = {variant.name: card_of(load(variant.method)) for variant, _ in resolved}
+    cards = {variant.name: declared(variant.method).card for variant, _ in resolved}
     takes = {name: card is not None and bool(card.several_sequences) for name, card in cards.items()}
     refused = [name for name, several in takes.items() if not several]
     if refused:
@@ -275,9 +275,9 @@ def _check_untrained(request: Request, resolved: Sequence[Resolved]) -> None:
     Raises:
         BadValue: a method learns from healthy scans, or an option is about them.
     """
-    trained = [variant.name for variant, _ in resolved if load(variant.method).needs_training]
+    trained = [variant.name for variant, _ in resolved if declared(variant.method).needs_training]
     if trained:
-        others = _untrained(resolved) or [one.name for one in BUILT_IN if not load(one).needs_training]
+        others = _untrained(resolved) or [one.name for one in BUILT_IN if not declared(one).needs_training]
         raise BadValue(
             f"--healthy {NO_HEALTHY}: got {', '.join(trained)}, trained on healthy scans, expected methods that need "
             f"no training: {', '.join(others)}. Without the others: {_command(request, others, NO_HEALTHY)}; or name a "
@@ -291,7 +291,7 @@ def _check_untrained(request: Request, resolved: Sequence[Resolved]) -> None:
 
 
 def _untrained(resolved: Sequence[Resolved]) -> list[str]:
-    return [variant.name for variant, _ in resolved if not load(variant.method).needs_training]
+    return [variant.name for variant, _ in resolved if not declared(variant.method).needs_training]
 
 
 def _hint_of_none(request: Request, resolved: Sequence[Resolved]) -> str:
@@ -373,9 +373,9 @@ def _fits(
 ) -> list[Fit]:
     fits = list[Fit]()
     for variant, config in resolved:
-        cls = load(variant.method)
-        devices = request.devices if hasattr(cls, "devices") else 1
-        scans = request.training_scans if cls.needs_training else None
+        own = declared(variant.method)
+        devices = request.devices if own.several_devices else 1
+        scans = request.training_scans if own.needs_training else None
         fits += [
             Fit(
                 variant.name + (f"-{scans}-scans" if scans else "") + healthy.name,
@@ -387,7 +387,7 @@ def _fits(
                 variant.method.origin or "",
                 folds=request.folds or 0,
                 devices=devices,
-                revision=cls.revision,
+                revision=own.revision,
                 also_healthy=tuple(healthy.cohorts[1:]),
                 training_scans=scans,
             )
@@ -397,7 +397,7 @@ def _fits(
 
 
 def _covariates(fit: Fit) -> tuple[str, ...]:
-    return covariates_of(load(Method(fit.method, fit.target, "")))
+    return declared(Method(fit.method, fit.target, "", fit.origin or None)).covariates
 
 
 def _files_of(fit: Fit, files: Mapping[str, Sequence[CaseFiles]]) -> list[CaseFiles]:

@@ -19,6 +19,7 @@ from benchmark.storage.maps import read_residuals, read_volume
 from benchmark.storage.run_record import Scoring, cell_state, kept_cells, kept_scoring, reopen
 from benchmark.study.cells import Cell
 from benchmark.verification.verify import verify_run
+from datasets.errors import BadFile
 from datasets.grid import GRIDS
 from datasets.loading import load_case
 
@@ -148,7 +149,7 @@ def test_standardised_waits_for_residuals_which_are_made_once_beside_the_maps(sc
     folders = {path.parent.name for path in scored.run.root.glob("cells/*/healthy-residuals")}
     assert folders == {scored.healthy.name}
     assert len({name[3] for name in by_name(scored.rows, "standardised:none")}) == 2
-    checks = list(verify_run(scored.run, None, maps=0, seed=0, device="cpu"))
+    checks = list(verify_run(scored.run, None, sample=None, device="cpu"))
     assert [check.faults for check in checks] == [()] * len(checks)
 
 
@@ -160,6 +161,13 @@ def test_healthy_residuals_are_those_of_the_training_scans_alone(scored: Scored)
     found = read_residuals(scored.run.healthy_residuals(scored.healthy))
     np.testing.assert_allclose(found.mean, expected.mean, atol=1e-5)
     np.testing.assert_allclose(found.spread, expected.spread, atol=1e-4)
+
+
+def test_residuals_that_are_not_as_they_were_written_are_refused(scored: Scored, tmp_path: Path) -> None:
+    folder = shutil.copytree(scored.run.healthy_residuals(scored.healthy), tmp_path / "residuals")
+    shutil.copyfile(folder / "spread.nii.gz", folder / "mean.nii.gz")
+    with pytest.raises(BadFile, match=r"mean\.nii\.gz: got digest .*benchmark residuals RUN"):
+        read_residuals(folder)
 
 
 def test_a_cell_that_is_mapped_anew_loses_the_residuals_of_its_old_fit(
