@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from baselines.diffusion.ddpm import DDPM
@@ -141,6 +142,18 @@ class CDDPM(DDPM):
     def code(self, slices: Tensor) -> Tensor:
         """`(B, code)` from the clean `(B, 1, X, Y)` slices in [0, 1]."""
         return self.encoder(slices)
+
+    def reconstruct_guided(self, slices: Tensor, guides: Tensor, *, level: int, seeds: Tensor) -> Tensor:
+        """One denoising step from `slices` noised to `level`, guided by the code of other slices, `(B, 1, X, Y)`.
+
+        Args:
+            slices, guides: `(B, 1, X, Y)` in [0, 1]: what is noised, and what the network is conditioned on.
+            level: 1..1000; at 1000 nothing of `slices` is left.
+            seeds: `(B,)` int64, of the noise.
+        """
+        clean = 2 * slices - 1
+        t = torch.full((len(slices),), level, device=slices.device)
+        return (self.predicted(clean, self.noise(seeds, clean, stream=level), t, self.code(guides)) + 1) / 2
 
     @property
     def values_per_pixel(self) -> int:

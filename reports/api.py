@@ -11,6 +11,7 @@ from reports.formats.registry import FORMATS, write_document
 from reports.formats.terminal import audiogram_text, terminal_text
 from reports.leaderboard.results import LeaderboardResults
 from reports.leaderboard.site import write_site
+from reports.replication.write import write_replication
 from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text, verdict_line
 from reports.sections.registry import SECTIONS
 
@@ -28,6 +29,7 @@ __all__ = [
     "terminal_text",
     "verdict_line",
     "write_differences",
+    "write_replication",
     "write_report",
     "write_site",
 ]

@@ -51,7 +51,8 @@ Slurm = Annotated[
 Dask = Annotated[str | None, Option(metavar="ADDRESS", help="Of a dask scheduler, or the file that describes it.")]
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
+    """Where the prepared cohorts are, if nothing else is said."""
     return Path(os.environ.get("UADBENCH_DATA", "data"))
 
 
@@ -69,7 +70,7 @@ class RunOptions:
     datasets: Annotated[
         str, Option(help="Cohorts to map anomalies in, comma-separated; NAME=FOLDER for one of your own.")
     ] = ""
-    data: Data = field(default_factory=_data_folder)
+    data: Data = field(default_factory=data_folder)
     out: Annotated[Path | None, Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None
     healthy: Annotated[
         str | None,

@@ -114,7 +114,7 @@ def compute(planned: PlannedRun, job: "Job") -> "tuple[list[Cell], Path]":
     from reports.api import write_report
 
     pictures, idle = names(planned.options.pictures), is_idle(job)
-    failed = _execute(planned, job)
+    failed = make_rows(planned, job)
     path = job.run.root / "report.md"
     changed = summarise(job.run, job.data)
     if changed or not idle or pictures is not None or not path.is_file():
@@ -122,8 +122,8 @@ def compute(planned: PlannedRun, job: "Job") -> "tuple[list[Cell], Path]":
     return failed, path
 
 
-def _execute(planned: PlannedRun, job: "Job") -> "list[Cell]":
-    """Do a job by the executor that was asked for; the failed cells are returned."""
+def make_rows(planned: PlannedRun, job: "Job") -> "list[Cell]":
+    """Fit, map and score what is missing by the executor that was asked for; the failed cells are returned."""
     from benchmark.execution.dask_cluster import run_study_on_dask
     from benchmark.execution.local import run_study_in_workers
     from benchmark.execution.resources import set_limits

@@ -5,7 +5,7 @@ Each command imports what it needs when it is called, so that `--help` and `list
 
 import typer
 
-from benchmark.commands import analyse, evaluate, leaderboard, manage, methods, predict, run, speed
+from benchmark.commands import analyse, evaluate, leaderboard, manage, methods, predict, replicate, run, speed
 from benchmark.inference.cpu import prepare_cpu
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for group in (methods, run, manage, evaluate, analyse, predict, speed, leaderboard):
+for group in (methods, run, manage, evaluate, analyse, replicate, predict, speed, leaderboard):
     app.add_typer(group.app)
 
 

@@ -57,7 +57,7 @@ def run(given: Mapping[str, Any], files: Mapping[str, Path | None]) -> None:
             typer.echo(f"Left out: {reason}", err=True)
         left_out += len(planned.study.left_out)
         if options.dry_run:
-            _show_cells(planned.study, planned.folder.root, planned.scoring)
+            show_cells(planned.study, planned.folder.root, planned.scoring)
         else:
             unfinished.append((planned.folder, _run(planned)))
     for folder, cells in unfinished:
@@ -110,7 +110,7 @@ def _print_nothing_to_do(job: "Job") -> None:
     print_line(f"Nothing to do: {states.count('done')} of {len(states)} cells are done{rest}.")
 
 
-def _show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
+def show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
     """A line a cell: what it is, how many cases, what is kept of it, and how long mapping it takes."""
     from benchmark.execution.progress import estimate, hours, measured
     from benchmark.storage.folder import RunFolder, open_run

@@ -5,12 +5,16 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.declared import declared
 from benchmark.methods.registry import Method, UnusableMethod, ask, load, method, methods
 from datasets.errors import BadValue, UnknownName, one_line
 from datasets.grid import GRIDS, PUBLISHED
+
+SWEEP = re.compile(r"(-?\d+):(-?\d+):(-?\d+)")  # first, last and step of whole numbers
+MOST_SWEPT = 1000  # values of one sweep: more is a typing mistake
 
 if TYPE_CHECKING:
     from benchmark.methods.detector import Detector
@@ -39,12 +43,14 @@ class Variant:
 def parse_variants(text: str, known: Mapping[str, Method] | None = None) -> list[Variant]:
     """`"ddpm,cddpm[ensemble=false]"` as variants of `known` methods or all.
 
+    `ddpm[t_test=100:900:100]` stands for the nine variants from 100 to 900, both ends included.
+
     Raises:
         UnknownName: no such method.
-        BadValue: brackets that do not close, a part without `=`, or a variant named twice.
+        BadValue: brackets that do not close, a part without `=`, a sweep of no value, or a variant named twice.
     """
     known = methods() if known is None else known
-    variants = [_parse_variant(part, known) for part in _split(text)]
+    variants = [variant for part in _split(text) for variant in _parse_variants(part, known)]
     names = [variant.name for variant in variants]
     if not names:
         raise BadValue(f"Got no method in '{text}', expected one or more of {', '.join(known)}.")
@@ -138,17 +144,19 @@ def own_presets(method: Method, cls: type["Detector"]) -> dict[str, Mapping[str,
     return presets
 
 
-def _parse_variant(part: str, known: Mapping[str, Method]) -> Variant:
+def _parse_variants(part: str, known: Mapping[str, Method]) -> list[Variant]:
+    """The variant that is written, or one for each value of a sweep."""
     match = re.fullmatch(r"([\w.-]+)(?:\[(.*)\])?", part)
     if match is None:
         raise BadValue(f"Got method '{part}', expected NAME or NAME[field=value,...].")
-    overrides: dict[str, Any] = {}
+    values: dict[str, list[Any]] = {}
     for setting in _split(match[2] or ""):
         field, equals, value = setting.partition("=")
         if not equals:
             raise BadValue(f"Got '{setting}' in '{part}', expected field=value.")
-        overrides[field.strip()] = _value(value.strip())
-    return Variant(method(match[1], known), overrides)
+        values[field.strip()] = _values(value.strip())
+    named = method(match[1], known)
+    return [Variant(named, dict(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
 
 
 def _split(text: str) -> list[str]:
@@ -163,6 +171,18 @@ def _split(text: str) -> list[str]:
     if depth:
         raise BadValue(f"Got '{text}', expected every '[' closed by a ']'.")
     return [part.strip() for part in parts if part.strip()]
+
+
+def _values(text: str) -> list[Any]:
+    """The one value, or all of a sweep `first:last:step`."""
+    sweep = SWEEP.fullmatch(text)
+    if sweep is None:
+        return [_value(text)]
+    first, last, step = map(int, sweep.groups())
+    found = list(range(first, last + (1 if step > 0 else -1), step))[: MOST_SWEPT + 1] if step else []
+    if not 1 <= len(found) <= MOST_SWEPT:
+        raise BadValue(f"Got the sweep '{text}', expected first:last:step with 1 to {MOST_SWEPT} values.")
+    return found
 
 
 def _value(text: str) -> Any:

@@ -183,10 +183,14 @@ def histogram_entropy_difference(image: Scores, reconstruction: Scores, mask: Ma
 
 def _densities(image: Scores, reconstruction: Scores, mask: Mask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Histograms `(BINS + 2,)` that sum to 1; NaN for an empty mask."""
-    return _density(image[mask]), _density(reconstruction[mask])
+    return density(image[mask]), density(reconstruction[mask])
 
 
-def _density(intensities: Scores) -> NDArray[np.float64]:
+def density(intensities: Scores) -> NDArray[np.float64]:
+    """Histogram `(BINS + 2,)` that sums to 1, of `(V,)` intensities; NaN without any.
+
+    The first and last bin take what lies below 0 and above 1.
+    """
     if not intensities.size:
         return np.full(BINS + 2, np.nan)
     bins = np.clip(np.floor(intensities.astype(np.float64) * BINS), -1, BINS).astype(np.intp)

@@ -91,6 +91,7 @@ class Reconstruction:
 
     Attributes:
         brain: without what is ignored.
+        box: every voxel that is not ignored.
         lesion: all False in a healthy case.
         spacing: voxel edges in mm.
         host: the scan without the implanted lesion; the image itself where no lesion was implanted.
@@ -100,6 +101,7 @@ class Reconstruction:
     image: Scores
     reconstruction: Scores
     brain: Mask
+    box: Mask
     lesion: Mask
     spacing: tuple[float, float, float]
     host: Scores
@@ -121,11 +123,12 @@ def reconstruction_of(
 ) -> Reconstruction:
     """One sequence of a case under its metrics, with the scan without the implanted lesion where there is one."""
     lesion = np.zeros_like(case.brain_mask) if case.lesion_mask is None else case.lesion_mask
-    brain = case.brain_mask if case.ignore_mask is None else case.brain_mask & ~(case.ignore_mask & ~lesion)
+    box = np.ones_like(lesion) if case.ignore_mask is None else ~case.ignore_mask | lesion
     known = {"all": True, "labelled": case.lesion_mask is not None, "implanted": host is not None}
     kinds = frozenset(name for name, holds in known.items() if holds)
     image = case.image[channel]
-    return Reconstruction(image, reconstruction, brain, lesion, case.spacing, image if host is None else host, kinds)
+    healthy_scan = image if host is None else host
+    return Reconstruction(image, reconstruction, case.brain_mask & box, box, lesion, case.spacing, healthy_scan, kinds)
 
 
 class Pool(Protocol):

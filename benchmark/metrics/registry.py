@@ -221,6 +221,27 @@ def _psnr(case: Reconstruction) -> float:
     return similarity.psnr(case.image, case.reconstruction, case.brain)
 
 
+def _l1_box(case: Reconstruction) -> float:
+    """l1 with the background, as published"""
+    return similarity.l1(case.image, case.reconstruction, case.box)
+
+
+def _l1_ratio_box(case: Reconstruction) -> float:
+    """l1 over the lesion / l1 over the rest of the box, as published"""
+    rest = similarity.l1(case.image, case.reconstruction, case.box & ~case.lesion)
+    return similarity.l1(case.image, case.reconstruction, case.lesion) / rest if rest else nan
+
+
+def _ssim_box(case: Reconstruction) -> float:
+    """mean structural similarity of whole axial slices, as published"""
+    return similarity.ssim(case.image, case.reconstruction, case.box)
+
+
+def _psnr_box(case: Reconstruction) -> float:
+    """PSNR with the background, as published"""
+    return similarity.psnr(case.image, case.reconstruction, case.box)
+
+
 def _wasserstein_1(case: Reconstruction) -> float:
     """mean |difference| of the sorted intensities"""
     return similarity.wasserstein_1(case.image, case.reconstruction, case.healthy)
@@ -322,6 +343,16 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else nan
 
 
+_BOX = "all voxels of the box"
+_PUBLISHED = (
+    Metric("l1_box", "l1 (box)", _l1_box, "reconstruction", False, _BOX, "all"),
+    Metric(
+        "l1_ratio_box", "l1 ratio (box)", _l1_ratio_box, "reconstruction", True, _BOX, "labelled",
+        "no lesion in the box, or no error elsewhere", range=POSITIVE,
+    ),
+    Metric("ssim_box", "SSIM (box)", _ssim_box, "reconstruction", True, _BOX, "all", range=(-1.0, 1.0)),
+    Metric("psnr_box", "PSNR (box)", _psnr_box, "reconstruction", True, _BOX, "all", unit="dB", range=(-inf, 96.33)),
+)  # fmt: skip
 _FALSE_POSITIVES = (
     Metric("alarm", "Any alarm", _alarm, "prediction", False, BRAIN, "healthy"),
     Metric("alarms", "Alarms", _alarms, "prediction", False, COMPONENTS, "healthy", range=POSITIVE),
@@ -415,6 +446,7 @@ METRICS = Registry(
             *_LESIONS,
             *_RANKING,
             *_RECONSTRUCTION,
+            *_PUBLISHED,
             *_FALSE_POSITIVES,
             *_PATIENT_SCORES,
             *_FACTS,
@@ -429,6 +461,10 @@ ALWAYS = tuple(metric.name for metric in _FACTS)
 """Facts by which rows are read: scored whatever metrics are named."""
 
 
+AS_PUBLISHED = tuple(metric.name for metric in _PUBLISHED)
+"""Twins of other metrics as a study has published them, the background included: scored where they are named."""
+
+
 def scored() -> tuple[str, ...]:
-    """The metrics of rows.csv: all that are built in, and those of plugins that can be used."""
-    return tuple(name for name in METRICS.usable() if name not in COST)
+    """The metrics of rows.csv where none is named: all that are built in, and those of plugins that can be used."""
+    return tuple(name for name in METRICS.usable() if name not in (*COST, *AS_PUBLISHED))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.ground_truth import GroundTruth
 from benchmark.metrics.metric import compare_reconstruction, compute
-from benchmark.metrics.registry import METRICS
+from benchmark.metrics.registry import METRICS, scored
 from benchmark.scoring.lesion_tables import Lesions
 from benchmark.scoring.pooled_search import RankedPool, rank_pool
 from benchmark.scoring.processed_maps import Maps, ProcessedMap, ProcessedMaps
@@ -129,6 +129,6 @@ def rows_of_image(blank: Row, files: CaseFiles, case: Case, reconstruction: NDAr
     """Rows of a case under a shift, as the detector sees it: the dose of the shift, and of its reconstruction."""
     values = {"shift_dose": case.shift_dose}
     if reconstruction is not None:
-        metrics = [metric for metric in METRICS.usable().values() if metric.takes == "reconstruction"]
+        metrics = [METRICS[name] for name in scored() if METRICS[name].takes == "reconstruction"]
         values |= compare_reconstruction(metrics, case, reconstruction)
     return list(rows_of(blank, files, values))

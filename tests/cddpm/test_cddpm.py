@@ -166,3 +166,22 @@ def test_an_encoder_that_cannot_be_built_or_trained_is_refused(change: dict[str,
 def test_an_encoder_may_have_any_number_of_stages(blocks: tuple[int, ...]) -> None:
     cddpm = detector(replace(TINY, encoder_blocks=blocks, drop_path=0.0))
     assert cddpm.code(squares(2)).shape == (2, 6)
+
+
+@torch.no_grad()
+def test_guided_by_itself_a_slice_is_reconstructed_as_ever() -> None:
+    cddpm = detector(replace(TINY, ensemble=False, t_test=300))
+    slices, seeds = squares(3), torch.arange(3)
+    torch.testing.assert_close(
+        cddpm.reconstruct_guided(slices, slices, level=300, seeds=seeds), cddpm.reconstruct(slices, seeds=seeds)
+    )
+
+
+@torch.no_grad()
+def test_the_guide_decides_too_and_at_full_noise_alone() -> None:
+    cddpm, seeds = detector(), torch.zeros(2, dtype=torch.int64)
+    slices = squares(2)
+    by_guide = [cddpm.reconstruct_guided(slices, guide.expand_as(slices), level=1000, seeds=seeds) for guide in slices]
+    assert not torch.allclose(by_guide[0], by_guide[1])
+    for made in by_guide:  # the noise hides which slice it was
+        torch.testing.assert_close(made[0], made[1], atol=1e-2, rtol=1e-2)

@@ -26,7 +26,7 @@ AREAS = {
         "benchmark/analysis/compare_methods.py",
     ],
     "keys": ["benchmark/study/cells.py", "benchmark/storage/run_record.py"],
-    "planning": ["benchmark/study/planning.py", "benchmark/study/study.py"],
+    "planning": ["benchmark/study/planning.py", "benchmark/study/requested_cohorts.py", "benchmark/study/study.py"],
     "checks": [
         "benchmark/methods/contract/*.py",
         "benchmark/storage/admission.py",

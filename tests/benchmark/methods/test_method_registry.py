@@ -154,3 +154,18 @@ def test_the_title_of_a_built_in_method_says_simple_baseline_as_its_card_does() 
     assert [one.name for one in BUILT_IN if "(simple baseline)" in one.title] == [
         one.name for one in BUILT_IN if load(one).card.simple_baseline
     ]
+
+
+def test_a_sweep_stands_for_one_variant_a_value() -> None:
+    names = [one.name for one in parse_variants("thresh,zscore[smoothing=3:7:2,floor=0.1]")]
+    assert names == ["thresh", *(f"zscore[floor=0.1,smoothing={width}]" for width in (3, 5, 7))]
+
+
+def test_a_sweep_may_fall_and_ends_where_it_says() -> None:
+    assert [one.overrides["smoothing"] for one in parse_variants("zscore[smoothing=9:4:-2]")] == [9, 7, 5]
+
+
+@pytest.mark.parametrize("sweep", ["3:7:0", "7:3:1", "1:100000:1"])
+def test_a_sweep_of_no_value_or_of_too_many_is_refused(sweep: str) -> None:
+    with pytest.raises(BadValue, match="sweep"):
+        parse_variants(f"zscore[smoothing={sweep}]")

@@ -10,6 +10,7 @@ from scipy.stats import entropy, wasserstein_distance
 from sklearn.metrics import mean_absolute_error, mean_squared_error
 
 from benchmark.metrics import (
+    METRICS,
     histogram_entropy_difference,
     histogram_js,
     histogram_kl,
@@ -18,6 +19,8 @@ from benchmark.metrics import (
     ssim,
     wasserstein_1,
 )
+from benchmark.metrics.metric import Reconstruction, compute
+from benchmark.metrics.registry import AS_PUBLISHED
 
 Volume = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -138,3 +141,21 @@ def test_intensities_beyond_the_range_fall_into_bins_of_their_own() -> None:
     assert histogram_js(beyond, below, whole) > 0
     assert histogram_js(beyond, beyond, whole) == 0
     assert histogram_js(inside, beyond, whole) <= 1 / log2(np.e)
+
+
+def test_twins_as_published_are_over_the_box_and_leave_out_what_is_ignored() -> None:
+    rng = np.random.default_rng(0)
+    image, made = rng.random((2, 8, 8, 4))
+    brain, lesion, box = rng.random((3, 8, 8, 4)) < np.array([0.5, 0.2, 0.9])[:, None, None, None]
+    box |= lesion
+    case = Reconstruction(image, made, brain & box, box, lesion, (2.0, 2.0, 2.0), image, frozenset({"all", "labelled"}))
+    found = compute([METRICS[name] for name in AS_PUBLISHED], case, case.kinds)
+    error = np.abs(image - made)
+    assert found["l1_box"] == pytest.approx(error[box].mean())
+    assert found["l1_ratio_box"] == pytest.approx(error[lesion].mean() / error[box & ~lesion].mean())
+    assert found["psnr_box"] == pytest.approx(-10 * log10((error[box] ** 2).mean()))
+    assert found["ssim_box"] == pytest.approx(ssim(image, made, box))
+    image[~box] = 7
+    assert compute([METRICS["l1_box"], METRICS["psnr_box"]], case, case.kinds) == {
+        name: found[name] for name in ("l1_box", "psnr_box")
+    }

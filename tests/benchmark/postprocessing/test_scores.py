@@ -94,6 +94,13 @@ def test_what_is_darker_and_what_is_brighter_make_up_the_absolute_residual() -> 
     np.testing.assert_array_equal(SCORES["darker"](one), SCORES["brighter"](other))
 
 
+def test_a_kept_residual_says_how_much_and_the_reconstruction_in_which_direction() -> None:
+    one = scan(3)
+    kept = replace(one, magnitude=2 * np.abs(one.residual))
+    for name in ("l1", "darker", "brighter"):
+        np.testing.assert_allclose(SCORES[name](kept), 2 * SCORES[name](one), rtol=1e-6)
+
+
 def test_a_flawless_reconstruction_has_no_dissimilarity() -> None:
     one = scan(4)
     assert not SCORES["ssim"](replace(one, reconstruction=one.image)).any()

@@ -168,6 +168,7 @@ def test_a_warning_reaches_the_terminal_and_the_report(program: Program, data: P
     assert result.exit_code == 0
     told = result.stdout[: result.stdout.index("[1/1]")]  # before anything is computed
     assert "WARNING brain-volume  patients: 6 findings" in told
+    assert "WARNING brain-volume  volunteers: " in told
     assert "expected 700 to 2200 ml" in told
     for text in (Path("run/report.md").read_text(), result.stdout.replace("\n", " ")):
         assert "The audit warns of" in text

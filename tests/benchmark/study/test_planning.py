@@ -8,7 +8,7 @@ from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
 from plugincode import write_plugin
 
 from benchmark.methods.registry import UnusableMethod
-from benchmark.study import planning
+from benchmark.study import planning, requested_cohorts
 from benchmark.study.planning import parse_seeds, plan
 from benchmark.study.study import Request, Study
 from datasets.errors import BadValue, MissingData, UserError
@@ -201,7 +201,7 @@ def test_without_a_sequence_the_study_is_of_what_lies_on_disk_and_says_what_it_i
     table.write_text(table.read_text().replace(",t1,", ",t1 t2,"))
     specs = [replace(one, sequences=("t1", "t2")) for one in (VOLUNTEERS, PATIENTS)]
     with caplog.at_level("INFO"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "dataset_argument", {one.name: one for one in specs}.__getitem__)
+        patch.setattr(requested_cohorts, "dataset_argument", {one.name: one for one in specs}.__getitem__)
         study = planned(own_data)
     assert {cell.cohort.sequence for cell in study.cells} == {"t1"}
     assert f"{VOLUNTEERS.title} at {own_data / 'volunteers'} has no t2." in caplog.text

@@ -1,0 +1,82 @@
+"""The command `replicate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.api.options import Executor, Threads, Workers
+from benchmark.commands.common import print_line, progress_lines, user_mistakes_in_one_line
+from datasets.grid import PUBLISHED
+
+if TYPE_CHECKING:
+    from benchmark.api.replication import Replicated
+    from benchmark.replication.measured import StatusLine
+
+app = typer.Typer()
+
+
+@app.command()
+@user_mistakes_in_one_line
+@progress_lines()
+def replicate(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="cddpm2023 or pddpm2023.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the prepared cohorts; default: as `run`.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of page and runs; default: runs/STUDY-TIER.")] = None,
+    tier: Annotated[str, typer.Option(help="How much is computed: paper, small or quick.")] = PUBLISHED,
+    items: Annotated[str, typer.Option(help="Tables and figures, e.g. table3,fig6; default: all.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be computed; compute nothing.")] = False,
+    pictures: Annotated[
+        str | None, typer.Option(help="Cohorts whose slices the page may show; default: all. '' for none.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: what the tier needs.")] = None,
+    executor: Executor = "inline",
+    workers: Workers = None,
+    threads: Threads = None,
+) -> None:
+    """Run a published study again, and show item by item what it printed beside what is found here."""
+    from benchmark.api.replication import replicate as replicated
+
+    asked = {"device": device, "workers": workers, "threads": threads}
+    given = {name: value for name, value in asked.items() if value is not None}
+    found = replicated(
+        study,
+        data=data,
+        out=out,
+        tier=tier,
+        items=items,
+        pictures=pictures,
+        dry_run=dry_run,
+        executor=executor,
+        **given,
+    )
+    if dry_run:
+        _show_plan(found)
+        return
+    for line in found.statuses:
+        print_line(status_text(line))
+    print_line("")
+    for path in found.pages:
+        print_line(f"Page: {path}")
+    if found.failed:
+        names = ", ".join(dict.fromkeys(f"{cell.fit.method} on {cell.where}" for cell in found.failed))
+        print_line(f"{len(found.failed)} cells are not made: {names}. Their cell.json says why.", err=True)
+        raise typer.Exit(1)
+
+
+def status_text(line: "StatusLine") -> str:
+    """One line of the status table."""
+    within = f"{line.within}/{line.values}" if line.values and line.status not in ("not run", "drawn") else ""
+    why = f"  {line.why}" if line.why else ""
+    return f"{line.item:<8}{line.status:<17}{within:>6}  {line.cohort:<10} {line.what}{why}"
+
+
+def _show_plan(found: "Replicated") -> None:
+    """The cells of each run as `run --dry-run` shows them, and what is missing."""
+    from benchmark.commands.run import show_cells
+
+    for planned in found.planned:
+        show_cells(planned.study, planned.folder.root, planned.scoring)
+        print_line("")
+    for (cohort, sequence), why in found.absent.items():
+        print_line(f"Not run: {cohort} {sequence}: {why}")

@@ -1,0 +1,1 @@
+"""Published studies as data, and what a run's numbers say of theirs."""

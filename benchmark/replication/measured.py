@@ -1,0 +1,329 @@
+"""What figures are drawn from: ratios, divergences, Dice by noise level, steps between methods, stand-in cohorts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import nan
+from typing import Literal
+
+import numpy as np
+
+from benchmark.methods.hyperparameters import parse_variants
+from benchmark.metrics import METRICS
+from benchmark.replication.comparison import (
+    Group,
+    Ours,
+    Status,
+    TierResults,
+    agreement_of,
+    choice_of,
+    groups,
+    our_number,
+    status_of,
+)
+from benchmark.replication.published_study import (
+    DEFAULT_SAMPLING,
+    PUBLISHED_SAMPLING,
+    Item,
+    Ratio,
+    TierRun,
+)
+from benchmark.statistics.pairing import aligned
+from benchmark.statistics.panel import Choice
+from benchmark.statistics.replication import Agreement, prediction_interval
+from benchmark.storage.run_record import kept_cells
+from benchmark.study.cells import Fit
+
+GAMMA = "gamma"
+DIVERGENCES = ("histogram_entropy_difference", "histogram_kl", "histogram_js", "wasserstein_1")
+DIGITS = 2
+
+
+@dataclass(frozen=True)
+class RatioLine:
+    """A printed ratio beside ours, which has one number a training.
+
+    Attributes:
+        cohort: that ours is of; "" without ours.
+        ours, default: by the published sampling, and by ours.
+        why: what is missing where the status is "not run".
+    """
+
+    ratio: Ratio
+    cohort: str
+    ours: Ours | None
+    default: Ours | None
+    status: Status
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Mean divergences of input and reconstruction over a cohort's healthy voxels, by metric."""
+
+    run: TierRun
+    dataset: str
+    row: str
+    contrast: float
+    means: dict[str, float]
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """Mean Dice of a method at one value of the field that a sweep runs over; `value` None for a row beside it."""
+
+    run: TierRun
+    dataset: str
+    method: str
+    value: int | None
+    dice: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """Mean Dice of a printed row, under one way to decide."""
+
+    way: str
+    row: str
+    dice: float
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A cohort that the study has not, or not in this sequence: numbers by printed row and quantity.
+
+    Attributes:
+        agreements: of its order of Dice with that published on each cohort.
+    """
+
+    run: TierRun
+    dataset: str
+    numbers: dict[tuple[str, str], Ours]
+    agreements: dict[str, tuple[Agreement, int]]
+
+
+@dataclass(frozen=True)
+class Replication:
+    """All that is known of a study's items, by their names.
+
+    Attributes:
+        groups: of every table the printed values beside ours.
+        ratios: printed ratios beside ours.
+    """
+
+    results: TierResults
+    groups: dict[str, list[Group]]
+    ratios: dict[str, list[RatioLine]]
+
+
+@dataclass(frozen=True)
+class StatusLine:
+    """What can be said of a group of printed values, of a printed ratio, or of a figure without any number.
+
+    Attributes:
+        status: "drawn" for a figure that is there.
+        values, within: how many printed values there are, and lie in our intervals.
+        agreement: of the orders; None where there is nothing to order.
+        why: what is missing.
+    """
+
+    item: str
+    what: str
+    cohort: str
+    status: Status | Literal["drawn"]
+    values: int = 0
+    within: int = 0
+    agreement: Agreement | None = None
+    common: int = 0
+    why: str = ""
+
+
+def replication_of(results: TierResults) -> Replication:
+    """Every printed value and ratio of a study beside ours."""
+    items = results.study.items
+    return Replication(
+        results,
+        {item.name: groups(results, item) for item in items if item.table},
+        {item.name: ratio_lines(results, item) for item in items if item.ratios},
+    )
+
+
+def status_lines(found: Replication) -> Iterator[StatusLine]:
+    """Of all items, in the study's order."""
+    for item in found.results.study.items:
+        for group in found.groups.get(item.name, ()):
+            step = group.postprocessing.partition("-no-")[2]
+            what = f"{group.metric}, no {step}" if step else group.metric
+            yield StatusLine(
+                item.name, what, f"{group.dataset} {group.sequence}", group.status, len(group.lines),
+                group.count("within interval"), group.agreement, group.common, group.why,
+            )  # fmt: skip
+        for line in found.ratios.get(item.name, ()):
+            ratio = line.ratio
+            at = f" at contrast {ratio.contrast:g}" if item.contrasts else ""
+            what = f"{item.metric}{at}, {found.results.study.label(ratio.of)} / {found.results.study.label(ratio.to)}"
+            within = int(line.status == "within interval")
+            yield StatusLine(item.name, what, line.cohort, line.status, 1, within, why=line.why)
+        if not item.table and not item.ratios:
+            yield _of_figure(found.results, item)
+
+
+def _of_figure(results: TierResults, item: Item) -> StatusLine:
+    """Of a figure that prints no number; it is drawn where any run has its methods."""
+    wanted = [one.name for sweep in item.sweeps for one in parse_variants(sweep)]
+    wanted += [results.study.rows[row].methods[0] for row in item.rows]
+    if any(results.name_in(run, method) for run, _ in shown_cohorts(results) for method in wanted):
+        return StatusLine(item.name, item.title, "", "drawn", why="no printed number to compare with")
+    absent = "; ".join(dict.fromkeys(results.absent.values())) or "no run has its methods"
+    return StatusLine(item.name, item.title, "", "not run", why=absent)
+
+
+def ratio_lines(results: TierResults, item: Item) -> list[RatioLine]:
+    """The printed ratios of an item, on the study's healthy cohort."""
+    return [_ratio_line(results, item, ratio) for ratio in item.ratios]
+
+
+def divergences(results: TierResults, item: Item) -> Iterator[Divergence]:
+    """Of every cohort that any run has, by the published sampling where there is one."""
+    for run, dataset in shown_cohorts(results):
+        for row in item.rows:
+            for contrast in item.contrasts:
+                means = {}
+                for metric in DIVERGENCES:
+                    panel = results.panel(
+                        run, results.study.rows[row].methods[0], at_contrast(results, run, dataset, metric, contrast)
+                    )
+                    means[metric] = nan if panel is None else panel.mean.value
+                yield Divergence(run, dataset, row, contrast, means)
+
+
+def sweep_points(results: TierResults, item: Item) -> Iterator[SweepPoint]:
+    """Dice on every cohort with lesions; the item's rows stand beside the sweeps, without a value."""
+    quantity = results.study.quantities["dice"]
+    swept = [
+        (one.method.name, int(one.overrides[item.field]), one.name)
+        for sweep in item.sweeps
+        for one in parse_variants(sweep)
+    ]
+    beside = [(results.study.label(row), None, results.study.rows[row].methods[0]) for row in item.rows]
+    for run, dataset in shown_cohorts(results):
+        for label, value, method in [*swept, *beside]:
+            panel = results.panel(run, method, choice_of(results, run, dataset, quantity, results.study.postprocessing))
+            if panel is not None:
+                yield SweepPoint(run, dataset, label, value, panel.mean.value)
+
+
+def steps(results: TierResults, item: Item, run: TierRun, dataset: str) -> list[Step]:
+    """Dice of the item's steps on a cohort: as published, and ours under three ways to decide."""
+    study, quantity = results.study, results.study.quantities["dice"]
+    published = {
+        value.row: value.mean / quantity.factor
+        for value in study.values_of(item)
+        if value.dataset == dataset and value.metric == "dice" and run.sequence in study.cohorts[dataset].sequences
+    }
+    found = [Step("published", row, published[row]) for row in item.steps if row in published]
+    ways = (
+        (f"{study.protocol}, post-processed", study.postprocessing, study.protocol),
+        (f"{study.label_free}, post-processed", study.postprocessing, study.label_free),
+        (f"{study.protocol}, plain map", study.plain, study.protocol),
+        (f"{study.label_free}, plain map", study.plain, study.label_free),
+    )
+    for way, pipeline, protocol in ways:
+        choice = Choice(dataset, quantity.metric, pipeline, protocol, results.runs[run.name].split)
+        panels = [results.panel(run, study.rows[row].methods[0], choice) for row in item.steps]
+        known = zip(item.steps, panels, strict=True)
+        found += [Step(way, row, panel.mean.value) for row, panel in known if panel is not None]
+    return found
+
+
+def stand_ins(results: TierResults, item: Item) -> Iterator[StandIn]:
+    """The cohorts with lesions of the tier's runs that no printed value is of."""
+    study, tables = results.study, {value.metric for value in results.study.values_of(item)}
+    for run, dataset in shown_cohorts(results):
+        if run.sequence in (study.cohorts[dataset].sequences if dataset in study.cohorts else ()):
+            continue
+        quantities = {name: one for name, one in study.quantities.items() if name in tables and one.metric}
+        numbers, panels = {}, {}
+        for name, quantity in quantities.items():
+            for row in study.rows_of(item):
+                pipeline = study.postprocessing if METRICS[quantity.metric].needs_map else ""
+                panel = results.panel(
+                    run, study.rows[row].methods[0], choice_of(results, run, dataset, quantity, pipeline)
+                )
+                if panel is not None:
+                    numbers[row, name] = our_number(panel, quantity.factor, len(panel.patients), study.trainings)
+                    panels[row, name] = panel
+        agreements = {}
+        for cohort, facts in study.cohorts.items():
+            values = [one for one in study.values_of(item) if (one.dataset, one.metric) == (cohort, "dice")
+                      and one.postprocessing == study.postprocessing and (one.row, "dice") in panels]  # fmt: skip
+            if len(values) > 2 and run.sequence in facts.sequences:
+                own = [panels[one.row, "dice"] for one in values]
+                agreements[cohort] = agreement_of(values, own), len(values)
+        if numbers:
+            yield StandIn(run, dataset, numbers, agreements)
+
+
+def shown_cohorts(results: TierResults) -> list[tuple[TierRun, str]]:
+    """Each cohort and sequence once, by the published sampling where there is one."""
+    ordered = sorted(
+        (run for run in results.tier.runs if run.name in results.runs),
+        key=lambda run: run.sampling != PUBLISHED_SAMPLING,
+    )
+    found: dict[tuple[str, str], TierRun] = {}
+    for run in ordered:
+        for dataset in results.runs[run.name].facts:
+            found.setdefault((dataset, run.sequence), run)
+    return [(run, dataset) for (dataset, _), run in found.items()]
+
+
+def at_contrast(results: TierResults, run: TierRun, dataset: str, metric: str, contrast: float) -> Choice:
+    """The choice of a metric of reconstructions of images x ** contrast."""
+    split = results.runs[run.name].split
+    if contrast == 1:
+        return Choice(dataset, metric, "", "", split)
+    return Choice(dataset, metric, "", "", split, GAMMA, contrast)
+
+
+def fit_of(results: TierResults, run: TierRun, row: str) -> Fit | None:
+    """The fit of a printed row with the lowest seed; None where the run has none."""
+    name = results.name_in(run, results.study.rows[row].methods[0])
+    fits = [cell.fit for cell in kept_cells(results.runs[run.name].run) if cell.fit.method == name]
+    return min(fits, key=lambda fit: fit.seed) if fits else None
+
+
+def _ratio_line(results: TierResults, item: Item, ratio: Ratio) -> RatioLine:
+    dataset = results.study.healthy
+    sequence = results.sequence_of(dataset)
+    found: dict[str, Ours | None] = {}
+    for sampling in (PUBLISHED_SAMPLING, DEFAULT_SAMPLING):
+        runs = results.runs_on(dataset, sequence, sampling)
+        found[sampling] = _ratio(results, item, ratio, runs[0], dataset) if runs else None
+    ours, default = found[PUBLISHED_SAMPLING], found[DEFAULT_SAMPLING]
+    status = status_of(ratio.published, DIGITS, [one for one in (ours,) if one], [one for one in (default,) if one])
+    why = ""
+    if item.metric == "seconds" and status != "not run" and not results.device.startswith("cuda"):
+        status, why = "not run", "published on a GPU, timed here on a CPU"
+    elif status == "not run":
+        there = any(results.runs_on(dataset, sequence, one) for one in found)
+        why = f"no number of both rows on {dataset}" if there else results.why_absent(dataset, sequence)
+    return RatioLine(ratio, dataset if ours or default else "", ours, default, status, why)
+
+
+def _ratio(results: TierResults, item: Item, ratio: Ratio, run: TierRun, dataset: str) -> Ours | None:
+    """Of both rows' means over the same cases, one number a training."""
+    choice = at_contrast(results, run, dataset, item.metric, ratio.contrast)
+    both = [results.panel(run, results.study.rows[row].methods[0], choice) for row in (ratio.of, ratio.to)]
+    known = [panel for panel in both if panel is not None]
+    if len(known) < 2:
+        return None
+    above, below = (np.abs(one.values.mean(axis=0)) for one in aligned(known))
+    if not above.size or not below.all() or np.isnan(above / below).any():
+        return None
+    panel = known[0]
+    ratios = above / below
+    low, high = nan, nan
+    if ratios.size > 1:
+        ends = prediction_interval(np.log(ratios)[None], patients=1, seeds=results.study.trainings)
+        low, high = np.exp(ends)
+    spread = float(ratios.std(ddof=1)) if ratios.size > 1 else nan
+    return Ours(panel.method, float(ratios.mean()), spread, float(low), float(high), ratios.size, len(panel.patients))

@@ -1,0 +1,1 @@
+"""The page of a published study: its printed values beside those of runs."""

@@ -1,0 +1,76 @@
+"""The page of a published study."""
+
+from collections import Counter
+from math import isnan
+from pathlib import Path
+
+import pytest
+from published_studies import tiny_study
+from runs_by_hand import write_run
+
+from benchmark.analysis.compare_methods import Comparable
+from benchmark.replication.comparison import TierResults
+from benchmark.replication.measured import replication_of, status_lines
+from benchmark.replication.published_study import read_study, study_names
+from benchmark.statistics.primary_endpoint import read_endpoint
+from reports.api import write_replication
+from reports.content.blocks import tables_of
+from reports.content.table import Table
+from reports.replication.page import page_blocks
+
+
+def tables(results: TierResults) -> list[Table]:
+    return list(tables_of(page_blocks(replication_of(results), {})[1]))
+
+
+def nothing_run(name: str) -> TierResults:
+    study = read_study(name)
+    return TierResults(study, "paper", study.tiers["paper"], {}, {("", ""): "a GPU"}, read_endpoint())
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_printed_value_is_shown_once_with_its_place(name: str) -> None:
+    results = nothing_run(name)
+    shown: Counter[tuple[str, str, str, str]] = Counter()
+    for table in (one for one in tables(results) if one.name.startswith("published-")):
+        headings = [column.title for column in table.columns]
+        place, row = headings.index("Published"), headings.index("Printed row")
+        for cells in table.rows:
+            shown[table.name, str(table.caption), str(cells[row].text), str(cells[place].text)] += 1
+    values = results.study.values
+    assert len(shown) == shown.total() == len(values)
+    for value in values:
+        spread = "" if isnan(value.std) else f" ± {value.std:.{value.digits}f}"
+        printed = f"{value.mean:.{value.digits}f}{spread}"
+        (found,) = [
+            one
+            for one in shown
+            if one[2:] == (value.row, printed)
+            and one[0].startswith("-".join(filter(None, (f"published-{value.table}", value.metric, value.dataset))))
+            and one[0].endswith(value.postprocessing)
+        ]
+        assert f"Table {value.table} of {value.version}" in found[1]
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_item_has_a_status_and_what_is_not_run_a_reason(name: str) -> None:
+    results = nothing_run(name)
+    lines = list(status_lines(replication_of(results)))
+    assert {line.item for line in lines} == {item.name for item in results.study.items}
+    assert all(line.status == "not run" and line.why for line in lines)
+    (status,) = [table for table in tables(results) if table.name == "status"]
+    assert len(status.rows) == len(lines)
+
+
+def test_both_files_are_written_and_draw_the_steps(tmp_path: Path) -> None:
+    study, endpoint = tiny_study(tmp_path), read_endpoint()
+    run = Comparable(write_run(tmp_path / "published", means={"thresh": 0.3, "ae": 0.45, "vae": 0.45}), endpoint)
+    results = TierResults(study, "paper", study.tiers["paper"], {"published": run}, {}, endpoint)
+    html, plain = write_replication(replication_of(results), tmp_path, tmp_path, guided={})
+    text = plain.read_text(encoding="utf-8")
+    assert text.startswith("# Tiny: published beside ours")
+    assert text.index("**within interval**") < text.index("## Table 1")
+    assert "45.00 ± 1.00" in text
+    assert "47.00" in text  # ours of AE under the printed threshold
+    assert (tmp_path / "figures" / "table1-steps-patients-t1.svg").is_file()
+    assert "<svg" in html.read_text(encoding="utf-8")
