@@ -9,12 +9,10 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-import torch
-
 from benchmark.execution.fit_methods import load_or_fit
 from benchmark.execution.job import STAGES, Job, Task, TaskKind, finish, prepare, tasks_of
 from benchmark.execution.score_cells import record_failure, score_fit, score_missing_references
-from benchmark.inference.cpu import compute_as_parent
+from benchmark.inference.cpu import compute_as_parent, threads_here
 from benchmark.inference.predict import Prediction, predict_cell
 from benchmark.inference.prefetch import WriteBehind
 from benchmark.inference.usage import peak_bytes, reset_peak
@@ -108,15 +106,13 @@ class _Worker:
         job, before = self.job, self.job.run.study.read_bytes()
         if self.held is None or self.held[0] != task.fit.key:
             self.close()
-            own = Apart(
-                _worker_apart, replace(job, apart=False, admission=None), torch.get_num_threads(), preload=(__name__,)
-            )
+            own = Apart(_worker_apart, replace(job, apart=False, admission=None), threads_here())
             self.held = task.fit.key, own
         process = self.held[1]
         assert isinstance(process, Apart)
         try:
             process.ask("compute", task, quiet_seconds=QUIET_SECONDS if task.kind == "map" else None)
-            if not _holds(job.run, job.study):
+            if job.run.study.read_bytes() != before and not _holds(job.run, job.study):
                 write_text(job.run.study, before.decode())
                 raise Ended("It changed study.json, which was restored.")
             if not task.done(job.run, job.scoring):

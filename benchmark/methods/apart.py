@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmark.methods.termination import Terminated, termination_is_an_exception
 
+PRELOAD = ["benchmark.execution.worker"]  # what most of these processes need, imported once by their server
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_SECONDS = 0.2
 SECONDS_TO_END = 5.0  # from its last word on
@@ -47,12 +48,11 @@ class Apart:
     Args:
         make: importable function that returns the object, called there.
         arguments: of `make`, pickled on the way there; nothing is unpickled on the way back.
-        preload: modules that the server imports before it forks; those of its first use count.
     """
 
-    def __init__(self, make: Callable[..., object], *arguments: Any, preload: Sequence[str] = ()) -> None:
+    def __init__(self, make: Callable[..., object], *arguments: Any) -> None:
         context = get_context("forkserver")
-        context.set_forkserver_preload([__name__, *preload])
+        context.set_forkserver_preload(PRELOAD)
         self._here, there = context.Pipe()
         limit = resource.getrlimit(resource.RLIMIT_DATA)
         self._process = context.Process(target=_serve, args=(there, make, arguments, dict(os.environ), limit))

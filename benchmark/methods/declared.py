@@ -1,11 +1,15 @@
 """Declared: what the class of a method says of itself, told by another process if it is a plugin's."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.card import Card, card_of
 from benchmark.methods.registry import Method, UnusableMethod, ask, load
+from datasets.grid import PUBLISHED
+
+if TYPE_CHECKING:
+    from benchmark.methods.detector import Detector
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def declared(method: Method) -> Declared:
     Raises:
         UnusableMethod: it cannot be imported, or declares what cannot be read.
     """
-    told = ask(method, _declared, method)
+    told = ask(method, _declared, replace(method, title=""))
     try:
         card = None if told["card"] is None else Card(**{name: _tuples(one) for name, one in told["card"].items()})
         presets = {name: tuple(changed) for name, changed in told["presets"].items()}
@@ -47,10 +51,14 @@ def declared(method: Method) -> Declared:
         raise UnusableMethod(f"{method} declares what cannot be read: {error}.") from error
 
 
+def presets_of(cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
+    """Every preset by name; `paper` changes nothing where the class does not say otherwise."""
+    return {PUBLISHED: {}, **cls.presets}
+
+
 def _declared(method: Method) -> dict[str, Any]:
     """The fields of `Declared` of a class that may be imported here."""
     from benchmark.methods.detector import AT_TEST
-    from benchmark.methods.hyperparameters import presets_of
 
     cls, config = load(method), load(method).Config
     at_test = [field.name for field in fields(config) if field.metadata.get(AT_TEST)] if is_dataclass(config) else []

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from benchmark.methods.declared import declared
+from benchmark.methods.declared import declared, presets_of
 from benchmark.methods.registry import Method, UnusableMethod, ask, load, method, methods
 from datasets.errors import BadValue, UnknownName, one_line
 from datasets.grid import GRIDS, PUBLISHED
@@ -71,11 +71,6 @@ def parse_variant(text: str, known: Mapping[str, Method] | None = None) -> Varia
     if len(variants) > 1:
         raise BadValue(f"Got {len(variants)} methods in '{text}', expected one.")
     return variants[0]
-
-
-def presets_of(cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
-    """Every preset by name; `paper` changes nothing where the class does not say otherwise."""
-    return {PUBLISHED: {}, **cls.presets}
 
 
 def resolve_config(variant: Variant, preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:

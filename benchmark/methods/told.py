@@ -59,7 +59,7 @@ def _kept(key: str) -> str:
 def _asked(key: str, question: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
     from benchmark.methods.apart import Apart, Ended
 
-    process = Apart(_Asked, preload=("benchmark.methods.hyperparameters", "benchmark.methods.detector"))
+    process = Apart(_Asked)
     try:
         found = process.ask("answer", question, arguments, quiet_seconds=SECONDS)
     except Ended as error:

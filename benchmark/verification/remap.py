@@ -9,11 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmark.execution.worker import QUIET_SECONDS
-from benchmark.inference.cpu import compute_as_parent
+from benchmark.inference.cpu import compute_as_parent, threads_here
 from benchmark.inference.predict import fitted_detector, is_transductive, predict_cell
 from benchmark.inference.settings import Inference
 from benchmark.methods.apart import Apart
@@ -174,7 +173,7 @@ class _Makers:
             return self.here.map(cell, one, target)
         if self.apart is None or self.apart[0] != cell.fit.key:
             self.close()
-            process = Apart(_mapper_apart, *self.given, torch.get_num_threads(), preload=(__name__,))
+            process = Apart(_mapper_apart, *self.given, threads_here())
             self.apart = cell.fit.key, process
         with TemporaryDirectory(prefix="uadbench-verify-") as folder:
             place = Path(folder) / "map.npy"
