@@ -13,6 +13,7 @@ from benchmark.api.options import RunOptions
 from benchmark.api.runs import Run, load_run
 from benchmark.api.scans import FittedDetector, load_detector
 from benchmark.api.study import run
+from datasets.cohorts.prepare import prepare
 
 __all__ = [
     "Compared",
@@ -24,5 +25,6 @@ __all__ = [
     "evaluate",
     "load_detector",
     "load_run",
+    "prepare",
     "run",
 ]

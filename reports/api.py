@@ -7,10 +7,14 @@ from benchmark.analysis.changes import Changes
 from benchmark.storage.folder import RunFolder
 from reports.document import compose
 from reports.figures.paired_differences import PairDifferences, write_differences
+from reports.figures.scan_picture import write_scan_picture
 from reports.formats.registry import FORMATS, write_document
 from reports.formats.terminal import audiogram_text, terminal_text
 from reports.leaderboard.results import LeaderboardResults
 from reports.leaderboard.site import write_site
+from reports.model.ranking import rankings_of
+from reports.model.run_results import read_results
+from reports.model.verdict import Verdict, verdict_of
 from reports.replication.write import write_replication
 from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text, verdict_line
 from reports.sections.registry import SECTIONS
@@ -20,6 +24,7 @@ __all__ = [
     "SECTIONS",
     "LeaderboardResults",
     "PairDifferences",
+    "Verdict",
     "audiogram_text",
     "paragraph",
     "parts_text",
@@ -28,9 +33,11 @@ __all__ = [
     "remove_reports",
     "terminal_text",
     "verdict_line",
+    "verdicts",
     "write_differences",
     "write_replication",
     "write_report",
+    "write_scan_picture",
     "write_site",
 ]
 
@@ -66,3 +73,10 @@ def remove_reports(run: RunFolder) -> list[str]:
     for one in formats:
         (run.root / one.file).unlink(missing_ok=True)
     return [one.name for one in formats]
+
+
+def verdicts(run: RunFolder) -> dict[str, Verdict]:
+    """By cohort with lesions what its endpoints allow to say; without those that have no number to rank by."""
+    results = read_results(run)
+    ranked = {name: rankings_of(results, name) for name in results.lesion}
+    return {name: verdict_of(results.lesion[name], found) for name, found in ranked.items() if found}

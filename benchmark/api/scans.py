@@ -86,6 +86,7 @@ class FittedDetector:
         scan: str | Path,
         *,
         out: str | Path = "predictions",
+        name: str | None = None,
         brain_mask: str | Path | None = None,
         setup: "Setup | None" = None,
         threshold: float | None = None,
@@ -95,25 +96,54 @@ class FittedDetector:
 
         Args:
             out: folder of the files that are written.
+            name: what their names begin with; default: the scan's.
             brain_mask: on the scan's own voxels; default: found by the tool of `setup`, or where a prepared scan is
                 above 0.
             setup: how the scan is prepared, see `datasets.preparation.scan.Setup`; None for a scan that is prepared.
-            threshold: write what is above it as a mask, too.
+            threshold: write what is above it as a mask, too, and outline it in the picture; see `thresholds`.
 
         Returns:
-            by name ("anomaly_map", "brain_mask", "reconstruction", "detection", "record") the files that were written.
+            the files that were written: "anomaly_map", "brain_mask", "reconstruction" and "detection" where there is
+            one, "picture" (PNG), "record" (JSON).
 
         Raises:
             UserError: the scan cannot be used, which the message explains.
         """
         from benchmark.inference.scan import ScanSettings, output_names, predict_scan
+        from reports.api import write_scan_picture
 
         path = Path(scan)
-        (name,) = output_names([path])
+        name = output_names([path])[0] if name is None else name
         mask = None if brain_mask is None else Path(brain_mask)
         settings = ScanSettings(self.folder, setup, mask, threshold, Path(out), seed)
-        *volumes, record = predict_scan(path, name, self.detector, settings, self.inference)
-        return {file.name[len(name) + 1 : -len(".nii.gz")]: file for file in volumes} | {"record": record}
+        made = predict_scan(path, name, self.detector, settings, self.inference)
+        files = {file.name[len(name) + 1 : -len(".nii.gz")]: file for file in made.volumes}
+        picture, mapped = settings.out / f"{name}.png", made.prediction
+        healthy = None if mapped.reconstruction is None else mapped.reconstruction[0]
+        title = f"{name}, {self.folder.fit.method}. Research use only."
+        write_scan_picture(picture, mapped.case, mapped.anomaly_map, healthy, threshold=threshold, title=title)
+        return files | {"picture": picture, "record": made.record}
+
+    def thresholds(self) -> dict[str, float]:
+        """Thresholds by protocol that the run of this fit chose on maps as `predict` writes them.
+
+        They are those of maps before any post-processing, chosen without test labels; of several cohorts the first
+        that has one. Empty for a fit outside of a run, or before its maps are scored.
+        """
+        from benchmark.storage.folder import open_run
+        from benchmark.storage.run_record import kept_cells, thresholds_of
+        from benchmark.study.protocols import PROTOCOLS
+
+        found: dict[str, float] = {}
+        root = self.folder.path.resolve().parents[1]
+        for cell in kept_cells(open_run(root)) if (root / "study.json").is_file() else ():
+            if cell.fit.key != self.folder.fit.key or cell.shift.name != "none":
+                continue
+            for (pipeline, name), value in thresholds_of(open_run(root), cell).items():
+                known = name in PROTOCOLS and not PROTOCOLS[name].sees_test_labels
+                if pipeline == "none" and known and np.isfinite(value):
+                    found.setdefault(name, value)
+        return found
 
     def _map(self, image: Volume, brain_mask: Mask | None, seed: int) -> "Prediction":
         from benchmark.inference.predict import predict

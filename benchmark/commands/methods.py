@@ -243,6 +243,10 @@ def _listed(registry: "Registry[Item]", describe: Callable[[Item], dict[str, obj
 
 def _method(method: "Method", check: bool) -> dict[str, object]:
     listed: dict[str, object] = {"name": method.name, "title": method.title, "target": method.target}
+    if method.quick_seconds is not None:
+        listed |= {"needs": method.needs, "quick_seconds": method.quick_seconds}
+        trains = f"; trains for {method.quick_seconds} CPU s under quick" if method.quick_seconds else ""
+        listed["what"] = f"needs {method.needs}{trains}"
     if method.origin is not None:
         listed |= {"what": f"plugin: {method.origin}", "origin": method.origin}
     trouble = _trouble(method) if check else method.trouble

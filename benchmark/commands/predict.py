@@ -10,6 +10,7 @@ from datasets.cores import usable_cores
 from datasets.errors import BadValue, Missing, UserError
 
 if TYPE_CHECKING:
+    from benchmark.api.scans import FittedDetector
     from datasets.preparation.scan import Setup
 
 app = typer.Typer()
@@ -39,10 +40,9 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of methods that draw random numbers.")] = 0,
 ) -> None:
-    """Map anomalies in scans, and write the maps in each scan's own space. Research use only."""
-    from benchmark.inference.predict import load_single_scan_detector
-    from benchmark.inference.scan import ScanSettings, output_names, predict_scan
-    from benchmark.inference.settings import Inference, pick_device
+    """Map anomalies in scans; write each map on its scan's own voxels, and a picture of it. Research use only."""
+    from benchmark.api.scans import load_detector
+    from benchmark.inference.scan import output_names
     from benchmark.storage.fits import find_fit
     from datasets.errors import one_line
 
@@ -53,25 +53,43 @@ def predict(
         raise BadValue(f"--brain-mask: got one mask for {len(scans)} scans, expected one scan with it.")
     names = output_names(scans)
     setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
-    inference = Inference(device=pick_device(device))
-    detector = load_single_scan_detector(folder, inference.device)
-    request = ScanSettings(folder, setup, brain_mask, threshold, out, seed)
+    detector = load_detector(folder.path, device=device)
     failed = 0
     for scan, name in zip(scans, names, strict=True):
         try:
-            written = predict_scan(scan, name, detector, request, inference)
+            written = detector.predict(
+                scan, out=out, name=name, brain_mask=brain_mask, setup=setup, threshold=threshold, seed=seed
+            )
         except UserError as error:
             reason = str(error)
         except Exception as error:  # a scan costs itself, whatever a method raises over its voxels
             reason = one_line(error)
         else:
-            typer.echo(f"{scan}: {written[0]}")
+            typer.echo(f"{scan}: {written['anomaly_map']}, picture {written['picture']}")
             continue
         failed += 1
         typer.echo(f"{scan} FAILED: {reason}", err=True)
+    if failed < len(scans) and threshold is None:
+        _tell_thresholds(detector)
     if failed:
         typer.echo(f"{failed} of {len(scans)} scans failed.", err=True)
         raise typer.Exit(1)
+
+
+def _tell_thresholds(detector: "FittedDetector") -> None:
+    """How to choose a threshold: those that the fit's run has chosen, or how to get them."""
+    from benchmark.study.protocols import PROTOCOLS
+
+    known = detector.thresholds()
+    if not known:
+        typer.echo(
+            "--threshold T writes what is above T as a mask. To choose T, map healthy scans, too: a value that 1 % of "
+            "their brain voxels exceed is a start. A run that has scored this method lists its own here."
+        )
+        return
+    typer.echo("--threshold T writes what is above T as a mask. On maps of this fit its run has chosen:")
+    for name, value in known.items():
+        typer.echo(f"  --threshold {value:<10.4g} {name}: {PROTOCOLS[name].what}")
 
 
 def _setup(stripper: str, command: str | None, template: Path | None, spacing: float, *, needs_tool: bool) -> "Setup":

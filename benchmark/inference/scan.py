@@ -22,6 +22,7 @@ from datasets.preparation.scan import PreparedScan, Setup, prepare_scan
 from datasets.preparation.stripping import brain_of_stripped_scan, check_brain
 
 if TYPE_CHECKING:
+    from benchmark.inference.predict import Prediction
     from benchmark.inference.settings import Inference
     from benchmark.methods.detector import Detector
 
@@ -81,10 +82,25 @@ def output_names(scans: Sequence[Path]) -> list[str]:
     return names
 
 
+@dataclass(frozen=True)
+class MappedScan:
+    """A scan whose map has been written.
+
+    Attributes:
+        volumes: the written NIfTI files, the anomaly map first, on the scan's own voxels.
+        record: JSON of how they were made.
+        prediction: the map on the detector's grid, before it was brought back.
+    """
+
+    volumes: tuple[Path, ...]
+    record: Path
+    prediction: "Prediction"
+
+
 def predict_scan(
     scan: Path, name: str, detector: "Detector", settings: ScanSettings, inference: "Inference"
-) -> list[Path]:
-    """Write the map of one scan into `settings.out`; returns the written files, the JSON record last.
+) -> MappedScan:
+    """Write the map of one scan into `settings.out`.
 
     The map and the reconstruction come back by one trilinear interpolation through the inverse of the composed
     registration. Outside the brain, and where the method's grid does not reach, the map is 0.
@@ -111,7 +127,7 @@ def predict_scan(
     facts["share_of_brain_mapped"] = round(_share_mapped(on_grid), 4)
     record = settings.out / f"{name}.json"
     write_json(record, facts)
-    return [*written, record]
+    return MappedScan(tuple(written), record, prediction)
 
 
 def _prepare(scan: Path, name: str, settings: ScanSettings, setup: Setup) -> GridScan:

@@ -21,43 +21,69 @@ if TYPE_CHECKING:
 
 BUILT_IN_ORIGIN = "builtin"
 BUILT_IN_TARGET = f"{BUILT_IN_ORIGIN}:{{}}"
+_NOTHING, _HEALTHY, _LABELS = "nothing", "healthy scans", "lesion masks of other patients"
+_NETWORK = "healthy scans; under the preset paper a GPU"
+# Module and class, title, what it needs, and CPU seconds of a fit under `quick`, by `Detector.training_seconds` on one
+# core of an EPYC that other work shared.
 _BUILT_IN = {
-    "thresh": ("baselines.simple.thresh:Thresh", "Histogram-equalised intensity as anomaly map (simple baseline)"),
-    "edge": ("baselines.simple.edge:Edge", "Distance to the brain's edge (simple baseline)"),
-    "prior": (
-        "baselines.simple.prior:Prior",
-        "Where other patients' lesions lie: uses lesion labels (simple baseline)",
+    "thresh": (
+        *("baselines.simple.thresh:Thresh", "Histogram-equalised intensity as anomaly map (simple baseline)"),
+        *(_NOTHING, 0),
     ),
-    "smooth": ("baselines.simple.smooth:Smooth", "Residual to the smoothed mean of healthy brains (simple baseline)"),
-    "zscore": ("baselines.simple.zscore:ZScore", "Smoothed voxel-wise Gaussian of healthy brains (simple baseline)"),
+    "edge": ("baselines.simple.edge:Edge", "Distance to the brain's edge (simple baseline)", _NOTHING, 0),
+    "prior": (
+        *("baselines.simple.prior:Prior", "Where other patients' lesions lie: uses lesion labels (simple baseline)"),
+        *(_LABELS, 0),
+    ),
+    "smooth": (
+        *("baselines.simple.smooth:Smooth", "Residual to the smoothed mean of healthy brains (simple baseline)"),
+        *(_HEALTHY, 1),
+    ),
+    "zscore": (
+        *("baselines.simple.zscore:ZScore", "Smoothed voxel-wise Gaussian of healthy brains (simple baseline)"),
+        *(_HEALTHY, 1),
+    ),
     "lowrank": (
         "baselines.simple.lowrank:LowRank",
         "Residual to a 3-D linear low-rank model of healthy brains (simple baseline)",
+        *(_HEALTHY, 1),
     ),
-    "ae": ("baselines.autoencoders.ae:AE", "Convolutional auto-encoder with a dense latent"),
-    "vae": ("baselines.autoencoders.vae:VAE", "Variational auto-encoder"),
-    "svae": ("baselines.autoencoders.svae:SVAE", "Variational auto-encoder over sequences of slices"),
-    "dae": ("baselines.autoencoders.dae:DAE", "Denoising auto-encoder, coarse foreground noise"),
+    "ae": ("baselines.autoencoders.ae:AE", "Convolutional auto-encoder with a dense latent", _NETWORK, 110),
+    "vae": ("baselines.autoencoders.vae:VAE", "Variational auto-encoder", _NETWORK, 90),
+    "svae": ("baselines.autoencoders.svae:SVAE", "Variational auto-encoder over sequences of slices", _NETWORK, 90),
+    "dae": ("baselines.autoencoders.dae:DAE", "Denoising auto-encoder, coarse foreground noise", _NETWORK, 130),
     "disyre": (
-        "baselines.autoencoders.disyre:DISYRE",
-        "Restoration of gradually corrupted slices (synthetic anomalies)",
+        *("baselines.autoencoders.disyre:DISYRE", "Restoration of gradually corrupted slices (synthetic anomalies)"),
+        *(_NETWORK, 130),
     ),
-    "fanogan": ("baselines.gan.fanogan:FAnoGAN", "Generative adversarial network and its encoder (f-AnoGAN)"),
-    "ddpm": ("baselines.diffusion.ddpm:DDPM", "Denoising diffusion model, one-step reconstruction"),
+    "fanogan": (
+        *("baselines.gan.fanogan:FAnoGAN", "Generative adversarial network and its encoder (f-AnoGAN)"),
+        *(_NETWORK, 260),
+    ),
+    "ddpm": (
+        *("baselines.diffusion.ddpm:DDPM", "Denoising diffusion model, one-step reconstruction"),
+        *(_NETWORK, 250),
+    ),
     "autoddpm": (
-        "baselines.diffusion.autoddpm:AutoDDPM",
-        "The diffusion model's weights: mask, stitch, re-sample (AutoDDPM)",
+        *("baselines.diffusion.autoddpm:AutoDDPM", "The diffusion model's weights: mask, stitch, re-sample (AutoDDPM)"),
+        *(_NETWORK, 230),
     ),
-    "pddpm": ("baselines.diffusion.pddpm:PDDPM", "Patched diffusion model"),
-    "cddpm": ("cddpm.detector:CDDPM", "Conditioned diffusion model"),
-    "padim": ("baselines.features.padim:PaDiM", "Gaussian of patch features for every place (PaDiM)"),
-    "patchcore": ("baselines.features.patchcore:PatchCore", "Nearest of a coreset of patch features (PatchCore)"),
+    "pddpm": ("baselines.diffusion.pddpm:PDDPM", "Patched diffusion model", _NETWORK, 240),
+    "cddpm": ("cddpm.detector:CDDPM", "Conditioned diffusion model", _NETWORK, 270),
+    "padim": (
+        *("baselines.features.padim:PaDiM", "Gaussian of patch features for every place (PaDiM)"),
+        *(_NETWORK, 150),
+    ),
+    "patchcore": (
+        *("baselines.features.patchcore:PatchCore", "Nearest of a coreset of patch features (PatchCore)"),
+        *(_NETWORK, 100),
+    ),
 }
 _CLASSES: Registry[type] = Registry(
     "method",
     "uadbench.methods",
     type,
-    {name: target for name, (target, _) in _BUILT_IN.items()},
+    {name: target for name, (target, *_) in _BUILT_IN.items()},
     reserved="perfect-map",  # under which rows hold what the ground truth itself scores
 )
 
@@ -79,6 +105,8 @@ class Method:
         title: what it is, in a line.
         origin: a plugin's distribution and version, or its file; None for a built-in.
         trouble: why it cannot be used, as far as that is known without an import.
+        needs: what a study has to hold for it; "" where unknown.
+        quick_seconds: about how many CPU seconds a fit takes under the preset `quick`; None where unknown.
     """
 
     name: str
@@ -86,6 +114,8 @@ class Method:
     title: str
     origin: str | None = None
     trouble: str | None = None
+    needs: str = ""
+    quick_seconds: int | None = None
 
     def __str__(self) -> str:
         """As errors name it."""
@@ -103,7 +133,10 @@ class Method:
         return self.target.startswith(f"{BUILT_IN_ORIGIN}:")
 
 
-BUILT_IN = tuple(Method(name, BUILT_IN_TARGET.format(name), title) for name, (_, title) in _BUILT_IN.items())
+BUILT_IN = tuple(
+    Method(name, BUILT_IN_TARGET.format(name), title, needs=needs, quick_seconds=seconds)
+    for name, (_, title, needs, seconds) in _BUILT_IN.items()
+)
 
 
 def methods(files: Iterable[Path] = ()) -> dict[str, Method]:

@@ -25,7 +25,7 @@ def preset_grid(name: str) -> Grid:
 
 @contextmanager
 def progress_lines(*, err: bool = False) -> Iterator[None]:
-    """Print what the data sets log of their progress, a line each; to stderr with `err`."""
+    """Print what the data sets log of their progress, a line each; warnings to stderr, with `err` all of it."""
     terminal, ours = _Terminal(err), logging.getLogger("datasets")
     level = ours.level
     ours.addHandler(terminal)
@@ -43,4 +43,4 @@ class _Terminal(logging.Handler):
         self.err = err
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(record.getMessage(), err=self.err)
+        typer.echo(record.getMessage(), err=self.err or record.levelno >= logging.WARNING)

@@ -1,20 +1,15 @@
 """`python -m datasets prepare`: a download to the prepared layout."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datasets.cohorts.catalog import dataset
+from datasets.cohorts.prepare import prepare as prepare_download
 from datasets.commands.common import Data, progress_lines
-from datasets.cores import usable_cores
-from datasets.errors import BadValue, Missing, MissingData
 
 if TYPE_CHECKING:
-    from datasets.case import RawCase, Split
     from datasets.preparation.cohort import Summary
-    from datasets.spec import DatasetSpec
 
 app = typer.Typer()
 
@@ -44,64 +39,23 @@ def prepare(
 
     Cases already prepared with these options are kept; a case that fails is reported, and the others continue.
     """
-    from datasets.preparation.cohort import prepare_cohort
-    from datasets.preparation.scan import Parameters, Setup
-    from datasets.preparation.stripping import Stripper, find_stripper
-    from datasets.preparation.template import find_template, load_template
-
-    spec = dataset(name)
-    parameters = Parameters(spacing=spacing)
-    missing = Missing()
-    cases: Sequence[RawCase] = ()
-    with missing:
-        found, splits = _found(spec, raw, data)
-        cases = found[:limit]
-    with missing:
-        tool = find_stripper(stripper, stripper_command) if any(map(_needs_tool, cases)) else Stripper("none")
-    with missing:
-        path = find_template(template, data)
-    missing.tell()
-    threads = max(usable_cores() // workers, 1)
-    setup = Setup(load_template(path), tool, parameters, threads)
-    typer.echo(f"{len(cases)} cases of {spec.title} in {raw}; {workers} at once, {threads} threads each.")
     try:
         with progress_lines():
-            summary = prepare_cohort(spec, cases, splits, setup, spec.folder(data), workers=workers)
+            summary = prepare_download(
+                name,
+                raw,
+                data=data,
+                workers=workers,
+                stripper=stripper,
+                stripper_command=stripper_command,
+                template=template,
+                spacing=spacing,
+                limit=limit,
+            )
     except KeyboardInterrupt:
         typer.echo("Interrupted: prepared cases stay. The same command resumes from there.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     _tell(summary)
-
-
-def _found(spec: "DatasetSpec", raw: Path, data: Path) -> "tuple[Sequence[RawCase], dict[str, Split]]":
-    """The cases of a download, and the split of each subject among all of them."""
-    from datasets.splits import split_of, subjects_of
-
-    if spec.raw_cases is None:
-        raise BadValue(f"{spec.name}: got a cohort without a reader of its download, expected one with raw_cases.")
-    if not raw.is_dir():
-        raise MissingData(f"--raw: no folder {raw}. {spec.how_to_get}")
-    cohort = spec.raw_cases(raw)
-    for problem in cohort.problems:
-        typer.echo(f"Download: {problem}", err=True)
-    if not cohort.cases:
-        raise MissingData(f"{raw}: got no case of {spec.title} that can be prepared. {spec.how_to_get}")
-    return cohort.cases, split_of(spec, subjects_of(cohort.cases), kept=_kept_splits(spec.folder(data)))
-
-
-def _kept_splits(home: Path) -> "dict[str, Split]":
-    """The splits of an earlier preparation, so that new subjects do not move old ones."""
-    from datasets.io.tables import read_rows
-
-    table = home / "cases.csv"
-    if not table.is_file():
-        return {}
-    _, rows = read_rows(table)
-    return {row["subject_id"]: row["split"] for row in rows}  # type: ignore[misc]
-
-
-def _needs_tool(raw: "RawCase") -> bool:
-    return raw.brain_mask is None and not raw.stripped
 
 
 def _tell(summary: "Summary") -> None:

@@ -69,6 +69,11 @@ def test_a_detector_gives_the_map_that_was_kept(run: uadbench.Run) -> None:
     case = run.case("patients", case_id)
     kept = run.anomaly_map("mean-distance", "patients", case_id)
     np.testing.assert_allclose(detector.anomaly_map(case.image, case.brain_mask), kept, rtol=1e-3)
+    chosen = {
+        name: run.threshold("mean-distance", "patients", postprocessing="none", protocol=name)
+        for name in ("lesion-val", "healthy-fpr-5")
+    }
+    assert detector.thresholds() == {name: value for name, value in chosen.items() if np.isfinite(value)}
     with pytest.raises(BadValue, match="the grid of"):
         detector.anomaly_map(case.image[:, 1:])
     with pytest.raises(BadValue, match=r"expected them in \[0, 1\]"):

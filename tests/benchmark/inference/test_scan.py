@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import matplotlib.image
 import nibabel
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from commandline import Program, refused
 from detectors import MeanDistance
 from skulls import SPACING, Head, draw_head, moved, reoriented, turn, write_template
 
+import uadbench
 from benchmark.inference.predict import load_detector
 from benchmark.inference.scan import ScanSettings, output_names, predict_scan
 from benchmark.inference.settings import Inference
@@ -30,6 +32,7 @@ from datasets.loading import load_case
 from datasets.preparation.scan import Parameters, Setup
 from datasets.preparation.stripping import Stripper
 from datasets.preparation.template import load_template
+from reports.figures.scan_picture import shown_slices
 
 GRID = Grid(shape=(40, 48, 40), spacing=SPACING)
 UNMOVED = np.eye(4)
@@ -77,7 +80,7 @@ def mapped(fit: FitFolder, setup: Setup, tmp_path: Path) -> Callable[..., Volume
     def mapped(scan: Path, **changes: object) -> Volume:
         request = replace(ScanSettings(fit, setup, None, None, tmp_path / "out"), **changes)  # type: ignore[arg-type]
         written = predict_scan(scan, scan.name.split(".")[0], load_detector(fit, "cpu"), request, Inference())
-        return read_volume(written[0], as_stored=True)
+        return read_volume(written.volumes[0], as_stored=True)
 
     return mapped
 
@@ -187,6 +190,36 @@ def test_a_bad_scan_is_named_and_the_others_are_mapped(
     assert "No file" in complaints[str(tmp_path / "none.nii.gz")]
     assert len(complaints) == 4
     assert "4 of 5 scans failed" in result.stderr
+
+
+def test_a_picture_shows_the_slice_with_the_most_anomaly_and_what_is_above_the_threshold(
+    head: Head, fit: FitFolder, tmp_path: Path
+) -> None:
+    scan = write_scan(tmp_path / "scan.nii.gz", head, UNMOVED)
+    detector = uadbench.load_detector(fit.path, device="cpu")
+    pixels = {}
+    for threshold in (None, 0.2, 9.0):
+        picture = detector.predict(scan, out=tmp_path / str(threshold), threshold=threshold)["picture"]
+        assert picture.name == "scan.png"
+        pixels[threshold] = matplotlib.image.imread(picture)
+    assert pixels[None].shape == pixels[0.2].shape
+    assert not np.array_equal(pixels[None], pixels[0.2])
+    assert np.array_equal(pixels[None], pixels[9.0])  # nothing is above it
+    case = load_case(CaseFiles("h", scan, scan, None, "h", "", "test"), GRID)
+    marked = np.zeros(GRID.shape, np.float32)
+    marked[20, 20, 17] = 1.0
+    assert 17 in shown_slices(case, marked)
+
+
+def test_without_a_scored_run_predict_says_how_a_threshold_is_chosen(
+    program: Program, head: Head, fit: FitFolder, tmp_path: Path
+) -> None:
+    scan = write_scan(tmp_path / "scan.nii.gz", head, UNMOVED)
+    told = program("predict", fit.path, scan, "--prepared", "--out", tmp_path / "maps").stdout
+    assert str(tmp_path / "maps" / "scan.png") in told
+    assert "To choose T, map healthy scans" in told
+    chosen = program("predict", fit.path, scan, "--prepared", "--out", tmp_path / "maps", "--threshold", 0.2).stdout
+    assert "To choose T" not in chosen
 
 
 def test_what_cannot_be_meant_is_refused_in_one_line(

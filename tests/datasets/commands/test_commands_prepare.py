@@ -25,7 +25,7 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     spec = DatasetSpec(
         "clinic", "Clinic", ("t1",), False, "none", "", "", "Ask.", raw_cases=lambda root: found
     )  # fmt: skip
-    monkeypatch.setattr("datasets.commands.prepare.dataset", lambda name: spec)
+    monkeypatch.setattr("datasets.cohorts.prepare.dataset", lambda name: spec)
     (tmp_path / "data" / "atlas").mkdir(parents=True)
     write_template(tmp_path).rename(tmp_path / "data" / "atlas" / "sri24_t1_skullstripped_brats_space.nii.gz")
     return tmp_path
