@@ -11,8 +11,9 @@ from studies import Runner
 from benchmark.execution import worker
 from benchmark.methods import apart
 from benchmark.methods.apart import Apart, Ended
-from benchmark.storage.run_record import kept_cells
+from benchmark.storage.run_record import Scoring, kept_cells
 
+LITTLE = Scoring(("none",), ("lesion-val",), ("dice", "auprc", "alarm"))
 HEAD = """
 import os, signal, sys, time, warnings, logging, json
 from pathlib import Path
@@ -100,14 +101,15 @@ def rows_without_name(study: Runner, method: str) -> list[tuple[str, ...]]:
     return [tuple(v for k, v in row.items() if k not in apart_from) for row in study.rows() if row["method"] == method]
 
 
+@pytest.mark.timeout(900)
 def test_each_costs_its_own_cells_and_names_itself_and_the_neighbours_rows_are_the_same_bits(
     plugin: None, data: Path, tmp_path: Path, plugin_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUN", str(tmp_path / "run"))
     monkeypatch.setattr(apart, "_memory_of_machine", lambda: int(1.3 * 2**30))
-    alone = Runner(data, tmp_path / "alone", plugins=(plugin_file,), apart=True)
+    alone = Runner(data, tmp_path / "alone", LITTLE, plugins=(plugin_file,), apart=True)
     assert alone.run("sound,thresh", "volunteers", limit=1) == []
-    study = Runner(data, tmp_path / "run", plugins=(plugin_file,), apart=True)
+    study = Runner(data, tmp_path / "run", LITTLE, plugins=(plugin_file,), apart=True)
     study.run(",".join(["thresh", *WRONG, *RETURNED, "sound"]), "volunteers", limit=1)
     for name in ("sound", "thresh"):
         assert rows_without_name(study, name) == rows_without_name(alone, name) != []
