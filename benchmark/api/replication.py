@@ -139,6 +139,12 @@ def _absent(study: "PublishedStudy", tier: "Tier", data: Path, *, dry_run: bool)
     from datasets.spec import lying_there, sequences_there
 
     wanted = {(name, run.sequence) for run in tier.runs for name in (*run.datasets, run.healthy or study.healthy)}
+    wanted |= {
+        place
+        for cohort, facts in study.cohorts.items()
+        for sequence in facts.sequences
+        for place in ((cohort, sequence), (study.healthy, sequence))
+    }
     found: dict[tuple[str, str], str] = {}
     for name, sequence in sorted(wanted):
         spec = dataset(name)
@@ -162,7 +168,7 @@ def _wrong_device(tier: "Tier", options: Mapping[str, Any]) -> str:
         or pick_device("auto") == tier.device
     ):
         return ""
-    return "a GPU, or --device cpu"
+    return "a GPU (or --device cpu)"
 
 
 def _requests(

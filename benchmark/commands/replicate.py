@@ -68,7 +68,7 @@ def status_text(line: "StatusLine") -> str:
     """One line of the status table."""
     within = f"{line.within}/{line.values}" if line.values and line.status not in ("not run", "drawn") else ""
     why = f"  {line.why}" if line.why else ""
-    return f"{line.item:<8}{line.status:<17}{within:>6}  {line.cohort:<10} {line.what}{why}"
+    return f"{line.item.name:<8}{line.status:<17}{within:>6}  {line.cohort:<10} {line.what}{why}"
 
 
 def _show_plan(found: "Replicated") -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.metrics import COST, METRICS
+from benchmark.postprocessing.pipelines import LEFT_OUT
 from benchmark.replication.published_study import (
     DEFAULT_SAMPLING,
     PUBLISHED_SAMPLING,
@@ -23,7 +24,7 @@ from benchmark.replication.published_study import (
 )
 from benchmark.statistics.pairing import aligned
 from benchmark.statistics.pairwise.paired_difference import Comparison, compare_all
-from benchmark.statistics.panel import TRAINED_MODEL, Choice, Panel, Rows
+from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, Choice, Panel, Rows
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.replication import Agreement, order_agreement, prediction_interval
 from benchmark.storage.run_record import kept_cells
@@ -87,8 +88,7 @@ class TierResults:
 
     def name_in(self, run: TierRun, method: str) -> str:
         """What a run's tables call a method; "" where it has none of it."""
-        known = {cell.fit.method for cell in kept_cells(self.runs[run.name].run)}
-        return next((one for one in table_names(method, self.tier, run) if one in known), "")
+        return next((one for one in table_names(method, self.tier, run) if one in self._methods[run.name]), "")
 
     def panel(self, run: TierRun, method: str, choice: Choice) -> Panel | None:
         """The numbers of a method in a run; None without any."""
@@ -99,6 +99,10 @@ class TierResults:
             return None
         panel = rows.panels(choice, {name: seeds[name]})[name]
         return None if panel.is_empty else panel
+
+    @cached_property
+    def _methods(self) -> dict[str, set[str]]:
+        return {name: {cell.fit.method for cell in kept_cells(one.run)} for name, one in self.runs.items()}
 
     @cached_property
     def _timing(self) -> dict[str, Rows]:
@@ -153,6 +157,7 @@ class Group:
     dataset: str
     sequence: str
     metric: str
+    quantity: Quantity
     postprocessing: str
     lines: tuple[Line, ...]
     agreement: Agreement
@@ -171,6 +176,11 @@ class Group:
         if found == {"within interval"}:
             return "within interval"
         return "same order" if self.agreement.low > 0 else "contradicted"
+
+    @property
+    def what(self) -> str:
+        """The quantity, and the step that the post-processing lacks."""
+        return quantity_text(self.quantity, self.metric, self.postprocessing)
 
     @property
     def why(self) -> str:
@@ -232,8 +242,9 @@ def _group(results: TierResults, item: Item, values: Sequence[Value]) -> Group:
     leading = panels[PUBLISHED_SAMPLING] or panels[DEFAULT_SAMPLING]
     known = {value.row: (value, leading[value.row][0]) for value in values if leading.get(value.row)}
     agreement = agreement_of([one for one, _ in known.values()], [panel for _, panel in known.values()])
-    tests = _tests(results, item, first.dataset, quantity, {row: panel for row, (_, panel) in known.items()})
-    return Group(item, first.dataset, sequence, first.metric, first.postprocessing, lines, agreement, len(known), tests)
+    tests = tests_of(results, item, first.dataset, quantity, {row: panel for row, (_, panel) in known.items()})
+    place = (item, first.dataset, sequence, first.metric, quantity, first.postprocessing)
+    return Group(*place, lines, agreement, len(known), tests)
 
 
 def _panels(
@@ -286,17 +297,24 @@ def agreement_of(values: Sequence[Value], panels: Sequence[Panel]) -> Agreement:
     return order_agreement(np.array([value.mean for value in values]), stacked)
 
 
-def _tests(
+def tests_of(
     results: TierResults, item: Item, dataset: str, quantity: Quantity, panels: Mapping[str, Panel]
 ) -> tuple[Comparison, ...]:
-    """The item's pairs of which both rows have numbers, tested as trained models."""
+    """The item's pairs of which both rows have numbers of patients enough, tested as trained models."""
     found = []
     for a, b in item.pairs:
-        if a in panels and b in panels and len(panels[a].patients) > 1:
+        if a in panels and b in panels and len(panels[a].patients) >= FEWEST_PATIENTS:
             choice = Choice(dataset, quantity.metric, "", "")
             pair = {results.study.label(row): replace(panels[row], method=results.study.label(row)) for row in (a, b)}
             found.append(compare_all(pair, choice, TRAINED_MODEL, results.endpoint)[0])
     return tuple(found)
+
+
+def quantity_text(quantity: Quantity, name: str, postprocessing: str) -> str:
+    """The title of a quantity, and the step that the post-processing lacks."""
+    title = METRICS[quantity.metric].title if quantity.metric else name.upper()
+    step = postprocessing.partition(LEFT_OUT)[2]
+    return f"{title} without {step}" if step else title
 
 
 def higher_is_better(quantity: Quantity) -> bool | None:

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 
 from benchmark.methods.hyperparameters import parse_variants
-from benchmark.metrics import METRICS
 from benchmark.replication.comparison import (
     Group,
     Ours,
@@ -19,6 +18,7 @@ from benchmark.replication.comparison import (
     groups,
     our_number,
     status_of,
+    tests_of,
 )
 from benchmark.replication.published_study import (
     DEFAULT_SAMPLING,
@@ -28,7 +28,8 @@ from benchmark.replication.published_study import (
     TierRun,
 )
 from benchmark.statistics.pairing import aligned
-from benchmark.statistics.panel import Choice
+from benchmark.statistics.pairwise.paired_difference import Comparison
+from benchmark.statistics.panel import Choice, Panel
 from benchmark.statistics.replication import Agreement, prediction_interval
 from benchmark.storage.run_record import kept_cells
 from benchmark.study.cells import Fit
@@ -36,6 +37,8 @@ from benchmark.study.cells import Fit
 GAMMA = "gamma"
 DIVERGENCES = ("histogram_entropy_difference", "histogram_kl", "histogram_js", "wasserstein_1")
 DIGITS = 2
+Place = tuple[str, str]
+FEWEST_ORDERED = 5  # methods whose order on another cohort is compared with a printed one
 
 
 @dataclass(frozen=True)
@@ -89,16 +92,19 @@ class Step:
 
 @dataclass(frozen=True)
 class StandIn:
-    """A cohort that the study has not, or not in this sequence: numbers by printed row and quantity.
+    """A cohort that the study has not, or not in this sequence.
 
     Attributes:
-        agreements: of its order of Dice with that published on each cohort.
+        numbers: by printed row and place, a quantity with its post-processing.
+        agreements: by printed cohort and place, of both orders, with how many methods have them.
+        tests: by place, of the item's pairs.
     """
 
     run: TierRun
     dataset: str
-    numbers: dict[tuple[str, str], Ours]
-    agreements: dict[str, tuple[Agreement, int]]
+    numbers: dict[tuple[str, Place], Ours]
+    agreements: dict[tuple[str, Place], tuple[Agreement, int]]
+    tests: dict[Place, tuple[Comparison, ...]]
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ class StatusLine:
         why: what is missing.
     """
 
-    item: str
+    item: Item
     what: str
     cohort: str
     status: Status | Literal["drawn"]
@@ -151,18 +157,16 @@ def status_lines(found: Replication) -> Iterator[StatusLine]:
     """Of all items, in the study's order."""
     for item in found.results.study.items:
         for group in found.groups.get(item.name, ()):
-            step = group.postprocessing.partition("-no-")[2]
-            what = f"{group.metric}, no {step}" if step else group.metric
             yield StatusLine(
-                item.name, what, f"{group.dataset} {group.sequence}", group.status, len(group.lines),
+                item, group.what, f"{group.dataset} {group.sequence}", group.status, len(group.lines),
                 group.count("within interval"), group.agreement, group.common, group.why,
             )  # fmt: skip
         for line in found.ratios.get(item.name, ()):
             ratio = line.ratio
-            at = f" at contrast {ratio.contrast:g}" if item.contrasts else ""
-            what = f"{item.metric}{at}, {found.results.study.label(ratio.of)} / {found.results.study.label(ratio.to)}"
+            at = f", contrast {ratio.contrast:g}" if item.contrasts else ""
+            what = f"{found.results.study.label(ratio.of)} / {found.results.study.label(ratio.to)}{at}"
             within = int(line.status == "within interval")
-            yield StatusLine(item.name, what, line.cohort, line.status, 1, within, why=line.why)
+            yield StatusLine(item, what, line.cohort, line.status, 1, within, why=line.why)
         if not item.table and not item.ratios:
             yield _of_figure(found.results, item)
 
@@ -172,9 +176,9 @@ def _of_figure(results: TierResults, item: Item) -> StatusLine:
     wanted = [one.name for sweep in item.sweeps for one in parse_variants(sweep)]
     wanted += [results.study.rows[row].methods[0] for row in item.rows]
     if any(results.name_in(run, method) for run, _ in shown_cohorts(results) for method in wanted):
-        return StatusLine(item.name, item.title, "", "drawn", why="no printed number to compare with")
+        return StatusLine(item, item.what, "", "drawn", why="no printed number to compare with")
     absent = "; ".join(dict.fromkeys(results.absent.values())) or "no run has its methods"
-    return StatusLine(item.name, item.title, "", "not run", why=absent)
+    return StatusLine(item, item.what, "", "not run", why=absent)
 
 
 def ratio_lines(results: TierResults, item: Item) -> list[RatioLine]:
@@ -237,30 +241,50 @@ def steps(results: TierResults, item: Item, run: TierRun, dataset: str) -> list[
 
 def stand_ins(results: TierResults, item: Item) -> Iterator[StandIn]:
     """The cohorts with lesions of the tier's runs that no printed value is of."""
-    study, tables = results.study, {value.metric for value in results.study.values_of(item)}
+    study, values = results.study, results.study.values_of(item)
+    places = dict.fromkeys((one.metric, one.postprocessing) for one in values if study.quantities[one.metric].metric)
     for run, dataset in shown_cohorts(results):
         if run.sequence in (study.cohorts[dataset].sequences if dataset in study.cohorts else ()):
             continue
-        quantities = {name: one for name, one in study.quantities.items() if name in tables and one.metric}
-        numbers, panels = {}, {}
-        for name, quantity in quantities.items():
-            for row in study.rows_of(item):
-                pipeline = study.postprocessing if METRICS[quantity.metric].needs_map else ""
-                panel = results.panel(
-                    run, study.rows[row].methods[0], choice_of(results, run, dataset, quantity, pipeline)
-                )
-                if panel is not None:
-                    numbers[row, name] = our_number(panel, quantity.factor, len(panel.patients), study.trainings)
-                    panels[row, name] = panel
-        agreements = {}
-        for cohort, facts in study.cohorts.items():
-            values = [one for one in study.values_of(item) if (one.dataset, one.metric) == (cohort, "dice")
-                      and one.postprocessing == study.postprocessing and (one.row, "dice") in panels]  # fmt: skip
-            if len(values) > 2 and run.sequence in facts.sequences:
-                own = [panels[one.row, "dice"] for one in values]
-                agreements[cohort] = agreement_of(values, own), len(values)
+        panels = {
+            (row, place): panel
+            for place in places
+            for row in study.rows_of(item)
+            if (panel := _panel_at(results, run, dataset, row, *place)) is not None
+        }
+        numbers = {
+            (row, place): our_number(panel, study.quantities[place[0]].factor, len(panel.patients), study.trainings)
+            for (row, place), panel in panels.items()
+        }
+        printed = [name for name, facts in study.cohorts.items() if run.sequence in facts.sequences]
+        agreements = {
+            (cohort, place): (agreement_of(known, [panels[one.row, place] for one in known]), len(known))
+            for cohort in printed
+            for place in places
+            if len(
+                known := [
+                    one
+                    for one in values
+                    if (one.dataset, one.metric, one.postprocessing) == (cohort, *place) and (one.row, place) in panels
+                ]
+            )
+            >= FEWEST_ORDERED
+        }
+        tests = {
+            place: tests_of(
+                results, item, dataset, study.quantities[place[0]],
+                {row: panel for (row, at), panel in panels.items() if at == place},
+            )
+            for place in places
+        }  # fmt: skip
         if numbers:
-            yield StandIn(run, dataset, numbers, agreements)
+            yield StandIn(run, dataset, numbers, agreements, tests)
+
+
+def _panel_at(results: TierResults, run: TierRun, dataset: str, row: str, metric: str, pipeline: str) -> Panel | None:
+    quantity = results.study.quantities[metric]
+    choice = choice_of(results, run, dataset, quantity, pipeline)
+    return results.panel(run, results.study.rows[row].methods[0], choice)
 
 
 def shown_cohorts(results: TierResults) -> list[tuple[TierRun, str]]:

@@ -133,6 +133,16 @@ class Item(_Strict):
     crops: tuple[float, ...] = ()
     levels: tuple[int, ...] = ()
 
+    @property
+    def place(self) -> str:
+        """Where it stands in print, such as `Table 2`."""
+        return self.title.partition(":")[0]
+
+    @property
+    def what(self) -> str:
+        """What it shows."""
+        return self.title.partition(":")[2].strip()
+
 
 @dataclass(frozen=True)
 class TierRun(_Strict):

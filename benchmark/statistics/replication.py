@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.statistics.intervals.crossed_effects import crossed_mean, mean_squares
+from benchmark.statistics.panel import FEWEST_PATIENTS
 
 Values = NDArray[np.float64]
 ROUNDS = 2_000
@@ -63,7 +64,7 @@ def order_agreement(published: Values, values: Values, *, alpha: float = 0.05, s
         values: `(m, n, s)`, complete.
 
     Returns:
-        NaN with fewer than three methods; ends NaN with fewer than two patients.
+        NaN with fewer than three methods; ends NaN with fewer than `FEWEST_PATIENTS`.
 
     References:
         Kendall, Biometrika 30 (1938) 81-93.
@@ -73,7 +74,7 @@ def order_agreement(published: Values, values: Values, *, alpha: float = 0.05, s
         return Agreement(np.nan, np.nan, np.nan)
     theirs = _signs(published)
     tau = float((_signs(values.mean(axis=(1, 2))) * theirs).mean())
-    if n < 2:
+    if n < FEWEST_PATIENTS:
         return Agreement(tau, np.nan, np.nan)
     rng = np.random.default_rng(seed)
     patients = rng.multinomial(n, np.full(n, 1 / n), ROUNDS) / n

@@ -5,7 +5,7 @@ from math import isnan, nan
 from pathlib import Path
 
 from benchmark.metrics import METRICS
-from benchmark.replication.comparison import MEANINGS, Group, Ours, higher_is_better
+from benchmark.replication.comparison import MEANINGS, Group, Ours, higher_is_better, quantity_text
 from benchmark.replication.measured import (
     Divergence,
     RatioLine,
@@ -20,6 +20,7 @@ from benchmark.replication.measured import (
     sweep_points,
 )
 from benchmark.replication.published_study import DEFAULT_SAMPLING, PUBLISHED_SAMPLING, Item, Value
+from benchmark.statistics.pairwise.paired_difference import Comparison
 from benchmark.statistics.replication import Agreement
 from reports.content.blocks import Block, Bullets, Folded, Heading, Listing, Notice, Paragraph, Picture
 from reports.content.table import MINUS, Cell, Column, Table, counted, said, text_columns
@@ -45,11 +46,13 @@ def write_figures(
 def page_blocks(found: Replication, figures: Mapping[str, Sequence[Picture]]) -> tuple[str, list[Block]]:
     """Title and body."""
     results, study = found.results, found.results.study
+    lines = list(status_lines(found))
+    missing = {line.item.name: [line.why] for line in lines if line.status == "not run" and not line.values}
     command = f"python -m benchmark replicate {study.name} --tier {results.tier_name} --data DIR"
     body: list[Block] = [
         Notice(prose("Tier **{}**. {}", results.tier_name, results.tier.says)),
         Paragraph(study.reference + "."),
-        _status_table(list(status_lines(found))),
+        _status_table(lines),
         Folded("What a status says", [Bullets([prose("**{}**: {}.", *one) for one in MEANINGS.items()])], 3),
         Heading("What the study leaves open"),
         _ambiguities(found),
@@ -57,24 +60,31 @@ def page_blocks(found: Replication, figures: Mapping[str, Sequence[Picture]]) ->
     for item in study.items:
         body += [Heading(item.title), *([Paragraph(item.note)] if item.note else [])]
         body += [*_numbers(found, item), *figures.get(item.name, ())]
+        body += [Paragraph(prose("**Not run.** What is missing: {}.", why)) for why in missing.get(item.name, ())]
     return f"{study.title}: published beside ours", [*body, Heading("Runs"), *_runs(found), Listing(command, "sh")]
 
 
 def _status_table(lines: Sequence[StatusLine]) -> Table:
-    columns = text_columns("Item", "What", "Cohort", "Status", "Within", "Same order: tau", "What is missing")
+    compared = any(_is_compared(line) or line.common > 2 for line in lines)
+    further = ["Within", "Order: tau"] if compared else []
+    columns = text_columns("Item", "What", "Cohort", "Status", "What is missing", *further)
     rows = [
         [
-            said(line.item), said(line.what), said(line.cohort), said(prose("**{}**", line.status)),
-            said(f"{line.within} of {line.values}") if _is_compared(line) else Cell(),
-            said(_agreement_text(line.agreement, line.common)), said(line.why),
+            said(line.item.place), said(line.what), said(line.cohort), said(prose("**{}**", line.status)),
+            said(line.why), *([_within(line), said(_agreement_text(line.agreement, line.common))] if compared else []),
         ]
         for line in lines
     ]  # fmt: skip
-    caption = as_text(
-        "Every item. Within: printed values in our 95 % prediction interval; tau: Kendall's, of the methods that both "
-        "have, with its 95 % interval over patients and trainings."
+    told = (
+        "Within: printed values in our 95 % prediction interval; tau: Kendall's, of the methods that both have, with "
+        "its 95 % interval over patients and trainings."
     )
+    caption = joined(["Every item.", told if compared else ""])
     return Table("status", caption, columns, rows, headers=3)
+
+
+def _within(line: StatusLine) -> Cell:
+    return said(f"{line.within} of {line.values}") if _is_compared(line) else Cell()
 
 
 def _is_compared(line: StatusLine) -> bool:
@@ -88,18 +98,19 @@ def _agreement_text(agreement: Agreement | None, common: int) -> str:
     return f"{_number(agreement.tau, 2)}{ends}, {common} methods"
 
 
-def _ambiguities(found: Replication) -> Table:
-    columns = text_columns("What", "Published", "Here")
-    rows = [[said(one.what), said(one.published), said(one.decided)] for one in found.results.study.ambiguities]
-    return Table("ambiguities", as_text("What text and program leave open, and what is done here."), columns, rows)
+def _ambiguities(found: Replication) -> Bullets:
+    """What text and program leave open, and what is done here."""
+    known = found.results.study.ambiguities
+    return Bullets([prose("**{}**: {}. Here: {}.", one.what, one.published, one.decided) for one in known])
 
 
 def _numbers(found: Replication, item: Item) -> Iterator[Block]:
     for group in found.groups.get(item.name, ()):
         blocks: list[Block] = [_group_table(found, group)]
         if group.tests:
-            blocks.append(_tests_table(group))
-        yield Folded(_group_title(found, group), blocks, 4)
+            name = f"{group.metric}-{group.dataset}-{group.postprocessing}"
+            blocks.append(_tests_table(name, group.what, group.tests))
+        yield Folded(_group_title(group), blocks, 4)
     if item.name in found.ratios:
         yield _ratio_table(found, item, found.ratios[item.name])
     if item.kind == "histogram":
@@ -107,25 +118,21 @@ def _numbers(found: Replication, item: Item) -> Iterator[Block]:
     if item.table:
         for one in stand_ins(found.results, item):
             yield _stand_in_table(found, item, one)
+            for place, tests in one.tests.items():
+                if tests:
+                    what = quantity_text(found.results.study.quantities[place[0]], *place)
+                    yield _tests_table("-".join((*place, one.dataset, one.run.name)), what, tests)
 
 
-def _group_title(found: Replication, group: Group) -> Text:
-    first = group.lines[0].value
-    step = group.postprocessing.partition("-no-")[2]
-    what = joined([_title(found, group.metric), f"without {step}" if step else ""])
-    return prose("{} on {} ({}): {}", what, group.dataset, group.sequence.upper(), group.status if first else "")
-
-
-def _title(found: Replication, metric: str) -> str:
-    name = found.results.study.quantities[metric].metric
-    return METRICS[name].title if name else metric.upper()
+def _group_title(group: Group) -> Text:
+    return prose("{} on {} ({}): {}", group.what, group.dataset, group.sequence.upper(), group.status)
 
 
 def _group_table(found: Replication, group: Group) -> Table:
     """Each printed value once: where it stands, what it is, and ours."""
     study, first = found.results.study, group.lines[0].value
     higher = higher_is_better(study.quantities[group.metric])
-    unit = "" if first.unit == "1" else first.unit
+    unit = _unit(first)
     columns = [
         *text_columns("Method", "Printed row"),
         Column("Published", unit, higher, first.digits),
@@ -145,7 +152,7 @@ def _group_table(found: Replication, group: Group) -> Table:
     name = "-".join(filter(None, (first.table, group.metric, group.dataset, group.postprocessing)))
     caption = joined(
         [
-            f"Table {first.table} of {first.version}, {_title(found, group.metric)} on {group.dataset}: mean "
+            f"Table {first.table} of {first.version}, {group.what} on {group.dataset}: mean "
             f"{PLUS_MINUS} s.d. over {study.trainings} trainings; ours over training seeds.",
             prose("Order: tau {}.", _agreement_text(group.agreement, group.common)) if group.common > 2 else "",
             f"Not run: {group.why}." if group.why else "",
@@ -181,7 +188,7 @@ def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def _tests_table(group: Group) -> Table:
+def _tests_table(name: str, what: str, tests: Sequence[Comparison]) -> Table:
     columns = [
         *text_columns("Pair"), Column("Difference"), Column("p, paired", digits=4),
         Column("p, unpaired as published", digits=4), Column("Patients", digits=0),
@@ -191,26 +198,26 @@ def _tests_table(group: Group) -> Table:
             said(f"{one.a} less {one.b}"), Cell(one.effect.mean, one.effect.low, one.effect.high), Cell(one.p),
             Cell(one.p_published), counted(one.n),
         ]
-        for one in group.tests
+        for one in tests
     ]  # fmt: skip
     caption = as_text(
-        "The trained models at hand over the same patients, each pair by itself, not corrected: our paired sign-flip "
-        "test beside the published unpaired permutation test."
+        f"{what}, the trained models at hand over the same patients, each pair by itself, not corrected: our paired "
+        "sign-flip test beside the published unpaired permutation test."
     )
-    return Table(f"tests-{group.metric}-{group.dataset}-{group.postprocessing}", caption, columns, rows)
+    return Table(f"tests-{name}", caption, columns, rows)
 
 
 def _ratio_table(found: Replication, item: Item, lines: Sequence[RatioLine]) -> Table:
     study = found.results.study
     columns = [
-        *text_columns("Ratio", "Contrast"), Column("Published", digits=2),
+        *text_columns("Ratio", *(["Contrast"] if item.contrasts else [])), Column("Published", digits=2),
         Column(f"Ours, {PUBLISHED_SAMPLING}", digits=2), *text_columns("New run, 95 %"),
         Column(f"Ours, {DEFAULT_SAMPLING}", digits=2), *text_columns("Status", "What is missing"),
     ]  # fmt: skip
     rows = [
         [
             said(f"{study.label(one.ratio.of)} / {study.label(one.ratio.to)}"),
-            said(f"{one.ratio.contrast:g}" if item.contrasts else ""), Cell(one.ratio.published),
+            *([said(f"{one.ratio.contrast:g}")] if item.contrasts else []), Cell(one.ratio.published),
             Cell(nan if one.ours is None else one.ours.mean), said(_interval([one.ours] if one.ours else [], 2)),
             Cell(nan if one.default is None else one.default.mean), said(one.status), said(one.why),
         ]
@@ -245,32 +252,42 @@ def _divergence_tables(found: Replication, lines: Sequence[Divergence]) -> Itera
 
 def _stand_in_table(found: Replication, item: Item, one: StandIn) -> Table:
     study = found.results.study
-    metrics = list(dict.fromkeys(metric for _, metric in one.numbers))
-    units = {value.metric: value for value in study.values_of(item)}
+    printed = {(value.metric, value.postprocessing): value for value in study.values_of(item)}
+    places = list(dict.fromkeys(place for _, place in one.numbers))
+    titles = {place: quantity_text(study.quantities[place[0]], *place) for place in places}
     columns = [
         *text_columns("Method"),
         *(
-            Column(_title(found, name), "" if units[name].unit == "1" else units[name].unit,
-                   higher_is_better(study.quantities[name]), units[name].digits)
-            for name in metrics
+            Column(
+                titles[place],
+                _unit(printed[place]),
+                higher_is_better(study.quantities[place[0]]),
+                printed[place].digits,
+            )
+            for place in places
         ),
-    ]  # fmt: skip
-    found_here = {key: [ours] for key, ours in one.numbers.items()}
+    ]
+    made = {key: [ours] for key, ours in one.numbers.items()}
     rows = [
-        [said(study.label(row)), *(_ours(found_here.get((row, name), ()), units[name].digits) for name in metrics)]
+        [said(study.label(row)), *(_ours(made.get((row, place), ()), printed[place].digits) for place in places)]
         for row in dict.fromkeys(row for row, _ in one.numbers)
     ]
     orders = [
-        f"{_agreement_text(agreement, common)} with {cohort}" for cohort, (agreement, common) in one.agreements.items()
+        f"{titles[place]} on {cohort} {_agreement_text(*agreement)}"
+        for (cohort, place), agreement in one.agreements.items()
     ]
     patients = max(ours.patients for ours in one.numbers.values())
     caption = joined(
         [
-            f"{one.dataset} {one.run.sequence.upper()} is no cohort of the study: ours alone, of {patients} patients.",
-            f"Order of Dice, tau with that printed: {'; '.join(orders)}." if orders else "",
+            f"{one.dataset} {one.run.sequence.upper()}, not in the study: ours alone, of {patients} patients.",
+            f"Tau of its order with that printed: {'; '.join(orders)}." if orders else "",
         ]
     )
     return Table(f"stand-in-{item.name}-{one.dataset}-{one.run.name}", caption, columns, rows, stamp="exploratory")
+
+
+def _unit(value: Value) -> str:
+    return "" if value.unit == "1" else value.unit
 
 
 def _runs(found: Replication) -> Iterator[Block]:

@@ -62,7 +62,7 @@ def test_without_its_device_a_tier_is_shown_and_not_computed(home: Path, data: P
     write_study(home, facts=GPU)
     found = replicate("tiny", data=data, out=home / "out")
     assert not found.planned
-    assert [line.why for line in found.statuses] == ["a GPU, or --device cpu"]
+    assert [line.why for line in found.statuses] == ["a GPU (or --device cpu)"]
 
 
 def test_what_is_not_known_is_answered_in_one_line() -> None:

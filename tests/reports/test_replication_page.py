@@ -5,14 +5,16 @@ from math import isnan
 from pathlib import Path
 
 import pytest
-from published_studies import tiny_study
+from published_studies import FACTS, tiny_study
 from runs_by_hand import write_run
+from scored_runs import make
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.replication.comparison import TierResults
-from benchmark.replication.measured import replication_of, status_lines
+from benchmark.replication.measured import divergences, replication_of, status_lines, sweep_points
 from benchmark.replication.published_study import read_study, study_names
 from benchmark.statistics.primary_endpoint import read_endpoint
+from datasets.shifts import Shift
 from reports.api import write_replication
 from reports.content.blocks import tables_of
 from reports.content.table import Table
@@ -56,7 +58,7 @@ def test_every_printed_value_is_shown_once_with_its_place(name: str) -> None:
 def test_every_item_has_a_status_and_what_is_not_run_a_reason(name: str) -> None:
     results = nothing_run(name)
     lines = list(status_lines(replication_of(results)))
-    assert {line.item for line in lines} == {item.name for item in results.study.items}
+    assert {line.item.name for line in lines} == {item.name for item in results.study.items}
     assert all(line.status == "not run" and line.why for line in lines)
     (status,) = [table for table in tables(results) if table.name == "status"]
     assert len(status.rows) == len(lines)
@@ -74,3 +76,54 @@ def test_both_files_are_written_and_draw_the_steps(tmp_path: Path) -> None:
     assert "47.00" in text  # ours of AE under the printed threshold
     assert (tmp_path / "figures" / "table1-steps-patients-t1.svg").is_file()
     assert "<svg" in html.read_text(encoding="utf-8")
+
+
+FIGURES = """
+[[items]]
+name = "histograms"
+kind = "histogram"
+title = "Histograms"
+rows = ["AE"]
+contrasts = [0.5, 1.0]
+metric = "histogram_kl"
+ratios = [{ of = "AE", to = "AE", published = 1.00 }]
+
+[[items]]
+name = "cases"
+kind = "picture"
+title = "Cases"
+rows = ["AE"]
+
+[[items]]
+name = "sizes"
+kind = "sweep"
+title = "Dice against the size"
+rows = ["Intensity"]
+sweeps = ["ae[size=40:48:8]"]
+field = "size"
+"""
+
+
+@pytest.mark.usefixtures("plugin")
+def test_figures_are_drawn_of_rows_and_kept_reconstructions(tmp_path: Path, data: Path) -> None:
+    facts = FACTS.replace("[[ambiguities]]", FIGURES + "\n[[ambiguities]]").replace('"light"', '"paper"')
+    study = tiny_study(tmp_path, facts=facts)
+    methods = ("thresh", "ae", "ae[size=40]", "ae[size=48]")
+    made = make(tmp_path / "published", data, methods=methods, shifts=[Shift("gamma", 0.5)])
+    runs, endpoint = {"published": Comparable(made.run, read_endpoint())}, read_endpoint()
+    results = TierResults(study, "paper", study.tiers["paper"], runs, {}, endpoint)
+    items = {item.name: item for item in study.items}
+    contrasts = {
+        (one.dataset, one.contrast): one.means["histogram_kl"] for one in divergences(results, items["histograms"])
+    }
+    assert contrasts["patients", 1.0] > 0
+    assert {point.value for point in sweep_points(results, items["sizes"])} == {40, 48, None}
+    found = replication_of(results)
+    (ratio,) = found.ratios["histograms"]
+    assert ratio.ours is not None
+    assert (ratio.ours.mean, ratio.status) == (1, "one seed")
+    _, plain = write_replication(found, tmp_path, data, guided={}, pictures=["patients"])
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"histograms-patients-t1.svg", "histograms-volunteers-t1.svg", "sizes.svg", "cases-patients-t1.png"} <= drawn
+    assert "cases-volunteers-t1.png" not in drawn
+    assert all(name in plain.read_text(encoding="utf-8") for name in drawn)
