@@ -66,12 +66,16 @@ def _asked(key: str, question: Callable[..., Any], arguments: tuple[Any, ...]) -
         raise NoAnswer(str(error)) from error
     finally:
         process.close()
-    if "error" in found:
-        raise _error(*found["error"])
-    answer = json.dumps(found["told"])
+    match found:
+        case {"told": answer}:
+            kept = json.dumps(answer)
+        case {"error": [str(kind), str(message), str(name)]}:
+            raise _error(kind, message, name)
+        case _:
+            raise NoAnswer("Its process sent what is no answer.")
     with suppress(OSError):
-        write_json(answers_folder() / f"{key[:32]}.json", {"answer": answer})
-    return answer
+        write_json(answers_folder() / f"{key[:32]}.json", {"answer": kept})
+    return kept
 
 
 class _Asked:
