@@ -72,19 +72,20 @@ def replicate(
         UnknownName: no study, tier or item is called so.
         UserError: something in the call or the data has to be mended.
     """
+    from benchmark.replication.comparison import EVERYTHING
     from benchmark.replication.published_study import read_study
 
     wanted = names(items) or () if isinstance(items, str) else tuple(items)
     known = read_study(study).chosen(wanted)
     chosen = known.tier(tier)
     root = Path("runs") / f"{study}-{tier}" if out is None else Path(out)
-    given = {**options, **({} if data is None else {"data": Path(data)}), "dry_run": dry_run}
     folder = data_folder() if data is None else Path(data)
+    given = {**options, "data": folder, "dry_run": dry_run, **({} if pictures is None else {"pictures": pictures})}
     absent = _absent(known, chosen, folder, dry_run=dry_run)
     if not dry_run and (reason := _wrong_device(chosen, options)):
-        absent[_EVERYTHING] = reason
+        absent[EVERYTHING] = reason
     planned, failed = list[PlannedRun](), list["Cell"]()
-    for run in chosen.runs if _EVERYTHING not in absent else ():
+    for run in chosen.runs if EVERYTHING not in absent else ():
         for request in _requests(known, chosen, run, absent, root, given):
             one = _with_metrics(plan_run(request), known)
             planned.append(one)
@@ -94,9 +95,6 @@ def replicate(
     if dry_run:
         return Replicated(tuple(planned), absent)
     return _compared(known, tier, root, folder, absent, planned, failed, names(pictures))
-
-
-_EVERYTHING = ("", "")
 
 
 def _compared(
@@ -122,7 +120,7 @@ def _compared(
     device = pick_device(planned[0].execution.device if planned else "auto")
     made = [run for run in chosen.runs if (root / run.name / "rows.csv").is_file()]
     runs = {run.name: Comparable(open_run(root / run.name), endpoint) for run in made}
-    results = TierResults(study, tier, chosen, runs, absent, endpoint, device)
+    results = TierResults(study, tier, chosen, runs, absent, endpoint)
     found = replication_of(results)
     guided = {
         item.name: drawn

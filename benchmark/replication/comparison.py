@@ -27,7 +27,7 @@ from benchmark.statistics.pairwise.paired_difference import Comparison, compare_
 from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, Choice, Panel, Rows
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.replication import Agreement, order_agreement, prediction_interval
-from benchmark.storage.run_record import kept_cells
+from benchmark.storage.run_record import cell_record, has_maps, kept_cells
 from benchmark.storage.run_tables import run_rows
 
 Status = Literal["within interval", "same order", "contradicted", "other sampling", "one seed", "not run"]
@@ -41,6 +41,7 @@ MEANINGS: Mapping[Status, str] = {
     "not run": "what is missing stands beside it",
 }
 NO_AGREEMENT = Agreement(nan, nan, nan)
+EVERYTHING = ("", "")
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ class TierResults:
 
     Attributes:
         runs: by the name of the tier's run.
-        absent: by cohort or run what is missing for it, in words.
-            device: a name of the processor or GPU that mapped.
+        absent: by cohort and sequence what is missing for it, in words; by `EVERYTHING` what is for all.
     """
 
     study: PublishedStudy
@@ -59,7 +59,6 @@ class TierResults:
     runs: Mapping[str, Comparable]
     absent: Mapping[tuple[str, str], str]
     endpoint: Endpoint
-    device: str = "cpu"
 
     def runs_on(self, dataset: str, sequence: str, sampling: str) -> list[TierRun]:
         """With rows of a cohort."""
@@ -83,7 +82,7 @@ class TierResults:
         """What is missing for a number of a cohort."""
         healthy = self.absent.get((self.study.healthy, sequence))
         own = self.absent.get((dataset, sequence))
-        reasons = [one for one in dict.fromkeys((self.absent.get(("", "")), healthy, own)) if one]
+        reasons = [one for one in dict.fromkeys((self.absent.get(EVERYTHING), healthy, own)) if one]
         return "; ".join(reasons) or f"{dataset} {sequence} is not part of the tier {self.tier_name}"
 
     def name_in(self, run: TierRun, method: str) -> str:
@@ -99,6 +98,12 @@ class TierResults:
             return None
         panel = rows.panels(choice, {name: seeds[name]})[name]
         return None if panel.is_empty else panel
+
+    def on_gpu(self, run: TierRun) -> bool:
+        """Whether a run's maps were made on a GPU."""
+        folder = self.runs[run.name].run
+        records = [cell_record(folder, cell) for cell in kept_cells(folder) if has_maps(folder, cell)]
+        return all(str(one["inference"]["device"]).startswith("cuda") for one in records)
 
     @cached_property
     def _methods(self) -> dict[str, set[str]]:

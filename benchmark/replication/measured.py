@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from benchmark.methods.hyperparameters import parse_variants
+from benchmark.metrics import COST
 from benchmark.replication.comparison import (
     Group,
     Ours,
@@ -95,6 +96,7 @@ class StandIn:
     """A cohort that the study has not, or not in this sequence.
 
     Attributes:
+        places: what the item has numbers of.
         numbers: by printed row and place, a quantity with its post-processing.
         agreements: by printed cohort and place, of both orders, with how many methods have them.
         tests: by place, of the item's pairs.
@@ -102,6 +104,7 @@ class StandIn:
 
     run: TierRun
     dataset: str
+    places: tuple[Place, ...]
     numbers: dict[tuple[str, Place], Ours]
     agreements: dict[tuple[str, Place], tuple[Agreement, int]]
     tests: dict[Place, tuple[Comparison, ...]]
@@ -277,8 +280,8 @@ def stand_ins(results: TierResults, item: Item) -> Iterator[StandIn]:
             )
             for place in places
         }  # fmt: skip
-        if numbers:
-            yield StandIn(run, dataset, numbers, agreements, tests)
+        if results.runs[run.name].lesion_cases[dataset]:
+            yield StandIn(run, dataset, tuple(places), numbers, agreements, tests)
 
 
 def _panel_at(results: TierResults, run: TierRun, dataset: str, row: str, metric: str, pipeline: str) -> Panel | None:
@@ -318,18 +321,15 @@ def fit_of(results: TierResults, run: TierRun, row: str) -> Fit | None:
 def _ratio_line(results: TierResults, item: Item, ratio: Ratio) -> RatioLine:
     dataset = results.study.healthy
     sequence = results.sequence_of(dataset)
-    found: dict[str, Ours | None] = {}
-    for sampling in (PUBLISHED_SAMPLING, DEFAULT_SAMPLING):
-        runs = results.runs_on(dataset, sequence, sampling)
-        found[sampling] = _ratio(results, item, ratio, runs[0], dataset) if runs else None
-    ours, default = found[PUBLISHED_SAMPLING], found[DEFAULT_SAMPLING]
-    status = status_of(ratio.published, DIGITS, [one for one in (ours,) if one], [one for one in (default,) if one])
+    runs = {one: results.runs_on(dataset, sequence, one) for one in (PUBLISHED_SAMPLING, DEFAULT_SAMPLING)}
+    ours, default = (_ratio(results, item, ratio, found[0], dataset) if found else None for found in runs.values())
+    status = status_of(ratio.published, DIGITS, [ours] if ours else [], [default] if default else [])
     why = ""
-    if item.metric == "seconds" and status != "not run" and not results.device.startswith("cuda"):
-        status, why = "not run", "published on a GPU, timed here on a CPU"
-    elif status == "not run":
-        there = any(results.runs_on(dataset, sequence, one) for one in found)
+    if status == "not run":
+        there = any(runs.values())
         why = f"no number of both rows on {dataset}" if there else results.why_absent(dataset, sequence)
+    elif item.metric in COST and not all(results.on_gpu(run) for found in runs.values() for run in found):
+        status, why = "not run", "a GPU: published on one, timed here on a CPU"
     return RatioLine(ratio, dataset if ours or default else "", ours, default, status, why)
 
 

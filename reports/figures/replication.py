@@ -36,14 +36,14 @@ def steps_chart(found: Sequence[Step], labels: Mapping[str, str]) -> Spec:
     """A waterfall for each way to decide: the first method from 0, each further one from the one before."""
     bars: list[Spec] = []
     for way in dict.fromkeys(one.way for one in found):
-        before = 0.0
-        for one in (one for one in found if one.way == way):
-            change = one.dice - before
-            sign = "first" if not before else "gain" if change >= 0 else "loss"
-            text = f"{one.dice:.3f}" if not before else f"{change:+.3f}".replace("-", "\N{MINUS SIGN}")
-            ends = {"from": before, "to": one.dice, "top": max(before, one.dice)}
-            bars.append({"way": way, "step": labels[one.row], "kind": sign, "text": text, **ends})
-            before = one.dice
+        dice = [(labels[one.row], one.dice) for one in found if one.way == way]
+        for place, (label, after) in enumerate(dice):
+            before = dice[place - 1][1] if place else 0.0
+            change = after - before
+            text = f"{change:+.3f}".replace("-", "\N{MINUS SIGN}") if place else f"{after:.3f}"
+            kind = ("gain" if change >= 0 else "loss") if place else "first"
+            ends = {"from": before, "to": after, "top": max(before, after)}
+            bars.append({"way": way, "step": label, "kind": kind, "text": text, **ends})
     x = {"field": "step", "type": "nominal", "sort": list(labels.values()), "title": None,
          "axis": {"labelAngle": -30, "labelLimit": 160}}  # fmt: skip
     y = {"field": "from", "type": "quantitative", "title": "Dice"}
@@ -53,7 +53,7 @@ def steps_chart(found: Sequence[Step], labels: Mapping[str, str]) -> Spec:
         "data": {"values": bars},
         "facet": {"field": "way", "type": "nominal", "sort": list(dict.fromkeys(one["way"] for one in bars)),
                   "title": None},
-        "columns": 3,
+        "columns": 2,
         "spec": {
             "width": 190,
             "height": 170,

@@ -65,21 +65,24 @@ def page_blocks(found: Replication, figures: Mapping[str, Sequence[Picture]]) ->
 
 
 def _status_table(lines: Sequence[StatusLine]) -> Table:
-    compared = any(_is_compared(line) or line.common > 2 for line in lines)
-    further = ["Within", "Order: tau"] if compared else []
-    columns = text_columns("Item", "What", "Cohort", "Status", "What is missing", *further)
+    compared, ordered = any(map(_is_compared, lines)), any(line.common > 2 for line in lines)
+    further = (*["Within"] * compared, *["Order: tau"] * ordered)
+    columns = text_columns("Item", "What", "Cohort", "Status", *further, "What is missing")
     rows = [
         [
             said(line.item.place), said(line.what), said(line.cohort), said(prose("**{}**", line.status)),
-            said(line.why), *([_within(line), said(_agreement_text(line.agreement, line.common))] if compared else []),
+            *[_within(line)] * compared, *[said(_agreement_text(line.agreement, line.common))] * ordered,
+            said(line.why),
         ]
         for line in lines
     ]  # fmt: skip
-    told = (
-        "Within: printed values in our 95 % prediction interval; tau: Kendall's, of the methods that both have, with "
-        "its 95 % interval over patients and trainings."
+    caption = joined(
+        [
+            "Every item.",
+            "Within: printed values in our 95 % prediction interval." * compared,
+            "Tau: Kendall's, of the methods that both have, with its 95 % interval." * ordered,
+        ]
     )
-    caption = joined(["Every item.", told if compared else ""])
     return Table("status", caption, columns, rows, headers=3)
 
 
@@ -250,11 +253,13 @@ def _divergence_tables(found: Replication, lines: Sequence[Divergence]) -> Itera
     yield Table("divergences", caption, columns, rows, headers=3)
 
 
-def _stand_in_table(found: Replication, item: Item, one: StandIn) -> Table:
+def _stand_in_table(found: Replication, item: Item, one: StandIn) -> Table | Paragraph:
     study = found.results.study
     printed = {(value.metric, value.postprocessing): value for value in study.values_of(item)}
-    places = list(dict.fromkeys(place for _, place in one.numbers))
-    titles = {place: quantity_text(study.quantities[place[0]], *place) for place in places}
+    known = {place for _, place in one.numbers}
+    places = [place for place in one.places if place in known]
+    titles = {place: quantity_text(study.quantities[place[0]], *place) for place in one.places}
+    missing = [titles[place] for place in one.places if place not in known]
     columns = [
         *text_columns("Method"),
         *(
@@ -276,10 +281,15 @@ def _stand_in_table(found: Replication, item: Item, one: StandIn) -> Table:
         f"{titles[place]} on {cohort} {_agreement_text(*agreement)}"
         for (cohort, place), agreement in one.agreements.items()
     ]
-    patients = max(ours.patients for ours in one.numbers.values())
+    patients = max((ours.patients for ours in one.numbers.values()), default=0)
+    cohort = f"{one.dataset} {one.run.sequence.upper()}, not in the study"
+    no_number = f"No number of {', '.join(missing)}: {study.protocol} has no threshold there." if missing else ""
+    if not places:
+        return Paragraph(f"{cohort}. {no_number}")
     caption = joined(
         [
-            f"{one.dataset} {one.run.sequence.upper()}, not in the study: ours alone, of {patients} patients.",
+            f"{cohort}: ours alone, of {patients} patients.",
+            no_number,
             f"Tau of its order with that printed: {'; '.join(orders)}." if orders else "",
         ]
     )
