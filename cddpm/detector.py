@@ -74,6 +74,7 @@ class CDDPM(DDPM):
 
     card: ClassVar[Card] = replace(
         DDPM.card,
+        printed_name="cDDPM",
         trained_on=(
             "To predict axial slices of healthy scans from noised ones and a code of the clean one; with pretrain=true "
             "the code's encoder first fills in removed patches of them. The best healthy validation loss is kept."

@@ -10,6 +10,7 @@ from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_pictures
 from datasets.cohorts.catalog import dataset
 from datasets.errors import one_line
+from datasets.progress import watched
 from reports.content.blocks import Block, Folded, Heading
 from reports.model.run_results import RunResults, find_scans, read_results
 from reports.sections.registry import PARTS, Section, in_reading_order
@@ -78,7 +79,8 @@ def compose(
     """
     shown = kept_pictures(run) if pictures is None else [dataset(name).name for name in pictures]
     results = replace(read_results(run), scans=find_scans(run, data), shown=shown, changes=since)
-    sections = [(part, _written(section, results)) for part, section in in_reading_order()]
+    known = watched(in_reading_order(), "report", unit="sections")
+    sections = [(part, _written(section, results)) for part, section in known]
     return Document(results, opening(results), [(part, blocks) for part, blocks in sections if blocks], volumes)
 
 

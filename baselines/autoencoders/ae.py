@@ -87,6 +87,7 @@ class AE(SliceReconstruction):
             _bottleneck(self.size, self.width)
 
     card: ClassVar[Card] = Card(
+        printed_name="AE",
         supervision="healthy scans",
         trained_on="Network weights, from axial slices of healthy scans.",
         tuned_on="Budget: the reference study; architecture: Baur et al. On which scans is not known.",

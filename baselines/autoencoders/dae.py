@@ -55,6 +55,7 @@ class DAE(SliceReconstruction):
             check_halving(self.size, self.depth)
 
     card: ClassVar[Card] = Card(
+        printed_name="DAE",
         supervision="healthy scans",
         trained_on="To take noise out of axial slices of healthy scans; the best healthy validation loss is kept.",
         tuned_on=(

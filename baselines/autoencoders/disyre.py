@@ -74,6 +74,7 @@ class DISYRE(ScoredReconstruction):
             check_halving(self.size, self.depth)
 
     card: ClassVar[Card] = Card(
+        printed_name="DISYRE",
         supervision="healthy scans",
         trained_on=(
             "To take patches of other slices, blended in at any strength, out of axial slices of healthy scans; the "

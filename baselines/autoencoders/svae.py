@@ -111,6 +111,7 @@ class SVAE(SliceReconstruction):
                 raise BadValue(f"Got sequence {self.sequence}, expected 1 or more slices.")
 
     card: ClassVar[Card] = Card(
+        printed_name="sVAE",
         supervision="healthy scans",
         trained_on="Network weights, from sequences of neighbouring axial slices of healthy scans.",
         tuned_on="beta and budget: the reference study, on which scans is not known. sequence and context: no data.",

@@ -92,6 +92,7 @@ class VAE(SliceReconstruction):
                 raise BadValue(f"Got beta {self.beta:g}, expected 0 or more.")
 
     card: ClassVar[Card] = Card(
+        printed_name="VAE",
         supervision="healthy scans",
         trained_on="Network weights, from axial slices of healthy scans.",
         tuned_on="beta and budget: the reference study; architecture: Baur et al. On which scans is not known.",

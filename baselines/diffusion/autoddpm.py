@@ -69,6 +69,7 @@ class AutoDDPM(ScoredReconstruction, DDPM):
     trained_as: ClassVar[str] = "ddpm"
     card: ClassVar[Card] = replace(
         DDPM.card,
+        printed_name="AutoDDPM",
         trained_on=f"Nothing of its own: the weights are those of ddpm with the same config. {DDPM.card.trained_on}",
         tuned_on=(
             "Noise levels and re-samplings: the released program, whose authors test on strokes of ATLAS. The mask's "

@@ -79,6 +79,7 @@ class DDPM(WithPublishedWeights):
                     raise BadValue(f"Got {name} {getattr(self, name)}, expected a multiple of {divisor}.")
 
     card: ClassVar[Card] = Card(
+        printed_name="DDPM",
         supervision="healthy scans",
         trained_on=(
             "To predict axial slices of healthy scans from noised ones; the best healthy validation loss is kept."

@@ -40,6 +40,7 @@ class PDDPM(DDPM):
 
     card: ClassVar[Card] = replace(
         DDPM.card,
+        printed_name="pDDPM",
         trained_on=(
             "To predict a patch of axial slices of healthy scans from the patch noised and the rest clean; the best "
             "healthy validation loss is kept."

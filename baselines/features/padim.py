@@ -63,6 +63,7 @@ class PaDiM(PatchFeatures):
                 raise BadValue(f"Got coverage {self.coverage:g}, expected a share of more than 0 and at most 1.")
 
     card: ClassVar[Card] = Card(
+        printed_name="PaDiM",
         supervision="healthy scans",
         trained_on=(
             "Mean and covariance of patch features of the healthy training scans, place by place. The encoder, "

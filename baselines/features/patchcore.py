@@ -71,6 +71,7 @@ class PatchCore(PatchFeatures):
                 raise BadValue(f"Got locality {self.locality:g}, expected 0 or more.")
 
     card: ClassVar[Card] = Card(
+        printed_name="PatchCore",
         supervision="healthy scans",
         trained_on=(f"A coreset of patch features of the healthy training scans. The encoder, {ENCODERS_TRAINED_ON}"),
         tuned_on=(

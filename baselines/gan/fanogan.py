@@ -75,6 +75,7 @@ class FAnoGAN(SliceReconstruction):
                 raise BadValue(f"Got encoder_learning_rate {self.encoder_learning_rate:g}, expected more than 0.")
 
     card: ClassVar[Card] = Card(
+        printed_name="f-AnoGAN",
         supervision="healthy scans",
         trained_on=(
             "A generator and a critic of axial slices of healthy scans, then an encoder of the same slices; the "

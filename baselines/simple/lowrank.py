@@ -50,6 +50,7 @@ class LowRank(Detector):
         "healthy scans",
         "mean and principal components of the healthy training scans as whole volumes",
         "nothing: round numbers chosen beforehand; no label was looked at",
+        printed_name="Low-rank model",
         references=(
             "Turk, Pentland. Eigenfaces for recognition. Journal of Cognitive Neuroscience 3(1), 1991 (the components)",
             "Liu et al. Low-rank to the rescue: atlas-based analyses in the presence of pathologies. MICCAI 2014 (the "

@@ -54,6 +54,7 @@ class ZScore(Detector):
         "healthy scans",
         "voxel-wise mean and s.d. of the healthy training scans, smoothed (and their common quantiles: standardise)",
         "nothing: round numbers chosen beforehand; no label was looked at",
+        printed_name="z-score",
         references=(
             "standardise: Nyul, Udupa, Zhang. New variants of a method of MRI scale standardization. IEEE TMI 19(2), "
             "2000, with deciles as landmarks",

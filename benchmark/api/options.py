@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -21,6 +21,32 @@ RUN_TABLE = "run"
 RERUN = ("missing", "failed", "all")
 FRESH = ("out", "rerun", "dry_run")
 """Options that say nothing of what a run holds: not repeated by --like."""
+
+STUDY, DATA, SCORING, COMPUTING = "What is run", "Data", "Scoring and report", "Computing"
+"""Groups of options in the help."""
+
+
+def completing(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Complete the last of comma-separated names in a shell."""
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in names() if name.startswith(last)]
+
+    return complete
+
+
+def _methods() -> Iterable[str]:
+    from benchmark.methods.registry import methods
+
+    return methods()
+
+
+def _datasets() -> Iterable[str]:
+    from datasets.cohorts.catalog import COHORTS
+
+    return COHORTS
+
 
 Data = Annotated[
     Path,
@@ -66,66 +92,145 @@ class RunOptions:
         hyperparameters: by method the fields of its Config to change; in a file, a table a method.
     """
 
-    methods: Annotated[str, Option(help="Names, comma-separated; name[field=value] makes a variant.")] = ""
+    methods: Annotated[
+        str,
+        Option(
+            "--methods",
+            "-m",
+            autocompletion=completing(_methods),
+            rich_help_panel=STUDY,
+            help="Names, comma-separated; name[field=value] makes a variant.",
+        ),
+    ] = ""
     datasets: Annotated[
-        str, Option(help="Cohorts to map anomalies in, comma-separated; NAME=FOLDER for one of your own.")
+        str,
+        Option(
+            "--datasets",
+            "-d",
+            autocompletion=completing(_datasets),
+            rich_help_panel=STUDY,
+            help="Cohorts to map anomalies in, comma-separated; NAME=FOLDER for one of your own.",
+        ),
     ] = ""
     data: Data = field(default_factory=data_folder)
-    out: Annotated[Path | None, Option(help="Run folder; default: runs/<healthy>-<sequence>-<preset>.")] = None
+    out: Annotated[
+        Path | None,
+        Option("--out", "-o", rich_help_panel=DATA, help="Run folder; default: runs/<healthy>-<sequence>-<preset>."),
+    ] = None
     healthy: Annotated[
         str | None,
         Option(
+            rich_help_panel=DATA,
             help="Healthy cohorts to fit on, comma-separated; default: ixi, for phantoms the phantom. none: without "
-            "any, for methods that need no training."
+            "any, for methods that need no training.",
         ),
     ] = None
     leave_one_site_out: Annotated[
-        bool, Option("--leave-one-site-out", help="Fit once without each of the healthy cohorts in turn.")
+        bool,
+        Option(
+            "--leave-one-site-out", rich_help_panel=DATA, help="Fit once without each of the healthy cohorts in turn."
+        ),
     ] = False
     training_scans: Annotated[
-        int | None, Option(min=1, help="Train on so many scans; those of a smaller number are among them.")
+        int | None,
+        Option(rich_help_panel=DATA, min=1, help="Train on so many scans; those of a smaller number are among them."),
     ] = None
     sequence: Annotated[
         str | None,
-        Option(help="t1, t2, flair or t1ce, or several: t1,flair; default: t2 if every cohort has it, else t1."),
+        Option(
+            rich_help_panel=DATA,
+            help="t1, t2, flair or t1ce, or several: t1,flair; default: t2 if every cohort has it, else t1.",
+        ),
     ] = None
     preset: Annotated[
-        str, Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")
+        str,
+        Option(
+            "--preset",
+            "-p",
+            rich_help_panel=STUDY,
+            help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.",
+        ),
     ] = PUBLISHED
     sampling: Annotated[
-        str, Option(help="average: over voxels, masks keep their volume; spline: as published, for replication.")
+        str,
+        Option(
+            rich_help_panel=DATA,
+            help="average: over voxels, masks keep their volume; spline: as published, for replication.",
+        ),
     ] = "average"
-    seeds: Annotated[str, Option(help="Training seeds, e.g. 0-2; each redraws the validation cases too.")] = "0"
+    seeds: Annotated[
+        str,
+        Option(
+            "--seeds",
+            "-s",
+            rich_help_panel=STUDY,
+            help="Training seeds, e.g. 0-2; each redraws the validation cases too.",
+        ),
+    ] = "0"
     folds: Annotated[
-        int | None, Option(min=2, help="Fit once a fold: so many parts of the healthy subjects validate in turn.")
+        int | None,
+        Option(
+            rich_help_panel=STUDY,
+            min=2,
+            help="Fit once a fold: so many parts of the healthy subjects validate in turn.",
+        ),
     ] = None
-    limit: Annotated[int | None, Option(min=1, help="Map at most so many cases of each split.")] = None
-    validation_only: Annotated[bool, Option("--validation-only", help="Leave the test split closed.")] = False
-    precision: Annotated[str, Option(help="Of inference: fp32, bf16 or fp16.")] = "fp32"
-    device: Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")] = "auto"
-    devices: Annotated[int, Option(min=1, help="GPUs that one fit trains on; the batch is shared out.")] = 1
-    slice_batch: Annotated[int, Option(min=1, help="Slices processed at once.")] = 32
-    compiled: Annotated[bool, Option("--compile", help="Compile networks, where there is a compiler.")] = False
-    rerun: Annotated[str, Option(help="missing; failed: what failed before, too; all: everything anew.")] = "missing"
-    dry_run: Annotated[bool, Option("--dry-run", help="Show the cells and what is done; compute nothing.")] = False
-    postprocessing: Annotated[str | None, Option(help="Post-processing pipelines; default: all.")] = None
-    protocols: Annotated[str | None, Option(help="Threshold protocols; default: three that most studies need.")] = None
+    limit: Annotated[
+        int | None, Option(rich_help_panel=STUDY, min=1, help="Map at most so many cases of each split.")
+    ] = None
+    validation_only: Annotated[
+        bool, Option("--validation-only", rich_help_panel=STUDY, help="Leave the test split closed.")
+    ] = False
+    precision: Annotated[str, Option(rich_help_panel=COMPUTING, help="Of inference: fp32, bf16 or fp16.")] = "fp32"
+    device: Annotated[str, Option(rich_help_panel=COMPUTING, help="auto, cpu, cuda or cuda:N.")] = "auto"
+    devices: Annotated[
+        int, Option(rich_help_panel=COMPUTING, min=1, help="GPUs that one fit trains on; the batch is shared out.")
+    ] = 1
+    slice_batch: Annotated[int, Option(rich_help_panel=COMPUTING, min=1, help="Slices processed at once.")] = 32
+    compiled: Annotated[
+        bool, Option("--compile", rich_help_panel=COMPUTING, help="Compile networks, where there is a compiler.")
+    ] = False
+    rerun: Annotated[
+        str, Option(rich_help_panel=STUDY, help="missing; failed: what failed before, too; all: everything anew.")
+    ] = "missing"
+    dry_run: Annotated[
+        bool, Option("--dry-run", rich_help_panel=STUDY, help="Show the cells and what is done; compute nothing.")
+    ] = False
+    postprocessing: Annotated[
+        str | None, Option(rich_help_panel=SCORING, help="Post-processing pipelines; default: all.")
+    ] = None
+    protocols: Annotated[
+        str | None, Option(rich_help_panel=SCORING, help="Threshold protocols; default: three that most studies need.")
+    ] = None
     pictures: Annotated[
-        str | None, Option(help="Cohorts whose slices the report may show; default: all. '' for none.")
+        str | None,
+        Option(rich_help_panel=SCORING, help="Cohorts whose slices the report may show; default: all. '' for none."),
     ] = None
     plugins: Plugins = None
     allow_leak: Annotated[
-        bool, Option("--allow-leak", help="Go on where the audit finds leaks; every row is marked 'leak'.")
+        bool,
+        Option(
+            "--allow-leak", rich_help_panel=DATA, help="Go on where the audit finds leaks; every row is marked 'leak'."
+        ),
     ] = False
     skip_bad: Annotated[
-        bool, Option("--skip-bad", help="Leave out cases that cannot be used; every row is marked 'partial'.")
+        bool,
+        Option(
+            "--skip-bad",
+            rich_help_panel=DATA,
+            help="Leave out cases that cannot be used; every row is marked 'partial'.",
+        ),
     ] = False
     shifts: Annotated[
-        str, Option(help="Map all under these too: gamma (its five levels), gamma=0.5, transfer[COHORT].")
+        str,
+        Option(
+            rich_help_panel=STUDY, help="Map all under these too: gamma (its five levels), gamma=0.5, transfer[COHORT]."
+        ),
     ] = ""
-    match: Annotated[bool, Option("--match", help="Map all again with histograms matched to the training cases.")] = (
-        False
-    )
+    match: Annotated[
+        bool,
+        Option("--match", rich_help_panel=STUDY, help="Map all again with histograms matched to the training cases."),
+    ] = False
     executor: Executor = "inline"
     workers: Workers = None
     threads: Threads = None
@@ -134,7 +239,10 @@ class RunOptions:
     slurm: Slurm = None
     dask: Dask = None
     no_cache: Annotated[
-        bool, Option("--no-cache", envvar=NO_CACHE, help="Load every scan anew; the numbers are the same.")
+        bool,
+        Option(
+            "--no-cache", envvar=NO_CACHE, rich_help_panel=DATA, help="Load every scan anew; the numbers are the same."
+        ),
     ] = False
     hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     __pydantic_config__: ClassVar[Mapping[str, object]] = {"coerce_numbers_to_str": True}

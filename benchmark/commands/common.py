@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any, ParamSpec, get_args, get_type_hints
 
 import typer
+from rich.markup import escape
+from typer.core import TyperGroup
 
 from benchmark.methods.termination import Terminated, termination_is_an_exception
 from benchmark.storage.storage_errors import storage_problem
@@ -20,8 +22,20 @@ from datasets.errors import UserError
 
 P = ParamSpec("P")
 OURS = "benchmark"  # logger of all that a command line shows as progress
+QUIET = "UADBENCH_QUIET"
+"""Variable of the environment that, set to anything, keeps progress unsaid; worker processes inherit it."""
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.")]
+
+def _runs(incomplete: str) -> list[str]:
+    """Run folders, to complete the beginning of one's path in a shell."""
+    found = [*Path().glob(f"{incomplete}*/study.json"), *Path("runs").glob("*/study.json")]
+    return [path for path in dict.fromkeys(str(one.parent) for one in found) if path.startswith(incomplete)]
+
+
+RunArgument = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="A run folder, the --out of an earlier run.", autocompletion=_runs),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="A list of JSON objects instead of text.")]
 
 
@@ -48,7 +62,7 @@ def takes_options_of(options: type[Any], **further: Any) -> Callable[[Callable[.
             command({name: given[name] for name in own if name in given}, {name: given.get(name) for name in further})
 
         called.__annotations__ = {name: one.annotation for name, one in parameters.items()}
-        called.__signature__ = Signature(list(parameters.values()))  # type: ignore[attr-defined]
+        called.__signature__ = Signature(list(parameters.values()))
         del called.__wrapped__
         return called
 
@@ -65,6 +79,22 @@ def _parameter(name: str, hint: Any, default: object) -> Parameter:
     if default not in (MISSING, None, ""):
         shown.help = f"{option.help.rstrip('.')}; default: {default}."
     return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, shown])
+
+
+class Commands(TyperGroup):
+    """Commands whose help shows square brackets as they are written, and flags without a value."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of that name, its help made ready to be printed; None without any."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and not getattr(command, "is_ready", False):
+            command.help = escape(command.help or "")
+            for parameter in command.params:
+                parameter.help = escape(getattr(parameter, "help", None) or "")
+                if getattr(parameter, "is_flag", False):
+                    parameter.metavar = " "
+            command.is_ready = True
+        return command
 
 
 def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
@@ -102,7 +132,7 @@ def progress_lines(prefix: str = "", *, err: bool = False) -> Iterator[None]:
     terminal, root, ours = _Terminal(prefix, err=err), logging.getLogger(), logging.getLogger(OURS)
     level = ours.level
     root.addHandler(terminal)
-    ours.setLevel(logging.INFO)
+    ours.setLevel(logging.WARNING if os.environ.get(QUIET) else logging.INFO)
     try:
         yield
     finally:

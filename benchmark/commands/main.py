@@ -3,9 +3,14 @@
 Each command imports what it needs when it is called, so that `--help` and `list` stay quick.
 """
 
+import os
+from typing import Annotated
+
 import typer
 
+from benchmark import __version__
 from benchmark.commands import analyse, demo, evaluate, leaderboard, manage, methods, predict, replicate, run, speed
+from benchmark.commands.common import QUIET, Commands
 from benchmark.inference.cpu import prepare_cpu
 
 FIRST_LINES = """\
@@ -17,14 +22,30 @@ python -m datasets audit phantom-ms --data data   # what is wrong with data
 
 All commands: python -m benchmark --help"""
 
-app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(
+    cls=Commands, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 for group in (demo, methods, run, manage, evaluate, analyse, replicate, predict, speed, leaderboard):
     app.add_typer(group.app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"uadbench {__version__}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
-def start(context: typer.Context) -> None:
+def start(
+    context: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and warnings, no progress.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
     """The benchmark of unsupervised anomaly detection in brain MRI."""
+    if quiet:
+        os.environ[QUIET] = "1"
     if context.invoked_subcommand is None:
         typer.echo(FIRST_LINES)
 

@@ -27,6 +27,7 @@ from benchmark.storage.storage_errors import as_storage_error
 from benchmark.study.cells import Cell, Fit
 from datasets.errors import UserError
 from datasets.io.atomic import sweep
+from datasets.progress import watched
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +156,8 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     rows, seen, blank = list[Row](), list[Row](), blank_row(cell)
     predictions = predict_cell(detector, files, cell, inference)
     with WriteBehind() as writing:
-        for one, prediction in zip(files, predictions, strict=True):
+        pairs = watched(zip(files, predictions, strict=True), f"  mapping {cell.where}", len(files))
+        for one, prediction in pairs:
             writing.do(partial(_write_volumes, job.run, cell, prediction))
             timed = replace(blank, split=one.split, case_id=one.case_id, subject_id=one.subject_id)
             rows.append(replace(timed, metric="seconds", value=prediction.seconds))

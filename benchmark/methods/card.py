@@ -22,6 +22,7 @@ class Card:
             split at once, and ranked with no method that sees one scan at a time.
         several_sequences: how one map is made of several sequences; "" for a method that takes one, which is refused in
             a study of several.
+        printed_name: as papers write it, such as DDPM; "" for the name by which it is asked for.
     """
 
     supervision: Supervision
@@ -33,6 +34,7 @@ class Card:
     covariates: tuple[str, ...] = ()
     transductive: bool = False
     several_sequences: str = ""
+    printed_name: str = ""
 
 
 def card_of(method: object) -> Card | None:

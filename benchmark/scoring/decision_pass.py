@@ -16,6 +16,7 @@ from benchmark.storage.rows import Row, evaluation_row, rows_of, write_lines
 from benchmark.study.cells import Evaluation
 from benchmark.study.protocols import CROSSED, Protocol, Threshold, protocol_named
 from datasets.case import CaseFiles
+from datasets.progress import watched
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class DecisionPass:
         pairs = sorted(self.thresholds, key=lambda pair: (pair[0], pair[1] != CROSSED))  # regret needs it first
         blanks = {pair: self._blank(*pair) for pair in pairs}
         protocols = {name: protocol_named(name) for _, name in pairs}
-        for number, case in enumerate(self.ranking.maps.cases):
+        for number, case in enumerate(watched(self.ranking.maps.cases, "  scoring predictions")):
             truth = case.read()
             for pipeline, of_pipeline in groupby(pairs, key=lambda pair: pair[0]):
                 scores, curve = self.ranking.maps.scores(number, pipeline), curves.get((pipeline, case.files.split))

@@ -22,6 +22,7 @@ from benchmark.storage.rows import Row, evaluation_row, reference_row, rows_of, 
 from benchmark.study.cells import Cell, Evaluation, Reference
 from datasets.case import CaseFiles
 from datasets.loading import masks_of
+from datasets.progress import watched
 
 
 def healthy_scans(
@@ -68,7 +69,8 @@ def evaluate_cell(run: RunFolder, cell: Cell, files: Sequence[CaseFiles], settin
     Args:
         files: the cell's mapped cases.
     """
-    yield from evaluate_maps(run, cell, kept_maps(run, cell, files, settings), settings)
+    maps = watched(kept_maps(run, cell, files, settings), "  scoring maps", len(files))
+    yield from evaluate_maps(run, cell, maps, settings)
 
 
 def evaluate_maps(run: RunFolder, cell: Cell, maps: Iterable[Mapped], settings: Settings) -> Iterator[Row]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Values = NDArray[np.float64]
-Question = Literal["these weights", "this recipe"]
-QUESTIONS: tuple[Question, Question] = ("these weights", "this recipe")
+Question = Literal["this trained model", "this training procedure"]
+QUESTIONS: tuple[Question, Question] = ("this trained model", "this training procedure")
 TRAINED_MODEL, TRAINING_PROCEDURE = QUESTIONS
 """Of the fits as they are, patients drawn anew; of the procedure, its training seeds drawn anew as well."""
 FEWEST_PATIENTS = 6

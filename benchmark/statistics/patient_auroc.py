@@ -32,8 +32,8 @@ class PatientAuroc:
 def patient_auroc(patients: Values, controls: Values, *, alpha: float) -> PatientAuroc:
     """Of `(m, s)` scores of patients and `(n, s)` of healthy people under the same training seeds, complete.
 
-    The interval is of these weights: m and n people are drawn anew, the seeds are averaged as if each person had one
-    score, which makes it too wide rather than too narrow.
+    The interval is of this trained model: m and n people are drawn anew, the seeds are averaged as if each person had
+    one score, which makes it too wide rather than too narrow.
     """
     (m, seeds), n = patients.shape, len(controls)
     if not (m and n and seeds):

@@ -126,7 +126,7 @@ def _audited(study: Study, needed: Mapping[str, Sequence[CaseFiles]]) -> list[Fi
     for name, files in needed.items():
         compared = _is_real(name)
         images = (dict(zip(sequences, one.channels, strict=True)) for one in files)
-        examined = examine_cases(Candidate(name, one, compared, grid) for one in images)
+        examined = examine_cases([Candidate(name, one, compared, grid) for one in images])
         findings += cohort_findings(examined, name)
         scans += [scan for one in examined for scan in one.scans]
     return by_severity([*_of_tables(study), *findings, *duplicate_findings(scans), *same_names(scans)])

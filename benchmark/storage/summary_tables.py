@@ -38,7 +38,7 @@ class SummaryLine:
             "lower quartile", "upper quartile", "maximum" and "share" of the patients above 0; "change", paired, from
             unshifted; "area", "area change", means over doses; "universe", "universe tau", "calibration"; "ablation";
             "patient auroc", of a patient-level score, `group` saying against which healthy cohort.
-        question: "these weights" or "this recipe"; "" where there is no interval.
+        question: "this trained model" or "this training procedure"; "" where there is no interval.
         endpoint: "first", "second" or "exploratory".
         order: 1 for the choice that the cohort's methods are ranked by, 2 and up for what else has intervals, else 0.
         endpoints: how many endpoints the cohort has where this is one of several, else 1; their `order` is the lowest.

@@ -20,6 +20,7 @@ from datasets.errors import BadFile
 from datasets.grid import Grid
 from datasets.io.labels import read_labels
 from datasets.io.tables import Table
+from datasets.progress import watched
 from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files, usable_files
 
 Row = Mapping[str, str]
@@ -91,10 +92,10 @@ def _limited(cases: Iterable[Candidate], limit: int | None) -> list[Candidate]:
     return kept
 
 
-def examine_cases(candidates: Iterable[Candidate]) -> list[CaseAudit]:
+def examine_cases(candidates: Sequence[Candidate]) -> list[CaseAudit]:
     """Examine cases in threads; a few kilobytes of each are kept."""
     with ThreadPoolExecutor(max_workers=usable_cores()) as readers:
-        return list(readers.map(examine, candidates))
+        return list(watched(readers.map(examine, candidates), "auditing", len(candidates)))
 
 
 def cohort_findings(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:

@@ -67,6 +67,13 @@ class Explorer:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Blocks next to each other where there is room."""
+
+    blocks: Sequence["Block"] = ()
+
+
+@dataclass(frozen=True)
 class Folded:
     """Blocks that a reader unfolds; whole in print.
 
@@ -79,7 +86,7 @@ class Folded:
     level: int = 4
 
 
-Block = Heading | Paragraph | Notice | Bullets | Listing | Picture | Explorer | Folded | Table
+Block = Heading | Paragraph | Notice | Bullets | Listing | Picture | Explorer | Beside | Folded | Table
 
 
 def tables_of(blocks: Iterable[Block]) -> Iterator[Table]:
@@ -87,7 +94,7 @@ def tables_of(blocks: Iterable[Block]) -> Iterator[Table]:
     for block in blocks:
         if isinstance(block, Table) and block:
             yield block
-        elif isinstance(block, Folded):
+        elif isinstance(block, Folded | Beside):
             yield from tables_of(block.blocks)
         elif isinstance(block, Explorer):
             yield from tables_of(block.fallback)

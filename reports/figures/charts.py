@@ -3,6 +3,7 @@
 Text and axes have the colour of the page's text, so that one drawing serves light and dark pages and paper.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
@@ -22,6 +23,8 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 METHOD, BASELINE = COLOURS[0], "#8c8c8c"
 MOST_DRAWN = len(COLOURS)  # methods in a chart that tells them apart by colour
 FONT = "system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
+ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
+"""Of the parts of a drawing, which have no names; it is named as a whole where it stands."""
 CONFIG: Spec = {
     "font": FONT,
     "background": "transparent",
@@ -44,7 +47,8 @@ def write_chart(spec: Spec, path: Path) -> None:
     """Draw a specification into an SVG."""
     import vl_convert
 
-    write_text(path, vl_convert.vegalite_to_svg({"config": CONFIG, **spec}))
+    svg = vl_convert.vegalite_to_svg({"config": CONFIG, **spec})
+    write_text(path, ROLES.sub("", svg))
 
 
 def remove_others(figures: Path, pattern: str, drawn: Collection[Path]) -> None:

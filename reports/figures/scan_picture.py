@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from datasets.case import Case
 from datasets.io.atomic import written_whole
-from reports.figures.map_gallery import OUTLINE, brightest
+from reports.figures.map_gallery import OUTLINE
+from reports.model.decisions import BRIGHTEST
 
 Volume = NDArray[np.float32]
 SLICES = 6
@@ -35,7 +36,7 @@ def write_scan_picture(
     from matplotlib.figure import Figure
 
     shown = shown_slices(case, anomaly_map)
-    highest = brightest([anomaly_map], [case])
+    highest = float(np.percentile(np.append(anomaly_map[case.brain_mask], 0), BRIGHTEST)) or 1.0
     rows = {"image": case.image[0]}
     if reconstruction is not None:
         rows["healthy counterpart"] = reconstruction

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from datasets.io.atomic import write_text
 from reports.content.blocks import (
+    Beside,
     Block,
     Bullets,
     Explorer,
@@ -54,6 +55,7 @@ def page_html(title: str, blocks: Sequence[Block], *, viewer: dict[str, Any] | N
 
     page = Page()
     body = page.render(blocks)
+    scripts = ["report.js", *(["vega.min.js", "explore.js"] if page.charts else []), *(["viewer.js"] if viewer else [])]
     template = Environment(loader=PackageLoader("reports", "web"), autoescape=True).get_template("report.html.jinja")
     return template.render(
         title=title,
@@ -61,9 +63,7 @@ def page_html(title: str, blocks: Sequence[Block], *, viewer: dict[str, Any] | N
         body=body,
         contents=page.contents,
         viewer=viewer and script_json(viewer),
-        niivue=_script("niivue.umd.js") if viewer else "",
-        scripts=[_script(name) for name in ["report.js", *(["vega.min.js", "explore.js"] if page.charts else [])]],
-        viewer_script=_script("viewer.js") if viewer else "",
+        scripts=[_script(name) for name in scripts],
         style=_file("report.css"),
     )
 
@@ -124,13 +124,18 @@ class Page:
             case Bullets():
                 return f"<ul>{''.join(f'<li>{inline(item)}</li>' for item in block.items)}</ul>"
             case Listing():
-                return f'<pre tabindex="0"><code>{escape(block.text)}</code></pre>'
+                kind = f' class="{escape(block.language)}"' if block.language else ""
+                return f'<pre tabindex="0"{kind}><code>{escape(block.text)}</code></pre>'
             case Picture():
                 return _picture(block)
             case Explorer():
                 content = f'<script type="application/json" class="content">{script_json(block.content)}</script>'
                 self.charts = True
-                return f'{self.render(block.fallback)}<div class="explorer" hidden>{content}</div>'
+                told = "Every other choice needs JavaScript; the charts above are of the first endpoint."
+                explorer = f'<div class="explorer" hidden>{content}</div><noscript><p>{told}</p></noscript>'
+                return self.render(block.fallback) + explorer
+            case Beside():
+                return f'<div class="beside">{self.render(block.blocks)}</div>'
             case Folded():
                 anchor = self._anchor(block.summary, block.level)
                 summary = f'<summary><span id="{anchor}">{inline(block.summary)}</span></summary>'

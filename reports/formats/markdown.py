@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from datasets.io.atomic import write_text
 from reports.content.blocks import (
+    Beside,
     Block,
     Bullets,
     Explorer,
@@ -96,6 +97,8 @@ def _block(block: Block, folder: Path) -> str:
             return f"![{inline(block.alt)}]({path}){caption}"
         case Explorer():
             return markdown(block.fallback, folder)
+        case Beside():
+            return markdown(block.blocks, folder)
         case Folded():
             inside = markdown(block.blocks, folder)
             return f"<details><summary>{html_escape(str(block.summary))}</summary>\n\n{inside}\n\n</details>"

@@ -6,7 +6,18 @@ from textwrap import fill, wrap
 from tabulate import tabulate
 
 from benchmark.storage.folder import RunFolder
-from reports.content.blocks import Block, Bullets, Explorer, Folded, Heading, Listing, Notice, Paragraph, Picture
+from reports.content.blocks import (
+    Beside,
+    Block,
+    Bullets,
+    Explorer,
+    Folded,
+    Heading,
+    Listing,
+    Notice,
+    Paragraph,
+    Picture,
+)
 from reports.content.table import Table
 from reports.content.text import prose
 from reports.model.run_results import read_results
@@ -66,6 +77,8 @@ def _block(block: Block, width: int) -> str:
             return ""
         case Explorer():
             return plain(block.fallback, width)
+        case Beside():
+            return plain(block.blocks, width)
         case Folded():
             return plain([Heading(block.summary), *block.blocks], width)
         case Table():

@@ -23,7 +23,7 @@ from reports.model.run_results import cohort_title
 from reports.sections.cohort_tables import dice_table
 
 BADGES = {
-    "single seed": f"trained once: below {FEWEST_SEEDS} training seeds a recipe has no rank",
+    "single seed": f"trained once: below {FEWEST_SEEDS} training seeds a training procedure has no rank",
     "partial": "cases, seeds or cohorts are missing; nothing is averaged over what is not there",
     "leaked": "somebody is in two splits",
     "labels used": "its maps have seen lesion labels: shown, ranked with no other",
@@ -35,12 +35,12 @@ SELF_REPORTED = (
     "with one another alone."
 )
 LEGEND = prose(
-    "Means over patients and training seeds with 95 % intervals. **Ranks (recipe)** are the ranks that the data leave "
-    "open to a method trained anew, patients and training seeds both drawn again; **ranks (weights)** those of the "
-    "very weights that were run. All pairs of a cohort are tested together; sets that overlap are not separated. A "
-    "simple baseline is what any method has to beat; the perfect map is the ground truth sent through the same "
-    "post-processing. Healthy people flagged: the share with any false positive (of how many), in the cohort that was "
-    "fitted on and elsewhere. Seconds and hardware are as the entries report them."
+    "Means over patients and training seeds with 95 % intervals. **Ranks (training procedure)** are the ranks that "
+    "the data leave open to a method trained anew, patients and training seeds both drawn again; **ranks (trained "
+    "model)** those of the very models that were run. All pairs of a cohort are tested together; sets that overlap "
+    "are not separated. A simple baseline is what any method has to beat; the perfect map is the ground truth sent "
+    "through the same post-processing. Healthy people flagged: the share with any false positive (of how many), in "
+    "the cohort that was fitted on and elsewhere. Seconds and hardware are as the entries report them."
 )
 
 
@@ -103,30 +103,30 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
     cohort, endpoint = leaderboard.results.lesion[dataset], leaderboard.endpoint
     if cohort.caution:
         yield Notice(cohort.caution)
-    weights, recipe = (leaderboard.primary(dataset, question) for question in (TRAINED_MODEL, TRAINING_PROCEDURE))
+    model, procedure = (leaderboard.primary(dataset, question) for question in (TRAINED_MODEL, TRAINING_PROCEDURE))
     second = leaderboard.primary(dataset, TRAINED_MODEL, 2)
-    protocol = next((str(line["protocol"]) for line in weights.values()), endpoint.protocol)
-    if weights and not second and len(endpoint.protocols) > 1:
+    protocol = next((str(line["protocol"]) for line in model.values()), endpoint.protocol)
+    if model and not second and len(endpoint.protocols) > 1:
         yield Paragraph(prose("This cohort has one endpoint alone, at `{}`.", protocol))
     metric = METRICS[endpoint.metric]
     others = endpoint.protocols[1:] if second else ()
     columns = [
-        *text_columns("Method", "Ranks: recipe", "Ranks: weights"),
+        *text_columns("Method", "Ranks: training procedure", "Ranks: trained model"),
         Column(f"{metric.title}, {protocol}", metric.unit, metric.higher_is_better),
         *(column for one in others for column in _second_columns(one, metric)),
         Column("AUPRC", "", True), Column("Healthy people flagged, in domain", "", False, 2),
         *text_columns("elsewhere"), Column("Time a volume", "s", False, 2), *text_columns("Patients x seeds", "Badges"),
     ]  # fmt: skip
     rows = [
-        _cohort_row(leaderboard, dataset, method, pages, recipe.get(method), weights[method], second)
+        _cohort_row(leaderboard, dataset, method, pages, procedure.get(method), model[method], second)
         for method in map(str, cohort.ordered)
-        if method in weights
+        if method in model
     ]
     blank = len(columns) - 5
     rows += [
         [_linked(leaderboard, name, pages), Cell(), Cell(), said("missing"), *[Cell()] * blank, said(code("partial"))]
         for name in leaderboard.methods
-        if name not in weights
+        if name not in model
     ]
     perfect = cohort.numbers(endpoint.metric, endpoint.postprocessing, endpoint.protocol)[PERFECT_MAP]
     if perfect.defined:
@@ -147,19 +147,19 @@ def _cohort_row(
     dataset: str,
     method: str,
     pages: Mapping[str, str],
-    recipe: "pd.Series | None",
-    weights: pd.Series,
+    procedure: "pd.Series | None",
+    model: pd.Series,
     second: Mapping[str, pd.Series],
 ) -> list[Cell]:
-    enough = weights["seeds"] >= FEWEST_SEEDS
+    enough = model["seeds"] >= FEWEST_SEEDS
     area = leaderboard.results.lesion[dataset].numbers("auprc", leaderboard.endpoint.postprocessing)[method]
     own = leaderboard.alarms[(leaderboard.alarms["method"] == method) & (leaderboard.alarms["metric"] == "alarm")]
     home = own[(own["domain"] == "in-domain") & own["mean"].notna()]
     return [
         _linked(leaderboard, method, pages),
-        ranks_cell(recipe) if enough else Cell(absent=NOT_TESTABLE),
-        ranks_cell(weights),
-        with_interval(weights),
+        ranks_cell(procedure) if enough else Cell(absent=NOT_TESTABLE),
+        ranks_cell(model),
+        with_interval(model),
         *(
             [with_interval(second[method]), ranks_cell(second[method])]
             if method in second
@@ -169,7 +169,7 @@ def _cohort_row(
         next((Cell(line["mean"], note=f"({int(line['n'])})") for _, line in home.iterrows()), Cell()),
         said(_shares(own[own["domain"] != "in-domain"])),
         Cell(_seconds(leaderboard, dataset, method)),
-        said(f"{int(weights['n'])} x {int(weights['seeds'])}"),
+        said(f"{int(model['n'])} x {int(model['seeds'])}"),
         _as_badges(leaderboard.badges(method, dataset)),
     ]
 

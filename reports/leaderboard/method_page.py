@@ -73,8 +73,8 @@ def _compared(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
     yield Heading("Compared with the others")
     caption = prose(
         "Mean paired difference under each endpoint, this method minus the other, corrected for all pairs of the "
-        "cohort; better needs all endpoints. *These weights*: patients alone are drawn again. *This recipe*: training "
-        "seeds, too."
+        "cohort; better needs all endpoints. *This trained model*: patients alone are drawn again. *This training "
+        "procedure*: training seeds, too."
     )
     columns = [*text_columns("Cohort", "Endpoint", "Other", "Question", "State"), Column("Difference", signed=True),
                Column("p, corrected", digits=4)]  # fmt: skip

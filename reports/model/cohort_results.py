@@ -21,7 +21,7 @@ NUMBERS = ("mean", "sd", "n", "left_out", "seeds", "planned", "lowest_seed", "hi
 
 
 def question_of(lines: pd.DataFrame) -> str:
-    """What ranks are of: *this recipe* where any pair of recipes can be tested."""
+    """What ranks are of: *this training procedure* where any pair can be tested so."""
     ranked = lines.loc[lines["rank_low"].notna(), "question"]
     return TRAINING_PROCEDURE if (ranked == TRAINING_PROCEDURE).any() else TRAINED_MODEL
 

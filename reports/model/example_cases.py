@@ -8,7 +8,7 @@ from reports.model.run_results import RunResults
 
 
 def exemplars(cohort: CohortResults, pipeline: str) -> Mapping[str, str]:
-    """Which case is the best, the median, the worst, and the one that methods disagree on most.
+    """Which case is the best, the median (of three at least), the worst, and the one that methods disagree on most.
 
     A case is as good as the mean of its AUPRC over methods, their seeds averaged first. Simple baselines and what uses
     lesion labels do not count, unless there is nothing else; a single method is held against the simple baselines. Ties
@@ -26,7 +26,9 @@ def exemplars(cohort: CohortResults, pipeline: str) -> Mapping[str, str]:
         return {}
     mean = scores.mean(axis=1).sort_index()
     ordered = mean.sort_values(ascending=False, kind="stable").index
-    chosen = {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
+    chosen = {"best": ordered[0], "worst": ordered[-1]}
+    if len(ordered) > 2:
+        chosen = {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
     if scores.shape[1] == 1:  # one method alone disagrees with the simple baselines, if with anything
         unlabelled = [name for name in cohort.seeds if name in known and name not in cohort.aside]
         scores = known[unlabelled].dropna(how="all")
@@ -45,15 +47,6 @@ def named_cases(results: RunResults, name: str) -> dict[str, str]:
     if cohort is None:
         return {}
     return {case_id: what for what, case_id in exemplars(cohort, shown_pipeline(results, name)).items()}
-
-
-def case_scores(results: RunResults, name: str) -> dict[tuple[str, str], float]:
-    """AUPRC by method and case, seeds averaged, by which cases are called best and worst."""
-    cohort = results.lesion.get(name)
-    if cohort is None:
-        return {}
-    found = cohort.by_case("auprc", shown_pipeline(results, name))
-    return {(str(method), str(case)): float(value) for method in found for case, value in found[method].items()}
 
 
 def shown_pipeline(results: RunResults, cohort: str) -> str:

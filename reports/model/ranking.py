@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import isnan, nan
 from typing import Any, cast
 
@@ -19,10 +19,10 @@ from reports.content.table import NOT_TESTABLE, State
 from reports.content.text import Text, joined, prose
 from reports.model.cohort_results import CohortResults, best_first, question_of
 from reports.model.run_results import RunResults
-from reports.model.summary import domain_of
+from reports.model.summary import CHOICE, Summary, domain_of
 
-OPEN, ONLY_WEIGHTS, SHORT = "\N{DAGGER}", "w", "\N{DOUBLE DAGGER}"
-"""Marks: not shown to be worse than the best; an interval of the weights alone; an interval that covers too little."""
+OPEN, ONLY_MODEL, SHORT = "\N{DAGGER}", "m", "\N{DOUBLE DAGGER}"
+"""Marks: not shown to be worse than the best; an interval of the trained model alone; one that covers too little."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Ranking:
     Attributes:
         lines: of both questions.
         pairs: of both questions.
-        question: the one that ranks are of: *this recipe* where any pair of recipes can be tested.
+        question: the one that ranks are of: *this training procedure* where any pair can be tested so.
     """
 
     lines: pd.DataFrame
@@ -81,14 +81,15 @@ class Ranking:
         return str(low) if low == high else f"{low}-{high}"
 
     def interval(self, method: str) -> tuple[float, float, str]:
-        """Both ends and a mark: of the weights alone where the recipe has none; flagged where such cover too little.
+        """Both ends and a mark: of the trained model alone where its training procedure has none, or one that
+        covers too little.
 
         NaN where there is no interval.
         """
         for question in dict.fromkeys((self.question, TRAINED_MODEL)):
             one = self.line(method, question)
             if not isnan(one["low"]):
-                marks = [ONLY_WEIGHTS] if question != self.question else []
+                marks = [ONLY_MODEL] if question != self.question else []
                 marks += [SHORT] if is_short(one["coverage"]) else []
                 return float(one["low"]), float(one["high"]), " ".join(marks)
         return nan, nan, ""
@@ -137,9 +138,14 @@ def _state(state: str, better: str, method: str) -> State:
 
 def rankings_of(results: RunResults, cohort: str) -> list[Ranking]:
     """Under each endpoint of a cohort, the first first; [] where no method has a number, or nothing is summarised."""
-    lines = results.summary.standings
+    return list(_rankings(results.summary, cohort))
+
+
+@lru_cache(maxsize=256)
+def _rankings(summary: Summary, cohort: str) -> tuple[Ranking, ...]:
+    lines = summary.standings
     lines = lines[(lines["dataset"] == cohort) & (lines["decides"] > 0)]
-    return [_ranking(results, own) for _, own in lines.groupby("decides")]
+    return tuple(_ranking(summary, own) for _, own in lines.groupby("decides"))
 
 
 def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
@@ -149,16 +155,13 @@ def ranking_of(results: RunResults, cohort: str) -> Ranking | None:
 
 def ranking_under(results: RunResults, cohort: str, metric: str, pipeline: str, protocol: str) -> Ranking | None:
     """The same under another choice that is summarised."""
-    lines = results.summary.standings
-    chosen = (lines["dataset"] == cohort) & (lines["metric"] == metric)
-    lines = lines[chosen & (lines["postprocessing"] == pipeline) & (lines["protocol"] == protocol)]
-    return None if lines.empty else _ranking(results, lines)
+    lines = results.summary.standings_by_choice.get((cohort, metric, pipeline, protocol))
+    return None if lines is None else _ranking(results.summary, lines)
 
 
-def _ranking(results: RunResults, lines: pd.DataFrame) -> Ranking:
-    first, pairs = lines.iloc[0], results.summary.comparisons
-    for column in ("dataset", "metric", "postprocessing", "protocol", "split"):
-        pairs = pairs[pairs[column] == first[column]]
+def _ranking(summary: Summary, lines: pd.DataFrame) -> Ranking:
+    place = tuple(lines.iloc[0][column] for column in (*CHOICE, "split"))
+    pairs = summary.pairs_by_choice.get(place, summary.comparisons[:0])
     return Ranking(lines, pairs, question_of(lines))
 
 

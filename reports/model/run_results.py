@@ -106,6 +106,13 @@ class RunResults:
         return list(dict.fromkeys(cell.cohort.dataset for cell in self.cells))
 
     @property
+    def methods(self) -> list[str]:
+        """In the order of the first cohort that ranks them, for tables of several cohorts."""
+        ranked = [cohort for cohort in self.lesion.values() if cohort.rankable]
+        ordered = ranked[0].ordered if ranked else self.whole.seeds
+        return [str(method) for method in ordered if method in self.whole.seeds]
+
+    @property
     def scanned(self) -> Mapping[str, CohortResults]:
         """The cohorts of `healthy` that hold any case."""
         return {name: cohort for name, cohort in self.healthy.items() if cohort.patients}

@@ -1,5 +1,6 @@
 """Summary: the lines of a run's `summary.csv` by what they are for; nothing is computed here."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,10 @@ def domain_of(dataset: str, healthy: str) -> str:
     return "in-domain" if host_cohort(dataset) in healthy.split("+") else "out-of-domain"
 
 
-@dataclass(frozen=True)
+CHOICE = ["dataset", "metric", "postprocessing", "protocol"]
+
+
+@dataclass(frozen=True, eq=False)
 class Summary:
     """The two tables of one run; both are without a line where the run is not summarised."""
 
@@ -57,6 +61,15 @@ class Summary:
         why = own["interval"].str.removeprefix(NO_INTERVAL).str.removeprefix(": ")
         decides = own["order"].where(own["order"] <= own["endpoints"], own["order"] == 1).astype(int)
         return own.assign(decides=decides, why_none=why.where(own["low"].isna(), ""))
+
+    @cached_property
+    def standings_by_choice(self) -> Mapping[tuple[Hashable, ...], pd.DataFrame]:
+        return dict(iter(self.standings.groupby(CHOICE, sort=False)))
+
+    @cached_property
+    def pairs_by_choice(self) -> Mapping[tuple[Hashable, ...], pd.DataFrame]:
+        """By choice and split."""
+        return dict(iter(self.comparisons.groupby([*CHOICE, "split"], sort=False)))
 
     @cached_property
     def healthy(self) -> pd.DataFrame:

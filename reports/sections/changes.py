@@ -12,8 +12,8 @@ from reports.model.run_results import RunResults, cohort_title
 
 EXPLAINED = (
     "Now less before, paired by patient over the seeds that both runs have, with the 95 % interval over patients "
-    "(these weights; nothing is corrected, nothing here is a test). Where a method's fits are the same, whatever moved "
-    "is of maps, data or scoring."
+    "(this trained model; nothing is corrected, nothing here is a test). Where a method's fits are the same, whatever "
+    "moved is of maps, data or scoring."
 )
 
 

@@ -12,7 +12,7 @@ from reports.content.table import BLANK, Cell, Column, Stamp, Table, said, text_
 from reports.content.text import Text, as_text, joined, prose
 from reports.model.cohort_results import CohortResults, Number
 from reports.model.ranking import (
-    ONLY_WEIGHTS,
+    ONLY_MODEL,
     OPEN,
     SHORT,
     Headline,
@@ -32,7 +32,7 @@ LEGEND = prose(
     "{}: may be first too. Interval {}: of the trained models alone, under 3 training seeds; {}: such intervals "
     "covered less than 93 % in simulations. `n/a`: undefined; blank: not computed; `[a/b]`: over a of b patients.",
     OPEN,
-    ONLY_WEIGHTS,
+    ONLY_MODEL,
     SHORT,
 )
 EXPLAINED = prose(

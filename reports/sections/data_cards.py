@@ -17,7 +17,7 @@ TOLD = "A Dice has seen what its map and its threshold have seen; AUPRC and AURO
 def data_cards(results: RunResults) -> list[Block]:
     """A line a method and a line a threshold; supervision of a number is the most of both."""
     cards = _methods(results)
-    items = [item for method in results.whole.seeds if method in results.cards for item in _items(results, method)]
+    items = [item for method in results.methods if method in results.cards for item in _items(results, method)]
     return [
         results.heading("Data cards"),
         cards if cards else Paragraph("No data card is kept: this run was fitted by an earlier version."),
@@ -29,7 +29,7 @@ def data_cards(results: RunResults) -> list[Block]:
 def _methods(results: RunResults) -> Table:
     titles = ("Method", "Its map has seen", "Trained on", "Hyper-parameters", "Healthy cases")
     columns = [*text_columns(*titles), Column("Steps", digits=0), Column("Parameters", digits=0)]
-    rows = [[said(results.whole.label(method)), *_cells(results.cards.get(method))] for method in results.whole.seeds]
+    rows = [[said(results.whole.label(method)), *_cells(results.cards.get(method))] for method in results.methods]
     return Table("data-cards", as_text(TOLD), columns, rows if results.cards else [])
 
 

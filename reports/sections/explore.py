@@ -4,6 +4,7 @@ from math import isnan
 from typing import Any
 
 from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import SCORED
 from reports.content.blocks import Block, Explorer, Paragraph
 from reports.figures.charts import CONFIG, forest_chart
 from reports.model.cohort_results import CohortResults
@@ -14,6 +15,7 @@ from reports.sections.columns import metric_title
 from reports.sections.verdict import in_rank_order
 
 DIGITS = 4
+OWN_SCORE = "the method's own"
 
 
 def explore(results: RunResults) -> list[Block]:
@@ -36,7 +38,13 @@ def _cohort(results: RunResults, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "methods": [
-            {"name": method, "label": str(cohort.label(method)), "baseline": method in cohort.simple_baselines}
+            {
+                "name": method,
+                "label": str(cohort.label(method)),
+                "baseline": method in cohort.simple_baselines,
+                "labelled": method in cohort.labelled,
+                "seeds": cohort.seeds[method],
+            }
             for method in methods
         ],
         "choices": [_choice(results, name, cohort, methods, choice) for choice in cohort.choices],
@@ -46,18 +54,23 @@ def _cohort(results: RunResults, name: str) -> dict[str, Any]:
 def _choice(
     results: RunResults, name: str, cohort: CohortResults, methods: list[str], choice: tuple[str, str, str]
 ) -> dict[str, Any]:
-    metric, pipeline, protocol = choice
-    numbers = cohort.numbers(metric, pipeline, protocol)
-    ranking = ranking_under(results, name, metric, pipeline, protocol)
+    metric, whole, protocol = choice
+    score, _, pipeline = whole.rpartition(SCORED)
+    numbers = cohort.numbers(metric, whole, protocol)
+    ranking = ranking_under(results, name, metric, whole, protocol)
     known = metric in METRICS
     made: dict[str, Any] = {
         "metric": metric_title(metric) if known else metric,
         "unit": METRICS[metric].unit if known else "",
         "higher": METRICS[metric].higher_is_better if known else None,
+        "score": score or OWN_SCORE,
         "pipeline": pipeline,
         "protocol": protocol,
         "values": [_rounded(numbers[method].value) for method in methods],
     }
+    if max(results.whole.seeds.values()) > 1:
+        for end in ("lowest", "highest"):
+            made[end] = [_rounded(getattr(numbers[method], f"{end}_seed")) for method in methods]
     if ranking is not None:
         ends = [ranking.interval(method) if method in ranking.methods else (float("nan"),) * 3 for method in methods]
         made["low"], made["high"] = ([_rounded(float(one[place])) for one in ends] for place in (0, 1))

@@ -83,7 +83,7 @@ def compared(results: RunResults) -> Table:
     known = set(lines["method"])
     rows = [
         [said(results.whole.label(method)), *(_cell(by.get((method, *key))) for key in keys)]
-        for method in results.whole.seeds
+        for method in results.methods
         if method in known
     ]
     choices = dict.fromkeys(results.summary.healthy_choice(name) for name, _ in cohorts)
@@ -117,7 +117,7 @@ def realised(results: RunResults) -> Table:
                 columns.append(Column(f"{protocol}, promised {promised:g}, {name}", digits=4))
     rows = [
         [said(results.whole.label(method)), *(Cell(one[method].value) for one in numbers)]
-        for method in results.whole.seeds
+        for method in results.methods
         if any(one[method].defined for one in numbers)
     ]
     caption = prose("{} Post-processing `{}`.", NOMINAL, pipeline)

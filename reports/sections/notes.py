@@ -103,7 +103,7 @@ def _single_seed(results: RunResults) -> Iterator[Text]:
     single = sorted(method for method, count in seeds.items() if count == 1)
     if single:
         whose = "" if len(single) == len(seeds) else f" ({', '.join(single)})"
-        yield prose("**Single seed**{}: these numbers describe these weights, not the recipe.", whose)
+        yield prose("**Single seed**{}: nothing is claimed of a training procedure, only of the trained model.", whose)
 
 
 def _labelled(results: RunResults) -> Iterator[Text]:

@@ -23,7 +23,8 @@ from benchmark.storage.run_tables import read_run_record
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
-from reports.content.blocks import Block, Paragraph
+from reports.content.blocks import Block, Folded, Listing, Paragraph
+from reports.model.references import bibliography, references_of
 from reports.model.run_results import RunResults
 
 PACKAGES = ("python", "torch", "numpy", "scipy")
@@ -59,6 +60,13 @@ def methods_section(results: RunResults) -> list[Block]:
     """The paragraphs, to be copied."""
     intro = "Made from what the run itself keeps; nothing in it was typed. Check it, cite the cohorts, and paste it."
     return [results.heading("Methods, as text for a paper"), *map(Paragraph, [intro, *methods_paragraphs(results)])]
+
+
+def citations(results: RunResults) -> list[Block]:
+    """What methods and cohorts cite, for a bibliography."""
+    told = "What the cards of methods and cohorts cite, each reference whole in its note."
+    entries = Listing(bibliography(references_of(results)), "bibtex")
+    return [results.heading("References"), Paragraph(told), Folded("BibTeX", [entries])]
 
 
 def methods_paragraphs(results: RunResults) -> list[str]:
@@ -153,15 +161,16 @@ def _statistics(fixed: Endpoint, endpoint: Endpoint) -> Iterator[str]:
         "so, each corrected over the pairs of the cohort; what one alone says is corrected over the pairs of both."
     )
     yield (
-        "The patient is the unit: scans of one are averaged first. Of these weights: bootstrap-t intervals and paired "
-        "sign-flip tests over patients, corrected by max-T over all pairs of a cohort; of this recipe: patients x "
-        "training seeds crossed, ANOVA moments with Satterthwaite's t for intervals, generalised p-values with Holm's "
-        f"correction for tests. Two-sided level {endpoint.alpha:g}; equivalence within {margins}: interval inside the "
-        "margin, and a test of the mean that assumes no more than the bound on a difference (betting, Holm)."
+        "The patient is the unit: scans of one are averaged first. Of trained models: bootstrap-t intervals and "
+        "paired sign-flip tests over patients, corrected by max-T over all pairs of a cohort; of training "
+        "procedures: patients x training seeds crossed, ANOVA moments with Satterthwaite's t for intervals, "
+        f"generalised p-values with Holm's correction for tests. Two-sided level {endpoint.alpha:g}; equivalence "
+        f"within {margins}: interval inside the margin, and a test of the mean that assumes no more than the bound on "
+        "a difference (betting, Holm)."
     )
     yield (
-        f"Under {FEWEST_PATIENTS} patients, and for a recipe under {FEWEST_SEEDS} seeds, nothing is tested. Ranks are "
-        "confidence sets from the corrected pairs, of two endpoints at half the level each."
+        f"Under {FEWEST_PATIENTS} patients, and for a training procedure under {FEWEST_SEEDS} seeds, nothing is "
+        "tested. Ranks are confidence sets from the corrected pairs, of two endpoints at half the level each."
     )
 
 
@@ -179,24 +188,24 @@ def _computation(results: RunResults) -> Iterator[str]:
 
 
 DRAWN = {
-    TRAINED_MODEL: "These weights (patients drawn anew, the fits as they are)",
-    TRAINING_PROCEDURE: "This recipe (patients and training seeds drawn anew, crossed)",
+    TRAINED_MODEL: "The trained models (patients drawn anew, the fits as they are)",
+    TRAINING_PROCEDURE: "The training procedures (patients and training seeds drawn anew, crossed)",
 }
 
 
 def paragraph(
-    weights: Comparison, recipe: Comparison, means: tuple[float, float], scans: int, endpoint: Endpoint
+    model: Comparison, procedure: Comparison, means: tuple[float, float], scans: int, endpoint: Endpoint
 ) -> str:
     """One cohort's paragraph on one pair: what was seen, and what follows for each question.
 
     Args:
         scans: of all the cohort's patients.
     """
-    sentences = [_seen(weights, means, scans), *_answer(recipe), *_answer(weights)]
-    if weights.state != "not testable":
-        sentences += [_claim(weights), f"For comparison only, the published unpaired permutation test on the same "
-                      f"values: {p_text(weights.p_published)}."]  # fmt: skip
-    return " ".join([*sentences, standing(weights.choice, endpoint)])
+    sentences = [_seen(model, means, scans), *_answer(procedure), *_answer(model)]
+    if model.state != "not testable":
+        sentences += [_claim(model), f"For comparison only, the published unpaired permutation test on the same "
+                      f"values: {p_text(model.p_published)}."]  # fmt: skip
+    return " ".join([*sentences, standing(model.choice, endpoint)])
 
 
 def standing(choice: Choice, endpoint: Endpoint) -> str:
@@ -334,6 +343,6 @@ def _claim(one: Comparison) -> str:
     """P(false claim) under its right name."""
     return (
         f"The P(false claim) that is reported elsewhere is the one-sided paired-t p-value, here "
-        f"{one.p_false_claim:.3f} for these weights, and {one.p_false_claim_winner:.3f} corrected for picking the "
-        f"winner of {one.methods}; it is not the probability that a claim is false."
+        f"{one.p_false_claim:.3f} for these trained models, and {one.p_false_claim_winner:.3f} corrected for picking "
+        f"the winner of {one.methods}; it is not the probability that a claim is false."
     )

@@ -15,10 +15,10 @@ from reports.model.run_results import RunResults, cohort_title
 TITLE = "Patients told from healthy people"
 EXPLAINED = (
     "AUROC of one score a person, which is the mean over their scans, and over training seeds: the chance that a "
-    "patient scores above a healthy person, with its 95 % interval (of these weights, Newcombe's Wilson-type) from "
-    "6 people of each kind on. Healthy people are of sites that the method was not trained on, so that it cannot tell "
-    "patients by the scanner alone. Patients and healthy people still differ in site: 0.5 is no finding, and what the "
-    "site alone does stands under false positives in healthy scans."
+    "patient scores above a healthy person, with its 95 % interval (of this trained model, Newcombe's Wilson-type) "
+    "from 6 people of each kind on. Healthy people are of sites that the method was not trained on, so that it "
+    "cannot tell patients by the scanner alone. Patients and healthy people still differ in site: 0.5 is no finding, "
+    "and what the site alone does stands under false positives in healthy scans."
 )
 
 

@@ -19,7 +19,7 @@ from reports.sections.healthy_false_positives import by_postprocessing, false_po
 from reports.sections.implants import implanted_lesions
 from reports.sections.notes import notes_section, undefined_section
 from reports.sections.pairwise_tests import further_pairs, pairwise_tests
-from reports.sections.paper_text import methods_section
+from reports.sections.paper_text import citations, methods_section
 from reports.sections.patient_detection import patient_detection
 from reports.sections.plugin_metrics import plugin_metrics
 from reports.sections.reconstruction import reconstructions
@@ -82,6 +82,7 @@ _BUILT_IN = (
     Section("gallery", "the best, median, worst and most disagreed case", gallery, "images"),
     Section("run-setup", "data, grid, seeds, device, and how much is done", facts, "reproduce"),
     Section("paper-text", "how the numbers were made, as sentences for a paper", methods_section, "reproduce"),
+    Section("references", "what methods and cohorts cite, as BibTeX", citations, "reproduce"),
     Section("further-pairs", "every pair of methods under the other question and endpoints", further_pairs),
     Section("leaderboards", "all metrics of the lesion cohorts", leaderboards),
     Section("plugin-metrics", "means of the metrics that plugins define", plugin_metrics),

@@ -10,6 +10,7 @@ from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_record, cell_state
 from benchmark.storage.run_tables import read_run_record
 from benchmark.study.cells import Fit
+from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
 from reports.content.blocks import Block, Bullets, Folded, Listing, Notice, Paragraph
 from reports.content.text import Text, code, joined, prose
@@ -22,8 +23,10 @@ MOST_NAMED = 4  # fits and cells of one environment
 
 def opening(results: RunResults) -> list[Block]:
     """The title and the badges."""
-    title = results.heading(f"Run {results.run.root.resolve().name}", 1)
-    return [title, *map(Notice, badges(results))]
+    count = len(results.whole.seeds)
+    cohorts = "; ".join(dataset(name).title for name in results.lesion or results.healthy)
+    title = f"{count} method{'s' * (count != 1)} on {cohorts}" if cohorts else f"{count} methods"
+    return [results.heading(title, 1), *map(Notice, badges(results))]
 
 
 def facts(results: RunResults) -> list[Block]:

@@ -30,7 +30,7 @@ LEGEND = prose(
 AREAS = (
     "Area under the dose-response curve, trapezoid, divided by the highest dose: the mean over all doses up to it, in "
     "the metric's own unit, as its change from the unshifted one with the 95 % interval over people (bootstrap-t, "
-    "these weights). In brackets behind a shift its highest dose: shifts with other doses are not comparable."
+    "this trained model). In brackets behind a shift its highest dose: shifts with other doses are not comparable."
 )
 
 

@@ -11,8 +11,8 @@ from reports.model.run_results import RunResults, cohort_title
 
 TITLES = {"site": "Site", "age_band": "Age", "sex": "Sex"}
 EXPLAINED = prose(
-    "Means over people, with n and the 95 % bootstrap-t interval from 6 of them on (these weights). Groups differ in "
-    "more than what they are called by, such as lesion size: exploratory, nothing here is tested. What a cohort's "
+    "Means over people, with n and the 95 % bootstrap-t interval from 6 of them on (this trained model). Groups differ "
+    "in more than what they are called by, such as lesion size: exploratory, nothing here is tested. What a cohort's "
     "`cases.csv` does not say is not shown."
 )
 
@@ -68,7 +68,7 @@ def _table(results: RunResults, label: str, caption: Text, table: pd.DataFrame, 
     ]
     rows = [
         [said(results.whole.label(method)), *(_cell(by.get((method, group)), sizes[group]) for group in groups)]
-        for method in results.whole.seeds
+        for method in results.methods
         if method in set(table["method"])
     ]
     return Table(label, caption, columns, rows, stamp="exploratory")

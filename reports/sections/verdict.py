@@ -1,44 +1,56 @@
 """Section of the first screen: what each cohort's endpoints allow to say, with a forest plot."""
 
+from collections.abc import Iterator, Sequence
 from math import isnan
 
 from benchmark.metrics import METRICS
 from benchmark.study.cells import PERFECT_MAP
 from datasets.cohorts.catalog import dataset
-from reports.content.blocks import Block, Paragraph, Picture
+from reports.content.blocks import Beside, Block, Paragraph, Picture
 from reports.content.text import Text, joined, prose
 from reports.figures.charts import Spec, forest_chart, remove_others, write_chart
 from reports.model.cohort_results import CohortResults
 from reports.model.ranking import Ranking, choice_text, rankings_of
 from reports.model.run_results import RunResults
 from reports.model.verdict import verdict_text
+from reports.sections.gallery import example_picture
 
 
 def verdict(results: RunResults) -> list[Block]:
-    """A sentence and a forest plot for each cohort that can be ranked; the others in a sentence."""
+    """A sentence a cohort and what they rest on; a forest plot of each that can be ranked, beside three cases."""
     if not results.lesion:
         return []
-    parts: list[Block] = []
+    names = in_rank_order(results)
+    parts: list[Block] = [Paragraph(cohort_sentence(results, name)) for name in names]
+    parts.append(Paragraph(reliability(results)))
     drawn = set()
-    for name in in_rank_order(results):
+    for name in names:
         cohort, rankings = results.lesion[name], rankings_of(results, name)
-        parts.append(Paragraph(cohort_sentence(results, name)))
-        if rankings and rankings[0].ranks:
-            path = results.run.root / "figures" / f"standing-{name}.svg"
-            write_chart(
-                forest_chart(forest_lines(cohort, rankings[0]), _axis(rankings[0]), _limit(cohort, rankings[0])), path
-            )
-            drawn.add(path)
-            title = METRICS[rankings[0].first["metric"]].title
-            parts.append(
-                Picture(
-                    path,
-                    f"Mean {title} of each method with its interval and rank set, {name}",
-                    prose("{}; ranks of *{}*.", choice_text(rankings[0]), rankings[0].question),
-                )
-            )
-    remove_others(results.run.root / "figures", "standing-*.svg", drawn)
-    return [*parts, Paragraph(reliability(results))]
+        pictures = [*_forest(results, name, cohort, rankings), *_examples(results, name, cohort)]
+        drawn |= {picture.path for picture in pictures}
+        parts += [Beside(pictures)] if pictures else []
+    for pattern in ("standing-*.svg", "examples-*.png"):
+        remove_others(results.run.root / "figures", pattern, drawn)
+    return parts
+
+
+def _forest(results: RunResults, name: str, cohort: CohortResults, rankings: Sequence[Ranking]) -> Iterator[Picture]:
+    """The forest plot of a cohort that can be ranked."""
+    if not rankings or not rankings[0].ranks:
+        return
+    first = rankings[0]
+    path = results.run.root / "figures" / f"standing-{name}.svg"
+    write_chart(forest_chart(forest_lines(cohort, first), _axis(first), _limit(cohort, first)), path)
+    alt = f"Mean {METRICS[first.first['metric']].title} of each method with its interval and rank set, {name}"
+    yield Picture(path, alt, prose("{}; ranks of *{}*.", choice_text(first), first.question))
+
+
+def _examples(results: RunResults, name: str, cohort: CohortResults) -> Iterator[Picture]:
+    """Three cases with the decisions of the two leading methods."""
+    leaders = [str(method) for method in cohort.ordered if method in cohort.seeds and method not in cohort.aside]
+    picture = example_picture(results, name, leaders)
+    if picture is not None:
+        yield picture
 
 
 def in_rank_order(results: RunResults) -> list[str]:

@@ -1,6 +1,13 @@
 "use strict";
 // Every choice of a cohort: a table of its methods, and the chosen metric as a chart; both follow the same controls.
 (function () {
+  const CONTROLS = [["cohort", "Cohort"], ["metric", "Metric"], ["score", "Score"], ["pipeline", "Post-processing"],
+    ["protocol", "Threshold"], ["seeds", "Seeds"]];
+  const SEEDS = { "mean of seeds": "values", "lowest seed": "lowest", "highest seed": "highest" };
+  const KINDS = [["simple baselines", (one) => one.baseline], ["methods that use labels", (one) => one.labelled],
+    ["methods of less than 3 seeds", (one) => one.seeds < 3]];
+  const COLUMNS = 8;  // shown at first beside the chosen metric
+
   function element(name, attributes, ...children) {
     const made = Object.assign(document.createElement(name), attributes);
     made.append(...children);
@@ -11,7 +18,7 @@
     const content = JSON.parse(box.querySelector(".content").textContent);
     const selects = {};
     const controls = element("form", { className: "controls" });
-    for (const [name, title] of [["cohort", "Cohort"], ["metric", "Metric"], ["pipeline", "Post-processing"], ["protocol", "Threshold"]]) {
+    for (const [name, title] of CONTROLS) {
       selects[name] = element("select");
       controls.append(element("label", {}, title, selects[name]));
       selects[name].addEventListener("change", show);
@@ -20,6 +27,16 @@
     filter.addEventListener("input", show);
     controls.append(element("label", {}, "Methods with", filter));
     controls.addEventListener("submit", (event) => event.preventDefault());
+    // Kinds of methods that can be hidden, where there are some of a kind and others.
+    const everyone = content.cohorts.flatMap((one) => one.methods);
+    const kinds = KINDS.filter(([, holds]) => everyone.some(holds) && !everyone.every(holds)).map(([title, holds]) => {
+      const box = element("input", { type: "checkbox", checked: true });
+      box.addEventListener("change", show);
+      controls.append(element("label", {}, box, title));
+      return [box, holds];
+    });
+    const boxes = element("fieldset"), picked = new Map();
+    controls.append(element("details", {}, element("summary", {}, "Columns"), boxes));
     const said = element("p", { role: "status" });
     const chart = element("div", { className: "scroll", tabIndex: 0 });
     chart.setAttribute("role", "region");
@@ -40,10 +57,16 @@
       const cohort = content.cohorts.find((one) => one.name === selects.cohort.value);
       fill(selects.metric, cohort.choices.map((one) => one.metric));
       let left = cohort.choices.filter((one) => one.metric === selects.metric.value);
+      fill(selects.score, left.map((one) => one.score));
+      left = left.filter((one) => one.score === selects.score.value);
       fill(selects.pipeline, left.map((one) => one.pipeline));
       left = left.filter((one) => one.pipeline === selects.pipeline.value);
       fill(selects.protocol, left.map((one) => one.protocol));
-      return [cohort, left.find((one) => one.protocol === selects.protocol.value)];
+      const found = left.find((one) => one.protocol === selects.protocol.value);
+      fill(selects.seeds, Object.keys(SEEDS).filter((name) => found[SEEDS[name]]));
+      // A control with one choice is none.
+      for (const name of ["cohort", "score", "seeds"]) selects[name].parentElement.hidden = selects[name].length < 2;
+      return [cohort, found];
     }
 
     function shown(value, digits) {
@@ -53,12 +76,14 @@
     function show() {
       const [cohort, choice] = chosen();
       const wanted = filter.value.toLowerCase();
+      const kept = SEEDS[selects.seeds.value], whole = kept === "values";
       const lines = cohort.methods.map((one, place) => ({
         method: one.name, label: one.label, baseline: one.baseline, place,
-        mean: choice.values[place], low: choice.low ? choice.low[place] : null,
-        high: choice.high ? choice.high[place] : null, rank: choice.ranks ? choice.ranks[place] : "",
+        mean: choice[kept][place], low: whole && choice.low ? choice.low[place] : null,
+        high: whole && choice.high ? choice.high[place] : null, rank: choice.ranks ? choice.ranks[place] : "",
         ranked: Boolean(choice.ranks && choice.ranks[place] !== "-"),
-      })).filter((one) => one.label.toLowerCase().includes(wanted));
+      })).filter((one) => one.label.toLowerCase().includes(wanted)
+        && kinds.every(([box, holds]) => box.checked || !holds(cohort.methods[one.place])));
       const stamp = choice.stamp && choice.stamp !== "exploratory" ? `The ${choice.stamp} endpoint.` : "Exploratory.";
       said.textContent = `${stamp} ${lines.length} of ${cohort.methods.length} methods.`;
       drawTable(cohort, choice, lines);
@@ -66,16 +91,35 @@
     }
 
     function drawTable(cohort, choice, lines) {
-      // The chosen metric, then what else there is under the same post-processing and threshold.
-      const beside = cohort.choices.filter((one) => one !== choice && one.pipeline === choice.pipeline
-        && (one.protocol === choice.protocol || !one.protocol));
-      const columns = [choice, ...beside].slice(0, 9);
+      // The chosen metric, then what else there is under the same score, post-processing and threshold.
+      const beside = cohort.choices.filter((one) => one !== choice && one.score === choice.score
+        && one.pipeline === choice.pipeline && (one.protocol === choice.protocol || !one.protocol));
+      offer(beside.map((one) => one.metric));
+      const columns = [choice, ...beside.filter((one) => picked.get(one.metric))];
       const head = element("tr", {}, heading("Method", null), ...columns.map((one) => heading(
         one.metric + (one.unit ? ` (${one.unit})` : "") + ({ true: " \u2191", false: " \u2193" }[one.higher] || ""), one)));
-      const rows = lines.map((line) => element("tr", {}, rowHead(line.label), ...columns.map((one) => cell(one, line.place))));
+      const rows = lines.map((line) => {
+        const row = element("tr", {}, rowHead(line.label), ...columns.map((one) => cell(one, line.place)));
+        row.dataset.method = line.method;
+        row.addEventListener("mouseenter", () => mark(line.method));
+        row.addEventListener("mouseleave", () => mark(""));
+        return row;
+      });
       const made = element("table", { className: "sortable" }, element("thead", {}, head), element("tbody", {}, ...rows));
       table.replaceChildren(made);
       made.dispatchEvent(new Event("made", { bubbles: true }));
+    }
+
+    // Boxes for the columns that there are to choose from.
+    function offer(names) {
+      for (const name of names) if (!picked.has(name)) picked.set(name, picked.size < COLUMNS);
+      const before = [...boxes.querySelectorAll("input")].map((one) => one.name);
+      if (before.join() === names.join()) return;
+      boxes.replaceChildren(element("legend", {}, "Beside the chosen metric"), ...names.map((name) => {
+        const box = element("input", { type: "checkbox", name, checked: picked.get(name) });
+        box.addEventListener("change", () => { picked.set(name, box.checked); show(); });
+        return element("label", {}, box, name);
+      }));
     }
 
     function heading(text, choice) {
@@ -87,11 +131,17 @@
     function rowHead(text) { return element("th", { scope: "row" }, text); }
 
     function cell(choice, place) {
-      const value = choice.values[place];
-      const ends = choice.low && choice.low[place] !== null ? ` (${shown(choice.low[place], 3)} to ${shown(choice.high[place], 3)})` : "";
+      const kept = SEEDS[selects.seeds.value], value = (choice[kept] || choice.values)[place];
+      const ends = kept === "values" && choice.low && choice.low[place] !== null ? ` (${shown(choice.low[place], 3)} to ${shown(choice.high[place], 3)})` : "";
       const made = element("td", { className: "number" }, shown(value, 3) + ends);
       if (value !== null) made.dataset.sort = value;
       return made;
+    }
+
+    // What is pointed at in the chart is marked in the table, and the other way round.
+    function mark(method) {
+      for (const row of table.querySelectorAll("tbody tr")) row.classList.toggle("marked", row.dataset.method === method);
+      for (const text of chart.querySelectorAll("text")) text.style.fontWeight = method && text.textContent === method ? "bold" : "";
     }
 
     let latest = 0;
@@ -108,6 +158,11 @@
       });
       const place = element("div");
       const result = await vegaEmbed(place, spec, { renderer: "svg", actions: false });
+      result.view.addEventListener("mouseover", (event, item) => mark(item && item.datum ? item.datum.method || "" : ""));
+      // The parts have roles without names; the chart is named as a whole.
+      for (const part of place.querySelectorAll("[role]")) {
+        for (const name of ["role", "aria-label", "aria-roledescription"]) part.removeAttribute(name);
+      }
       if (turn === latest) chart.replaceChildren(place); else result.finalize();
     }
 

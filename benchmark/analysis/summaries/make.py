@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 CHOICE = ("dataset", "split", "metric", "postprocessing", "protocol")
 PLACE = ("cases", "group", "stratum", "shift", "kind", "method")
 """Columns that tell lines apart beside those of the choice; of one place a new line replaces the old one."""
-LAYOUT = 8
+LAYOUT = 9
 """To be raised with what the tables hold."""
 
 

@@ -70,8 +70,8 @@ def interval(
 ) -> Interval:
     """The mean over `(n, s)` patients x training seeds, complete.
 
-    *These weights*: seeds are averaged and patients drawn anew (bootstrap-t). *This recipe*: patients and seeds are
-    drawn anew (ANOVA moments, Satterthwaite's t).
+    *This trained model*: seeds are averaged and patients drawn anew (bootstrap-t). *This training procedure*: patients
+    and seeds are drawn anew (ANOVA moments, Satterthwaite's t).
 
     Args:
         within: `limits` of what is averaged; what of an interval lies beyond is cut off, since no mean lies there.
@@ -112,7 +112,7 @@ def _why_none(values: Values, question: Question) -> str:
     if n < FEWEST_PATIENTS:
         return f"{n} patients, an interval needs {FEWEST_PATIENTS}"
     if question == TRAINING_PROCEDURE and s < FEWEST_SEEDS:
-        return f"{s} training seed{'s' * (s != 1)}, a recipe needs {FEWEST_SEEDS}"
+        return f"{s} training seed{'s' * (s != 1)}, a training procedure needs {FEWEST_SEEDS}"
     return TOO_ALIKE if values.std() <= ROUNDING * np.abs(values).max() else ""
 
 

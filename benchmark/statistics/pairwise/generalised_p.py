@@ -1,4 +1,4 @@
-"""The test of *this recipe*: a generalised p-value for the mean under crossed random effects.
+"""The test of *this training procedure*: a generalised p-value for the mean under crossed random effects.
 
 Satterthwaite's t spends far more than its level in the tails when there are three seeds: where it says 1 % it was
 wrong in up to 4.5 % of simulated studies, and corrections for many comparisons live in those tails. Here each mean

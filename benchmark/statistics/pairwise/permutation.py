@@ -1,4 +1,4 @@
-"""The test of *these weights*: paired sign flips over patients, and max-T step-down over many pairs at once.
+"""The test of *this trained model*: paired sign flips over patients, and max-T step-down over many pairs at once.
 
 If two methods differ by nothing, a patient's difference could as well have had the other sign. One sign a patient is
 drawn for all pairs together, so that their correlation counts: pairs that say nearly the same cost little.

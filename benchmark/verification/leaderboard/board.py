@@ -9,8 +9,8 @@ from benchmark.storage.folder import check_tree, open_run
 from benchmark.verification.leaderboard.entry import (
     Attestation,
     Entry,
+    Standing,
     Status,
-    clashes,
     entries,
     faults,
     new_entry,
@@ -52,7 +52,7 @@ def add(
     run = open_run(folder)
     release = read_release(board)[0] if has_release(board) else release_of(run)
     candidate = Entry(folder)
-    problems = faults(candidate, release) or list(clashes(candidate, entries(board)))
+    problems = faults(candidate, release) or list(_standing(board).clashes(candidate))
     checks = [] if problems else list(verify_run(run, data, sample=sample, device=device, plugins=plugins))
     held = not any(check.looked_at == NOT_HELD for check in checks)
     problems += [_told(check) for check in checks if check.faults and (held or check.name != "data")]
@@ -71,15 +71,23 @@ def verdicts(board: Path) -> Iterator[Verdict]:
     Raises:
         MissingData: the folder holds no board.
     """
-    release, standing = read_release(board)[0], list[Entry]()
+    release, standing = read_release(board)[0], Standing()
     for entry in entries(board):
         try:
             check_tree(entry.folder)
-            found = entry.unattested() or faults(entry, release) or list(clashes(entry, standing))
+            found = entry.unattested() or faults(entry, release) or list(standing.clashes(entry))
         except Exception as error:  # whatever a stranger's files raise costs this entry alone
             found = [f"cannot be read: {one_line(error)}"]
-        standing += [] if found else [entry]
+        if not found:
+            standing.add(entry)
         yield Verdict(entry, tuple(found))
+
+
+def _standing(board: Path) -> Standing:
+    standing = Standing()
+    for entry in entries(board):
+        standing.add(entry)
+    return standing
 
 
 def _told(check: Check) -> str:

@@ -1,7 +1,8 @@
 """Entry: the tables and data cards of a run on a board, and whether they verify."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -175,27 +176,47 @@ def _scored_by_plugins(entry: Entry) -> Iterator[str]:
         )
 
 
-def clashes(entry: Entry, others: Sequence[Entry]) -> Iterator[str]:
-    """Contradictions between an entry and `others`: one method, cell or row with two meanings."""
-    for other in others:
-        kept, configs = {cell.label: cell for cell in other.cells}, {cell.fit.method: cell.fit for cell in other.cells}
+class Standing:
+    """What entries of a board hold, each table read once, to find a method, cell or row with two meanings."""
+
+    def __init__(self) -> None:
+        """Begin without any entry."""
+        self._fits: dict[str, tuple[Fit, str]] = {}
+        self._cells: dict[tuple[object, ...], tuple[Cell, str]] = {}
+        self._rows: dict[int, tuple[str, str]] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry that contradicts none."""
+        for cell in entry.cells:
+            self._fits.setdefault(cell.fit.method, (cell.fit, entry.name))
+            self._cells.setdefault(cell.label, (cell, entry.name))
+        for row in entry.rows():
+            self._rows.setdefault(hash(row.name), (repr(row.value), entry.name))
+
+    def clashes(self, entry: Entry) -> Iterator[str]:
+        """Contradictions between an entry and those that are here."""
         for method, fit in {cell.fit.method: cell.fit for cell in entry.cells}.items():
-            if method in configs and _recipe(configs[method]) != _recipe(fit):
+            kept, name = self._fits.get(method, (fit, ""))
+            if _settings(kept) != _settings(fit):
                 yield (
                     f"{method} stands on the board with other hyper-parameters or of another version or revision "
-                    f"({other.name})"
+                    f"({name})"
                 )
         for cell in entry.cells:
-            if kept.get(cell.label, cell) != cell:
+            known, name = self._cells.get(cell.label, (cell, ""))
+            if known != cell:
                 what = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}"
-                yield f"{what} stands on the board from other settings ({other.name})"
-        theirs = {row.name: repr(row.value) for row in other.rows()}
-        unlike = sum(theirs.get(row.name, repr(row.value)) != repr(row.value) for row in entry.rows())
-        if unlike:
-            yield f"{unlike} rows have the keys of {other.name} and other numbers"
+                yield f"{what} stands on the board from other settings ({name})"
+        unlike = Counter[str]()
+        for row in entry.rows():
+            value, name = self._rows.get(hash(row.name), ("", ""))
+            if name and value != repr(row.value):
+                unlike[name] += 1
+        for name, count in unlike.items():
+            yield f"{count} rows have the keys of {name} and other numbers"
 
 
-def _recipe(fit: Fit) -> tuple[object, ...]:
+def _settings(fit: Fit) -> tuple[object, ...]:
     return dict(fit.config), fit.origin, fit.revision
 
 

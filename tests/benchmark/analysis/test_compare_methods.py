@@ -74,7 +74,7 @@ def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_p
     assert "On patients, good had a mean Dice of 0.4" in said
     assert "over 30 patients (the clusters; 30 scans of 30 in the cohort) and 3 training seeds (0, 1, 2)" in said
     assert "over 10 patients" in said
-    for question in ("This recipe", "These weights"):
+    for question in ("This training procedure", "This trained model"):
         part = said.split(question, 1)[1]
         assert "mean paired difference good - bad 0.150 (95% interval" in part
         assert "measured coverage" in part
@@ -84,13 +84,13 @@ def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_p
     assert "it is not the probability that a claim is false" in said
     for place in ("first", "second"):
         assert f"This is the {place} endpoint of release 0.2" in said
-    assert "Across 2 cohorts (patients, inpatients), this recipe: good - bad = 0.150" in said
+    assert "Across 2 cohorts (patients, inpatients), this training procedure: good - bad = 0.150" in said
     assert "good 1-2, equal 1-2, bad 3" in said
     with (run / "comparisons.csv").open(newline="") as stream:
         lines = [line for line in csv.DictReader(stream) if line["metric"] == "dice"]
     assert len(lines) == 2 * 2 * 2 * 3
     assert {line["endpoint"] for line in lines} == {"first", "second"}
-    wanted = ("patients", "this recipe", "good", "equal")
+    wanted = ("patients", "this training procedure", "good", "equal")
     for one in lines:
         if (one["dataset"], one["question"], one["a"], one["b"]) == wanted:
             assert one["state"] == "not separable"
@@ -131,8 +131,11 @@ def test_another_metric_is_exploratory_and_has_no_margin(run: Path, program: Pro
 def test_a_single_seed_is_no_recipe(tmp_path: Path, program: Program) -> None:
     run = write_run(tmp_path / "single", seeds=(0,)).root
     said = " ".join(program("compare", run, "good", "bad", "-v", "--dataset", "patients").stdout.split())
-    assert "This recipe (patients and training seeds drawn anew, crossed): not testable, 1 training seed" in said
-    assert "good is better" in said.split("These weights", 1)[1]
+    assert (
+        "This training procedure (patients and training seeds drawn anew, crossed): not testable, 1 training seed"
+        in said
+    )
+    assert "good is better" in said.split("This trained model", 1)[1]
 
 
 def test_few_patients_are_not_testable_but_drawn(tmp_path: Path, program: Program) -> None:

@@ -26,7 +26,7 @@ def panels_of(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Panel]:
 
 def compared(
     values: Mapping[str, NDArray[np.float64]],
-    question: Question = "these weights",
+    question: Question = "this trained model",
     choice: Choice = CHOICE,
     alpha: float = 0.05,
 ) -> list[Comparison]:

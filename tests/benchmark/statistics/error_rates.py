@@ -47,25 +47,25 @@ class Rate(NamedTuple):
 
 
 def recipe_error(population: Population, *, n: int, s: int, runs: int, methods: int = 4, alpha: float = 0.05) -> Rate:
-    """Family-wise error of the test of *this recipe* among methods that differ by nothing but new training seeds."""
+    """Family-wise error of the test of *this training procedure* among methods that differ by their seeds alone."""
     wrong = [
         bool(np.nanmin(holm(generalised.two_sided_p(differences))) <= alpha)
         for differences in _pairs(population, n, s, runs, methods)
     ]
-    return _rate("family-wise error", "this recipe: generalised p, Holm", population, n, s, methods, wrong)
+    return _rate("family-wise error", "this training procedure: generalised p, Holm", population, n, s, methods, wrong)
 
 
 def mistaken_error(population: Population, *, n: int, s: int, runs: int, methods: int = 4, alpha: float = 0.05) -> Rate:
-    """The same of the test of *these weights*, read as if it spoke of recipes: what ignoring the seed costs."""
+    """The same of the test of *this trained model*, read as if it spoke of recipes: what ignoring the seed costs."""
     wrong = [_any_flip(differences.mean(axis=-1).T, alpha) for differences in _pairs(population, n, s, runs, methods)]
     return _rate("family-wise error", "seeds averaged and ignored: max-T sign flips", population, n, s, methods, wrong)
 
 
 def weights_error(population: Population, *, n: int, runs: int, methods: int = 4, alpha: float = 0.05) -> Rate:
-    """Family-wise error of the test of *these weights* among weights that are equally good."""
+    """Family-wise error of the test of *this trained model* among weights that are equally good."""
     equal = replace(population, seed=0.0)
     wrong = [_any_flip(differences[..., 0].T, alpha) for differences in _pairs(equal, n, 1, runs, methods)]
-    return _rate("family-wise error", "these weights: max-T sign flips", population, n, 1, methods, wrong)
+    return _rate("family-wise error", "this trained model: max-T sign flips", population, n, 1, methods, wrong)
 
 
 def power(population: Population, *, n: int, runs: int, shift: float, alpha: float = 0.05) -> tuple[Rate, Rate]:
@@ -75,18 +75,18 @@ def power(population: Population, *, n: int, runs: int, shift: float, alpha: flo
     paired = [_any_flip((one[0] - one[1])[:, None], alpha) for one in values]
     unpaired = [unpaired_permutation_p(one[0], one[1], rounds=ROUNDS) <= alpha for one in values]
     return (
-        _rate("power", "these weights: paired sign flips", population, n, 1, 2, paired),
+        _rate("power", "this trained model: paired sign flips", population, n, 1, 2, paired),
         _rate("power", "published: unpaired permutation", population, n, 1, 2, unpaired),
     )
 
 
 def recipe_power(population: Population, *, n: int, s: int, runs: int, shift: float, alpha: float = 0.05) -> Rate:
-    """Of the test of *this recipe* for two recipes that truly differ."""
+    """Of the test of *this training procedure* for two recipes that truly differ."""
     found = [
         bool(generalised.two_sided_p(differences[0]) <= alpha)
         for differences in _pairs(population, n, s, runs, 2, shift=shift)
     ]
-    return _rate("power", "this recipe: generalised p", population, n, s, 2, found)
+    return _rate("power", "this training procedure: generalised p", population, n, s, 2, found)
 
 
 def _pairs(population: Population, n: int, s: int, runs: int, methods: int, *, shift: float = 0.0) -> Iterator[Values]:
@@ -166,7 +166,7 @@ def _is_equivalent(values: Values, alpha: float) -> bool:
     """As `compare_endpoints` decides it, the interval being tried last since it takes longest."""
     if equivalence_p(values, MARGIN, 1.0) > alpha:
         return False
-    found = interval(values[:, None], "these weights", "difference", alpha=alpha, within=(-1, 1))
+    found = interval(values[:, None], "this trained model", "difference", alpha=alpha, within=(-1, 1))
     return found.low >= -MARGIN and found.high <= MARGIN
 
 

@@ -68,10 +68,10 @@ def _sparse_coverages(population: Sparse, n: int, s: int, runs: int) -> Iterator
     rng = np.random.default_rng([n, s, 17])
     differing = replace(population, noise=0.0).draw(rng, runs, n)
     values = differing[..., None] + rng.normal(0, population.noise, (runs, n, s))
-    held = {"these weights": _weights_hold(values, np.full(len(values), population.mean), rng)}
+    held = {"this trained model": _weights_hold(values, np.full(len(values), population.mean), rng)}
     if s > 1:
         ends = np.stack(satterthwaite_interval(values, alpha=ALPHA), axis=1)
-        held["this recipe"] = _hold(ends, population.mean)
+        held["this training procedure"] = _hold(ends, population.mean)
     for question, found in held.items():
         given = found[~np.isnan(found)]
         if given.size:
@@ -92,10 +92,10 @@ def _coverages(population: Population, n: int, s: int, runs: int, shift: float =
             ("mean", mean, first, recipe[0]),
             ("difference", difference, first - second, recipe[0] - recipe[1]),
         ):
-            hits.setdefault(("these weights", of), []).append(_weights_hold(values, of_weights, rng))
+            hits.setdefault(("this trained model", of), []).append(_weights_hold(values, of_weights, rng))
             if s > 1:
                 ends = np.stack(satterthwaite_interval(values, alpha=ALPHA), axis=1)
-                hits.setdefault(("this recipe", of), []).append(_hold(ends, of_recipe))
+                hits.setdefault(("this training procedure", of), []).append(_hold(ends, of_recipe))
     for (question, of), parts in hits.items():
         held = np.concatenate(parts)
         given = held[~np.isnan(held)]

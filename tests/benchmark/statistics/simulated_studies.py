@@ -42,11 +42,11 @@ class Population:
         return np.asarray(self.score(np.asarray(centre)[..., None] + points).mean(axis=-1))
 
     def recipe_mean(self, shift: float = 0.0) -> float:
-        """The truth of *this recipe*: over all patients and all seeds."""
+        """The truth of *this training procedure*: over all patients and all seeds."""
         return float(self.mean_at(self.centre + shift, float(np.sqrt(self._within**2 + self.seed**2))))
 
     def weights_mean(self, seed_effects: Values, shift: float = 0.0) -> Values:
-        """The truth of *these weights*: over all patients, given each fit's seed effect."""
+        """The truth of *this trained model*: over all patients, given each fit's seed effect."""
         return self.mean_at(self.centre + shift + seed_effects, self._within)
 
     @property

@@ -34,7 +34,7 @@ def panels(rows: pd.DataFrame) -> dict[str, Panel]:
 def test_an_undefined_scan_of_one_method_does_not_make_equal_methods_differ() -> None:
     lost = panels(two_scans_each(20, lost=True))
     assert lost["b"].mean.value - lost["a"].mean.value > 0.15  # each over its own scans
-    (found,) = compare_all(lost, CHOICE, "these weights", ENDPOINT)
+    (found,) = compare_all(lost, CHOICE, "this trained model", ENDPOINT)
     assert found.n == 20
     assert abs(found.effect.mean) < 0.01
     assert found.p > 0.05

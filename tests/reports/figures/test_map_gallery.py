@@ -1,209 +1,177 @@
-"""Which cases are shown, on which slice, which way round and on which scale."""
+"""What pictures of cases show: which way round, in which colours, on which scale, and in no row that is empty."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pytest
-from cohorts import AFFINE, SHAPE, TINY, ellipsoid
-from matplotlib.image import imread
+from cohorts import SHAPE, ellipsoid
 from numpy.typing import NDArray
+from PIL import Image
+from scored_runs import Made
 
-from benchmark.methods.card import Card
-from benchmark.storage.fits import DataCard, write_card
-from benchmark.storage.folder import RunFolder
-from benchmark.storage.maps import write_volume
-from benchmark.storage.run_record import record_maps
-from benchmark.study.cells import Cell, Cohort, Fit
-from benchmark.study.study import Study
-from datasets.case import Case, CaseFiles, shown_slice
-from datasets.cohorts.catalog import dataset
 from datasets.errors import MissingData
-from datasets.loading import load_case
-from datasets.spec import digest
 from reports.figures.map_gallery import (
-    CaseFacts,
-    MethodColumn,
-    Strip,
-    choose_cases,
-    columns,
-    draw,
-    write_gallery,
+    FALSE,
+    IGNORED,
+    LINE,
+    MISSED,
+    OPACITY,
+    OUTLINE,
+    PANEL,
+    TRUE,
+    CasePlane,
+    MapPlane,
+    Planes,
+    draw_examples,
+    draw_gallery,
+    read_planes,
+    write_picture,
 )
+from reports.model.run_results import find_scans, read_results
 
-BRAIN = ellipsoid((7.5, 7.5, 5.5), (6.5, 6.0, 5.0))
-
-
-def case(lesion_mask: NDArray[np.bool_] | None = None) -> Case:
-    return Case("c0", BRAIN[None].astype(np.float32), BRAIN, lesion_mask, AFFINE)
-
-
-def files(case_id: str, *, healthy: bool = False) -> CaseFiles:
-    path = Path(f"{case_id}.nii.gz")
-    return CaseFiles(case_id, path, path, None if healthy else path, case_id, "", "test")
+PLANE = SHAPE[:2]
+NOTHING = np.zeros(PLANE, dtype=bool)
+BRAIN = ellipsoid((7.5, 7.5, 5.5), (6.5, 6.0, 5.0))[:, :, 5]
+ZOOM = round(PANEL / PLANE[0])
 
 
-def chosen(lesion_ml: Mapping[str, float]) -> list[str]:
-    return [one.case_id for one in choose_cases([files(name) for name in lesion_ml], lesion_ml)]
+def mask(*voxels: tuple[int, int]) -> NDArray[np.bool_]:
+    made = NOTHING.copy()
+    for voxel in voxels:
+        made[voxel] = True
+    return made
 
 
-def test_largest_median_and_smallest_lesion_are_chosen_in_this_order() -> None:
-    assert chosen({"a": 3.0, "b": 9.0, "c": 1.0, "d": 5.0, "e": 0.5}) == ["b", "a", "e"]
+def method(prediction: NDArray[np.bool_] = NOTHING, **others: object) -> MapPlane:
+    """A map of zeros and no reconstruction."""
+    return replace(MapPlane(np.zeros(PLANE, np.float32), prediction, [None], True), **others)  # type: ignore[arg-type]
 
 
-def test_a_cohort_of_two_or_none_is_shown_whole() -> None:
-    assert chosen({"a": 3.0, "b": 9.0}) == ["b", "a"]
-    assert chosen({"a": 3.0}) == ["a"]
-    assert chosen({}) == []
+def planes(case: CasePlane, *titles: str) -> Planes:
+    return Planes(titles or [f"m{place}" for place, _ in enumerate(case.methods)], [case], ["c0"], ["t1"])
 
 
-def test_first_middle_and_last_healthy_case_are_chosen() -> None:
-    healthy = [files(f"h{index}", healthy=True) for index in range(7)]
-    assert [one.case_id for one in choose_cases(healthy, {})] == ["h0", "h3", "h6"]
+def case(
+    methods: Sequence[MapPlane | None],
+    *,
+    image: NDArray[np.float32] | None = None,
+    lesion: NDArray[np.bool_] = NOTHING,
+    ignored: NDArray[np.bool_] = NOTHING,
+) -> CasePlane:
+    shown = np.zeros(PLANE, np.float32) if image is None else image
+    return CasePlane(["c0"], [shown], lesion, ignored, methods)
 
 
-def test_healthy_cases_among_lesions_are_left_out() -> None:
-    assert [one.case_id for one in choose_cases([files("h", healthy=True), files("a")], {"a": 1.0})] == ["a"]
+def rgb(colour: str) -> NDArray[np.float64]:
+    return np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)], dtype=float)
 
 
-def test_the_slice_has_the_most_lesion_or_is_the_middle_of_the_brain() -> None:
-    lesion = np.zeros(SHAPE, dtype=bool)
-    lesion[5, 5, 3] = lesion[5:8, 5, 8] = True
-    assert shown_slice(case(lesion)) == 8
-    assert shown_slice(case(np.zeros(SHAPE, dtype=bool))) == shown_slice(case()) == 6
+def panels(picture: Image.Image) -> NDArray[np.float64]:
+    return np.asarray(picture, dtype=float)
+
+
+def has(picture: NDArray[np.float64], colour: NDArray[np.float64]) -> int:
+    """Pixels of a colour, or nearly."""
+    return int((np.abs(picture - colour).max(axis=-1) < 3).sum())
 
 
 def test_left_of_the_patient_is_on_the_left_and_anterior_is_up() -> None:
-    image = np.zeros(SHAPE, dtype=np.float32)
-    image[2, 12, 6] = 1.0  # RAS+: far left, far anterior
-    figure = draw([case()], ["c0"], [MethodColumn("image", Strip([image]))])
-    axes = figure.axes[0]
-    shown = np.asarray(axes.images[0].get_array())
-    row, column = np.unravel_index(shown.argmax(), shown.shape)
-    to_screen = axes.transData.transform
-    bright, middle = to_screen((column, row)), axes.transAxes.transform((0.5, 0.5))
-    assert bright[0] < middle[0]
-    assert bright[1] > middle[1]
-    left, right = (text for text in axes.texts if text.get_text() in "LR")
-    assert left.get_text() == "L"
-    assert left.get_position()[0] < right.get_position()[0]
+    image = np.zeros(PLANE, np.float32)
+    image[2, 12] = 0.5  # RAS+: far left, far anterior
+    picture = panels(draw_gallery(planes(case([], image=image))))
+    rows, columns = np.nonzero((np.abs(picture - 128) < 2).all(axis=-1))
+    dark_rows, dark_columns = np.nonzero((picture == 0).all(axis=-1))
+    assert rows.mean() < dark_rows.mean()
+    assert columns.mean() < dark_columns.mean()
 
 
-def test_the_outline_is_drawn_round_the_lesion_only() -> None:
-    lesion = ellipsoid((5.0, 6.0, 6.0), (2.5, 2.0, 1.8))
-    image = case().image[0]
-    figure = draw([case(lesion)], ["c0"], [MethodColumn("image", Strip([image]), Strip([image], outlined=True))])
-    plain, truth = figure.axes
-    assert not plain.collections
-    (outline,) = truth.collections
-    assert np.asarray(outline.get_paths()[0].vertices)[:, 0].max() < 8
+def test_decisions_have_four_colours_each_of_the_voxels_that_it_is_for() -> None:
+    prediction, lesion, ignored = mask((3, 3), (4, 4), (5, 5)), mask((5, 5), (6, 6)), mask((8, 8))
+    picture = panels(draw_gallery(planes(case([method(prediction)], lesion=lesion, ignored=ignored))))
+    for colour, voxels in ((TRUE, 1), (FALSE, 2), (MISSED, 1), (IGNORED, 1)):
+        assert has(picture, np.round(OPACITY * rgb(colour))) == voxels * ZOOM**2
+
+
+def test_the_outline_is_drawn_round_the_lesion_within_it() -> None:
+    lesion = mask(*((x, y) for x in range(4, 8) for y in range(5, 9)))
+    picture = panels(draw_gallery(planes(case([], lesion=lesion))))
+    edge = 4 * ZOOM
+    assert has(picture, rgb(OUTLINE)) == edge**2 - (edge - 4) ** 2
+
+
+def test_maps_of_all_methods_have_one_scale_with_one_bar_a_case() -> None:
+    half = np.full(PLANE, 0.5, np.float32)
+    one = draw_gallery(planes(case([method(shares=half)])))
+    two = panels(draw_gallery(planes(case([method(shares=half), method(shares=half)]))))
+    colour = panels(one)[-PANEL - PANEL // 2 - 2 * LINE, 96 + 6 + PANEL + PANEL // 2]
+    assert has(two, colour) >= 2 * (PLANE[0] * ZOOM) * (PLANE[1] * ZOOM)
+    assert two.shape[1] == one.width + PLANE[0] * ZOOM + 6
+
+
+def test_there_is_no_row_without_anything_in_it() -> None:
+    bare = draw_gallery(planes(case([method()])))
+    kept = draw_gallery(planes(case([method(reconstructions=[np.zeros(PLANE, np.float32)]), method()])))
+    assert kept.height - bare.height == PLANE[1] * ZOOM + 6
+
+
+def test_every_sequence_has_its_row() -> None:
+    images = [np.zeros(PLANE, np.float32), np.full(PLANE, 0.5, np.float32)]
+    several = replace(case([method(reconstructions=[None, None])]), images=images)
+    picture = panels(draw_gallery(replace(planes(several), sequences=["t1", "flair"])))
+    assert has(picture, np.full(3, 128.0)) == pytest.approx(PLANE[0] * PLANE[1] * ZOOM**2, rel=0.01)  # letters are grey
+
+
+@pytest.mark.parametrize(
+    "name", ["prior[smoothing=4,b=1] (uses labels)", "x" * 90, "$\\x_{$", "ä\N{GREEK SMALL LETTER PI}"]
+)
+def test_no_text_leaves_the_picture_whatever_a_name_is(name: str) -> None:
+    label = replace(case([method()]), label=["WORST", name, "1.0 ml"])
+    for draw in (draw_gallery, draw_examples):
+        picture = panels(draw(planes(label, name)))
+        border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+        assert (border == 255).all()
 
 
 def test_a_map_that_is_not_kept_leaves_an_empty_panel() -> None:
-    figure = draw([case()], ["c0"], [MethodColumn("ae", None, Strip([None], "inferno", 0.5))])
-    above, below = figure.axes
-    assert "not kept" in [text.get_text() for text in below.texts]
-    assert not above.images
+    there, gone = (panels(draw_gallery(planes(case([one])))) for one in (method(), None))
+    assert there.shape == gone.shape
+    assert (there == 0).sum() > (gone == 0).sum() + 2 * (PLANE[0] * ZOOM) * (PLANE[1] * ZOOM)
 
 
-def test_titles_and_labels_with_dollar_signs_are_no_formulas(tmp_path: Path) -> None:
-    figure = draw([case()], ["a$b_{$"], [MethodColumn("x$y_{$", Strip([case().image[0]]))])
-    figure.savefig(tmp_path / "figure.png")
-    assert figure.axes[0].get_title() == "x$y_{$"
+def test_planes_are_of_test_cases_with_their_dice_and_reconstructions_within_the_brain(
+    finished: Made, data: Path, plugin: None
+) -> None:
+    results = replace(read_results(finished.run), scans=find_scans(finished.run, data))
+    study = results.scans.study
+    assert study is not None
+    read = read_planes(results, study, "patients")
+    assert all("test" in case_id for case_id in read.case_ids)
+    rows = results.whole.rows
+    dice = rows[(rows["metric"] == "dice") & (rows["seed"] == 0) & (rows["dataset"] == "patients")]
+    for place, title in enumerate(read.titles):
+        for one, case_id in zip(read.cases, read.case_ids, strict=True):
+            plane = one.methods[place]
+            assert plane is not None
+            known = dice[(dice["method"] == title) & (dice["case_id"] == case_id)]["value"].round(2)
+            assert not plane.note or float(plane.note.split()[1]) in list(known)
+            for volume in plane.reconstructions:
+                assert volume is None or (volume[~(one.images[0] > 0)] <= 1).all()
 
 
-@pytest.fixture
-def study(data: Path, plugin: None) -> Study:
-    """Two methods on patients, nothing of them kept yet."""
-    found = dataset("patients").files(data, "t1")
-    cohort = Cohort("patients", "t1", digest(found))
-    fits = [Fit(name, "module:Class", {}, cohort, TINY, seed) for name in ("thresh", "ae") for seed in (1, 0)]
-    return Study(tuple(Cell(fit, cohort) for fit in fits), (), {"patients": found})
-
-
-def keep(run: RunFolder, study: Study, *, brightness: float = 0.5) -> None:
-    """Maps of all cells that grow with the seed; reconstructions of `ae` only."""
-    for cell in study.cells:
-        for one in study.mapped_cases(cell):
-            image = load_case(one, TINY).image[0]
-            write_volume(run.anomaly_map(cell, one.case_id), image * brightness * (cell.fit.seed + 1), AFFINE)
-            if cell.fit.method == "ae":
-                write_volume(run.reconstruction(cell, one.case_id), image, AFFINE)
-        record_maps(run, cell, {})
-        write_card(run.fit(cell.fit), DataCard(None, "patients", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))
-
-
-def test_a_method_has_one_column_its_reconstruction_above_its_map_on_one_scale(study: Study, tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    keep(run, study)
-    cells = [cell for cell in study.cells if cell.fit.seed == 0]
-    cases = [load_case(one, TINY) for one in study.files["patients"][:2]]
-    image, thresh, ae = columns(run, cells, cases)
-    assert [column.title for column in (image, thresh, ae)] == ["image", "thresh", "ae"]
-    assert image.below is not None
-    assert image.below.outlined
-    assert thresh.above is None
-    assert ae.above is not None
-    assert ae.above.highest == 1.0
-    assert thresh.below is not None
-    assert 0.45 < thresh.below.highest <= 0.5
-
-
-def test_what_uses_labels_stands_last_and_says_so_above_its_column(study: Study, tmp_path: Path) -> None:
-    run, found = RunFolder(tmp_path), study.files["patients"]
-    keep(run, study)
-    for cell in study.cells:
-        if cell.fit.method == "thresh":
-            told = Card("lesion labels", "nothing", "nothing")
-            write_card(run.fit(cell.fit), DataCard(told, "patients", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))
-    with patch("reports.figures.map_gallery.draw", wraps=draw) as drawn:
-        write_gallery(
-            run, study, "patients", "test", CaseFacts({one.case_id: 1.0 for one in found}), tmp_path / "gallery.png"
-        )
-    shown = drawn.call_args.args[2]
-    assert [column.title for column in shown] == ["image", "ae", "thresh (uses labels)"]
-
-
-def test_long_titles_go_over_several_lines() -> None:
-    image = Strip([case().image[0]])
-    names = ("prior (uses labels)", "prior[smoothing=4,b=1] (uses labels)", "ae (short)")
-    figure = draw([case()], ["c0"], [MethodColumn(name, image) for name in names])
-    assert [axes.get_title() for axes in figure.axes[:3]] == [
-        "prior\n(uses labels)",
-        "prior[\nsmoothing=4,\nb=1]\n(uses labels)",
-        "ae (short)",
-    ]
-
-
-def test_a_map_of_zeros_has_a_scale_too(study: Study, tmp_path: Path) -> None:
-    keep(RunFolder(tmp_path), study, brightness=0)
-    cases = [load_case(study.files["patients"][0], TINY)]
-    below = columns(RunFolder(tmp_path), study.cells[:1], cases)[1].below
-    assert below is not None
-    assert below.highest == 1.0
-
-
-def test_the_picture_shows_test_cases_of_the_lowest_seed_and_is_a_png(study: Study, tmp_path: Path) -> None:
-    run, path = RunFolder(tmp_path), tmp_path / "figures" / "gallery.png"
-    keep(run, study)
-    lesion_ml = {f"patients-test-{index}": float(index) for index in range(3)}
-    shown = write_gallery(run, study, "patients", "test", CaseFacts(lesion_ml), path)
-    assert shown == ["patients-test-2", "patients-test-1", "patients-test-0"]
-    assert imread(path).shape[0] > 300
-    assert [one.name for one in path.parent.iterdir()] == ["gallery.png"]
-
-
-def test_a_cohort_without_maps_is_an_error(study: Study, tmp_path: Path) -> None:
+def test_a_cohort_without_maps_is_an_error(made: Made, data: Path, plugin: None) -> None:
+    for cell in made.study.cells:
+        (made.run.cell(cell) / "cell.json").unlink()
+    results = replace(read_results(made.run), scans=find_scans(made.run, data))
+    assert results.scans.study is not None
     with pytest.raises(MissingData, match="No maps of patients, split test"):
-        write_gallery(RunFolder(tmp_path), study, "patients", "test", CaseFacts({}), tmp_path / "gallery.png")
+        read_planes(results, results.scans.study, "patients")
 
 
-def test_a_shifted_cell_is_not_shown(study: Study, tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    shifted = [replace(cell, shift=replace(cell.shift, name="gamma", severity=2.0)) for cell in study.cells]
-    only_shifted = replace(study, cells=tuple(shifted))
-    keep(run, only_shifted)
-    with pytest.raises(MissingData):
-        write_gallery(run, only_shifted, "patients", "test", CaseFacts({}), tmp_path / "gallery.png")
+def test_a_picture_is_a_png_beside_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "figures" / "gallery.png"
+    write_picture(draw_gallery(planes(case([method()]))), path)
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+    assert [one.name for one in path.parent.iterdir()] == ["gallery.png"]

@@ -14,7 +14,7 @@ from datasets.errors import UnknownName
 def test_the_sections_come_in_the_order_in_which_one_reads(report: str) -> None:
     headings = [line for line in report.splitlines() if re.match("#{1,3} ", line)]
     assert headings == [
-        "# Run run",
+        "# 2 methods on Patients; Inpatients",
         "## Verdict",
         "## Explore",
         "## Why",
@@ -28,9 +28,14 @@ def test_the_sections_come_in_the_order_in_which_one_reads(report: str) -> None:
         "## Reproduce and cite",
         "### What was run",
         "### Methods, as text for a paper",
+        "### References",
         "## Appendix",
     ]
     assert re.findall(r"<details><summary>(.*)</summary>", report) == [
+        "Volunteers (volunteers)",
+        "Patients (patients)",
+        "Inpatients (inpatients)",
+        "BibTeX",
         "All metrics",
         "Detection curves",
         "False positives in healthy scans by post-processing",

@@ -6,18 +6,22 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
-import nibabel
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scored_runs import Made, make
 
+from benchmark.storage.rows import read_rows
 from reports.content.blocks import Folded, Heading, Paragraph, Picture
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import as_text
 from reports.document import compose
 from reports.formats.html import Page, script_json, table
 from reports.formats.registry import FORMATS, write_document
+from reports.formats.viewer import LESION, SCORED
 
 
 class Reader(HTMLParser):
@@ -45,14 +49,25 @@ def read(html: str) -> Reader:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_folder: Path) -> str:
+def folder(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(plugin_folder)
         made = make(tmp_path_factory.mktemp("page"), data)
-        return write_document(compose(made.run, data), "html").read_text(encoding="utf-8")
+        write_document(compose(made.run, data), "html")
+        return made.run.root
 
 
-def content(page: str) -> dict[str, list[dict[str, object]]]:
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def rows(folder: Path) -> pd.DataFrame:
+    return read_rows(folder / "rows.csv")
+
+
+def content(page: str) -> dict[str, list[dict[str, Any]]]:
     found = re.search(r'<script id="viewer-content" type="application/json">(.*?)</script>', page, flags=re.DOTALL)
     assert found is not None
     return json.loads(found[1])
@@ -112,26 +127,44 @@ def test_the_same_heading_twice_has_two_anchors() -> None:
     assert [one.anchor for one in page.contents] == ["lgg", "lgg-2", "section"]
 
 
-def test_the_viewer_holds_image_truth_and_maps_of_every_method(page: str) -> None:
+def volume(packed: str, shape: list[int]) -> NDArray[np.uint8]:
+    return np.frombuffer(gzip.decompress(base64.b64decode(packed)), dtype=np.uint8).reshape(shape, order="F")
+
+
+def test_the_viewer_holds_image_masks_and_maps_of_every_method(page: str) -> None:
     cases = content(page)["cases"]
-    assert cases[0]["lesion_mask"] is not None
     assert any("(best)" in str(one["name"]) for one in cases)
     for one in cases:
-        methods = one["methods"]
-        assert isinstance(methods, dict)
-        assert set(methods) == {"thresh", "ae[size=48]"}
-        assert methods["thresh"]["reconstruction"] is None
-        volume = gzip.decompress(base64.b64decode(methods["ae[size=48]"]["map"]))
-        levels = np.asarray(nibabel.nifti1.Nifti1Image.from_bytes(volume).dataobj)
-        assert levels.dtype == np.uint8
-        assert levels.max() == 255
+        assert set(one["methods"]) == {"thresh", "ae[size=48]"}
+        assert one["methods"]["thresh"]["reconstructions"] == {}
+        assert set(one["methods"]["ae[size=48]"]["reconstructions"]) == set(one["images"]) == {"t1"}
+
+
+def test_dice_of_a_viewer_s_map_at_the_deciding_threshold_is_the_table_s(page: str, rows: pd.DataFrame) -> None:
+    compared = 0
+    for one in content(page)["cases"]:
+        masks = volume(one["masks"], one["shape"])
+        pipeline, _, protocol = one["choice"].partition(", ")
+        own = rows[(rows["metric"] == "dice") & (rows["postprocessing"] == pipeline) & (rows["protocol"] == protocol)]
+        for name, method in one["methods"].items():
+            steps = np.array(method["steps"])
+            assert (np.diff(steps) >= 0).all()
+            case_id = one["name"].split(": ")[1].split(" (")[0]
+            found = own[(own["method"] == name) & (own["case_id"] == case_id)]["value"]
+            if method["decided"] is None or not one["positives"]:
+                continue
+            raised = (volume(method["map"], one["shape"]) > method["decided"]) & (masks & SCORED > 0)
+            hit = np.count_nonzero(raised & (masks & LESION > 0))
+            dice = 2 * hit / (np.count_nonzero(raised) + one["positives"])
+            assert dice == pytest.approx(found.iloc[0], abs=1e-9)
+            compared += 1
+    assert compared > 3
 
 
 def test_a_page_without_volumes_has_neither_scans_nor_viewer(tmp_path: Path, data: Path, plugin: None) -> None:
     document = compose(make(tmp_path, data).run, data, volumes=False)
     page = write_document(document, "html").read_text(encoding="utf-8")
     assert "viewer-content" not in page
-    assert "niivue" not in page
     assert len(page) < 2_000_000
 
 

@@ -8,6 +8,7 @@ from reports.content.text import prose
 from reports.document import compose
 from reports.formats.latex import inline
 from reports.formats.registry import write_document
+from reports.model.references import Reference, bibliography
 
 
 def test_a_text_keeps_its_emphasis_and_is_text_otherwise() -> None:
@@ -29,6 +30,20 @@ def test_a_table_has_the_three_rules_of_booktabs_and_as_many_cells_as_columns(
         assert {line.count(" & ") for line in lines} == {lines[0].count("&")}
         bare = table.replace(r"\{", "").replace(r"\}", "")
         assert bare.count("{") == bare.count("}")
+
+
+def test_a_reference_keeps_its_whole_text_and_what_can_be_told_of_it() -> None:
+    texts = {
+        "ho2020": "Ho et al. 2020, Denoising diffusion probabilistic models, arXiv 2006.11239, eq. 4",
+        "marcus2007": "Marcus et al. 2007, doi:10.1162/jocn.2007.19.9.1498",
+        "reference": "1 & 2",
+    }
+    entries = bibliography({"ae": [Reference(key, text) for key, text in texts.items()], "dae": []})
+    assert entries.count("@misc{") == 3
+    assert "eprint = {2006.11239}" in entries
+    assert "doi = {10.1162/jocn.2007.19.9.1498}" in entries
+    assert "note = {{1 \\& 2}}" in entries
+    assert entries.count("{") == entries.count("}")
 
 
 def test_the_single_seed_badge_stands_in_the_file(tmp_path: Path, data: Path, plugin: None) -> None:

@@ -41,7 +41,7 @@ def test_healthy_cohorts_give_what_each_method_flags(finished: Made, document: D
 
 def test_notes_stand_last_without_markup(finished: Made, plugin: None) -> None:
     text = terminal_text(finished.run)
-    notes = block(text, "- Single seed: these numbers describe these weights, not the recipe.")
+    notes = block(text, "- Single seed: nothing is claimed of a training procedure, only of the trained model.")
     assert any(line.startswith("- Inpatients (inpatients): no threshold lesion-val, since") for line in notes)
     assert text.endswith("\n".join(notes))
     assert not {"`", "*", "\\"} & {*text}

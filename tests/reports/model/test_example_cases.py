@@ -27,6 +27,10 @@ def test_cases_are_ordered_by_the_mean_over_methods() -> None:
     assert found == {"best": "a", "median": "e", "worst": "c", "most disagreed": "d"}
 
 
+def test_of_two_cases_none_is_the_median() -> None:
+    assert exemplars(cohort({"ae": {"a": 0.9, "b": 0.1}}), "none") == {"best": "a", "worst": "b"}
+
+
 def test_simple_baselines_and_labels_do_not_decide() -> None:
     scores = {"ae": {"a": 0.9, "b": 0.1}, "thresh": {"a": 0.0, "b": 1.0}, "prior": {"a": 0.0, "b": 1.0}}
     found = exemplars(cohort(scores, simple_baselines=["thresh"], supervision={"prior": "lesion labels"}), "none")

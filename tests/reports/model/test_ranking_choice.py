@@ -48,9 +48,9 @@ def test_in_domain_is_the_cohort_fitted_on(finished: Made, plugin: None) -> None
 @pytest.mark.parametrize(("metric", "first"), [("dice", ["a", "c", "b"]), ("hd95", ["b", "c", "a"])])
 def test_the_better_mean_leads_in_every_table(metric: str, first: list[str]) -> None:
     lines = pd.DataFrame({"method": ["a", "b", "c"], "rank_low": [3.0, 1.0, 1.0], "rank_high": [3.0, 2.0, 2.0],
-                          "mean": [0.9, 0.4, 0.5], "metric": metric, "question": "this recipe", "order": 1,
+                          "mean": [0.9, 0.4, 0.5], "metric": metric, "question": "this training procedure", "order": 1,
                           "kind": "mean", "shift": "none", "unranked": ""})  # fmt: skip
-    ranking = Ranking(lines, lines[:0], "this recipe")
+    ranking = Ranking(lines, lines[:0], "this training procedure")
     assert list(ranking.ranks) == first
     assert ranking.leader == first[0]
     board = cohort(lesion_rows("a", [0.1] * 6, [0.1] * 6), a=1, b=1, c=1)

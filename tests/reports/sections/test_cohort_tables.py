@@ -175,9 +175,10 @@ def test_a_table_of_five_lines_reads_so() -> None:
 def test_the_interval_stands_beside_the_number_that_it_is_of() -> None:
     results, headline = cohort(lesion_rows("ae", [0.2] * 6, [0.5] * 6), ae=1), replace(HEADLINE, metric="recall")
     lines = pd.DataFrame([{"method": "ae", "metric": "recall", "postprocessing": "paper", "protocol": "lesion-val",
-                           "question": "this recipe", "level": 0.95, "low": 0.1, "high": 0.3, "coverage": 0.95,
+                           "question": "this training procedure",
+                           "level": 0.95, "low": 0.1, "high": 0.3, "coverage": 0.95,
                            "rank_low": 1.0, "rank_high": 1.0, "mean": 0.2}])  # fmt: skip
-    made = lines_of(leaderboard("lgg", results, headline, Ranking(lines, lines[:0], "this recipe")))
+    made = lines_of(leaderboard("lgg", results, headline, Ranking(lines, lines[:0], "this training procedure")))
     assert made["ae"]["Recall"] == "0.200 (0.100 to 0.300)"
 
 

@@ -43,7 +43,7 @@ def test_the_answer_stands_before_everything_else(document: Document) -> None:
     told = verdict(document)
     assert re.match(r"\*\*Patients\*\* \(`patients`\)\. \*\*\w+\*\* has the best mean, Dice 0\.4\d\d \(95 % ", told)
     assert "may be first too." in told
-    assert "ranks of *this recipe*" in told
+    assert "ranks of *this training procedure*" in told
     assert "Patients: patients 30, inpatients 4. Training seeds: 3." in told
 
 
@@ -72,7 +72,7 @@ def test_cohorts_of_too_few_patients_come_last_without_ranks(document: Document)
 
 
 def test_the_matrix_of_pairs_says_the_three_states_by_sign(document: Document) -> None:
-    lines = tables(document)["patients-pairs-healthy-fpr-1-this-recipe"]
+    lines = tables(document)["patients-pairs-healthy-fpr-1-this-training-procedure"]
     assert lines["good"]["bad"] == "▲ +0.150"
     assert lines["bad"]["good"] == "▼ −0.150"
     assert lines["good"]["equal"].startswith("? ")  # 30 patients are no evidence of equivalence
@@ -87,7 +87,7 @@ def test_where_the_leader_differs_the_verdict_says_so(tmp_path: Path, plugin: No
     assert "Under `lesion-val` the best mean is **other**'s." in verdict(document)
     found = tables(document)
     assert list(found["patients-endpoint"])[:3] == ["good", "other", "bad"]
-    lines = found["patients-pairs-healthy-fpr-1-this-recipe"]
+    lines = found["patients-pairs-healthy-fpr-1-this-training-procedure"]
     assert lines["good"]["bad"].startswith("▲")
     assert lines["good"]["other"].startswith("(▲)")
     assert "Under `lesion-val` only: other better than good." in text_of(document.blocks)
@@ -183,11 +183,12 @@ def test_states_are_told_apart_in_the_page_without_colour_too(document: Document
 
 def test_latex_marks_the_best_and_what_may_be_first_too(document: Document, plugin: None) -> None:
     tex = write_document(document, "latex").read_text(encoding="utf-8")
-    standing = tex[tex.index(r"\begin{table}") : tex.index(r"\end{table}")]
-    assert r"\label{tab:patients-endpoint}" in standing
-    assert standing.count(r"\textbf{") >= 1
-    assert r"$^\dagger$" in standing
-    assert r"$\triangle$ +0.150" in tex
+    first = tex[tex.index(r"\begin{table}") : tex.index(r"\end{table}")]
+    assert r"\label{tab:main}" in first
+    rows = first[first.index(r"\midrule") :].splitlines()
+    assert sum(r"\textbf{" in row for row in rows) == 1
+    assert sum(r"$^\dagger$" in row for row in rows) == 1
+    assert r"\label{tab:patients-endpoint}" in tex
     assert tex.isascii()
     assert "T1 scans of Volunteers" in tex
 

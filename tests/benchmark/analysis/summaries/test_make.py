@@ -62,7 +62,7 @@ def test_a_cohort_whose_perfect_map_is_poor_is_shown_without_ranks(
 ) -> None:
     run = write_run(tmp_path / "run", seeds=(0,), perfect=perfect)
     summarise(run, None)
-    lines = lines_of(run, dataset="patients", question="these weights")
+    lines = lines_of(run, dataset="patients", question="this trained model")
     lines = lines[lines["order"] > 0]
     assert lines["rank_low"].notna().all() == ranked
     assert lines["mean"].notna().all()
@@ -73,14 +73,14 @@ def test_a_cohort_whose_perfect_map_is_poor_is_shown_without_ranks(
 def test_means_and_intervals_are_those_of_compare(run: RunFolder) -> None:
     comparable = Comparable(run, read_endpoint())
     panel = comparable.standing(comparable.choice("patients")).panels["good"]
-    (line,) = lines_of(run, dataset="patients", order=1, method="good", question="this recipe").itertuples()
+    (line,) = lines_of(run, dataset="patients", order=1, method="good", question="this training procedure").itertuples()
     assert line.mean == pytest.approx(panel.values.mean())
     assert line.low < MEANS["good"] < line.high
     assert (line.n, line.seeds, line.planned, line.left_out) == (30, 3, 3, 0)
 
 
 def test_rank_sets_separate_the_worst_and_leave_the_equal_ones_open(run: RunFolder) -> None:
-    lines = lines_of(run, dataset="patients", order=1, question="this recipe").set_index("method")
+    lines = lines_of(run, dataset="patients", order=1, question="this training procedure").set_index("method")
     assert lines.loc["bad", ["rank_low", "rank_high"]].tolist() == [3, 3]
     for name in ("good", "equal"):
         assert lines.loc[name, ["rank_low", "rank_high"]].tolist() == [1, 2]
@@ -95,7 +95,11 @@ def test_too_few_patients_have_means_and_neither_interval_nor_rank(run: RunFolde
 
 def test_pairs_are_those_of_the_standings(run: RunFolder) -> None:
     pairs = read_lines(comparisons_path(run.root), ComparisonLine)
-    own = pairs[(pairs["dataset"] == "patients") & (pairs["metric"] == "dice") & (pairs["question"] == "this recipe")]
+    own = pairs[
+        (pairs["dataset"] == "patients")
+        & (pairs["metric"] == "dice")
+        & (pairs["question"] == "this training procedure")
+    ]
     states = {(one.a, one.b): (one.state, one.better) for one in own.itertuples()}
     assert states["good", "bad"] == ("better", "good")
     assert states["good", "equal"] == ("not separable", "")  # 30 patients are no evidence of equivalence
@@ -127,7 +131,7 @@ def test_subgroups_part_the_people_by_what_is_known(run: RunFolder) -> None:
 def test_areas_are_the_mean_over_doses(run: RunFolder) -> None:
     place = {"shift": "blur", "dataset": "patients", "metric": "dice", "method": "bad"}
     (area,), (change,) = (lines_of(run, kind=kind, **place).itertuples() for kind in ("area", "area change"))
-    (unshifted,) = lines_of(run, dataset="patients", order=1, method="bad", question="these weights")["mean"]
+    (unshifted,) = lines_of(run, dataset="patients", order=1, method="bad", question="this trained model")["mean"]
     assert (change.protocol, change.n) == ("healthy-fpr-1", 30)
     assert change.dose == pytest.approx(0.2)
     assert change.mean == pytest.approx(-0.1 * unshifted)  # the middle of the way from 0 to a fifth
@@ -138,7 +142,7 @@ def test_areas_are_the_mean_over_doses(run: RunFolder) -> None:
 def test_each_level_of_a_shift_has_its_mean_and_its_paired_change(run: RunFolder) -> None:
     place = {"shift": "blur", "severity": 2.0, "dataset": "patients", "metric": "dice", "method": "good"}
     (level,), (change,) = (lines_of(run, kind=kind, **place).itertuples() for kind in ("mean", "change"))
-    (unshifted,) = lines_of(run, dataset="patients", order=1, method="good", question="these weights")["mean"]
+    (unshifted,) = lines_of(run, dataset="patients", order=1, method="good", question="this trained model")["mean"]
     assert level.mean == pytest.approx(0.8 * unshifted)
     assert change.mean == pytest.approx(-0.2 * unshifted)
     assert (level.dose, level.interval, level.endpoint) == (0.2, "no interval", "exploratory")
@@ -146,7 +150,7 @@ def test_each_level_of_a_shift_has_its_mean_and_its_paired_change(run: RunFolder
 
 def test_what_nobody_asked_an_interval_for_has_a_mean_and_says_so(run: RunFolder) -> None:
     (oracle,) = lines_of(run, dataset="patients", protocol="oracle", method="good").itertuples()
-    (primary,) = lines_of(run, dataset="patients", order=1, method="good", question="these weights").itertuples()
+    (primary,) = lines_of(run, dataset="patients", order=1, method="good", question="this trained model").itertuples()
     assert oracle.mean == pytest.approx(primary.mean + 0.1)
     assert oracle.sd == pytest.approx(primary.sd)
     assert (oracle.n, oracle.interval, oracle.order) == (30, "no interval", 0)

@@ -84,7 +84,7 @@ def test_fewer_than_six_patients_are_not_testable() -> None:
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_a_recipe_takes_three_seeds_and_weights_take_one(seeds: int) -> None:
     values = {"new": (BASE + 0.1 + NOISE)[:, :seeds], "old": BASE[:, :seeds]}
-    (recipe,), (weights,) = compared(values, "this recipe"), compared(values)
+    (recipe,), (weights,) = compared(values, "this training procedure"), compared(values)
     assert recipe.state == "not testable"
     assert f"{seeds} training seed" in recipe.effect.why_none
     assert weights.state == "better"
@@ -137,7 +137,7 @@ def test_the_same_pair_the_other_way_round_has_its_signs_turned() -> None:
 
 def test_panels_of_different_patients_are_no_pair() -> None:
     with pytest.raises(ValueError, match="expected the same ones"):
-        compare_all({"a": panel("a", BASE), "b": panel("b", BASE[:50])}, CHOICE, "these weights", ENDPOINT)
+        compare_all({"a": panel("a", BASE), "b": panel("b", BASE[:50])}, CHOICE, "this trained model", ENDPOINT)
 
 
 def test_what_pairs_separate_has_ranks_apart_and_the_rest_shares_them() -> None:
@@ -180,7 +180,7 @@ def test_equivalence_is_the_same_whichever_method_comes_first(question: Question
 @pytest.mark.parametrize("shift", [0.006, -0.006])
 def test_training_seeds_that_differ_more_than_the_margin_leave_equivalence_of_procedures_open(shift: float) -> None:
     values = {"new": MANY + shift + np.array([-0.02, 0.0, 0.02]), "old": MANY}
-    (weights,), (procedures,) = compared(values), compared(values, "this recipe")
+    (weights,), (procedures,) = compared(values), compared(values, "this training procedure")
     assert weights.p_equivalent < 0.05 < procedures.p_equivalent
 
 

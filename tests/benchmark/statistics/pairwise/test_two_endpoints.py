@@ -22,7 +22,7 @@ Table = Mapping[str, NDArray[np.float64]]
 
 
 def both(
-    first: Table, second: Table, question: Question = "these weights"
+    first: Table, second: Table, question: Question = "this trained model"
 ) -> tuple[list[Comparison], list[Comparison]]:
     found = compare_endpoints({FIRST: panels_of(first), SECOND: panels_of(second)}, question, TWO)
     return found[FIRST], found[SECOND]
@@ -78,7 +78,7 @@ def test_one_endpoint_alone_is_corrected_over_the_pairs_of_both_under_common_sig
 def test_of_a_training_procedure_the_correction_is_holms_over_pairs_times_two() -> None:
     noisy = [{name: np.repeat(own, 3, axis=1) + np.random.default_rng(7).normal(0, 0.01, (54, 3))
               for name, own in table.items()} for table in tables()]  # fmt: skip
-    parts = both(noisy[0], noisy[1], "this recipe")
+    parts = both(noisy[0], noisy[1], "this training procedure")
     found = [*parts[0], *parts[1]]
     assert [one.p_alone for one in found] == pytest.approx(holm(np.array([one.p for one in found])))
     for own in parts:

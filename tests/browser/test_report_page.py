@@ -1,0 +1,162 @@
+"""What a reader of a report's page can do: with a phone, on paper, in the dark, by keyboard and without scripts."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.storage.rows import read_rows
+
+Open = Callable[..., Any]
+MOST_STOPS = 60
+MOST_PAGES = 6
+LEFT_OUT = """() => [...document.querySelectorAll("svg")].flatMap((drawing) => {
+  const box = drawing.getBoundingClientRect();
+  return [...drawing.querySelectorAll("text")].filter((text) => {
+    const own = text.getBoundingClientRect();
+    return own.width && (own.left < box.left - 1 || own.right > box.right + 1 || own.top < box.top - 1
+      || own.bottom > box.bottom + 1);
+  }).map((text) => text.textContent);
+})"""
+"""Texts of drawings that lie outside of them."""
+
+
+@pytest.mark.parametrize("page", ["report_page", "wide_page"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light")])
+def test_axe_finds_nothing_serious(
+    request: pytest.FixtureRequest, shown: Open, page: str, width: int, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+    opened = shown(request.getfixturevalue(page), width, color_scheme=scheme)
+    opened.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    found = axe.Axe().run(opened).response["violations"]
+    told = {one["id"]: one["nodes"][0]["html"][:200] for one in found if one["impact"] in ("serious", "critical")}
+    assert told == {}
+
+
+@pytest.mark.parametrize("page", ["report_page", "wide_page"])
+def test_no_text_lies_outside_its_figure(request: pytest.FixtureRequest, shown: Open, page: str) -> None:
+    opened = shown(request.getfixturevalue(page))
+    opened.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert opened.locator("svg").count() > 1
+    assert opened.evaluate(LEFT_OUT) == []
+
+
+@pytest.mark.parametrize("page", ["report_page", "wide_page"])
+def test_a_phone_scrolls_down_only(request: pytest.FixtureRequest, shown: Open, page: str) -> None:
+    opened = shown(request.getfixturevalue(page), 400)
+    assert opened.evaluate("document.scrollingElement.scrollWidth") <= 400
+
+
+def test_the_dark_page_is_dark(report_page: Path, shown: Open) -> None:
+    colours = [
+        shown(report_page, color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
+        for scheme in ("light", "dark")
+    ]
+    light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
+    assert dark < 150 < 600 < light
+
+
+def test_in_print_all_that_is_folded_is_there_and_no_control(report_page: Path, shown: Open) -> None:
+    opened = shown(report_page)
+    opened.emulate_media(media="print")
+    heights = opened.evaluate("[...document.querySelectorAll('details > :last-child')].map((one) => one.offsetHeight)")
+    assert heights
+    assert min(heights) > 0
+    assert not opened.locator(".controls").first.is_visible()
+    assert not opened.locator("nav").is_visible()
+
+
+def test_the_main_part_fits_its_pages(wide_page: Path, shown: Open) -> None:
+    opened = shown(wide_page)
+    opened.add_style_tag(content="h2#appendix, h2#appendix ~ * { display: none !important; }")
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", opened.pdf(format="A4"))) <= MOST_PAGES
+
+
+def test_without_scripts_verdict_chart_and_tables_are_there(report_page: Path, wide_page: Path, shown: Open) -> None:
+    opened = shown(wide_page, java_script_enabled=False)
+    assert opened.locator("main svg").first.is_visible()
+    assert opened.locator("main table").first.is_visible()
+    assert opened.get_by_text("needs JavaScript").first.is_visible()
+    opened = shown(report_page, java_script_enabled=False)
+    assert opened.locator("main img").first.is_visible()
+    assert not opened.locator("#viewer").is_visible()
+
+
+@pytest.mark.parametrize("page", ["report_page", "wide_page"])
+def test_the_first_table_is_reached_by_few_stops(request: pytest.FixtureRequest, shown: Open, page: str) -> None:
+    opened = shown(request.getfixturevalue(page))
+    past = """() => Boolean(document.activeElement.closest("table") || document.querySelector("tbody")
+      .compareDocumentPosition(document.activeElement) & Node.DOCUMENT_POSITION_FOLLOWING)"""
+    for _ in range(MOST_STOPS):
+        opened.keyboard.press("Tab")
+        if opened.evaluate(past):
+            break
+    assert opened.evaluate(past)
+
+
+def test_headers_are_called_by_their_columns_and_sort_best_first(wide_page: Path, shown: Open) -> None:
+    opened = shown(wide_page)
+    table = opened.locator("table").first
+    header = table.get_by_role("button", name=re.compile("^Dice")).first
+    header.focus()
+    opened.keyboard.press("Enter")
+    assert table.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    numbers = table.locator("tbody tr").evaluate_all("(rows) => rows.map((row) => Number(row.cells[2].dataset.sort))")
+    known = [number for number in numbers if number == number]  # the perfect map has none
+    assert known == sorted(known, reverse=True)
+
+
+def test_table_and_chart_follow_the_controls(wide_page: Path, shown: Open) -> None:
+    opened = shown(wide_page)
+    explorer = opened.locator(".explorer")
+    rows = explorer.locator("tbody tr")
+    assert rows.count() == 12
+    explorer.get_by_label("Methods with").fill("method1")
+    opened.wait_for_function("document.querySelectorAll('.explorer .mark-symbol path').length === 3")
+    assert rows.count() == 3
+    columns = explorer.locator("thead th").count()
+    explorer.locator("summary").click()
+    explorer.locator("fieldset input:checked").first.uncheck()
+    assert explorer.locator("thead th").count() == columns - 1
+    explorer.get_by_label("Seeds").select_option("lowest seed")
+    assert "(" not in rows.first.locator("td").first.inner_text()
+
+
+def test_live_dice_is_the_table_s_at_the_deciding_threshold(report_page: Path, shown: Open) -> None:
+    opened, rows = shown(report_page), read_rows(report_page.parent / "rows.csv")
+    content = json.loads(opened.locator("#viewer-content").text_content())
+    compared = 0
+    for case in content["cases"]:
+        opened.locator("#pick-case").select_option(case["name"])
+        pipeline, _, protocol = case["choice"].partition(", ")
+        case_id = case["name"].split(": ")[1].split(" (")[0]
+        own = rows[(rows["metric"] == "dice") & (rows["postprocessing"] == pipeline) & (rows["protocol"] == protocol)]
+        for method, kept in case["methods"].items():
+            opened.locator("#pick-method").select_option(method)
+            known = own[(own["method"] == method) & (own["case_id"] == case_id)]["value"]
+            if kept["decided"] is None or not case["positives"]:
+                continue
+            opened.wait_for_function(
+                "(place) => document.getElementById('pick-threshold').value === String(place)", arg=kept["decided"]
+            )
+            opened.locator("#viewer-said").get_by_text(f"Dice {known.iloc[0]:.2f}").wait_for()
+            compared += 1
+    assert compared >= 3
+
+
+def test_dice_and_outline_follow_the_threshold_and_the_plane_is_chosen(report_page: Path, shown: Open) -> None:
+    opened = shown(report_page)
+    opened.locator("#viewer-said").get_by_text("Dice").wait_for()
+    said, drawn = opened.locator("#viewer-said"), "document.getElementById('volumes').toDataURL()"
+    before, picture = said.inner_text(), opened.evaluate(drawn)
+    opened.locator("#pick-threshold").fill("1")
+    assert said.inner_text() != before
+    assert opened.evaluate(drawn) != picture
+    opened.locator("#pick-decided").click()
+    assert (said.inner_text(), opened.evaluate(drawn)) == (before, picture)
+    opened.locator("#pick-plane").select_option("sagittal")
+    assert opened.evaluate(drawn) != picture
