@@ -26,6 +26,13 @@ class UnknownName(UserError, LookupError):
         hint = f" Did you mean '{close[0]}'?" if close else ""
         super().__init__(f"No {kind} '{name}'.{hint} Available: {', '.join(known) or 'none'}.")
 
+    @classmethod
+    def saying(cls, message: str, name: str) -> "UnknownName":
+        """One whose message is known."""
+        error = cls("", name, ())
+        error.args = (message,)
+        return error
+
 
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:
     """Raise UnknownName unless the name is known."""

@@ -1,5 +1,6 @@
 """What tests share: tiny cohorts on disk, and the plugin that brings them and small detectors into the catalogs."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from cohorts import TINY, write_cohorts
 from implant_runs import Made, make
 
+from benchmark.methods import registry
 from datasets.cohorts.catalog import COHORTS
 from datasets.grid import GRIDS
 
@@ -45,6 +47,18 @@ def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """What the program remembers between its processes is the session's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UADBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plugins_are_asked_here() -> Iterator[None]:
+    """Classes of plugins are asked in this process, where a test may change them; only test_told.py asks another."""
+
+    def told(content: str, question: Callable[..., object], *arguments: object) -> object:
+        return json.loads(json.dumps(question(*arguments)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "told", told)
         yield
 
 

@@ -31,6 +31,7 @@ class Runner:
     inference: Inference = field(default_factory=Inference)
     log: list[str] = field(default_factory=list)
     plugins: tuple[Path, ...] = ()
+    apart: bool = False
 
     def run(
         self,
@@ -63,7 +64,7 @@ class Runner:
             leave_one_site_out=leave_one_site_out,
             training_scans=training_scans,
         )
-        job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun)
+        job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun, apart=self.apart)
         with logged(self.log):
             return run_study(job)
 

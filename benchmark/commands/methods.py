@@ -11,6 +11,7 @@ import typer
 from benchmark.api.options import Plugins
 from benchmark.commands.common import AsJson, user_mistakes_in_one_line, warn_of_shadowed
 from datasets.errors import BadValue, check_name
+from datasets.grid import PUBLISHED
 
 if TYPE_CHECKING:
     from benchmark.methods.hyperparameters import Variant
@@ -253,11 +254,11 @@ def _method(method: "Method", check: bool) -> dict[str, object]:
 
 
 def _trouble(method: "Method") -> str | None:
-    from benchmark.methods.hyperparameters import own_presets
-    from benchmark.methods.registry import UnusableMethod, load
+    from benchmark.methods.hyperparameters import Variant, resolve_config
+    from benchmark.methods.registry import UnusableMethod
 
     try:
-        own_presets(method, load(method))
+        resolve_config(Variant(method, {}), PUBLISHED, {})
     except UnusableMethod as error:
         return str(error)
     return None

@@ -6,12 +6,13 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmark.methods.card import card_of, covariates_of
-from benchmark.methods.detector import AT_TEST, Detector
+from benchmark.methods.declared import declared
+from benchmark.methods.detector import Detector
 from benchmark.methods.hyperparameters import build_detector
 from benchmark.methods.registry import BUILT_IN_TARGET, Method, load
 from benchmark.methods.weights import load_weights, save_weights
@@ -213,14 +214,13 @@ def _steps(fit: Fit, training: Sequence[Mapping[str, Any]], *, imported: bool) -
 def _training_key(fit: Mapping[str, Any], unique: str) -> str:
     """All that the weights of a fit depend on, as text; `unique` if its method cannot be loaded in its revision."""
     try:
-        cls = load(Method(fit["method"], fit["target"], ""))
-        at_test = {field.name for field in fields(cls.Config) if field.metadata.get(AT_TEST)}
-    except (Exception, SystemExit):  # a broken plugin is reported when it is fitted
+        own = declared(Method(fit["method"], fit["target"], "", fit.get("origin")))
+    except UserError:  # a broken plugin is reported when it is fitted
         return unique
-    if fit["revision"] != cls.revision:
+    if fit["revision"] != own.revision:
         return unique
-    trained_as = vars(cls).get("trained_as")  # not inherited: a subclass may train otherwise
+    trained_as = own.trained_as
     target = BUILT_IN_TARGET.format(trained_as) if trained_as else fit["target"]
-    revision = load(Method(trained_as, target, "")).revision if trained_as else cls.revision
-    config = {name: value for name, value in fit["config"].items() if name not in at_test}
+    revision = declared(Method(trained_as, target, "")).revision if trained_as else own.revision
+    config = {name: value for name, value in fit["config"].items() if name not in own.at_test}
     return json.dumps({**fit, "method": None, "target": target, "config": config, "revision": revision}, sort_keys=True)

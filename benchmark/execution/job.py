@@ -29,6 +29,8 @@ from datasets.io.atomic import sweep, write_json
 
 Rerun = Literal["missing", "failed", "all"]
 TaskKind = Literal["fit", "map", "score"]
+STAGES: Mapping[TaskKind, str] = {"fit": "fit", "map": "predict", "score": "evaluate"}
+"""What a failed cell says of the kind of task that failed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Job:
         admission: what the audit of the data found, to be stored with the run; None to store nothing.
         pictures: see `keep_pictures`; None for what the run keeps.
         asked: the options of the run, to be stored for whoever repeats it; None to store nothing.
+        apart: whether plugins fit and map in processes of their own.
     """
 
     study: Study
@@ -52,6 +55,7 @@ class Job:
     admission: Admission | None = None
     pictures: Sequence[str] | None = None
     asked: Mapping[str, Any] | None = None
+    apart: bool = True
 
     @property
     def fit_context(self) -> FitContext:

@@ -7,13 +7,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO
 
-from benchmark.execution.job import Job, Task, TaskKind, finish, prepare, tasks_of
+from benchmark.execution.job import STAGES, Job, Task, finish, prepare, tasks_of
 from benchmark.execution.resources import Execution, worker_command, worker_environment
 from benchmark.execution.score_cells import record_failure
 from benchmark.storage.locks import last_owner, owner, try_lock
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 120.0  # for a fit to save its state after SIGTERM
-STAGES: Mapping[TaskKind, str] = {"fit": "fit", "map": "predict", "score": "evaluate"}
 
 
 class WorkerDeath(Exception):

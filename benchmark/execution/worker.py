@@ -4,34 +4,39 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 from benchmark.execution.fit_methods import load_or_fit
-from benchmark.execution.job import Job, Task, TaskKind, finish, prepare, tasks_of
+from benchmark.execution.job import STAGES, Job, Task, TaskKind, finish, prepare, tasks_of
 from benchmark.execution.score_cells import record_failure, score_fit, score_missing_references
+from benchmark.inference.cpu import compute_as_parent, threads_here
 from benchmark.inference.predict import Prediction, predict_cell
 from benchmark.inference.prefetch import WriteBehind
 from benchmark.inference.usage import peak_bytes, reset_peak
+from benchmark.methods.apart import Apart, Ended
 from benchmark.methods.detector import Detector
+from benchmark.methods.registry import runs_apart
 from benchmark.scoring.ranking_pass import rows_of_image
 from benchmark.storage.environment import environment
-from benchmark.storage.folder import RunFolder
+from benchmark.storage.folder import RunFolder, open_run
 from benchmark.storage.locks import lock, try_lock
 from benchmark.storage.maps import write_map, write_volume
 from benchmark.storage.rows import Row, blank_row, stamped, write_rows
-from benchmark.storage.run_record import check_data, has_maps, record_maps
+from benchmark.storage.run_record import check_data, has_maps, kept_cells, record_maps
 from benchmark.storage.storage_errors import as_storage_error
 from benchmark.study.cells import Cell, Fit
+from benchmark.study.study import Study
 from datasets.errors import UserError
-from datasets.io.atomic import sweep
+from datasets.io.atomic import sweep, write_text
 from datasets.progress import watched
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5  # between two checks of what other processes have finished
+QUIET_SECONDS = 600.0  # that a plugin may take for a map, or more if its maps take long; see Apart.ask
 
 
 def run_study(job: Job) -> list[Cell]:
@@ -49,37 +54,74 @@ def run_study(job: Job) -> list[Cell]:
 
 def work(job: Job, cells: Sequence[Cell], kinds: Sequence[TaskKind] = ("fit", "map", "score")) -> None:
     """Do what is left of some cells, or wait until other processes have done it; each task is tried once."""
-    worker, left = _Worker(job), [task for task in tasks_of(job.study, job.run, cells) if task.kind in kinds]
+    left = [task for task in tasks_of(job.study, job.run, cells) if task.kind in kinds]
     if "score" in kinds:
         _score_references(job, wait=False)
-    while left:
-        moved = False
-        for task in list(left):
-            before = left[: left.index(task)]
-            if task.done(job.run, job.scoring) or (task.ready(job.run, before) and worker.attempt(task)):
-                left.remove(task)
-                moved = True
-        if not moved:
-            time.sleep(POLL_SECONDS)
+    with closing(_Worker(job)) as worker:
+        while left:
+            moved = False
+            for task in list(left):
+                before = left[: left.index(task)]
+                if task.done(job.run, job.scoring) or (task.ready(job.run, before) and worker.attempt(task)):
+                    left.remove(task)
+                    moved = True
+            if not moved:
+                time.sleep(POLL_SECONDS)
     if "score" in kinds:
         _score_references(job, wait=True)
 
 
 class _Worker:
-    """Does one task after the other; holds the latest detector for the cells of its fit."""
+    """Does one task after the other; holds the latest detector for the cells of its fit, or the process that does."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.held: tuple[str, Detector] | None = None
+        self.held: tuple[str, Detector | Apart] | None = None
         self.begun: set[str] = set()
+
+    def close(self) -> None:
+        """Let go of the latest detector, since memory may not hold two networks at once."""
+        if self.held is not None and isinstance(self.held[1], Apart):
+            self.held[1].close()
+        self.held = None
 
     def attempt(self, task: Task) -> bool:
         """Do a task; False if another process is doing it."""
         with try_lock(self.job.run, task.name) as mine:
             if mine and not task.done(self.job.run, self.job.scoring):
                 self._log_start(task.fit)
-                {"fit": self._fit, "map": self._map, "score": self._score}[task.kind](task)
+                if task.kind == "score":
+                    self._score(task)
+                elif self.job.apart and runs_apart(task.fit.target):
+                    self._compute_apart(task)
+                else:
+                    self.compute(task)
         return mine
+
+    def compute(self, task: Task) -> None:
+        """Fit or map, in this process."""
+        {"fit": self._fit, "map": self._map}[task.kind](task)
+
+    def _compute_apart(self, task: Task) -> None:
+        """The same in the process of the fit, which may end or leave anything: that costs this task alone."""
+        job, before = self.job, self.job.run.study.read_bytes()
+        if self.held is None or self.held[0] != task.fit.key:
+            self.close()
+            own = Apart(_worker_apart, replace(job, apart=False, admission=None), threads_here())
+            self.held = task.fit.key, own
+        process = self.held[1]
+        assert isinstance(process, Apart)
+        try:
+            process.ask("compute", task, quiet_seconds=QUIET_SECONDS if task.kind == "map" else None)
+            if job.run.study.read_bytes() != before and not _holds(job.run, job.study):
+                write_text(job.run.study, before.decode())
+                raise Ended("It changed study.json, which was restored.")
+            if not task.done(job.run, job.scoring):
+                raise Ended("Its process said that it was done, and has left nothing.")
+        except Ended:
+            self.close()
+            for cell in task.cells:
+                record_failure(job.run, cell, STAGES[task.kind])
 
     def _fit(self, task: Task) -> None:
         sweep(self.job.run.fit(task.fit))
@@ -114,10 +156,12 @@ class _Worker:
     def _detector(self, fit: Fit, *, locked: bool) -> Detector:
         """The fitted detector: from memory, from disk, or trained now."""
         if self.held is None or self.held[0] != fit.key:
-            self.held = None  # memory may not hold two networks at once
+            self.close()
             with nullcontext() if locked else lock(self.job.run, fit.name):
                 self.held = fit.key, load_or_fit(self.job.fit_context, fit, mend=self.job.rerun == "failed")
-        return self.held[1]
+        detector = self.held[1]
+        assert isinstance(detector, Detector)
+        return detector
 
     def _fail(self, task: Task, stage: str) -> None:
         """Record the error that is being handled in the cells of a task."""
@@ -130,6 +174,21 @@ class _Worker:
         if fit.key not in self.begun:
             self.begun.add(fit.key)
             log.info("[%d/%d] %s, seed %d", fits.index(fit) + 1, len(fits), fit.method, fit.seed)
+
+
+def _worker_apart(job: Job, threads: int) -> _Worker:
+    """The worker in a plugin's process, which computes as its parent would."""
+    compute_as_parent(threads)
+    open_run(job.run.root)  # registers the user's own cohorts
+    return _Worker(job)
+
+
+def _holds(run: RunFolder, study: Study) -> bool:
+    """Whether a run's record still has the cells of a study."""
+    try:
+        return {cell.key for cell in study.cells} <= {cell.key for cell in kept_cells(run)}
+    except (UserError, LookupError, TypeError, ValueError):  # it may hold anything by now
+        return False
 
 
 def _score_references(job: Job, *, wait: bool) -> None:
@@ -163,6 +222,7 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
             rows.append(replace(timed, metric="seconds", value=prediction.seconds))
             if not cell.shift.is_none:
                 seen += rows_of_image(blank, one, prediction.case, prediction.reconstruction)
+            log.debug("  mapped %s", one.case_id)  # a sign of life
     rows.append(replace(blank, metric="peak_bytes", value=float(peak_bytes(inference.device))))
     write_rows(job.run.cell(cell) / "timing.csv", stamped(rows))
     if seen:

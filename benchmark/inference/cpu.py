@@ -26,3 +26,18 @@ def prepare_cpu() -> None:
     if mallopt is not None and not any(name.startswith("MALLOC_") for name in os.environ):
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, NEVER)
+
+
+def threads_here() -> int:
+    """Of this process, for one that shall compute as it does."""
+    import torch
+
+    return int(torch.get_num_threads())
+
+
+def compute_as_parent(threads: int) -> None:
+    """Settle a process that another has started to compute as it would itself, with so many threads."""
+    import torch
+
+    prepare_cpu()
+    torch.set_num_threads(threads)

@@ -8,7 +8,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.card import Card, card_of
-from benchmark.methods.hyperparameters import Variant, build_detector, presets_of, resolve_config
+from benchmark.methods.declared import presets_of
+from benchmark.methods.hyperparameters import Variant, build_detector, resolve_config
 from benchmark.methods.registry import UnusableMethod, load
 from datasets.errors import one_line
 from datasets.grid import GRIDS

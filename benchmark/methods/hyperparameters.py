@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from benchmark.methods.registry import Method, UnusableMethod, load, method, methods
+from benchmark.methods.declared import declared, presets_of
+from benchmark.methods.registry import Method, UnusableMethod, ask, load, method, methods
 from datasets.errors import BadValue, UnknownName, one_line
 from datasets.grid import GRIDS, PUBLISHED
 
@@ -72,11 +73,6 @@ def parse_variant(text: str, known: Mapping[str, Method] | None = None) -> Varia
     return variants[0]
 
 
-def presets_of(cls: type["Detector"]) -> dict[str, Mapping[str, Any]]:
-    """Every preset by name; `paper` changes nothing where the class does not say otherwise."""
-    return {PUBLISHED: {}, **cls.presets}
-
-
 def resolve_config(variant: Variant, preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
     """Every hyper-parameter as plain values: class defaults < preset < `tuned` (a file) < the variant's overrides.
 
@@ -85,6 +81,12 @@ def resolve_config(variant: Variant, preset: str, tuned: Mapping[str, Any]) -> d
         UnknownName: a field or preset that the method's Config does not have.
         BadValue: a value that is not of the field's type.
     """
+    config: dict[str, Any] = ask(variant.method, _resolved, variant, preset, tuned)
+    return config
+
+
+def _resolved(variant: Variant, preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, of a class that may be imported here."""
     cls = load(variant.method)
     presets = own_presets(variant.method, cls)
     if preset not in presets:
@@ -97,7 +99,7 @@ def named_under(variant: Variant, preset: str) -> Variant:
 
     So no other network goes by the name of the published one. Runs on other grids never share a table with it.
     """
-    changed = GRIDS[preset] == GRIDS[PUBLISHED] and presets_of(load(variant.method))[preset]
+    changed = GRIDS[preset] == GRIDS[PUBLISHED] and declared(variant.method).presets[preset]
     return replace(variant, preset=preset) if changed else variant
 
 

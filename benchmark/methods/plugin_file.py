@@ -47,7 +47,7 @@ def detectors(path: Path) -> dict[str, type["Detector"]]:
 
 def target_of(path: Path, name: str) -> str:
     """`FILE.py:name@digest`: where a method is and, since the code decides a fit, a digest of it; see `local_code`."""
-    return f"{path.resolve()}:{name}@{_digest(path)}"
+    return f"{path.resolve()}:{name}@{file_digest(path)}"
 
 
 def detector_at(target: str) -> type["Detector"] | None:
@@ -60,7 +60,7 @@ def detector_at(target: str) -> type["Detector"] | None:
     if match is None:
         return None
     path = Path(match["path"])
-    found = _digest(path)
+    found = file_digest(path)
     if found != match["digest"]:
         raise BadValue(
             f"--plugin {path}: got content {found}, expected {match['digest']}: the file has changed since, or a local "
@@ -80,7 +80,7 @@ def kebab(name: str) -> str:
 
 def _imported(path: Path) -> ModuleType:
     """The file as a module, once per content of it and of what it imports."""
-    digest, source = _digest(path), path.read_bytes()
+    digest, source = file_digest(path), path.read_bytes()
     name = f"uadbench_plugin_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:12]}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
@@ -124,7 +124,7 @@ def _is_detector(one: object) -> bool:
     return isinstance(one, type) and issubclass(one, Detector)
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """Twelve hexadecimal digits of all code that a file's methods depend on."""
     if path.suffix == TOML:
         from benchmark.methods.subprocess_method import program_digest

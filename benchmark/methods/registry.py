@@ -4,14 +4,16 @@ No method is imported to be listed, so that listing is quick and a broken option
 for that method.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmark.methods.plugin_file import TARGET, TOML, detector_at, detectors, target_of
+from benchmark.methods.plugin_file import TARGET, TOML, detector_at, detectors, file_digest, target_of
+from benchmark.methods.told import KINDS, NoAnswer, told
 from datasets.errors import BadValue, UnknownName
+from datasets.local_code import module_digest
 from datasets.registry import Entry, Registry, import_failure
 
 if TYPE_CHECKING:
@@ -88,6 +90,9 @@ _CLASSES: Registry[type] = Registry(
 
 class UnusableMethod(BadValue):
     """A method that no hyper-parameter could make work: its package is at fault, not the caller."""
+
+
+KINDS[UnusableMethod.__name__] = UnusableMethod
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,26 @@ def load(method: Method) -> type["Detector"]:
     return cls
 
 
+def ask(method: Method, question: Callable[..., Any], *arguments: Any) -> Any:
+    """What `question(*arguments)` returns where the method's class may be imported: here only if it is built in.
+
+    Args:
+        question: importable; returns what JSON can hold.
+
+    Raises:
+        UserError: that the question raises.
+        UnusableMethod: the process that imports a plugin ends without an answer.
+    """
+    if not runs_apart(method.target):
+        return question(*arguments)
+    file = TARGET.fullmatch(method.target)
+    content = method.target if file else f"{method.target} {method.origin} {_module_digest(method.target)}"
+    try:
+        return told(content, question, *arguments)
+    except NoAnswer as error:
+        raise UnusableMethod(f"{method} cannot be imported: {error}") from error
+
+
 def known_methods(plugins: Iterable[str]) -> dict[str, Method]:
     """The methods that this machine runs for a stranger's study, by `identity`: built-in, and what `plugins` name.
 
@@ -205,24 +230,36 @@ def identity(target: str) -> str:
     return f"{match['name']}@{match['digest']}" if match else target
 
 
+def runs_apart(target: str) -> bool:
+    """Whether a method is a plugin's code, for a process of its own; the program of a TOML file is one already."""
+    match = TARGET.fullmatch(target)
+    return not target.startswith(f"{BUILT_IN_ORIGIN}:") and not (match and match["path"].endswith(TOML))
+
+
 def refused_plugins() -> list[str]:
     """A line for each installed method that is refused, since a built-in one has its name."""
     return _CLASSES.refused()
 
 
 def in_file(path: Path) -> list[Method]:
-    """The methods of a plugin file, which is imported.
+    """The methods of a plugin file, which is imported by another process.
 
     Raises:
         BadValue: the file cannot be imported, holds no Detector or gives one a reserved name.
     """
-    for name in detectors(path):
+    try:
+        found = _titles(path) if path.suffix == TOML else told(f"{path.resolve()}@{file_digest(path)}", _titles, path)
+    except NoAnswer as error:
+        raise BadValue(f"--plugin {path} cannot be imported: {error}") from error
+    for name in found:
         if trouble := _CLASSES.trouble_with(name):
             raise BadValue(f"--plugin {path}: method '{name}': {trouble}")
-    return [
-        Method(name, target_of(path, name), _first_line(cls.__doc__) or f"{cls.__name__} of {path.name}", str(path))
-        for name, cls in detectors(path).items()
-    ]
+    return [Method(name, target_of(path, name), title, str(path)) for name, title in found.items()]
+
+
+def _titles(path: Path) -> dict[str, str]:
+    """The methods of a file that may be imported here, with the first line of each class's docstring."""
+    return {name: _first_line(cls.__doc__) or f"{cls.__name__} of {path.name}" for name, cls in detectors(path).items()}
 
 
 def usable_plugin_files(files: Iterable[Path]) -> tuple[list[Path], list[str]]:
@@ -241,6 +278,14 @@ def usable_plugin_files(files: Iterable[Path]) -> tuple[list[Path], list[str]]:
         except BadValue as error:
             troubles.append(str(error))
     return usable, troubles
+
+
+def _module_digest(target: str) -> str:
+    """Of the local code behind a module; that of an installed package its version stands for."""
+    try:
+        return module_digest(target.partition(":")[0])
+    except OSError:  # named where it is imported
+        return ""
 
 
 def _installed(entry: Entry) -> Method:

@@ -90,14 +90,14 @@ class TierResults:
         return next((one for one in table_names(method, self.tier, run) if one in self._methods[run.name]), "")
 
     def panel(self, run: TierRun, method: str, choice: Choice) -> Panel | None:
-        """The numbers of a method in a run; None without any."""
+        """The numbers of a method in a run; None where no patient has one under every seed."""
         comparable, name = self.runs[run.name], self.name_in(run, method)
         seeds = comparable.all_seeds(choice.dataset)
         rows = self._timing[run.name] if choice.metric in COST else comparable.grouped
         if name not in seeds or rows.of(choice).empty:
             return None
         panel = rows.panels(choice, {name: seeds[name]})[name]
-        return None if panel.is_empty else panel
+        return panel if len(panel.complete) else None
 
     def on_gpu(self, run: TierRun) -> bool:
         """Whether a run's maps were made on a GPU."""
@@ -220,7 +220,7 @@ def our_number(panel: Panel, factor: float, patients: int, trainings: int) -> Ou
     """A panel's mean in the printed unit, with its prediction interval."""
     values = panel.complete * factor
     low, high = prediction_interval(values, patients=patients, seeds=trainings)
-    seeds = values.mean(axis=0) if len(values) else np.array([])
+    seeds = values.mean(axis=0)
     spread = float(seeds.std(ddof=1)) if seeds.size > 1 else nan
     return Ours(panel.method, float(values.mean()), spread, low, high, values.shape[1], values.shape[0])
 

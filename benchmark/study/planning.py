@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.methods.card import card_of, covariates_of
+from benchmark.methods.declared import declared
 from benchmark.methods.hyperparameters import Variant, method_names, named_under, parse_variants, resolve_config
-from benchmark.methods.registry import Method, UnusableMethod, load, method, methods, usable_plugin_files
+from benchmark.methods.registry import Method, UnusableMethod, method, methods, usable_plugin_files
 from benchmark.study.cells import NO_HEALTHY, Cell, Cohort, Fit, Reference
 from benchmark.study.requested_cohorts import (
     cases_of,
@@ -153,7 +153,7 @@ def _resolved(request: Request) -> tuple[list[Resolved], tuple[str, ...]]:
 
 def _check_covariates(method: Method) -> None:
     """Refuse a card that declares what no cohort can tell."""
-    unknown = [name for name in covariates_of(load(method)) if name not in COVARIATES]
+    unknown = [name for name in declared(method).covariates if name not in COVARIATES]
     if unknown:
         expected = ", ".join(COVARIATES)
         raise UnusableMethod(f"{method}: got covariates {', '.join(unknown)} on its card, expected some of {expected}.")
@@ -161,7 +161,7 @@ def _check_covariates(method: Method) -> None:
 
 def _check_several(resolved: Sequence[Resolved], sequence: str) -> None:
     """Refuse methods that take one sequence in a study of several."""
-    cards = {variant.name: card_of(load(variant.method)) for variant, _ in resolved}
+    cards = {variant.name: declared(variant.method).card for variant, _ in resolved}
     takes = {name: card is not None and bool(card.several_sequences) for name, card in cards.items()}
     refused = [name for name, several in takes.items() if not several]
     if refused:
@@ -210,9 +210,9 @@ def _fits(
 ) -> list[Fit]:
     fits = list[Fit]()
     for variant, config in resolved:
-        cls = load(variant.method)
-        devices = request.devices if hasattr(cls, "devices") else 1
-        scans = request.training_scans if cls.needs_training else None
+        own = declared(variant.method)
+        devices = request.devices if own.several_devices else 1
+        scans = request.training_scans if own.needs_training else None
         fits += [
             Fit(
                 variant.name + (f"-{scans}-scans" if scans else "") + healthy.name,
@@ -224,7 +224,7 @@ def _fits(
                 variant.method.origin or "",
                 folds=request.folds or 0,
                 devices=devices,
-                revision=cls.revision,
+                revision=own.revision,
                 also_healthy=tuple(healthy.cohorts[1:]),
                 training_scans=scans,
             )
@@ -234,7 +234,7 @@ def _fits(
 
 
 def _covariates(fit: Fit) -> tuple[str, ...]:
-    return covariates_of(load(Method(fit.method, fit.target, "")))
+    return declared(Method(fit.method, fit.target, "", fit.origin or None)).covariates
 
 
 def _files_of(fit: Fit, files: Mapping[str, Sequence[CaseFiles]]) -> list[CaseFiles]:

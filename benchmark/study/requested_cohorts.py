@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmark.methods.registry import BUILT_IN, load
+from benchmark.methods.declared import declared
+from benchmark.methods.registry import BUILT_IN
 from benchmark.study.cells import NO_HEALTHY
 from benchmark.study.study import Request, Resolved
 from datasets.case import AND, CaseFiles
@@ -63,9 +64,9 @@ def _check_untrained(request: Request, resolved: Sequence[Resolved]) -> None:
     Raises:
         BadValue: a method learns from healthy scans, or an option is about them.
     """
-    trained = [variant.name for variant, _ in resolved if load(variant.method).needs_training]
+    trained = [variant.name for variant, _ in resolved if declared(variant.method).needs_training]
     if trained:
-        others = _untrained(resolved) or [one.name for one in BUILT_IN if not load(one).needs_training]
+        others = _untrained(resolved) or [one.name for one in BUILT_IN if not declared(one).needs_training]
         raise BadValue(
             f"--healthy {NO_HEALTHY}: got {', '.join(trained)}, trained on healthy scans, expected methods that need "
             f"no training: {', '.join(others)}. Without the others: {_command(request, others, NO_HEALTHY)}; or name a "
@@ -79,7 +80,7 @@ def _check_untrained(request: Request, resolved: Sequence[Resolved]) -> None:
 
 
 def _untrained(resolved: Sequence[Resolved]) -> list[str]:
-    return [variant.name for variant, _ in resolved if not load(variant.method).needs_training]
+    return [variant.name for variant, _ in resolved if not declared(variant.method).needs_training]
 
 
 def hint_of_no_healthy(request: Request, resolved: Sequence[Resolved]) -> str:

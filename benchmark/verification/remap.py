@@ -2,23 +2,30 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.execution.worker import QUIET_SECONDS
+from benchmark.inference.cpu import compute_as_parent, threads_here
 from benchmark.inference.predict import fitted_detector, is_transductive, predict_cell
 from benchmark.inference.settings import Inference
+from benchmark.methods.apart import Apart
 from benchmark.methods.detector import Detector, LabelledDetector
-from benchmark.methods.registry import Method, identity
+from benchmark.methods.registry import Method, identity, runs_apart
 from benchmark.storage.fits import FitFolder
-from benchmark.storage.folder import RunFolder
+from benchmark.storage.folder import RunFolder, open_run
 from benchmark.storage.maps import FEWEST_BITS, read_volume, round_in_order
 from benchmark.storage.run_record import cell_record, has_maps
 from benchmark.study.cells import Cell, Fit, Precision
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
+from datasets.errors import one_line
 
 # What rounding on another device or slice batch may change, as a share of a voxel's value or, where that is larger, of
 # the value that 1 % of a map's voxels above 0 exceed.
@@ -69,23 +76,23 @@ def map_again(run: RunFolder, study: Study, sample: Sample, methods: Mapping[str
     foreign = {cell.fit.method: cell.fit.target for cell in study.cells if known[cell.key] is None}
     faults, exact, remade = list[str](), 0, dict[str, None]()
     drawn = _drawn([cell for cell in study.cells if known[cell.key] is not None and has_maps(run, cell)], study, sample)
-    detectors = _Detectors(run, device)
-    for cell, one in drawn:
-        where = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}, case {one.case_id}"
-        method = known[cell.key]
-        assert method is not None
-        try:
-            kept = read_volume(run.anomaly_map(cell, one.case_id), cell.fit.grid.shape)  # whatever its digest
-            again = _mapped(run, study, cell, one, detectors.of(cell.fit, method.target), device)
-        except Exception as error:  # a detector or a torn file may raise anything: a fault of this map
-            faults.append(f"{where}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
-            continue
-        remade[cell.key] = None
-        exact += int(np.array_equal(kept, again))
-        change, allowed = np.abs(kept - again), _allowed(kept, cell.precision)
-        if (change > allowed).any():
-            worst = np.unravel_index(int((change - allowed).argmax()), kept.shape)
-            faults.append(f"{where}: differs by {change[worst]:.2g}, expected at most {allowed[worst]:.2g}")
+    with closing(_Makers(run, study, device)) as makers:
+        for cell, one in drawn:
+            where = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}, case {one.case_id}"
+            method = known[cell.key]
+            assert method is not None
+            try:
+                kept = read_volume(run.anomaly_map(cell, one.case_id), cell.fit.grid.shape)  # whatever its digest
+                again = makers.map(cell, one, method.target)
+            except Exception as error:  # a detector or a torn file may raise anything: a fault of this map
+                faults.append(f"{where}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+                continue
+            remade[cell.key] = None
+            exact += int(np.array_equal(kept, again))
+            change, allowed = np.abs(kept - again), _allowed(kept, cell.precision)
+            if (change > allowed).any():
+                worst = np.unravel_index(int((change - allowed).argmax()), kept.shape)
+                faults.append(f"{where}: differs by {change[worst]:.2g}, expected at most {allowed[worst]:.2g}")
     looked_at = (
         f"{len(drawn)} cases mapped again on {device} (drawn with seed {sample.seed}), {exact} equal bit for bit"
     )
@@ -108,30 +115,81 @@ def _drawn(cells: Sequence[Cell], study: Study, sample: Sample) -> list[tuple[Ce
     return [there[index] for index in sorted([*first, *rest[: max(0, sample.cases - len(first))]])]
 
 
-@dataclass
-class _Detectors:
-    """The latest fitted detector; memory may not hold two networks at once."""
+class _Mapper:
+    """Maps single cases as they were mapped the first time; holds the latest detector alone, for memory's sake."""
 
-    run: RunFolder
-    device: str
-    held: tuple[str, Detector] | None = None
+    def __init__(self, run: RunFolder, study: Study, device: str) -> None:
+        self.run, self.study, self.device = run, study, device
+        self.held: tuple[str, Detector] | None = None
 
-    def of(self, fit: Fit, target: str) -> Detector:
+    def map(self, cell: Cell, one: CaseFiles, target: str) -> NDArray[np.float32]:
+        """The map of one case, rounded as in its file."""
+        detector = self._detector(cell.fit, target)
+        inference = replace(_inference(self.run, cell), device=self.device, precision=cell.precision)
+        depends = isinstance(detector, LabelledDetector) or is_transductive(detector)
+        files = self.study.mapped_cases(cell) if depends else [one]
+        maps = predict_cell(detector, files, cell, inference)
+        return round_in_order(next(made for made in maps if made.case.case_id == one.case_id).anomaly_map)
+
+    def write(self, cell: Cell, one: CaseFiles, target: str, place: Path) -> str:
+        """Write the map as an array; what was raised instead, if anything was."""
+        try:
+            np.save(place, self.map(cell, one, target))
+        except Exception as error:
+            return one_line(error)
+        return ""
+
+    def _detector(self, fit: Fit, target: str) -> Detector:
         if self.held is None or self.held[0] != fit.key:
             self.held = None
             self.held = fit.key, fitted_detector(FitFolder(self.run.fit(fit), fit), target, self.device)
         return self.held[1]
 
 
-def _mapped(
-    run: RunFolder, study: Study, cell: Cell, one: CaseFiles, detector: Detector, device: str
-) -> NDArray[np.float32]:
-    """The map of one case, rounded as in its file."""
-    inference = replace(_inference(run, cell), device=device, precision=cell.precision)
-    depends = isinstance(detector, LabelledDetector) or is_transductive(detector)
-    files = study.mapped_cases(cell) if depends else [one]
-    found = next(made for made in predict_cell(detector, files, cell, inference) if made.case.case_id == one.case_id)
-    return round_in_order(found.anomaly_map)
+class _Makers:
+    """Maps built-in methods in this process, and each fit of a plugin in its own."""
+
+    def __init__(self, run: RunFolder, study: Study, device: str) -> None:
+        self.given = run, study, device
+        self.here: _Mapper | None = None
+        self.apart: tuple[str, Apart] | None = None
+
+    def close(self) -> None:
+        if self.apart is not None:
+            self.apart[1].close()
+        self.here = self.apart = None
+
+    def map(self, cell: Cell, one: CaseFiles, target: str) -> NDArray[np.float32]:
+        """The map of one case, rounded as in its file.
+
+        Raises:
+            ValueError: a plugin raises, or makes what is no map.
+            Ended: its process ends.
+        """
+        if not runs_apart(target):
+            if self.here is None:
+                self.close()
+                self.here = _Mapper(*self.given)
+            return self.here.map(cell, one, target)
+        if self.apart is None or self.apart[0] != cell.fit.key:
+            self.close()
+            process = Apart(_mapper_apart, *self.given, threads_here())
+            self.apart = cell.fit.key, process
+        with TemporaryDirectory(prefix="uadbench-verify-") as folder:
+            place = Path(folder) / "map.npy"
+            if told := self.apart[1].ask("write", cell, one, target, place, quiet_seconds=QUIET_SECONDS):
+                raise ValueError(told)
+            found = np.load(place, mmap_mode="r", allow_pickle=False)
+            if (found.shape, found.dtype) != (cell.fit.grid.shape, np.float32):
+                raise ValueError(f"got {found.dtype} {found.shape}, expected float32 {cell.fit.grid.shape}")
+            return np.array(found)
+
+
+def _mapper_apart(run: RunFolder, study: Study, device: str, threads: int) -> _Mapper:
+    """In the process of a plugin."""
+    compute_as_parent(threads)
+    open_run(run.root)  # registers the user's own cohorts
+    return _Mapper(run, study, device)
 
 
 def _allowed(kept: NDArray[np.float32], precision: Precision) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ INK = "currentColor"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, "#999999")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 METHOD, BASELINE = COLOURS[0], "#8c8c8c"
+TITLE = 20  # letters of a line beside a small panel
 MOST_DRAWN = len(COLOURS)  # methods in a chart that tells them apart by colour
 FONT = "system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
@@ -286,7 +288,7 @@ def responses_chart(
             "mark": {"type": "line", "strokeWidth": 1.5},
             "encoding": {
                 "x": {"field": "dose", "type": "quantitative", "title": "dose", "axis": {"tickCount": 2}},
-                "y": {"field": "value", "type": "quantitative", "title": title, "axis": {"tickCount": 4}},
+                "y": {"field": "value", "type": "quantitative", "title": wrap(title, TITLE), "axis": {"tickCount": 4}},
                 "color": styled["color"],
                 "strokeDash": {"field": "arm", "type": "nominal",
                                "scale": {"domain": there, "range": [arms[arm] for arm in there]}},

@@ -77,7 +77,7 @@ METHODS = {
 }
 '''
 SAID = {
-    "hangs": ("predict", "Not finished within 9 s"),
+    "hangs": ("predict", "Not finished within 18 s"),
     "crashes": ("fit", "ended with signal 11"),
     "eats": ("predict", "can't allocate memory"),
     "raises": ("predict", "no such number"),
@@ -99,7 +99,7 @@ def command(data: Path, tmp_path: Path) -> list[str]:
 def test_each_way_to_go_wrong_costs_its_own_cells(
     command: list[str], tmp_path: Path, elsewhere: dict[str, str]
 ) -> None:
-    local = ["--executor", "local", "--workers", "2", "--time-limit", "0.15", "--memory-limit", "4"]
+    local = ["--executor", "local", "--workers", "2", "--time-limit", "0.3", "--memory-limit", "4"]
     methods = ",".join([*SAID, "sound"])
     done = subprocess.run(
         [*command, *local, "--methods", methods, "--out", "run"],

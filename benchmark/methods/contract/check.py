@@ -22,8 +22,9 @@ from unittest import SkipTest
 from benchmark.methods.card import card_of
 from benchmark.methods.contract.rules import RULES, Rule
 from benchmark.methods.contract.trial import ContractTrial, NotRun
+from benchmark.methods.declared import presets_of
 from benchmark.methods.detector import Detector
-from benchmark.methods.hyperparameters import Variant, build_detector, presets_of, resolve_config
+from benchmark.methods.hyperparameters import Variant, build_detector, resolve_config
 from benchmark.methods.registry import UnusableMethod, load
 from datasets.grid import PUBLISHED
 

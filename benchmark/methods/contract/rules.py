@@ -1,11 +1,13 @@
 """The rules of a Detector's contract, one function each: None if kept, else what was got and what was expected."""
 
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import partial
 from inspect import signature
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -221,6 +223,31 @@ def card_says_what_was_seen(trial: ContractTrial) -> str | None:
     return f"got nothing for {', '.join(empty)}, expected a sentence" if empty else None
 
 
+def nothing_is_written_elsewhere(trial: ContractTrial) -> str | None:
+    """Fitting and mapping write into the fit's folder and among temporary files alone."""
+    trial.map(trial.detector)
+    outside = trial.actions.written_outside(trial.folder)
+    return f"got {', '.join(map(str, outside[:3]))} written, expected nothing outside of `workdir`" if outside else None
+
+
+def no_network_is_used(trial: ContractTrial) -> str | None:
+    """Fitting and mapping ask nothing of the network."""
+    trial.map(trial.detector)
+    return f"got {', '.join(list(trial.actions.reached)[:3])}, expected none" if trial.actions.reached else None
+
+
+def no_helper_file_is_read(trial: ContractTrial) -> str | None:
+    """Nothing beside the method's own code is read: what a key does not hold must not change a map."""
+    trial.map(trial.detector)
+    source = getattr(sys.modules.get(type(trial.detector).__module__), "__file__", None)
+    if source is None:
+        raise NotRun("the method's code is in no file")
+    own = Path(source).resolve().parent
+    read = [path for path in trial.actions.read if path.is_relative_to(own) and path.suffix not in (".py", ".pyc")]
+    outside = [path for path in read if not path.is_relative_to(trial.folder.resolve())]
+    return f"got {', '.join(map(str, outside[:3]))} read, expected weights and code alone" if outside else None
+
+
 def memory_stays_within_its_bound(trial: ContractTrial) -> str | None:
     """Mapping one case or three holds no more memory than `memory_bound` states."""
     for count in (1, 3):
@@ -268,6 +295,9 @@ RULES: tuple[Rule, ...] = (
     both_at_once_are_the_same,
     weights_hold_all_that_is_learnt,
     card_says_what_was_seen,
+    nothing_is_written_elsewhere,
+    no_network_is_used,
+    no_helper_file_is_read,
     memory_stays_within_its_bound,
     gpu_agrees_with_cpu,
 )

@@ -14,6 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from benchmark.methods.card import covariates_of
+from benchmark.methods.contract.actions import Actions, watched
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.weights import load_weights, save_weights
@@ -35,6 +36,7 @@ class ContractTrial:
         self.folder = folder
         self.shape = shape
         self.seeds = torch.tensor([11, 2**62 + 5, 13])
+        self.actions = Actions()
         self._may_fit = True
 
     @cached_property
@@ -90,7 +92,8 @@ class ContractTrial:
         workdir = self.folder / name
         workdir.mkdir(exist_ok=True)
         self._may_fit = False
-        detector.fit(self.train, self.val, seed=FIT_SEED, workdir=workdir)
+        with watched(self.actions):
+            detector.fit(self.train, self.val, seed=FIT_SEED, workdir=workdir)
         self._may_fit = True
         return self._with_locations(detector.eval())
 
@@ -125,7 +128,7 @@ class ContractTrial:
         inputs = (self.images, self.brain_masks, self.seeds)
         images, brain_masks, seeds = (tensor[list(which)].to(detector.device) for tensor in inputs)
         detector.see_covariates([self.test[index] for index in which])
-        with torch.inference_mode(), exact_float32():
+        with torch.inference_mode(), exact_float32(), watched(self.actions):
             return getattr(detector, method)(images, brain_masks, seeds=seeds)
 
 

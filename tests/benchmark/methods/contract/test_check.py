@@ -1,6 +1,7 @@
 """check_detector passes a sound detector and catches, by the right rule, each way of being wrong."""
 
 import random
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -247,6 +248,28 @@ class HidesLabels(Sound, LabelledDetector):
         self.level[0] = frequency.mean()
 
 
+class DeletesElsewhere(Sound):
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        with suppress(OSError):
+            (workdir.anchor / Path("nowhere") / "notes.txt").unlink()
+        super().fit(train, val, seed=seed, workdir=workdir)
+
+
+class AsksTheNetwork(Sound):
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        with suppress(OSError), socket.socket() as asking:
+            asking.settimeout(0.1)
+            asking.connect(("127.0.0.1", 9))
+        super().fit(train, val, seed=seed, workdir=workdir)
+
+
+class ReadsAnAtlas(Sound):
+    def made(self, images: Tensor, seeds: Tensor) -> Tensor:
+        with suppress(OSError):
+            return torch.from_numpy(np.load(Path(__file__).with_name("atlas.npy")))
+        return super().made(images, seeds)
+
+
 class HoardsMemory(Sound):
     """A hundred copies of the batch at once, where a method on whole volumes states two dozen."""
 
@@ -299,6 +322,9 @@ WRONG: list[tuple[type[Detector], Rule]] = [
     (UnknownSupervision, contract.card_says_what_was_seen),
     (ClaimsLabels, contract.card_says_what_was_seen),
     (HidesLabels, contract.card_says_what_was_seen),
+    (DeletesElsewhere, contract.nothing_is_written_elsewhere),
+    (AsksTheNetwork, contract.no_network_is_used),
+    (ReadsAnAtlas, contract.no_helper_file_is_read),
     (HoardsMemory, contract.memory_stays_within_its_bound),
     (GrowsWithTheBatch, contract.memory_stays_within_its_bound),
 ]
