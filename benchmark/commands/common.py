@@ -62,7 +62,7 @@ def takes_options_of(options: type[Any], **further: Any) -> Callable[[Callable[.
             command({name: given[name] for name in own if name in given}, {name: given.get(name) for name in further})
 
         called.__annotations__ = {name: one.annotation for name, one in parameters.items()}
-        called.__signature__ = Signature(list(parameters.values()))
+        called.__signature__ = Signature(list(parameters.values()))  # type: ignore[attr-defined]
         del called.__wrapped__
         return called
 
@@ -86,7 +86,7 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, its help made ready to be printed; None without any."""
-        command = super().get_command(ctx, cmd_name)
+        command: Any = super().get_command(ctx, cmd_name)
         if command is not None and not getattr(command, "is_ready", False):
             command.help = escape(command.help or "")
             for parameter in command.params:

@@ -43,8 +43,8 @@ def test_the_row_called_cddpm_is_the_full_method() -> None:
 
 
 def test_a_misspelt_key_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match="lable"):
-        tiny_study(tmp_path, facts=FACTS.replace("label =", "lable ="))
+    with pytest.raises(BadFile, match="labels"):
+        tiny_study(tmp_path, facts=FACTS.replace("label =", "labels ="))
 
 
 def test_a_row_that_no_method_stands_for_is_refused(tmp_path: Path) -> None:
