@@ -1,5 +1,6 @@
 """Small detectors for the benchmark's own tests: a sound one, and one for each way to go wrong."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,13 +124,18 @@ class AmongOthers(MeanDistance):
 
 
 class Ageing(MeanDistance):
-    """Distance to the mean of the training images, in centuries of age more; what it is handed is kept in `seen`."""
+    """Distance to the mean of the training images, in centuries of age more.
+
+    What it is handed is kept in `seen`, and beside the fit.
+    """
 
     card: ClassVar[Card] = Card("healthy scans", "the mean", "nothing", covariates=("age", "sex", "spacing"))
     seen: ClassVar[list[Mapping[str, tuple[float, ...]]]] = []
 
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
-        self.seen += [case.covariates for case in train]
+        handed = [case.covariates for case in train]
+        self.seen += handed
+        (workdir / "handed.json").write_text(json.dumps(handed))
         super().fit(train, val, seed=seed, workdir=workdir)
 
     def anomaly_map(self, images: Tensor, brain_masks: Tensor, *, seeds: Tensor) -> Tensor:

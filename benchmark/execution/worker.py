@@ -26,7 +26,7 @@ from benchmark.storage.locks import lock, try_lock
 from benchmark.storage.maps import write_map, write_volume
 from benchmark.storage.rows import Row, blank_row, stamped, write_rows
 from benchmark.storage.run_record import check_data, has_maps, kept_cells, record_maps
-from benchmark.storage.storage_errors import as_storage_error
+from benchmark.storage.storage_errors import as_storage_error, storage_error, storage_problem
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from datasets.errors import UserError
@@ -102,6 +102,17 @@ class _Worker:
         """Fit or map, in this process."""
         {"fit": self._fit, "map": self._map}[task.kind](task)
 
+    def compute_or_tell(self, task: Task) -> str:
+        """The same; says what the system says about the disk, if that is what stopped it, else ""."""
+        try:
+            self.compute(task)
+        except Exception as error:
+            problem = storage_problem(error)
+            if problem is None:
+                raise
+            return problem
+        return ""
+
     def _compute_apart(self, task: Task) -> None:
         """The same in the process of the fit, which may end or leave anything: that costs this task alone."""
         job, before = self.job, self.job.run.study.read_bytes()
@@ -112,7 +123,9 @@ class _Worker:
         process = self.held[1]
         assert isinstance(process, Apart)
         try:
-            process.ask("compute", task, quiet_seconds=QUIET_SECONDS if task.kind == "map" else None)
+            full = process.ask("compute_or_tell", task, quiet_seconds=QUIET_SECONDS if task.kind == "map" else None)
+            if full:
+                raise storage_error(job.run.root, full)
             if job.run.study.read_bytes() != before and not _holds(job.run, job.study):
                 write_text(job.run.study, before.decode())
                 raise Ended("It changed study.json, which was restored.")

@@ -33,9 +33,13 @@ def as_storage_error(root: Path) -> Iterator[None]:
         reason = storage_problem(error)
         if reason is None:
             raise
-        raise StorageError(
-            f"{root} cannot be written: {reason}. What is done is kept; the same command goes on with the rest."
-        ) from error
+        raise storage_error(root, reason) from error
+
+
+def storage_error(root: Path, reason: str) -> StorageError:
+    return StorageError(
+        f"{root} cannot be written: {reason}. What is done is kept; the same command goes on with the rest."
+    )
 
 
 def storage_problem(error: BaseException | None) -> str | None:

@@ -1,6 +1,7 @@
 """Covariates: from a cohort's table to the methods that declare them, into their keys, and to no other."""
 
 import csv
+import json
 from math import isnan
 from pathlib import Path
 
@@ -58,9 +59,10 @@ def test_only_a_method_that_declares_covariates_is_handed_them(people: Path, tmp
     done = call("run", *STUDY[2:], "--methods", "mean-distance,ageing", "--data", people, "--out", tmp_path / "run",
          "--postprocessing", "none", "--protocols", "oracle")  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert [one["age"] for one in Ageing.seen] == [(30.0,), (31.0,), (32.0,)]
-    assert [one["sex"] for one in Ageing.seen] == [(1.0,), (0.0,), (1.0,)]
-    assert all(one["spacing"] == pytest.approx((SPACING,) * 3) for one in Ageing.seen)
+    (handed,) = (json.loads(path.read_text()) for path in tmp_path.glob("run/fits/ageing-*/handed.json"))
+    assert [one["age"] for one in handed] == [[30.0], [31.0], [32.0]]
+    assert [one["sex"] for one in handed] == [[1.0], [0.0], [1.0]]
+    assert all(one["spacing"] == pytest.approx([SPACING] * 3) for one in handed)
     names = ("ageing", "mean-distance")
     maps = {name: next(tmp_path.glob(f"run/cells/{name}-patients-none-*")) / "maps" for name in names}
     for number, one in enumerate(PATIENTS.files(people, "t1")):

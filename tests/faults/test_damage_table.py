@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from damage_table import BAD, COMMANDS, DAMAGES, FILES, SoundRuns, sound_runs
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

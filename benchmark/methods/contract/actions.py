@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+CACHES = ("matplotlib", "numba_cache", "fontconfig")  # folders of libraries, which change no map
 CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
 NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
 SOCKETS = ("socket.connect", "socket.bind", "socket.sendto")
@@ -31,13 +32,14 @@ class Actions:
     reached: dict[str, None] = field(default_factory=dict)
 
     def written_outside(self, *folders: Path) -> list[Path]:
-        """What was written neither there, nor among temporary files, nor by an import."""
+        """What was written neither there, nor among temporary files, nor by an import or as a library's cache."""
         allowed = [folder.resolve() for folder in (*folders, Path(tempfile.gettempdir()), Path("/dev"), Path("/proc"))]
         return [
             path
             for path in self.written
             if path.suffix not in COMPILED
             and path.name != "__pycache__"
+            and not set(CACHES) & set(path.parts)
             and not any(path.is_relative_to(folder) for folder in allowed)
         ]
 

@@ -21,6 +21,7 @@ from datasets.case import COVARIATES, Case
 
 GPU = torch.device("cuda")
 GPU_TOLERANCE = 1e-4
+EDITABLE = "__editable__"  # how an import looks for packages that are installed in place
 Rule = Callable[[ContractTrial], str | None]
 
 
@@ -243,7 +244,11 @@ def no_helper_file_is_read(trial: ContractTrial) -> str | None:
     if source is None:
         raise NotRun("the method's code is in no file")
     own = Path(source).resolve().parent
-    read = [path for path in trial.actions.read if path.is_relative_to(own) and path.suffix not in (".py", ".pyc")]
+    read = [
+        path
+        for path in trial.actions.read
+        if path.is_relative_to(own) and path.suffix not in (".py", ".pyc") and not path.name.startswith(EDITABLE)
+    ]
     outside = [path for path in read if not path.is_relative_to(trial.folder.resolve())]
     return f"got {', '.join(map(str, outside[:3]))} read, expected weights and code alone" if outside else None
 

@@ -74,7 +74,7 @@ def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_p
     assert "On patients, good had a mean Dice of 0.4" in said
     assert "over 30 patients (the clusters; 30 scans of 30 in the cohort) and 3 training seeds (0, 1, 2)" in said
     assert "over 10 patients" in said
-    for question in ("This training procedure", "This trained model"):
+    for question in ("The training procedures", "The trained models"):
         part = said.split(question, 1)[1]
         assert "mean paired difference good - bad 0.150 (95% interval" in part
         assert "measured coverage" in part
@@ -132,10 +132,10 @@ def test_a_single_seed_is_no_recipe(tmp_path: Path, program: Program) -> None:
     run = write_run(tmp_path / "single", seeds=(0,)).root
     said = " ".join(program("compare", run, "good", "bad", "-v", "--dataset", "patients").stdout.split())
     assert (
-        "This training procedure (patients and training seeds drawn anew, crossed): not testable, 1 training seed"
+        "The training procedures (patients and training seeds drawn anew, crossed): not testable, 1 training seed"
         in said
     )
-    assert "good is better" in said.split("This trained model", 1)[1]
+    assert "good is better" in said.split("The trained models", 1)[1]
 
 
 def test_few_patients_are_not_testable_but_drawn(tmp_path: Path, program: Program) -> None:

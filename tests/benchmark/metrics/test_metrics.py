@@ -257,7 +257,7 @@ def test_every_metric_is_listed_under_its_own_name_with_a_direction_that_fits() 
     ranks = {"auprc", "auprc_box", "auprc_pooled", "auprc_lift", "auroc"}
     lesions = {"lesion_recall", "lesion_precision", "lesion_f1", "froc", "froc_at_1", "found", "found_tenth"}
     lesions |= {"lesion_recall_bounded", "lesion_f1_bounded"}
-    better = overlap | ranks | lesions | {"l1_ratio", "ssim", "psnr"}
+    better = overlap | ranks | lesions | {"l1_ratio", "ssim", "psnr", "l1_ratio_box", "ssim_box", "psnr_box"}
     assert {name for name, higher in directions.items() if higher} == better
     neutral = {"threshold", "lesion_ml", "lesion_outside_grid_ml", "lesion_lost_ml", "lesion_l1", "shift_dose"}
     neutral |= {"histogram_entropy_difference", "score_p99", "flagged_ml"}
