@@ -11,7 +11,16 @@ from pathlib import Path
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CACHES = ("matplotlib", "numba_cache", "fontconfig")  # folders of libraries, which change no map
-CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
+CHANGES = {  # event: where its arguments hold a path, and the descriptor of the folder which that is relative to
+    "os.mkdir": ((0, 2),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "os.truncate": ((0, None),),
+    "os.chmod": ((0, 2),),
+}
 NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
 SOCKETS = ("socket.connect", "socket.bind", "socket.sendto")
 COMPILED = (".pyc", ".pyo")  # what an import leaves
@@ -72,15 +81,18 @@ def _note(event: str, given: tuple[object, ...]) -> None:
                 kept = actions.written if isinstance(flags, int) and flags & WRITING else actions.read
                 kept[place] = None
         elif event in CHANGES:
-            actions.written |= {place: None for one in given[:2] if (place := _place(one))}
+            for path, folder in CHANGES[event]:
+                if place := _place(given[path], -1 if folder is None else given[folder]):
+                    actions.written[place] = None
         elif event in NAMES:
             actions.reached[f"the address of {given[0]}"] = None
         elif event in SOCKETS and isinstance(given[1], tuple):  # others are between processes of this machine
             actions.reached[f"a socket to {given[1][0]}"] = None
 
 
-def _place(path: object) -> Path | None:
-    """Where a path leads; None for a descriptor."""
+def _place(path: object, folder: object = -1) -> Path | None:
+    """Where a path leads, relative to the folder of a descriptor unless that is -1; None for a descriptor."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         return None
-    return Path(os.path.realpath(os.fsdecode(path)))
+    base = Path() if folder == -1 else Path(f"/proc/self/fd/{folder}")
+    return Path(os.path.realpath(base / os.fsdecode(path)))
