@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from datasets.cohorts.catalog import dataset
 from datasets.cores import usable_cores
-from datasets.errors import BadValue, Missing, MissingData
+from datasets.errors import BadValue, Missing, MissingData, need
 
 if TYPE_CHECKING:
     from datasets.case import RawCase, Split
@@ -50,6 +50,7 @@ def prepare(
 
     Raises:
         MissingData: download, template or stripper is not there; the message says how to get each.
+        MissingPackage: SimpleITK is not installed.
         UserError: a name is not known, or the download cannot be used.
     """
     from datasets.preparation.cohort import prepare_cohort
@@ -61,6 +62,8 @@ def prepare(
     parameters = Parameters(spacing=spacing)
     missing = Missing()
     cases: Sequence[RawCase] = ()
+    with missing:
+        need("SimpleITK", "Preparing scans")
     with missing:
         found, splits = _found(spec, raw, data)
         cases = found[:limit]

@@ -97,6 +97,7 @@ class ShiftKind:
         calibrated: whether the levels were searched to reach the common doses; else they are published or round
             numbers.
         to_cohort: whether the shift leads to a cohort, which its name has to give: `name[COHORT]`.
+        module: of an extra, see `datasets.errors.EXTRAS`, without which it cannot be computed; "" for none.
     """
 
     name: str
@@ -112,3 +113,4 @@ class ShiftKind:
     doses: tuple[float, ...] = ()
     calibrated: bool = True
     to_cohort: bool = False
+    module: str = ""
