@@ -1,5 +1,6 @@
 """What the documents show has to work."""
 
+import doctest
 import os
 import re
 import shlex
@@ -15,12 +16,22 @@ import pytest
 from skulls import draw_head, write_template
 from typer.testing import CliRunner
 
+import benchmark.methods
+import uadbench
 from benchmark.commands.main import app as benchmark_program
 from benchmark.methods.contract.check import check_detector
 from benchmark.methods.registry import BUILT_IN
+from benchmark.metrics import Metric
+from benchmark.postprocessing.pipelines import Pipeline
+from benchmark.postprocessing.scores import Score
+from benchmark.postprocessing.steps import Step
+from benchmark.study.protocols import Protocol
 from datasets.__main__ import app as datasets_program
+from datasets.case import Case
 from datasets.cohorts.catalog import COHORTS
+from datasets.grid import Grid
 from datasets.io.nifti import write_volume
+from datasets.shifts.shift import Shift, ShiftKind
 from datasets.simulation.phantom import write_phantom
 from datasets.spec import DatasetSpec
 
@@ -256,6 +267,21 @@ def there(reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 @pytest.mark.usefixtures("there")
 def test_what_a_guide_shows_runs(page: str) -> None:
     run_page(page, slow=False)
+
+
+PUBLIC = [
+    *(getattr(uadbench, name) for name in uadbench.__all__ if name != "__version__"),
+    *(getattr(benchmark.methods, name) for name in benchmark.methods.__all__),
+    *(Case, DatasetSpec, Grid, Metric, Pipeline, Protocol, Score, Shift, ShiftKind, Step),
+]
+
+
+@pytest.mark.usefixtures("there")
+@pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__name__)
+def test_a_public_thing_has_an_example_that_runs(thing: Any) -> None:
+    (found,) = doctest.DocTestFinder(recurse=False).find(thing, thing.__name__)
+    assert found.examples
+    assert not doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(found).failed
 
 
 @pytest.mark.slow

@@ -52,6 +52,11 @@ def prepare(
         MissingData: download, template or stripper is not there; the message says how to get each.
         MissingPackage: SimpleITK is not installed.
         UserError: a name is not known, or the download cannot be used.
+
+    Example:
+        >>> prepare("brats", "nowhere")
+        Traceback (most recent call last):
+        datasets.errors.MissingData: ...
     """
     from datasets.preparation.cohort import prepare_cohort
     from datasets.preparation.scan import Parameters, Setup
