@@ -239,18 +239,16 @@ def _unfinished(results: RunResults) -> Iterator[Text]:
             text = as_text(UNFINISHED[state]) if state in UNFINISHED else _failure(results.run, cell)
             where.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.where)
     seeds: dict[tuple[str, Text, tuple[str, ...]], list[int]] = {}
-    for (method, seed, text), places in where.items():
-        seeds.setdefault((method, text, tuple(places)), []).append(seed)
-    methods: dict[tuple[Text, tuple[str, ...], tuple[int, ...]], list[str]] = {}
+    for (method, seed, text), names in where.items():
+        seeds.setdefault((method, text, tuple(names)), []).append(seed)
+    methods: dict[tuple[Text, tuple[str, ...], str], list[str]] = {}
     for (method, text, places), own in seeds.items():
-        methods.setdefault((text, places, tuple(own)), []).append(method)
-    for (text, places, own), names in methods.items():
-        yield prose(
-            "{} on {}, seed {}: {}.", _some(names), _some(list(map(code, places))), ", ".join(map(str, own)), text
-        )
+        methods.setdefault((text, places, ", ".join(map(str, own))), []).append(method)
+    for (text, places, numbers), alike in methods.items():
+        yield prose("{} on {}, seed {}: {}.", _some(alike), _some(list(map(code, places))), numbers, text)
 
 
-def _some(names: Sequence[Text | str]) -> Text:
+def _some(names: Sequence[Text] | Sequence[str]) -> Text:
     """The first few of some names, and how many more there are."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return joined(names[:MOST_NAMED], ", ") + more

@@ -15,7 +15,11 @@ from reports.document import compose
 from reports.formats.registry import write_document
 
 Open = Callable[..., Any]
-EIGHT = dict.fromkeys((PATIENTS, INPATIENTS), {"val": 2, "test": 7})
+EIGHT = (
+    (VOLUNTEERS, {"train": 2, "val": 2, "test": 2}),
+    (PATIENTS, {"val": 2, "test": 7}),
+    (INPATIENTS, {"val": 2, "test": 7}),
+)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +49,7 @@ def eight_page(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) ->
     folder = tmp_path_factory.mktemp("eight")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(plugin_folder)
-        for cohort, counts in ((VOLUNTEERS, {"train": 2, "val": 2, "test": 2}), *EIGHT.items()):
+        for cohort, counts in EIGHT:
             write_cohort(folder / "data", cohort, counts)
         made = make(folder / "run", folder / "data", methods=("thresh", *(f"ae{place}" for place in range(7))))
         return Path(write_document(made.document(folder / "data"), "html") or "")
