@@ -1,9 +1,12 @@
 """uadbench in Python: studies, their numbers and maps, and trained methods. Importing it imports no torch.
 
+The examples in the docstrings are about the run `first` that docs/first-steps.md makes.
+
 Example:
     >>> import uadbench
-    >>> run = uadbench.load_run("runs/ixi-t1-paper")  # doctest: +SKIP
-    >>> run.number("cddpm", "lgg").mean  # doctest: +SKIP
+    >>> run = uadbench.load_run("first")
+    >>> run.methods
+    ['thresh', 'zscore', 'lowrank']
 """
 
 from benchmark import __version__

@@ -147,14 +147,16 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
         Cases(context.study.training_cases(fit, split), fit.grid, covariates=covariates_of(detector))
         for split in ("train", "val")
     )
-    log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.fitted_on, len(val))
+    if fit.healthy_cohorts:
+        log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.fitted_on, len(val))
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
     spent = time.perf_counter() - begin
     for cohort in fit.healthy_cohorts:
         check_data(context.run, context.study, cohort)
     card = _store(context, fit, detector, {"seconds": spent, "environment": environment(context.device)})
-    log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
+    if fit.healthy_cohorts:
+        log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
     return detector.eval()
 
 
