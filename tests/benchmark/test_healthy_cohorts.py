@@ -229,5 +229,5 @@ def test_without_healthy_people_of_another_site_it_says_why(study: Runner, data:
     bare.run("thresh,prior", healthy="none")
     assert set(patient_lines(bare)["unavailable"]) == {NOT_AVAILABLE}
     text = " ".join(terminal_text(bare.folder).split())
-    assert "patient-level AUROC" in text
-    assert NOT_AVAILABLE in text.partition("patient-level AUROC")[2]
+    assert text.count(f"Patient-level AUROC on patients: {NOT_AVAILABLE}.") == 1
+    assert "patient-level AUROC, post-processing" not in text  # no table without a number
