@@ -23,7 +23,7 @@ LIBRARIES = (
 FAR_AWAY = ("tests/faults", "tests/golden", "tests/perf", "tests/mutants")
 """Tests of whole runs, of speed and of this tool."""
 
-SECONDS_OF_A_CHANGE = 30.0
+SECONDS_OF_A_CHANGE = 15.0
 """Of processor time for the tests that one change is tried against; tests further away are not run."""
 SECONDS_OF_A_SURVIVOR = 60.0
 """The same, for a change that is tried again."""
