@@ -37,6 +37,12 @@ class Replicated:
         failed: cells that could not be made.
         statuses: a line for each group of printed values and each figure; () of a dry run.
         pages: of the page its files; () of a dry run.
+
+    Examples:
+        >>> import uadbench
+        >>> found = uadbench.replicate("cddpm2023", data="data", dry_run=True)
+        >>> ("atlas", "t1") in found.absent
+        True
     """
 
     planned: tuple[PlannedRun, ...]
@@ -78,6 +84,10 @@ def replicate(
     Raises:
         UnknownName: no study, tier or item is called so.
         UserError: something in the call or the data has to be mended.
+
+    Examples:
+        >>> replicate("cddpm2023", data="data", dry_run=True).pages
+        ()
     """
     from benchmark.replication.comparison import EVERYTHING
     from benchmark.replication.published_study import read_study
