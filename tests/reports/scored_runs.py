@@ -16,7 +16,7 @@ from benchmark.analysis.summaries.make import summarise
 from benchmark.execution.score_cells import evaluate_study, record_failure
 from benchmark.methods.card import Card
 from benchmark.scoring.ranking_pass import rows_of_image
-from benchmark.storage.fits import DataCard, write_card
+from benchmark.storage.fits import DataCard, write_card, write_fit
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import blank_row, stamped, write_rows
@@ -105,6 +105,7 @@ def _made(
     for fit in fits:
         card = THRESH if fit.method == "thresh" else None
         write_card(made.run.fit(fit), DataCard(card, "volunteers", "t1", {}, 3, 3, fit.seed, None, 0, 0.0))
+        write_fit(made.run.fit(fit), fit, {})
     for cell in cells:
         if (cell.fit.method, cell.cohort.dataset) in failing:
             _leave_failed(made.run, cell)
