@@ -90,4 +90,4 @@ def keep_maps(made: Made, cell: Cell) -> None:
         write_volume(made.run.reconstruction(cell, one.case_id), reconstruction, case.affine)
     record_maps(made.run, cell, {"inference": {"device": "abacus"}})
     write_card(made.run.fit(cell.fit), DataCard(None, "heads", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))
-    write_fit(made.run.fit(cell.fit), cell.fit, {})
+    write_fit(made.run.fit(cell.fit), cell.fit, {"parameters": 0, "seconds": 0.0, "device": "cpu"})

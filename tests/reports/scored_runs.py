@@ -36,6 +36,7 @@ from reports.formats.markdown import markdown
 
 SCORING = Scoring(("paper", "none"), ("lesion-val", "healthy-fpr-1", "oracle"))
 COHORTS = ("volunteers", "patients", "inpatients")
+FITTED = {"parameters": 0, "seconds": 0.0, "device": "cpu"}
 BOTH: tuple[Split, ...] = ("val", "test")
 THRESH = Card("none", "Nothing.", "Nothing.", simple_baseline=True)
 
@@ -105,7 +106,7 @@ def _made(
     for fit in fits:
         card = THRESH if fit.method == "thresh" else None
         write_card(made.run.fit(fit), DataCard(card, "volunteers", "t1", {}, 3, 3, fit.seed, None, 0, 0.0))
-        write_fit(made.run.fit(fit), fit, {})
+        write_fit(made.run.fit(fit), fit, FITTED)
     for cell in cells:
         if (cell.fit.method, cell.cohort.dataset) in failing:
             _leave_failed(made.run, cell)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scored_runs import Made, cells_of, make, section
+from scored_runs import FITTED, Made, cells_of, make, section
 
 from benchmark.methods.card import Card
 from benchmark.storage.fits import DataCard, write_card, write_fit
@@ -24,7 +24,7 @@ def keep(made: Made, method: str, card: Card | None, **changes: object) -> None:
     for fit in made.study.fits:
         if fit.method == method:
             write_card(made.run.fit(fit), replace(kept, **changes))  # type: ignore[arg-type]
-            write_fit(made.run.fit(fit), fit, {})
+            write_fit(made.run.fit(fit), fit, FITTED)
 
 
 def stage(name: str) -> dict[str, object]:
