@@ -34,6 +34,11 @@ class DatasetSpec:
         prepared: whether it lies in the prepared layout; False where `files` is its own.
         simulate: writes the cohort below a data folder; None where it has to be downloaded.
         raw_cases: reads a download's folder; None where only the prepared layout can be read.
+
+    Example:
+        >>> from datasets.cohorts.catalog import dataset
+        >>> dataset("mslub").name, dataset("mslub").sequences
+        ('msl', ('t1', 't1ce', 't2', 'flair'))
     """
 
     name: str

@@ -34,6 +34,10 @@ def load_detector(fit: str | Path, *, run: str | Path | None = None, device: str
         UnknownName, BadValue: the run has no fit of that name, or several; there is no such device; the method does
             not map single scans of one sequence.
         BadFile: record or weights cannot be read by this version.
+
+    Example:
+        >>> load_detector("zscore", run="first").shape
+        (48, 48, 25)
     """
     from benchmark.inference.predict import load_single_scan_detector
     from benchmark.inference.settings import Inference, pick_device
@@ -50,6 +54,18 @@ class FittedDetector:
     Attributes:
         folder: of the fit: `folder.fit` says the method, its hyper-parameters, what it was fitted on and the grid.
         detector: the torch module.
+
+    Example:
+        >>> import uadbench
+        >>> run = uadbench.load_run("first")
+        >>> case = run.case("phantom-glioma", run.cases("phantom-glioma")[0])
+        >>> detector = uadbench.load_detector("zscore", run="first")
+        >>> anomaly_map = detector.anomaly_map(case.image[0], case.brain_mask)
+        >>> anomaly_map.shape, bool((anomaly_map[~case.brain_mask] == 0).all())
+        ((48, 48, 25), True)
+        >>> files = detector.predict("data/phantom-glioma/t1/glioma-001.nii.gz", threshold=3.0)
+        >>> files["picture"].name
+        'glioma-001.png'
     """
 
     folder: FitFolder

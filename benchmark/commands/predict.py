@@ -8,7 +8,7 @@ import typer
 
 from benchmark.commands.common import user_mistakes_in_one_line
 from datasets.cores import usable_cores
-from datasets.errors import BadValue, Missing, UserError
+from datasets.errors import BadValue, Missing, UserError, need
 
 if TYPE_CHECKING:
     from benchmark.api.scans import FittedDetector
@@ -107,6 +107,8 @@ def _setup(stripper: str, command: str | None, template: Path | None, spacing: f
     from datasets.preparation.template import find_template, load_template
 
     missing = Missing()
+    with missing:
+        need("SimpleITK", "Preparing scans")
     with missing:
         path = find_template(template, None)
     with missing:

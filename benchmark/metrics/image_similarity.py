@@ -84,6 +84,11 @@ def ssim(image: Scores, reconstruction: Scores, brain: Mask) -> float:
 
     Returns:
         NaN for an empty brain.
+
+    Example:
+        >>> image = np.linspace(0, 1, 144).reshape(12, 12, 1)
+        >>> ssim(image, image, image > 0)
+        1.0
     """
     if not brain.any():
         return np.nan

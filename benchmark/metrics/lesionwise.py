@@ -135,6 +135,10 @@ class FrocCurve:
     Attributes:
         rates, recalls: `(T,)` false positives a scan and lesion recall at falling thresholds.
         lesions: how many there are, those lost by the grid included.
+
+    Example:
+        >>> FrocCurve(np.array([0.0, 1.0, 3.0]), np.array([0.1, 0.4, 0.7]), lesions=10).at(1)
+        0.4
     """
 
     rates: NDArray[np.float64]

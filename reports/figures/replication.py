@@ -97,7 +97,7 @@ def noise_chart(points: Sequence[SweepPoint]) -> Spec:
 
 def write_histograms(results: TierResults, item: Item, figures: Path, data: Path) -> Iterator[Picture]:
     """Mean histograms of input and reconstruction, a panel for each method and contrast, a figure a cohort."""
-    for run, dataset in shown_cohorts(results):
+    for run, dataset in shown_cohorts(results, item):
         folder = results.runs[run.name].run
         study = reopen(folder, data)
         values: list[dict[str, Any]] = []
@@ -178,7 +178,7 @@ def write_cases(
     results: TierResults, item: Item, figures: Path, data: Path, pictures: Sequence[str] | None
 ) -> Iterator[Picture]:
     """A test case of each cohort that may be shown: image, reconstructions, and below each its histogram."""
-    for run, dataset in shown_cohorts(results):
+    for run, dataset in shown_cohorts(results, item):
         if pictures is not None and dataset not in pictures:
             continue
         found = {row: cell for row in item.rows if (cell := _cell(results, run, row, dataset, 1.0)) is not None}

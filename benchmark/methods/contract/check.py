@@ -104,6 +104,10 @@ def check_detector(make: Callable[[], Detector], *, shape: tuple[int, int, int] 
 
     Raises:
         ContractError: a rule is broken; the message names all broken ones.
+
+    Example:
+        >>> from baselines.simple.thresh import Thresh
+        >>> check_detector(lambda: Thresh(Thresh.Config()), shape=(12, 12, 8))
     """
     broken = [outcome for outcome in check_rules(make, shape=shape) if not outcome.passed]
     if broken:
@@ -134,7 +138,14 @@ class DetectorCheck:
 
 
 def detector_checks(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[DetectorCheck]:
-    """The rules of `check_detector`, each as a check of its own, for `pytest.mark.parametrize`; arguments as there."""
+    """The rules of `check_detector`, each as a check of its own, for `pytest.mark.parametrize`; arguments as there.
+
+    Example:
+        >>> from baselines.simple.thresh import Thresh
+        >>> checks = detector_checks(lambda: Thresh(Thresh.Config()))
+        >>> "weights_hold_all_that_is_learnt" in map(str, checks)
+        True
+    """
     names = [rule.__name__ for rule in RULES]
 
     @cache
