@@ -119,9 +119,15 @@ def _planned(
     given: Mapping[str, Any],
 ) -> list[PlannedRun]:
     """What is to be computed for a run; where its data cannot be used, nothing, and `absent` says why."""
+    from benchmark.storage.admission import keep
+
+    planned = list[PlannedRun]()
     try:
-        asked = _requests(study, tier, run, absent, root, given)
-        return [_with_metrics(plan_run(one), study) for one in asked]
+        for request in _requests(study, tier, run, absent, root, given):
+            planned.append(_with_metrics(plan_run(request), study))
+            if not request.dry_run:
+                keep(planned[-1].folder, planned[-1].admission)  # the next request is of the same cases
+        return planned
     except MissingData as error:
         reason = str(error).splitlines()[0].rstrip(".")
         log.warning("Left out: %s: %s", run.name, reason)
