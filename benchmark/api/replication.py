@@ -37,6 +37,11 @@ class Replicated:
         failed: cells that could not be made.
         statuses: a line for each group of printed values and each figure; () of a dry run.
         pages: of the page its files; () of a dry run.
+
+    Example:
+        >>> import uadbench
+        >>> uadbench.replicate("pddpm2023", data="nowhere", dry_run=True).planned
+        ()
     """
 
     planned: tuple[PlannedRun, ...]
@@ -78,6 +83,10 @@ def replicate(
     Raises:
         UnknownName: no study, tier or item is called so.
         UserError: something in the call or the data has to be mended.
+
+    Example:
+        >>> replicate("pddpm2023", data="nowhere", dry_run=True).absent["brats", "t2"]
+        'BraTS21'
     """
     from benchmark.replication.comparison import EVERYTHING
     from benchmark.replication.published_study import read_study
