@@ -37,6 +37,11 @@ class Replicated:
         failed: cells that could not be made.
         statuses: a line for each group of printed values and each figure; () of a dry run.
         pages: of the page its files; () of a dry run.
+
+    Example:
+        >>> import uadbench
+        >>> uadbench.replicate("pddpm2023", data="nowhere", dry_run=True).planned
+        ()
     """
 
     planned: tuple[PlannedRun, ...]
@@ -78,6 +83,10 @@ def replicate(
     Raises:
         UnknownName: no study, tier or item is called so.
         UserError: something in the call or the data has to be mended.
+
+    Example:
+        >>> replicate("pddpm2023", data="nowhere", dry_run=True).absent["brats", "t2"]
+        'BraTS21'
     """
     from benchmark.replication.comparison import EVERYTHING
     from benchmark.replication.published_study import read_study
@@ -119,9 +128,15 @@ def _planned(
     given: Mapping[str, Any],
 ) -> list[PlannedRun]:
     """What is to be computed for a run; where its data cannot be used, nothing, and `absent` says why."""
+    from benchmark.storage.admission import keep
+
+    planned = list[PlannedRun]()
     try:
-        asked = _requests(study, tier, run, absent, root, given)
-        return [_with_metrics(plan_run(one), study) for one in asked]
+        for request in _requests(study, tier, run, absent, root, given):
+            planned.append(_with_metrics(plan_run(request), study))
+            if not request.dry_run:
+                keep(planned[-1].folder, planned[-1].admission)  # the next request is of the same cases
+        return planned
     except MissingData as error:
         reason = str(error).splitlines()[0].rstrip(".")
         log.warning("Left out: %s: %s", run.name, reason)
