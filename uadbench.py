@@ -13,6 +13,7 @@ from benchmark import __version__
 from benchmark.api.comparison import Compared, compare
 from benchmark.api.evaluation import evaluate
 from benchmark.api.options import RunOptions
+from benchmark.api.replication import Replicated, replicate
 from benchmark.api.runs import Run, load_run
 from benchmark.api.scans import FittedDetector, load_detector
 from benchmark.api.study import run
@@ -21,6 +22,7 @@ from datasets.cohorts.prepare import prepare
 __all__ = [
     "Compared",
     "FittedDetector",
+    "Replicated",
     "Run",
     "RunOptions",
     "__version__",
@@ -29,5 +31,6 @@ __all__ = [
     "load_detector",
     "load_run",
     "prepare",
+    "replicate",
     "run",
 ]

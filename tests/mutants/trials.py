@@ -25,6 +25,10 @@ FAR_AWAY = ("tests/faults", "tests/golden", "tests/perf", "tests/mutants")
 
 SECONDS_OF_A_CHANGE = 30.0
 """Of processor time for the tests that one change is tried against; tests further away are not run."""
+SECONDS_OF_A_SURVIVOR = 60.0
+"""The same, for a change that is tried again."""
+WAIT = 900.0
+"""Seconds after which tests of one file are ended that wait for what will not come."""
 SECONDS_OF_A_TEST = 30.0
 """Of processor time for a test that has not been timed; for others this and four times what they take."""
 UNTIMED = 0.5
@@ -55,13 +59,13 @@ class Trials:
         for library in LIBRARIES:
             importlib.import_module(library)
 
-    def of(self, path: str, source: str) -> Result:
+    def of(self, path: str, source: str, budget: float = SECONDS_OF_A_CHANGE) -> Result:
         """Put a changed text in a file's place and run the tests that are near it, file by file, the nearest first."""
         spent, tried = 0.0, False
         for near in self.near(path):
-            while spent < SECONDS_OF_A_CHANGE:
+            while spent < budget:
                 with self._changed(path, source):
-                    status, seconds = self._run(near, SECONDS_OF_A_CHANGE - spent)
+                    status, seconds = self._run(near, budget - spent)
                 spent += seconds
                 if status in ("0", NO_TEST):
                     tried |= status == "0"
@@ -154,7 +158,7 @@ class Trials:
                 os._exit(status)
         started = time.monotonic()
         while not (ended := os.wait4(child, os.WNOHANG))[0]:
-            if time.monotonic() - started > 3600:  # waits for what will not come
+            if time.monotonic() - started > WAIT:
                 os.kill(child, signal.SIGKILL)
             time.sleep(0.02)
         with contextlib.suppress(ProcessLookupError):

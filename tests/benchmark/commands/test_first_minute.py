@@ -1,6 +1,10 @@
 """A newcomer's first minute: the bare program, the demo, and another package that takes our import name."""
 
+import os
 import shlex
+import shutil
+import subprocess
+import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -65,12 +69,25 @@ def test_what_a_method_is_listed_to_need_is_what_its_class_says(method: Method) 
 def test_another_package_called_datasets_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert benchmark.other_datasets() == ("", False)
     monkeypatch.setattr(benchmark, "version", lambda name: "4.0.0")
-    told, hidden = benchmark.other_datasets()
+    told, lost = benchmark.other_datasets()
     assert "(4.0.0) is installed beside" in told
-    assert not hidden
+    assert not lost
     other = ModuleSpec("datasets", None, is_package=True)
     other.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(benchmark, "find_spec", lambda name: other)
-    told, hidden = benchmark.other_datasets()
+    told, lost = benchmark.other_datasets()
     assert str(tmp_path) in told
-    assert hidden
+    assert lost
+
+
+def test_another_package_installed_over_ours_is_named_before_anything_of_it_is_imported(tmp_path: Path) -> None:
+    shutil.copytree(Path(benchmark.__file__).parent, tmp_path / "benchmark")
+    shutil.copy2(Path(benchmark.__file__).parents[1] / "uadbench.py", tmp_path)
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    for call in (("-m", "benchmark", "list", "methods"), ("-c", "import uadbench")):
+        done = subprocess.run(
+            [sys.executable, *call], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True
+        )
+        assert done.returncode != 0
+        assert b"installed over uadbench's own" in done.stderr.splitlines()[-1]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
+from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort, write_flair
 from plugincode import write_plugin
 
 from benchmark.methods.registry import UnusableMethod
@@ -206,6 +206,26 @@ def test_without_a_sequence_the_study_is_of_what_lies_on_disk_and_says_what_it_i
     assert {cell.cohort.sequence for cell in study.cells} == {"t1"}
     assert f"{VOLUNTEERS.title} at {own_data / 'volunteers'} has no t2." in caplog.text
     assert PATIENTS.title not in caplog.text
+
+
+def test_of_cohorts_without_a_common_sequence_it_is_said_what_each_has(own_data: Path) -> None:
+    table = own_data / "patients" / "cases.csv"
+    table.write_text(table.read_text().replace(",t1,", ",flair,"))
+    with pytest.raises(BadValue, match=r"without a common sequence \(volunteers: t1; patients: flair\)"):
+        planned(own_data)
+
+
+def test_of_a_study_of_two_sequences_each_case_that_lacks_one_is_named_once(
+    own_data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_flair(own_data, VOLUNTEERS)
+    write_flair(own_data, PATIENTS, lacking=("patients-val-1", "patients-test-0"))
+    with caplog.at_level("INFO"):
+        study = planned(own_data, methods="thresh", sequence="t1,flair", without=(("patients", "patients-test-0"),))
+    mapped = {case.case_id for cell in study.cells for case in study.mapped_cases(cell)}
+    assert not mapped & {"patients-val-1", "patients-test-0"}
+    assert caplog.messages.count("Left out of patients, having no flair: patients-val-1.") == 1
+    assert "patients-test-0" not in caplog.text
 
 
 def test_a_healthy_cohort_without_validation_cases_is_refused(tmp_path: Path) -> None:
