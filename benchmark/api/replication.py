@@ -38,11 +38,18 @@ class Replicated:
         statuses: a line for each group of printed values and each figure; () of a dry run.
         pages: of the page its files; () of a dry run.
 
+<<<<<<< HEAD
     Examples:
         >>> import uadbench
         >>> found = uadbench.replicate("cddpm2023", data="data", dry_run=True)
         >>> ("atlas", "t1") in found.absent
         True
+=======
+    Example:
+        >>> import uadbench
+        >>> uadbench.replicate("pddpm2023", data="nowhere", dry_run=True).planned
+        ()
+>>>>>>> main
     """
 
     planned: tuple[PlannedRun, ...]
@@ -85,9 +92,15 @@ def replicate(
         UnknownName: no study, tier or item is called so.
         UserError: something in the call or the data has to be mended.
 
+<<<<<<< HEAD
     Examples:
         >>> replicate("cddpm2023", data="data", dry_run=True).pages
         ()
+=======
+    Example:
+        >>> replicate("pddpm2023", data="nowhere", dry_run=True).absent["brats", "t2"]
+        'BraTS21'
+>>>>>>> main
     """
     from benchmark.replication.comparison import EVERYTHING
     from benchmark.replication.published_study import read_study
@@ -129,9 +142,15 @@ def _planned(
     given: Mapping[str, Any],
 ) -> list[PlannedRun]:
     """What is to be computed for a run; where its data cannot be used, nothing, and `absent` says why."""
+    from benchmark.storage.admission import keep
+
+    planned = list[PlannedRun]()
     try:
-        asked = _requests(study, tier, run, absent, root, given)
-        return [_with_metrics(plan_run(one), study) for one in asked]
+        for request in _requests(study, tier, run, absent, root, given):
+            planned.append(_with_metrics(plan_run(request), study))
+            if not request.dry_run:
+                keep(planned[-1].folder, planned[-1].admission)  # the next request is of the same cases
+        return planned
     except MissingData as error:
         reason = str(error).splitlines()[0].rstrip(".")
         log.warning("Left out: %s: %s", run.name, reason)
