@@ -30,13 +30,26 @@ log = logging.getLogger(__name__)
 class Replicated:
     """A study beside ours.
 
-    Attributes:
-        planned: the runs, each with its folder; of a tier that needs another device none.
-        absent: by cohort and sequence what is missing for it, in words.
-        left: of a dry run, by the name of each run what is left to do.
-        failed: cells that could not be made.
-        statuses: a line for each group of printed values and each figure; () of a dry run.
-        pages: of the page its files; () of a dry run.
+        Attributes:
+            planned: the runs, each with its folder; of a tier that needs another device none.
+            absent: by cohort and sequence what is missing for it, in words.
+            left: of a dry run, by the name of each run what is left to do.
+            failed: cells that could not be made.
+            statuses: a line for each group of printed values and each figure; () of a dry run.
+            pages: of the page its files; () of a dry run.
+
+    <<<<<<< HEAD
+        Examples:
+            >>> import uadbench
+            >>> found = uadbench.replicate("cddpm2023", data="data", dry_run=True)
+            >>> ("atlas", "t1") in found.absent
+            True
+    =======
+        Example:
+            >>> import uadbench
+            >>> uadbench.replicate("pddpm2023", data="nowhere", dry_run=True).planned
+            ()
+    >>>>>>> main
     """
 
     planned: tuple[PlannedRun, ...]
@@ -61,23 +74,33 @@ def replicate(
 ) -> Replicated:
     """Run a published study again as far as data and device allow, and write the page that compares both.
 
-    Its runs are ordinary run folders below `out`; the same call goes on where it was stopped. Without the device that
-    a tier is meant for nothing is computed, unless `device` is given, and the page says so.
+        Its runs are ordinary run folders below `out`; the same call goes on where it was stopped. Without the device that
+        a tier is meant for nothing is computed, unless `device` is given, and the page says so.
 
-    Args:
-        study: the name of its data files, such as "cddpm2023", or the file NAME.toml of another.
-        data: folder of the prepared cohorts.
-        out: default: runs/<study>-<tier>.
-        tier: how much is computed; the study says which there are.
-        items: names of its tables and figures; () for all.
-        pictures: cohorts whose slices the page may show; None for all.
-        training: whether networks are trained; without, finished fits alone are used.
-        dry_run: compute nothing, and say what is left and about how long it takes.
-        options: further fields of `RunOptions`, such as `device`, `executor`, `workers`, `threads`.
+        Args:
+            study: the name of its data files, such as "cddpm2023", or the file NAME.toml of another.
+            data: folder of the prepared cohorts.
+            out: default: runs/<study>-<tier>.
+            tier: how much is computed; the study says which there are.
+            items: names of its tables and figures; () for all.
+            pictures: cohorts whose slices the page may show; None for all.
+            training: whether networks are trained; without, finished fits alone are used.
+            dry_run: compute nothing, and say what is left and about how long it takes.
+            options: further fields of `RunOptions`, such as `device`, `executor`, `workers`, `threads`.
 
-    Raises:
-        UnknownName: no study, tier or item is called so.
-        UserError: something in the call or the data has to be mended.
+        Raises:
+            UnknownName: no study, tier or item is called so.
+            UserError: something in the call or the data has to be mended.
+
+    <<<<<<< HEAD
+        Examples:
+            >>> replicate("cddpm2023", data="data", dry_run=True).pages
+            ()
+    =======
+        Example:
+            >>> replicate("pddpm2023", data="nowhere", dry_run=True).absent["brats", "t2"]
+            'BraTS21'
+    >>>>>>> main
     """
     from benchmark.replication.comparison import EVERYTHING
     from benchmark.replication.published_study import read_study
@@ -92,17 +115,16 @@ def replicate(
         raise BadValue("--executor: got slurm, expected inline or local: the page is made of what this call computes.")
     absent = _absent(known, chosen, folder, dry_run=dry_run)
     wrong_device = _wrong_device(chosen, options)
-    if wrong_device and not dry_run:
+    if wrong_device:
         absent[EVERYTHING] = wrong_device
-    runs = chosen.runs if EVERYTHING not in absent else ()
+    runs = chosen.runs if dry_run or not wrong_device else ()
     # all of them, so that mistakes are told before anything is computed
     planned = [one for run in runs for one in _planned(known, chosen, run, absent, root, given)]
     if not training:
         planned = [short for one in planned if (short := _without_training(one, chosen)).study.cells]
     if dry_run:
-        reason = {EVERYTHING: wrong_device} if wrong_device else {}
         left = _left(planned, _fits_elsewhere(chosen), timed=not wrong_device)
-        return Replicated(tuple(planned), absent | reason, left=left)
+        return Replicated(tuple(planned), absent, left=left)
     failed = list["Cell"]()
     for one in planned:
         _take_fits(one, chosen)
@@ -119,9 +141,15 @@ def _planned(
     given: Mapping[str, Any],
 ) -> list[PlannedRun]:
     """What is to be computed for a run; where its data cannot be used, nothing, and `absent` says why."""
+    from benchmark.storage.admission import keep
+
+    planned = list[PlannedRun]()
     try:
-        asked = _requests(study, tier, run, absent, root, given)
-        return [_with_metrics(plan_run(one), study) for one in asked]
+        for request in _requests(study, tier, run, absent, root, given):
+            planned.append(_with_metrics(plan_run(request), study))
+            if not request.dry_run:
+                keep(planned[-1].folder, planned[-1].admission)  # the next request is of the same cases
+        return planned
     except MissingData as error:
         reason = str(error).splitlines()[0].rstrip(".")
         log.warning("Left out: %s: %s", run.name, reason)
@@ -298,7 +326,7 @@ def _take_fits(planned: PlannedRun, tier: "Tier") -> None:
     for source in _finished(planned, tier).values():
         to = planned.folder.root / "fits" / source.name
         if not to.exists():
-            beside = planned.folder.root / f"{source.name}.part"
+            beside = planned.folder.root / f".{source.name}.part"
             shutil.rmtree(beside, ignore_errors=True)
             shutil.copytree(source, beside)
             to.parent.mkdir(exist_ok=True)

@@ -84,8 +84,8 @@ def _show_plan(found: "Replicated") -> None:
     for name, left in found.left.items():
         study = planned[name].study
         cohorts = ", ".join(dict.fromkeys(cell.cohort.dataset for cell in study.cells))
-        print_line(f"{name}: {cohorts} {study.cells[0].cohort.sequence}, {study.grid.text}. {left.text}")
+        print_line(f"{name}: {cohorts} {study.cells[0].cohort.sequence.upper()}, {study.grid.text}. {left.text}")
     if len(found.left) > 1:
         print_line(f"In all: {reduce(add, found.left.values()).text}")
     for (cohort, sequence), why in found.absent.items():
-        print_line(f"Not run: {cohort} {sequence}: {why}" if cohort else f"Not run: {why}")
+        print_line(f"Not run: {cohort} {sequence.upper()}: {why}" if cohort else f"Not run: {why}")

@@ -157,6 +157,14 @@ def replication_of(results: TierResults) -> Replication:
     )
 
 
+def printed_statuses(found: Replication) -> Iterator[Status]:
+    """Of every number that the study prints, in tables and as ratios."""
+    for groups_of in found.groups.values():
+        yield from (line.status for group in groups_of for line in group.lines)
+    for ratios in found.ratios.values():
+        yield from (line.status for line in ratios)
+
+
 def status_lines(found: Replication, drawn: Collection[str]) -> Iterator[StatusLine]:
     """Of all items, in the study's order.
 
@@ -166,7 +174,7 @@ def status_lines(found: Replication, drawn: Collection[str]) -> Iterator[StatusL
     for item in found.results.study.items:
         for group in found.groups.get(item.name, ()):
             yield StatusLine(
-                item, group.what, f"{group.dataset} {group.sequence}", group.status, len(group.compared),
+                item, group.what, f"{group.dataset} {group.sequence.upper()}", group.status, len(group.compared),
                 group.within, group.agreement, group.common, group.why,
             )  # fmt: skip
         for line in found.ratios.get(item.name, ()):
@@ -342,7 +350,7 @@ def _ratio_line(results: TierResults, item: Item, ratio: Ratio) -> RatioLine:
         lacking = [one for one in both if not any(results.name_in(run, one) for of in runs.values() for run in of)]
         why = results.why_no_number(lacking or both, dataset, sequence)
     elif item.metric in COST and not all(results.on_gpu(run) for found in runs.values() for run in found):
-        status, why = "not run", "a GPU: published on one, timed here on a CPU"
+        status, why = "not run", "a GPU"
     return RatioLine(ratio, dataset if ours or default else "", ours, default, status, why)
 
 

@@ -103,11 +103,16 @@ class Quantity(_Strict):
 
 @dataclass(frozen=True)
 class Ratio(_Strict):
-    """A printed ratio of one row's number to another's."""
+    """A printed ratio of one row's number to another's.
+
+    Attributes:
+        version: of the publication.
+    """
 
     of: str
     to: str
     published: float
+    version: str
     contrast: float = 1.0
 
 

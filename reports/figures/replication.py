@@ -69,7 +69,7 @@ def steps_chart(found: Sequence[Step], labels: Mapping[str, str]) -> Spec:
 def noise_chart(points: Sequence[SweepPoint]) -> Spec:
     """Dice against the noise level, a panel a cohort; rows without a level are straight lines."""
     values = [
-        {"cohort": f"{one.dataset} {one.run.sequence}", "method": one.method, "t": one.value, "dice": one.dice}
+        {"cohort": f"{one.dataset} {one.run.sequence.upper()}", "method": one.method, "t": one.value, "dice": one.dice}
         for one in points
     ]
     methods = list(dict.fromkeys(one.method for one in points))
@@ -110,7 +110,7 @@ def write_histograms(results: TierResults, item: Item, figures: Path, data: Path
         if values:
             path = figures / f"{item.name}-{dataset}-{run.sequence}.svg"
             write_chart(_histogram_spec(values), path)
-            alt = f"Histograms of input and reconstruction on {dataset} {run.sequence}"
+            alt = f"Histograms of input and reconstruction on {dataset} {run.sequence.upper()}"
             yield Picture(path, alt, f"{alt}: healthy brain voxels, mean over at most {MOST_SCANS} test scans.")
 
 
@@ -193,7 +193,7 @@ def write_cases(
         made = {label: volume for label, volume in kept.items() if volume is not None}
         path = figures / f"{item.name}-{dataset}-{run.sequence}.png"
         _save(_case_figure(case, made), path)
-        alt = f"{dataset} {run.sequence}, {case.case_id}: image, reconstructions, and their histograms"
+        alt = f"{dataset} {run.sequence.upper()}, {case.case_id}: image, reconstructions, and their histograms"
         yield Picture(path, alt, f"{alt} over the healthy brain voxels of the whole case; black is the image's.")
 
 

@@ -1,5 +1,6 @@
 """The page's blocks: a status table first, then item by item."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import isnan, nan
 from pathlib import Path
@@ -13,6 +14,7 @@ from benchmark.replication.measured import (
     StandIn,
     StatusLine,
     divergences,
+    printed_statuses,
     published_steps,
     shown_cohorts,
     stand_ins,
@@ -53,6 +55,7 @@ def page_blocks(
     body: list[Block] = [
         Notice(prose("Tier **{}**. {}", results.tier_name, results.tier.says)),
         Paragraph(study.reference + "."),
+        Paragraph(prose("Of {} printed numbers: {}.", *_counts(found))),
         _status_table(lines),
         Folded("What a status says", [Bullets([prose("**{}**: {}.", *one) for one in MEANINGS.items()])], 3),
         Heading("What the study leaves open"),
@@ -63,6 +66,12 @@ def page_blocks(
         body += [*_numbers(found, item), *figures.get(item.name, ())]
         body += [Paragraph(prose("**Not run.** What is missing: {}.", why)) for why in missing.get(item.name, ())]
     return f"{study.title}: published beside ours", [*body, Heading("Runs"), *_runs(found), Listing(command, "sh")]
+
+
+def _counts(found: Replication) -> tuple[int, str]:
+    """How many numbers the study prints, and how many have which status."""
+    statuses = Counter(printed_statuses(found))
+    return statuses.total(), ", ".join(f"{statuses[one]} {one}" for one in MEANINGS if statuses[one])
 
 
 def _status_table(lines: Sequence[StatusLine]) -> Table:
@@ -228,7 +237,11 @@ def _ratio_table(found: Replication, item: Item, lines: Sequence[RatioLine]) -> 
         for one in lines
     ]  # fmt: skip
     cohort = next((one.cohort for one in lines if one.cohort), study.healthy)
-    caption = prose("`{}` of one row over that of another, means over the same scans of {}.", item.metric, cohort)
+    versions = ", ".join(dict.fromkeys(one.ratio.version for one in lines))
+    caption = prose(
+        "{} of {}: `{}` of one row over that of another, means over the same scans of {}.",
+        *(item.place, versions, item.metric, cohort),
+    )
     return Table(f"ratios-{item.name}", caption, columns, rows)
 
 
@@ -242,7 +255,8 @@ def _divergence_tables(found: Replication, lines: Sequence[Divergence]) -> Itera
     ]  # fmt: skip
     rows = [
         [
-            said(f"{one.dataset} {one.run.sequence}"), said(found.results.study.label(one.row)), Cell(one.contrast),
+            said(f"{one.dataset} {one.run.sequence.upper()}"), said(found.results.study.label(one.row)),
+            Cell(one.contrast),
             *(Cell(value) for value in one.means.values()),
         ]
         for one in known
@@ -283,13 +297,13 @@ def _stand_in_table(found: Replication, item: Item, one: StandIn) -> Table | Par
         for (cohort, place), agreement in one.agreements.items()
     ]
     patients = max((ours.patients for ours in one.numbers.values()), default=0)
-    cohort = f"{one.dataset} {one.run.sequence.upper()}, not in the study"
+    cohort = f"{one.dataset} {one.run.sequence.upper()}, of which the study prints nothing"
     no_number = f"No number of {', '.join(missing)}: {study.protocol} has no threshold there." if missing else ""
     if not places:
         return Paragraph(f"{cohort}. {no_number}")
     caption = joined(
         [
-            f"{cohort}: ours alone, of {patients} patients.",
+            f"{cohort}: ours alone, means over {patients} patients.",
             no_number,
             f"Tau of its order with that printed: {'; '.join(orders)}." if orders else "",
         ]
@@ -342,7 +356,7 @@ def _drawn(
             if any(not one.way.startswith("published") for one in made):
                 path = figures / f"{item.name}-steps-{dataset}-{run.sequence}.svg"
                 write_chart(steps_chart(made, labels), path)
-                alt = f"Dice on {dataset} {run.sequence}, step by step"
+                alt = f"Dice on {dataset} {run.sequence.upper()}, step by step"
                 yield Picture(path, alt, f"{alt}: each bar is what a step adds to the method before it.")
     points = list(sweep_points(results, item)) if item.sweeps else []
     if points:

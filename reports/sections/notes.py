@@ -9,7 +9,7 @@ from benchmark.postprocessing.pipelines import idle_text, pipeline_named, unscor
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.run_record import cell_record, cell_state
+from benchmark.storage.run_record import State, cell_state, damaged_tables, failure_of
 from benchmark.study.cells import NOT_AVAILABLE, Cell
 from benchmark.study.protocols import USES, protocol_named
 from datasets.audit.finding import Finding
@@ -236,7 +236,7 @@ def _unfinished(results: RunResults) -> Iterator[Text]:
     for cell in (*results.cells, *results.shifted):
         state = cell_state(results.run, cell, results.scoring)
         if state != "done":
-            text = as_text(UNFINISHED[state]) if state in UNFINISHED else _failure(results.run, cell)
+            text = _unfinished_text(results.run, cell, state)
             where.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.where)
     seeds: dict[tuple[str, Text, tuple[str, ...]], list[int]] = {}
     for (method, seed, text), names in where.items():
@@ -268,10 +268,11 @@ def _audit_warnings(results: RunResults) -> Iterator[Text]:
         yield prose("The audit warns of `{}` in `{}`: {}{}.", kind, cohort, told, whose)
 
 
-def _failure(run: RunFolder, cell: Cell) -> Text:
-    record = cell_record(run, cell)
-    last = record["traceback"].strip().splitlines()[-1]
-    return prose("**failed** in {} ({})", record["stage"], last.rstrip("."))
+def _unfinished_text(run: RunFolder, cell: Cell, state: State) -> Text:
+    if state == "failed":
+        return prose("**failed** {}", failure_of(run, cell))
+    damaged = damaged_tables(run, cell) if state == "mapped" else []
+    return prose("{}", damaged[0].rstrip(".")) if damaged else as_text(UNFINISHED[state])
 
 
 def undefined_table(cohorts: Mapping[str, CohortResults]) -> Table:

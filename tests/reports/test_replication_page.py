@@ -5,14 +5,14 @@ from math import isnan
 from pathlib import Path
 
 import pytest
-from published_studies import FACTS, tiny_study
+from published_studies import FACTS, tiny_study, write_study
 from runs_by_hand import write_run
 from scored_runs import make
 
 from benchmark.analysis.compare_methods import Comparable
 from benchmark.replication.comparison import TierResults
 from benchmark.replication.measured import StatusLine, divergences, replication_of, status_lines, sweep_points
-from benchmark.replication.published_study import read_study, study_names
+from benchmark.replication.published_study import read_study, study_from, study_names
 from benchmark.statistics.primary_endpoint import read_endpoint
 from datasets.shifts import Shift
 from reports.api import draw_replication, write_replication
@@ -66,6 +66,61 @@ def test_every_printed_value_is_shown_once_with_its_place(name: str) -> None:
         assert f"Table {value.table} of {value.version}" in found[1]
 
 
+def test_printed_ratios_are_shown_once_with_their_place() -> None:
+    results = nothing_run("cddpm2023")
+    shown = [
+        (str(table.caption).partition(":")[0], float(cells[place].value))
+        for table in tables(results)
+        if table.name.startswith("ratios-")
+        for place in [[column.title for column in table.columns].index("Published")]
+        for cells in table.rows
+    ]
+    assert sorted(shown) == [
+        ("Figure 4 of arXiv v1", 2.3),
+        ("Figure 4 of arXiv v1", 4.0),
+        ("Figure 4 of arXiv v1", 17.0),
+        ("Inference time of arXiv v1", 0.63),
+        ("Inference time of arXiv v1", 1.02),
+    ]
+
+
+def test_models_of_two_sequences_stand_on_one_page(tmp_path: Path) -> None:
+    facts = FACTS.replace(
+        'patients = { sequences = ["t1"]',
+        'inpatients = { sequences = ["t2"], patients = 4 }\npatients = { sequences = ["t1"]',
+    )
+    facts = facts.replace(
+        'name = "default", sequence = "t1", sampling = "average", datasets = ["patients"]',
+        'name = "other", sequence = "t2", sampling = "spline", datasets = ["inpatients"]',
+    )
+    paths = write_study(tmp_path, facts=facts)
+    text = paths[1].read_text(encoding="utf-8")
+    second = text.partition("\n")[2].replace("patients", "inpatients")
+    paths[1].write_text(text + second, encoding="utf-8")
+    study, means = study_from(*paths), {"thresh": 0.3, "ae": 0.45, "vae": 0.45}
+    runs = {
+        name: Comparable(write_run(tmp_path / name, means=means, sequence=sequence), read_endpoint())
+        for name, sequence in (("published", "t1"), ("other", "t2"))
+    }
+    results = TierResults(study, "paper", study.tiers["paper"], runs, {}, read_endpoint())
+    lines, _, plain = written(results, tmp_path, tmp_path)
+    assert [(line.cohort, line.values) for line in lines] == [("patients T1", 3), ("inpatients T2", 3)]
+    assert "Of 6 printed numbers" in plain
+    assert {"table1-steps-patients-t1.svg", "table1-steps-inpatients-t2.svg"} <= {
+        path.name for path in (tmp_path / "figures").iterdir()
+    }
+
+
+def test_names_of_a_study_are_text_and_no_markup(tmp_path: Path) -> None:
+    facts = FACTS.replace('reference = "Nobody 2026"', 'reference = "<script>alert(1)</script> ![x](/etc/passwd)"')
+    study = tiny_study(tmp_path, facts=facts.replace('"VAE, wide"', '"<b>VAE</b>"'))
+    results = TierResults(study, "paper", study.tiers["paper"], {}, {("", ""): "a GPU"}, read_endpoint())
+    _, html, plain = written(results, tmp_path, tmp_path)
+    assert "<script>alert" not in html
+    assert "<b>VAE" not in html
+    assert "![x]" not in plain
+
+
 @pytest.mark.parametrize("name", study_names())
 def test_every_item_has_a_status_and_what_is_not_run_a_reason(name: str) -> None:
     results = nothing_run(name)
@@ -98,7 +153,7 @@ title = "Histograms"
 rows = ["AE"]
 contrasts = [0.5, 1.0]
 metric = "histogram_kl"
-ratios = [{ of = "AE", to = "AE", published = 1.00 }]
+ratios = [{ of = "AE", to = "AE", published = 1.00, version = "v1" }]
 
 [[items]]
 name = "cases"
