@@ -79,10 +79,10 @@ class Trials:
         return Result("survived" if tried else "no tests", "", spent)
 
     def near(self, path: str) -> list[str]:
-        """Test files, the nearest first, the quickest of equally near ones first.
+        """Test files, the nearest first.
 
         The module's own, those that import from it, those of modules that import from it, of its folder, of the folder
-        above.
+        above; of each kind first those that are quick and a few folders away.
         """
         own = _own_test(path)
         package, module = path.removesuffix(".py").replace("/", ".").rsplit(".", 1)
@@ -104,7 +104,11 @@ class Trials:
             groups = (Path(file) == own, told.search(self.texts[file]), of_users, folder == own.parent, outer)
             known = timed.get(self._version(file), {}).values()
             seconds = sum(known) if known else UNTIMED * self.texts[file].count("def test_")
-            return next((place for place, holds in enumerate(groups) if holds), len(groups)), seconds
+            shared = Path(os.path.commonpath([folder, own.parent]))
+            apart = len(folder.parts) + len(own.parent.parts) - 2 * len(shared.parts)
+            return next((place for place, holds in enumerate(groups) if holds), len(groups)), (1 + apart) * (
+                1 + seconds
+            )
 
         return sorted(
             (file for file in self.texts if distance(file)[0] < 5 and not file.startswith(FAR_AWAY)), key=distance
