@@ -106,9 +106,8 @@ class Trials:
             seconds = sum(known) if known else UNTIMED * self.texts[file].count("def test_")
             shared = Path(os.path.commonpath([folder, own.parent]))
             apart = len(folder.parts) + len(own.parent.parts) - 2 * len(shared.parts)
-            return next((place for place, holds in enumerate(groups) if holds), len(groups)), (1 + apart) * (
-                1 + seconds
-            )
+            kind = next((place for place, holds in enumerate(groups) if holds), len(groups))
+            return kind, (1 + apart) * (1 + seconds)
 
         return sorted(
             (file for file in self.texts if distance(file)[0] < 5 and not file.startswith(FAR_AWAY)), key=distance

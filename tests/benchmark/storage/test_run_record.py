@@ -18,6 +18,7 @@ from benchmark.storage.run_record import (
     add_study,
     cell_state,
     check_settings,
+    definitions,
     has_failed,
     has_maps,
     kept_cells,
@@ -27,6 +28,7 @@ from benchmark.storage.run_record import (
     record_cell,
     record_maps,
     record_rows,
+    redefined,
     reopen,
     table_of,
 )
@@ -201,3 +203,11 @@ def test_a_damaged_table_of_a_cell_is_mended_by_what_made_it(run: RunFolder, pla
         (run.cell(cell) / name).write_text("other")
         with pytest.raises(BadFile, match=rf"{name}: got digest .*\. {way}: "):
             table_of(run, cell, name)
+
+
+def test_what_is_another_by_now_is_named_whatever_it_is_and_what_is_gone_is_not() -> None:
+    scored = definitions(replace(SCORING, metrics=("dice", "auprc")))
+    assert redefined({"scored": scored}) == redefined({}) == []
+    for kind, name in (("postprocessing", "none"), ("protocols", "lesion-val"), ("metrics", "auprc")):
+        changed = {**scored, kind: {**scored[kind], name: "another", "of-a-plugin-that-is-gone": "any"}}
+        assert redefined({"scored": changed}) == [name]
