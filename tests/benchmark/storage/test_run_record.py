@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cohorts import VOLUNTEERS, write_cohort
 
 from benchmark import __version__
 from benchmark.metrics import METRICS
@@ -211,3 +212,15 @@ def test_what_is_another_by_now_is_named_whatever_it_is_and_what_is_gone_is_not(
     for kind, name in (("postprocessing", "none"), ("protocols", "lesion-val"), ("metrics", "auprc")):
         changed = {**scored, kind: {**scored[kind], name: "another", "of-a-plugin-that-is-gone": "any"}}
         assert redefined({"scored": changed}) == [name]
+
+
+def test_a_run_says_whom_its_methods_learn_from(planned: Planner, data: Path, tmp_path: Path) -> None:
+    write_cohort(tmp_path, replace(VOLUNTEERS, name="visitors"), {"train": 2, "val": 2, "test": 1})
+    for healthy in ("volunteers", f"volunteers,visitors={tmp_path / 'visitors'}"):
+        run = create_run(tmp_path / f"run-{len(healthy)}")
+        study = planned(healthy=healthy)
+        add_study(run, study, SCORING, data)
+        told = read_json(run.study)["settings"]["healthy"]
+        named = [told["dataset"]] if isinstance(told, dict) else [one["dataset"] for one in told]
+        assert named == sorted(one.dataset for one in study.fits[0].healthy_cohorts)
+        assert isinstance(told, dict) == (len(named) == 1)
