@@ -28,7 +28,7 @@ from reports.content.blocks import Block, Bullets, Folded, Heading, Listing, Not
 from reports.content.table import MINUS, Cell, Column, Table, counted, said, text_columns
 from reports.content.text import Text, as_text, code, joined, prose
 from reports.figures.charts import remove_others, write_chart
-from reports.figures.replication import Guided, noise_chart, steps_chart, write_cases, write_guided, write_histograms
+from reports.figures.replication import Guided, steps_chart, sweep_chart, write_cases, write_guided, write_histograms
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
@@ -361,9 +361,11 @@ def _drawn(
     points = list(sweep_points(results, item)) if item.sweeps else []
     if points:
         path = figures / f"{item.name}.svg"
-        write_chart(noise_chart(points), path)
-        alt = "Dice against the noise level of the test"
-        yield Picture(path, alt, f"{alt}; straight lines: methods that average several levels. Of one training.")
+        write_chart(sweep_chart(points, item.axis or item.field), path)
+        alt = item.what or item.title
+        beside = ", ".join(results.study.label(row) for row in item.rows)
+        caption = f"{alt}, of one training. Dashed, in the colour of the method: {beside}." if beside else alt
+        yield Picture(path, alt, caption)
     if item.kind == "histogram" and results.runs:
         yield from write_histograms(results, item, figures, data)
     if item.kind == "picture" and not item.levels and results.runs:
