@@ -45,7 +45,7 @@ def verify(
     plugins: TrustedPlugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="The checks as JSON.")] = False,
 ) -> None:
-    """Check keys, files and data of a finished run; compute rows again from the maps, and a few maps from the weights."""
+    """Check keys, files and data of a finished run; make rows again from the maps, and some maps from the weights."""
     from benchmark.storage.folder import open_run
     from benchmark.verification.remap import Sample
     from benchmark.verification.verify import verify_run, write_verification
