@@ -59,7 +59,7 @@ def evaluate(
     Raises:
         UserError: a name is not known, or run or data cannot be used.
 
-    Example:
+    Examples:
         >>> scored = evaluate("first", protocols="oracle-case", postprocessing="none")
         >>> scored.failed
         ()

@@ -91,7 +91,7 @@ class RunOptions:
     Attributes:
         hyperparameters: by method the fields of its Config to change; in a file, a table a method.
 
-    Example:
+    Examples:
         >>> options = RunOptions(methods="dae", datasets="phantom-glioma", hyperparameters={"dae": {"steps": 100}})
         >>> options.preset, options.seeds
         ('paper', '0')

@@ -28,6 +28,7 @@ from benchmark.storage.run_record import (
     record_maps,
     record_rows,
     reopen,
+    table_of,
 )
 from benchmark.study.planning import plan
 from benchmark.study.protocols import PROTOCOLS
@@ -187,3 +188,16 @@ def test_the_record_of_a_cell_says_which_version_to_read_it_with(run: RunFolder,
     write_json(path, {**read_json(path), "format": 0})
     with pytest.raises(BadFile, match=f"cell.json: got run format 0, written by uadbench {__version__}, expected"):
         read_record(run, cell)
+
+
+def test_a_damaged_table_of_a_cell_is_mended_by_what_made_it(run: RunFolder, planned: Planner) -> None:
+    cell = planned().cells[0]
+    for name in ("timing.csv", "rows.csv"):
+        write_rows(run.cell(cell) / name, [])
+    record_maps(run, cell, {})
+    record_rows(run, cell, SCORING)
+    for name, way in (("timing.csv", "Map the cell anew"), ("rows.csv", "Score it anew")):
+        assert table_of(run, cell, name) == run.cell(cell) / name
+        (run.cell(cell) / name).write_text("other")
+        with pytest.raises(BadFile, match=rf"{name}: got digest .*\. {way}: "):
+            table_of(run, cell, name)
