@@ -27,7 +27,7 @@ TrustedPlugins = Annotated[
     typer.Option(
         "--plugin",
         metavar="PLUGIN",
-        help="FILE.py, FILE.toml or an installed method whose code may be run here; without it built-in ones alone.",
+        help="FILE.py, FILE.toml or an installed method whose code may be run; without it, only built-in ones are.",
     ),
 ]
 
@@ -38,15 +38,15 @@ def verify(
     folder: RunArgument,
     data: Annotated[Path | None, typer.Option(help="Where the cohorts are now; default: where they were.")] = None,
     maps: Annotated[
-        int, typer.Option(min=0, help="Cases to map again from the weights, one of each fit at least; 0 for none.")
+        int, typer.Option(min=0, help="Cases to map again from the weights, at least one per fit; 0 for none.")
     ] = 3,
     every: Annotated[bool, typer.Option("--all", help="Map every case again.")] = False,
-    seed: Annotated[int, typer.Option(help="What those cases are drawn with.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for drawing these cases.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     plugins: TrustedPlugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="The checks as JSON.")] = False,
 ) -> None:
-    """Check a finished run: keys, files, data; make its rows again from the maps, and a few maps from the weights."""
+    """Check keys, files and data of a finished run; make rows again from the maps, and some maps from the weights."""
     from benchmark.storage.folder import open_run
     from benchmark.verification.remap import Sample
     from benchmark.verification.verify import verify_run, write_verification
@@ -74,15 +74,15 @@ def verify(
 def add(
     board: Board,
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run with its maps and weights, or a signed entry.")],
-    name: Annotated[str | None, typer.Option(help="Of the entry; default: the run folder's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the entry; default: that of the run folder.")] = None,
     data: Annotated[Path | None, typer.Option(help="Where the cohorts are here; default: where they were.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Map every case again, not one of each cell.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Map every case again, not only one of each cell.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     plugins: TrustedPlugins = None,
 ) -> None:
-    """Verify a run and enter its tables and data cards, neither maps nor weights. The first makes the board.
+    """Verify a run and add its tables and data cards, but no maps or weights. The first run creates the board.
 
-    All rows are made again from the maps, and of each cell one map from the weights, of a case drawn by chance.
+    All rows are computed again from the maps, and one map of each cell, of a case drawn at random, from the weights.
     """
     from benchmark.verification.leaderboard.board import add as enter
     from benchmark.verification.leaderboard.release import has_release, read_release
