@@ -30,26 +30,18 @@ log = logging.getLogger(__name__)
 class Replicated:
     """A study beside ours.
 
-        Attributes:
-            planned: the runs, each with its folder; of a tier that needs another device none.
-            absent: by cohort and sequence what is missing for it, in words.
-            left: of a dry run, by the name of each run what is left to do.
-            failed: cells that could not be made.
-            statuses: a line for each group of printed values and each figure; () of a dry run.
-            pages: of the page its files; () of a dry run.
+    Attributes:
+        planned: the runs, each with its folder; of a tier that needs another device none.
+        absent: by cohort and sequence what is missing for it, in words.
+        left: of a dry run, by the name of each run what is left to do.
+        failed: cells that could not be made.
+        statuses: a line for each group of printed values and each figure; () of a dry run.
+        pages: of the page its files; () of a dry run.
 
-    <<<<<<< HEAD
-        Examples:
-            >>> import uadbench
-            >>> found = uadbench.replicate("cddpm2023", data="data", dry_run=True)
-            >>> ("atlas", "t1") in found.absent
-            True
-    =======
-        Example:
-            >>> import uadbench
-            >>> uadbench.replicate("pddpm2023", data="nowhere", dry_run=True).planned
-            ()
-    >>>>>>> main
+    Examples:
+        >>> import uadbench
+        >>> uadbench.replicate("pddpm2023", data="nowhere", dry_run=True).planned
+        ()
     """
 
     planned: tuple[PlannedRun, ...]
@@ -74,33 +66,27 @@ def replicate(
 ) -> Replicated:
     """Run a published study again as far as data and device allow, and write the page that compares both.
 
-        Its runs are ordinary run folders below `out`; the same call goes on where it was stopped. Without the device that
-        a tier is meant for nothing is computed, unless `device` is given, and the page says so.
+    Its runs are ordinary run folders below `out`; the same call goes on where it was stopped. Without the device that
+    a tier is meant for nothing is computed, unless `device` is given, and the page says so.
 
-        Args:
-            study: the name of its data files, such as "cddpm2023", or the file NAME.toml of another.
-            data: folder of the prepared cohorts.
-            out: default: runs/<study>-<tier>.
-            tier: how much is computed; the study says which there are.
-            items: names of its tables and figures; () for all.
-            pictures: cohorts whose slices the page may show; None for all.
-            training: whether networks are trained; without, finished fits alone are used.
-            dry_run: compute nothing, and say what is left and about how long it takes.
-            options: further fields of `RunOptions`, such as `device`, `executor`, `workers`, `threads`.
+    Args:
+        study: the name of its data files, such as "cddpm2023", or the file NAME.toml of another.
+        data: folder of the prepared cohorts.
+        out: default: runs/<study>-<tier>.
+        tier: how much is computed; the study says which there are.
+        items: names of its tables and figures; () for all.
+        pictures: cohorts whose slices the page may show; None for all.
+        training: whether networks are trained; without, finished fits alone are used.
+        dry_run: compute nothing, and say what is left and about how long it takes.
+        options: further fields of `RunOptions`, such as `device`, `executor`, `workers`, `threads`.
 
-        Raises:
-            UnknownName: no study, tier or item is called so.
-            UserError: something in the call or the data has to be mended.
+    Raises:
+        UnknownName: no study, tier or item is called so.
+        UserError: something in the call or the data has to be mended.
 
-    <<<<<<< HEAD
-        Examples:
-            >>> replicate("cddpm2023", data="data", dry_run=True).pages
-            ()
-    =======
-        Example:
-            >>> replicate("pddpm2023", data="nowhere", dry_run=True).absent["brats", "t2"]
-            'BraTS21'
-    >>>>>>> main
+    Examples:
+        >>> replicate("pddpm2023", data="nowhere", dry_run=True).absent["brats", "t2"]
+        'BraTS21'
     """
     from benchmark.replication.comparison import EVERYTHING
     from benchmark.replication.published_study import read_study
