@@ -1,15 +1,19 @@
 """uadbench in Python: studies, their numbers and maps, and trained methods. Importing it imports no torch.
 
-Example:
+The examples in the docstrings are about the run `first` that docs/first-steps.md makes.
+
+Examples:
     >>> import uadbench
-    >>> run = uadbench.load_run("runs/ixi-t1-paper")  # doctest: +SKIP
-    >>> run.number("cddpm", "lgg").mean  # doctest: +SKIP
+    >>> run = uadbench.load_run("first")
+    >>> run.methods
+    ['thresh', 'zscore', 'lowrank']
 """
 
 from benchmark import __version__
 from benchmark.api.comparison import Compared, compare
 from benchmark.api.evaluation import evaluate
 from benchmark.api.options import RunOptions
+from benchmark.api.replication import Replicated, replicate
 from benchmark.api.runs import Run, load_run
 from benchmark.api.scans import FittedDetector, load_detector
 from benchmark.api.study import run
@@ -18,6 +22,7 @@ from datasets.cohorts.prepare import prepare
 __all__ = [
     "Compared",
     "FittedDetector",
+    "Replicated",
     "Run",
     "RunOptions",
     "__version__",
@@ -26,5 +31,6 @@ __all__ = [
     "load_detector",
     "load_run",
     "prepare",
+    "replicate",
     "run",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 ALONE = "Install uadbench into an environment of its own."
+DATASETS = "Brain MRI cohorts"  # how our package of that name begins
 
 
 def __getattr__(name: str) -> Any:
@@ -18,17 +19,20 @@ def __getattr__(name: str) -> Any:
 
 
 def other_datasets() -> tuple[str, bool]:
-    """What to say of another package called `datasets` in this environment, and whether it hides ours; "" for none."""
-    spec = find_spec("datasets")
+    """What to say of another package called `datasets` in this environment, and whether ours is lost; "" for none.
+
+    pip installs both into one folder, where files of the second replace those of the first.
+    """
+    ours, spec = Path(__file__).resolve().parents[1] / "datasets", find_spec("datasets")
     found = [Path(place).resolve() for place in spec.submodule_search_locations or ()] if spec else []
-    if Path(__file__).resolve().parents[1] / "datasets" not in found:
-        where = found[0] if found else "nowhere"
-        return f"got another package called datasets ({where}), expected uadbench's own, which it hides. {ALONE}", True
     try:
-        other = version("datasets")
+        other = f"another package called datasets ({version('datasets')})"
     except PackageNotFoundError:
-        return "", False
-    return (
-        f"another package called datasets ({other}) is installed beside uadbench's own: one breaks the other. {ALONE}",
-        False,
-    )
+        other = "another package called datasets"
+    if ours not in found:
+        return f"got {other} at {found[0] if found else 'no place'}, expected uadbench's own. {ALONE}", True
+    if DATASETS not in (ours / "__init__.py").read_text(encoding="utf-8"):
+        return f"got {other}, installed over uadbench's own. {ALONE}", True
+    if other.endswith(")"):
+        return f"{other} is installed beside uadbench's own: each overwrites files of the other. {ALONE}", False
+    return "", False

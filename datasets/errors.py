@@ -3,9 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 
 from datasets.case import CaseFiles
+
+EXTRAS = {
+    "SimpleITK": "prepare",
+    "torchio": "shifts",
+    "pynvml": "gpu",
+    "distributed": "dask",
+    "python_calamine": "spreadsheets",
+}
+"""Modules that one feature needs, by the extra that installs them."""
 
 
 class UserError(Exception):
@@ -63,6 +73,25 @@ class BadVolume(BadFile):
 
 class MissingData(UserError, FileNotFoundError):
     """A cohort, sequence or file that is not where it was looked for."""
+
+
+class MissingPackage(UserError, ImportError):
+    """An optional package that is not installed."""
+
+
+def need(module: str, what: str) -> None:
+    """Raise MissingPackage unless a module of `EXTRAS` can be imported.
+
+    Args:
+        what: needs it.
+    """
+    if find_spec(module) is None:
+        raise MissingPackage(f"{what} needs {module}, which is not installed: {install(module)}.")
+
+
+def install(module: str) -> str:
+    """The command that installs a module of `EXTRAS`."""
+    return f"python -m pip install 'uadbench[{EXTRAS[module]}]'"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ class Grid:
         percentiles: intensities inside the brain mask that become 0 and 1.
         sampling: `average` integrates over voxels and keeps the volume of masks; `spline` is the published sampling.
             See `datasets.sampling.Sampler`.
+
+    Examples:
+        >>> GRIDS["quick"].text
+        '48 x 48 x 25 voxels of 4 mm, sampling average'
     """
 
     shape: tuple[int, int, int] = (96, 96, 50)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datasets.case import CaseFiles
 from datasets.cohorts.catalog import dataset
-from datasets.errors import BadValue
+from datasets.errors import BadValue, need
 from datasets.grid import Grid
 from datasets.loading import load_case
 from datasets.shifts import Shift
@@ -53,6 +53,7 @@ def parse_shifts(text: str) -> list[ShiftRequest]:
     Raises:
         UnknownName: no shift, or no cohort to lead to, has that name.
         BadValue: the text is malformed otherwise, or a level is out of range.
+        MissingPackage: a shift needs an extra that is not installed.
     """
     found: dict[tuple[str, float], ShiftRequest] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -98,6 +99,8 @@ def _parse_one(part: str) -> list[ShiftRequest]:
     if match is None:
         raise BadValue(f"--shifts: got '{part}', expected a name, name=level or name[COHORT]=level.")
     found = SHIFTS[match["name"].strip()]
+    if found.module:
+        need(found.module, f"The shift {found.name}")
     cohort = _cohort(found, part, match["cohort"])
     levels = found.levels if match["level"] is None else (_level(found, part, match["level"]),)
     return [ShiftRequest(found, level, cohort) for level in levels]

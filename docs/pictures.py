@@ -2,7 +2,7 @@
 
 python docs/pictures.py demo/run
 
-The report is photographed by Chromium, without a window; the strip of maps is drawn by way of `import uadbench`.
+Chromium photographs the report without opening a window; the strip of maps is drawn with `import uadbench`.
 """
 
 import subprocess
@@ -19,15 +19,23 @@ from datasets.case import shown_slice
 
 OUT = Path(__file__).parent / "pictures"
 COHORT = "phantom-glioma"
-SCREEN = (1240, 1000)
-COLOURS = 128  # of a picture's palette: small files
+SCREEN, WINDOW = (1240, 1000), (1000, 900)
+COLOURS = 256  # of a picture's palette: small files
+ALONE = """<script>addEventListener("load", () => {
+  document.body.style.display = "block";
+  for (let shown = document.getElementById("%s"); shown !== document.body; shown = shown.parentElement)
+    for (const other of shown.parentElement.children) if (other !== shown) other.style.display = "none";
+})</script>"""
+"""Hides all but one element of a page."""
 
 
-def photograph(page: Path, out: Path) -> None:
-    """The first screen of a page."""
+def photograph(page: Path, out: Path, size: tuple[int, int], *, part: str = "") -> None:
+    """The first screen of a page, or of the element of it that has the id `part`."""
     with TemporaryDirectory() as folder:
-        shot = Path(folder) / "shot.png"
-        size, drawn = f"--window-size={SCREEN[0]},{SCREEN[1]}", ("--use-gl=angle", "--use-angle=swiftshader")
+        shot, shown = Path(folder) / "shot.png", Path(folder) / "page.html"
+        text = page.read_text(encoding="utf-8")
+        shown.write_text(text.replace("</body>", f"{ALONE % part}</body>") if part else text, encoding="utf-8")
+        drawn = (f"--window-size={size[0]},{size[1]}", "--use-gl=angle", "--use-angle=swiftshader")
         quiet = (
             "--headless",
             "--no-sandbox",
@@ -35,7 +43,8 @@ def photograph(page: Path, out: Path) -> None:
             "--disable-gpu",
             f"--user-data-dir={folder}/profile",
         )
-        subprocess.run(["chromium", *quiet, *drawn, size, f"--screenshot={shot}", page.resolve().as_uri()], check=True)
+        shoot = ["chromium", *quiet, *drawn, f"--screenshot={shot}", shown.as_uri()]
+        subprocess.run(shoot, check=True, capture_output=True)
         save_small(Image.open(shot), out)
 
 
@@ -73,5 +82,10 @@ def save_small(image: Image.Image, out: Path) -> None:
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    photograph(root / "report.html", OUT / "report.png")
+    photograph(root / "report.html", OUT / "report.png", SCREEN)
+    photograph(root / "report.html", OUT / "viewer.png", WINDOW, part="viewer")
+    gallery = Image.open(root / "figures" / f"gallery-{COHORT}.png")
+    save_small(
+        gallery.crop((0, 0, gallery.width, gallery.height // 3)), OUT / "gallery.png"
+    )  # the first of three cases
     strip(uadbench.load_run(root), OUT / "maps.png")

@@ -15,6 +15,7 @@ from reports.leaderboard.site import write_site
 from reports.model.ranking import rankings_of
 from reports.model.run_results import read_results
 from reports.model.verdict import Verdict, verdict_of
+from reports.replication.page import draw_replication
 from reports.replication.write import write_replication
 from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text, verdict_line
 from reports.sections.registry import SECTIONS
@@ -26,6 +27,7 @@ __all__ = [
     "PairDifferences",
     "Verdict",
     "audiogram_text",
+    "draw_replication",
     "paragraph",
     "parts_text",
     "pooled_text",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmark.execution.score_cells import evaluate_study
-from benchmark.storage.fits import DataCard, write_card
+from benchmark.storage.fits import DataCard, write_card, write_fit
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.run_record import Scoring, add_study, record_maps
@@ -90,3 +90,4 @@ def keep_maps(made: Made, cell: Cell) -> None:
         write_volume(made.run.reconstruction(cell, one.case_id), reconstruction, case.affine)
     record_maps(made.run, cell, {"inference": {"device": "abacus"}})
     write_card(made.run.fit(cell.fit), DataCard(None, "heads", "t1", {}, 3, 3, cell.fit.seed, None, 0, 0.0))
+    write_fit(made.run.fit(cell.fit), cell.fit, {"parameters": 0, "seconds": 0.0, "device": "cpu"})

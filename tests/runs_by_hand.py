@@ -29,6 +29,7 @@ def write_run(
     means: Mapping[str, float] = MEANS,
     second: Mapping[str, float] | None = None,
     perfect: float | None = None,
+    sequence: str = "t1",
 ) -> RunFolder:
     """`inpatients` are too few to be tested; every level of the shift costs a tenth of what is left.
 
@@ -36,12 +37,12 @@ def write_run(
         second: means under the second endpoint; default: 0.02 above those under the first.
         perfect: mean Dice of the perfect map; None for no row of it.
     """
-    home = Cohort("volunteers", "t1", "d")
+    home = Cohort("volunteers", sequence, "d")
     fits = [Fit(name, "module:Class", {"size": 8}, home, TINY, seed) for name in means for seed in seeds]
     shifts = (Shift(), *(Shift("blur", severity) for severity in DOSES))
-    cells = tuple(Cell(fit, Cohort(name, "t1", "d"), shift) for fit in fits for shift in shifts for name in SIZES)
+    cells = tuple(Cell(fit, Cohort(name, sequence, "d"), shift) for fit in fits for shift in shifts for name in SIZES)
     run = create_run(root)
-    references = tuple(Reference(Cohort(name, "t1", "d"), TINY, ("val", "test"), None) for name in LESIONS)
+    references = tuple(Reference(Cohort(name, sequence, "d"), TINY, ("val", "test"), None) for name in LESIONS)
     add_study(run, Study(cells, references, {}), Scoring(("light",), ("lesion-val", "healthy-fpr-1", "oracle")), root)
     others = second or {name: mean + 0.02 for name, mean in means.items()}
     rows = [row for cell in cells for row in _rows(cell, means[cell.fit.method], others[cell.fit.method])]

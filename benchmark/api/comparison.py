@@ -24,6 +24,12 @@ class Compared:
         paragraphs: tests, intervals, parts of variance, ranks and meta-analyses, in sentences.
         table: `comparisons.csv`, to which all pairs of the choices have been added.
         pictures: of the differences, patient by patient.
+
+    Examples:
+        >>> import uadbench
+        >>> found = uadbench.compare("first", "lowrank", "zscore")
+        >>> {(pair.a, pair.b, pair.choice.dataset) for pair in found.pairs}
+        {('lowrank', 'zscore', 'phantom-glioma')}
     """
 
     pairs: "tuple[Comparison, ...]"
@@ -57,6 +63,11 @@ def compare(
     Raises:
         UnknownName: the run has no such method, cohort or choice.
         MissingData: there are no numbers to compare.
+
+    Examples:
+        >>> found = compare("first", "lowrank", "zscore")
+        >>> found.table.name
+        'comparisons.csv'
     """
     from benchmark.analysis.compare_methods import Comparable, pooled
     from benchmark.analysis.summaries.make import add_standings, summarise

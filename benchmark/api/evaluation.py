@@ -58,6 +58,13 @@ def evaluate(
 
     Raises:
         UserError: a name is not known, or run or data cannot be used.
+
+    Examples:
+        >>> scored = evaluate("first", protocols="oracle-case", postprocessing="none")
+        >>> scored.failed
+        ()
+        >>> "oracle-case" in set(scored.run.rows["protocol"])
+        True
     """
     from benchmark.analysis.ablation import ablated, ablation_lines, ablation_text
     from benchmark.analysis.compare_methods import Comparable

@@ -90,6 +90,11 @@ class RunOptions:
 
     Attributes:
         hyperparameters: by method the fields of its Config to change; in a file, a table a method.
+
+    Examples:
+        >>> options = RunOptions(methods="dae", datasets="phantom-glioma", hyperparameters={"dae": {"steps": 100}})
+        >>> options.preset, options.seeds
+        ('paper', '0')
     """
 
     methods: Annotated[

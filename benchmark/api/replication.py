@@ -3,16 +3,18 @@
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api.evaluation import names
 from benchmark.api.options import RunOptions, data_folder, options_of
 from benchmark.api.study import PlannedRun, make_rows, plan_run
+from datasets.errors import BadValue, MissingData
 from datasets.grid import PUBLISHED
 
 if TYPE_CHECKING:
+    from benchmark.execution.forecast import Forecast
     from benchmark.inference.guidance import Guided
     from benchmark.replication.comparison import TierResults
     from benchmark.replication.measured import StatusLine
@@ -31,9 +33,15 @@ class Replicated:
     Attributes:
         planned: the runs, each with its folder; of a tier that needs another device none.
         absent: by cohort and sequence what is missing for it, in words.
+        left: of a dry run, by the name of each run what is left to do.
         failed: cells that could not be made.
         statuses: a line for each group of printed values and each figure; () of a dry run.
         pages: of the page its files; () of a dry run.
+
+    Examples:
+        >>> import uadbench
+        >>> uadbench.replicate("pddpm2023", data="nowhere", dry_run=True).planned
+        ()
     """
 
     planned: tuple[PlannedRun, ...]
@@ -41,6 +49,7 @@ class Replicated:
     failed: "tuple[Cell, ...]" = ()
     statuses: "tuple[StatusLine, ...]" = ()
     pages: tuple[Path, ...] = ()
+    left: "Mapping[str, Forecast]" = field(default_factory=dict)
 
 
 def replicate(
@@ -51,6 +60,7 @@ def replicate(
     tier: str = PUBLISHED,
     items: str | Sequence[str] = (),
     pictures: str | None = None,
+    training: bool = True,
     dry_run: bool = False,
     **options: Any,
 ) -> Replicated:
@@ -60,17 +70,23 @@ def replicate(
     a tier is meant for nothing is computed, unless `device` is given, and the page says so.
 
     Args:
-        study: the name of its data files, such as "cddpm2023".
+        study: the name of its data files, such as "cddpm2023", or the file NAME.toml of another.
         data: folder of the prepared cohorts.
         out: default: runs/<study>-<tier>.
         tier: how much is computed; the study says which there are.
         items: names of its tables and figures; () for all.
         pictures: cohorts whose slices the page may show; None for all.
+        training: whether networks are trained; without, finished fits alone are used.
+        dry_run: compute nothing, and say what is left and about how long it takes.
         options: further fields of `RunOptions`, such as `device`, `executor`, `workers`, `threads`.
 
     Raises:
         UnknownName: no study, tier or item is called so.
         UserError: something in the call or the data has to be mended.
+
+    Examples:
+        >>> replicate("pddpm2023", data="nowhere", dry_run=True).absent["brats", "t2"]
+        'BraTS21'
     """
     from benchmark.replication.comparison import EVERYTHING
     from benchmark.replication.published_study import read_study
@@ -78,23 +94,67 @@ def replicate(
     wanted = names(items) or () if isinstance(items, str) else tuple(items)
     known = read_study(study).chosen(wanted)
     chosen = known.tier(tier)
-    root = Path("runs") / f"{study}-{tier}" if out is None else Path(out)
+    root = Path("runs") / f"{known.name}-{tier}" if out is None else Path(out)
     folder = data_folder() if data is None else Path(data)
     given = {**options, "data": folder, "dry_run": dry_run, **({} if pictures is None else {"pictures": pictures})}
+    if given.get("executor") == "slurm":
+        raise BadValue("--executor: got slurm, expected inline or local: the page is made of what this call computes.")
     absent = _absent(known, chosen, folder, dry_run=dry_run)
-    if not dry_run and (reason := _wrong_device(chosen, options)):
-        absent[EVERYTHING] = reason
-    planned, failed = list[PlannedRun](), list["Cell"]()
-    for run in chosen.runs if EVERYTHING not in absent else ():
-        for request in _requests(known, chosen, run, absent, root, given):
-            one = _with_metrics(plan_run(request), known)
-            planned.append(one)
-            if not dry_run:
-                _take_fits(one, chosen)
-                failed += make_rows(one, one.job())
+    wrong_device = _wrong_device(chosen, options)
+    if wrong_device:
+        absent[EVERYTHING] = wrong_device
+    runs = chosen.runs if dry_run or not wrong_device else ()
+    # all of them, so that mistakes are told before anything is computed
+    planned = [one for run in runs for one in _planned(known, chosen, run, absent, root, given)]
+    if not training:
+        planned = [short for one in planned if (short := _without_training(one, chosen)).study.cells]
     if dry_run:
-        return Replicated(tuple(planned), absent)
+        left = _left(planned, _fits_elsewhere(chosen), timed=not wrong_device)
+        return Replicated(tuple(planned), absent, left=left)
+    failed = list["Cell"]()
+    for one in planned:
+        _take_fits(one, chosen)
+        failed += make_rows(one, one.job())
     return _compared(known, tier, root, folder, absent, planned, failed, names(pictures))
+
+
+def _planned(
+    study: "PublishedStudy",
+    tier: "Tier",
+    run: "TierRun",
+    absent: dict[tuple[str, str], str],
+    root: Path,
+    given: Mapping[str, Any],
+) -> list[PlannedRun]:
+    """What is to be computed for a run; where its data cannot be used, nothing, and `absent` says why."""
+    from benchmark.storage.admission import keep
+
+    planned = list[PlannedRun]()
+    try:
+        for request in _requests(study, tier, run, absent, root, given):
+            planned.append(_with_metrics(plan_run(request), study))
+            if not request.dry_run:
+                keep(planned[-1].folder, planned[-1].admission)  # the next request is of the same cases
+        return planned
+    except MissingData as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        log.warning("Left out: %s: %s", run.name, reason)
+        for name in (*run.datasets, run.healthy or study.healthy):
+            absent.setdefault((name, run.sequence), reason)
+        return []
+
+
+def _left(planned: Sequence[PlannedRun], fits: "Sequence[RunFolder]", *, timed: bool) -> "dict[str, Forecast]":
+    """By the name of a run folder what is left of all that is planned for it."""
+    from benchmark.execution.forecast import forecast
+
+    whole = dict[Path, PlannedRun]()
+    for one in planned:
+        before = whole.get(one.folder.root, one)
+        cells = {cell.key: cell for cell in (*before.study.cells, *one.study.cells)}
+        study = replace(one.study, cells=tuple(cells.values()))
+        whole[one.folder.root] = replace(one, admission=replace(one.admission, study=study))
+    return {root.name: forecast(one.job().fit_context, fits, timed=timed) for root, one in whole.items()}
 
 
 def _compared(
@@ -114,7 +174,7 @@ def _compared(
     from benchmark.replication.measured import replication_of, status_lines
     from benchmark.statistics.primary_endpoint import read_endpoint
     from benchmark.storage.folder import open_run
-    from reports.api import write_replication
+    from reports.api import draw_replication, write_replication
 
     chosen, endpoint = study.tier(tier), read_endpoint()
     device = pick_device(planned[0].execution.device if planned else "auto")
@@ -127,8 +187,10 @@ def _compared(
         for item in study.items
         if item.levels and (drawn := _guided(results, item, data, device, pictures)) is not None
     }
-    pages = write_replication(found, root, data, guided=guided, pictures=pictures)
-    return Replicated(tuple(planned), absent, tuple(failed), tuple(status_lines(found)), tuple(pages))
+    figures = draw_replication(found, root, data, guided=guided, pictures=pictures)
+    lines = tuple(status_lines(found, [name for name, own in figures.items() if own]))
+    pages = write_replication(found, lines, figures, root)
+    return Replicated(tuple(planned), absent, tuple(failed), lines, tuple(pages))
 
 
 def _absent(study: "PublishedStudy", tier: "Tier", data: Path, *, dry_run: bool) -> dict[tuple[str, str], str]:
@@ -146,10 +208,11 @@ def _absent(study: "PublishedStudy", tier: "Tier", data: Path, *, dry_run: bool)
     found: dict[tuple[str, str], str] = {}
     for name, sequence in sorted(wanted):
         spec = dataset(name)
-        if not lying_there(spec, data) and (dry_run or spec.simulate is None):
-            found[name, sequence] = (
-                spec.title if spec.simulate is None else f"{spec.title}, simulated by the run itself"
-            )
+        there = bool(lying_there(spec, data))
+        if not there and spec.simulate is None:
+            found[name, sequence] = spec.title
+        elif not there and dry_run:
+            found[name, sequence] = f"{spec.title}, simulated by the run itself"
         elif sequence not in sequences_there(spec, data):
             found[name, sequence] = f"{sequence.upper()} of {spec.title}"
     return found
@@ -159,12 +222,7 @@ def _wrong_device(tier: "Tier", options: Mapping[str, Any]) -> str:
     """Why a tier is not computed here; "" where it is."""
     from benchmark.inference.settings import pick_device
 
-    if (
-        not tier.device
-        or "device" in options
-        or options.get("executor") == "slurm"
-        or pick_device("auto") == tier.device
-    ):
+    if not tier.device or "device" in options or pick_device("auto") == tier.device:
         return ""
     return "a GPU (or --device cpu)"
 
@@ -177,14 +235,18 @@ def _requests(
     root: Path,
     given: Mapping[str, Any],
 ) -> list[RunOptions]:
-    """What is asked of one run folder: the methods of all items, and again under a change of contrast those of some."""
+    """What is asked of one run folder.
+
+    The methods of all items, sweeps of one training, and again under a change of contrast the methods of some items.
+    """
     from benchmark.replication.measured import GAMMA
+    from benchmark.study.planning import parse_seeds
 
     healthy = run.healthy or study.healthy
     if (healthy, run.sequence) in absent:
         return []
     there = [name for name in run.datasets if (name, run.sequence) not in absent]
-    items = [item for item in study.items if not run.items or item.name in run.items]
+    items = [item for item in study.items if run.serves(item)]
     methods = dict.fromkeys(method for item in items for method in study.methods_of(item))
     shared: dict[str, Any] = {
         "datasets": ",".join(there or [healthy]),
@@ -201,6 +263,8 @@ def _requests(
         "hyperparameters": tier.hyperparameters,
     }
     asked = [{**shared, "methods": ",".join(methods)}] if methods else []
+    if sweeps := [sweep for item in items for sweep in item.sweeps]:
+        asked.append({**shared, "methods": ",".join(sweeps), "seeds": str(parse_seeds(tier.seeds)[0])})
     for item in items:
         levels = [f"{GAMMA}={level:g}" for level in item.contrasts if level != 1]
         if item.kind == "histogram" and levels:
@@ -216,18 +280,44 @@ def _with_metrics(planned: PlannedRun, study: "PublishedStudy") -> PlannedRun:
     return replace(planned, scoring=replace(planned.scoring, metrics=tuple(metrics)))
 
 
-def _take_fits(planned: PlannedRun, tier: "Tier") -> None:
-    """Copy finished fits of other run folders that were trained alike; their names tell that they are the same."""
-    from benchmark.execution.fit_methods import find_same_training
+def _fits_elsewhere(tier: "Tier") -> "list[RunFolder]":
+    """The run folders whose finished fits are taken, of those that are there."""
     from benchmark.storage.folder import RunFolder
 
-    for place in (RunFolder(path) for path in tier.fits if (path / "fits").is_dir()):
-        for fit in planned.study.fits:
-            same = find_same_training(place, fit)
-            to = planned.folder.root / "fits" / same.name if same is not None else None
-            if same is not None and to is not None and not to.exists():
-                shutil.copytree(same, to)
-                log.info("Took %s from %s", same.name, place.root)
+    return [RunFolder(path) for path in tier.fits if (path / "fits").is_dir()]
+
+
+def _finished(planned: PlannedRun, tier: "Tier") -> "dict[str, Path]":
+    """By training the folder of a finished fit that was trained so: of the run itself, else of another."""
+    from benchmark.execution.fit_methods import find_same_training, training_key
+
+    places = [planned.folder, *_fits_elsewhere(tier)]
+    distinct = {training_key(fit): fit for fit in planned.study.fits}
+    found = {key: [find_same_training(place, fit) for place in places] for key, fit in distinct.items()}
+    return {key: path for key, paths in found.items() if (path := next(filter(None, paths), None)) is not None}
+
+
+def _without_training(planned: PlannedRun, tier: "Tier") -> PlannedRun:
+    """The same with the cells alone that need no further training."""
+    from benchmark.execution.fit_methods import training_key
+    from benchmark.execution.forecast import is_trained
+
+    finished = _finished(planned, tier)
+    kept = [cell for cell in planned.study.cells if training_key(cell.fit) in finished or not is_trained(cell.fit)]
+    return replace(planned, admission=replace(planned.admission, study=replace(planned.study, cells=tuple(kept))))
+
+
+def _take_fits(planned: PlannedRun, tier: "Tier") -> None:
+    """Copy finished fits of other run folders that were trained alike into the run's own."""
+    for source in _finished(planned, tier).values():
+        to = planned.folder.root / "fits" / source.name
+        if not to.exists():
+            beside = planned.folder.root / f".{source.name}.part"
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.copytree(source, beside)
+            to.parent.mkdir(exist_ok=True)
+            beside.rename(to)
+            log.info("Took %s", source)
 
 
 def _guided(
@@ -239,7 +329,7 @@ def _guided(
     from benchmark.storage.fits import read_fit
     from datasets.case import shown_slice
 
-    for run, dataset in shown_cohorts(results):
+    for run, dataset in shown_cohorts(results, item):
         fit = fit_of(results, run, item.rows[0])
         if fit is None or (pictures is not None and dataset not in pictures):
             continue

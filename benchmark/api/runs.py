@@ -29,6 +29,10 @@ def load_run(path: str | Path, *, data: str | Path | None = None) -> "Run":
     Raises:
         MissingData: there is no run at `path`.
         BadFile: another version of uadbench wrote it in another format.
+
+    Examples:
+        >>> load_run("first").methods
+        ['thresh', 'zscore', 'lowrank']
     """
     return Run(open_run(Path(path)), None if data is None else Path(data))
 
@@ -40,6 +44,19 @@ class Run:
     Attributes:
         folder: paths of the run's files.
         data: where the prepared cohorts are; None for where they were when the run was made.
+
+    Examples:
+        >>> run = load_run("first")
+        >>> best = run.number("zscore", "phantom-glioma")
+        >>> 0 < best.mean < 1
+        True
+        >>> set(run.rows.query("metric == 'dice'")["method"]) >= {"thresh", "zscore", "lowrank"}
+        True
+        >>> case_id = run.cases("phantom-glioma")[0]
+        >>> run.anomaly_map("zscore", "phantom-glioma", case_id).shape
+        (48, 48, 25)
+        >>> bool(run.case("phantom-glioma", case_id).lesion_mask.any())
+        True
     """
 
     folder: RunFolder

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.methods.told import Asked
 from benchmark.storage.fits import FitFolder, find_fit
 from datasets.errors import BadValue
 
@@ -33,6 +34,10 @@ def load_detector(fit: str | Path, *, run: str | Path | None = None, device: str
         UnknownName, BadValue: the run has no fit of that name, or several; there is no such device; the method does
             not map single scans of one sequence.
         BadFile: record or weights cannot be read by this version.
+
+    Examples:
+        >>> load_detector("zscore", run="first").shape
+        (48, 48, 25)
     """
     from benchmark.inference.predict import load_single_scan_detector
     from benchmark.inference.settings import Inference, pick_device
@@ -49,6 +54,18 @@ class FittedDetector:
     Attributes:
         folder: of the fit: `folder.fit` says the method, its hyper-parameters, what it was fitted on and the grid.
         detector: the torch module.
+
+    Examples:
+        >>> import uadbench
+        >>> run = uadbench.load_run("first")
+        >>> case = run.case("phantom-glioma", run.cases("phantom-glioma")[0])
+        >>> detector = uadbench.load_detector("zscore", run="first")
+        >>> anomaly_map = detector.anomaly_map(case.image[0], case.brain_mask)
+        >>> anomaly_map.shape, bool((anomaly_map[~case.brain_mask] == 0).all())
+        ((48, 48, 25), True)
+        >>> files = detector.predict("data/phantom-glioma/t1/glioma-001.nii.gz", threshold=3.0)
+        >>> files["picture"].name
+        'glioma-001.png'
     """
 
     folder: FitFolder
@@ -130,20 +147,7 @@ class FittedDetector:
         They are those of maps before any post-processing, chosen without test labels; of several cohorts the first
         that has one. Empty for a fit outside of a run, or before its maps are scored.
         """
-        from benchmark.storage.folder import open_run
-        from benchmark.storage.run_record import kept_cells, thresholds_of
-        from benchmark.study.protocols import PROTOCOLS
-
-        found: dict[str, float] = {}
-        root = self.folder.path.resolve().parents[1]
-        for cell in kept_cells(open_run(root)) if (root / "study.json").is_file() else ():
-            if cell.fit.key != self.folder.fit.key or cell.shift.name != "none":
-                continue
-            for (pipeline, name), value in thresholds_of(open_run(root), cell).items():
-                known = name in PROTOCOLS and not PROTOCOLS[name].sees_test_labels
-                if pipeline == "none" and known and np.isfinite(value):
-                    found.setdefault(name, value)
-        return found
+        return chosen_thresholds(self.folder)
 
     def _map(self, image: Volume, brain_mask: Mask | None, seed: int) -> "Prediction":
         from benchmark.inference.predict import predict
@@ -162,3 +166,68 @@ class FittedDetector:
         case = Case("array", np.where(brain, volume, 0)[None], brain, None, affine)
         (prediction,) = predict(self.detector, [case], self.inference, seed=seed)
         return prediction
+
+
+class DetectorApart:
+    """A trained plugin in a process of its own, for `FittedDetector.predict` alone; to be closed.
+
+    Args:
+        folder, device: as of `load_detector`.
+    """
+
+    def __init__(self, folder: Path, device: str) -> None:
+        from benchmark.inference.cpu import threads_here
+
+        self._asked = Asked(_Predicting, folder, device, threads_here())
+        self._asked.ask("load")
+
+    def predict(self, scan: Path, **settings: Any) -> dict[str, Path]:
+        """See `FittedDetector.predict`.
+
+        Raises:
+            UserError: the scan cannot be used, the plugin raises, or its process ends.
+        """
+        return {name: Path(path) for name, path in self._asked.ask("predict", scan, settings).items()}
+
+    def close(self) -> None:
+        self._asked.close()
+
+
+class _Predicting:
+    """In the process of a plugin."""
+
+    def __init__(self, folder: Path, device: str, threads: int) -> None:
+        from benchmark.inference.cpu import compute_as_parent
+
+        compute_as_parent(threads)
+        self.given = folder, device
+
+    @cached_property
+    def detector(self) -> FittedDetector:
+        folder, device = self.given
+        return load_detector(folder, device=device)
+
+    def load(self) -> None:
+        """Raise what cannot be loaded before a scan is tried."""
+        _ = self.detector
+
+    def predict(self, scan: Path, settings: dict[str, Any]) -> dict[str, str]:
+        return {name: str(path) for name, path in self.detector.predict(scan, **settings).items()}
+
+
+def chosen_thresholds(folder: FitFolder) -> dict[str, float]:
+    """See `FittedDetector.thresholds`."""
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import kept_cells, thresholds_of
+    from benchmark.study.protocols import PROTOCOLS
+
+    found: dict[str, float] = {}
+    root = folder.path.resolve().parents[1]
+    for cell in kept_cells(open_run(root)) if (root / "study.json").is_file() else ():
+        if cell.fit.key != folder.fit.key or cell.shift.name != "none":
+            continue
+        for (pipeline, name), value in thresholds_of(open_run(root), cell).items():
+            known = name in PROTOCOLS and not PROTOCOLS[name].sees_test_labels
+            if pipeline == "none" and known and np.isfinite(value):
+                found.setdefault(name, value)
+    return found

@@ -39,6 +39,12 @@ def run(methods: str | Sequence[str], datasets: str | Sequence[str], **options: 
 
     Raises:
         UserError: something in the call or the data has to be mended.
+
+    Examples:
+        >>> methods = ["thresh", "zscore"]
+        >>> made = run(methods, "phantom-glioma", sequence="t1", preset="quick", data="data", out="second", limit=1)
+        >>> made.methods, made.failed
+        (['thresh', 'zscore'], [])
     """
     planned = plan_run(options_of({"methods": methods, "datasets": datasets, **options}))
     if planned.execution.executor == "slurm":

@@ -90,13 +90,20 @@ def import_checkpoint(
     out: Annotated[Path, typer.Option(help="Folder for the weights, as safetensors.")] = Path("weights"),
 ) -> None:
     """Take the weights out of a published checkpoint; nothing in it is executed, only tensors are read."""
-    from benchmark.methods.registry import load, method
+    from benchmark.methods.registry import ask, method
 
-    importer = getattr(load(method(name)), "import_published", None)
-    if importer is None:
-        raise BadValue(f"import: got method '{name}', of which no checkpoint is published, expected e.g. cddpm.")
-    path = importer(checkpoint, out)
+    path = ask(method(name), _imported, method(name), checkpoint, out, remembered=False)
     typer.echo(f'Weights: {path}\nUse them: python -m benchmark run --methods "{name}[weights={path}]" ...')
+
+
+def _imported(named: "Method", checkpoint: Path, out: Path) -> str:
+    """Where the weights are, written by a class that may be imported in this process."""
+    from benchmark.methods.registry import load
+
+    importer = getattr(load(named), "import_published", None)
+    if importer is None:
+        raise BadValue(f"import: got method '{named.name}', of which no checkpoint is published, expected e.g. cddpm.")
+    return str(importer(checkpoint, out))
 
 
 @plugin.command()

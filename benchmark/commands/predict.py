@@ -1,5 +1,6 @@
 """`python -m benchmark predict`: anomaly maps of anybody's scans."""
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,10 +8,11 @@ import typer
 
 from benchmark.commands.common import user_mistakes_in_one_line
 from datasets.cores import usable_cores
-from datasets.errors import BadValue, Missing, UserError
+from datasets.errors import BadValue, Missing, UserError, need
 
 if TYPE_CHECKING:
     from benchmark.api.scans import FittedDetector
+    from benchmark.storage.fits import FitFolder
     from datasets.preparation.scan import Setup
 
 app = typer.Typer()
@@ -41,8 +43,9 @@ def predict(
     seed: Annotated[int, typer.Option(help="Of methods that draw random numbers.")] = 0,
 ) -> None:
     """Map anomalies in scans; write each map on its scan's own voxels, and a picture of it. Research use only."""
-    from benchmark.api.scans import load_detector
+    from benchmark.api.scans import DetectorApart, load_detector
     from benchmark.inference.scan import output_names
+    from benchmark.methods.registry import runs_apart
     from benchmark.storage.fits import find_fit
     from datasets.errors import one_line
 
@@ -53,34 +56,39 @@ def predict(
         raise BadValue(f"--brain-mask: got one mask for {len(scans)} scans, expected one scan with it.")
     names = output_names(scans)
     setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
-    detector = load_detector(folder.path, device=device)
     failed = 0
-    for scan, name in zip(scans, names, strict=True):
-        try:
-            written = detector.predict(
-                scan, out=out, name=name, brain_mask=brain_mask, setup=setup, threshold=threshold, seed=seed
-            )
-        except UserError as error:
-            reason = str(error)
-        except Exception as error:  # a scan costs itself, whatever a method raises over its voxels
-            reason = one_line(error)
+    with ExitStack() as stack:
+        if runs_apart(folder.fit.target):
+            detector: DetectorApart | FittedDetector = stack.enter_context(closing(DetectorApart(folder.path, device)))
         else:
-            typer.echo(f"{scan}: {written['anomaly_map']}, picture {written['picture']}")
-            continue
-        failed += 1
-        typer.echo(f"{scan} FAILED: {reason}", err=True)
+            detector = load_detector(folder.path, device=device)
+        for scan, name in zip(scans, names, strict=True):
+            try:
+                written = detector.predict(
+                    scan, out=out, name=name, brain_mask=brain_mask, setup=setup, threshold=threshold, seed=seed
+                )
+            except UserError as error:
+                reason = str(error)
+            except Exception as error:  # a scan costs itself, whatever a method raises over its voxels
+                reason = one_line(error)
+            else:
+                typer.echo(f"{scan}: {written['anomaly_map']}, picture {written['picture']}")
+                continue
+            failed += 1
+            typer.echo(f"{scan} FAILED: {reason}", err=True)
     if failed < len(scans) and threshold is None:
-        _tell_thresholds(detector)
+        _tell_thresholds(folder)
     if failed:
         typer.echo(f"{failed} of {len(scans)} scans failed.", err=True)
         raise typer.Exit(1)
 
 
-def _tell_thresholds(detector: "FittedDetector") -> None:
+def _tell_thresholds(folder: "FitFolder") -> None:
     """How to choose a threshold: those that the fit's run has chosen, or how to get them."""
+    from benchmark.api.scans import chosen_thresholds
     from benchmark.study.protocols import PROTOCOLS
 
-    known = detector.thresholds()
+    known = chosen_thresholds(folder)
     if not known:
         typer.echo(
             "--threshold T writes what is above T as a mask. To choose T, map healthy scans, too: a value that 1 % of "
@@ -99,6 +107,8 @@ def _setup(stripper: str, command: str | None, template: Path | None, spacing: f
     from datasets.preparation.template import find_template, load_template
 
     missing = Missing()
+    with missing:
+        need("SimpleITK", "Preparing scans")
     with missing:
         path = find_template(template, None)
     with missing:

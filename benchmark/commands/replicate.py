@@ -1,11 +1,13 @@
 """The command `replicate`."""
 
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.api.options import Executor, Threads, Workers
+from benchmark.api.options import Threads, Workers
 from benchmark.commands.common import print_line, progress_lines, user_mistakes_in_one_line
 from datasets.grid import PUBLISHED
 
@@ -20,7 +22,7 @@ app = typer.Typer()
 @user_mistakes_in_one_line
 @progress_lines()
 def replicate(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="cddpm2023 or pddpm2023.")],
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="cddpm2023, pddpm2023, or NAME.toml of another.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the prepared cohorts; default: as `run`.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of page and runs; default: runs/STUDY-TIER.")] = None,
     tier: Annotated[str, typer.Option(help="How much is computed: paper, small or quick.")] = PUBLISHED,
@@ -30,7 +32,11 @@ def replicate(
         str | None, typer.Option(help="Cohorts whose slices the page may show; default: all. '' for none.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: what the tier needs.")] = None,
-    executor: Executor = "inline",
+    training: Annotated[
+        bool,
+        typer.Option("--training/--no-training", help="Without: finished fits alone; what is missing is named."),
+    ] = True,
+    executor: Annotated[str, typer.Option(help="inline: this process; local: workers on this machine.")] = "inline",
     workers: Workers = None,
     threads: Threads = None,
 ) -> None:
@@ -46,6 +52,7 @@ def replicate(
         tier=tier,
         items=items,
         pictures=pictures,
+        training=training,
         dry_run=dry_run,
         executor=executor,
         **given,
@@ -66,17 +73,19 @@ def replicate(
 
 def status_text(line: "StatusLine") -> str:
     """One line of the status table."""
-    within = f"{line.within}/{line.values}" if line.values and line.status not in ("not run", "drawn") else ""
-    why = f"  {line.why}" if line.why else ""
+    within = f"{line.within}/{line.values}" if line.values else ""
+    why = f"  missing: {line.why}" if line.why else ""
     return f"{line.item.name:<8}{line.status:<17}{within:>6}  {line.cohort:<10} {line.what}{why}"
 
 
 def _show_plan(found: "Replicated") -> None:
-    """The cells of each run as `run --dry-run` shows them, and what is missing."""
-    from benchmark.commands.run import show_cells
-
-    for planned in found.planned:
-        show_cells(planned.study, planned.folder.root, planned.scoring)
-        print_line("")
+    """A line a run folder, what is left of it and the hours, and what is missing."""
+    planned = {one.folder.root.name: one for one in found.planned}
+    for name, left in found.left.items():
+        study = planned[name].study
+        cohorts = ", ".join(dict.fromkeys(cell.cohort.dataset for cell in study.cells))
+        print_line(f"{name}: {cohorts} {study.cells[0].cohort.sequence.upper()}, {study.grid.text}. {left.text}")
+    if len(found.left) > 1:
+        print_line(f"In all: {reduce(add, found.left.values()).text}")
     for (cohort, sequence), why in found.absent.items():
-        print_line(f"Not run: {cohort} {sequence}: {why}")
+        print_line(f"Not run: {cohort} {sequence.upper()}: {why}" if cohort else f"Not run: {why}")

@@ -16,7 +16,7 @@ from benchmark.execution.local import WorkerFailure
 from benchmark.execution.resources import Execution, worker_command, worker_environment
 from benchmark.storage.storage_errors import as_storage_error
 from benchmark.study.cells import Cell
-from datasets.errors import BadValue, MissingData
+from datasets.errors import BadValue, need
 
 SECONDS_TO_ANSWER = 30
 LAST_LINES = 5
@@ -30,7 +30,7 @@ def run_study_on_dask(job: Job, execution: Execution, scheduler: str) -> list[Ce
 
     Raises:
         BadValue: no scheduler answers there.
-        MissingData: dask is not installed here.
+        MissingPackage: dask is not installed here.
         WorkerFailure: a process ends with an error that no task is to blame for, or dask has given up on it.
     """
     with as_storage_error(job.run.root):
@@ -42,12 +42,9 @@ def run_study_on_dask(job: Job, execution: Execution, scheduler: str) -> list[Ce
 
 
 def _client(scheduler: str) -> Any:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise MissingData(
-            "--executor dask: dask is not installed here, expected: python -m pip install 'uadbench[dask]'."
-        ) from error
+    need("distributed", "--executor dask")
+    from distributed import Client
+
     file = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
     try:
         return Client(**file, timeout=SECONDS_TO_ANSWER, set_as_default=False)

@@ -53,7 +53,7 @@ def load_or_fit(context: FitContext, fit: Fit, *, mend: bool) -> Detector:
         BadFile: stored weights cannot be loaded, and `mend` is False.
     """
     folder = context.run.fit(fit)
-    detector = _unfitted(context, fit)
+    detector = unfitted(context, fit)
     if (folder / "fit.json").exists():
         try:
             check_fit_files(folder, fit)
@@ -80,7 +80,7 @@ def check_fit(context: FitContext, fit: Fit) -> None:
     if not Method(fit.method, fit.target, "").is_built_in:
         return
     try:
-        _unfitted(context, fit).check(fit.grid.shape)
+        unfitted(context, fit).check(fit.grid.shape)
     except Exception as error:
         reason = str(error) if isinstance(error, (ValueError, UserError)) else f"cannot be built ({one_line(error)})."
         raise BadValue(f"Method '{fit.method}': {reason}") from error
@@ -98,7 +98,7 @@ def training_seconds(context: FitContext, preset: str) -> dict[str, float]:
         if not method.is_built_in or (context.run.fit(fit) / "fit.json").exists():
             continue
         planned = replace(fit, config=load(method).presets[preset]) if preset else fit
-        own = _unfitted(context, planned).training_seconds()
+        own = unfitted(context, planned).training_seconds()
         if own is not None:
             seconds[fit.method] = seconds.get(fit.method, 0.0) + own
     return seconds
@@ -133,7 +133,7 @@ def training_key(fit: Fit) -> str:
     return _training_key(as_stored(fit), fit.key)
 
 
-def _unfitted(context: FitContext, fit: Fit) -> Detector:
+def unfitted(context: FitContext, fit: Fit) -> Detector:
     """A detector without weights, on its devices."""
     detector = build_detector(fit.method, fit.target, fit.config, fit.revision, channels=fit.channels)
     detector = detector.to(context.device)
@@ -147,14 +147,16 @@ def _train(context: FitContext, fit: Fit, detector: Detector) -> Detector:
         Cases(context.study.training_cases(fit, split), fit.grid, covariates=covariates_of(detector))
         for split in ("train", "val")
     )
-    log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.fitted_on, len(val))
+    if fit.healthy_cohorts:
+        log.info("  fitting on %d healthy cases of %s (%d for validation)", len(train), fit.fitted_on, len(val))
     begin = time.perf_counter()
     detector.fit(train, val, seed=fit.seed, workdir=context.run.fit(fit))
     spent = time.perf_counter() - begin
     for cohort in fit.healthy_cohorts:
         check_data(context.run, context.study, cohort)
     card = _store(context, fit, detector, {"seconds": spent, "environment": environment(context.device)})
-    log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
+    if fit.healthy_cohorts:
+        log.info("  fitted in %.0f s%s", card.seconds, f" ({card.speed})" if card.speed else "")
     return detector.eval()
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from benchmark.storage.folder import FORMAT, RunFolder
 from benchmark.storage.locks import Owner, owners
 from benchmark.storage.rows import kept_rows
-from benchmark.storage.run_record import Scoring, cell_state, has_maps, kept_cells
+from benchmark.storage.run_record import Scoring, cell_state, failure_of, has_maps, kept_cells
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from datasets.errors import UserError
@@ -26,7 +26,7 @@ class CellProgress:
     """The progress of one cell.
 
     Attributes:
-        what: a word or two: what is being done with a running cell, or what a missing one has already.
+        what: what is being done with a running cell, what a missing one has already, or why it failed.
         owner: the process that works on it.
     """
 
@@ -48,7 +48,7 @@ def _progress(
 ) -> CellProgress:
     state = cell_state(run, cell, scoring, read_tables=False)
     if state in ("done", "failed"):
-        return CellProgress(cell, state)
+        return CellProgress(cell, state, failure_of(run, cell) if state == "failed" else "")
     for name, what in ((cell.name, "mapping"), (cell.fit.name, "fitting")):
         if state == "missing" and name in held:
             return CellProgress(cell, "running", what, held[name])

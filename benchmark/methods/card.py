@@ -23,6 +23,11 @@ class Card:
         several_sequences: how one map is made of several sequences; "" for a method that takes one, which is refused in
             a study of several.
         printed_name: as papers write it, such as DDPM; "" for the name by which it is asked for.
+
+    Examples:
+        >>> card = Card(supervision="healthy scans", trained_on="Mean of healthy brains.", tuned_on="Nothing.")
+        >>> card.simple_baseline
+        False
     """
 
     supervision: Supervision

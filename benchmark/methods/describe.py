@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.methods.card import Card, card_of
 from benchmark.methods.declared import presets_of
-from benchmark.methods.hyperparameters import Variant, build_detector, resolve_config
-from benchmark.methods.registry import UnusableMethod, load
+from benchmark.methods.hyperparameters import Variant, build_detector, resolve_here
+from benchmark.methods.registry import UnusableMethod, ask, load
 from datasets.errors import one_line
 from datasets.grid import GRIDS
 
@@ -65,10 +65,20 @@ def describe(variant: Variant) -> MethodDescription:
     Raises:
         UserError: it cannot be imported, or a hyper-parameter is not valid.
     """
+    from pydantic import TypeAdapter
+
+    told = ask(variant.method, _described, variant)
+    return TypeAdapter(MethodDescription).validate_python(told)
+
+
+def _described(variant: Variant) -> dict[str, Any]:
+    """The same of a class that may be imported here, as JSON has it."""
     method, cls = variant.method, load(variant.method)
     budgets = {preset: _budget(variant, preset) for preset in presets_of(cls)}
     card = card_of(cls)
-    return MethodDescription(variant.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
+    return asdict(
+        MethodDescription(variant.name, method.title, method.place, method.origin, card, meanings(cls), budgets)
+    )
 
 
 def lines(shown: MethodDescription) -> Iterator[str]:
@@ -97,7 +107,7 @@ def meanings(cls: type["Detector"]) -> dict[str, str]:
 
 
 def _budget(variant: Variant, preset: str) -> Budget:
-    config = resolve_config(variant, preset, {})
+    config = resolve_here(variant, preset, {})
     try:
         detector = build_detector(variant.name, variant.method.target, config)
     except (Exception, SystemExit) as error:  # whatever a plugin raises concerns that method alone

@@ -18,7 +18,16 @@ AT_TEST = "at_test"
 
 
 def at_test(default: Any) -> Any:
-    """A field of a Config that changes maps and leaves training alone: its variants share one fit's weights."""
+    """A field of a Config that changes maps and leaves training alone: its variants share one fit's weights.
+
+    Examples:
+        >>> @dataclass(frozen=True)
+        ... class Config:
+        ...     width: int = 32
+        ...     power: float = at_test(1.0)
+        >>> Config().power
+        1.0
+    """
     return field(default=default, metadata={AT_TEST: True})
 
 
@@ -35,6 +44,20 @@ class Detector(nn.Module, ABC):
         input_channels: sequences of the images, 1 unless the card says how it takes several.
         covariates: of the cases of the next call, each `(N, K)` float32 as `Case.covariates` has it; see
             `see_covariates`. Empty for a method whose card declares none.
+
+    Examples:
+        >>> class Brightness(Detector):
+        ...     card = Card(supervision="none", trained_on="Nothing.", tuned_on="Nothing.")
+        ...
+        ...     def fit(self, train, val, *, seed, workdir):
+        ...         pass
+        ...
+        ...     def anomaly_map(self, images, brain_masks, *, seeds):
+        ...         return images * brain_masks
+        >>> detector = Brightness(Brightness.Config())
+        >>> images = torch.full((1, 1, 8, 8, 4), 0.5)
+        >>> detector.anomaly_map(images, images > 0, seeds=torch.tensor([0])).shape
+        torch.Size([1, 1, 8, 8, 4])
     """
 
     @dataclass(frozen=True)
@@ -155,6 +178,11 @@ class LabelledDetector(Detector):
     Like that of any detector, its `fit` reads no lesion mask. Before a patient's cases are mapped, the runner passes
     the lesion frequency of the cohort's other patients, so no map has seen a mask of its own patient. Its card says
     "lesion labels". The frequency is not part of its `state_dict()`.
+
+    Examples:
+        >>> from baselines.simple.prior import Prior
+        >>> issubclass(Prior, LabelledDetector), Prior.card.supervision
+        (True, 'lesion labels')
     """
 
     @abstractmethod

@@ -81,12 +81,12 @@ def resolve_config(variant: Variant, preset: str, tuned: Mapping[str, Any]) -> d
         UnknownName: a field or preset that the method's Config does not have.
         BadValue: a value that is not of the field's type.
     """
-    config: dict[str, Any] = ask(variant.method, _resolved, variant, preset, tuned)
+    config: dict[str, Any] = ask(variant.method, resolve_here, variant, preset, tuned)
     return config
 
 
-def _resolved(variant: Variant, preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, of a class that may be imported here."""
+def resolve_here(variant: Variant, preset: str, tuned: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, of a class that may be imported in this process."""
     cls = load(variant.method)
     presets = own_presets(variant.method, cls)
     if preset not in presets:

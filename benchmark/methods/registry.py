@@ -188,11 +188,12 @@ def load(method: Method) -> type["Detector"]:
     return cls
 
 
-def ask(method: Method, question: Callable[..., Any], *arguments: Any) -> Any:
+def ask(method: Method, question: Callable[..., Any], *arguments: Any, remembered: bool = True) -> Any:
     """What `question(*arguments)` returns where the method's class may be imported: here only if it is built in.
 
     Args:
         question: importable; returns what JSON can hold.
+        remembered: whether an earlier answer about the same code will do.
 
     Raises:
         UserError: that the question raises.
@@ -203,9 +204,9 @@ def ask(method: Method, question: Callable[..., Any], *arguments: Any) -> Any:
     file = TARGET.fullmatch(method.target)
     content = method.target if file else f"{method.target} {method.origin} {_module_digest(method.target)}"
     try:
-        return told(content, question, *arguments)
+        return told(content if remembered else "", question, *arguments)
     except NoAnswer as error:
-        raise UnusableMethod(f"{method} cannot be imported: {error}") from error
+        raise UnusableMethod(f"{method} cannot be asked: {error}") from error
 
 
 def known_methods(plugins: Iterable[str]) -> dict[str, Method]:

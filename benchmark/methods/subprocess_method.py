@@ -210,7 +210,7 @@ class SubprocessDetector(Detector):
         (place / MANIFEST).write_text(json.dumps(whole | dict(request), indent=1), encoding="utf-8")
         if self._program is None:
             self._program = Program(self.description.command, self.folder)
-        self._program.ask(place / MANIFEST, self.description.seconds)
+        self._program.ask((place / MANIFEST).resolve(), self.description.seconds)  # it runs in another folder
 
     def _start(self) -> Path:
         """The folder of requests, with the state in it; starts the program if it is not running."""

@@ -157,6 +157,11 @@ class Metric:
             healthy people; cases of all kinds have it.
         revision: raised with every change of the function that changes a number.
         origin: a plugin's distribution and version; "" for a built-in.
+
+    Examples:
+        >>> from benchmark.metrics import METRICS
+        >>> METRICS["hd95"].unit, METRICS["hd95"].higher_is_better
+        ('mm', False)
     """
 
     name: str

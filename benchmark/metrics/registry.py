@@ -466,5 +466,10 @@ AS_PUBLISHED = tuple(metric.name for metric in _PUBLISHED)
 
 
 def scored() -> tuple[str, ...]:
-    """The metrics of rows.csv where none is named: all that are built in, and those of plugins that can be used."""
+    """The metrics of rows.csv where none is named: all that are built in, and those of plugins that can be used.
+
+    Examples:
+        >>> "dice" in scored()
+        True
+    """
     return tuple(name for name in METRICS.usable() if name not in (*COST, *AS_PUBLISHED))

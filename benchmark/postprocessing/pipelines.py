@@ -29,6 +29,10 @@ class Pipeline:
         steps: in the order in which they are taken, those of the stage `map` first; without any nothing is done.
         origin: a plugin's distribution and version; "" for a built-in.
         score: that makes the map which the steps are taken on; None for the method's own map.
+
+    Examples:
+        >>> Pipeline("small", "without small components", (components_step(0.1),)).what_at(2.0)
+        'components under 0.1 ml removed (under 13 voxels)'
     """
 
     name: str

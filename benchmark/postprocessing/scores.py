@@ -57,6 +57,10 @@ class Score:
         needs_healthy: whether it uses `ReconstructedScan.healthy`.
         revision: raised with every change of the function that changes a map.
         origin: a plugin's distribution and version; "" for a built-in.
+
+    Examples:
+        >>> SCORES["l1"].what
+        '|image - reconstruction|'
     """
 
     name: str

@@ -60,6 +60,10 @@ class Step:
         revision: raised with every change of the function that changes a number.
         voxels: takes the edge of a grid's voxels in mm and the values by their names; returns the voxels that the
             step uses there, in words, and "" where it changes nothing. None: not known, it may change something.
+
+    Examples:
+        >>> components_step(0.1).has_effect(edge=2.0), components_step(0.1).has_effect(edge=5.0)
+        (True, False)
     """
 
     name: str

@@ -30,16 +30,24 @@ from benchmark.statistics.replication import Agreement, order_agreement, predict
 from benchmark.storage.run_record import cell_record, has_maps, kept_cells
 from benchmark.storage.run_tables import run_rows
 
-Status = Literal["within interval", "same order", "contradicted", "other sampling", "one seed", "not run"]
+Status = Literal["within interval", "same order", "contradicted", "other sampling", "one seed", "drawn", "not run"]
 MEANINGS: Mapping[Status, str] = {
-    "within interval": "every published value of the group lies in our 95 % prediction interval for a new run of the "
-    "procedure, as many patients and trainings as published",
+    "within interval": "every printed value that ours is compared with lies in our prediction interval for a new run "
+    "of the procedure, with as many patients and trainings as published; the intervals of a group hold together, at "
+    "95 %",
     "same order": "some value lies outside, and the 95 % interval of Kendall's tau between both orders lies above 0",
     "contradicted": "some value lies outside, and the order is not shown to be the same",
     "other sampling": "ours are by the default sampling alone, which is not the published one",
     "one seed": "one training has no interval for the next one",
+    "drawn": "a figure that prints no number: ours stands below, and is judged by eye",
     "not run": "what is missing stands beside it",
 }
+COMPARED: tuple[Status, ...] = ("within interval", "contradicted")
+MISSING: Mapping[Status, str] = {
+    "one seed": "a second training",
+    "other sampling": f"a run by the sampling {PUBLISHED_SAMPLING}",
+}
+ALPHA = 0.05  # of all values of a group together
 NO_AGREEMENT = Agreement(nan, nan, nan)
 EVERYTHING = ("", "")
 
@@ -85,6 +93,14 @@ class TierResults:
         reasons = [one for one in dict.fromkeys((self.absent.get(EVERYTHING), healthy, own)) if one]
         return "; ".join(reasons) or f"{dataset} {sequence} is not part of the tier {self.tier_name}"
 
+    def why_no_number(self, methods: Sequence[str], dataset: str, sequence: str) -> str:
+        """What is missing for a number that any of some methods would have on a cohort."""
+        found = [run for of in (PUBLISHED_SAMPLING, DEFAULT_SAMPLING) for run in self.runs_on(dataset, sequence, of)]
+        if not found:
+            return self.why_absent(dataset, sequence)
+        trained = any(self.name_in(run, method) for run in found for method in methods)
+        return f"a number of {methods[0]} on {dataset}" if trained else f"a training of {methods[0]}"
+
     def name_in(self, run: TierRun, method: str) -> str:
         """What a run's tables call a method; "" where it has none of it."""
         return next((one for one in table_names(method, self.tier, run) if one in self._methods[run.name]), "")
@@ -120,7 +136,8 @@ class Ours:
 
     Attributes:
         spread: standard deviation over training seeds, as published over folds; NaN with one.
-        low, high: of the prediction interval for a new run; NaN with one seed.
+        low, high: of the prediction interval for a new run; with those of the other values of the group they hold
+            together. NaN with one seed.
     """
 
     method: str
@@ -138,7 +155,7 @@ class Line:
 
     Attributes:
         ours: by the published sampling, one a method that the row may be; `default` the same by ours.
-        why: what is missing where the status is "not run".
+        why: what is missing for a comparison.
     """
 
     value: Value
@@ -171,16 +188,18 @@ class Group:
 
     @cached_property
     def status(self) -> Status:
-        found = {line.status for line in self.lines} - {"not run"}
-        if not found:
-            return "not run"
-        if found == {"other sampling"}:
-            return "other sampling"
-        if "one seed" in found:
-            return "one seed"
-        if found == {"within interval"}:
+        compared = {line.status for line in self.compared}
+        if "contradicted" in compared:
+            return "same order" if self.agreement.low > 0 else "contradicted"
+        if compared:
             return "within interval"
-        return "same order" if self.agreement.low > 0 else "contradicted"
+        others = {line.status for line in self.lines}
+        return next((one for one in MISSING if one in others), "not run")
+
+    @property
+    def compared(self) -> list[Line]:
+        """The values that ours are compared with."""
+        return [line for line in self.lines if line.status in COMPARED]
 
     @property
     def what(self) -> str:
@@ -189,11 +208,13 @@ class Group:
 
     @property
     def why(self) -> str:
-        """What is missing for the values that are not run."""
+        """What is missing for the values that are not compared."""
         return "; ".join(dict.fromkeys(line.why for line in self.lines if line.why))
 
-    def count(self, status: Status) -> int:
-        return sum(line.status == status for line in self.lines)
+    @property
+    def within(self) -> int:
+        """How many of the compared values lie in our intervals."""
+        return sum(line.status == "within interval" for line in self.lines)
 
 
 def groups(results: TierResults, item: Item) -> list[Group]:
@@ -216,10 +237,10 @@ def status_of(value: float, digits: int, ours: Sequence[Ours], default: Sequence
     )
 
 
-def our_number(panel: Panel, factor: float, patients: int, trainings: int) -> Ours:
+def our_number(panel: Panel, factor: float, patients: int, trainings: int, alpha: float = ALPHA) -> Ours:
     """A panel's mean in the printed unit, with its prediction interval."""
     values = panel.complete * factor
-    low, high = prediction_interval(values, patients=patients, seeds=trainings)
+    low, high = prediction_interval(values, patients=patients, seeds=trainings, alpha=alpha)
     seeds = values.mean(axis=0)
     spread = float(seeds.std(ddof=1)) if seeds.size > 1 else nan
     return Ours(panel.method, float(values.mean()), spread, low, high, values.shape[1], values.shape[0])
@@ -243,7 +264,9 @@ def _group(results: TierResults, item: Item, values: Sequence[Value]) -> Group:
         sampling: _panels(results, values, quantity, sequence, sampling)
         for sampling in (PUBLISHED_SAMPLING, DEFAULT_SAMPLING)
     }
-    lines = tuple(_line(results, value, quantity, sequence, panels) for value in values)
+    compared = sum(any(one.complete.shape[1] > 1 for one in of) for of in panels[PUBLISHED_SAMPLING].values())
+    alpha = ALPHA / max(compared, 1)  # Bonferroni's: the intervals of a group hold together
+    lines = tuple(_line(results, value, quantity, sequence, panels, alpha) for value in values)
     leading = panels[PUBLISHED_SAMPLING] or panels[DEFAULT_SAMPLING]
     known = {value.row: (value, leading[value.row][0]) for value in values if leading.get(value.row)}
     agreement = agreement_of([one for one, _ in known.values()], [panel for _, panel in known.values()])
@@ -272,21 +295,20 @@ def _line(
     quantity: Quantity,
     sequence: str,
     panels: Mapping[str, Mapping[str, Sequence[Panel]]],
+    alpha: float,
 ) -> Line:
     study = results.study
     ours, default = (
         tuple(
-            our_number(one, quantity.factor, study.cohorts[value.dataset].patients, study.trainings)
+            our_number(one, quantity.factor, study.cohorts[value.dataset].patients, study.trainings, alpha)
             for one in panels[sampling].get(value.row, ())
         )
         for sampling in (PUBLISHED_SAMPLING, DEFAULT_SAMPLING)
     )
     status = status_of(value.mean, value.digits, ours, default)
-    why = ""
+    why = MISSING.get(status, "")
     if status == "not run":
-        there = any(results.runs_on(value.dataset, sequence, one) for one in panels)
-        unscored = f"no number of {', '.join(study.rows[value.row].methods)} on {value.dataset}"
-        why = quantity.absent or (unscored if there else results.why_absent(value.dataset, sequence))
+        why = quantity.absent or results.why_no_number(study.rows[value.row].methods, value.dataset, sequence)
     return Line(value, ours, default, status, why)
 
 

@@ -1,15 +1,17 @@
 """What figures are drawn from: ratios, divergences, Dice by noise level, steps between methods, stand-in cohorts."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import nan
-from typing import Literal
 
 import numpy as np
 
-from benchmark.methods.hyperparameters import parse_variants
+from benchmark.methods.declared import declared
+from benchmark.methods.hyperparameters import Variant, parse_variant, parse_variants
 from benchmark.metrics import COST
 from benchmark.replication.comparison import (
+    COMPARED,
+    MISSING,
     Group,
     Ours,
     Status,
@@ -25,6 +27,7 @@ from benchmark.replication.published_study import (
     DEFAULT_SAMPLING,
     PUBLISHED_SAMPLING,
     Item,
+    PublishedStudy,
     Ratio,
     TierRun,
 )
@@ -73,7 +76,12 @@ class Divergence:
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """Mean Dice of a method at one value of the field that a sweep runs over; `value` None for a row beside it."""
+    """Mean Dice of a method's first training at one value of what a sweep runs over.
+
+    Attributes:
+        method: as papers write it.
+        value: None for a row beside the sweep.
+    """
 
     run: TierRun
     dataset: str
@@ -129,8 +137,7 @@ class StatusLine:
     """What can be said of a group of printed values, of a printed ratio, or of a figure without any number.
 
     Attributes:
-        status: "drawn" for a figure that is there.
-        values, within: how many printed values there are, and lie in our intervals.
+        values, within: how many printed values ours are compared with, and lie in our intervals.
         agreement: of the orders; None where there is nothing to order.
         why: what is missing.
     """
@@ -138,7 +145,7 @@ class StatusLine:
     item: Item
     what: str
     cohort: str
-    status: Status | Literal["drawn"]
+    status: Status
     values: int = 0
     within: int = 0
     agreement: Agreement | None = None
@@ -156,32 +163,46 @@ def replication_of(results: TierResults) -> Replication:
     )
 
 
-def status_lines(found: Replication) -> Iterator[StatusLine]:
-    """Of all items, in the study's order."""
+def printed_statuses(found: Replication) -> Iterator[Status]:
+    """Of every number that the study prints, in tables and as ratios."""
+    for groups_of in found.groups.values():
+        yield from (line.status for group in groups_of for line in group.lines)
+    for ratios in found.ratios.values():
+        yield from (line.status for line in ratios)
+
+
+def status_lines(found: Replication, drawn: Collection[str]) -> Iterator[StatusLine]:
+    """Of all items, in the study's order.
+
+    Args:
+        drawn: names of the items that have a figure.
+    """
     for item in found.results.study.items:
         for group in found.groups.get(item.name, ()):
             yield StatusLine(
-                item, group.what, f"{group.dataset} {group.sequence}", group.status, len(group.lines),
-                group.count("within interval"), group.agreement, group.common, group.why,
+                item, group.what, f"{group.dataset} {group.sequence.upper()}", group.status, len(group.compared),
+                group.within, group.agreement, group.common, group.why,
             )  # fmt: skip
         for line in found.ratios.get(item.name, ()):
             ratio = line.ratio
             at = f", contrast {ratio.contrast:g}" if item.contrasts else ""
             what = f"{found.results.study.label(ratio.of)} / {found.results.study.label(ratio.to)}{at}"
-            within = int(line.status == "within interval")
-            yield StatusLine(item, what, line.cohort, line.status, 1, within, why=line.why)
+            compared, within = int(line.status in COMPARED), int(line.status == "within interval")
+            yield StatusLine(item, what, line.cohort, line.status, compared, within, why=line.why)
         if not item.table and not item.ratios:
-            yield _of_figure(found.results, item)
+            status: Status = "drawn" if item.name in drawn else "not run"
+            yield StatusLine(
+                item, item.what, "", status, why="" if item.name in drawn else _undrawn(found.results, item)
+            )
 
 
-def _of_figure(results: TierResults, item: Item) -> StatusLine:
-    """Of a figure that prints no number; it is drawn where any run has its methods."""
+def _undrawn(results: TierResults, item: Item) -> str:
+    """Why a figure that prints no number is not drawn."""
     wanted = [one.name for sweep in item.sweeps for one in parse_variants(sweep)]
     wanted += [results.study.rows[row].methods[0] for row in item.rows]
-    if any(results.name_in(run, method) for run, _ in shown_cohorts(results) for method in wanted):
-        return StatusLine(item, item.what, "", "drawn", why="no printed number to compare with")
-    absent = "; ".join(dict.fromkeys(results.absent.values())) or "no run has its methods"
-    return StatusLine(item, item.what, "", "not run", why=absent)
+    if any(results.name_in(run, method) for run, _ in shown_cohorts(results, item) for method in wanted):
+        return "a threshold for Dice" if item.sweeps else "a cohort whose slices may be shown (--pictures)"
+    return "; ".join(dict.fromkeys(results.absent.values())) or f"a training of {wanted[0]}"
 
 
 def ratio_lines(results: TierResults, item: Item) -> list[RatioLine]:
@@ -191,7 +212,7 @@ def ratio_lines(results: TierResults, item: Item) -> list[RatioLine]:
 
 def divergences(results: TierResults, item: Item) -> Iterator[Divergence]:
     """Of every cohort that any run has, by the published sampling where there is one."""
-    for run, dataset in shown_cohorts(results):
+    for run, dataset in shown_cohorts(results, item):
         for row in item.rows:
             for contrast in item.contrasts:
                 means = {}
@@ -206,28 +227,37 @@ def divergences(results: TierResults, item: Item) -> Iterator[Divergence]:
 def sweep_points(results: TierResults, item: Item) -> Iterator[SweepPoint]:
     """Dice on every cohort with lesions; the item's rows stand beside the sweeps, without a value."""
     quantity = results.study.quantities["dice"]
-    swept = [
-        (one.method.name, int(one.overrides[item.field]), one.name)
-        for sweep in item.sweeps
-        for one in parse_variants(sweep)
-    ]
-    beside = [(results.study.label(row), None, results.study.rows[row].methods[0]) for row in item.rows]
-    for run, dataset in shown_cohorts(results):
-        for label, value, method in [*swept, *beside]:
-            panel = results.panel(run, method, choice_of(results, run, dataset, quantity, results.study.postprocessing))
+    swept = [(one, int(one.overrides[item.field])) for sweep in item.sweeps for one in parse_variants(sweep)]
+    beside = [(parse_variant(results.study.rows[row].methods[0]), None) for row in item.rows]
+    for run, dataset in shown_cohorts(results, item):
+        for variant, value in [*swept, *beside]:
+            panel = results.panel(
+                run, variant.name, choice_of(results, run, dataset, quantity, results.study.postprocessing)
+            )
             if panel is not None:
-                yield SweepPoint(run, dataset, label, value, panel.mean.value)
+                yield SweepPoint(run, dataset, _printed_name(variant), value, panel.mean.by_seed[0])
+
+
+def _printed_name(variant: Variant) -> str:
+    """Of its method, as its card has it."""
+    card = declared(variant.method).card
+    return (card.printed_name if card is not None else "") or variant.method.name
+
+
+def published_steps(study: PublishedStudy, item: Item) -> list[Step]:
+    """The item's steps as printed, on each cohort."""
+    factor = study.quantities["dice"].factor if item.steps else 1
+    printed = {(value.dataset, value.row): value.mean / factor for value in study.values_of(item)
+               if value.metric == "dice" and value.postprocessing == study.postprocessing}  # fmt: skip
+    return [Step(f"published, {dataset}", row, printed[dataset, row])
+            for dataset in study.cohorts for row in item.steps if (dataset, row) in printed]  # fmt: skip
 
 
 def steps(results: TierResults, item: Item, run: TierRun, dataset: str) -> list[Step]:
     """Dice of the item's steps on a cohort: as published, and ours under three ways to decide."""
     study, quantity = results.study, results.study.quantities["dice"]
-    published = {
-        value.row: value.mean / quantity.factor
-        for value in study.values_of(item)
-        if value.dataset == dataset and value.metric == "dice" and run.sequence in study.cohorts[dataset].sequences
-    }
-    found = [Step("published", row, published[row]) for row in item.steps if row in published]
+    printed = dataset in study.cohorts and run.sequence in study.cohorts[dataset].sequences
+    found = [one for one in published_steps(study, item) if printed and one.way == f"published, {dataset}"]
     ways = (
         (f"{study.protocol}, post-processed", study.postprocessing, study.protocol),
         (f"{study.label_free}, post-processed", study.postprocessing, study.label_free),
@@ -246,7 +276,7 @@ def stand_ins(results: TierResults, item: Item) -> Iterator[StandIn]:
     """The cohorts with lesions of the tier's runs that no printed value is of."""
     study, values = results.study, results.study.values_of(item)
     places = dict.fromkeys((one.metric, one.postprocessing) for one in values if study.quantities[one.metric].metric)
-    for run, dataset in shown_cohorts(results):
+    for run, dataset in shown_cohorts(results, item):
         if run.sequence in (study.cohorts[dataset].sequences if dataset in study.cohorts else ()):
             continue
         panels = {
@@ -290,10 +320,10 @@ def _panel_at(results: TierResults, run: TierRun, dataset: str, row: str, metric
     return results.panel(run, results.study.rows[row].methods[0], choice)
 
 
-def shown_cohorts(results: TierResults) -> list[tuple[TierRun, str]]:
-    """Each cohort and sequence once, by the published sampling where there is one."""
+def shown_cohorts(results: TierResults, item: Item) -> list[tuple[TierRun, str]]:
+    """Each cohort and sequence once, by the published sampling where there is one, of the runs that serve an item."""
     ordered = sorted(
-        (run for run in results.tier.runs if run.name in results.runs),
+        (run for run in results.tier.runs if run.name in results.runs and run.serves(item)),
         key=lambda run: run.sampling != PUBLISHED_SAMPLING,
     )
     found: dict[tuple[str, str], TierRun] = {}
@@ -324,12 +354,13 @@ def _ratio_line(results: TierResults, item: Item, ratio: Ratio) -> RatioLine:
     runs = {one: results.runs_on(dataset, sequence, one) for one in (PUBLISHED_SAMPLING, DEFAULT_SAMPLING)}
     ours, default = (_ratio(results, item, ratio, found[0], dataset) if found else None for found in runs.values())
     status = status_of(ratio.published, DIGITS, [ours] if ours else [], [default] if default else [])
-    why = ""
+    why = MISSING.get(status, "")
     if status == "not run":
-        there = any(runs.values())
-        why = f"no number of both rows on {dataset}" if there else results.why_absent(dataset, sequence)
+        both = [method for row in (ratio.of, ratio.to) for method in results.study.rows[row].methods[:1]]
+        lacking = [one for one in both if not any(results.name_in(run, one) for of in runs.values() for run in of)]
+        why = results.why_no_number(lacking or both, dataset, sequence)
     elif item.metric in COST and not all(results.on_gpu(run) for found in runs.values() for run in found):
-        status, why = "not run", "a GPU: published on one, timed here on a CPU"
+        status, why = "not run", "a GPU"
     return RatioLine(ratio, dataset if ours or default else "", ours, default, status, why)
 
 

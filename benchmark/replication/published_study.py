@@ -1,18 +1,23 @@
 """PublishedStudy: a study's items, methods, cohorts and printed values, read from its two files in `studies/`."""
 
 import csv
+import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from math import nan
+from math import inf, isfinite, isinf, nan
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from benchmark.methods.hyperparameters import parse_variant
-from datasets.errors import BadFile, BadValue, check_name
+from benchmark.metrics import METRICS
+from datasets.errors import BadFile, BadValue, MissingData, UnknownName, check_name, one_line
 from datasets.grid import Sampling
 
 FOLDER = Path(__file__).with_name("studies")
+COLUMNS = ("version", "table", "row", "postprocessing", "dataset", "metric", "unit", "mean", "std")
+PLAIN = re.compile(r"[\w-]+", re.ASCII)
 PUBLISHED_SAMPLING, DEFAULT_SAMPLING = "spline", "average"
 Kind = Literal["table", "ratio", "picture", "histogram", "sweep"]
 
@@ -46,6 +51,11 @@ class Value(_Strict):
     mean: float
     std: float
     digits: int
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What tells it from every other value of the study."""
+        return self.table, self.row, self.postprocessing, self.dataset, self.metric
 
 
 @dataclass(frozen=True)
@@ -93,11 +103,16 @@ class Quantity(_Strict):
 
 @dataclass(frozen=True)
 class Ratio(_Strict):
-    """A printed ratio of one row's number to another's."""
+    """A printed ratio of one row's number to another's.
+
+    Attributes:
+        version: of the publication.
+    """
 
     of: str
     to: str
     published: float
+    version: str
     contrast: float = 1.0
 
 
@@ -110,7 +125,8 @@ class Item(_Strict):
         rows: that a figure shows.
         pairs: rows that are tested against each other.
         steps: rows of which each adds something to the one before.
-        sweeps: requests of methods whose `field` runs over several values.
+        sweeps: requests of methods whose `field` runs over several values, of one training each.
+        axis: what a chart calls that field.
         metric: of ratios.
         contrasts: levels c of x -> x ** c.
         crops: parts of the width that a conditioning image keeps.
@@ -128,10 +144,17 @@ class Item(_Strict):
     ratios: tuple[Ratio, ...] = ()
     sweeps: tuple[str, ...] = ()
     field: str = ""
+    axis: str = ""
     metric: str = ""
     contrasts: tuple[float, ...] = ()
     crops: tuple[float, ...] = ()
     levels: tuple[int, ...] = ()
+
+    @property
+    def named_rows(self) -> list[str]:
+        """The rows that it names itself, beside those of its table's values."""
+        pairs = [*self.pairs, *((one.of, one.to) for one in self.ratios)]
+        return [*self.rows, *self.steps, *(row for pair in pairs for row in pair)]
 
     @property
     def place(self) -> str:
@@ -161,6 +184,9 @@ class TierRun(_Strict):
     healthy: str = ""
     items: tuple[str, ...] = ()
     training_scans: int | None = None
+
+    def serves(self, item: Item) -> bool:
+        return not self.items or item.name in self.items
 
 
 @dataclass(frozen=True)
@@ -222,6 +248,11 @@ class PublishedStudy(_Strict):
     name: str = ""
     values: tuple[Value, ...] = field(default=(), repr=False)
 
+    @property
+    def argument(self) -> str:
+        """What `replicate` is given for it."""
+        return self.name if self.name in study_names() else f"{self.name}.toml"
+
     def label(self, row: str) -> str:
         """What a printed row is called here."""
         return self.rows[row].label or row
@@ -231,16 +262,12 @@ class PublishedStudy(_Strict):
 
     def rows_of(self, item: Item) -> list[str]:
         """Every row that an item needs, in the study's order."""
-        needed = {value.row for value in self.values_of(item)} | {*item.rows, *item.steps}
-        needed |= {row for pair in item.pairs for row in pair} | {
-            row for one in item.ratios for row in (one.of, one.to)
-        }
+        needed = {*(value.row for value in self.values_of(item)), *item.named_rows}
         return [row for row in self.rows if row in needed]
 
     def methods_of(self, item: Item) -> list[str]:
-        """As they are asked for of a run."""
-        rows = [method for row in self.rows_of(item) for method in self.rows[row].methods]
-        return list(dict.fromkeys([*rows, *item.sweeps]))
+        """Of its rows, as they are asked for of a run; its sweeps are asked for apart."""
+        return list(dict.fromkeys(method for row in self.rows_of(item) for method in self.rows[row].methods))
 
     @property
     def pipelines(self) -> tuple[str, ...]:
@@ -270,12 +297,14 @@ def study_names() -> list[str]:
 
 
 def read_study(name: str) -> PublishedStudy:
-    """A study by the name of its files.
+    """A study by the name of its files, or by its file `NAME.toml`, beside which `NAME.csv` lies.
 
     Raises:
         UnknownName: there is none of that name.
-        BadFile: one of its files does not hold what it should.
+        MissingData, BadFile: one of its files is not there, or does not hold what it should.
     """
+    if name.endswith(".toml"):
+        return study_from(Path(name), Path(name).with_suffix(".csv"))
     check_name("published study called", name, study_names())
     return study_from(FOLDER / f"{name}.toml", FOLDER / f"{name}.csv")
 
@@ -284,17 +313,24 @@ def study_from(facts: Path, table: Path) -> PublishedStudy:
     """A study from its two files.
 
     Raises:
+        MissingData: one of them is not there.
         BadFile: one of them does not hold what it should.
     """
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        content: dict[str, Any] = tomllib.loads(facts.read_text(encoding="utf-8"))
+        content: dict[str, Any] = tomllib.loads(_text(facts))
         study = TypeAdapter(PublishedStudy).validate_python({**content, "name": facts.stem})
-        study = replace(study, values=_read_values(table))
-    except (ValidationError, ValueError, KeyError) as error:
-        raise BadFile(f"{facts.with_suffix('')}: got a study that cannot be read: {error}") from error
-    _check(study, facts)
+        study = replace(study, values=_read_values(_text(table)))
+        _check(study)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadFile(f"{facts}: got {place} = {first['input']!r}, expected another: {first['msg']}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadFile(f"{facts}: got a file that is not TOML: {one_line(error)}.") from error
+    except (BadValue, UnknownName) as error:
+        raise BadFile(f"{facts.with_suffix('')}: {error}") from error
     return study
 
 
@@ -305,25 +341,62 @@ def table_names(method: str, tier: Tier, run: TierRun) -> list[str]:
     return [one.name + part for one in (variant, replace(variant, preset=tier.preset)) for part in scans]
 
 
-def _read_values(path: Path) -> tuple[Value, ...]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return tuple(_value(line) for line in csv.DictReader(stream))
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MissingData(f"{path}: no file that can be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path}: got a file that is not UTF-8.") from error
 
 
-def _value(line: Mapping[str, str]) -> Value:
-    mean, std = line["mean"], line["std"]
-    text = {name: line[name] for name in ("version", "table", "row", "postprocessing", "dataset", "metric", "unit")}
-    digits = len(mean.partition(".")[2])
-    return Value(**text, mean=float(mean), std=float(std) if std else nan, digits=digits)
+def _read_values(text: str) -> tuple[Value, ...]:
+    reader = csv.DictReader(text.splitlines())
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise BadValue(f"got the columns {','.join(reader.fieldnames or ())}, expected {','.join(COLUMNS)}.")
+    return tuple(_value(line, reader.line_num) for line in reader)
 
 
-def _check(study: PublishedStudy, facts: Path) -> None:
-    """Refuse a study whose files name what is not in them."""
+def _value(line: Mapping[str, str], number: int) -> Value:
+    try:
+        mean, std = float(line["mean"]), float(line["std"] or nan)
+        text = {name: line[name].strip() for name in COLUMNS[:-2]}
+    except (ValueError, TypeError, AttributeError):
+        mean, std, text = inf, nan, {}
+    if not isfinite(mean) or isinf(std) or std < 0 or None in line:
+        got = ",".join(str(part) for part in line.values())
+        raise BadValue(f"line {number} of its table: got {got}, expected {','.join(COLUMNS)}, the last two numbers.")
+    return Value(**text, mean=mean, std=std, digits=len(line["mean"].strip().partition(".")[2]))
+
+
+def _check(study: PublishedStudy) -> None:
+    """Refuse a study whose files name what is not in them, or that would write elsewhere than below its page."""
+    known = {item.name for item in study.items}
+    runs = [run for tier in study.tiers.values() for run in tier.runs]
+    for name in (study.name, *known, *(run.name for run in runs)):
+        if not PLAIN.fullmatch(name):
+            raise BadValue(f"got the name {name!r}, expected letters, digits, '-' and '_', since files are called so.")
+    for cohort in (study.healthy, *(value.dataset for value in study.values)):
+        check_name("cohort called", cohort, study.cohorts)
     for value in study.values:
-        check_name(f"{facts.stem}: row called", value.row, study.rows)
-        check_name(f"{facts.stem}: cohort called", value.dataset, study.cohorts)
-        check_name(f"{facts.stem}: quantity called", value.metric, study.quantities)
-    shown = [item.table for item in study.items if item.table]
-    missing = {value.table for value in study.values} - {*shown}
-    if missing or len(set(shown)) < len(shown):
-        raise BadValue(f"{facts}: got items of tables {shown}, expected each of the study's once.")
+        check_name("quantity called", value.metric, study.quantities)
+    for row in (*(value.row for value in study.values), *(row for item in study.items for row in item.named_rows)):
+        check_name("row called", row, study.rows)
+    for metric in (*(one.metric for one in study.quantities.values()), *(item.metric for item in study.items)):
+        check_name("metric called", metric, ("", *METRICS))
+    for item_name in (one for run in runs for one in run.items):
+        check_name("item called", item_name, known)
+    for what, names in (
+        ("items called", [item.name for item in study.items]),
+        ("items of table", [item.table for item in study.items if item.table]),
+        ("values of", [", ".join(filter(None, one.place)) for one in study.values]),
+        *((f"runs of tier {name} called", [run.name for run in tier.runs]) for name, tier in study.tiers.items()),
+    ):
+        twice = [one for one, count in Counter(names).items() if count > 1]
+        if twice:
+            raise BadValue(f"got several {what} {twice[0]}, expected one.")
+    shown = [item.table for item in study.items]
+    for table in dict.fromkeys(value.table for value in study.values if value.table not in shown):
+        raise BadValue(f"got values of table {table}, expected an item that shows it.")
+    if any(item.steps or item.sweeps for item in study.items):
+        check_name("quantity called", "dice", study.quantities)

@@ -1,5 +1,6 @@
 """Energy of a computation on a GPU, from the driver's counters (NVML); never 0 where it cannot be measured."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -8,8 +9,17 @@ from math import nan
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
-import pynvml
 import torch
+
+from datasets.errors import install
+
+try:
+    import pynvml
+except ModuleNotFoundError:
+    pynvml = None
+
+log = logging.getLogger(__name__)
+
 
 EnergySource = Literal["counter", "power", "not measurable"]
 INTERVAL = 0.02  # s between two readings of the power; drivers renew it every 20 to 100 ms
@@ -108,8 +118,11 @@ class GpuCounters:
 
 
 def gpu_counters(device: str) -> GpuCounters | None:
-    """The counters of a CUDA device; None for a CPU, or where there is no NVIDIA driver."""
+    """The counters of a CUDA device; None for a CPU, without an NVIDIA driver, or without the extra `gpu`."""
     if torch.device(device).type != "cuda":
+        return None
+    if pynvml is None:
+        log.warning("No energy is measured: the GPU's counters need pynvml: %s", install("pynvml"))
         return None
     try:
         pynvml.nvmlInit()

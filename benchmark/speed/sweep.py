@@ -3,20 +3,25 @@
 import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmark.inference.cpu import compute_as_parent, threads_here
 from benchmark.inference.predict import load_detector
 from benchmark.inference.settings import Inference
 from benchmark.methods.card import covariates_of
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.hyperparameters import build_detector
+from benchmark.methods.registry import runs_apart
+from benchmark.methods.told import Asked
 from benchmark.metrics import dice
 from benchmark.metrics.masks import above
 from benchmark.metrics.ranking import best_dice
@@ -33,6 +38,7 @@ from datasets.loading import Cases
 
 log = logging.getLogger(__name__)
 
+QUIET_SECONDS = 3600.0  # that a plugin may take for one timing
 TRAINING_CASES = 4  # that a method without training is fitted on
 Maps = Mapping[str, NDArray[np.float32]]  # by case_id, (X, Y, Z) each
 
@@ -80,7 +86,8 @@ def measure_speed(request: SweepRequest) -> Iterator[Timing]:
     }
     for cell in _cells(request.study):
         files = request.study.mapped_cases(cell)[: request.volumes]
-        yield from _timings(request, cell, files, rates)
+        apart = runs_apart(cell.fit.target)
+        yield from _timings_apart(request, cell, files, rates) if apart else _timings(request, cell, files, rates)
 
 
 def map_difference(maps: Maps, reference: Maps) -> float:
@@ -104,6 +111,40 @@ def dice_difference(maps: Maps, reference: Maps, cases: Sequence[Case]) -> float
     lesions = np.concatenate([_lesion(case)[_counted(case)] for case in scored])
     _, threshold = best_dice(scores, lesions)
     return _mean_dice(own, scored, threshold) - _mean_dice(others, scored, threshold)
+
+
+def _timings_apart(
+    request: SweepRequest, cell: Cell, files: Sequence[CaseFiles], rates: dict[Precision, float]
+) -> Iterator[Timing]:
+    """The same of a plugin, in a process of its own, whose start counts nowhere."""
+    with closing(Asked(_Timings, request, cell, files, rates, threads_here())) as asked:
+        while (told := asked.ask("next", quiet_seconds=QUIET_SECONDS)) is not None:
+            inference = Inference(**told["measured"].pop("inference"))
+            measured = Measurement(inference=inference, **told["measured"])
+            yield Timing(replace(cell, precision=inference.precision), measured, told["weights"], told["numbers"])
+
+
+class _Timings:
+    """In the process of a plugin."""
+
+    def __init__(
+        self,
+        request: SweepRequest,
+        cell: Cell,
+        files: Sequence[CaseFiles],
+        rates: dict[Precision, float],
+        threads: int,
+    ) -> None:
+        compute_as_parent(threads)
+        self.timings = _timings(request, cell, files, rates)
+
+    def next(self) -> dict[str, Any] | None:
+        """The next timing but for its cell and maps, as JSON has it; None after the last."""
+        found = next(self.timings, None)
+        if found is None:
+            return None
+        measured = asdict(replace(found.measured, maps={}))
+        return {"measured": measured, "weights": found.weights, "numbers": found.numbers}
 
 
 def _timings(

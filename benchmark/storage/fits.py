@@ -224,11 +224,11 @@ def card_of_finished(run: RunFolder, fit: Fit) -> DataCard:
     """The card of a fit whose maps are kept.
 
     Raises:
-        BadFile: it is missing or damaged.
+        BadFile: it or the fit's record is missing or damaged.
     """
-    card = read_card(run, fit)
+    card = read_card(run, fit) if fit_record(run.fit(fit), fit) else None
     if card is None:
-        raise BadFile(f"{run.fit(fit) / 'card.json'}: missing, expected the data card of a finished fit. {MEND}")
+        raise BadFile(f"{run.fit(fit) / 'fit.json'}: missing, expected the record of a finished fit. {MEND}")
     return card
 
 

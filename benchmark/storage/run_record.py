@@ -401,6 +401,14 @@ def _origins(run: RunFolder) -> dict[str, str]:
     return found
 
 
+def failure_of(run: RunFolder, cell: Cell) -> str:
+    """Why the last attempt at a cell failed: the stage, and the last line of the traceback; "" if it did not."""
+    record = cell_record(run, cell)
+    if record.get("status") != "failed":
+        return ""
+    return f"in {record['stage']} ({record['traceback'].strip().splitlines()[-1].rstrip('.')})"
+
+
 def has_failed(run: RunFolder, cell: Cell) -> bool:
     """Whether the last attempt at a cell raised an exception."""
     return cell_record(run, cell).get("status") == "failed"

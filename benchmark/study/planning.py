@@ -65,7 +65,7 @@ def plan(request: Request) -> Study:
     try:
         files, skipped = cases_of(asked, sequence, request)
     except MissingData as error:
-        hint = hint_of_no_healthy(request, resolved)
+        hint = hint_of_no_healthy(request, resolved, healthy, sequence)
         raise MissingData("\n".join(filter(None, [str(error), why, hint]))) from error
     if why:
         log.info("%s", why)

@@ -83,6 +83,10 @@ class Protocol:
         undefined: why there may be no threshold; "" where there only has to be a case of the kind that it uses.
         revision: raised with every change of `choose` or `of_scan` that changes a threshold.
         origin: a plugin's distribution and version; "" for a built-in.
+
+    Examples:
+        >>> PROTOCOLS["healthy-fpr-1"].uses, PROTOCOLS["oracle"].sees_test_labels
+        ('healthy-val', True)
     """
 
     name: str

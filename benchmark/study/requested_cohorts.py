@@ -83,12 +83,30 @@ def _untrained(resolved: Sequence[Resolved]) -> list[str]:
     return [variant.name for variant, _ in resolved if not declared(variant.method).needs_training]
 
 
-def hint_of_no_healthy(request: Request, resolved: Sequence[Resolved]) -> str:
-    """How the methods that need no training are run without the healthy scans that are missing; "" without any."""
-    untrained = _untrained(resolved)
-    if not untrained or request.healthy == NO_HEALTHY:
+def hint_of_no_healthy(
+    request: Request, resolved: Sequence[Resolved], healthy: Sequence[DatasetSpec], sequence: str
+) -> str:
+    """What can be done without the healthy cohorts where one is missing, a line each; "" for nothing.
+
+    Fit on a cohort asked for that has healthy people too, or run the methods that need no training.
+    """
+    if all(_has_healthy(spec, request.data, sequence) for spec in healthy):
         return ""
-    return f"Without healthy scans: {_command(request, untrained, NO_HEALTHY)}"
+    named = map(str.strip, request.datasets.split(","))
+    own = [name for name in named if _has_healthy(dataset_argument(name), request.data, sequence)]
+    lines = [f"{name} has healthy scans: {_command(request, [request.methods], name)}" for name in own[:1]]
+    if untrained := _untrained(resolved):
+        lines.append(f"Without healthy scans: {_command(request, untrained, NO_HEALTHY)}")
+    return "\n".join(lines)
+
+
+def _has_healthy(spec: DatasetSpec, data: Path, sequence: str) -> bool:
+    """Whether there are healthy people to learn from and to validate on."""
+    try:
+        files, _ = usable_files(spec, data, sequence)
+    except UserError:
+        return False
+    return {"train", "val"} <= {case.split for case in learning_split(files, seed=0, folds=0) if case.healthy}
 
 
 def _command(request: Request, methods: Sequence[str], healthy: str) -> str:
@@ -96,6 +114,7 @@ def _command(request: Request, methods: Sequence[str], healthy: str) -> str:
     words = ["run", "--methods", ",".join(methods), "--datasets", request.datasets]
     words += ["--sequence", request.sequence] if request.sequence else []
     words += ["--healthy", healthy, *(["--preset", request.preset] if request.preset != PUBLISHED else [])]
+    words += ["--data", str(request.data)]
     return f"python -m benchmark {shlex.join(words)}"
 
 

@@ -24,6 +24,7 @@ from benchmark.storage.rows import Row, blank_row, kept_rows, reference_row, sta
 from benchmark.storage.run_record import (
     cell_record,
     damaged_tables,
+    failure_of,
     has_maps,
     kept_cells,
     kept_references,
@@ -268,7 +269,7 @@ def _strange_records(run: RunFolder, cells: Iterable[Cell]) -> Iterator[str]:
         if not record:
             yield f"{run.cell(cell).name}: missing"
         elif record.get("status") == "failed":
-            yield f"{run.cell(cell).name}: failed ({record['traceback'].strip().splitlines()[-1]})"
+            yield f"{run.cell(cell).name}: failed {failure_of(run, cell)}"
         elif _as_stored(cell) != record.get("cell"):
             yield f"{run.cell(cell) / 'cell.json'}: got another cell than {cell.key} of the study"
 

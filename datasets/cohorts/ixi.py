@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datasets.case import RawCase, RawCohort
 from datasets.cohorts.downloads import Facts, Identity, Layout, files_below
-from datasets.errors import BadFile
+from datasets.errors import BadFile, MissingPackage, need
 from datasets.spec import DatasetSpec
 
 SITES = {"guys": "Guys", "hh": "HH", "iop": "IOP"}
@@ -99,7 +99,7 @@ def _sheet(root: Path) -> Sheet:
     for path in _tables(root):
         try:
             sheet = read_sheet(path, number="IXI_ID", sex="SEX_ID", age="AGE")
-        except BadFile as error:
+        except (BadFile, MissingPackage) as error:
             problems.append(str(error))
             continue
         return Sheet(sheet.people, (*problems, *sheet.problems))
@@ -140,11 +140,9 @@ def _csv(path: Path, number: str) -> list[list[str]]:
 
 
 def _workbook(path: Path) -> list[list[str]]:
-    try:
-        from python_calamine import CalamineError, CalamineWorkbook
-    except ModuleNotFoundError as error:
-        mend = "python -m pip install 'uadbench[spreadsheets]', or its export as CSV"
-        raise BadFile(f"{path}: got a workbook, expected what reads it: {mend}.") from error
+    need("python_calamine", f"{path}, unless exported as CSV,")
+    from python_calamine import CalamineError, CalamineWorkbook
+
     try:
         rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
     except (CalamineError, OSError) as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from datasets.cohorts.catalog import dataset
 from datasets.cores import usable_cores
-from datasets.errors import BadValue, Missing, MissingData
+from datasets.errors import BadValue, Missing, MissingData, need
 
 if TYPE_CHECKING:
     from datasets.case import RawCase, Split
@@ -50,7 +50,13 @@ def prepare(
 
     Raises:
         MissingData: download, template or stripper is not there; the message says how to get each.
+        MissingPackage: SimpleITK is not installed.
         UserError: a name is not known, or the download cannot be used.
+
+    Examples:
+        >>> prepare("brats", "nowhere")
+        Traceback (most recent call last):
+        datasets.errors.MissingData: ...
     """
     from datasets.preparation.cohort import prepare_cohort
     from datasets.preparation.scan import Parameters, Setup
@@ -61,6 +67,8 @@ def prepare(
     parameters = Parameters(spacing=spacing)
     missing = Missing()
     cases: Sequence[RawCase] = ()
+    with missing:
+        need("SimpleITK", "Preparing scans")
     with missing:
         found, splits = _found(spec, raw, data)
         cases = found[:limit]

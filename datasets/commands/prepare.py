@@ -68,7 +68,8 @@ def _tell(summary: "Summary") -> None:
     for sheet in summary.sheets:
         typer.echo(f"Look at {sheet}")
     if summary.failures:
-        typer.echo(f"{len(summary.failures)} cases failed and are left out:", err=True)
+        several = len(summary.failures) > 1
+        typer.echo(f"{len(summary.failures)} case{'s' * several} could not be prepared:", err=True)
         for one in summary.failures:
             typer.echo(f"  {one.case_id}: {one.reason}", err=True)
         raise typer.Exit(1)

@@ -64,6 +64,7 @@ _BUILT_IN = (
         levels=(0.17, 0.38, 0.94, 2.1, 4.0),
         doses=(0.01, 0.0206, 0.0418, 0.0648, 0.0799),
         change=motion,
+        module="torchio",
     ),
     ShiftKind(
         name="ghosting",
@@ -74,6 +75,7 @@ _BUILT_IN = (
         levels=(0.13, 0.25, 0.48, 0.71, 0.93),
         doses=(0.0095, 0.0186, 0.037, 0.056, 0.0742),
         change=ghosting,
+        module="torchio",
         highest=1.0,
     ),
     ShiftKind(

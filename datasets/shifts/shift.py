@@ -26,6 +26,10 @@ class Shift:
         matched: percentiles onto which the image's own are moved last, before a detector sees it, sequence after
             sequence; empty for none.
         origin: a plugin's distribution and version; "" for a built-in kind.
+
+    Examples:
+        >>> Shift("gamma", 0.5).text, Shift().is_none
+        ('gamma=0.5', True)
     """
 
     name: str = "none"
@@ -97,6 +101,12 @@ class ShiftKind:
         calibrated: whether the levels were searched to reach the common doses; else they are published or round
             numbers.
         to_cohort: whether the shift leads to a cohort, which its name has to give: `name[COHORT]`.
+        module: of an extra, see `datasets.errors.EXTRAS`, without which it cannot be computed; "" for none.
+
+    Examples:
+        >>> from datasets.shifts.registry import SHIFTS
+        >>> SHIFTS["blur"].stage, len(SHIFTS["blur"].levels)
+        ('acquisition', 5)
     """
 
     name: str
@@ -112,3 +122,4 @@ class ShiftKind:
     doses: tuple[float, ...] = ()
     calibrated: bool = True
     to_cohort: bool = False
+    module: str = ""

@@ -1,6 +1,6 @@
 # %% [markdown]
 # # First steps on simulated brains
-# Three methods without networks, on 12 simulated gliomas; a minute.
+# Three methods without networks on simulated brains: 24 healthy ones and patients with a glioma. It takes a minute.
 
 # %%
 import uadbench
@@ -11,7 +11,7 @@ run = uadbench.run(
 print(run.methods, run.cohorts)
 
 # %% [markdown]
-# The number by which the report ranks a method, with its interval over patients:
+# The number by which the report ranks a method, with its 95 % confidence interval over patients:
 
 # %%
 for method in run.methods:
@@ -19,14 +19,14 @@ for method in run.methods:
     print(f"{method:8} Dice {line.mean:.3f} ({line.low:.3f} to {line.high:.3f}), {line.n:.0f} patients")
 
 # %% [markdown]
-# Two methods, patient by patient, corrected for all pairs:
+# Two methods compared patient by patient, corrected for all pairs:
 
 # %%
 for verdict in uadbench.compare("first", "zscore", "lowrank").verdicts:
     print(verdict)
 
 # %% [markdown]
-# Every number behind it is a line of a table, and every map an array:
+# Every number behind it is a row of a table, and every map is an array:
 
 # %%
 print(run.rows.query("metric == 'auprc' and postprocessing == 'none'").groupby("method")["value"].mean())

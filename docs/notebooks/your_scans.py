@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Your scans
-# A folder with `cases.csv`, and folders of images, brain masks and lesion masks, is a cohort; so is a BIDS derivative.
-# Here the phantom's own files play yours: skull-stripped scans in the space that methods are trained in.
+# A folder with a table `cases.csv` and sub-folders of images, brain masks and lesion masks is a cohort, and so is a
+# folder of BIDS derivatives. Here, simulated patients take the place of yours: skull-stripped scans in the space of the
+# training scans.
 
 # %%
 import shutil
@@ -18,7 +19,7 @@ case_ids = sorted(path.name.removesuffix(".nii.gz") for path in (mine / "t1").it
 (mine / "cases.csv").write_text("\n".join(["case_id", *case_ids]) + "\n")
 
 # %% [markdown]
-# Map and score them by a method that is trained on healthy brains:
+# Map and score them with a method trained on healthy brains:
 
 # %%
 scored = uadbench.run(
@@ -27,7 +28,8 @@ scored = uadbench.run(
 print(scored.number("zscore", "clinic").mean)
 
 # %% [markdown]
-# One scan, without any table: the map on the scan's own voxels, a picture, and thresholds that the run has chosen.
+# A single scan needs no table. `predict` writes the map on the scan's own voxels and a picture. `thresholds` returns
+# the thresholds that the run has chosen without test labels.
 
 # %%
 detector = uadbench.load_detector("zscore", run="trained")

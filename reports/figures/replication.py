@@ -66,10 +66,10 @@ def steps_chart(found: Sequence[Step], labels: Mapping[str, str]) -> Spec:
     }  # fmt: skip
 
 
-def noise_chart(points: Sequence[SweepPoint]) -> Spec:
-    """Dice against the noise level, a panel a cohort; rows without a level are straight lines."""
+def sweep_chart(points: Sequence[SweepPoint], axis: str) -> Spec:
+    """Dice against what a sweep runs over, a panel a cohort; rows beside it are dashed lines."""
     values = [
-        {"cohort": f"{one.dataset} {one.run.sequence}", "method": one.method, "t": one.value, "dice": one.dice}
+        {"cohort": f"{one.dataset} {one.run.sequence.upper()}", "method": one.method, "t": one.value, "dice": one.dice}
         for one in points
     ]
     methods = list(dict.fromkeys(one.method for one in points))
@@ -77,7 +77,9 @@ def noise_chart(points: Sequence[SweepPoint]) -> Spec:
     scale = {"domain": methods, "range": colours}
     colour = {"field": "method", "type": "nominal", "sort": methods, "scale": scale}
     y = {"field": "dice", "type": "quantitative", "title": "Dice"}
-    x = {"field": "t", "type": "quantitative", "title": "noise level t", "scale": {"domain": [100, 900]}}
+    known = [one.value for one in points if one.value is not None]
+    ends = [min(known), max(known)] if known else [0, 1]
+    x = {"field": "t", "type": "quantitative", "title": axis, "scale": {"domain": ends}, "axis": {"tickCount": 5}}
     swept, beside = ({"transform": [{"filter": f"{mark}isValid(datum.t)"}]} for mark in ("", "!"))
     return {
         "data": {"values": values},
@@ -97,7 +99,7 @@ def noise_chart(points: Sequence[SweepPoint]) -> Spec:
 
 def write_histograms(results: TierResults, item: Item, figures: Path, data: Path) -> Iterator[Picture]:
     """Mean histograms of input and reconstruction, a panel for each method and contrast, a figure a cohort."""
-    for run, dataset in shown_cohorts(results):
+    for run, dataset in shown_cohorts(results, item):
         folder = results.runs[run.name].run
         study = reopen(folder, data)
         values: list[dict[str, Any]] = []
@@ -110,7 +112,7 @@ def write_histograms(results: TierResults, item: Item, figures: Path, data: Path
         if values:
             path = figures / f"{item.name}-{dataset}-{run.sequence}.svg"
             write_chart(_histogram_spec(values), path)
-            alt = f"Histograms of input and reconstruction on {dataset} {run.sequence}"
+            alt = f"Histograms of input and reconstruction on {dataset} {run.sequence.upper()}"
             yield Picture(path, alt, f"{alt}: healthy brain voxels, mean over at most {MOST_SCANS} test scans.")
 
 
@@ -178,7 +180,7 @@ def write_cases(
     results: TierResults, item: Item, figures: Path, data: Path, pictures: Sequence[str] | None
 ) -> Iterator[Picture]:
     """A test case of each cohort that may be shown: image, reconstructions, and below each its histogram."""
-    for run, dataset in shown_cohorts(results):
+    for run, dataset in shown_cohorts(results, item):
         if pictures is not None and dataset not in pictures:
             continue
         found = {row: cell for row in item.rows if (cell := _cell(results, run, row, dataset, 1.0)) is not None}
@@ -193,7 +195,7 @@ def write_cases(
         made = {label: volume for label, volume in kept.items() if volume is not None}
         path = figures / f"{item.name}-{dataset}-{run.sequence}.png"
         _save(_case_figure(case, made), path)
-        alt = f"{dataset} {run.sequence}, {case.case_id}: image, reconstructions, and their histograms"
+        alt = f"{dataset} {run.sequence.upper()}, {case.case_id}: image, reconstructions, and their histograms"
         yield Picture(path, alt, f"{alt} over the healthy brain voxels of the whole case; black is the image's.")
 
 

@@ -132,7 +132,7 @@ class Page:
                 content = f'<script type="application/json" class="content">{script_json(block.content)}</script>'
                 self.charts = True
                 told = "Every other choice needs JavaScript; the charts above are of the first endpoint."
-                explorer = f'<div class="explorer" hidden>{content}</div><noscript><p>{told}</p></noscript>'
+                explorer = f'<div class="explorer" hidden>{content}</div><p class="unscripted">{told}</p>'
                 return self.render(block.fallback) + explorer
             case Beside():
                 return f'<div class="beside">{self.render(block.blocks)}</div>'
@@ -181,7 +181,7 @@ def _image(block: Picture) -> str:
         return f'<div class="scroll" role="img" aria-label="{alt}" tabindex="0">{drawing}</div>'
     kind = mimetypes.guess_type(block.path.name)[0] or "application/octet-stream"
     data = base64.b64encode(block.path.read_bytes()).decode()
-    return f'<img src="data:{kind};base64,{data}" alt="{alt}" loading="lazy">'
+    return f'<img src="data:{kind};base64,{data}" alt="{alt}">'
 
 
 def _is_own(path: Path) -> bool:

@@ -25,7 +25,7 @@ from reports.sections.cohort_tables import LEGEND, endpoint_table
 from reports.sections.healthy_false_positives import compared, realised
 from reports.sections.implants import audiogram_blocks
 from reports.sections.notes import badges, notes
-from reports.sections.patient_detection import patient_tables
+from reports.sections.patient_detection import patient_reasons, patient_tables
 from reports.sections.shifts import worst_shifts
 from reports.sections.verdict import cohort_sentence, in_rank_order
 
@@ -50,7 +50,7 @@ def terminal_text(run: RunFolder, width: int = WIDTH) -> str:
     blocks += [Bullets([prose("{}: {}", *one) for one in results.pipelines.items()])]
     if results.scanned:
         blocks += [compared(results), realised(results)]
-    blocks += [*patient_tables(results), *map(Paragraph, worst_shifts(results))]
+    blocks += [*patient_tables(results), *map(Paragraph, [*patient_reasons(results), *worst_shifts(results)])]
     blocks.append(Bullets([*badges(results), *notes(results)]))
     return plain(blocks, width)
 

@@ -10,9 +10,16 @@ from benchmark.analysis.changes import Changes
 from benchmark.analysis.compare_methods import endpoint_on
 from benchmark.postprocessing.pipelines import pipeline_named, unscored
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
-from benchmark.storage.fits import LABELS, DataCard, read_card
+from benchmark.storage.fits import LABELS, DataCard, card_of_finished, read_card
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.run_record import Scoring, kept_cells, kept_references, kept_scoring, reopen
+from benchmark.storage.run_record import (
+    Scoring,
+    has_maps,
+    kept_cells,
+    kept_references,
+    kept_scoring,
+    reopen,
+)
 from benchmark.storage.run_tables import run_rows
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
@@ -205,10 +212,10 @@ def _seeds(cells: Sequence[Cell]) -> dict[str, int]:
 
 def _cards(run: RunFolder, cells: Sequence[Cell]) -> dict[str, DataCard]:
     cards: dict[str, DataCard] = {}
-    for cell in {cell.fit.key: cell for cell in cells}.values():
-        card = read_card(run, cell.fit) if cell.fit.method not in cards else None
-        if card is not None:
-            cards[cell.fit.method] = card
+    mapped = {cell.fit.key for cell in cells if has_maps(run, cell)}
+    for fit in {cell.fit.key: cell.fit for cell in cells}.values():
+        card = card_of_finished(run, fit) if fit.key in mapped else read_card(run, fit)
+        cards |= {} if card is None or fit.method in cards else {fit.method: card}
     return cards
 
 

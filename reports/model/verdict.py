@@ -53,8 +53,9 @@ class Verdict:
             told = prose("**{}** has the best mean, {}, but is not ranked: {}.", self.leader, number, reason)
             return joined([told, self._may_be_first()])
         if self.best:
-            count = len(self.first.ranks) - 1
-            return prose("**{}** leads, {}: shown to be better than each of the {} others.", self.leader, number, count)
+            rest = [name for name in self.first.ranks if name != self.leader]
+            beaten = rest[0] if len(rest) == 1 else f"each of the {len(rest)} other ranked methods"
+            return prose("**{}** leads, {}: shown to be better than {}.", self.leader, number, beaten)
         if self.leader in self.contenders and len(self.contenders) > 1:
             rest = [name for name in self.contenders if name != self.leader]
             if len(self.contenders) == len(self.first.ranks):

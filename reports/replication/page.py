@@ -1,5 +1,6 @@
 """The page's blocks: a status table first, then item by item."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import isnan, nan
 from pathlib import Path
@@ -13,25 +14,28 @@ from benchmark.replication.measured import (
     StandIn,
     StatusLine,
     divergences,
+    printed_statuses,
+    published_steps,
     shown_cohorts,
     stand_ins,
-    status_lines,
     steps,
     sweep_points,
 )
 from benchmark.replication.published_study import DEFAULT_SAMPLING, PUBLISHED_SAMPLING, Item, Value
 from benchmark.statistics.pairwise.paired_difference import Comparison
 from benchmark.statistics.replication import Agreement
+from datasets.cohorts.catalog import dataset
+from datasets.spec import how_to_prepare
 from reports.content.blocks import Block, Bullets, Folded, Heading, Listing, Notice, Paragraph, Picture
 from reports.content.table import MINUS, Cell, Column, Table, counted, said, text_columns
 from reports.content.text import Text, as_text, code, joined, prose
 from reports.figures.charts import remove_others, write_chart
-from reports.figures.replication import Guided, noise_chart, steps_chart, write_cases, write_guided, write_histograms
+from reports.figures.replication import Guided, steps_chart, sweep_chart, write_cases, write_guided, write_histograms
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
 
-def write_figures(
+def draw_replication(
     found: Replication, folder: Path, data: Path, guided: Mapping[str, Guided], pictures: Sequence[str] | None
 ) -> dict[str, list[Picture]]:
     """Draw every item's figures below `folder/figures`; by item what the page shows of them."""
@@ -43,15 +47,17 @@ def write_figures(
     return drawn
 
 
-def page_blocks(found: Replication, figures: Mapping[str, Sequence[Picture]]) -> tuple[str, list[Block]]:
+def page_blocks(
+    found: Replication, lines: Sequence[StatusLine], figures: Mapping[str, Sequence[Picture]]
+) -> tuple[str, list[Block]]:
     """Title and body."""
     results, study = found.results, found.results.study
-    lines = list(status_lines(found))
     missing = {line.item.name: [line.why] for line in lines if line.status == "not run" and not line.values}
-    command = f"python -m benchmark replicate {study.name} --tier {results.tier_name} --data DIR"
+    command = f"python -m benchmark replicate {study.argument} --tier {results.tier_name} --data DIR"
     body: list[Block] = [
         Notice(prose("Tier **{}**. {}", results.tier_name, results.tier.says)),
         Paragraph(study.reference + "."),
+        Paragraph(prose("Of {} printed numbers: {}.", *_counts(found))),
         _status_table(lines),
         Folded("What a status says", [Bullets([prose("**{}**: {}.", *one) for one in MEANINGS.items()])], 3),
         Heading("What the study leaves open"),
@@ -62,6 +68,12 @@ def page_blocks(found: Replication, figures: Mapping[str, Sequence[Picture]]) ->
         body += [*_numbers(found, item), *figures.get(item.name, ())]
         body += [Paragraph(prose("**Not run.** What is missing: {}.", why)) for why in missing.get(item.name, ())]
     return f"{study.title}: published beside ours", [*body, Heading("Runs"), *_runs(found), Listing(command, "sh")]
+
+
+def _counts(found: Replication) -> tuple[int, str]:
+    """How many numbers the study prints, and how many have which status."""
+    statuses = Counter(printed_statuses(found))
+    return statuses.total(), ", ".join(f"{statuses[one]} {one}" for one in MEANINGS if statuses[one])
 
 
 def _status_table(lines: Sequence[StatusLine]) -> Table:
@@ -79,7 +91,7 @@ def _status_table(lines: Sequence[StatusLine]) -> Table:
     caption = joined(
         [
             "Every item.",
-            "Within: printed values in our 95 % prediction interval." * compared,
+            "Within: printed values in our prediction interval, of those that ours are compared with." * compared,
             "Tau: Kendall's, of the methods that both have, with its 95 % interval." * ordered,
         ]
     )
@@ -91,7 +103,7 @@ def _within(line: StatusLine) -> Cell:
 
 
 def _is_compared(line: StatusLine) -> bool:
-    return line.status in ("within interval", "same order", "contradicted")
+    return line.values > 0
 
 
 def _agreement_text(agreement: Agreement | None, common: int) -> str:
@@ -140,7 +152,7 @@ def _group_table(found: Replication, group: Group) -> Table:
         *text_columns("Method", "Printed row"),
         Column("Published", unit, higher, first.digits),
         Column(f"Ours, {PUBLISHED_SAMPLING}", unit, higher, first.digits),
-        *text_columns("New run, 95 %"),
+        *text_columns("New run, 95 %, together" if len(group.compared) > 1 else "New run, 95 %"),
         Column(f"Ours, {DEFAULT_SAMPLING}", unit, higher, first.digits),
         *text_columns("Status"),
     ]
@@ -158,7 +170,7 @@ def _group_table(found: Replication, group: Group) -> Table:
             f"Table {first.table} of {first.version}, {group.what} on {group.dataset}: mean "
             f"{PLUS_MINUS} s.d. over {study.trainings} trainings; ours over training seeds.",
             prose("Order: tau {}.", _agreement_text(group.agreement, group.common)) if group.common > 2 else "",
-            f"Not run: {group.why}." if group.why else "",
+            f"Missing: {group.why}." if group.why else "",
         ]
     )
     return Table(f"published-{name}", caption, columns, rows, headers=2)
@@ -227,7 +239,11 @@ def _ratio_table(found: Replication, item: Item, lines: Sequence[RatioLine]) -> 
         for one in lines
     ]  # fmt: skip
     cohort = next((one.cohort for one in lines if one.cohort), study.healthy)
-    caption = prose("`{}` of one row over that of another, means over the same scans of {}.", item.metric, cohort)
+    versions = ", ".join(dict.fromkeys(one.ratio.version for one in lines))
+    caption = prose(
+        "{} of {}: `{}` of one row over that of another, means over the same scans of {}.",
+        *(item.place, versions, item.metric, cohort),
+    )
     return Table(f"ratios-{item.name}", caption, columns, rows)
 
 
@@ -241,7 +257,8 @@ def _divergence_tables(found: Replication, lines: Sequence[Divergence]) -> Itera
     ]  # fmt: skip
     rows = [
         [
-            said(f"{one.dataset} {one.run.sequence}"), said(found.results.study.label(one.row)), Cell(one.contrast),
+            said(f"{one.dataset} {one.run.sequence.upper()}"), said(found.results.study.label(one.row)),
+            Cell(one.contrast),
             *(Cell(value) for value in one.means.values()),
         ]
         for one in known
@@ -282,13 +299,13 @@ def _stand_in_table(found: Replication, item: Item, one: StandIn) -> Table | Par
         for (cohort, place), agreement in one.agreements.items()
     ]
     patients = max((ours.patients for ours in one.numbers.values()), default=0)
-    cohort = f"{one.dataset} {one.run.sequence.upper()}, not in the study"
+    cohort = f"{one.dataset} {one.run.sequence.upper()}, of which the study prints nothing"
     no_number = f"No number of {', '.join(missing)}: {study.protocol} has no threshold there." if missing else ""
     if not places:
         return Paragraph(f"{cohort}. {no_number}")
     caption = joined(
         [
-            f"{cohort}: ours alone, of {patients} patients.",
+            f"{cohort}: ours alone, means over {patients} patients.",
             no_number,
             f"Tau of its order with that printed: {'; '.join(orders)}." if orders else "",
         ]
@@ -315,9 +332,15 @@ def _runs(found: Replication) -> Iterator[Block]:
         rows.append([said(code(run.name)), said(", ".join(cohorts)), said(facts), said(len(trained)), said(state)])
     caption = prose("Ordinary run folders below the page: `python -m benchmark report RUN` writes the report of each.")
     yield Table("runs", caption, columns, rows)
-    missing = [prose("{} {}: {}", cohort, sequence, why) for (cohort, sequence), why in results.absent.items()]
-    if missing:
-        yield Bullets(missing)
+    if results.absent:
+        yield Paragraph("What is missing, and how it is got:")
+        yield Bullets([_how_to_get(*place, why) for place, why in results.absent.items()])
+
+
+def _how_to_get(cohort: str, sequence: str, why: str) -> Text:
+    if not cohort:
+        return as_text(f"{why}.")
+    return prose("{} {}: {}. {}", cohort, sequence.upper(), why, how_to_prepare(dataset(cohort), Path("DIR")))
 
 
 def _drawn(
@@ -329,21 +352,28 @@ def _drawn(
     pictures: Sequence[str] | None,
 ) -> Iterator[Picture]:
     results = found.results
+    labels = {row: results.study.label(row) for row in item.steps}
+    if printed := published_steps(results.study, item):
+        path = figures / f"{item.name}-steps-published.svg"
+        write_chart(steps_chart(printed, labels), path)
+        alt = "Printed Dice on each cohort, step by step"
+        yield Picture(path, alt, f"{alt}: each bar is what a step adds to the method before it.")
     if item.steps:
-        for run, dataset in shown_cohorts(results):
+        for run, dataset in shown_cohorts(results, item):
             made = steps(results, item, run, dataset)
-            if len({one.way for one in made if one.way != "published"}):
+            if any(not one.way.startswith("published") for one in made):
                 path = figures / f"{item.name}-steps-{dataset}-{run.sequence}.svg"
-                labels = {row: results.study.label(row) for row in item.steps}
                 write_chart(steps_chart(made, labels), path)
-                alt = f"Dice on {dataset} {run.sequence}, step by step"
+                alt = f"Dice on {dataset} {run.sequence.upper()}, step by step"
                 yield Picture(path, alt, f"{alt}: each bar is what a step adds to the method before it.")
     points = list(sweep_points(results, item)) if item.sweeps else []
     if points:
         path = figures / f"{item.name}.svg"
-        write_chart(noise_chart(points), path)
-        alt = "Dice against the noise level of the test"
-        yield Picture(path, alt, f"{alt}; straight lines: methods that average several levels. One training a method.")
+        write_chart(sweep_chart(points, item.axis or item.field), path)
+        alt = item.what or item.title
+        beside = ", ".join(results.study.label(row) for row in item.rows)
+        caption = f"{alt}, of one training. Dashed, in the colour of the method: {beside}." if beside else alt
+        yield Picture(path, alt, caption)
     if item.kind == "histogram" and results.runs:
         yield from write_histograms(results, item, figures, data)
     if item.kind == "picture" and not item.levels and results.runs:

@@ -6,7 +6,7 @@ from benchmark.storage.fits import SPEEDS, DataCard
 from benchmark.study.cells import NO_HEALTHY
 from benchmark.study.protocols import USES, protocol_named
 from datasets.case import AND
-from reports.content.blocks import Block, Bullets, Paragraph
+from reports.content.blocks import Block, Bullets
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import Text, as_text, code, prose
 from reports.model.run_results import RunResults
@@ -16,11 +16,10 @@ TOLD = "A Dice has seen what its map and its threshold have seen; AUPRC and AURO
 
 def data_cards(results: RunResults) -> list[Block]:
     """A line a method and a line a threshold; supervision of a number is the most of both."""
-    cards = _methods(results)
     items = [item for method in results.methods if method in results.cards for item in _items(results, method)]
     return [
         results.heading("Data cards"),
-        cards if cards else Paragraph("No data card is kept: this run was fitted by an earlier version."),
+        _methods(results),
         _thresholds(results),
         *([Bullets(items)] if items else []),
     ]
@@ -30,7 +29,7 @@ def _methods(results: RunResults) -> Table:
     titles = ("Method", "Its map has seen", "Trained on", "Hyper-parameters", "Healthy cases")
     columns = [*text_columns(*titles), Column("Steps", digits=0), Column("Parameters", digits=0)]
     rows = [[said(results.whole.label(method)), *_cells(results.cards.get(method))] for method in results.methods]
-    return Table("data-cards", as_text(TOLD), columns, rows if results.cards else [])
+    return Table("data-cards", as_text(TOLD), columns, rows)
 
 
 def _cells(kept: DataCard | None) -> list[Cell]:

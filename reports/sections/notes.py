@@ -1,6 +1,6 @@
 """Section of notes: what qualifies every number, what is missing or undefined, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from benchmark.postprocessing.pipelines import idle_text, pipeline_named, unscor
 from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.admission import findings_of
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.run_record import cell_record, cell_state
+from benchmark.storage.run_record import State, cell_state, damaged_tables, failure_of
 from benchmark.study.cells import NOT_AVAILABLE, Cell
 from benchmark.study.protocols import USES, protocol_named
 from datasets.audit.finding import Finding
@@ -22,7 +22,7 @@ from reports.model.ranking import sees_test
 from reports.model.run_results import RunResults, cohort_title
 
 SHOWN_LEAKS = 5
-MOST_NAMED = 12  # cells in one note
+MOST_NAMED = 12  # cells, or methods, in one note
 UNFINISHED = {
     "missing": "missing, not computed yet",
     "mapped": "mapped, but not scored under every post-processing and threshold of the study",
@@ -231,20 +231,27 @@ def _is_closed(results: RunResults, protocol: str) -> bool:
 
 
 def _unfinished(results: RunResults) -> Iterator[Text]:
-    """Cells without all their rows; what befell several cohorts and seeds alike is said once."""
-    cells: dict[tuple[str, int, Text], list[str]] = {}
+    """Cells without all their rows; what befell several methods, seeds and cohorts alike is said once."""
+    where: dict[tuple[str, int, Text], list[str]] = {}
     for cell in (*results.cells, *results.shifted):
         state = cell_state(results.run, cell, results.scoring)
         if state != "done":
-            text = as_text(UNFINISHED[state]) if state in UNFINISHED else _failure(results.run, cell)
-            cells.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.where)
+            text = _unfinished_text(results.run, cell, state)
+            where.setdefault((cell.fit.method, cell.fit.seed, text), []).append(cell.where)
     seeds: dict[tuple[str, Text, tuple[str, ...]], list[int]] = {}
-    for (method, seed, text), names in cells.items():
+    for (method, seed, text), names in where.items():
         seeds.setdefault((method, text, tuple(names)), []).append(seed)
+    methods: dict[tuple[Text, tuple[str, ...], str], list[str]] = {}
     for (method, text, places), own in seeds.items():
-        more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
-        listed = joined(map(code, places[:MOST_NAMED]), ", ")
-        yield prose("{} on {}{}, seed {}: {}.", method, listed, more, ", ".join(map(str, own)), text)
+        methods.setdefault((text, places, ", ".join(map(str, own))), []).append(method)
+    for (text, places, numbers), alike in methods.items():
+        yield prose("{} on {}, seed {}: {}.", _some(alike), _some(list(map(code, places))), numbers, text)
+
+
+def _some(names: Sequence[Text] | Sequence[str]) -> Text:
+    """The first few of some names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return joined(names[:MOST_NAMED], ", ") + more
 
 
 def _audit_warnings(results: RunResults) -> Iterator[Text]:
@@ -255,17 +262,17 @@ def _audit_warnings(results: RunResults) -> Iterator[Text]:
             kinds.setdefault((one.cohort, one.code), []).append(one)
     for (cohort, kind), found in kinds.items():
         cases = list(dict.fromkeys(case for one in found for case in one.cases))
-        more = f" and {len(cases) - MOST_NAMED} more" if len(cases) > MOST_NAMED else ""
-        whose = f" ({', '.join(cases[:MOST_NAMED])}{more})" if cases else ""
+        whose = f" ({_some(cases)})" if cases else ""
         such = "such as " if len(found) > 1 else ""
         told = f"{such}{found[0].got}, expected {found[0].expected}"
         yield prose("The audit warns of `{}` in `{}`: {}{}.", kind, cohort, told, whose)
 
 
-def _failure(run: RunFolder, cell: Cell) -> Text:
-    record = cell_record(run, cell)
-    last = record["traceback"].strip().splitlines()[-1]
-    return prose("**failed** in {} ({})", record["stage"], last.rstrip("."))
+def _unfinished_text(run: RunFolder, cell: Cell, state: State) -> Text:
+    if state == "failed":
+        return prose("**failed** {}", failure_of(run, cell))
+    damaged = damaged_tables(run, cell) if state == "mapped" else []
+    return prose("{}", damaged[0].rstrip(".")) if damaged else as_text(UNFINISHED[state])
 
 
 def undefined_table(cohorts: Mapping[str, CohortResults]) -> Table:

@@ -8,7 +8,7 @@ from benchmark.analysis.summaries.patient_detection import KIND
 from benchmark.metrics import METRICS
 from reports.content.blocks import Block, Paragraph
 from reports.content.table import UNDEFINED, Cell, Column, Table, said, text_columns
-from reports.content.text import prose
+from reports.content.text import Text, code, joined, prose
 from reports.model.ranking import headline_pipelines
 from reports.model.run_results import RunResults, cohort_title
 
@@ -23,8 +23,10 @@ EXPLAINED = (
 
 
 def patient_detection(results: RunResults) -> list[Block]:
-    tables = patient_tables(results)
-    return [results.heading(TITLE), Paragraph(EXPLAINED), *tables] if tables else []
+    tables, reasons = patient_tables(results), patient_reasons(results)
+    if not tables and not reasons:
+        return []
+    return [results.heading(TITLE), *([Paragraph(EXPLAINED)] if tables else []), *tables, *map(Paragraph, reasons)]
 
 
 def patient_tables(results: RunResults) -> list[Table]:
@@ -34,8 +36,9 @@ def patient_tables(results: RunResults) -> list[Table]:
 
 
 def patient_table(results: RunResults, cohort: str) -> Table:
-    """A line a method and healthy cohort, a column a score; no row where nothing is summarised."""
+    """A line a method and healthy cohort, a column a score; no row of a method that has no number at all."""
     lines = patient_lines(results, cohort)
+    lines = lines[lines["unavailable"].groupby(lines["method"]).transform(lambda reasons: (reasons == "").any())]
     scores = list(dict.fromkeys(zip(lines["metric"], lines["protocol"], strict=True)))
     rows = []
     for (method, _), own in lines.groupby(["method", "group"], sort=False):
@@ -49,6 +52,25 @@ def patient_table(results: RunResults, cohort: str) -> Table:
     return Table(f"{cohort}-patients", caption, columns, rows, headers=2, stamp="exploratory")
 
 
+def patient_reasons(results: RunResults) -> list[Text]:
+    """A sentence for each reason why there is no such number, with the methods and cohorts that it holds for."""
+    told: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for name in results.lesion:
+        lines = patient_lines(results, name)
+        for reason, own in lines[lines["unavailable"] != ""].groupby("unavailable", sort=False):
+            told.setdefault((str(reason), tuple(own["method"].unique())), []).append(name)
+    everyone = tuple(results.whole.seeds)
+    return [
+        prose(
+            "Patient-level AUROC{} on {}: {}.",
+            "" if set(methods) == set(everyone) else f" of {', '.join(methods)}",
+            joined(map(code, cohorts), ", "),
+            reason,
+        )
+        for (reason, methods), cohorts in told.items()
+    ]
+
+
 def patient_lines(results: RunResults, cohort: str) -> pd.DataFrame:
     """Of `summary.csv`, after the pipeline that tables are of."""
     lines = results.summary.lines
@@ -57,8 +79,8 @@ def patient_lines(results: RunResults, cohort: str) -> pd.DataFrame:
 
 
 def _number(line: "pd.Series[Any]") -> Cell:
-    """The AUROC with its interval, or why there is none."""
-    return Cell(line["mean"], line["low"], line["high"], absent=str(line["unavailable"]) or UNDEFINED)
+    """The AUROC with its interval; a reason why there is none stands below the tables."""
+    return Cell(line["mean"], line["low"], line["high"], absent=UNDEFINED)
 
 
 def _against(lines: pd.DataFrame) -> str:

@@ -46,6 +46,7 @@
     table.setAttribute("aria-label", "Methods under the chosen post-processing and threshold");
     box.append(element("h3", {}, "Every other choice"), controls, said, chart, table);
     box.hidden = false;
+    box.nextElementSibling.hidden = true;  // the sentence for readers without scripts
 
     function fill(select, names) {
       const before = select.value;

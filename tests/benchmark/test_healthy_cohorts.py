@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cohorts import PATIENTS, VOLUNTEERS, write_cohort
+from cohorts import PATIENTS, VOLUNTEERS, write_case, write_cohort
 from studies import Runner
 
 from benchmark.analysis.summaries.make import summarise
@@ -83,7 +83,7 @@ def test_methods_that_learn_from_healthy_scans_are_refused_by_name_with_the_comm
         plan(request(data, methods="thresh,mean-distance", healthy="none", sequence="t1"))
     assert "got mean-distance, trained on healthy scans" in str(caught.value)
     left = "python -m benchmark run --methods thresh --datasets patients --sequence t1 --healthy none --preset quick"
-    assert left in str(caught.value)
+    assert f"{left} --data {data}" in str(caught.value)
     with pytest.raises(BadValue, match="no training: thresh, edge, prior"):
         plan(request(data, healthy="none"))
     with pytest.raises(BadValue, match="--folds: got --healthy none"):
@@ -94,6 +94,25 @@ def test_where_healthy_scans_lack_the_sequence_the_way_without_them_is_told(data
     told = "run --methods thresh --datasets patients --sequence flair --healthy none --preset quick"
     with pytest.raises(MissingData, match=told):
         plan(request(data, methods="thresh,mean-distance", sequence="flair"))
+
+
+def test_where_healthy_scans_are_missing_a_mixed_cohort_is_named_to_learn_from(own_data: Path) -> None:
+    table = own_data / "patients" / "cases.csv"
+    header, *lines = table.read_text().splitlines()
+    healthy = [f"{name},{name},{split},t1,here,yes" for name, split in (("a", "train"), ("b", "val"))]
+    table.write_text("\n".join([f"{header},healthy", *(f"{line},no" for line in lines), *healthy]) + "\n")
+    for name in ("a", "b"):
+        write_case(own_data / "patients", name, lesion=False)
+    mixed = f"mixed={own_data / 'patients'}"
+    with pytest.raises(MissingData) as caught:
+        plan(request(own_data, methods="thresh,mean-distance", datasets=mixed, healthy="oasis", sequence="t1"))
+    told = f"{mixed} has healthy scans: python -m benchmark run --methods thresh,mean-distance --datasets {mixed} "
+    assert f"{told}--sequence t1 --healthy {mixed} --preset quick" in str(caught.value)
+    assert "Without healthy scans: python -m benchmark run --methods thresh --datasets" in str(caught.value)
+    with pytest.raises(MissingData) as caught:  # nothing of the healthy cohort is missing
+        plan(request(own_data, methods="thresh", datasets=f"{mixed},oasis", healthy="volunteers", sequence="t1"))
+    assert "has healthy scans" not in str(caught.value)
+    assert "Without healthy scans" not in str(caught.value)
 
 
 def test_several_healthy_cohorts_are_learnt_from_and_give_thresholds_together(
@@ -210,5 +229,5 @@ def test_without_healthy_people_of_another_site_it_says_why(study: Runner, data:
     bare.run("thresh,prior", healthy="none")
     assert set(patient_lines(bare)["unavailable"]) == {NOT_AVAILABLE}
     text = " ".join(terminal_text(bare.folder).split())
-    assert "patient-level AUROC" in text
-    assert NOT_AVAILABLE in text.partition("patient-level AUROC")[2]
+    assert text.count(f"Patient-level AUROC on patients: {NOT_AVAILABLE}.") == 1
+    assert "patient-level AUROC, post-processing" not in text  # no table without a number

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cohorts import INPATIENTS, PATIENTS, VOLUNTEERS, write_cohort
 from runs_by_hand import write_people, write_run
 from scored_runs import make
 
@@ -14,6 +15,11 @@ from reports.document import compose
 from reports.formats.registry import write_document
 
 Open = Callable[..., Any]
+EIGHT = (
+    (VOLUNTEERS, {"train": 2, "val": 2, "test": 2}),
+    (PATIENTS, {"val": 2, "test": 7}),
+    (INPATIENTS, {"val": 2, "test": 7}),
+)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +41,18 @@ def wide_page(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> 
         run = write_run(folder / "run", means={f"method{place}": 0.6 - place / 40 for place in range(12)})
         summarise(run, folder / "data")
         return Path(write_document(compose(run, None, pictures=[]), "html") or "")
+
+
+@pytest.fixture(scope="session")
+def eight_page(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Path:
+    """The report of eight methods on two lesion cohorts that can be ranked, with scans."""
+    folder = tmp_path_factory.mktemp("eight")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(plugin_folder)
+        for cohort, counts in EIGHT:
+            write_cohort(folder / "data", cohort, counts)
+        made = make(folder / "run", folder / "data", methods=("thresh", *(f"ae{place}" for place in range(7))))
+        return Path(write_document(made.document(folder / "data"), "html") or "")
 
 
 @pytest.fixture(scope="session")

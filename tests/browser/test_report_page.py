@@ -68,21 +68,26 @@ def test_in_print_all_that_is_folded_is_there_and_no_control(report_page: Path, 
     )
     assert heights
     assert min(heights) > 0
-    assert not opened.locator(".controls").first.is_visible()
+    assert not opened.locator(".explorer").first.is_visible()
+    assert not opened.get_by_text("needs JavaScript").first.is_visible()
+    assert opened.locator("main img").evaluate_all("(all) => all.every((one) => one.complete && one.naturalWidth)")
     assert not opened.locator("nav").is_visible()
 
 
-def test_the_main_part_fits_its_pages(wide_page: Path, shown: Open) -> None:
-    opened = shown(wide_page)
+@pytest.mark.parametrize("page", ["eight_page", "wide_page"])
+def test_the_main_part_fits_its_pages(request: pytest.FixtureRequest, shown: Open, page: str) -> None:
+    opened = shown(request.getfixturevalue(page))
     opened.add_style_tag(content="h2#appendix, h2#appendix ~ * { display: none !important; }")
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", opened.pdf(format="A4"))) <= MOST_PAGES
 
 
 def test_without_scripts_verdict_chart_and_tables_are_there(report_page: Path, wide_page: Path, shown: Open) -> None:
-    opened = shown(wide_page, java_script_enabled=False)
+    opened = shown(wide_page, 400, java_script_enabled=False)
     assert opened.locator("main svg").first.is_visible()
     assert opened.locator("main table").first.is_visible()
-    assert opened.get_by_text("needs JavaScript").first.is_visible()
+    assert opened.get_by_text("Every other choice needs JavaScript").is_visible()
+    assert opened.evaluate("document.scrollingElement.scrollWidth") <= 400
+    assert not shown(wide_page).get_by_text("Every other choice needs JavaScript").is_visible()
     opened = shown(report_page, java_script_enabled=False)
     assert opened.locator("main img").first.is_visible()
     assert not opened.locator("#viewer").is_visible()

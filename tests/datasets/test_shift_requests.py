@@ -1,8 +1,10 @@
 """What a user may write after --shifts, and plugins' kinds good and broken."""
 
+import sys
+
 import pytest
 
-from datasets.errors import BadValue, UnknownName, UserError
+from datasets.errors import BadValue, MissingPackage, UnknownName, UserError
 from datasets.shift_requests import parse_shifts
 from datasets.shifts.registry import SHIFTS
 
@@ -77,3 +79,10 @@ def test_a_broken_plugin_costs_itself_alone(name: str, told: str) -> None:
     assert SHIFTS["halved"].name == "halved"
     with pytest.raises(UnknownName):
         SHIFTS["nobodys"]
+
+
+def test_a_shift_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchio", None)
+    assert pairs("blur=1")
+    with pytest.raises(MissingPackage, match=r"The shift motion needs torchio.*pip install 'uadbench\[shifts\]'"):
+        parse_shifts("motion")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from changes import AREAS, Change, by_hand, changes_of, sample_of, source_with
-from trials import Result, Trials
+from trials import SECONDS_OF_A_CHANGE, SECONDS_OF_A_SURVIVOR, Result, Trials
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = 0.9
@@ -30,6 +30,8 @@ def main() -> None:
     folder: Path = arguments.folder.resolve()
     tree = folder / "project"
     copy_project(tree)
+    collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    subprocess.run([sys.executable, *collect], cwd=tree, stdout=subprocess.DEVNULL)  # leaves bytecode to all trials
     changes = changes_of(tree, folder / "changes.json")
     chosen = [*by_hand(tree), *(changes if arguments.all else sample_of(changes, arguments.number))]
     results = known(folder / "results.csv")
@@ -40,7 +42,8 @@ def main() -> None:
         ):  # survivors last
             if change.order in results and results[change.order].outcome == "killed":
                 continue
-            result = results[change.order] = trials.of(change.path, source_with(tree, change))
+            budget = SECONDS_OF_A_SURVIVOR if change.order in results else SECONDS_OF_A_CHANGE
+            result = results[change.order] = trials.of(change.path, source_with(tree, change), budget)
             keep(folder / "results.csv", change, result)
             print(f"{number}/{len(chosen)} {result.outcome} {result.seconds:.0f} s: {change.name}", flush=True)
     tried = [change for change in chosen if change.order in results]

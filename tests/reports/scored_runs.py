@@ -16,7 +16,7 @@ from benchmark.analysis.summaries.make import summarise
 from benchmark.execution.score_cells import evaluate_study, record_failure
 from benchmark.methods.card import Card
 from benchmark.scoring.ranking_pass import rows_of_image
-from benchmark.storage.fits import DataCard, write_card
+from benchmark.storage.fits import DataCard, write_card, write_fit
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.maps import write_volume
 from benchmark.storage.rows import blank_row, stamped, write_rows
@@ -36,6 +36,7 @@ from reports.formats.markdown import markdown
 
 SCORING = Scoring(("paper", "none"), ("lesion-val", "healthy-fpr-1", "oracle"))
 COHORTS = ("volunteers", "patients", "inpatients")
+FITTED = {"parameters": 0, "seconds": 0.0, "device": "cpu"}
 BOTH: tuple[Split, ...] = ("val", "test")
 THRESH = Card("none", "Nothing.", "Nothing.", simple_baseline=True)
 
@@ -105,6 +106,7 @@ def _made(
     for fit in fits:
         card = THRESH if fit.method == "thresh" else None
         write_card(made.run.fit(fit), DataCard(card, "volunteers", "t1", {}, 3, 3, fit.seed, None, 0, 0.0))
+        write_fit(made.run.fit(fit), fit, FITTED)
     for cell in cells:
         if (cell.fit.method, cell.cohort.dataset) in failing:
             _leave_failed(made.run, cell)

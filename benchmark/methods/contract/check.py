@@ -11,8 +11,9 @@ or a test a rule, named after it:
         check()
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,13 +25,17 @@ from benchmark.methods.contract.rules import RULES, Rule
 from benchmark.methods.contract.trial import ContractTrial, NotRun
 from benchmark.methods.declared import presets_of
 from benchmark.methods.detector import Detector
-from benchmark.methods.hyperparameters import Variant, build_detector, resolve_config
-from benchmark.methods.registry import UnusableMethod, load
+from benchmark.methods.hyperparameters import Variant, build_detector, resolve_here
+from benchmark.methods.registry import UnusableMethod, ask, load
+from benchmark.methods.told import NoAnswer
 from datasets.grid import PUBLISHED
+
+log = logging.getLogger(__name__)
 
 # Whole-number fields that make a fit long, by the ends of their names, and the values that the check gives them.
 BUDGETS = {"steps": 3, "epochs": 1}
 IMPORTS = "The class can be imported and every preset makes a config"
+LIVES = "Its process lives until every rule is tried"
 DEPTH = 7  # slices of a simulated brain
 
 
@@ -99,6 +104,10 @@ def check_detector(make: Callable[[], Detector], *, shape: tuple[int, int, int] 
 
     Raises:
         ContractError: a rule is broken; the message names all broken ones.
+
+    Examples:
+        >>> from baselines.simple.thresh import Thresh
+        >>> check_detector(lambda: Thresh(Thresh.Config()), shape=(12, 12, 8))
     """
     broken = [outcome for outcome in check_rules(make, shape=shape) if not outcome.passed]
     if broken:
@@ -129,7 +138,14 @@ class DetectorCheck:
 
 
 def detector_checks(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[DetectorCheck]:
-    """The rules of `check_detector`, each as a check of its own, for `pytest.mark.parametrize`; arguments as there."""
+    """The rules of `check_detector`, each as a check of its own, for `pytest.mark.parametrize`; arguments as there.
+
+    Examples:
+        >>> from baselines.simple.thresh import Thresh
+        >>> checks = detector_checks(lambda: Thresh(Thresh.Config()))
+        >>> "weights_hold_all_that_is_learnt" in map(str, checks)
+        True
+    """
     names = [rule.__name__ for rule in RULES]
 
     @cache
@@ -147,13 +163,22 @@ def check_method(variant: Variant) -> ContractReport:
     Raises:
         UserError: a hyper-parameter of `variant` is not valid.
     """
+    from pydantic import TypeAdapter
+
     try:
-        preset = "quick" if "quick" in presets_of(load(variant.method)) else PUBLISHED
-        config = resolve_config(variant, preset, {})
+        told = ask(variant.method, _checked, variant, remembered=False)
     except UnusableMethod as error:
-        return ContractReport(variant.name, (RuleOutcome(IMPORTS, str(error)),))
+        ended = isinstance(error.__cause__, NoAnswer)
+        return ContractReport(variant.name, (RuleOutcome(LIVES if ended else IMPORTS, str(error)),))
+    return TypeAdapter(ContractReport).validate_python(told)
+
+
+def _checked(variant: Variant) -> dict[str, Any]:
+    """The same of a class that may be imported here, as JSON has it."""
+    preset = "quick" if "quick" in presets_of(load(variant.method)) else PUBLISHED
+    config = resolve_here(variant, preset, {})
     short = _shortened(config, variant.overrides)
-    config = resolve_config(Variant(variant.method, {**variant.overrides, **short}), preset, {})
+    config = resolve_here(Variant(variant.method, {**variant.overrides, **short}), preset, {})
     shape = (config.get("size", 24),) * 2 + (DEPTH,)
     make = partial(build_detector, variant.name, variant.method.target, config)
     outcomes = [RuleOutcome(IMPORTS), *check_rules(make, shape=shape)]
@@ -161,7 +186,7 @@ def check_method(variant: Variant) -> ContractReport:
     if card is not None and card.several_sequences:
         of_two = check_rules(partial(make, channels=2), shape=shape)
         outcomes += [replace(one, rule=f"Of two sequences: {one.rule}") for one in of_two]
-    return ContractReport(_settings(variant, preset, short), tuple(outcomes))
+    return asdict(ContractReport(_settings(variant, preset, short), tuple(outcomes)))
 
 
 def check_rules(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[RuleOutcome]:
@@ -180,6 +205,7 @@ def check_rules(make: Callable[[], Detector], *, shape: tuple[int, int, int] | N
 
 def _verdict(rule: Rule, trial: ContractTrial) -> RuleOutcome:
     sentence = _sentence(rule)
+    log.debug("  trying: %s", sentence)  # a sign of life
     try:
         return RuleOutcome(sentence, rule(trial))
     except NotRun as reason:

@@ -136,6 +136,10 @@ def simulated_case(index: int, shape: tuple[int, int, int], *, channels: int = 1
     """A healthy ellipsoid with smooth texture and a dark centre; each index gives another brain.
 
     A second sequence shows it with a bright centre, a third as the first, all with textures of their own.
+
+    Examples:
+        >>> simulated_case(0, (12, 12, 8), channels=2).image.shape
+        (2, 12, 12, 8)
     """
     rng = np.random.default_rng([7, index])
     axes = [np.linspace(-1, 1, length) for length in shape]

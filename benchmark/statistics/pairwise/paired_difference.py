@@ -175,13 +175,17 @@ def compare_endpoints(
     }  # fmt: skip
     tests = _of_weights if question == TRAINED_MODEL else _of_recipe
     tested = tests(panels, pairs, effects, endpoint, seed)
+    published = {choice: _published(own) for choice, own in pairs.items()}
     found = {
         choice: [
-            _comparison(one, effects[choice][index], tested[choice], index, choice, question, endpoint, panels)
+            _comparison(
+                one, effects[choice][index], tested[choice], index, choice, question, endpoint, panels,
+                float(published[choice][index]),
+            )
             for index, one in enumerate(own)
         ]
         for choice, own in pairs.items()
-    }
+    }  # fmt: skip
     return {choice: [_claimed(one, found) for one in own] for choice, own in found.items()}
 
 
@@ -291,6 +295,7 @@ def _comparison(
     question: Question,
     endpoint: Endpoint,
     panels: Mapping[Choice, Mapping[str, Panel]],
+    published: float,
 ) -> Comparison:
     """The pair with the state that this choice alone gives it."""
     count, methods = int((~np.isnan(tested.p)).sum()), len(panels[choice])
@@ -327,7 +332,7 @@ def _comparison(
         detectable=np.nan if np.isnan(effect.low) else smallest,
         p_false_claim=float(tested.one_sided[index]),
         p_false_claim_winner=of_the_winner(float(tested.one_sided[index]), methods),
-        p_published=_published(one) if state != "not testable" else np.nan,
+        p_published=published if state != "not testable" else np.nan,
     )
 
 
@@ -365,8 +370,14 @@ def _reach(one: Pair, question: Question, endpoint: Endpoint, count: int) -> tup
     return se, detectable_recipe(width, se, power=endpoint.power)
 
 
-def _published(one: Pair) -> float:
-    return unpaired_permutation_p(one.a.mean(axis=1), one.b.mean(axis=1))
+def _published(pairs: Sequence[Pair]) -> Values:
+    """Of each pair the p-value of the unpaired test; NaN where the two have no patient in common."""
+    found = np.full(len(pairs), np.nan)
+    for size in {one.n for one in pairs} - {0}:
+        places = [place for place, one in enumerate(pairs) if one.n == size]
+        a, b = (np.stack([getattr(pairs[place], side).mean(axis=1) for place in places], axis=1) for side in "ab")
+        found[places] = unpaired_permutation_p(a, b)
+    return found
 
 
 def rank_sets(methods: Sequence[str], comparisons: Iterable[Comparison]) -> dict[str, tuple[int, int]]:

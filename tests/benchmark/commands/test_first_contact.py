@@ -1,6 +1,7 @@
 """A new user's first line, `run --methods cddpm,ddpm --datasets brats,msl`: with too little data, and with enough."""
 
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,19 @@ def test_with_brats_and_msl_prepared_it_runs_to_the_tables(
             assert f"\n{method}" in table
     assert "study of t1" in result.stdout
     assert (Path("runs/ixi-t1-quick") / "report.md").is_file()
+
+
+def test_without_its_package_preparing_names_the_extra_beside_all_else_that_is_missing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    monkeypatch.delenv("UADBENCH_TEMPLATE", raising=False)
+    monkeypatch.delenv("UADBENCH_DATA", raising=False)
+    write_brats_download(tmp_path / "download")
+    prepare = ("prepare", "brats", "--raw", tmp_path / "download", "--data", data)
+    result = CliRunner().invoke(datasets_program, list(map(str, prepare)))
+    package, template = str(result.exception).splitlines()
+    assert (
+        package == "Preparing scans needs SimpleITK, which is not installed: python -m pip install 'uadbench[prepare]'."
+    )
+    assert "template" in template

@@ -1,13 +1,16 @@
 """A newcomer's first minute: the bare program, the demo, and another package that takes our import name."""
 
+import os
 import shlex
+import shutil
+import subprocess
+import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-import click
 import pytest
-import typer
 from commandline import Program
+from typer.testing import CliRunner
 
 import benchmark
 from benchmark.commands import demo
@@ -24,12 +27,8 @@ def test_the_bare_program_shows_five_lines_that_parse(program: Program) -> None:
     pasted = [shlex.split(line, comments=True) for line in lines if line.startswith("python -m")]
     assert len(pasted) == 5
     for _, _, name, *arguments in pasted:
-        command: click.Command = typer.main.get_command(PROGRAMS[name])
-        while isinstance(command, click.Group):
-            _, found, arguments = command.resolve_command(click.Context(command), arguments)
-            assert found is not None
-            command = found
-        command.make_context(name, arguments)  # raises for an option that there is not
+        result = CliRunner().invoke(PROGRAMS[name], [*arguments, "--help"])  # which is read after the other options
+        assert result.exit_code == 0, result.output
     assert "--help" in lines[-1]
     assert FIRST_LINES.splitlines() == lines
 
@@ -65,12 +64,25 @@ def test_what_a_method_is_listed_to_need_is_what_its_class_says(method: Method) 
 def test_another_package_called_datasets_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert benchmark.other_datasets() == ("", False)
     monkeypatch.setattr(benchmark, "version", lambda name: "4.0.0")
-    told, hidden = benchmark.other_datasets()
+    told, lost = benchmark.other_datasets()
     assert "(4.0.0) is installed beside" in told
-    assert not hidden
+    assert not lost
     other = ModuleSpec("datasets", None, is_package=True)
     other.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(benchmark, "find_spec", lambda name: other)
-    told, hidden = benchmark.other_datasets()
+    told, lost = benchmark.other_datasets()
     assert str(tmp_path) in told
-    assert hidden
+    assert lost
+
+
+def test_another_package_installed_over_ours_is_named_before_anything_of_it_is_imported(tmp_path: Path) -> None:
+    shutil.copytree(Path(benchmark.__file__).parent, tmp_path / "benchmark")
+    shutil.copy2(Path(benchmark.__file__).parents[1] / "uadbench.py", tmp_path)
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    for call in (("-m", "benchmark", "list", "methods"), ("-c", "import uadbench")):
+        done = subprocess.run(
+            [sys.executable, *call], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True
+        )
+        assert done.returncode != 0
+        assert b"installed over uadbench's own" in done.stderr.splitlines()[-1]

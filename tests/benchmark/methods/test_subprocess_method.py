@@ -60,11 +60,14 @@ def test_it_fulfils_the_contract_of_every_detector(recipe: Path) -> None:
     check_detector(lambda: cls(cls.Config()))
 
 
-def test_its_maps_are_those_that_the_formula_gives(recipe: Path, tmp_path: Path) -> None:
+def test_its_maps_are_those_that_the_formula_gives_in_a_run_named_from_the_current_folder(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     cls = subprocess_method(recipe)
     cases = [simulated_case(index, (10, 9, 8)) for index in range(3)]
     detector = cls(cls.Config(power=2.0))
-    detector.fit(cases[:2], cases[2:], seed=0, workdir=tmp_path)
+    detector.fit(cases[:2], cases[2:], seed=0, workdir=Path())
     inside = np.concatenate([case.image[0][case.brain_mask] for case in cases[:2]])
     expected = np.where(cases[2].brain_mask, (cases[2].image[0] - inside.mean(dtype=np.float64)) ** 2, 0)
     image, mask = torch.from_numpy(cases[2].image)[None], torch.from_numpy(cases[2].brain_mask)[None, None]

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from commandline import call
 from studies import Runner
 
 from benchmark.methods import registry, told
@@ -11,6 +13,7 @@ from benchmark.methods.declared import declared
 from benchmark.methods.hyperparameters import parse_variant, resolve_config
 from benchmark.methods.registry import UnusableMethod, methods, usable_plugin_files
 from datasets.errors import BadValue, UnknownName
+from datasets.io.nifti import Volume, write_volume
 
 SOUND = """
 import os
@@ -35,7 +38,10 @@ class Bright(Detector):
     needs_training = False
     revision = 4
     def fit(self, train, val, *, seed, workdir): pass
-    def anomaly_map(self, images, brain_masks, *, seeds): return images * brain_masks
+    def anomaly_map(self, images, brain_masks, *, seeds):
+        exec(os.environ.get("GO_WRONG", ""))
+        return images * brain_masks
+    def reconstruction(self, images, brain_masks, *, seeds): return images * 0
 """
 
 
@@ -70,6 +76,80 @@ def test_a_study_imports_a_plugin_in_other_processes_alone_and_asks_no_question_
     path.write_text(path.read_text() + "\n# changed")
     declared(methods([path])["bright"])
     assert len(log.read_text().splitlines()) == len(asked) + 2
+
+
+@pytest.fixture
+def mapped(plugin: None, data: Path, tmp_path: Path) -> tuple[Runner, Path, Path]:
+    """A run of a plugin, its file, and where each process that imports it from now on writes its number."""
+    path, log = write(tmp_path)
+    study = Runner(data, tmp_path / "run", plugins=(path,), apart=True)
+    assert study.run("bright", "volunteers", limit=1) == []
+    log.write_text("")
+    return study, path, log
+
+
+def ball(folder: Path) -> Path:
+    """A scan of a brain of 700 ml."""
+    places = np.indices((32, 32, 32)) * 4.0 - 64
+    brain = (places**2).sum(axis=0) < 55**2
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    affine[:3, 3] = -64
+    write_volume(folder / "ball.nii.gz", Volume(np.where(brain, 100 + places[0], 0).astype(np.float32), affine))
+    return folder / "ball.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("show bright --plugin FILE", "power"),
+        ("plugin check bright --plugin FILE", "0 BROKEN"),
+        ("residuals RUN", "Healthy residuals of bright-"),
+        ("predict bright SCAN --run RUN --prepared --out MAPS", "picture"),
+        (
+            "speed --methods bright --datasets volunteers --data DATA --preset quick --volumes 1 --plugin FILE",
+            "fitted here",
+        ),
+    ],
+)
+def test_no_command_imports_a_plugin_into_its_own_process(
+    mapped: tuple[Runner, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, said: str
+) -> None:
+    monkeypatch.setattr("benchmark.speed.flops.SIDES", {"cpu": 64})
+    monkeypatch.setattr("benchmark.speed.flops.SECONDS", 0.0)
+    study, path, log = mapped
+    scan = ball(tmp_path)
+    places = {"FILE": path, "RUN": study.out, "DATA": study.data, "SCAN": scan, "MAPS": tmp_path / "maps"}
+    done = call(*(places.get(word, word) for word in command.split()))
+    assert done.exit_code == 0, done.output
+    assert said in done.output
+    imported = log.read_text().splitlines()
+    assert imported
+    assert str(os.getpid()) not in imported
+
+
+@pytest.mark.parametrize(
+    ("code", "command", "said"),
+    [
+        ("os._exit(0)", "predict bright SCAN --run RUN --prepared --out MAPS", "ended with exit code 0 and no word"),
+        ("raise KeyError('size')", "predict bright SCAN --run RUN --prepared --out MAPS", "KeyError: 'size'"),
+        ("os.abort()", "plugin check bright --plugin FILE", "ended with signal 6 and no word"),
+        ("os.abort()", "residuals RUN", "ended with signal 6 and no word"),
+    ],
+)
+def test_a_plugin_that_goes_wrong_in_a_command_is_told_in_a_line(
+    mapped: tuple[Runner, Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    command: str,
+    said: str,
+) -> None:
+    study, path, _ = mapped
+    monkeypatch.setenv("GO_WRONG", code)
+    places = {"FILE": path, "RUN": study.out, "SCAN": ball(tmp_path), "MAPS": tmp_path / "maps"}
+    done = call(*(places.get(word, word) for word in command.split()))
+    assert done.exit_code != 0
+    assert said in done.output
 
 
 def test_what_is_told_is_what_the_class_says(tmp_path: Path) -> None:

@@ -113,6 +113,14 @@ def test_a_cpu_and_a_machine_without_driver_have_no_counters(monkeypatch: pytest
     assert gpu_counters("cuda") is None
 
 
+def test_without_the_drivers_counters_a_gpu_has_none_and_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("benchmark.speed.energy.pynvml", None)
+    assert gpu_counters("cuda") is None
+    assert "pip install 'uadbench[gpu]'" in caplog.text
+
+
 def test_every_quantity_has_a_title() -> None:
     assert all(quantity.title for quantity in QUANTITIES.values())
     assert shown("parameters", 37_513_857.0) == "37.51 M"

@@ -40,7 +40,7 @@ def test_a_run_of_before_has_no_card_and_a_torn_one_is_named(tmp_path: Path) -> 
 def test_only_lesion_labels_are_lesion_labels(tmp_path: Path, supervision: str, seen: bool) -> None:
     run = RunFolder(tmp_path)
     assert not sees_labels(run, FIT)
-    with pytest.raises(BadFile, match=r"card.json: missing"):
+    with pytest.raises(BadFile, match=r"fit.json: missing"):
         card_of_finished(run, FIT)
     write_card(run.fit(FIT), replace(DATA_CARD, card=replace(CARD, supervision=supervision)))  # type: ignore[arg-type]
     assert sees_labels(run, FIT) is seen

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark import __version__
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import PIPELINES, Pipeline
 from benchmark.postprocessing.steps import median_step
@@ -22,15 +23,18 @@ from benchmark.storage.run_record import (
     kept_cells,
     kept_references,
     kept_scoring,
+    read_record,
     record_cell,
     record_maps,
     record_rows,
     reopen,
+    table_of,
 )
 from benchmark.study.planning import plan
 from benchmark.study.protocols import PROTOCOLS
 from benchmark.study.study import Request, Study
 from datasets.errors import BadFile, BadValue, MissingData
+from datasets.io.atomic import read_json, write_json
 
 SCORING = Scoring(("none",), ("oracle", "lesion-val"))
 Planner = Callable[..., Study]
@@ -176,3 +180,25 @@ def test_how_maps_were_made_survives_scoring_them(run: RunFolder, planned: Plann
     assert record["inference"] == {"device": "cuda"}
     assert "traceback" not in record
     assert record["cell"]["cohort"]["dataset"] == "volunteers"
+
+
+def test_the_record_of_a_cell_says_which_version_to_read_it_with(run: RunFolder, planned: Planner) -> None:
+    cell = planned().cells[0]
+    record_cell(run, cell, {"status": "mapped"})
+    path = run.cell(cell) / "cell.json"
+    write_json(path, {**read_json(path), "format": 0})
+    with pytest.raises(BadFile, match=f"cell.json: got run format 0, written by uadbench {__version__}, expected"):
+        read_record(run, cell)
+
+
+def test_a_damaged_table_of_a_cell_is_mended_by_what_made_it(run: RunFolder, planned: Planner) -> None:
+    cell = planned().cells[0]
+    for name in ("timing.csv", "rows.csv"):
+        write_rows(run.cell(cell) / name, [])
+    record_maps(run, cell, {})
+    record_rows(run, cell, SCORING)
+    for name, way in (("timing.csv", "Map the cell anew"), ("rows.csv", "Score it anew")):
+        assert table_of(run, cell, name) == run.cell(cell) / name
+        (run.cell(cell) / name).write_text("other")
+        with pytest.raises(BadFile, match=rf"{name}: got digest .*\. {way}: "):
+            table_of(run, cell, name)

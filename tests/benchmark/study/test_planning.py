@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort
+from cohorts import PATIENTS, TINY, VOLUNTEERS, write_cohort, write_flair
 from plugincode import write_plugin
 
 from benchmark.methods.registry import UnusableMethod
@@ -42,6 +42,14 @@ def test_a_study_is_every_method_seed_and_cohort_with_the_healthy_one_first(data
 def test_asking_for_the_healthy_cohort_as_well_maps_it_once(data: Path) -> None:
     study = planned(data, datasets="patients,volunteers,patients")
     assert [cell.cohort.dataset for cell in study.cells] == ["volunteers", "patients"]
+
+
+def test_what_is_learnt_from_two_healthy_cohorts_names_both_and_is_another_fit(data: Path, tmp_path: Path) -> None:
+    write_cohort(tmp_path, replace(VOLUNTEERS, name="visitors"), {"train": 2, "val": 2, "test": 1})
+    (alone,) = planned(data).fits
+    (both,) = planned(data, healthy=f"volunteers,visitors={tmp_path / 'visitors'}").fits
+    assert (alone.fitted_on, both.fitted_on) == ("volunteers", "volunteers+visitors")
+    assert alone.key != both.key
 
 
 def test_a_cell_maps_validation_and_test_cases(data: Path) -> None:
@@ -106,6 +114,16 @@ def test_a_method_that_cannot_be_used_is_left_out_with_the_reason_once(data: Pat
     assert absent.startswith("Method 'absent' (detectors:Absent, uadbench-tests 1.0)")
     with pytest.raises(UnusableMethod, match="Method 'broken'"):
         planned(data, methods="broken")
+
+
+def test_an_unknown_method_is_left_out_where_it_may_be_of_a_plugin_file_that_is(data: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn.py"
+    torn.write_text("import a_package_that_is_not_here\n")
+    study = planned(data, methods="mean-distance,mine", plugins=(torn,))
+    assert [fit.method for fit in study.fits] == ["mean-distance"]
+    file, mine = study.left_out
+    assert "a_package_that_is_not_here" in file
+    assert mine == "Method 'mine': not known; perhaps it is of a file that is left out."
 
 
 def test_a_plugin_files_content_is_part_of_every_key_and_its_date_is_not(data: Path, tmp_path: Path) -> None:
@@ -206,6 +224,26 @@ def test_without_a_sequence_the_study_is_of_what_lies_on_disk_and_says_what_it_i
     assert {cell.cohort.sequence for cell in study.cells} == {"t1"}
     assert f"{VOLUNTEERS.title} at {own_data / 'volunteers'} has no t2." in caplog.text
     assert PATIENTS.title not in caplog.text
+
+
+def test_of_cohorts_without_a_common_sequence_it_is_said_what_each_has(own_data: Path) -> None:
+    table = own_data / "patients" / "cases.csv"
+    table.write_text(table.read_text().replace(",t1,", ",flair,"))
+    with pytest.raises(BadValue, match=r"without a common sequence \(volunteers: t1; patients: flair\)"):
+        planned(own_data)
+
+
+def test_of_a_study_of_two_sequences_each_case_that_lacks_one_is_named_once(
+    own_data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_flair(own_data, VOLUNTEERS)
+    write_flair(own_data, PATIENTS, lacking=("patients-val-1", "patients-test-0"))
+    with caplog.at_level("INFO"):
+        study = planned(own_data, methods="thresh", sequence="t1,flair", without=(("patients", "patients-test-0"),))
+    mapped = {case.case_id for cell in study.cells for case in study.mapped_cases(cell)}
+    assert not mapped & {"patients-val-1", "patients-test-0"}
+    assert caplog.messages.count("Left out of patients, having no flair: patients-val-1.") == 1
+    assert "patients-test-0" not in caplog.text
 
 
 def test_a_healthy_cohort_without_validation_cases_is_refused(tmp_path: Path) -> None:

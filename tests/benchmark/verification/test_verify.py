@@ -140,6 +140,12 @@ def test_a_folder_without_digests_is_named(program: Program, run: Path, folder: 
     assert "SHA256SUMS" in named
 
 
+def test_healthy_residuals_without_digests_are_named(program: Program, run: Path) -> None:
+    folder = one(run, "cells/mean-distance-*") / "healthy-residuals"
+    write_volume(folder / "mean.nii.gz", np.ones((2, 2, 2)), np.eye(4))
+    assert told(program, run, "--maps", "0")["files"] == [f"{folder}: no SHA256SUMS"]
+
+
 @pytest.mark.parametrize(("factor", "is_fault"), [(1.002, True), (1 + 1e-6, False)])
 def test_a_map_may_differ_by_rounding_and_not_by_what_can_be_seen(
     program: Program, run: Path, factor: float, is_fault: bool

@@ -75,7 +75,7 @@ def test_the_best_method_stands_first_where_there_are_patients_enough(tmp_path: 
     whole = replace(SCORING, postprocessing=("none",))  # the others leave little of such small lesions
     text = terminal_text(make(tmp_path / "run", tmp_path, methods=("ae", "thresh", "dae"), scoring=whole).run)
     assert text.startswith("Patients (patients). thresh leads, Dice 0.")
-    assert "shown to be better than each of the 2 others." in " ".join(text.split())
+    assert "shown to be better than each of the 2 other ranked methods." in " ".join(text.split())
     lines = block(text, "Exploratory: Patients (patients), ")
     assert next(line.split()[0] for line in lines if line.startswith(("ae", "dae", "thresh", "perfect"))) == "thresh"
 

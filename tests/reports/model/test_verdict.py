@@ -125,6 +125,8 @@ def _claims_no_more(one: Summary) -> None:
         leader = text.split(" leads, ")[0].split()[-1]
         assert all((leader, other) in one.better for other in one.ranks if other != leader)
         assert one.ranks[leader] == (1, 1)
+        beaten = [name for name in one.ranks if name != leader]
+        assert f"better than {beaten[0] if len(beaten) == 1 else f'each of the {len(beaten)} other'}" in text
     assert set(verdict.contenders) == {name for name, (low, _) in one.ranks.items() if low == 1}
     for phrase in (" may be first too", "The tests leave the first place to "):
         if phrase in text:

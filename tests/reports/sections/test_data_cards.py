@@ -1,16 +1,17 @@
-"""What a report says of the methods' data cards, and of run folders that have none."""
+"""What a report says of the methods' data cards, and of fits that have lost theirs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scored_runs import Made, cells_of, make, section
+from scored_runs import FITTED, Made, cells_of, make, section
 
 from benchmark.methods.card import Card
-from benchmark.storage.fits import DataCard, write_card
+from benchmark.storage.fits import DataCard, write_card, write_fit
 from benchmark.storage.rows import Row, read_rows
 from benchmark.storage.run_tables import write_run_rows
+from datasets.errors import BadFile
 from reports.formats.terminal import terminal_text
 
 AE = Card("healthy scans", "healthy slices", "the paper's", departures=("One.", "two"))
@@ -23,6 +24,7 @@ def keep(made: Made, method: str, card: Card | None, **changes: object) -> None:
     for fit in made.study.fits:
         if fit.method == method:
             write_card(made.run.fit(fit), replace(kept, **changes))  # type: ignore[arg-type]
+            write_fit(made.run.fit(fit), fit, FITTED)
 
 
 def stage(name: str) -> dict[str, object]:
@@ -30,14 +32,13 @@ def stage(name: str) -> dict[str, object]:
     return {"name": name, "steps_per_second": 20.0, "data_wait_fraction": 0.25}
 
 
-def test_a_run_without_cards_is_reported_and_says_so(made: Made) -> None:
-    for card in made.run.root.glob("fits/*/card.json"):
-        card.unlink()
-    report = made.report(pictures=[])
-    part = section(report, "Data cards")
-    assert "No data card is kept: this run was fitted by an earlier version." in part
-    assert "| Supervision" not in report
-    assert "lesion labels of the test cases: an upper bound, never ranked" in part
+def test_a_card_or_fit_that_is_gone_is_named(made: Made) -> None:
+    for name in ("card.json", "fit.json"):
+        path = next(made.run.root.glob(f"fits/ae*/{name}"))
+        aside = path.rename(path.with_name("aside"))
+        with pytest.raises(BadFile, match=f"{name}: missing"):
+            made.report(pictures=[])
+        aside.rename(path)
 
 
 def test_each_method_has_a_line_and_each_threshold_says_what_chose_it(made: Made) -> None:
@@ -52,6 +53,7 @@ def test_each_method_has_a_line_and_each_threshold_says_what_chose_it(made: Made
     assert cells_of(part, "thresh")[1:] == ["none", "Nothing.", "Nothing.", volunteers, "", "0"]
     assert cells_of(part, "`healthy-fpr-1`") == ["`healthy-fpr-1`", "healthy validation scans, no label"]
     assert cells_of(part, "`lesion-val`") == ["`lesion-val`", "lesion labels of the validation cases"]
+    assert "lesion labels of the test cases: an upper bound, never ranked" in part
     assert "\n- **ae\\[size=48\\]**. Departs from its papers: One; two." in part
     cohort = section(report, "All metrics")
     assert cells_of(cohort, "Method")[:2] == ["Method", "Supervision"]

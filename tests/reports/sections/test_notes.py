@@ -25,12 +25,9 @@ def test_a_run_in_which_all_failed_still_has_a_report(tmp_path: Path, data: Path
         pictures=[]
     )
     assert "0 of 6 done" in report
-    assert (
-        section(report, "### What is missing, and audit warnings").count(
-            "on `volunteers`, `patients`, `inpatients`, seed 0: **failed**"
-        )
-        == 2
-    )
+    notes = section(report, "### What is missing, and audit warnings")
+    assert notes.count("**failed**") == 1
+    assert "- thresh, ae\\[size=48\\] on `volunteers`, `patients`, `inpatients`, seed 0: **failed**" in notes
 
 
 def test_undefined_thresholds_are_named_with_their_reason_once(finished: Made, plugin: None) -> None:

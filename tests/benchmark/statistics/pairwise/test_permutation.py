@@ -90,13 +90,22 @@ def test_no_p_value_is_zero_where_differences_vary_by_rounding_alone(n: int, sca
         assert found.adjusted[0] >= least * (1 - 1e-12)
 
 
-def test_it_is_the_unpaired_permutation_test_of_scipy() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(0.5, 1, 6), rng.normal(0, 1, 5)
-    theirs = stats.permutation_test(
-        (a, b), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), vectorized=True, n_resamples=np.inf
-    )
-    assert unpaired_permutation_p(a, b, rounds=40_000) == pytest.approx(theirs.pvalue, abs=0.01)
+@pytest.mark.parametrize(("n", "m"), [(6, 5), (6, 6), (12, 12), (30, 30)])
+@pytest.mark.parametrize("digits", [0, 1, 15])  # few digits: many relabellings reach just the observed gap
+def test_it_is_the_unpaired_permutation_test_of_scipy_for_each_pair(n: int, m: int, digits: int) -> None:
+    rng = np.random.default_rng([n, digits])
+    a, b = rng.normal(0.3, 1, (n, 4)).round(digits), rng.normal(0, 1, (m, 4)).round(digits)
+    a[:, 3] = a[0, 0]
+    b[:, 3] = a[0, 0]
+    theirs = [
+        stats.permutation_test(
+            (a[:, pair], b[:, pair]), lambda x, y, axis: np.abs(x.mean(axis=axis) - y.mean(axis=axis)),
+            vectorized=True, n_resamples=2_000, alternative="greater", rng=np.random.default_rng(0),
+        ).pvalue
+        for pair in range(4)
+    ]  # fmt: skip
+    assert unpaired_permutation_p(a, b, rounds=2_000).tolist() == theirs
+    assert unpaired_permutation_p(a[:, 1], b[:, 1], rounds=2_000) == theirs[1]
 
 
 def test_it_cannot_see_what_patients_have_in_common() -> None:
@@ -106,3 +115,11 @@ def test_it_cannot_see_what_patients_have_in_common() -> None:
 
 def test_it_is_never_zero() -> None:
     assert unpaired_permutation_p(np.arange(20.0), np.arange(20.0) + 100, rounds=99) == pytest.approx(0.01)
+
+
+def test_the_published_test_draws_ten_thousand_relabellings() -> None:
+    """Its p-value is a count of them and of the data themselves."""
+    a, b = np.random.default_rng(5).normal(size=(2, 25))
+    count = unpaired_permutation_p(a, b) * 10_001
+    assert count == pytest.approx(round(count), abs=1e-6)
+    assert 0.01 < count / 10_001 < 0.99
