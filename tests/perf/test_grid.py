@@ -16,6 +16,8 @@ from benchmark.study.cells import as_stored
 from datasets.io.atomic import read_json, write_json
 from datasets.simulation.phantom.cohort import write_phantom
 
+pytestmark = pytest.mark.timeout(1200)  # ten thousand folders are written first
+
 ROOT = Path(__file__).parents[2]
 CELLS = 10_000
 TABLES = ("SHA256SUMS", "rows.csv")  # what is read of a scored cell beside its record, or looked for
