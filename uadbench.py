@@ -2,7 +2,7 @@
 
 The examples in the docstrings are about the run `first` that docs/first-steps.md makes.
 
-Example:
+Examples:
     >>> import uadbench
     >>> run = uadbench.load_run("first")
     >>> run.methods

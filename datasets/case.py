@@ -189,7 +189,7 @@ class Case:
             male, `spacing` the scan's own voxel edges in mm before it was brought onto the grid. Empty for all others.
         shift_dose: mean |shifted - unshifted image| over the brain's healthy tissue and the sequences; 0 without shift.
 
-    Example:
+    Examples:
         >>> image = np.full((1, 8, 8, 4), 0.5, dtype=np.float32)
         >>> case = Case("a", image, image[0] > 0, None, np.diag([2.0, 2.0, 2.0, 1.0]))
         >>> case.spacing, case.voxel_ml

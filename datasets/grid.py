@@ -18,7 +18,7 @@ class Grid:
         sampling: `average` integrates over voxels and keeps the volume of masks; `spline` is the published sampling.
             See `datasets.sampling.Sampler`.
 
-    Example:
+    Examples:
         >>> GRIDS["quick"].text
         '48 x 48 x 25 voxels of 4 mm, sampling average'
     """

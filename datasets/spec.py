@@ -35,7 +35,7 @@ class DatasetSpec:
         simulate: writes the cohort below a data folder; None where it has to be downloaded.
         raw_cases: reads a download's folder; None where only the prepared layout can be read.
 
-    Example:
+    Examples:
         >>> from datasets.cohorts.catalog import dataset
         >>> dataset("mslub").name, dataset("mslub").sequences
         ('msl', ('t1', 't1ce', 't2', 'flair'))
@@ -226,7 +226,7 @@ def case_marks(files: Sequence[CaseFiles]) -> dict[str, str]:
 def changed_cases(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Which cases differ between two times of `case_marks`, in words; "" where none does.
 
-    Example:
+    Examples:
         >>> changed_cases({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "5", "d": "4"})
         'changed: b; gone: c; new: d'
     """

@@ -313,3 +313,27 @@ def test_every_command_of_a_guide_stands_in_a_block_that_runs(page: str) -> None
         assert f"{page}" in (ROOT / ELSEWHERE[page]).read_text(encoding="utf-8")
     else:
         assert any(block.language == "sh" and not block.note.startswith("not run") for block in blocks(page))
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_command_that_a_document_names_has_these_options(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    named = re.findall(r"`(python -m (?:benchmark|datasets) [^`]+)`", text)
+    for block in re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL):
+        named += re.findall(r"^ *((?:python -m (?:benchmark|datasets)|uadbench) .+)$", block, flags=re.MULTILINE)
+    whole = [line for line in named if not re.search(r"\.\.\.|\[-|\$|\{| \| |COMMAND", line)]
+    assert {line: wrong for line in whole if (wrong := _why_refused(line))} == {}
+
+
+def _why_refused(line: str) -> str:
+    """What the program says of a command or an option that it does not have; "" where it has them all."""
+    words = shlex.split(line, comments=True)
+    name, *arguments = ["benchmark", *words[1:]] if words[0] == "uadbench" else words[2:]
+    result = CliRunner().invoke(PROGRAMS[name], [*arguments, "--help"])
+    return "" if result.exit_code == 0 else result.output
+
+
+def test_a_command_with_an_option_that_there_is_not_is_found_out() -> None:
+    assert _why_refused("python -m benchmark run --nope 1")
+    assert _why_refused("uadbench predct scan.nii.gz")
+    assert not _why_refused("python -m datasets prepare ixi --raw DOWNLOAD")

@@ -25,7 +25,7 @@ class Compared:
         table: `comparisons.csv`, to which all pairs of the choices have been added.
         pictures: of the differences, patient by patient.
 
-    Example:
+    Examples:
         >>> import uadbench
         >>> found = uadbench.compare("first", "lowrank", "zscore")
         >>> {(pair.a, pair.b, pair.choice.dataset) for pair in found.pairs}
@@ -64,7 +64,7 @@ def compare(
         UnknownName: the run has no such method, cohort or choice.
         MissingData: there are no numbers to compare.
 
-    Example:
+    Examples:
         >>> found = compare("first", "lowrank", "zscore")
         >>> found.table.name
         'comparisons.csv'

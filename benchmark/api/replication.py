@@ -38,7 +38,7 @@ class Replicated:
         statuses: a line for each group of printed values and each figure; () of a dry run.
         pages: of the page its files; () of a dry run.
 
-    Example:
+    Examples:
         >>> import uadbench
         >>> uadbench.replicate("pddpm2023", data="nowhere", dry_run=True).planned
         ()
@@ -84,7 +84,7 @@ def replicate(
         UnknownName: no study, tier or item is called so.
         UserError: something in the call or the data has to be mended.
 
-    Example:
+    Examples:
         >>> replicate("pddpm2023", data="nowhere", dry_run=True).absent["brats", "t2"]
         'BraTS21'
     """
@@ -101,17 +101,16 @@ def replicate(
         raise BadValue("--executor: got slurm, expected inline or local: the page is made of what this call computes.")
     absent = _absent(known, chosen, folder, dry_run=dry_run)
     wrong_device = _wrong_device(chosen, options)
-    if wrong_device and not dry_run:
+    if wrong_device:
         absent[EVERYTHING] = wrong_device
-    runs = chosen.runs if EVERYTHING not in absent else ()
+    runs = chosen.runs if dry_run or not wrong_device else ()
     # all of them, so that mistakes are told before anything is computed
     planned = [one for run in runs for one in _planned(known, chosen, run, absent, root, given)]
     if not training:
         planned = [short for one in planned if (short := _without_training(one, chosen)).study.cells]
     if dry_run:
-        reason = {EVERYTHING: wrong_device} if wrong_device else {}
         left = _left(planned, _fits_elsewhere(chosen), timed=not wrong_device)
-        return Replicated(tuple(planned), absent | reason, left=left)
+        return Replicated(tuple(planned), absent, left=left)
     failed = list["Cell"]()
     for one in planned:
         _take_fits(one, chosen)
@@ -313,7 +312,7 @@ def _take_fits(planned: PlannedRun, tier: "Tier") -> None:
     for source in _finished(planned, tier).values():
         to = planned.folder.root / "fits" / source.name
         if not to.exists():
-            beside = planned.folder.root / f"{source.name}.part"
+            beside = planned.folder.root / f".{source.name}.part"
             shutil.rmtree(beside, ignore_errors=True)
             shutil.copytree(source, beside)
             to.parent.mkdir(exist_ok=True)

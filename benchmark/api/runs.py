@@ -30,7 +30,7 @@ def load_run(path: str | Path, *, data: str | Path | None = None) -> "Run":
         MissingData: there is no run at `path`.
         BadFile: another version of uadbench wrote it in another format.
 
-    Example:
+    Examples:
         >>> load_run("first").methods
         ['thresh', 'zscore', 'lowrank']
     """
@@ -45,7 +45,7 @@ class Run:
         folder: paths of the run's files.
         data: where the prepared cohorts are; None for where they were when the run was made.
 
-    Example:
+    Examples:
         >>> run = load_run("first")
         >>> best = run.number("zscore", "phantom-glioma")
         >>> 0 < best.mean < 1

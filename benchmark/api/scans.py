@@ -35,7 +35,7 @@ def load_detector(fit: str | Path, *, run: str | Path | None = None, device: str
             not map single scans of one sequence.
         BadFile: record or weights cannot be read by this version.
 
-    Example:
+    Examples:
         >>> load_detector("zscore", run="first").shape
         (48, 48, 25)
     """
@@ -55,7 +55,7 @@ class FittedDetector:
         folder: of the fit: `folder.fit` says the method, its hyper-parameters, what it was fitted on and the grid.
         detector: the torch module.
 
-    Example:
+    Examples:
         >>> import uadbench
         >>> run = uadbench.load_run("first")
         >>> case = run.case("phantom-glioma", run.cases("phantom-glioma")[0])

@@ -40,7 +40,7 @@ def run(methods: str | Sequence[str], datasets: str | Sequence[str], **options: 
     Raises:
         UserError: something in the call or the data has to be mended.
 
-    Example:
+    Examples:
         >>> methods = ["thresh", "zscore"]
         >>> made = run(methods, "phantom-glioma", sequence="t1", preset="quick", data="data", out="second", limit=1)
         >>> made.methods, made.failed

@@ -24,7 +24,7 @@ class Card:
             a study of several.
         printed_name: as papers write it, such as DDPM; "" for the name by which it is asked for.
 
-    Example:
+    Examples:
         >>> card = Card(supervision="healthy scans", trained_on="Mean of healthy brains.", tuned_on="Nothing.")
         >>> card.simple_baseline
         False

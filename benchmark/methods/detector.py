@@ -20,7 +20,7 @@ AT_TEST = "at_test"
 def at_test(default: Any) -> Any:
     """A field of a Config that changes maps and leaves training alone: its variants share one fit's weights.
 
-    Example:
+    Examples:
         >>> @dataclass(frozen=True)
         ... class Config:
         ...     width: int = 32
@@ -45,7 +45,7 @@ class Detector(nn.Module, ABC):
         covariates: of the cases of the next call, each `(N, K)` float32 as `Case.covariates` has it; see
             `see_covariates`. Empty for a method whose card declares none.
 
-    Example:
+    Examples:
         >>> class Brightness(Detector):
         ...     card = Card(supervision="none", trained_on="Nothing.", tuned_on="Nothing.")
         ...
@@ -179,7 +179,7 @@ class LabelledDetector(Detector):
     the lesion frequency of the cohort's other patients, so no map has seen a mask of its own patient. Its card says
     "lesion labels". The frequency is not part of its `state_dict()`.
 
-    Example:
+    Examples:
         >>> from baselines.simple.prior import Prior
         >>> issubclass(Prior, LabelledDetector), Prior.card.supervision
         (True, 'lesion labels')

@@ -21,7 +21,7 @@ def l1(image: Scores, reconstruction: Scores, mask: Mask) -> float:
     Returns:
         NaN for an empty mask.
 
-    Example:
+    Examples:
         >>> l1(np.array([1.0, 0.5, 0.0]), np.array([0.5, 0.5, 1.0]), np.array([True, True, False]))
         0.25
     """
@@ -40,7 +40,7 @@ def l1_ratio(image: Scores, reconstruction: Scores, lesion: Mask, brain: Mask, s
     Returns:
         NaN without lesion, without healthy rest, and where the rest is reconstructed without any error.
 
-    Example:
+    Examples:
         >>> image, lesion = np.full((9, 1, 1), 0.25), np.arange(9).reshape(9, 1, 1) == 0
         >>> image[0] = 1.0
         >>> l1_ratio(image, np.zeros_like(image), lesion, np.ones_like(lesion), (2.0, 2.0, 2.0))
@@ -62,7 +62,7 @@ def psnr(image: Scores, reconstruction: Scores, mask: Mask) -> float:
     Returns:
         NaN for an empty mask.
 
-    Example:
+    Examples:
         >>> psnr(np.array([1.0, 0.5]), np.array([0.5, 1.0]), np.array([True, True])).__round__(3)
         6.021
     """
@@ -85,7 +85,7 @@ def ssim(image: Scores, reconstruction: Scores, brain: Mask) -> float:
     Returns:
         NaN for an empty brain.
 
-    Example:
+    Examples:
         >>> image = np.linspace(0, 1, 144).reshape(12, 12, 1)
         >>> ssim(image, image, image > 0)
         1.0
@@ -130,7 +130,7 @@ def wasserstein_1(image: Scores, reconstruction: Scores, mask: Mask) -> float:
     Returns:
         NaN for an empty mask.
 
-    Example:
+    Examples:
         >>> wasserstein_1(np.array([0.0, 1.0]), np.array([1.0, 0.5]), np.array([True, True]))
         0.25
     """
@@ -146,7 +146,7 @@ def histogram_kl(image: Scores, reconstruction: Scores, mask: Mask) -> float:
     Returns:
         NaN for an empty mask.
 
-    Example:
+    Examples:
         >>> histogram_kl(np.array([0.5]), np.array([0.5]), np.array([True]))
         0.0
     """
@@ -160,7 +160,7 @@ def histogram_js(image: Scores, reconstruction: Scores, mask: Mask) -> float:
     Returns:
         NaN for an empty mask.
 
-    Example:
+    Examples:
         >>> histogram_js(np.array([0.5]), np.array([0.5]), np.array([True]))
         0.0
     """
@@ -178,7 +178,7 @@ def histogram_entropy_difference(image: Scores, reconstruction: Scores, mask: Ma
     Returns:
         NaN for an empty mask.
 
-    Example:
+    Examples:
         >>> histogram_entropy_difference(np.array([0.1]), np.array([0.9]), np.array([True]))
         0.0
     """

@@ -73,7 +73,7 @@ class Matches:
 def match_lesions(prediction: Mask, lesion: Mask) -> Matches:
     """Match the components of a prediction with the lesions, both `(X, Y, Z)`.
 
-    Example:
+    Examples:
         >>> lesion = np.arange(9).reshape(9, 1, 1) < 3
         >>> match_lesions(np.arange(9).reshape(9, 1, 1) == 2, lesion).recall
         1.0
@@ -119,7 +119,7 @@ def froc_point(rates: NDArray[np.float64], recalls: NDArray[np.float64], allowed
         0 where the first threshold has too many already. A rate that falls again further on, because components
         have grown together, does not count.
 
-    Example:
+    Examples:
         >>> froc_point(np.array([0.0, 1.0, 3.0, 0.5]), np.array([0.1, 0.4, 0.7, 1.0]), 1)
         0.4
     """
@@ -136,7 +136,7 @@ class FrocCurve:
         rates, recalls: `(T,)` false positives a scan and lesion recall at falling thresholds.
         lesions: how many there are, those lost by the grid included.
 
-    Example:
+    Examples:
         >>> FrocCurve(np.array([0.0, 1.0, 3.0]), np.array([0.1, 0.4, 0.7]), lesions=10).at(1)
         0.4
     """

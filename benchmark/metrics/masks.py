@@ -55,7 +55,7 @@ def far_from_lesion(lesion: Mask, brain: Mask, spacing: Sequence[float], *, coll
     Returns:
         `(X, Y, Z)`; the whole brain without lesion.
 
-    Example:
+    Examples:
         >>> lesion = np.arange(9).reshape(9, 1, 1) == 0
         >>> far_from_lesion(lesion, np.ones_like(lesion), (2.0, 2.0, 2.0)).ravel().nonzero()[0].tolist()
         [6, 7, 8]
@@ -92,7 +92,7 @@ class Components:
 def components(mask: Mask) -> Components:
     """The components of a mask `(X, Y, Z)` of bool; voxels that share a corner touch.
 
-    Example:
+    Examples:
         >>> components(np.eye(3, dtype=bool)[None]).count
         1
     """

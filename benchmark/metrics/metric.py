@@ -158,7 +158,7 @@ class Metric:
         revision: raised with every change of the function that changes a number.
         origin: a plugin's distribution and version; "" for a built-in.
 
-    Example:
+    Examples:
         >>> from benchmark.metrics import METRICS
         >>> METRICS["hd95"].unit, METRICS["hd95"].higher_is_better
         ('mm', False)

@@ -14,7 +14,7 @@ def dice(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
     Returns:
         0 for an empty prediction of a lesion; NaN without lesion.
 
-    Example:
+    Examples:
         >>> dice(np.array([True, True, False, False]), np.array([True, False, True, False]))
         0.5
     """
@@ -33,7 +33,7 @@ def precision(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
         NaN for an empty prediction, which has nothing to be right or wrong about; NaN without lesion, where
         false positives are counted instead.
 
-    Example:
+    Examples:
         >>> precision(np.array([True, True, False]), np.array([False, True, True]))
         0.5
     """
@@ -50,7 +50,7 @@ def recall(prediction: Mask, lesion: Mask, *, missed: float = 0) -> float:
     Returns:
         0 for an empty prediction of a lesion; NaN without lesion.
 
-    Example:
+    Examples:
         >>> recall(np.array([True, False, False]), np.array([True, True, False]), missed=2)
         0.25
     """

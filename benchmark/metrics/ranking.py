@@ -90,7 +90,7 @@ def average_precision(scores: Scores, lesion: Mask, *, missed: float = 0) -> flo
     Raises:
         ValueError: a score is NaN.
 
-    Example:
+    Examples:
         >>> average_precision(np.array([0.9, 0.5, 0.5, 0.5]), np.array([True, True, False, False]))
         0.75
     """
@@ -130,7 +130,7 @@ def auroc(scores: Scores, lesion: Mask, *, missed: float = 0) -> float:
     Raises:
         ValueError: a score is NaN.
 
-    Example:
+    Examples:
         >>> auroc(np.array([0.9, 0.5, 0.5, 0.0]), np.array([True, True, False, False]))
         0.875
     """
@@ -156,7 +156,7 @@ def lift(ap: float, prevalence: float) -> float:
     Returns:
         NaN where `ap` is, and where every voxel is lesion.
 
-    Example:
+    Examples:
         >>> lift(0.75, 0.5)
         0.5
     """

@@ -468,7 +468,7 @@ AS_PUBLISHED = tuple(metric.name for metric in _PUBLISHED)
 def scored() -> tuple[str, ...]:
     """The metrics of rows.csv where none is named: all that are built in, and those of plugins that can be used.
 
-    Example:
+    Examples:
         >>> "dice" in scored()
         True
     """

@@ -72,7 +72,7 @@ def hd95(prediction: Mask, lesion: Mask, brain: Mask, spacing: Sequence[float]) 
         NaN without a lesion voxel; the brain's diameter, the worst there is, for an empty prediction of a lesion,
         so that finding nothing is never better than finding something wrong.
 
-    Example:
+    Examples:
         >>> lesion = np.arange(9).reshape(9, 1, 1) == 0
         >>> hd95(np.roll(lesion, 3), lesion, np.ones_like(lesion), (2.0, 2.0, 2.0))
         6.0
@@ -102,7 +102,7 @@ def surface_dice(prediction: Mask, lesion: Mask, spacing: Sequence[float]) -> fl
     Returns:
         0 for an empty prediction of a lesion; NaN without a lesion voxel.
 
-    Example:
+    Examples:
         >>> lesion = np.arange(9).reshape(9, 1, 1) == 0
         >>> surface_dice(np.roll(lesion, 1), lesion, (2.0, 2.0, 2.0))
         1.0

@@ -24,7 +24,7 @@ def area_opening(scores: Map, smallest: int) -> Map:
     Returns:
         `(X, Y, Z)` float32, nowhere above `scores`; 0 where there is no such component of positive scores.
 
-    Example:
+    Examples:
         >>> area_opening(np.array([[[0.75, 0.5, 0.0, 0.75]]]), 2).ravel().tolist()
         [0.5, 0.5, 0.0, 0.0]
     """

@@ -37,7 +37,7 @@ def median_filter(volume: Map, where: Mask, size: int) -> Map:
     Raises:
         ValueError: the size is none of these.
 
-    Example:
+    Examples:
         >>> median_filter(np.float32([[[0, 9, 2]]]), np.ones((1, 1, 3), dtype=bool), 3).ravel().tolist()
         [0.0, 2.0, 2.0]
     """

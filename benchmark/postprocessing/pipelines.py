@@ -30,7 +30,7 @@ class Pipeline:
         origin: a plugin's distribution and version; "" for a built-in.
         score: that makes the map which the steps are taken on; None for the method's own map.
 
-    Example:
+    Examples:
         >>> Pipeline("small", "without small components", (components_step(0.1),)).what_at(2.0)
         'components under 0.1 ml removed (under 13 voxels)'
     """

@@ -58,7 +58,7 @@ class Score:
         revision: raised with every change of the function that changes a map.
         origin: a plugin's distribution and version; "" for a built-in.
 
-    Example:
+    Examples:
         >>> SCORES["l1"].what
         '|image - reconstruction|'
     """

@@ -61,7 +61,7 @@ class Step:
         voxels: takes the edge of a grid's voxels in mm and the values by their names; returns the voxels that the
             step uses there, in words, and "" where it changes nothing. None: not known, it may change something.
 
-    Example:
+    Examples:
         >>> components_step(0.1).has_effect(edge=2.0), components_step(0.1).has_effect(edge=5.0)
         (True, False)
     """

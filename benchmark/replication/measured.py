@@ -6,7 +6,8 @@ from math import nan
 
 import numpy as np
 
-from benchmark.methods.hyperparameters import parse_variants
+from benchmark.methods.declared import declared
+from benchmark.methods.hyperparameters import Variant, parse_variant, parse_variants
 from benchmark.metrics import COST
 from benchmark.replication.comparison import (
     COMPARED,
@@ -75,7 +76,12 @@ class Divergence:
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """Mean Dice of a method's first training at one value of what a sweep runs over; `value` None for a row beside."""
+    """Mean Dice of a method's first training at one value of what a sweep runs over.
+
+    Attributes:
+        method: as papers write it.
+        value: None for a row beside the sweep.
+    """
 
     run: TierRun
     dataset: str
@@ -221,17 +227,21 @@ def divergences(results: TierResults, item: Item) -> Iterator[Divergence]:
 def sweep_points(results: TierResults, item: Item) -> Iterator[SweepPoint]:
     """Dice on every cohort with lesions; the item's rows stand beside the sweeps, without a value."""
     quantity = results.study.quantities["dice"]
-    swept = [
-        (one.method.name, int(one.overrides[item.field]), one.name)
-        for sweep in item.sweeps
-        for one in parse_variants(sweep)
-    ]
-    beside = [(results.study.label(row), None, results.study.rows[row].methods[0]) for row in item.rows]
+    swept = [(one, int(one.overrides[item.field])) for sweep in item.sweeps for one in parse_variants(sweep)]
+    beside = [(parse_variant(results.study.rows[row].methods[0]), None) for row in item.rows]
     for run, dataset in shown_cohorts(results, item):
-        for label, value, method in [*swept, *beside]:
-            panel = results.panel(run, method, choice_of(results, run, dataset, quantity, results.study.postprocessing))
+        for variant, value in [*swept, *beside]:
+            panel = results.panel(
+                run, variant.name, choice_of(results, run, dataset, quantity, results.study.postprocessing)
+            )
             if panel is not None:
-                yield SweepPoint(run, dataset, label, value, panel.mean.by_seed[0])
+                yield SweepPoint(run, dataset, _printed_name(variant), value, panel.mean.by_seed[0])
+
+
+def _printed_name(variant: Variant) -> str:
+    """Of its method, as its card has it."""
+    card = declared(variant.method).card
+    return (card.printed_name if card is not None else "") or variant.method.name
 
 
 def published_steps(study: PublishedStudy, item: Item) -> list[Step]:

@@ -126,6 +126,7 @@ class Item(_Strict):
         pairs: rows that are tested against each other.
         steps: rows of which each adds something to the one before.
         sweeps: requests of methods whose `field` runs over several values, of one training each.
+        axis: what a chart calls that field.
         metric: of ratios.
         contrasts: levels c of x -> x ** c.
         crops: parts of the width that a conditioning image keeps.
@@ -143,6 +144,7 @@ class Item(_Strict):
     ratios: tuple[Ratio, ...] = ()
     sweeps: tuple[str, ...] = ()
     field: str = ""
+    axis: str = ""
     metric: str = ""
     contrasts: tuple[float, ...] = ()
     crops: tuple[float, ...] = ()

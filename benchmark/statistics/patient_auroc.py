@@ -55,7 +55,7 @@ def wilson_type_interval(auroc: float, m: int, n: int, *, alpha: float) -> tuple
     References:
         Newcombe, Statistics in Medicine 25 (2006) 559-573, method 5.
 
-    Example:
+    Examples:
         >>> low, high = wilson_type_interval(1.0, 10, 10, alpha=0.05)
         >>> round(low, 2), high
         (0.79, 1.0)

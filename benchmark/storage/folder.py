@@ -140,7 +140,8 @@ def own_cohorts(run: RunFolder) -> list[UserCohort]:
 def create_run(root: Path) -> RunFolder:
     """The run folder at `root`, created if there is none; it holds no study before `add_study`.
 
-    A folder with nothing but `fits` is one too: fits that a run makes again are taken from there.
+    A folder with nothing but `fits` is one too: fits that a run makes again are taken from there. So is one whose data
+    were audited and that was planned no further.
 
     Raises:
         BadValue: `root` holds other files, or cannot be written.
@@ -150,7 +151,8 @@ def create_run(root: Path) -> RunFolder:
         return open_run(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        strangers = [path.name for path in root.iterdir() if not path.name.startswith(".") and path.name != "fits"]
+        names = [path.name for path in root.iterdir()]
+        strangers = [name for name in names if not name.startswith(".") and name not in ("fits", "audit.json")]
         if strangers and (root / "study.json").exists():  # another process has just written it
             return open_run(root)
         if strangers:

@@ -84,7 +84,7 @@ class Protocol:
         revision: raised with every change of `choose` or `of_scan` that changes a threshold.
         origin: a plugin's distribution and version; "" for a built-in.
 
-    Example:
+    Examples:
         >>> PROTOCOLS["healthy-fpr-1"].uses, PROTOCOLS["oracle"].sees_test_labels
         ('healthy-val', True)
     """

@@ -53,7 +53,7 @@ def prepare(
         MissingPackage: SimpleITK is not installed.
         UserError: a name is not known, or the download cannot be used.
 
-    Example:
+    Examples:
         >>> prepare("brats", "nowhere")
         Traceback (most recent call last):
         datasets.errors.MissingData: ...

@@ -27,7 +27,7 @@ class Shift:
             sequence; empty for none.
         origin: a plugin's distribution and version; "" for a built-in kind.
 
-    Example:
+    Examples:
         >>> Shift("gamma", 0.5).text, Shift().is_none
         ('gamma=0.5', True)
     """
@@ -103,7 +103,7 @@ class ShiftKind:
         to_cohort: whether the shift leads to a cohort, which its name has to give: `name[COHORT]`.
         module: of an extra, see `datasets.errors.EXTRAS`, without which it cannot be computed; "" for none.
 
-    Example:
+    Examples:
         >>> from datasets.shifts.registry import SHIFTS
         >>> SHIFTS["blur"].stage, len(SHIFTS["blur"].levels)
         ('acquisition', 5)

@@ -66,8 +66,8 @@ def steps_chart(found: Sequence[Step], labels: Mapping[str, str]) -> Spec:
     }  # fmt: skip
 
 
-def noise_chart(points: Sequence[SweepPoint]) -> Spec:
-    """Dice against the noise level, a panel a cohort; rows without a level are straight lines."""
+def sweep_chart(points: Sequence[SweepPoint], axis: str) -> Spec:
+    """Dice against what a sweep runs over, a panel a cohort; rows beside it are dashed lines."""
     values = [
         {"cohort": f"{one.dataset} {one.run.sequence.upper()}", "method": one.method, "t": one.value, "dice": one.dice}
         for one in points
@@ -77,7 +77,9 @@ def noise_chart(points: Sequence[SweepPoint]) -> Spec:
     scale = {"domain": methods, "range": colours}
     colour = {"field": "method", "type": "nominal", "sort": methods, "scale": scale}
     y = {"field": "dice", "type": "quantitative", "title": "Dice"}
-    x = {"field": "t", "type": "quantitative", "title": "noise level t", "scale": {"domain": [100, 900]}}
+    known = [one.value for one in points if one.value is not None]
+    ends = [min(known), max(known)] if known else [0, 1]
+    x = {"field": "t", "type": "quantitative", "title": axis, "scale": {"domain": ends}, "axis": {"tickCount": 5}}
     swept, beside = ({"transform": [{"filter": f"{mark}isValid(datum.t)"}]} for mark in ("", "!"))
     return {
         "data": {"values": values},

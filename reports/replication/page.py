@@ -24,11 +24,13 @@ from benchmark.replication.measured import (
 from benchmark.replication.published_study import DEFAULT_SAMPLING, PUBLISHED_SAMPLING, Item, Value
 from benchmark.statistics.pairwise.paired_difference import Comparison
 from benchmark.statistics.replication import Agreement
+from datasets.cohorts.catalog import dataset
+from datasets.spec import how_to_prepare
 from reports.content.blocks import Block, Bullets, Folded, Heading, Listing, Notice, Paragraph, Picture
 from reports.content.table import MINUS, Cell, Column, Table, counted, said, text_columns
 from reports.content.text import Text, as_text, code, joined, prose
 from reports.figures.charts import remove_others, write_chart
-from reports.figures.replication import Guided, noise_chart, steps_chart, write_cases, write_guided, write_histograms
+from reports.figures.replication import Guided, steps_chart, sweep_chart, write_cases, write_guided, write_histograms
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
@@ -330,9 +332,15 @@ def _runs(found: Replication) -> Iterator[Block]:
         rows.append([said(code(run.name)), said(", ".join(cohorts)), said(facts), said(len(trained)), said(state)])
     caption = prose("Ordinary run folders below the page: `python -m benchmark report RUN` writes the report of each.")
     yield Table("runs", caption, columns, rows)
-    missing = [prose("Missing: {}", why) for why in dict.fromkeys(results.absent.values())]
-    if missing:
-        yield Bullets(missing)
+    if results.absent:
+        yield Paragraph("What is missing, and how it is got:")
+        yield Bullets([_how_to_get(*place, why) for place, why in results.absent.items()])
+
+
+def _how_to_get(cohort: str, sequence: str, why: str) -> Text:
+    if not cohort:
+        return as_text(f"{why}.")
+    return prose("{} {}: {}. {}", cohort, sequence.upper(), why, how_to_prepare(dataset(cohort), Path("DIR")))
 
 
 def _drawn(
@@ -361,9 +369,11 @@ def _drawn(
     points = list(sweep_points(results, item)) if item.sweeps else []
     if points:
         path = figures / f"{item.name}.svg"
-        write_chart(noise_chart(points), path)
-        alt = "Dice against the noise level of the test"
-        yield Picture(path, alt, f"{alt}; straight lines: methods that average several levels. Of one training.")
+        write_chart(sweep_chart(points, item.axis or item.field), path)
+        alt = item.what or item.title
+        beside = ", ".join(results.study.label(row) for row in item.rows)
+        caption = f"{alt}, of one training. Dashed, in the colour of the method: {beside}." if beside else alt
+        yield Picture(path, alt, caption)
     if item.kind == "histogram" and results.runs:
         yield from write_histograms(results, item, figures, data)
     if item.kind == "picture" and not item.levels and results.runs:

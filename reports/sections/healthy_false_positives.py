@@ -16,7 +16,7 @@ from reports.sections.columns import Lead, Measure, measured
 EXPLAINED = (
     "People are the unit, a person's scans and the training seeds averaged. Any: share of people's scans in which "
     "anything is flagged, with its exact 95 % interval; volume and share of the brain: means with 95 % bootstrap-t "
-    "intervals. What is flagged out of domain and not in domain is the site, no disease."
+    "intervals. What is flagged out of domain but not in domain reflects the site, not disease."
 )
 HOME = "in-domain"
 TWICE = (
@@ -26,8 +26,8 @@ TWICE = (
 NOMINAL = prose(
     "Realised against promised: of `healthy-alarm` the share of people's scans with any false positive, of "
     "`healthy-fpr` the flagged share of the brain, both through the whole pipeline. New scans of the training site "
-    "exceed the promise somewhat, scans of another site as they will; `calibrate` bounds a rate on scans that "
-    "chose nothing."
+    "exceed the promise somewhat, scans of another site may by any amount; `calibrate` bounds a rate on scans "
+    "that chose nothing."
 )
 TITLE = "False positives in healthy scans"
 SHOWN = {"alarm": ("Any", "", 2), "alarm_ml": ("Volume", "ml", 1), "alarm_fraction": ("Share of the brain", "", 4)}

@@ -30,6 +30,8 @@ def main() -> None:
     folder: Path = arguments.folder.resolve()
     tree = folder / "project"
     copy_project(tree)
+    collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    subprocess.run([sys.executable, *collect], cwd=tree, stdout=subprocess.DEVNULL)  # leaves bytecode to all trials
     changes = changes_of(tree, folder / "changes.json")
     chosen = [*by_hand(tree), *(changes if arguments.all else sample_of(changes, arguments.number))]
     results = known(folder / "results.csv")

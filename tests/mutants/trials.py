@@ -20,10 +20,11 @@ LIBRARIES = (
     "hypothesis", "numba", "numpy", "nibabel", "pandas", "pydantic", "pytest", "safetensors", "scipy.ndimage",
     "scipy.optimize", "scipy.stats", "sklearn.metrics", "statsmodels.stats.multitest", "torch", "typer",
 )  # fmt: skip
+PACKAGES = ("baselines", "benchmark", "cddpm", "datasets", "reports")
 FAR_AWAY = ("tests/faults", "tests/golden", "tests/perf", "tests/mutants")
 """Tests of whole runs, of speed and of this tool."""
 
-SECONDS_OF_A_CHANGE = 30.0
+SECONDS_OF_A_CHANGE = 15.0
 """Of processor time for the tests that one change is tried against; tests further away are not run."""
 SECONDS_OF_A_SURVIVOR = 60.0
 """The same, for a change that is tried again."""
@@ -54,6 +55,8 @@ class Trials:
         self.tree, self.timings, self.running = tree, timings, timings.with_suffix(".running")
         files = sorted((tree / "tests").rglob("test_*.py"))
         self.texts = {path.relative_to(tree).as_posix(): path.read_text() for path in files}
+        sources = [path for package in PACKAGES for path in (tree / package).rglob("*.py")]
+        self.sources = {path.relative_to(tree).as_posix(): path.read_text() for path in sources}
         sys.path[:] = [str(tree), *(path for path in sys.path if not Path(path).is_relative_to(Path(__file__).parent))]
         os.environ["PYTHONPATH"] = os.pathsep.join([str(tree), os.environ.get("PYTHONPATH", "")])
         for library in LIBRARIES:
@@ -76,23 +79,38 @@ class Trials:
         return Result("survived" if tried else "no tests", "", spent)
 
     def near(self, path: str) -> list[str]:
-        """Test files: the module's own, those that import from it, those of its folder, those of the folder above."""
-        own = Path("tests", path).with_name(f"test_{Path(path).name}")
+        """Test files, the nearest first.
+
+        The module's own, those that import from it, those of modules that import from it, of its folder, of the folder
+        above; of each kind first those that are quick and a few folders away.
+        """
+        own = _own_test(path)
         package, module = path.removesuffix(".py").replace("/", ".").rsplit(".", 1)
         defined = re.findall(r"^(?:def |class |)(\w+)\b(?=\(|:| =)", (self.tree / path).read_text(), re.MULTILINE)
-        listed = rf"from {re.escape(package)} import \(?[^)]*?\b({'|'.join([module, *defined])})\b"
-        told = re.compile(rf"\b{re.escape(package)}\.{module}\b|{listed}")
+        above, _, name = package.rpartition(".")
+        listed = [
+            rf"from {re.escape(of)} import (?:\([^)]*?|[^(\n]*?)\b(?:{'|'.join(these)})\b"
+            for of, these in ((package, [module, *defined]), (above, [name]))
+        ]
+        told = re.compile("|".join([rf"\b{re.escape(package)}\.{module}\b", *listed]))
+        users = {_own_test(source) for source, text in self.sources.items() if told.search(text)}
 
-        def distance(file: str) -> tuple[int, int]:
+        timed = self._timed()
+
+        def distance(file: str) -> tuple[int, float]:
             folder = Path(file).parent
-            above = own.is_relative_to(folder) and len(folder.parts) > 1
-            groups = (Path(file) == own, told.search(self.texts[file]), folder == own.parent, above)
+            outer = own.is_relative_to(folder) and len(folder.parts) > 1
+            of_users = Path(file) in users
+            groups = (Path(file) == own, told.search(self.texts[file]), of_users, folder == own.parent, outer)
+            known = timed.get(self._version(file), {}).values()
+            seconds = sum(known) if known else UNTIMED * self.texts[file].count("def test_")
             shared = Path(os.path.commonpath([folder, own.parent]))
             apart = len(folder.parts) + len(own.parent.parts) - 2 * len(shared.parts)
-            return next((place for place, holds in enumerate(groups) if holds), len(groups)), apart
+            kind = next((place for place, holds in enumerate(groups) if holds), len(groups))
+            return kind, (1 + apart) * (1 + seconds)
 
         return sorted(
-            (file for file in self.texts if distance(file)[0] < 4 and not file.startswith(FAR_AWAY)), key=distance
+            (file for file in self.texts if distance(file)[0] < 5 and not file.startswith(FAR_AWAY)), key=distance
         )
 
     def _passes_unchanged(self, file: str, test: str) -> bool:
@@ -106,13 +124,17 @@ class Trials:
         return status == "0"
 
     def _seconds(self, file: str) -> dict[str, float]:
-        """Of processor time that each test of this version of a file takes; infinite where it fails."""
-        if not self.timings.exists():
-            return {}
-        with self.timings.open() as lines:
-            return {
-                test: float(seconds) for version, test, seconds in csv.reader(lines) if version == self._version(file)
-            }
+        """Of processor time that each test of this version of a file takes, as far as is known."""
+        return self._timed().get(self._version(file), {})
+
+    def _timed(self) -> dict[str, dict[str, float]]:
+        """By version of a file the processor time that each of its tests takes; infinite where it fails."""
+        found: dict[str, dict[str, float]] = {}
+        if self.timings.exists():
+            with self.timings.open() as lines:
+                for version, test, seconds in csv.reader(lines):
+                    found.setdefault(version, {})[test] = float(seconds)
+        return found
 
     def _version(self, file: str) -> str:
         return f"{file} {hashlib.sha256(self.texts[file].encode()).hexdigest()[:12]}"
@@ -164,6 +186,10 @@ class Trials:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # what it has started
         return str(os.waitstatus_to_exitcode(ended[1])), ended[2].ru_utime + ended[2].ru_stime
+
+
+def _own_test(path: str) -> Path:
+    return Path("tests", path).with_name(f"test_{Path(path).name}")
 
 
 class Watch:

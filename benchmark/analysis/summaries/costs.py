@@ -51,7 +51,7 @@ def cost_lines(
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
     """Which of (quality, cost) no other dominates; one with a NaN neither is nor dominates.
 
-    Example:
+    Examples:
         >>> pareto([(0.5, 1.0), (0.4, 2.0), (0.6, 3.0)])
         [True, False, True]
     """

@@ -62,7 +62,7 @@ def mean_over_dose(doses: Values, values: Values) -> Values:
     Returns:
         `(...)`; NaN where a value is, and where no dose is above 0.
 
-    Example:
+    Examples:
         >>> float(mean_over_dose(np.array([0.0, 0.1, 0.3]), np.array([0.6, 0.4, 0.0])))
         0.3
     """

@@ -105,7 +105,7 @@ def check_detector(make: Callable[[], Detector], *, shape: tuple[int, int, int] 
     Raises:
         ContractError: a rule is broken; the message names all broken ones.
 
-    Example:
+    Examples:
         >>> from baselines.simple.thresh import Thresh
         >>> check_detector(lambda: Thresh(Thresh.Config()), shape=(12, 12, 8))
     """
@@ -140,7 +140,7 @@ class DetectorCheck:
 def detector_checks(make: Callable[[], Detector], *, shape: tuple[int, int, int] | None = None) -> list[DetectorCheck]:
     """The rules of `check_detector`, each as a check of its own, for `pytest.mark.parametrize`; arguments as there.
 
-    Example:
+    Examples:
         >>> from baselines.simple.thresh import Thresh
         >>> checks = detector_checks(lambda: Thresh(Thresh.Config()))
         >>> "weights_hold_all_that_is_learnt" in map(str, checks)

@@ -137,7 +137,7 @@ def simulated_case(index: int, shape: tuple[int, int, int], *, channels: int = 1
 
     A second sequence shows it with a bright centre, a third as the first, all with textures of their own.
 
-    Example:
+    Examples:
         >>> simulated_case(0, (12, 12, 8), channels=2).image.shape
         (2, 12, 12, 8)
     """

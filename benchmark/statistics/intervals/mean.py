@@ -168,7 +168,7 @@ def exact_interval(count: float, n: int, *, alpha: float) -> tuple[float, float]
     References:
         Clopper and Pearson, Biometrika 26 (1934) 404-413.
 
-    Example:
+    Examples:
         >>> low, high = exact_interval(0, 30, alpha=0.05)
         >>> low, round(high, 3)
         (0.0, 0.116)

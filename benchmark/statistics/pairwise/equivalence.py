@@ -27,7 +27,7 @@ def equivalence_p(values: Values, margin: float, bound: float) -> float:
         values: `(n,)` independent differences.
         bound: on |difference|, declared in advance; 1 for Dice. Infinite: nothing can be shown, 1.0.
 
-    Example:
+    Examples:
         >>> equivalence_p(np.zeros(150), 0.02, 1.0) > 0.05 > equivalence_p(np.zeros(200), 0.02, 1.0)
         True
     """

@@ -11,8 +11,17 @@ from benchmark.replication import published_study
 
 pytestmark = pytest.mark.usefixtures("plugin")
 NEAR = FACTS.replace('["ae"]', '["edge"]').replace('["vae"]', '["smooth"]').replace('seeds = "0-2"', 'seeds = "0-1"')
+HISTOGRAMS = """
+[[items]]
+name = "histograms"
+kind = "histogram"
+title = "Histograms"
+rows = ["AE"]
+contrasts = [0.5, 1.0]
+
+[[ambiguities]]"""
 TRAINED = (
-    FACTS.replace('["vae"]', '["edge"]').replace('seeds = "0-2"', 'seeds = "0-1"')
+    NEAR.replace('["edge"]', '["ae"]').replace('["smooth"]', '["edge"]').replace("[[ambiguities]]", HISTOGRAMS)
     + """
 [tiers.paper.hyperparameters]
 ae = { size = 16, steps = 2, validate_every = 2, batch_size = 2 }
@@ -70,13 +79,22 @@ def test_hours_are_those_of_what_is_left(home: Path, data: Path) -> None:
     taken = replicate("tiny", data=data, out=home / "next", dry_run=True).left["published"]
     assert (taken.trainings, taken.at_hand) == (1, 2)
     assert not (home / "next").exists()
+    (trained, *_) = sorted((home / "out" / "published" / "fits").glob("ae*"))
+    cut_short = home / "next" / "published" / f".{trained.name}.part"
+    cut_short.mkdir(parents=True)
+    replicate("tiny", data=data, out=home / "next")
+    weights = trained.relative_to(home / "out") / "weights.safetensors"
+    assert (home / "next" / weights).read_bytes() == (home / "out" / weights).read_bytes()
+    assert not cut_short.exists()
 
 
 def test_without_training_finished_fits_alone_are_used(home: Path, data: Path) -> None:
     write_study(home, facts=TRAINED)
     none = replicate("tiny", data=data, out=home / "none", training=False)
-    (line,) = none.statuses
-    assert (line.status, line.values) == ("within interval", 2)
+    lines = {line.item.name: line for line in none.statuses}
+    table = lines["table1"]
+    assert (table.status, table.values, table.why) == ("within interval", 2, "a training of ae")
+    assert (lines["histograms"].status, lines["histograms"].why) == ("not run", "a training of ae")
 
 
 def test_cohorts_that_are_not_there_are_named(home: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cohorts import VOLUNTEERS, write_cohort
 
 from benchmark import __version__
 from benchmark.metrics import METRICS
@@ -18,6 +19,7 @@ from benchmark.storage.run_record import (
     add_study,
     cell_state,
     check_settings,
+    definitions,
     has_failed,
     has_maps,
     kept_cells,
@@ -27,7 +29,9 @@ from benchmark.storage.run_record import (
     record_cell,
     record_maps,
     record_rows,
+    redefined,
     reopen,
+    table_of,
 )
 from benchmark.study.planning import plan
 from benchmark.study.protocols import PROTOCOLS
@@ -187,3 +191,36 @@ def test_the_record_of_a_cell_says_which_version_to_read_it_with(run: RunFolder,
     write_json(path, {**read_json(path), "format": 0})
     with pytest.raises(BadFile, match=f"cell.json: got run format 0, written by uadbench {__version__}, expected"):
         read_record(run, cell)
+
+
+def test_a_damaged_table_of_a_cell_is_mended_by_what_made_it(run: RunFolder, planned: Planner) -> None:
+    cell = planned().cells[0]
+    for name in ("timing.csv", "rows.csv"):
+        write_rows(run.cell(cell) / name, [])
+    record_maps(run, cell, {})
+    record_rows(run, cell, SCORING)
+    for name, way in (("timing.csv", "Map the cell anew"), ("rows.csv", "Score it anew")):
+        assert table_of(run, cell, name) == run.cell(cell) / name
+        (run.cell(cell) / name).write_text("other")
+        with pytest.raises(BadFile, match=rf"{name}: got digest .*\. {way}: "):
+            table_of(run, cell, name)
+
+
+def test_what_is_another_by_now_is_named_whatever_it_is_and_what_is_gone_is_not() -> None:
+    scored = definitions(replace(SCORING, metrics=("dice", "auprc")))
+    assert redefined({"scored": scored}) == redefined({}) == []
+    for kind, name in (("postprocessing", "none"), ("protocols", "lesion-val"), ("metrics", "auprc")):
+        changed = {**scored, kind: {**scored[kind], name: "another", "of-a-plugin-that-is-gone": "any"}}
+        assert redefined({"scored": changed}) == [name]
+
+
+def test_a_run_says_whom_its_methods_learn_from(planned: Planner, data: Path, tmp_path: Path) -> None:
+    write_cohort(tmp_path, replace(VOLUNTEERS, name="visitors"), {"train": 2, "val": 2, "test": 1})
+    for healthy in ("volunteers", f"volunteers,visitors={tmp_path / 'visitors'}"):
+        run = create_run(tmp_path / f"run-{len(healthy)}")
+        study = planned(healthy=healthy)
+        add_study(run, study, SCORING, data)
+        told = read_json(run.study)["settings"]["healthy"]
+        named = [told["dataset"]] if isinstance(told, dict) else [one["dataset"] for one in told]
+        assert named == sorted(one.dataset for one in study.fits[0].healthy_cohorts)
+        assert isinstance(told, dict) == (len(named) == 1)

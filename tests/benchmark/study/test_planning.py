@@ -44,6 +44,25 @@ def test_asking_for_the_healthy_cohort_as_well_maps_it_once(data: Path) -> None:
     assert [cell.cohort.dataset for cell in study.cells] == ["volunteers", "patients"]
 
 
+def test_what_is_learnt_from_two_healthy_cohorts_names_both_and_is_another_fit(data: Path, tmp_path: Path) -> None:
+    write_cohort(tmp_path, replace(VOLUNTEERS, name="visitors"), {"train": 2, "val": 2, "test": 1})
+    (alone,) = planned(data).fits
+    (both,) = planned(data, healthy=f"volunteers,visitors={tmp_path / 'visitors'}").fits
+    assert (alone.fitted_on, both.fitted_on) == ("volunteers", "volunteers+visitors")
+    assert alone.key != both.key
+
+
+def test_fewer_training_scans_make_another_fit_of_what_is_trained_and_none_of_what_is_not(data: Path) -> None:
+    whole, fewer = (planned(data, methods="mean-distance,thresh", training_scans=scans) for scans in (None, 2))
+    names = [[(fit.method, fit.training_scans) for fit in study.fits] for study in (whole, fewer)]
+    assert names == [
+        [("mean-distance", None), ("thresh", None)],
+        [("mean-distance-2-scans", 2), ("thresh", None)],
+    ]
+    assert [one.key == other.key for one, other in zip(whole.fits, fewer.fits, strict=True)] == [False, True]
+    assert len(fewer.training_cases(fewer.fits[0], "train")) == 2
+
+
 def test_a_cell_maps_validation_and_test_cases(data: Path) -> None:
     study = planned(data)
     healthy, lesions = study.cells
@@ -106,6 +125,16 @@ def test_a_method_that_cannot_be_used_is_left_out_with_the_reason_once(data: Pat
     assert absent.startswith("Method 'absent' (detectors:Absent, uadbench-tests 1.0)")
     with pytest.raises(UnusableMethod, match="Method 'broken'"):
         planned(data, methods="broken")
+
+
+def test_an_unknown_method_is_left_out_where_it_may_be_of_a_plugin_file_that_is(data: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn.py"
+    torn.write_text("import a_package_that_is_not_here\n")
+    study = planned(data, methods="mean-distance,mine", plugins=(torn,))
+    assert [fit.method for fit in study.fits] == ["mean-distance"]
+    file, mine = study.left_out
+    assert "a_package_that_is_not_here" in file
+    assert mine == "Method 'mine': not known; perhaps it is of a file that is left out."
 
 
 def test_a_plugin_files_content_is_part_of_every_key_and_its_date_is_not(data: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_failed_case_makes_the_exit_code_one(clinic: Path) -> None:
     result = prepare(clinic, "--workers", 2)
     assert result.exit_code == 1
     assert {"  p1: lesion", "  p2: read", "  p3: lesion"} <= {*result.stdout.splitlines()}
-    assert "1 cases failed" in result.stderr
+    assert "1 case could not be prepared:" in result.stderr
     assert "  p2: " in result.stderr
 
 

@@ -1,7 +1,10 @@
 """check_detector passes a sound detector and catches, by the right rule, each way of being wrong."""
 
+import math
 import random
+import re
 import socket
+from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,6 +62,13 @@ class TrainedAfterAll(Sound):
     def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
         if train:
             super().fit(train, val, seed=seed, workdir=workdir)
+
+
+class NeedsNoTraining(Sound):
+    needs_training = False
+
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        pass
 
 
 class ThawedConfig(Sound):
@@ -335,9 +345,10 @@ def maker(cls: type[Detector]) -> Callable[[], Detector]:
     return lambda: cls(config)
 
 
-def test_a_sound_detector_passes_every_rule() -> None:
-    check_detector(maker(Sound))
-    assert [outcome.passed for outcome in check_rules(maker(Sound))] == [True] * len(RULES)
+@pytest.mark.parametrize("cls", [Sound, NeedsNoTraining])
+def test_a_sound_detector_passes_every_rule(cls: type[Detector]) -> None:
+    check_detector(maker(cls))
+    assert [outcome.passed for outcome in check_rules(maker(cls))] == [True] * len(RULES)
 
 
 @pytest.mark.parametrize(("cls", "rule"), WRONG, ids=lambda value: value.__name__)
@@ -392,6 +403,17 @@ def test_a_wrong_signature_is_one_message() -> None:
 def test_a_tensor_that_is_no_buffer_is_named_with_what_makes_it_one() -> None:
     with pytest.raises(ContractError, match=r"leave out scale, expected self\.register_buffer"):
         check_detector(maker(KeepsAPlainTensor))
+
+
+def test_memory_is_told_in_mib_beside_the_stated_bound() -> None:
+    with pytest.raises(ContractError) as told:
+        check_detector(maker(HoardsMemory))
+    found = re.search(r"got ([\d.]+) MiB for 1 cases of (\(.*?\)), expected at most ([\d.]+)", str(told.value))
+    assert found is not None
+    shape = literal_eval(found[2])
+    image, bound = 4 * math.prod(shape) / 2**20, maker(HoardsMemory)().memory_bound(shape, 1) / 2**20
+    assert float(found[3]) == pytest.approx(bound, abs=0.05)
+    assert 100 * image < float(found[1]) < 110 * image
 
 
 def test_each_rule_is_a_check_of_its_own() -> None:

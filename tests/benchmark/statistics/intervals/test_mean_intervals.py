@@ -22,6 +22,12 @@ def test_even_values_give_about_the_interval_of_students_t() -> None:
     assert interval(values) == pytest.approx((low, high), abs=0.04)
 
 
+def test_turning_the_values_round_turns_the_interval_round() -> None:
+    values = np.random.default_rng(4).lognormal(0, 1, 30)
+    low, high = interval(values)
+    assert interval(-values) == pytest.approx((-high, -low), abs=0.01 * (high - low))
+
+
 def test_a_tail_to_the_right_draws_the_interval_to_the_right() -> None:
     values = np.random.default_rng(1).lognormal(0, 1.2, 40)
     low, high = interval(values)

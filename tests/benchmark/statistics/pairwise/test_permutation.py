@@ -116,3 +116,11 @@ def test_it_cannot_see_what_patients_have_in_common() -> None:
 
 def test_it_is_never_zero() -> None:
     assert unpaired_permutation_p(np.arange(20.0), np.arange(20.0) + 100, rounds=99) == pytest.approx(0.01)
+
+
+def test_the_published_test_draws_ten_thousand_relabellings() -> None:
+    """Its p-value is a count of them and of the data themselves."""
+    a, b = np.random.default_rng(5).normal(size=(2, 25))
+    count = unpaired_permutation_p(a, b) * 10_001
+    assert count == pytest.approx(round(count), abs=1e-6)
+    assert 0.01 < count / 10_001 < 0.99
