@@ -28,7 +28,7 @@ def about() -> None:
 
 @app.command("list")
 def list_cohorts(data: Data = Path("data"), as_json: Json = False) -> None:
-    """List all known cohorts and what lies of them below --data; one that cannot be imported is told on stderr."""
+    """List all known cohorts and what there is of them below --data."""
     facts = [_facts(spec, data) for spec in _readable_specs()]
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

@@ -13,6 +13,7 @@ EXTRAS = {
     "torchio": "shifts",
     "pynvml": "gpu",
     "distributed": "dask",
+    "cryptography": "federation",
     "python_calamine": "spreadsheets",
 }
 """Modules that one feature needs, by the extra that installs them."""

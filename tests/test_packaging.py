@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from pathlib import Path
 
@@ -60,16 +61,24 @@ def test_a_wheel_holds_every_file_of_the_packages(tracked: set[str], wheel: Path
     assert not any(name.startswith(("tests/", "docs/")) for name in held)
 
 
-def test_an_installed_wheel_runs_a_study_and_reads_it_in_python(wheel: Path, tmp_path: Path) -> None:
-    installed = tmp_path / "installed"
-    install = ["install", "--quiet", "--no-deps", "--no-index", "--target", installed, wheel]
-    subprocess.run([sys.executable, "-m", "pip", *install], check=True)
-    place = {**os.environ, "PYTHONPATH": str(installed)}
-    study = "--methods thresh,zscore --datasets phantom-stroke --sequence t1 --preset quick --data data --out run"
-    program = [sys.executable, installed / "bin" / "uadbench", "run", *study.split()]
-    subprocess.run(program, cwd=tmp_path, env=place, check=True)
-    read = "import uadbench as u; r = u.load_run('run'); print(u.__file__, r.number('zscore', 'phantom-stroke').mean)"
-    told = subprocess.run([sys.executable, "-c", read], cwd=tmp_path, env=place, check=True, capture_output=True)
-    place_of_module, mean = told.stdout.decode().split()
-    assert Path(place_of_module).parent == installed
-    assert 0 <= float(mean) <= 1
+@pytest.mark.timeout(2400)
+def test_a_wheel_in_a_clean_environment_runs_the_demo_and_is_read_in_python(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "clean", with_pip=True)
+    programs = tmp_path / "clean" / "bin"
+    place = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "UADBENCH"))}
+
+    def run(*command: str | Path, fails: bool = False) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=place, capture_output=True, text=True)
+        assert (done.returncode != 0) == fails, done.stderr
+        return done.stderr if fails else done.stdout
+
+    run(programs / "python", "-m", "pip", "install", "--constraint", ROOT / "constraints-cpu.txt", wheel)
+    run(programs / "python", "-m", "pip", "check")
+    assert "Open the report" in run(programs / "uadbench", "demo")
+    read = "import uadbench as u; r = u.load_run('demo/run'); print(u.__file__, r.number('dae', 'phantom-glioma').mean)"
+    place_of_module, mean = run(programs / "python", "-c", read).split()
+    assert Path(place_of_module).is_relative_to(tmp_path / "clean")
+    assert 0.1 < float(mean) <= 1
+    (tmp_path / "download").mkdir()
+    refused = run(programs / "python", "-m", "datasets", "prepare", "ixi", "--raw", tmp_path / "download", fails=True)
+    assert "pip install 'uadbench[prepare]'" in refused

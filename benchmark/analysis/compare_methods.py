@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.metrics import METRICS
@@ -10,7 +11,7 @@ from benchmark.postprocessing.pipelines import pipeline_on
 from benchmark.statistics.pairing import Pair, pair
 from benchmark.statistics.pairwise.meta_analysis import Pooled, pool
 from benchmark.statistics.pairwise.paired_difference import Comparison, compare_endpoints, rank_sets
-from benchmark.statistics.panel import QUESTIONS, Choice, Panel, Question, Rows
+from benchmark.statistics.panel import QUESTIONS, TRAINED_MODEL, Choice, Panel, Question, Rows
 from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.storage.fits import stands_aside
 from benchmark.storage.folder import RunFolder
@@ -246,6 +247,15 @@ def pooled(standings: Sequence[Standing], question: Question, a: str, b: str) ->
         if one not in both
     }
     return pool([one.of(question, a, b) for one in both], lacking)
+
+
+def across_cohorts(run: RunFolder, endpoint: Endpoint) -> list[Pooled]:
+    """The meta-analysis of every pair of trained models under the first endpoint of each cohort of a run or pool."""
+    comparable = Comparable(run, endpoint)
+    first = [endpoints[0] for dataset in comparable.seeds if (endpoints := comparable.endpoints(dataset))]
+    standings = [comparable.standing(choice) for choice in first]
+    pairs = dict.fromkeys(pair for one in standings for pair in combinations(sorted(one.panels), 2))
+    return [pooled(standings, TRAINED_MODEL, a, b) for a, b in pairs]
 
 
 def endpoint_on(edge: float, endpoint: Endpoint) -> Endpoint:

@@ -44,7 +44,7 @@ def evaluate(
     out: str | Path | None = None,
     pictures: str | None = None,
 ) -> Evaluated:
-    """Score the kept maps of a run, without inference: by what it was scored by, and by what is named here.
+    """Score the kept maps of a run without inference: as it was scored before, and as named here.
 
     Rows are added to those that the run has. Its tables and reports are made again.
 

@@ -55,26 +55,27 @@ Data = Annotated[
 Plugins = Annotated[
     list[Path] | None,
     Option(
-        "--plugin", metavar="FILE", help="FILE.py, whose detectors are methods, or FILE.toml, of a program; repeatable."
+        "--plugin", metavar="FILE", help="FILE.py with detectors, or FILE.toml that describes a program; repeatable."
     ),
 ]
 Threads = Annotated[
-    int | None, Option(min=1, help="Of each process on the CPU; default: as many as cores, for any --workers.")
+    int | None, Option(min=1, help="CPU threads of each process; default: the number of cores, whatever --workers is.")
 ]
-MemoryLimit = Annotated[float | None, Option(min=0.1, help="GiB of main memory that each process may hold.")]
+MemoryLimit = Annotated[float | None, Option(min=0.1, help="Most GiB of main memory that each process may use.")]
 Executor = Annotated[
     str, Option(help="inline: this process; local: workers on this machine; slurm: a job array; dask: a dask cluster.")
 ]
 Workers = Annotated[
-    int | None, Option(min=1, help="Processes, or tasks of the array; default: one a GPU, else by --threads.")
+    int | None,
+    Option(min=1, help="Worker processes, or tasks of the job array; default: one per GPU, else by --threads."),
 ]
 TimeLimit = Annotated[
     float | None, Option(min=0.001, help="Minutes that a worker may take for one fit, cell or scoring.")
 ]
 Slurm = Annotated[
-    list[str] | None, Option("--slurm", metavar="NAME=VALUE", help="Of sbatch, e.g. gres=gpu:1; repeatable.")
+    list[str] | None, Option("--slurm", metavar="NAME=VALUE", help="An option of sbatch, e.g. gres=gpu:1; repeatable.")
 ]
-Dask = Annotated[str | None, Option(metavar="ADDRESS", help="Of a dask scheduler, or the file that describes it.")]
+Dask = Annotated[str | None, Option(metavar="ADDRESS", help="Address of a dask scheduler, or its scheduler file.")]
 
 
 def data_folder() -> Path:
@@ -138,7 +139,11 @@ class RunOptions:
     ] = False
     training_scans: Annotated[
         int | None,
-        Option(rich_help_panel=DATA, min=1, help="Train on so many scans; those of a smaller number are among them."),
+        Option(
+            rich_help_panel=DATA,
+            min=1,
+            help="Train on this many scans; a larger number includes the scans of a smaller one.",
+        ),
     ] = None
     sequence: Annotated[
         str | None,
@@ -153,7 +158,7 @@ class RunOptions:
             "--preset",
             "-p",
             rich_help_panel=STUDY,
-            help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.",
+            help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: narrow networks and voxels of 4 mm.",
         ),
     ] = PUBLISHED
     sampling: Annotated[
@@ -169,7 +174,7 @@ class RunOptions:
             "--seeds",
             "-s",
             rich_help_panel=STUDY,
-            help="Training seeds, e.g. 0-2; each redraws the validation cases too.",
+            help="Training seeds, e.g. 0-2; each also redraws the validation cases.",
         ),
     ] = "0"
     folds: Annotated[
@@ -177,45 +182,58 @@ class RunOptions:
         Option(
             rich_help_panel=STUDY,
             min=2,
-            help="Fit once a fold: so many parts of the healthy subjects validate in turn.",
+            help="Fit once per fold: split the healthy subjects into this many parts, each for validation in turn.",
         ),
     ] = None
     limit: Annotated[
-        int | None, Option(rich_help_panel=STUDY, min=1, help="Map at most so many cases of each split.")
+        int | None, Option(rich_help_panel=STUDY, min=1, help="Map at most this many cases of each split.")
     ] = None
     validation_only: Annotated[
-        bool, Option("--validation-only", rich_help_panel=STUDY, help="Leave the test split closed.")
+        bool,
+        Option(
+            "--validation-only", rich_help_panel=STUDY, help="Map validation cases only; do not open the test split."
+        ),
     ] = False
-    precision: Annotated[str, Option(rich_help_panel=COMPUTING, help="Of inference: fp32, bf16 or fp16.")] = "fp32"
+    precision: Annotated[str, Option(rich_help_panel=COMPUTING, help="Precision of inference: fp32, bf16 or fp16.")] = (
+        "fp32"
+    )
     device: Annotated[str, Option(rich_help_panel=COMPUTING, help="auto, cpu, cuda or cuda:N.")] = "auto"
     devices: Annotated[
-        int, Option(rich_help_panel=COMPUTING, min=1, help="GPUs that one fit trains on; the batch is shared out.")
+        int,
+        Option(rich_help_panel=COMPUTING, min=1, help="GPUs that one fit trains on; each takes a part of the batch."),
     ] = 1
     slice_batch: Annotated[int, Option(rich_help_panel=COMPUTING, min=1, help="Slices processed at once.")] = 32
     compiled: Annotated[
-        bool, Option("--compile", rich_help_panel=COMPUTING, help="Compile networks, where there is a compiler.")
+        bool, Option("--compile", rich_help_panel=COMPUTING, help="Compile networks if there is a compiler.")
     ] = False
     rerun: Annotated[
-        str, Option(rich_help_panel=STUDY, help="missing; failed: what failed before, too; all: everything anew.")
+        str,
+        Option(
+            rich_help_panel=STUDY,
+            help="What to compute: missing; failed: also what failed before; all: everything again.",
+        ),
     ] = "missing"
     dry_run: Annotated[
-        bool, Option("--dry-run", rich_help_panel=STUDY, help="Show the cells and what is done; compute nothing.")
+        bool, Option("--dry-run", rich_help_panel=STUDY, help="Show the cells and which are done; compute nothing.")
     ] = False
     postprocessing: Annotated[
         str | None, Option(rich_help_panel=SCORING, help="Post-processing pipelines; default: all.")
     ] = None
     protocols: Annotated[
-        str | None, Option(rich_help_panel=SCORING, help="Threshold protocols; default: three that most studies need.")
+        str | None,
+        Option(rich_help_panel=SCORING, help="Threshold protocols; default: lesion-val, healthy-fpr-1 and oracle."),
     ] = None
     pictures: Annotated[
         str | None,
-        Option(rich_help_panel=SCORING, help="Cohorts whose slices the report may show; default: all. '' for none."),
+        Option(rich_help_panel=SCORING, help="Cohorts whose scans the report may show; default: all. '' for none."),
     ] = None
     plugins: Plugins = None
     allow_leak: Annotated[
         bool,
         Option(
-            "--allow-leak", rich_help_panel=DATA, help="Go on where the audit finds leaks; every row is marked 'leak'."
+            "--allow-leak",
+            rich_help_panel=DATA,
+            help="Continue although the audit finds leaks; every row is marked 'leak'.",
         ),
     ] = False
     skip_bad: Annotated[
@@ -229,12 +247,17 @@ class RunOptions:
     shifts: Annotated[
         str,
         Option(
-            rich_help_panel=STUDY, help="Map all under these too: gamma (its five levels), gamma=0.5, transfer[COHORT]."
+            rich_help_panel=STUDY,
+            help="Also map under these shifts: gamma (its five levels), gamma=0.5, transfer[COHORT].",
         ),
     ] = ""
     match: Annotated[
         bool,
-        Option("--match", rich_help_panel=STUDY, help="Map all again with histograms matched to the training cases."),
+        Option(
+            "--match",
+            rich_help_panel=STUDY,
+            help="Map everything a second time with histograms matched to the training cases.",
+        ),
     ] = False
     executor: Executor = "inline"
     workers: Workers = None
@@ -246,7 +269,7 @@ class RunOptions:
     no_cache: Annotated[
         bool,
         Option(
-            "--no-cache", envvar=NO_CACHE, rich_help_panel=DATA, help="Load every scan anew; the numbers are the same."
+            "--no-cache", envvar=NO_CACHE, rich_help_panel=DATA, help="Load every scan again; the numbers are the same."
         ),
     ] = False
     hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -24,12 +24,15 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="A method of the run, or the start of its name.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The method that it is compared with.")],
     dataset: Annotated[str | None, typer.Option(help="A cohort; default: all in which both have numbers.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Default: that of the endpoints.")] = None,
+    metric: Annotated[str | None, typer.Option(help="A metric; default: that of the endpoints.")] = None,
     postprocessing: Annotated[str | None, typer.Option(help="A pipeline; default: the endpoint's.")] = None,
     protocol: Annotated[str | None, typer.Option(help="A threshold protocol; default: all endpoints.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the table and the picture; default: RUN.")] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Tests, intervals, parts of variance and ranks, in sentences.")
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Also print tests, intervals, variance components and ranks, in sentences."
+        ),
     ] = False,
 ) -> None:
     """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
@@ -52,11 +55,11 @@ def compare(
 @user_mistakes_in_one_line
 def multiverse(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="A run; further ones under another normalisation.")
+        list[Path], typer.Argument(metavar="RUN...", help="A run, and optionally others with another normalisation.")
     ],
     out: Annotated[Path | None, typer.Option(help="Folder of summary.csv; default: the first RUN.")] = None,
 ) -> None:
-    """Rank the methods under every choice of a fixed list; describe how far the rankings agree, test nothing."""
+    """Rank the methods under a fixed list of choices, and describe how far the rankings agree; nothing is tested."""
     from benchmark.analysis.compare_methods import Comparable, normalisation_of
     from benchmark.analysis.multiverse import multiverse_text, multiverses, universe_lines
     from benchmark.analysis.summaries.make import summarise
@@ -93,19 +96,19 @@ def multiverse(
 def calibrate(
     folder: RunArgument,
     healthy: Annotated[
-        str, typer.Option(help="Healthy cohort of one site whose maps the run keeps: its name, or its folder.")
+        str, typer.Option(help="Healthy cohort of one site that the run has mapped: its name or folder.")
     ],
-    alpha: Annotated[float, typer.Option(help="Share of healthy scans that may raise any alarm.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="Share of healthy scans that may have any false positive.")] = 0.05,
     postprocessing: Annotated[
-        str | None, typer.Option(help="Post-processing of the maps; default: what one would deploy.")
+        str | None, typer.Option(help="Post-processing of the maps; default: that of the endpoints.")
     ] = None,
     p_maps: Annotated[
-        bool, typer.Option("--p-maps", help="Write a map of voxel p-values of every other scan, too.")
+        bool, typer.Option("--p-maps", help="Also write a map of voxel p-values for every other scan.")
     ] = False,
     data: Annotated[Path | None, typer.Option(help="Where the cohorts are now; default: where they were.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the p-maps; default: RUN/calibration/<healthy>.")] = None,
 ) -> None:
-    """Find thresholds with a guaranteed alarm rate on one site's healthy scans, and the power left at them."""
+    """Find thresholds with a guaranteed false-positive rate on one site's healthy scans, and the power at them."""
     from benchmark.analysis.calibration import (
         calibrate_run,
         calibration_lines,

@@ -21,7 +21,8 @@ Chains = Annotated[
     str | None, typer.Option("--postprocessing", help="Post-processing pipelines; default: all, or those of the run.")
 ]
 Scores = Annotated[
-    str | None, typer.Option("--scores", help="Of reconstructions, as `list scores` shows; beside the maps' own.")
+    str | None,
+    typer.Option("--scores", help="Scores of reconstructions, see `list scores`, besides the methods' own maps."),
 ]
 Protocols = Annotated[
     str | None,
@@ -30,14 +31,14 @@ Protocols = Annotated[
     ),
 ]
 Metrics = Annotated[
-    str | None, typer.Option("--metrics", help="Names that `list metrics` shows; default: all, or those of the run.")
+    str | None, typer.Option("--metrics", help="Metrics, see `list metrics`; default: those of the run, else all.")
 ]
 Ablation = Annotated[
-    str | None, typer.Option("--ablation", help="postprocessing: each pipeline once without each of its steps, too.")
+    str | None, typer.Option("--ablation", help="postprocessing: also score each pipeline without each of its steps.")
 ]
 Pictures = Annotated[
     str | None,
-    typer.Option(help="Cohorts whose slices reports of the run may show from now on; at first all. '' for none."),
+    typer.Option(help="Cohorts whose scans the run's reports may show from now on; at first all. '' for none."),
 ]
 
 
@@ -54,11 +55,11 @@ def evaluate(
     ablation: Ablation = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A new run folder with the same maps, scored by what is named here alone; RUN stays."),
+        typer.Option(help="A new run folder with the same maps, scored only as named here; RUN stays unchanged."),
     ] = None,
     pictures: Pictures = None,
 ) -> None:
-    """Score the kept maps of a run, without inference: by what it was scored by, and by what is named here.
+    """Score the kept maps of a run without inference: as it was scored before, and as named here.
 
     Rows are added to those that the run has. Its tables and reports are made again.
     """
@@ -90,7 +91,7 @@ def residuals(
     data: OtherData = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Map a run's healthy training scans once, and keep their residuals' mean and spread: for --scores standardised."""
+    """Map a run's healthy training scans once and store mean and spread of the residuals, for --scores standardised."""
     from benchmark.execution.residuals import make_residuals
     from benchmark.inference.settings import Inference, pick_device
     from benchmark.storage.folder import open_run
@@ -115,10 +116,10 @@ def report(
     pictures: Pictures = None,
     formats: Annotated[str, typer.Option("--format", help="md, html, latex, csv, comma-separated.")] = "md",
     volumes: Annotated[
-        bool, typer.Option("--volumes/--no-volumes", help="Put a few scans into the HTML, to be scrolled through.")
+        bool, typer.Option("--volumes/--no-volumes", help="Include a viewer with a few scans in the HTML.")
     ] = True,
     since: Annotated[
-        Path | None, typer.Option(metavar="RUN2", help="An earlier run: say what has changed since.")
+        Path | None, typer.Option(metavar="RUN2", help="An earlier run: report what has changed since.")
     ] = None,
 ) -> None:
     """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""

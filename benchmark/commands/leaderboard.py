@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,7 @@ app = typer.Typer()
 leaderboard = typer.Typer(help="A static site of finished and verified runs.", no_args_is_help=True)
 app.add_typer(leaderboard, name="leaderboard")
 
+POOLS = {"verified": "pool", "attested": "pool-attested", "self-reported": "pool-self-reported"}
 Board = Annotated[Path, typer.Argument(metavar="BOARD", help="Folder of the leaderboard.")]
 
 
@@ -26,7 +27,7 @@ TrustedPlugins = Annotated[
     typer.Option(
         "--plugin",
         metavar="PLUGIN",
-        help="FILE.py, FILE.toml or an installed method whose code may be run here; without it built-in ones alone.",
+        help="FILE.py, FILE.toml or an installed method whose code may be run; without it, only built-in ones are.",
     ),
 ]
 
@@ -37,15 +38,15 @@ def verify(
     folder: RunArgument,
     data: Annotated[Path | None, typer.Option(help="Where the cohorts are now; default: where they were.")] = None,
     maps: Annotated[
-        int, typer.Option(min=0, help="Cases to map again from the weights, one of each fit at least; 0 for none.")
+        int, typer.Option(min=0, help="Cases to map again from the weights, at least one per fit; 0 for none.")
     ] = 3,
     every: Annotated[bool, typer.Option("--all", help="Map every case again.")] = False,
-    seed: Annotated[int, typer.Option(help="What those cases are drawn with.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for drawing these cases.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     plugins: TrustedPlugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="The checks as JSON.")] = False,
 ) -> None:
-    """Check a finished run: keys, files, data; make its rows again from the maps, and a few maps from the weights."""
+    """Check keys, files and data of a finished run; make rows again from the maps, and some maps from the weights."""
     from benchmark.storage.folder import open_run
     from benchmark.verification.remap import Sample
     from benchmark.verification.verify import verify_run, write_verification
@@ -72,16 +73,16 @@ def verify(
 @user_mistakes_in_one_line
 def add(
     board: Board,
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, with its maps and weights.")],
-    name: Annotated[str | None, typer.Option(help="Of the entry; default: the run folder's.")] = None,
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run with its maps and weights, or a signed entry.")],
+    name: Annotated[str | None, typer.Option(help="Name of the entry; default: that of the run folder.")] = None,
     data: Annotated[Path | None, typer.Option(help="Where the cohorts are here; default: where they were.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Map every case again, not one of each cell.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Map every case again, not only one of each cell.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     plugins: TrustedPlugins = None,
 ) -> None:
-    """Verify a run and enter its tables and data cards, neither maps nor weights. The first makes the board.
+    """Verify a run and add its tables and data cards, but no maps or weights. The first run creates the board.
 
-    All rows are made again from the maps, and of each cell one map from the weights, of a case drawn by chance.
+    All rows are computed again from the maps, and one map of each cell, of a case drawn at random, from the weights.
     """
     from benchmark.verification.leaderboard.board import add as enter
     from benchmark.verification.leaderboard.release import has_release, read_release
@@ -98,7 +99,68 @@ def add(
     found = entry.attestation
     for check in found.checks:
         typer.echo("\n".join(check.lines()))
-    typer.echo(f"Added as {found.status}: {entry.folder} ({len(entry.cells)} cells)")
+    status = f"attested by {found.site}" if found.site else found.status
+    typer.echo(f"Added as {status}: {entry.folder} ({len(entry.cells)} cells)")
+
+
+@leaderboard.command()
+@user_mistakes_in_one_line
+def keygen(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="The site's name, as boards will show it.")],
+    out: Annotated[Path, typer.Option(help="Folder of the key.")] = Path(),
+) -> None:
+    """Make a site's key: SITE.key, which stays there, and SITE.pub for the owners of boards."""
+    from benchmark.verification.leaderboard.federation import keygen as make
+
+    secret, public = make(site, out)
+    typer.echo(f"Secret, to be kept: {secret}\nFor the board's owner: {public}")
+
+
+@leaderboard.command()
+@user_mistakes_in_one_line
+def trust(
+    board: Board,
+    key: Annotated[
+        Path | None, typer.Argument(metavar="SITE.pub", help="Of keygen, from somebody whom you know.")
+    ] = None,
+    revoked: Annotated[
+        str | None, typer.Option("--revoke", metavar="SITE", help="Refuse all entries of a site from now on.")
+    ] = None,
+) -> None:
+    """Take entries that a site signs, shown as attested by it; without a key, list the sites."""
+    from benchmark.verification.leaderboard import federation
+
+    if key is not None:
+        known = federation.trust(board, key)
+        typer.echo(f"Entries for this board are signed with: --board {known}")
+    if revoked is not None:
+        federation.revoke(board, revoked)
+    for name, site in federation.trusted(board).sites.items():
+        typer.echo(f"{'revoked' if site.revoked else 'trusted':<9}{name}  key {site.key[:16]}")
+
+
+@leaderboard.command()
+@user_mistakes_in_one_line
+def sign(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, with its maps and weights.")],
+    key: Annotated[Path, typer.Option(metavar="SITE.key", help="Of keygen.")],
+    board: Annotated[str, typer.Option(metavar="ID", help="Of the board it is for, as its owner's `trust` says.")],
+    out: Annotated[Path, typer.Option(help="Folder of the entry; must not exist.")],
+    data: Annotated[Path | None, typer.Option(help="Where the cohorts are here; default: where they were.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Map every case again, not one of each cell.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    plugins: TrustedPlugins = None,
+) -> None:
+    """Verify a run where its scans are, and write a signed entry of its numbers, without scans, maps and names."""
+    from benchmark.storage.folder import open_run
+    from benchmark.verification.leaderboard.federation import sign as sign_entry
+    from benchmark.verification.remap import Sample
+
+    sample = Sample(secrets.randbelow(2**32), None if every else 1, "cell")
+    made = sign_entry(open_run(folder), data, key, board, out, sample=sample, device=device, plugins=plugins or ())
+    for check in made.attestation.checks:
+        typer.echo("\n".join(check.lines()))
+    typer.echo(f"Signed by {made.site}: {out}. To add it: python -m benchmark leaderboard add BOARD {out}")
 
 
 @leaderboard.command(name="verify")
@@ -123,9 +185,11 @@ def build(
     out: Annotated[Path | None, typer.Option(help="Folder of the site; default: BOARD/site.")] = None,
 ) -> None:
     """Write the static site of all entries that verify; one that does not is named and left out."""
+    from benchmark.analysis.compare_methods import across_cohorts
     from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.merge import pool_tables
     from benchmark.verification.leaderboard.board import verdicts
+    from benchmark.verification.leaderboard.entry import STATUSES
     from benchmark.verification.leaderboard.release import read_release
     from reports.api import LeaderboardResults, write_site
 
@@ -134,19 +198,22 @@ def build(
         for fault in one.faults:
             typer.echo(f"Left out: {one.entry.name}: {fault}", err=True)
     standing = [one.entry for one in found if not one.faults]
-    verified = [entry for entry in standing if entry.is_verified]
-    reported = [entry for entry in standing if not entry.is_verified]
+    by_status = {status: [one for one in standing if one.attestation.status == status] for status in STATUSES}
     if not standing:
         raise MissingData(
             f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN"
         )
     release, endpoint = read_release(board)
     results = []
-    for name, group in (("pool", verified), ("pool-self-reported", reported)):
+    for status, group in by_status.items():
         if group:
-            pool = pool_tables([entry.run for entry in group], board / name)
+            pool = pool_tables([entry.run for entry in group], board / POOLS[status])
             summarise(pool, None, endpoint=endpoint)
             results.append(LeaderboardResults(pool, release, endpoint, group))
+    if attested := by_status["attested"]:
+        everywhere = pool_tables([entry.run for entry in (*by_status["verified"], *attested)], board / "pool-all")
+        across = across_cohorts(everywhere, endpoint)
+        results = [replace(one, across=across) if one.status == "attested" else one for one in results]
     typer.echo(f"Site: {write_site(results, out or board / 'site')}")
     if len(standing) < len(found):
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """Commands about runs as a whole: `status`, `cancel`, `merge`, `work`."""
 
+import gc
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -32,18 +33,21 @@ PROGRESS = ("done", "running", "failed", "missing")
 @app.command()
 @user_mistakes_in_one_line
 def status(folder: RunArgument, as_json: AsJson = False) -> None:
-    """Show which cells of a run are done, running, failed or missing, and its jobs where SLURM has any."""
+    """Show which cells of a run are done, running, failed or missing, and its SLURM jobs."""
     from benchmark.execution.progress import progress_of
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import kept_scoring
 
-    run = open_run(folder)
-    found = progress_of(run, kept_scoring(run))
+    gc.disable()  # it would look through the fields of ten thousand cells again and again
+    try:
+        run = open_run(folder)
+        found = progress_of(run, kept_scoring(run))
+    finally:
+        gc.enable()
     if as_json:
         typer.echo(json.dumps([_jsonable(one) for one in found], indent=1))
         return
-    for one in found:
-        typer.echo(_line(one))
+    typer.echo("".join(f"{_line(one)}\n" for one in found), nl=False)
     counts = [f"{sum(one.progress == word for one in found)} {word}" for word in PROGRESS]
     typer.echo(f"{len(found)} cells: {', '.join(counts)}.")
     for line in _job_lines(run):
@@ -53,7 +57,7 @@ def status(folder: RunArgument, as_json: AsJson = False) -> None:
 @app.command()
 @user_mistakes_in_one_line
 def cancel(folder: RunArgument) -> None:
-    """Cancel the SLURM jobs of a run; fits that are under way are saved, and `run` goes on with the rest later."""
+    """Cancel the SLURM jobs of a run; unfinished fits are saved, and `run` resumes them later."""
     from benchmark.execution.slurm import cancel as cancel_jobs
     from benchmark.execution.slurm import states, submitted
     from benchmark.storage.folder import open_run
@@ -70,10 +74,10 @@ def cancel(folder: RunArgument) -> None:
 @app.command()
 @user_mistakes_in_one_line
 def merge(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of one study's parts.")],
-    out: Annotated[Path, typer.Option(help="Folder of the joined run; must not hold anything.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders with parts of one study.")],
+    out: Annotated[Path, typer.Option(help="Folder of the joined run; must be empty or not exist.")],
 ) -> None:
-    """Join runs that several machines have made, with one version and under the same settings."""
+    """Join runs that several machines made with the same version and settings."""
     from benchmark.execution.merge import merge_runs
     from benchmark.storage.folder import create_run, open_run
 
@@ -93,16 +97,18 @@ def work(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks if there is a compiler.")] = False,
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
-    mend: Annotated[bool, typer.Option("--mend", help="Fit anew where kept weights cannot be loaded.")] = False,
-    only_fits: Annotated[bool, typer.Option("--only-fits", help="Leave the cells to others.")] = False,
+    mend: Annotated[bool, typer.Option("--mend", help="Fit again where kept weights cannot be loaded.")] = False,
+    only_fits: Annotated[
+        bool, typer.Option("--only-fits", help="Make fits only, and leave the cells to others.")
+    ] = False,
     only_report: Annotated[bool, typer.Option("--only-report", help="Join rows and write the report.")] = False,
-    name: Annotated[str, typer.Option(help="What each line begins with.")] = "",
+    name: Annotated[str, typer.Option(help="Name at the beginning of each line of output.")] = "",
     parent: Annotated[int | None, typer.Option(help="Process to end with.", hidden=True)] = None,
 ) -> None:
-    """Work on what a run has left, beside any other process that does; on any machine that sees the folder."""
+    """Help to finish a run, together with other processes, on any machine that sees the folder."""
     from benchmark.analysis.summaries.make import summarise
     from benchmark.execution.job import finish
     from benchmark.execution.local import end_with_parent

@@ -41,12 +41,12 @@ def list_known(
     ],
     as_json: AsJson = False,
     plugins: Plugins = None,
-    check: Annotated[bool, typer.Option("--check", help="Import every method and say which are broken.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Import every method and report the broken ones.")] = False,
     data: Annotated[
-        Path, typer.Option(envvar="UADBENCH_DATA", help="Of datasets, where to look for what lies there.")
+        Path, typer.Option(envvar="UADBENCH_DATA", help="For datasets: the folder to look for prepared cohorts in.")
     ] = Path("data"),
 ) -> None:
-    """List what can be named: built-in things and those of installed plugins."""
+    """List methods, datasets, metrics and so on: the built-in ones and those of installed plugins."""
     from benchmark.methods.registry import usable_plugin_files
 
     check_name("list of", kind, LISTS)
@@ -89,7 +89,7 @@ def import_checkpoint(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A published Lightning checkpoint.")],
     out: Annotated[Path, typer.Option(help="Folder for the weights, as safetensors.")] = Path("weights"),
 ) -> None:
-    """Take the weights out of a published checkpoint; nothing in it is executed, only tensors are read."""
+    """Extract the weights of a published checkpoint; only tensors are read, nothing is executed."""
     from benchmark.methods.registry import ask, method
 
     path = ask(method(name), _imported, method(name), checkpoint, out, remembered=False)
@@ -109,9 +109,9 @@ def _imported(named: "Method", checkpoint: Path, out: Path) -> str:
 @plugin.command()
 @user_mistakes_in_one_line
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The method's name, in lower-case kebab.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The method's name, in lower case with hyphens.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: uadbench-NAME. Must not exist.")] = None,
-    kind: Annotated[str, typer.Option(help="What it starts from: volume, reconstruction or features.")] = "volume",
+    kind: Annotated[str, typer.Option(help="Template: volume, reconstruction or features.")] = "volume",
 ) -> None:
     """Write an installable package with a small detector to start from, its test and its README."""
     from benchmark.methods.registry import methods
@@ -125,7 +125,7 @@ def new(
 @plugin.command()
 @user_mistakes_in_one_line
 def check(name: OneMethod, plugins: Plugins = None) -> None:
-    """Hold a method to every rule of the contract, on small simulated brains; seconds to a minute."""
+    """Check a method against every rule of the contract, on small simulated brains; takes seconds to a minute."""
     from benchmark.methods.contract.check import check_method
 
     report = check_method(_variant(name, plugins))

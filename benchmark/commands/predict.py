@@ -22,25 +22,33 @@ app = typer.Typer()
 @user_mistakes_in_one_line
 def predict(
     fit: Annotated[
-        str, typer.Argument(metavar="METHOD-FIT", help="A fit's folder, RUN/fits/ddpm-<key>, or its name with --run.")
+        str,
+        typer.Argument(
+            metavar="METHOD-FIT",
+            help="A fit's folder, RUN/fits/ddpm-<key>; with --run, its name or that of its method.",
+        ),
     ],
-    scans: Annotated[list[Path], typer.Argument(metavar="SCAN.nii.gz...", help="Scans, in whatever orientation.")],
-    run: Annotated[Path | None, typer.Option(help="The run folder that the fit's name is looked up in.")] = None,
-    sequence: Annotated[str | None, typer.Option(help="What the scans are; has to be what the fit has learnt.")] = None,
-    brain_mask: Annotated[Path | None, typer.Option(help="The brain of the one scan, on its own voxels.")] = None,
-    prepared: Annotated[bool, typer.Option("--prepared", help="The scans are prepared already.")] = False,
-    stripper: Annotated[str, typer.Option(help="What finds the brain: deepbet, hd-bet or none.")] = "deepbet",
+    scans: Annotated[list[Path], typer.Argument(metavar="SCAN.nii.gz...", help="Scans, in any orientation.")],
+    run: Annotated[Path | None, typer.Option(help="Run folder in which to look for the fit.")] = None,
+    sequence: Annotated[str | None, typer.Option(help="Sequence of the scans; must be that of the fit.")] = None,
+    brain_mask: Annotated[
+        Path | None, typer.Option(help="Brain mask of the scan, on its own voxels; one scan only.")
+    ] = None,
+    prepared: Annotated[bool, typer.Option("--prepared", help="The scans are in the prepared layout already.")] = False,
+    stripper: Annotated[str, typer.Option(help="Tool that finds the brain: deepbet, hd-bet or none.")] = "deepbet",
     stripper_command: Annotated[
-        str | None, typer.Option(help="An own program instead, e.g. 'prog {image} {mask}'.", show_default=False)
+        str | None, typer.Option(help="A program of your own instead, e.g. 'prog {image} {mask}'.", show_default=False)
     ] = None,
     template: Annotated[
         Path | None, typer.Option(help="SRI24 T1, skull-stripped; default: UADBENCH_TEMPLATE, or below UADBENCH_DATA.")
     ] = None,
-    spacing: Annotated[float, typer.Option(help="Voxel edge in mm that scans are prepared at.")] = 1.0,
-    threshold: Annotated[float | None, typer.Option(help="Write what is above it as a mask, too.")] = None,
+    spacing: Annotated[float, typer.Option(help="Voxel edge in mm of prepared scans.")] = 1.0,
+    threshold: Annotated[
+        float | None, typer.Option(help="Also write a mask of what is above it, and outline it in the picture.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the maps.")] = Path("predictions"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of methods that draw random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed, for methods that draw random numbers.")] = 0,
 ) -> None:
     """Map anomalies in scans; write each map on its scan's own voxels, and a picture of it. Research use only."""
     from benchmark.api.scans import DetectorApart, load_detector

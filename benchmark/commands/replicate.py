@@ -24,23 +24,25 @@ app = typer.Typer()
 def replicate(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="cddpm2023, pddpm2023, or NAME.toml of another.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the prepared cohorts; default: as `run`.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of page and runs; default: runs/STUDY-TIER.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the page and the runs; default: runs/STUDY-TIER.")] = None,
     tier: Annotated[str, typer.Option(help="How much is computed: paper, small or quick.")] = PUBLISHED,
     items: Annotated[str, typer.Option(help="Tables and figures, e.g. table3,fig6; default: all.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be computed; compute nothing.")] = False,
     pictures: Annotated[
-        str | None, typer.Option(help="Cohorts whose slices the page may show; default: all. '' for none.")
+        str | None, typer.Option(help="Cohorts whose scans the page may show; default: all. '' for none.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: what the tier needs.")] = None,
     training: Annotated[
         bool,
-        typer.Option("--training/--no-training", help="Without: finished fits alone; what is missing is named."),
+        typer.Option(
+            "--training/--no-training", help="Train networks; without, use finished fits only and name what is missing."
+        ),
     ] = True,
     executor: Annotated[str, typer.Option(help="inline: this process; local: workers on this machine.")] = "inline",
     workers: Workers = None,
     threads: Threads = None,
 ) -> None:
-    """Run a published study again, and show item by item what it printed beside what is found here."""
+    """Repeat a published study, and show its printed numbers beside the new ones, item by item."""
     from benchmark.api.replication import replicate as replicated
 
     asked = {"device": device, "workers": workers, "threads": threads}

@@ -30,10 +30,10 @@ app = typer.Typer()
 
 Config = Annotated[
     Path | None,
-    typer.Option(help="TOML file: these options in its table [run], hyper-parameters in a table a method."),
+    typer.Option(help="TOML file: these options in the table [run], hyper-parameters in a table per method."),
 ]
 Like = Annotated[
-    Path | None, typer.Option(metavar="RUN", help="Options of an earlier run, where nothing else is said here.")
+    Path | None, typer.Option(metavar="RUN", help="Take the options of an earlier run, except for those given here.")
 ]
 
 

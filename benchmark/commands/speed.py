@@ -34,25 +34,28 @@ def speed(
     methods: Annotated[str, typer.Option(help="Names, comma-separated; name[field=value] makes a variant.")],
     datasets: Annotated[str, typer.Option(help="Cohorts whose scans are mapped, comma-separated.")] = "phantom",
     data: Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.")] = Path("data"),
-    sequence: Annotated[str | None, typer.Option(help="As of run; default: as run does.")] = None,
+    sequence: Annotated[str | None, typer.Option(help="As for run.")] = None,
     preset: Annotated[
-        str, typer.Option(help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: at 4 mm, too.")
+        str,
+        typer.Option(
+            help=f"{PUBLISHED}: as published; {SMALL}: narrow networks; quick: narrow networks and voxels of 4 mm."
+        ),
     ] = PUBLISHED,
-    volumes: Annotated[int, typer.Option(min=1, help="Map at most so many scans of each cohort.")] = 4,
+    volumes: Annotated[int, typer.Option(min=1, help="Map at most this many scans of each cohort.")] = 4,
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16, or several, comma-separated.")] = "fp32",
     slice_batch: Annotated[int, typer.Option(min=1, help="Slices processed at once.")] = 32,
     batch_sweep: Annotated[
-        bool, typer.Option("--batch-sweep", help="1, 2, 4, ... slices at once instead, to 64; on a GPU to 256.")
+        bool, typer.Option("--batch-sweep", help="Try 1, 2, 4, ... slices at once, up to 64, on a GPU up to 256.")
     ] = False,
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks, where there is a compiler.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile networks if there is a compiler.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     run: Annotated[
         Path | None,
-        typer.Option(help="A run whose fits give the weights; then what a precision does to maps is told too."),
+        typer.Option(help="A run whose fits provide the weights; also reports how precision changes the maps."),
     ] = None,
     csv: Annotated[
         Path | None,
-        typer.Option(help="Write rows, as a run's timing.csv has them; default: none, or the run's speed.csv."),
+        typer.Option(help="Write rows in the format of timing.csv; default: none, with --run its speed.csv."),
     ] = None,
     as_json: AsJson = False,
     plugins: Plugins = None,

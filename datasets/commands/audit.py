@@ -13,7 +13,9 @@ from datasets.grid import PUBLISHED, Grid
 def audit(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Cohorts, NAME=FOLDER for one of your own; default: all there."),
+        typer.Argument(
+            metavar="[NAME]...", help="Cohorts, NAME=FOLDER for one of your own; default: all below --data."
+        ),
     ] = None,
     data: Data = Path("data"),
     splits: Annotated[
@@ -22,7 +24,8 @@ def audit(
     preset: Preset = PUBLISHED,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Read at most so many cases of each split, healthy ones apart.")
+        int | None,
+        typer.Option(min=1, help="Read at most this many cases of each split, of healthy ones and others each."),
     ] = None,
 ) -> None:
     """Report leaks, duplicates, bad files, geometry, masks, drift and what a grid loses. Exit 1 on errors."""

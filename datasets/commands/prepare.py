@@ -22,9 +22,11 @@ def prepare(
     raw: Annotated[Path, typer.Option(help="Folder of its download, as it was unpacked.", file_okay=False)],
     data: Data = Path("data"),
     workers: Annotated[int, typer.Option(min=1, help="Cases prepared at once, each in a process.")] = 1,
-    stripper: Annotated[str, typer.Option(help="What finds the brain: deepbet, hd-bet, mask or none.")] = "deepbet",
+    stripper: Annotated[
+        str, typer.Option(help="Tool that finds the brain: deepbet, hd-bet, mask or none.")
+    ] = "deepbet",
     stripper_command: Annotated[
-        str | None, typer.Option(help="An own program instead, e.g. 'prog {image} {mask}'.", show_default=False)
+        str | None, typer.Option(help="A program of your own instead, e.g. 'prog {image} {mask}'.", show_default=False)
     ] = None,
     template: Annotated[
         Path | None,

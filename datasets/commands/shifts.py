@@ -52,7 +52,9 @@ def list_shifts(as_json: Json = False) -> None:
 @app.command("doses")
 def doses(
     data: Data,
-    shifts: Annotated[str | None, typer.Option(help="As of `benchmark run`; default: all built-in ones.")] = None,
+    shifts: Annotated[
+        str | None, typer.Option(help="Shifts as for `benchmark run`; default: all built-in ones.")
+    ] = None,
     healthy: Annotated[str, typer.Option(help="Healthy cohort whose training cases are shifted.")] = "ixi",
     sequence: Annotated[str, typer.Option(help="Its sequence.")] = "t1",
     preset: Preset = PUBLISHED,

@@ -36,14 +36,14 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A cohort, or NAME=FOLDER for one of your own.")],
     data: Data,
     shift: Annotated[
-        str | None, typer.Option(help="gamma, gamma=0.5, ... as of `benchmark run --shifts`; default: none.")
+        str | None, typer.Option(help="Shifts as for `benchmark run --shifts`, e.g. gamma=0.5; default: none.")
     ] = None,
     case: Annotated[list[str] | None, typer.Option(help="A case id; repeatable. Default: the first three.")] = None,
     sequence: Annotated[str | None, typer.Option(help="Default: the cohort's first.")] = None,
     preset: Preset = PUBLISHED,
     out: Annotated[Path | None, typer.Option(help="The picture; default: NAME.png or NAME-shifts.png.")] = None,
 ) -> None:
-    """Draw scans with their masks, or what shifts make of them with the dose below each."""
+    """Draw scans with their masks, or under shifts with the dose of each."""
     grid, spec = preset_grid(preset), dataset_argument(name)
     sequence = sequence or spec.sequences[0]
     files = choose_cases(spec.files(data, sequence), case or (), DEFAULT_CASES)

@@ -56,18 +56,18 @@ def _listed(values: tuple[float, ...]) -> str:
 
 @app.command("implant")
 def implant(
-    cohort: Annotated[str, typer.Argument(metavar="COHORT", help="Whose healthy test scans are the hosts.")],
+    cohort: Annotated[str, typer.Argument(metavar="COHORT", help="Cohort whose healthy test scans are the hosts.")],
     data: Data,
     out: Annotated[
         Path | None,
         typer.Option(help="A folder of your own where --data is read-only; its cohorts are linked into it."),
     ] = None,
-    subjects: Annotated[int, typer.Option(help="Hosts at most, a scan each; multiples of 8 are balanced.")] = (
+    subjects: Annotated[int, typer.Option(help="Most hosts, one scan each; multiples of 8 are balanced.")] = (
         DEFAULT.subjects
     ),
-    volumes: Annotated[str, typer.Option(help="Of lesions in ml.")] = _listed(DEFAULT.volumes),
+    volumes: Annotated[str, typer.Option(help="Lesion volumes in ml.")] = _listed(DEFAULT.volumes),
     contrasts: Annotated[
-        str, typer.Option(help="In steps from grey to white matter; negative is dark, e.g. --contrasts=-1,1.")
+        str, typer.Option(help="Contrasts in steps from grey to white matter; negative is dark, e.g. --contrasts=-1,1.")
     ] = _listed(DEFAULT.contrasts),
     shapes: Annotated[
         Path | None,

@@ -21,10 +21,13 @@ def splits(
     name: Annotated[str, typer.Argument(help="A cohort, or NAME=FOLDER for one of your own.")],
     folds: Annotated[int | None, typer.Option(min=2, help="This many folds instead of one split.")] = None,
     turn: Annotated[
-        str, typer.Option(help="Whose turn comes once for each subject over the folds: val (test stays) or test.")
+        str,
+        typer.Option(
+            help="The split that each subject is in exactly once over the folds: val (test is fixed) or test."
+        ),
     ] = "val",
     subjects: Annotated[
-        Path | None, typer.Option(help="Table with a column subject_id, perhaps site, age and healthy (yes or no).")
+        Path | None, typer.Option(help="Table with a column subject_id, optionally site, age and healthy (yes or no).")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the prepared cohorts, whose splits are used.")] = None,
     out: Annotated[Path | None, typer.Option(help="Table to write; default: print it.")] = None,

@@ -1,7 +1,7 @@
 """First page of a leaderboard: a table for each cohort, all cohorts side by side, upper bounds, entries."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 
 import pandas as pd
@@ -28,12 +28,15 @@ BADGES = {
     "leaked": "somebody is in two splits",
     "labels used": "its maps have seen lesion labels: shown, ranked with no other",
     "maps not remade": "no map of it was made again from the weights when it was verified",
+    "attested": "a site that holds the cohort has verified its numbers and signed them; the board has not",
     "self-reported": "its numbers are what its authors say: the board does not hold the cohort",
 }
-SELF_REPORTED = (
-    "The board does not hold the cohorts of these entries: their numbers are what their authors say. They are compared "
-    "with one another alone."
-)
+BELOW = {
+    "attested": "The board does not hold the cohorts of these entries. The sites that do have made their rows again "
+    "from the maps, and maps from the weights, and have signed that; the board trusts their keys.",
+    "self-reported": "The board does not hold the cohorts of these entries: their numbers are what their authors say. "
+    "They are compared with one another alone.",
+}
 LEGEND = prose(
     "Means over patients and training seeds with 95 % intervals. **Ranks (training procedure)** are the ranks that "
     "the data leave open to a method trained anew, patients and training seeds both drawn again; **ranks (trained "
@@ -48,23 +51,51 @@ def index_page(groups: Sequence[LeaderboardResults], pages: Sequence[Mapping[str
     """Title and body.
 
     Args:
-        groups: verified entries, then self-reported ones, as far as there are any.
+        groups: verified entries, then attested and self-reported ones, as far as there are any.
         pages: of each group, by method, where its page lies.
     """
     title, body = _page(groups[0], pages[0])
     below = [part for group, linked in zip(groups[1:], pages[1:], strict=True) for part in _reported(group, linked)]
-    opening = [] if groups[0].is_verified else [Paragraph(SELF_REPORTED)]
+    opening: list[Block] = [] if groups[0].is_verified else [Paragraph(BELOW[groups[0].status])]
+    opening += _across(groups[0])
     return title, [*opening, *body, *below]
 
 
 def _reported(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> Iterator[Block]:
     """The cohorts of entries that the board could not verify."""
-    yield Heading("Self-reported")
-    yield Paragraph(SELF_REPORTED)
+    status = leaderboard.status
+    yield Heading(status.capitalize())
+    yield Paragraph(BELOW[status])
     for dataset in leaderboard.cohorts:
-        yield Heading(f"{cohort_title(dataset)}: self-reported", 3)
+        yield Heading(joined([cohort_title(dataset), status], ": "), 3)
         yield from _cohort(leaderboard, dataset, pages)
+    yield from _across(leaderboard)
     yield from _entries(leaderboard)
+
+
+def _across(leaderboard: LeaderboardResults) -> Iterator[Block]:
+    """Meta-analyses that reach the cohorts of sites."""
+    if not leaderboard.across:
+        return
+    metric = METRICS[leaderboard.endpoint.metric]
+    rows = [
+        [
+            said(one.a), said(one.b), Cell(one.mean, one.low, one.high), Cell(one.p), Cell(one.tau),
+            said("" if isnan(one.i2) else f"{one.i2:.0%}"), said(", ".join(one.cohorts)),
+            said("; ".join(f"{name} ({why})" for name, why in one.left_out.items())),
+        ]
+        for one in leaderboard.across
+    ]  # fmt: skip
+    columns = [
+        *text_columns("Method", "Other"), Column(f"{metric.title}, difference", metric.unit, signed=True),
+        Column("p", digits=4), Column("Between cohorts, s.d."), *text_columns("I2", "Cohorts", "Left out"),
+    ]  # fmt: skip
+    told = (
+        "Each pair of trained models over the cohorts of the board and of the sites: random effects (DerSimonian and "
+        "Laird, interval of Hartung and Knapp). Patients are never mixed: a cohort gives its own difference and error."
+    )
+    yield Heading("Across cohorts", 3)
+    yield Table("across-cohorts", as_text(told), columns, rows, headers=2)
 
 
 def _page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, list[Block]]:
@@ -239,6 +270,11 @@ def _upper_bounds(leaderboard: LeaderboardResults) -> Iterator[Block]:
         yield dice_table(dataset, cohort, [leaderboard.endpoint.postprocessing], seen, marked=False)
 
 
+def meaning(badge: str) -> str:
+    """What a badge says; those of few seeds and of sites have a number or name in them."""
+    return BADGES.get("attested" if badge.startswith("attested by ") else badge, BADGES["single seed"])
+
+
 def _badges() -> Iterator[Block]:
     yield Heading("Badges")
     yield Bullets([prose("`{}`: {}.", name, what) for name, what in BADGES.items()])
@@ -266,9 +302,10 @@ def _entries(leaderboard: LeaderboardResults) -> Iterator[Block]:
 
 def _verified(entry: Entry) -> str:
     found = entry.attestation
-    if found.status != "verified":
+    if found.status == "self-reported":
         return "nothing"
-    return f"rows, and maps of {len(found.remade)} cells (seed {found.seed})" if found.remade else "rows"
+    by = f" by {found.site}" if found.site else ""
+    return f"rows, and maps of {len(found.remade)} cells (seed {found.seed}){by}" if found.remade else f"rows{by}"
 
 
 def _computed_on(folder: Path) -> str:

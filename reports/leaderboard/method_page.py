@@ -8,14 +8,14 @@ from benchmark.statistics.primary_endpoint import EXPLORATORY
 from reports.content.blocks import Block, Bullets, Folded, Heading, Paragraph
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import Text, as_text, code, joined, prose
-from reports.leaderboard.index_page import BADGES, ranks_cell, with_interval
+from reports.leaderboard.index_page import meaning, ranks_cell, with_interval
 from reports.leaderboard.results import LeaderboardResults
 from reports.model.run_results import cohort_title
 
 
 def method_page(leaderboard: LeaderboardResults, method: str) -> tuple[str, list[Block]]:
     """Title and body."""
-    badges = [prose("`{}`: {}.", name, BADGES.get(name, BADGES["single seed"])) for name in leaderboard.badges(method)]
+    badges = [prose("`{}`: {}.", name, meaning(name)) for name in leaderboard.badges(method)]
     return method, [
         Folded("Its data card", [Bullets(list(_card(leaderboard, method)))]),
         *([Bullets(badges)] if badges else []),

@@ -7,11 +7,12 @@ from functools import cached_property
 import pandas as pd
 
 from benchmark.analysis.compare_methods import endpoint_on
+from benchmark.statistics.pairwise.meta_analysis import Pooled
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL
 from benchmark.statistics.primary_endpoint import EXPLORATORY, Endpoint
 from benchmark.storage.fits import LABELS
 from benchmark.storage.folder import RunFolder
-from benchmark.verification.leaderboard.entry import Entry
+from benchmark.verification.leaderboard.entry import Entry, Status
 from benchmark.verification.leaderboard.release import Release
 from reports.model.run_results import RunResults, read_results
 
@@ -22,12 +23,15 @@ class LeaderboardResults:
 
     Attributes:
         fixed: the endpoint of the release, whatever the grid.
+        entries: all of one status.
+        across: meta-analyses over the cohorts of these and of the verified entries.
     """
 
     run: RunFolder
     release: Release
     fixed: Endpoint
     entries: Sequence[Entry]
+    across: Sequence[Pooled] = ()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -100,7 +104,9 @@ class LeaderboardResults:
             yield "labels used"
         if method in self.results.whole.transductive:
             yield "transductive"
-        if not self.is_verified:
+        if self.status == "attested":
+            yield from (f"attested by {site}" for site in self._sites(method, dataset))
+        elif self.status == "self-reported":
             yield "self-reported"
         elif method not in self._remade:
             yield "maps not remade"
@@ -110,10 +116,23 @@ class LeaderboardResults:
         own = rows if dataset is None else rows[rows["dataset"] == dataset]
         return {word for flags in own["flags"].unique() for word in flags.split()}
 
+    @cached_property
+    def status(self) -> Status:
+        """Of the entries, which are alike in this."""
+        return self.entries[0].attestation.status
+
     @property
     def is_verified(self) -> bool:
-        """Whether the board made the entries' rows again; all entries of one pool are alike in this."""
-        return all(entry.is_verified for entry in self.entries)
+        """Whether the board made the entries' rows again."""
+        return self.status == "verified"
+
+    def _sites(self, method: str, dataset: str | None) -> list[str]:
+        """Who attests a method's numbers."""
+        return [
+            entry.attestation.site
+            for entry in self.entries
+            if any(one.fit.method == method and dataset in (None, one.cohort.dataset) for one in entry.cells)
+        ]
 
     @cached_property
     def _remade(self) -> set[str]:

@@ -17,7 +17,7 @@ def write_site(groups: Sequence[LeaderboardResults], out: Path) -> Path:
     """Write `index.html`, a page a method and the tables that they are made of; the first page's path is returned.
 
     Args:
-        groups: verified entries, then self-reported ones, as far as there are any.
+        groups: verified entries, then attested and self-reported ones, as far as there are any.
     """
     shutil.rmtree(out / "methods", ignore_errors=True)
     pages = [_method_pages(group, out) for group in groups]
@@ -26,13 +26,13 @@ def write_site(groups: Sequence[LeaderboardResults], out: Path) -> Path:
     for group in groups:
         for table in (summary_path(group.run.root), comparisons_path(group.run.root)):
             if table.is_file():
-                shutil.copyfile(table, out / f"{'' if group.is_verified else 'self-reported-'}{table.name}")
+                shutil.copyfile(table, out / f"{'' if group.is_verified else f'{group.status}-'}{table.name}")
     return path
 
 
 def _method_pages(group: LeaderboardResults, out: Path) -> dict[str, str]:
     """By method the page that is written."""
-    folder = out / "methods" if group.is_verified else out / "methods" / "self-reported"
+    folder = out / "methods" if group.is_verified else out / "methods" / group.status
     home = "../index.html" if group.is_verified else "../../index.html"
     files = {method: folder / name for method, name in _file_names(group.methods).items()}
     for method, path in files.items():

@@ -1,44 +1,58 @@
 """Entry: the tables and data cards of a run on a board, and whether they verify."""
 
+import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
 
 from benchmark.storage import checksums
 from benchmark.storage.checksums import broken, write_checksums
 from benchmark.storage.folder import RunFolder, open_run
-from benchmark.storage.rows import PLUGIN, Row
+from benchmark.storage.rows import PLUGIN, Row, read_rows, write_rows
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
-from benchmark.storage.run_tables import keep_digests, kept_run_rows
+from benchmark.storage.run_tables import has_table, keep_digests, kept_run_rows, run_rows, run_table
 from benchmark.study.cells import Cell, Fit
+from benchmark.study.study import Study
 from benchmark.verification.leaderboard.release import Release
-from benchmark.verification.verify import Check, check_ranges, strange_rows
+from benchmark.verification.verify import Check, out_of_range, strange_rows
 from datasets.errors import BadFile, BadValue, UserError
 from datasets.io.atomic import new_folder, read_json, write_json
+from datasets.io.contents import content_marks
 from datasets.io.files import sha256
 
 TABLES = ("rows.csv", "timing.csv")
-FILES = ("study.json", "environment.json", "tables.json", *TABLES, "fits")
-Status = Literal["verified", "self-reported"]
+FILES = ("study.json", "environment.json", "tables.json", "scans.json", *TABLES, "fits")
+NAME = re.compile(r"\w[\w.=-]{0,99}")
+Status = Literal["verified", "attested", "self-reported"]
+STATUSES = get_args(Status)
+Renaming = Callable[[str, str], str]
+"""The name under which an entry shows a patient or case of a data set."""
 SHOWN = 3  # names of an error
 
 
 @dataclass(frozen=True)
 class Attestation:
-    """What a board found when it verified a run, kept outside of the entry.
+    """What was found when a run was verified, kept by the board outside of the entry.
 
     Attributes:
-        status: "verified"; "self-reported" where the board holds other cohorts: nothing was computed again.
+        status: "verified" by the board; "attested" by a site that holds the cohorts and has signed that; else
+            "self-reported": nothing was computed again.
         seed: that the cases to map again were drawn with.
         checks: as of `verify_run`.
+        site: whose signature it is; "" where the board verified.
     """
 
     status: Status
     seed: int
     checks: tuple[Check, ...]
+    site: str = ""
 
     @property
     def remade(self) -> tuple[str, ...]:
@@ -64,8 +78,22 @@ class Entry:
     def cells(self) -> list[Cell]:
         return kept_cells(self.run)
 
-    def rows(self) -> list[Row]:
-        return kept_run_rows(self.run)
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Its rows, read once, with every digit."""
+        return read_rows(run_table(self.run, "rows.csv"), exact=True)
+
+    @property
+    def tested(self) -> list[str]:
+        """Its data sets but those that methods were fitted on, which entries share."""
+        fitted = {one.dataset for cell in self.cells for one in cell.fit.healthy_cohorts}
+        return list(dict.fromkeys(cell.cohort.dataset for cell in self.cells if cell.cohort.dataset not in fitted))
+
+    @property
+    def scans(self) -> dict[str, list[str]]:
+        """See `scans_of`; none where nobody who attests it has held the scans."""
+        path = self.folder / "scans.json"
+        return read_json(path) if path.is_file() else {}
 
     @property
     def record(self) -> Path:
@@ -100,14 +128,18 @@ class Entry:
             _ = self.attestation
         except BadFile as error:
             return [str(error)]
-        known = {*checksums.read_checksums(self.folder), checksums.NAME}
-        there = (path for path in self.folder.rglob("*") if path.is_file())
-        strange = [f"{path}: of no digest" for path in there if path.relative_to(self.folder).as_posix() not in known]
-        return [*broken(self.folder), *strange]
+        return [*broken(self.folder), *strange_files(self.folder)]
 
 
 def entries(board: Path) -> list[Entry]:
     return [Entry(path.parent) for path in sorted((board / "entries").glob("*/study.json"))]
+
+
+def strange_files(folder: Path, also: Collection[str] = ()) -> list[str]:
+    """A line for each file of an entry without digest, but those named in `also`."""
+    known = {*checksums.read_checksums(folder), checksums.NAME, *also}
+    there = (path for path in folder.rglob("*") if path.is_file())
+    return [f"{path}: of no digest" for path in there if path.relative_to(folder).as_posix() not in known]
 
 
 def new_entry(board: Path, name: str) -> Path:
@@ -122,27 +154,64 @@ def new_entry(board: Path, name: str) -> Path:
     return folder
 
 
-def take(run: RunFolder, board: Path, name: str, attestation: Attestation) -> Entry:
+def take(
+    run: RunFolder, board: Path, name: str, attestation: Attestation, scans: Mapping[str, Sequence[str]] | None = None
+) -> Entry:
     """Copy the tables and data cards of a run into a board, without the paths of its data, and keep an attestation.
+
+    Args:
+        scans: of `scans_of`, where the board holds the cohorts.
 
     Raises:
         BadValue: the board has an entry with this name.
     """
-    folder = new_entry(board, name)
-    with new_folder(folder) as beside:
-        for file in (*TABLES, "environment.json"):
-            if (run.root / file).is_file():
-                shutil.copyfile(run.root / file, beside / file)
-        for card in sorted(run.root.glob("fits/*/card.json")):
-            (beside / "fits" / card.parent.name).mkdir(parents=True)
-            shutil.copyfile(card, beside / "fits" / card.parent.name / card.name)
-        failed = [cell.key for cell in kept_cells(run) if has_failed(run, cell)]
-        write_json(beside / "study.json", {**_without_places(read_json(run.study)), "failed": failed})
-        keep_digests(RunFolder(beside), TABLES)
-        write_checksums(beside, FILES)
-    entry = Entry(folder)
-    write_json(entry.record, {**asdict(attestation), "sums": sha256(folder / checksums.NAME)})
+    with new_folder(new_entry(board, name)) as beside:
+        write_entry(run, beside, scans or {})
+    entry = Entry(board / "entries" / name)
+    keep_attestation(entry, attestation)
     return entry
+
+
+def write_entry(
+    run: RunFolder, folder: Path, scans: Mapping[str, Sequence[str]], renamed: Renaming | None = None
+) -> None:
+    """Write what an entry holds of a run into an empty folder."""
+    study = read_json(run.study)
+    for file in TABLES:
+        if not (run.root / file).is_file():
+            continue
+        if renamed is None:
+            shutil.copyfile(run.root / file, folder / file)
+        else:
+            write_rows(folder / file, _renamed(kept_run_rows(run, file), renamed))
+    if (run.root / "environment.json").is_file():
+        shutil.copyfile(run.root / "environment.json", folder / "environment.json")
+    for card in sorted(run.root.glob("fits/*/card.json")):
+        (folder / "fits" / card.parent.name).mkdir(parents=True)
+        shutil.copyfile(card, folder / "fits" / card.parent.name / card.name)
+    if renamed is not None:
+        skipped = {name: [renamed(name, one) for one in cases] for name, cases in study.get("skipped", {}).items()}
+        study |= {"cases": {}, "skipped": skipped}
+    failed = [cell.key for cell in kept_cells(run) if has_failed(run, cell)]
+    write_json(folder / "study.json", {**_without_places(study), "failed": failed})
+    write_json(folder / "scans.json", {name: list(found) for name, found in scans.items()})
+    keep_digests(RunFolder(folder), TABLES)
+    write_checksums(folder, FILES)
+
+
+def keep_attestation(entry: Entry, attestation: Attestation) -> None:
+    write_json(entry.record, {**asdict(attestation), "sums": sha256(entry.folder / checksums.NAME)})
+
+
+def scans_of(study: Study) -> dict[str, list[str]]:
+    """By data set the digests of its scans: equal for equal headers and voxels, whatever a file is called."""
+    return {name: sorted(content_marks(one.image for one in files).values()) for name, files in study.files.items()}
+
+
+def _renamed(rows: Iterable[Row], renamed: Renaming) -> Iterator[Row]:
+    for row in rows:
+        case, subject = (renamed(row.dataset, name) for name in (row.case_id, row.subject_id))
+        yield replace(row, case_id=case, subject_id=subject)
 
 
 def faults(entry: Entry, release: Release) -> list[str]:
@@ -160,15 +229,19 @@ def _faults(entry: Entry, release: Release) -> Iterator[str]:
     yield from wrong
     if not wrong:
         open_run(entry.folder)  # registers the cohorts that only its authors have
-        yield from strange_rows(entry.rows(), entry.cells, kept_references(entry.run))
-        yield from check_ranges(entry.run).faults
+        yield from strange_rows(entry.rows, entry.cells, kept_references(entry.run))
+        yield from out_of_range(entry.rows)
+        if has_table(entry.run, "timing.csv"):
+            yield from out_of_range(run_rows(entry.run, "timing.csv"))
 
 
 def _scored_by_plugins(entry: Entry) -> Iterator[str]:
     """A line where a plugin's metric, protocol or post-processing has made rows: no one else could verify them."""
-    flagged = [row for row in entry.rows() if PLUGIN in row.flags.split()]
-    if flagged:
-        names = sorted({" / ".join(filter(None, (row.postprocessing, row.protocol, row.metric))) for row in flagged})
+    by_plugin = [flags for flags in entry.rows["flags"].unique() if PLUGIN in flags.split()]
+    flagged = entry.rows[entry.rows["flags"].isin(by_plugin)]
+    if len(flagged):
+        alike = flagged[["postprocessing", "protocol", "metric"]].drop_duplicates()
+        names = sorted(" / ".join(filter(None, one)) for one in alike.itertuples(index=False, name=None))
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         yield (
             f"got {len(flagged)} rows scored by plugins ({shown}), expected built-in scoring only; score it anew with: "
@@ -183,18 +256,30 @@ class Standing:
         """Begin without any entry."""
         self._fits: dict[str, tuple[Fit, str]] = {}
         self._cells: dict[tuple[object, ...], tuple[Cell, str]] = {}
-        self._rows: dict[int, tuple[str, str]] = {}
+        self._rows: dict[str, pd.DataFrame] = {}
+        self._sources: dict[str, tuple[str, str]] = {}
+        self._scans: dict[str, tuple[str, str]] = {}
 
     def add(self, entry: Entry) -> None:
         """Add an entry that contradicts none."""
+        for name in entry.tested:
+            self._sources.setdefault(name, (entry.attestation.site, entry.name))
+        for name, scans in entry.scans.items():
+            self._scans.update(dict.fromkeys(scans, (name, entry.name)))
         for cell in entry.cells:
             self._fits.setdefault(cell.fit.method, (cell.fit, entry.name))
             self._cells.setdefault(cell.label, (cell, entry.name))
-        for row in entry.rows():
-            self._rows.setdefault(hash(row.name), (repr(row.value), entry.name))
+        for method, own in _by_method(entry):
+            known = self._rows.get(method, own.iloc[:0])
+            self._rows[method] = pd.concat([known, own[~own.index.isin(known.index)]])
 
-    def clashes(self, entry: Entry) -> Iterator[str]:
-        """Contradictions between an entry and those that are here."""
+    def clashes(self, entry: Entry, site: str = "") -> Iterator[str]:
+        """Contradictions between an entry and those that are here.
+
+        Args:
+            site: that attests the entry.
+        """
+        yield from self._shared_patients(entry, site)
         for method, fit in {cell.fit.method: cell.fit for cell in entry.cells}.items():
             kept, name = self._fits.get(method, (fit, ""))
             if _settings(kept) != _settings(fit):
@@ -208,12 +293,34 @@ class Standing:
                 what = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}"
                 yield f"{what} stands on the board from other settings ({name})"
         unlike = Counter[str]()
-        for row in entry.rows():
-            value, name = self._rows.get(hash(row.name), ("", ""))
-            if name and value != repr(row.value):
-                unlike[name] += 1
+        for method, own in _by_method(entry):
+            if method in self._rows:
+                both = own.merge(self._rows[method], left_index=True, right_index=True, suffixes=("", " kept"))
+                unlike.update(both.loc[both["bits"] != both["bits kept"], "entry kept"])
         for name, count in unlike.items():
             yield f"{count} rows have the keys of {name} and other numbers"
+
+    def _shared_patients(self, entry: Entry, site: str) -> Iterator[str]:
+        """Patients who would count twice: of a cohort that somebody else stands for, or under two cohorts."""
+        for name in entry.tested:
+            source, other = self._sources.get(name, (site, ""))
+            if source != site:
+                whose = f"site {source}" if source else "a run that was added here"
+                yield f"the patients of {name} stand on the board already, from {whose} ({other})"
+        for name, scans in entry.scans.items():
+            again = Counter(self._scans[one] for one in scans if self._scans.get(one, (name, ""))[0] != name)
+            for (cohort, other), count in again.items():
+                yield f"{count} scans of {name} stand on the board already, as {cohort} ({other})"
+
+
+def _by_method(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each method: every digit of the value as `bits` beside the `entry`, by a hash of all other fields."""
+    rows = entry.rows
+    names = pd.util.hash_pandas_object(rows.drop(columns="value"), index=False)
+    bits = rows["value"].to_numpy(np.float64).view(np.int64)
+    lines = pd.DataFrame({"bits": bits, "entry": entry.name}, index=names.to_numpy())
+    for method, own in lines.groupby(rows["method"].to_numpy(), sort=False):
+        yield str(method), own
 
 
 def _settings(fit: Fit) -> tuple[object, ...]:
