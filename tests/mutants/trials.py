@@ -79,28 +79,35 @@ class Trials:
         return Result("survived" if tried else "no tests", "", spent)
 
     def near(self, path: str) -> list[str]:
-        """Test files, the nearest first, the quickest of equally near ones first.
+        """Test files, the nearest first.
 
         The module's own, those that import from it, those of modules that import from it, of its folder, of the folder
-        above.
+        above; of each kind first those that are quick and a few folders away.
         """
         own = _own_test(path)
         package, module = path.removesuffix(".py").replace("/", ".").rsplit(".", 1)
         defined = re.findall(r"^(?:def |class |)(\w+)\b(?=\(|:| =)", (self.tree / path).read_text(), re.MULTILINE)
-        listed = rf"from {re.escape(package)} import \(?[^)]*?\b({'|'.join([module, *defined])})\b"
-        told = re.compile(rf"\b{re.escape(package)}\.{module}\b|{listed}")
+        above, _, name = package.rpartition(".")
+        listed = [
+            rf"from {re.escape(of)} import (?:\([^)]*?|[^(\n]*?)\b(?:{'|'.join(these)})\b"
+            for of, these in ((package, [module, *defined]), (above, [name]))
+        ]
+        told = re.compile("|".join([rf"\b{re.escape(package)}\.{module}\b", *listed]))
         users = {_own_test(source) for source, text in self.sources.items() if told.search(text)}
 
         timed = self._timed()
 
         def distance(file: str) -> tuple[int, float]:
             folder = Path(file).parent
-            above = own.is_relative_to(folder) and len(folder.parts) > 1
+            outer = own.is_relative_to(folder) and len(folder.parts) > 1
             of_users = Path(file) in users
-            groups = (Path(file) == own, told.search(self.texts[file]), of_users, folder == own.parent, above)
+            groups = (Path(file) == own, told.search(self.texts[file]), of_users, folder == own.parent, outer)
             known = timed.get(self._version(file), {}).values()
             seconds = sum(known) if known else UNTIMED * self.texts[file].count("def test_")
-            return next((place for place, holds in enumerate(groups) if holds), len(groups)), seconds
+            shared = Path(os.path.commonpath([folder, own.parent]))
+            apart = len(folder.parts) + len(own.parent.parts) - 2 * len(shared.parts)
+            kind = next((place for place, holds in enumerate(groups) if holds), len(groups))
+            return kind, (1 + apart) * (1 + seconds)
 
         return sorted(
             (file for file in self.texts if distance(file)[0] < 5 and not file.startswith(FAR_AWAY)), key=distance

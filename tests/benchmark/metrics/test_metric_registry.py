@@ -1,5 +1,7 @@
 """What holds of every built-in metric."""
 
+import re
+
 from benchmark.metrics import METRICS
 from benchmark.metrics.metric import check_metric
 from benchmark.metrics.registry import ALWAYS, AS_PUBLISHED, COST, scored
@@ -24,6 +26,14 @@ def test_each_has_a_title_of_its_own_a_place_and_a_range_that_is_not_empty() -> 
         assert metric.undefined
         assert metric.range[0] < metric.range[1]
         assert metric.higher_is_better in (True, False, None)
+
+
+def test_titles_are_in_sentence_case() -> None:
+    kept = {"Dice", "F1", "FROC", "HD95", "AUPRC", "AUROC", "SSIM", "PSNR", "JS", "KL"}
+    for metric in BUILT_IN:
+        first, *others = re.findall(r"[A-Za-z]\w*", metric.title)
+        for word in {first, *others} - kept:
+            assert word == word.lower() or (word == first and word == word.capitalize())
 
 
 def test_a_share_or_an_overlap_has_no_unit_and_what_has_one_no_bound_of_one() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from implant_runs import GRID, Made
 from numpy.typing import NDArray
 from scipy import ndimage
 from volumes import without_small
@@ -12,8 +13,13 @@ from volumes import without_small
 from benchmark.metrics.ground_truth import GroundTruth
 from benchmark.metrics.masks import components
 from benchmark.postprocessing.area_opening import area_opening
+from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.scoring.detection_at_one_fp import SHARES, cross_fitted_thresholds, ladder
+from benchmark.storage.maps import read_volume
+from benchmark.storage.rows import read_rows
+from benchmark.study.protocols import ONE_ALARM
 from datasets.case import CaseFiles
+from datasets.loading import load_case
 
 SHAPE = (14, 14, 10)
 BRAIN = np.pad(np.ones((12, 12, 8), dtype=bool), 1)
@@ -86,3 +92,29 @@ def test_maps_of_zeros_have_a_threshold_that_nothing_exceeds() -> None:
 def test_one_subject_alone_has_no_threshold() -> None:
     with pytest.raises(ValueError, match="scans of 1 subjects"):
         thresholds([scan("s", 0), scan("s", 1)])
+
+
+def test_found_is_what_the_threshold_of_the_other_subjects_hosts_makes_of_the_map(made_of_implants: Made) -> None:
+    rows = read_rows(made_of_implants.run.root / "rows.csv")
+    own = rows[(rows["method"] == "difference") & (rows["protocol"] == ONE_ALARM.name)]
+    threshold = own[own["metric"] == "threshold"].set_index("subject_id")["value"]
+    assert sorted(threshold.index) == [f"head-{index}" for index in range(6)]
+    alarms = own[own["metric"] == "alarms"]
+    assert sorted(alarms["subject_id"]) == sorted(threshold.index)
+    assert alarms["value"].mean() == pytest.approx(1, abs=0.5)  # each threshold was chosen on the other scans
+
+    (cell,) = [
+        one
+        for one in made_of_implants.study.cells
+        if (one.fit.method, one.cohort.dataset) == ("difference", "implant[heads]")
+    ]
+    pipeline, found = pipeline_named("paper"), own[own["metric"] == "found"].set_index("case_id")
+    implanted = [one for one in made_of_implants.study.mapped_cases(cell) if one.host is not None]
+    assert sorted(found.index) == sorted(one.case_id for one in implanted)
+    for one in implanted:
+        case = load_case(one, GRID)
+        scores = read_volume(made_of_implants.run.anomaly_map(cell, one.case_id))
+        finished = pipeline.finish(pipeline.filter(scores, case.brain_mask, (GRID.spacing,) * 3))
+        assert case.lesion_mask is not None
+        hit = (finished.scores > threshold[one.subject_id])[case.lesion_mask & case.brain_mask].any()
+        assert (found.loc[one.case_id, "value"], found.loc[one.case_id, "subject_id"]) == (hit, one.subject_id)

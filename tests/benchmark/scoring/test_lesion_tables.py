@@ -7,6 +7,8 @@ import pytest
 from cohorts import PATIENTS, VOLUNTEERS
 from hand_made_cases import VOXEL_ML, Bench, every_row, filled, value
 
+from benchmark.scoring.lesion_tables import Lesions
+
 
 def kept_table(bench: Bench, name: str) -> list[dict[str, str]]:
     with (bench.run.cell(bench.cell(PATIENTS)) / name).open(newline="") as stream:
@@ -62,3 +64,22 @@ def test_a_cohort_without_lesions_leaves_no_curves(bench: Bench) -> None:
     filled(bench)
     bench.rows(VOLUNTEERS)
     assert not list(bench.run.cell(bench.cell(VOLUNTEERS)).glob("*.csv"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 19, 20, 21, 90])
+def test_each_threshold_of_a_curve_finds_more_lesions_and_the_last_all_that_can_be_found(count: int) -> None:
+    """Some lesions have one level, and a quarter cannot be found."""
+    levels = np.random.default_rng(count).integers(1, 40, count) / 40
+    levels[: count // 4] = 0
+    lesions = Lesions(levels=np.split(levels, [count // 2]), volumes=np.split(np.ones(count), [count // 2]))
+    thresholds = lesions.thresholds()
+    recalls = [lesions.recall(threshold)[0] for threshold in thresholds]
+    assert len(recalls) == min(20, np.unique(levels[levels > 0]).size)
+    assert (np.diff(thresholds) < 0).all()
+    assert (np.diff([0, *recalls]) > 0).all()
+    assert recalls[-1] == (levels > 0).mean()
+
+
+def test_lesions_that_cannot_be_found_have_no_threshold() -> None:
+    assert Lesions(levels=[np.zeros(3)], volumes=[np.ones(3)]).thresholds().size == 0
+    assert Lesions().thresholds().size == 0

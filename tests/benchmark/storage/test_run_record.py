@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cohorts import VOLUNTEERS, write_cohort
 
 from benchmark import __version__
 from benchmark.metrics import METRICS
@@ -18,6 +19,7 @@ from benchmark.storage.run_record import (
     add_study,
     cell_state,
     check_settings,
+    definitions,
     has_failed,
     has_maps,
     kept_cells,
@@ -27,6 +29,7 @@ from benchmark.storage.run_record import (
     record_cell,
     record_maps,
     record_rows,
+    redefined,
     reopen,
     table_of,
 )
@@ -145,18 +148,19 @@ def test_the_state_of_a_cell_follows_its_record_and_rows(run: RunFolder, planned
 def test_a_cell_is_scored_anew_where_a_name_stands_for_another_definition(
     run: RunFolder, planned: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each scoring looks its names up once, so every question here is asked of another."""
     cell = planned().cells[0]
     record_maps(run, cell, {})
     write_rows(run.cell(cell) / "rows.csv", [])
     record_rows(run, cell, SCORING)
-    assert cell_state(run, cell, SCORING) == "done"
+    assert cell_state(run, cell, replace(SCORING)) == "done"
     for registry, name in ((METRICS, "dice"), (PROTOCOLS, SCORING.protocols[0])):
         with monkeypatch.context() as patch:
             patch.setitem(registry.built_in, name, replace(registry[name], revision=2))
-            assert cell_state(run, cell, SCORING) == "mapped"
+            assert cell_state(run, cell, replace(SCORING)) == "mapped"
     none = Pipeline("none", "none", (median_step(12),))
     monkeypatch.setitem(PIPELINES.built_in, "none", none)
-    assert cell_state(run, cell, SCORING) == "mapped"
+    assert cell_state(run, cell, replace(SCORING)) == "mapped"
 
 
 @pytest.mark.parametrize(("stage", "maps"), [("fit", False), ("predict", False), ("evaluate", True)])
@@ -201,3 +205,23 @@ def test_a_damaged_table_of_a_cell_is_mended_by_what_made_it(run: RunFolder, pla
         (run.cell(cell) / name).write_text("other")
         with pytest.raises(BadFile, match=rf"{name}: got digest .*\. {way}: "):
             table_of(run, cell, name)
+
+
+def test_what_is_another_by_now_is_named_whatever_it_is_and_what_is_gone_is_not() -> None:
+    scored = definitions(replace(SCORING, metrics=("dice", "auprc")))
+    assert redefined({"scored": scored}) == redefined({}) == []
+    for kind, name in (("postprocessing", "none"), ("protocols", "lesion-val"), ("metrics", "auprc")):
+        changed = {**scored, kind: {**scored[kind], name: "another", "of-a-plugin-that-is-gone": "any"}}
+        assert redefined({"scored": changed}) == [name]
+
+
+def test_a_run_says_whom_its_methods_learn_from(planned: Planner, data: Path, tmp_path: Path) -> None:
+    write_cohort(tmp_path, replace(VOLUNTEERS, name="visitors"), {"train": 2, "val": 2, "test": 1})
+    for healthy in ("volunteers", f"volunteers,visitors={tmp_path / 'visitors'}"):
+        run = create_run(tmp_path / f"run-{len(healthy)}")
+        study = planned(healthy=healthy)
+        add_study(run, study, SCORING, data)
+        told = read_json(run.study)["settings"]["healthy"]
+        named = [told["dataset"]] if isinstance(told, dict) else [one["dataset"] for one in told]
+        assert named == sorted(one.dataset for one in study.fits[0].healthy_cohorts)
+        assert isinstance(told, dict) == (len(named) == 1)

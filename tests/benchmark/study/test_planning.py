@@ -52,6 +52,17 @@ def test_what_is_learnt_from_two_healthy_cohorts_names_both_and_is_another_fit(d
     assert alone.key != both.key
 
 
+def test_fewer_training_scans_make_another_fit_of_what_is_trained_and_none_of_what_is_not(data: Path) -> None:
+    whole, fewer = (planned(data, methods="mean-distance,thresh", training_scans=scans) for scans in (None, 2))
+    names = [[(fit.method, fit.training_scans) for fit in study.fits] for study in (whole, fewer)]
+    assert names == [
+        [("mean-distance", None), ("thresh", None)],
+        [("mean-distance-2-scans", 2), ("thresh", None)],
+    ]
+    assert [one.key == other.key for one, other in zip(whole.fits, fewer.fits, strict=True)] == [False, True]
+    assert len(fewer.training_cases(fewer.fits[0], "train")) == 2
+
+
 def test_a_cell_maps_validation_and_test_cases(data: Path) -> None:
     study = planned(data)
     healthy, lesions = study.cells

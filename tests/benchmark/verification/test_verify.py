@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from studies import stamps
 
 from benchmark.storage.maps import read_volume, write_volume
+from benchmark.verification.verify import Check
 from datasets.io import atomic
 
 CHECKS = ("keys", "ranges", "files", "table", "data", "rows", "maps")
@@ -138,6 +139,18 @@ def test_a_folder_without_digests_is_named(program: Program, run: Path, folder: 
     named = told(program, run, "--maps", "0")["files"][0]
     assert str(sums.parent) in named
     assert "SHA256SUMS" in named
+
+
+@pytest.mark.parametrize("count", range(9))
+def test_faults_of_a_check_are_printed_or_counted(count: int) -> None:
+    head, *lines = Check("maps", "4 cases", tuple(f"fault {at}" for at in range(count)), ("not held",)).lines()
+    assert head.split() == ["FAILED" if count else "ok", "maps", "4", "cases"]
+    assert lines.pop().strip() == "not held"
+    named = [line for line in lines if "fault" in line]
+    assert len(named) == min(count, 5)
+    more = [int(line.split()[1]) for line in lines[len(named) :]]
+    assert len(named) + sum(more) == count
+    assert all(more)
 
 
 def test_healthy_residuals_without_digests_are_named(program: Program, run: Path) -> None:

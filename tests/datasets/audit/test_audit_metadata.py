@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from datasets.audit.metadata import _holm, _of_names, drift_findings
+from datasets.audit.metadata import _holm, _of_names, column_findings, drift_findings
 
 
 def rows(groups: dict[str, list[tuple[str, str, str]]]) -> list[dict[str, str]]:
@@ -68,3 +68,15 @@ def test_an_age_that_is_no_number_is_of_nobody() -> None:
     odd = [("HH", "F", age) for age in ("unknown", "", "-3", "200")]
     (finding,) = drift_findings(rows({"train": [*young, *odd], "test": [*old, *odd]}), "mine")
     assert "age of train (n 25) and test (n 25): medians 32 and 72 years" in finding.got
+
+
+def test_an_odd_age_or_sex_is_told_of_its_own_case() -> None:
+    people = [("HH", "F", "30"), ("HH", "M", "300"), ("HH", "", ""), ("HH", "f", "1"), ("HH", "?", "old")]
+    table = [{**row, "sequences": "t1", "licence": "CC0"} for row in rows({"train": people})]
+    told = [(one.severity, one.code, one.cohort, one.cases, one.got) for one in column_findings(table, ["t1"], "mine")]
+    assert told == [
+        ("warning", "odd-age", "mine", ("train-1",), "age '300'"),
+        ("warning", "odd-sex", "mine", ("train-3",), "sex 'f'"),
+        ("warning", "odd-age", "mine", ("train-4",), "age 'old'"),
+        ("warning", "odd-sex", "mine", ("train-4",), "sex '?'"),
+    ]

@@ -44,6 +44,7 @@ def test_the_audit_names_it_and_goes_on(folder: Path, kind: Kind) -> None:
     told = [one for one in findings if f"{one.severity} {one.code}" == kind.said and kind.got in one.got]
     assert told, findings
     assert all(one.expected for one in told)
+    assert {one.cohort for one in findings} == {"mine"}
     about_others = [one for one in findings if set(one.cases) & {"sound", "other"} and "duplicate" not in one.code]
     assert {one.code for one in about_others} <= {"subject-in-two-splits"}
 

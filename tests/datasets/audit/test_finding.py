@@ -2,10 +2,12 @@
 
 import re
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
-from datasets.audit.finding import SEVERITIES, Finding, by_severity, errors_of
+from datasets.audit.finding import SEVERITIES, Finding, by_severity, errors_of, unreadable_file
+from datasets.errors import BadVolume, MissingData
 
 
 def finding(severity: str = "error", code: str = "odd", cases: tuple[str, ...] = ()) -> Finding:
@@ -29,6 +31,23 @@ def test_a_line_says_whose_it_is_what_was_got_and_what_was_expected() -> None:
     assert (
         str(Finding("note", "odd", "mine", ("a",), "this", "that", "a.nii")) == "a.nii: got this, expected that [odd]."
     )
+
+
+def test_a_file_that_cannot_be_read_is_an_error_that_keeps_what_its_reader_said() -> None:
+    volume = BadVolume(Path("a.nii"), "not-finite", "3 NaN", "numbers")
+    for error, said in (
+        (volume, ("not-finite", "3 NaN", "numbers")),
+        (MissingData("No file a.nii."), ("missing-file", "No file a.nii", "a file")),
+    ):
+        told = unreadable_file("mine", "a", "a.nii", error)
+        assert (told.code, told.got, told.expected) == said
+        assert (told.severity, told.cohort, told.cases, told.file, told.flag) == (
+            "error",
+            "mine",
+            ("a",),
+            "a.nii",
+            "partial",
+        )
 
 
 def test_errors_come_first_and_equal_findings_once_whatever_the_order() -> None:

@@ -65,6 +65,13 @@ class TrainedAfterAll(Sound):
             super().fit(train, val, seed=seed, workdir=workdir)
 
 
+class NeedsNoTraining(Sound):
+    needs_training = False
+
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        pass
+
+
 class ThawedConfig(Sound):
     @dataclass
     class Config:
@@ -362,9 +369,10 @@ def maker(cls: type[Detector]) -> Callable[[], Detector]:
     return lambda: cls(config)
 
 
-def test_a_sound_detector_passes_every_rule() -> None:
-    check_detector(maker(Sound))
-    assert [outcome.passed for outcome in check_rules(maker(Sound))] == [True] * len(RULES)
+@pytest.mark.parametrize("cls", [Sound, NeedsNoTraining])
+def test_a_sound_detector_passes_every_rule(cls: type[Detector]) -> None:
+    check_detector(maker(cls))
+    assert [outcome.passed for outcome in check_rules(maker(cls))] == [True] * len(RULES)
 
 
 @pytest.mark.parametrize(("cls", "rule"), WRONG, ids=lambda value: value.__name__)
