@@ -8,7 +8,7 @@ import typer
 
 from benchmark.commands.common import user_mistakes_in_one_line
 from datasets.cores import usable_cores
-from datasets.errors import BadValue, Missing, UserError, need
+from datasets.errors import BadValue, Missing, MissingData, UserError, need
 
 if TYPE_CHECKING:
     from benchmark.api.scans import FittedDetector
@@ -121,6 +121,8 @@ def _setup(stripper: str, command: str | None, template: Path | None, spacing: f
         path = find_template(template, None)
     with missing:
         tool = find_stripper(stripper, command) if needs_tool else Stripper("none")
+    if missing.errors:
+        missing.errors.append(MissingData("A scan in the prepared layout needs none of this: --prepared."))
     missing.tell()
     if tool.name == "mask" and needs_tool:
         raise BadValue("--stripper mask: got no --brain-mask, expected one.")
