@@ -141,6 +141,9 @@ class AutoDDPM(ScoredReconstruction, DDPM):
     def _step(self, x: Tensor, t: int, lower: int, noise: Tensor) -> Tensor:
         """From x_t to a draw of x_s, s = `lower`; the predicted x_0 is kept in [-1, 1]."""
         index = torch.full((len(x),), t - 1, device=x.device)
+        x = x.clone(
+            memory_format=torch.contiguous_format
+        )  # of one layout at every step, for which networks are compiled
         clean = self.unet(x, index).clamp(-1, 1)
         kept, lower_kept = (_kept_shares()[level] for level in (t, lower))
         return posterior_draw(x, clean, noise, alpha_bar=kept, lower_alpha_bar=lower_kept)

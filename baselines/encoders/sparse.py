@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
 from datasets.errors import BadValue
 
-_KEPT: ContextVar[Tensor | None] = ContextVar("kept", default=None)
+_kept: Tensor | None = None  # not a ContextVar, at which torch.compile breaks the graph
 
 
 @contextmanager
@@ -20,15 +19,16 @@ def sparse(kept: Tensor) -> Iterator[None]:
         Tian et al. 2023, "Designing BERT for convolutional networks: sparse and hierarchical masked
         modeling", section 3.
     """
-    token = _KEPT.set(kept)
+    global _kept
+    before, _kept = _kept, kept
     try:
         yield
     finally:
-        _KEPT.reset(token)
+        _kept = before
 
 
 def is_sparse() -> bool:
-    return _KEPT.get() is not None
+    return _kept is not None
 
 
 class SparseConv2d(nn.Conv2d):
@@ -49,10 +49,9 @@ class SparseBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation; in `sparse`, of the kept positions alone: the others are no part of its statistics."""
 
     def forward(self, x: Tensor) -> Tensor:
-        patches = _KEPT.get()
-        if patches is None:
+        if _kept is None:
             return super().forward(x)
-        kept = resized(patches, x.shape[-1])
+        kept = resized(_kept, x.shape[-1])
         values = x.movedim(1, -1)[kept]  # (positions, C)
         values = super().forward(values[:, :, None, None])[:, :, 0, 0]
         result = values.new_zeros(*kept.shape, x.shape[1])
@@ -73,5 +72,4 @@ def resized(patches: Tensor, size: int) -> Tensor:
 
 
 def _masked(x: Tensor) -> Tensor:
-    patches = _KEPT.get()
-    return x if patches is None else torch.where(resized(patches, x.shape[-1])[:, None], x, 0)
+    return x if _kept is None else torch.where(resized(_kept, x.shape[-1])[:, None], x, 0)

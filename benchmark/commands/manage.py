@@ -1,5 +1,6 @@
 """Commands about runs as a whole: `status`, `cancel`, `merge`, `work`."""
 
+import gc
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -37,13 +38,16 @@ def status(folder: RunArgument, as_json: AsJson = False) -> None:
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import kept_scoring
 
-    run = open_run(folder)
-    found = progress_of(run, kept_scoring(run))
+    gc.disable()  # it would look through the fields of ten thousand cells again and again
+    try:
+        run = open_run(folder)
+        found = progress_of(run, kept_scoring(run))
+    finally:
+        gc.enable()
     if as_json:
         typer.echo(json.dumps([_jsonable(one) for one in found], indent=1))
         return
-    for one in found:
-        typer.echo(_line(one))
+    typer.echo("".join(f"{_line(one)}\n" for one in found), nl=False)
     counts = [f"{sum(one.progress == word for one in found)} {word}" for word in PROGRESS]
     typer.echo(f"{len(found)} cells: {', '.join(counts)}.")
     for line in _job_lines(run):

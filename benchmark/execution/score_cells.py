@@ -20,7 +20,6 @@ from benchmark.storage.rows import COLUMNS, write_rows
 from benchmark.storage.run_record import (
     Scoring,
     cell_state,
-    definitions,
     has_maps,
     joined_folders,
     keep_scoring,
@@ -188,7 +187,7 @@ def _is_scored(run: RunFolder, reference: Reference, scoring: Scoring) -> bool:
         known, rows = read_record(run, reference).get("scored"), table_of(run, reference, "rows.csv")
     except BadFile:
         return False
-    return rows is not None and known == definitions(replace(scoring, protocols=()))
+    return rows is not None and known == replace(scoring, protocols=()).definitions
 
 
 def collect(run: RunFolder) -> None:

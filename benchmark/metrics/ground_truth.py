@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.lesionwise import BOUNDED, Matches, large_enough
 from benchmark.metrics.masks import (
-    SPARSE,
     Components,
     Mask,
     components,
@@ -153,8 +152,6 @@ class GroundTruth:
 
     def prediction(self, mask: Mask) -> "Prediction":
         """A mask `(V,)` and its components."""
-        if np.count_nonzero(mask) > SPARSE * self.brain_mask.size:
-            return Prediction(np.flatnonzero(mask), components(self.volume(mask)))
         return Prediction(np.flatnonzero(mask), connected(self.places[mask], padded_shape(self.brain_mask)))
 
     def predictions(self, scores: NDArray[np.float32], thresholds: Sequence[float]) -> Iterator["Prediction"]:

@@ -14,7 +14,6 @@ Mask = NDArray[np.bool_]
 Scores = NDArray[np.floating]
 
 TOUCHING = np.ones((3, 3, 3), dtype=bool)
-SPARSE = 0.03  # part of a box below which a graph of the voxels is faster than a sweep over the box
 
 
 def check_masks(prediction: NDArray[np.generic], lesion: Mask) -> None:
@@ -96,9 +95,6 @@ def components(mask: Mask) -> Components:
         >>> components(np.eye(3, dtype=bool)[None]).count
         1
     """
-    if np.count_nonzero(mask) > SPARSE * mask.size:
-        labels, count = ndimage.label(mask, structure=TOUCHING)
-        return Components(labels[mask] - 1, int(count))
     return connected(places_of(mask), padded_shape(mask))
 
 
@@ -120,8 +116,12 @@ def steps(shape: tuple[int, ...]) -> NDArray[np.intp]:
 
 
 def connected(places: NDArray[np.intp], shape: tuple[int, ...]) -> Components:
-    """The components of voxels by their places `(n,)` in a flattened box with a margin of one voxel."""
-    return next(nested_components(places, np.zeros(places.size, dtype=np.intp), shape, 1))
+    """The components of voxels by their places `(n,)`, ascending, in a flattened box with a margin of one voxel."""
+    from benchmark.metrics.compiled import labelled, linked
+
+    before, number = steps(shape)[:13], np.zeros(np.prod(shape), dtype=np.int32)
+    ahead = before[2:12:3].copy()  # on the four lines before, one voxel further along
+    return Components(*labelled(linked(places, number, before, ahead)))
 
 
 def nested_components(

@@ -77,8 +77,8 @@ def open_run(root: Path) -> RunFolder:
     study = read_json(run.study, mend="Restore it from a copy; fits/ may be copied into another --out")
     check_format(run.study, study)
     _check_text(run.study, study)
-    for own in own_cohorts(run):
-        add_user_cohort(own)
+    for own in study.get("own", []):
+        add_user_cohort(UserCohort(own["name"], Path(own["home"]), tuple(own["sequences"]), own["healthy"]))
     return run
 
 
@@ -104,16 +104,21 @@ def check_tree(root: Path) -> None:
 
 def _check_text(record: Path, content: object) -> None:
     """Refuse a record with a text that no name, path or setting is: it would stand in reports and on pages."""
-    waiting = [content]
+    waiting: list[Any] = [content]
+    texts = set[str]()
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            waiting += [*one.keys(), *one.values()]
-        elif isinstance(one, list):
-            waiting += one
-        elif isinstance(one, str) and (len(one) > LONGEST_TEXT or "`" in one or not one.isprintable()):
+            texts.update(one)
+        for part in one.values() if isinstance(one, dict) else one:
+            if isinstance(part, str):
+                texts.add(part)
+            elif isinstance(part, (dict, list)):
+                waiting.append(part)
+    for text in texts:
+        if len(text) > LONGEST_TEXT or "`" in text or not text.isprintable():
             raise BadFile(
-                f"{record}: got the text {one[:60]!r}, expected printable names of at most {LONGEST_TEXT} characters "
+                f"{record}: got the text {text[:60]!r}, expected printable names of at most {LONGEST_TEXT} characters "
                 "without back-ticks."
             )
 
@@ -129,12 +134,6 @@ def check_format(record: Path, content: Mapping[str, Any], readable: Collection[
         f"{record}: {found}, written by {writer}, expected {FORMAT}. To read it, install that version; "
         "to compute it anew, use: python -m benchmark run --out ANOTHER_FOLDER"
     )
-
-
-def own_cohorts(run: RunFolder) -> list[UserCohort]:
-    """The user's own cohorts in the study of a run."""
-    stored = read_json(run.study).get("own", []) if run.study.exists() else []
-    return [UserCohort(one["name"], Path(one["home"]), tuple(one["sequences"]), one["healthy"]) for one in stored]
 
 
 def create_run(root: Path) -> RunFolder:

@@ -18,7 +18,7 @@ from typing import TextIO
 from benchmark.storage.folder import RunFolder
 from datasets.errors import BadValue
 
-FOLDER = ".locks"
+FOLDER, SUFFIX = ".locks", ".lock"
 NOT_SUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -75,9 +75,11 @@ def last_owner(run: RunFolder, name: str) -> Owner | None:
 
 
 def owners(run: RunFolder) -> dict[str, Owner]:
-    """The owner of each lock that is held now, by name."""
-    names = [path.stem for path in sorted((run.root / FOLDER).glob("*.lock"))]
-    found = {name: owner(run, name) for name in names}
+    """The owner of each lock that is held now, by name; whoever holds one has signed its file."""
+    folder = run.root / FOLDER
+    with os.scandir(folder) if folder.is_dir() else nullcontext(()) as files:
+        signed = sorted(one.name for one in files if one.name.endswith(SUFFIX) and one.stat().st_size)
+    found = {name: owner(run, name) for name in (one.removesuffix(SUFFIX) for one in signed)}
     return {name: one for name, one in found.items() if one is not None}
 
 
@@ -91,7 +93,7 @@ def _open(run: RunFolder, name: str) -> Iterator[TextIO]:
 
 
 def _path(run: RunFolder, name: str) -> Path:
-    return run.root / FOLDER / f"{name}.lock"
+    return run.root / FOLDER / f"{name}{SUFFIX}"
 
 
 def _flock(stream: TextIO, how: int) -> bool:

@@ -1,11 +1,15 @@
 """The records of a run folder: `study.json`, and the `cell.json` of each cell with its state and its files' digests."""
 
 import csv
+import hashlib
 import json
 import logging
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, field, replace
+from functools import cached_property, lru_cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +19,7 @@ from benchmark.postprocessing.pipelines import pipeline_named, pipeline_on
 from benchmark.storage import checksums
 from benchmark.storage.checksums import checked, digests_of, write_checksums
 from benchmark.storage.folder import FORMAT, RunFolder, check_format
-from benchmark.study.cells import Cell, Cohort, Reference, as_stored, cell_from_json, reference_from_json
+from benchmark.study.cells import Cell, Cohort, Reference, as_stored, cells_from_json, reference_from_json
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
@@ -23,6 +27,7 @@ from datasets.cohorts.catalog import add_user_cohort, dataset, find_user_cohort
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName, UserError
 from datasets.grid import Grid
 from datasets.io.atomic import read_json, write_json
+from datasets.io.files import file_facts, is_settled
 from datasets.spec import case_marks, changed_cases, digest, usable_files
 
 log = logging.getLogger(__name__)
@@ -42,6 +47,17 @@ class Scoring:
     postprocessing: tuple[str, ...]
     protocols: tuple[str, ...]
     metrics: tuple[str, ...] = field(default_factory=scored)
+
+    @cached_property
+    def definitions(self) -> dict[str, dict[str, Any]]:
+        """What the names stand for, as JSON keeps it: another definition under an old name is scored anew.
+
+        Looked up once, since it is compared with the records of all cells of a run.
+
+        Raises:
+            UnknownName, BadValue: a name that nothing is called by, or a plugin that cannot be used.
+        """
+        return {kind: {name: _definition(kind, name) for name in names} for kind, names in asdict(self).items()}
 
     def on(self, grid: Grid) -> "Scoring":
         """The same on a grid: `none`, once, in place of every pipeline that has no effect there."""
@@ -100,7 +116,7 @@ def add_study(
             "asked": [*(one for one in asked_of(run) if one != asked), *([] if asked is None else [asked])],
             "settings": _settings(study.cells),
             "own": _own(cells),
-            "scoring": asdict(scoring),
+            **_scoring(scoring),
             "pictures": _kept(run).get("pictures", [ALL]),
             "cells": [as_stored(cell) for cell in cells],
             "references": [as_stored(reference) for reference in references],
@@ -116,7 +132,8 @@ def asked_of(run: RunFolder) -> list[Mapping[str, Any]]:
 
 
 def kept_cells(run: RunFolder) -> list[Cell]:
-    return [cell_from_json(stored) for stored in _kept(run).get("cells", [])]
+    """The cells of a run's study; none before the first `add_study`."""
+    return list(_stored_study(run)[1])
 
 
 def kept_references(run: RunFolder) -> list[Reference]:
@@ -124,13 +141,14 @@ def kept_references(run: RunFolder) -> list[Reference]:
 
 
 def kept_scoring(run: RunFolder) -> Scoring:
-    stored = read_json(run.study)["scoring"]
+    stored = _kept(run)["scoring"]
     return Scoring(tuple(stored["postprocessing"]), tuple(stored["protocols"]), tuple(stored["metrics"]))
 
 
 def keep_scoring(run: RunFolder, scoring: Scoring) -> None:
     """Record what a run is scored with from now on."""
-    write_json(run.study, {**_kept(run), "scoring": asdict(scoring)})
+    before = {name: value for name, value in read_json(run.study).items() if name != "scored_by"}
+    write_json(run.study, {**before, **_scoring(scoring)})
 
 
 def keep_pictures(run: RunFolder, cohorts: Sequence[str] | None) -> None:
@@ -141,13 +159,29 @@ def keep_pictures(run: RunFolder, cohorts: Sequence[str] | None) -> None:
     """
     if cohorts is not None:
         named = [name if name == ALL else dataset(name).name for name in cohorts]
-        write_json(run.study, {**_kept(run), "pictures": named})
+        write_json(run.study, {**read_json(run.study), "pictures": named})
 
 
 def kept_pictures(run: RunFolder) -> tuple[str, ...] | None:
     """The cohorts whose scans reports may show; None for all."""
     named = _kept(run).get("pictures", [ALL])
     return None if ALL in named else tuple(named)
+
+
+def _scoring(scoring: Scoring) -> dict[str, Any]:
+    """What `study.json` says of a scoring: its names, and whose those of plugins are, which run in this process."""
+    made: dict[str, Any] = {name: METRICS[name] for name in scoring.metrics}
+    made |= {name: protocol_named(name) for name in scoring.protocols}
+    made |= {name: pipeline_named(name) for name in scoring.postprocessing}
+    plugins = {name: f"{one.origin}{_installed_as(one.origin)}" for name, one in made.items() if one.origin}
+    return {"scoring": asdict(scoring), **({"scored_by": plugins} if plugins else {})}
+
+
+def _installed_as(origin: str) -> str:
+    """A digest of a distribution's record of its files; "" of an editable one, whose origin has one of its code."""
+    name = origin.partition("+editable")[0].rsplit(" ", 1)[0]
+    record = distribution(name).read_text("RECORD") if "+editable" not in origin else None
+    return f", files {hashlib.sha256(record.encode()).hexdigest()[:12]}" if record else ""
 
 
 def check_data(run: RunFolder, study: Study, cohort: Cohort) -> None:
@@ -209,7 +243,7 @@ def record_maps(run: RunFolder, cell: Cell, made: Mapping[str, Any]) -> None:
 
 def record_rows(run: RunFolder, what: Cell | Reference, scoring: Scoring) -> None:
     """Record what the rows of a cell or perfect map were scored with, and the digests of all that scoring has left."""
-    scored_with, tables = definitions(scoring), digests_of(run.cell(what), SCORED)
+    scored_with, tables = scoring.definitions, digests_of(run.cell(what), SCORED)
     if isinstance(what, Reference):
         write_json(_record_path(run, what), {"key": what.key, "format": FORMAT, "scored": scored_with, "files": tables})
         return
@@ -287,14 +321,19 @@ def cell_state(run: RunFolder, cell: Cell, scoring: Scoring, *, read_tables: boo
         return "failed"
     if "rows.csv" not in record.get("files", {}) or not (run.cell(cell) / "rows.csv").is_file():
         return "mapped"
+    up_to_date = record.get("scored") == scoring.definitions or _has_scored(record, scoring)
+    return "done" if up_to_date and not (read_tables and damaged_tables(run, cell)) else "mapped"
+
+
+def _has_scored(record: Mapping[str, Any], scoring: Scoring) -> bool:
+    """Whether rows have all of a scoring, perhaps beside more, and nothing of them is another by now."""
     known: Mapping[str, Mapping[str, object]] = record.get("scored", {})
     alike = (
         known.get(kind, {}).get(name) == definition
-        for kind, wanted in definitions(scoring).items()
+        for kind, wanted in scoring.definitions.items()
         for name, definition in wanted.items()
     )
-    done = all(alike) and not redefined(record) and not (read_tables and damaged_tables(run, cell))
-    return "done" if done else "mapped"
+    return all(alike) and not redefined(record)
 
 
 def damaged_tables(run: RunFolder, what: Cell | Reference) -> list[str]:
@@ -318,18 +357,8 @@ def _mend(what: Cell | Reference, name: str = "") -> str:
     return "Map the cell anew: the command that made it, with --rerun failed"
 
 
-def definitions(scoring: Scoring) -> dict[str, dict[str, Any]]:
-    """What the names of a scoring stand for, as JSON keeps it: another definition under an old name is scored anew.
-
-    Raises:
-        UnknownName, BadValue: a name that nothing is called by, or a plugin that cannot be used.
-    """
-    kinds = asdict(scoring)
-    return {kind: {name: _definition(kind, name) for name in names} for kind, names in kinds.items()}
-
-
 def redefined(record: Mapping[str, Any]) -> list[str]:
-    """What rows were made with that is of another revision, or otherwise another, by now; see `definitions`.
+    """What rows were made with that is of another revision, or otherwise another, by now.
 
     Args:
         record: of `read_record`.
@@ -467,8 +496,26 @@ def _rivals(kept: Cell, study: Study) -> bool:
 
 
 def _kept(run: RunFolder) -> Mapping[str, Any]:
-    """The stored `study.json`; empty before the first `add_study`."""
-    return read_json(run.study) if run.study.exists() else {}
+    """The stored `study.json` without its cells; empty before the first `add_study`."""
+    return _stored_study(run)[0]
+
+
+def _stored_study(run: RunFolder) -> tuple[Mapping[str, Any], Sequence[Cell]]:
+    """The stored `study.json` without its cells, and these; read again only if the file may be another."""
+    if not run.study.exists():
+        return {}, ()
+    facts = file_facts(run.study)
+    return _known_study(run.study, facts) if is_settled(facts, time.time_ns()) else _read_study(run.study)
+
+
+@lru_cache(maxsize=4)
+def _known_study(path: Path, facts: tuple[int, ...]) -> tuple[Mapping[str, Any], Sequence[Cell]]:
+    return _read_study(path)
+
+
+def _read_study(path: Path) -> tuple[Mapping[str, Any], Sequence[Cell]]:
+    whole = read_json(path)
+    return whole, cells_from_json(whole.pop("cells", []))
 
 
 def _move_own(names: Iterable[str], data: Path) -> None:

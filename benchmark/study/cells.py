@@ -8,9 +8,9 @@ since each of them draws from a generator of its own.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from benchmark.postprocessing.pipelines import Pipeline
@@ -84,6 +84,11 @@ class Fit:
     @property
     def name(self) -> str:
         return f"{_plain(self.method)}-{self.key}"
+
+    @cached_property
+    def _stored(self) -> dict[str, Any]:
+        """Made once: it is part of each of its cells' keys."""
+        return _fields_of(self)
 
     @property
     def channels(self) -> int:
@@ -212,17 +217,37 @@ OPTIONAL = {"covariates": "", "also_healthy": (), "training_scans": None}
 
 def as_stored(what: Fit | Cell | Reference) -> dict[str, Any]:
     """What keys hash and records keep: all fields, without those of `OPTIONAL` that are at their default."""
-    known = asdict(what)
-    for part in (known, known.get("fit", {})):
-        for name in [name for name, default in OPTIONAL.items() if name in part and part[name] == default]:
-            del part[name]
-    return known
+    return _fields_of(what)
 
 
-def cell_from_json(stored: Mapping[str, Any]) -> Cell:
-    """The cell that was stored."""
-    cell: Cell = _reader(Cell).validate_python(dict(stored))
-    return cell
+def _fields_of(what: Any) -> dict[str, Any]:
+    """As `dataclasses.asdict` without its deep copies: a run has ten thousand cells."""
+    known = ((name, getattr(what, name)) for name in _field_names(what.__class__))
+    return {name: _as_json(value) for name, value in known if name not in OPTIONAL or value != OPTIONAL[name]}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_as_json, value))
+    if isinstance(value, Fit):
+        return value._stored
+    return _fields_of(value) if is_dataclass(value) else value
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
+
+
+def cells_from_json(stored: Iterable[Mapping[str, Any]]) -> list[Cell]:
+    """The cells that were stored; those of one fit share it, so that its key is computed once."""
+    read, fits = _reader(Cell).validate_python, dict[str, Fit]()
+    cells = []
+    for one in stored:
+        known = json.dumps(one.get("fit"))
+        fits[known] = fits.get(known) or _reader(Fit).validate_python(one.get("fit"))
+        cells.append(read({**one, "fit": fits[known]}))
+    return cells
 
 
 def reference_from_json(stored: Mapping[str, Any]) -> Reference:
@@ -243,6 +268,7 @@ def _digest(whole: object) -> str:
     return hashlib.sha256(json.dumps(whole, sort_keys=True, allow_nan=False).encode()).hexdigest()[:12]
 
 
+@lru_cache(maxsize=1000)
 def _plain(name: str) -> str:
     """A method's or dataset's name as part of a folder's name."""
     return re.sub(r"[^\w.=-]+", "_", name).strip("_")

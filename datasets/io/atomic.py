@@ -17,9 +17,8 @@ from datasets.errors import BadFile, BadValue, MissingData
 from datasets.io.files import check_file
 
 MOST_JSON = 2**28  # bytes; the study of 40,000 cells has 50 MB
-SEAL = re.compile(rb'^ "seal": "([0-9a-f]{64})"', re.MULTILINE)
-"""The line of the outermost object that holds the SHA-256 of the file's text, itself taken as 64 zeros."""
 UNSEALED = "0" * 64
+"""What stands in place of the seal, the SHA-256 of the file's text, while that is computed."""
 LEFT_OVER = re.compile(r"\.(\d+\.|scoring-|exchange-)")
 
 
@@ -45,8 +44,9 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> None:
     """Write an object with a seal, by which `read_json` sees that the file is as it was written."""
     text = json.dumps({**content, "seal": UNSEALED}, indent=1, sort_keys=True, default=default) + "\n"
-    seal = hashlib.sha256(text.encode()).hexdigest()
-    write_text(path, SEAL.sub(f' "seal": "{seal}"'.encode(), text.encode()).decode())
+    whole = text.encode()
+    seal = hashlib.sha256(whole).hexdigest()
+    write_text(path, whole.replace(_line(UNSEALED), _line(seal)).decode())
 
 
 def read_json(path: Path, *, mend: str = "") -> Any:
@@ -78,9 +78,14 @@ def _sealed_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadFile(f"{path}: got {type(content).__name__} as JSON, expected an object written by this program.")
     seal = content.pop("seal", None)
-    if seal is not None and seal != hashlib.sha256(SEAL.sub(f' "seal": "{UNSEALED}"'.encode(), whole)).hexdigest():
+    if seal is not None and seal != hashlib.sha256(whole.replace(_line(seal), _line(UNSEALED))).hexdigest():
         raise BadFile(f"{path}: got a file that was changed after it was written, expected its text under its seal.")
     return content
+
+
+def _line(seal: object) -> bytes:
+    """The line of the outermost object that holds a seal; deeper ones are indented further."""
+    return f'\n "seal": "{seal}"'.encode()
 
 
 def sweep(folder: Path, *names: str) -> None:

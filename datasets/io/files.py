@@ -3,11 +3,13 @@
 import errno
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.errors import MissingData
 
+CHUNK = 2**16  # bytes; most files are smaller, and a larger buffer would take longer to make than to fill
 SETTLED_NS = 10**9  # a file that changed less than a second ago may change again within one tick of its clock
 
 
@@ -25,17 +27,17 @@ def check_file(path: Path) -> None:
 def why_no_file(path: Path) -> str | None:
     """Why a path cannot be opened as a file: None if it can, "" if nothing is there, else what is there instead."""
     try:
-        mode = path.stat()
+        mode = path.stat().st_mode
     except FileNotFoundError:
         return f"it is a link to {path.readlink()}, which is not there" if path.is_symlink() else _beside(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
             return "it is a link that leads back to itself"
         return f"it cannot be reached ({error.strerror})"
-    if path.is_dir():
+    if stat.S_ISDIR(mode):
         return "it is a folder"
-    if not path.is_file():
-        return f"it is no regular file (mode {mode.st_mode:o})"
+    if not stat.S_ISREG(mode):
+        return f"it is no regular file (mode {mode:o})"
     return None if os.access(path, os.R_OK) else "it may not be read by this user"
 
 
@@ -74,10 +76,12 @@ class Stamp:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content, or of the names and contents of a folder's files."""
-    if not path.is_dir():
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
     whole = hashlib.sha256()
+    if not path.is_dir():
+        with path.open("rb", buffering=0) as stream:
+            while part := stream.read(CHUNK):
+                whole.update(part)
+        return whole.hexdigest()
     for file in _files(path):
         whole.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
     return whole.hexdigest()

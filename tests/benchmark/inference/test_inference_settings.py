@@ -4,18 +4,25 @@ import logging
 from collections import deque
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from cohorts import SHAPE
 from torch import Tensor, nn
 
 from baselines.autoencoders.ae import AE
+from baselines.diffusion.autoddpm import AutoDDPM
 from baselines.diffusion.ddpm import DDPM
+from baselines.diffusion.pddpm import PDDPM
 from benchmark.inference.predict import predict
 from benchmark.inference.settings import Inference, can_compile, computing, prepare
 from benchmark.methods.contract.trial import simulated_case
+from cddpm.detector import CDDPM
 
-TINY = DDPM.Config(size=SHAPE[0], width=8, multipliers=(1, 2), residual_blocks=1, heads=2, groups=4)
+SMALL_U_NET: dict[str, Any] = {
+    "size": SHAPE[0], "width": 8, "multipliers": (1, 2), "residual_blocks": 1, "heads": 2, "groups": 4,
+}  # fmt: skip
+TINY = DDPM.Config(**SMALL_U_NET)
 
 
 @pytest.fixture(autouse=True)
@@ -122,9 +129,36 @@ def test_more_variants_than_torch_compiles_are_an_error_and_not_eager(compilatio
     assert len(compilations) == 2 * 2
 
 
-def test_the_u_net_is_one_graph_so_that_norms_are_fused_with_what_follows(compilations: list[int]) -> None:
-    deque(predict(DDPM(TINY), [simulated_case(0, (*SHAPE[:2], 4))], Inference(compiled=True), seed=0), maxlen=0)
-    assert len(compilations) == 1
+@pytest.mark.parametrize(
+    ("method", "settings", "networks", "at_once"),
+    [
+        (DDPM, {"ensemble": True}, 1, False),
+        (PDDPM, {"ensemble": True}, 1, True),
+        (CDDPM, {"code": 8, "encoder_width": 4, "encoder_blocks": (1, 1)}, 2, True),
+        (AutoDDPM, {"mask_steps": 3, "fuse_steps": 2, "resamplings": 2}, 1, False),
+    ],
+)
+def test_a_network_of_diffusion_is_one_graph_a_batch_whatever_steers_it(
+    method: type[DDPM],
+    settings: dict[str, Any],
+    networks: int,
+    at_once: bool,
+    compilations: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that norms are fused with what follows, and no noise level, patch, step or code has another compiled."""
+    monkeypatch.setattr(method, "stacks_passes", at_once)
+    torch.manual_seed(0)
+    detector = method(method.Config(**SMALL_U_NET, **settings))
+    for weight in detector.parameters():
+        nn.init.normal_(weight, std=0.05)  # no layer of zeros, behind which nothing shows
+    cases = [simulated_case(index, (*SHAPE[:2], 4)) for index in range(2)]
+    plain = [one.anomaly_map for one in predict(detector, cases, Inference(slice_batch=2), seed=0)]
+    compiled = [one.anomaly_map for one in predict(detector, cases, Inference(slice_batch=2, compiled=True), seed=0)]
+    assert len(compilations) == networks
+    np.testing.assert_allclose(compiled, plain, atol=1e-6)
+    deque(predict(detector, cases, Inference(slice_batch=3, compiled=True), seed=0), maxlen=0)
+    assert len(compilations) == 2 * networks
 
 
 @pytest.mark.parametrize("compiled", [False, True])

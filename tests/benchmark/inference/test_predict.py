@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -129,6 +130,20 @@ def test_memory_does_not_grow_with_the_number_of_cases(length: int) -> None:
     assert count == length
     ahead = 2 * inference.volumes + 1
     assert inference.volumes < stream.most <= ahead + 2 * inference.volumes + 1
+
+
+def test_on_a_gpu_as_many_cases_are_read_at_once_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading waits for all the others, on a CPU that stands in for the GPU."""
+    together = threading.Barrier(6)
+
+    class Slow(Stream):
+        def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:  # type: ignore[override]
+            together.wait(timeout=60)
+            return super().__getitem__(index)  # type: ignore[index]
+
+    monkeypatch.setattr("benchmark.inference.predict.is_gpu", lambda device: True)
+    monkeypatch.setattr("benchmark.inference.predict.usable_cores", lambda: 6)
+    assert sum(1 for _ in predict(fitted(MeanDistance), Slow(12), Inference(volumes=1), seed=0)) == 12
 
 
 def test_stopping_early_stops_the_reading() -> None:

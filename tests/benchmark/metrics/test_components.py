@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 from volumes import drawn, flooded
 
-from benchmark.metrics import masks as module
 from benchmark.metrics.ground_truth import GroundTruth
 from benchmark.metrics.lesionwise import match_lesions
 from benchmark.metrics.masks import components
@@ -16,25 +16,21 @@ from datasets.case import CaseFiles
 FILES = CaseFiles("", Path(), Path(), Path(), "", "", "val")
 
 
-@pytest.mark.parametrize("sparse", [0.0, 1.0])
-def test_sizes_equal_those_found_by_flooding_by_sweep_and_by_graph(
-    sparse: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SPARSE", sparse)
+def test_sizes_equal_those_found_by_flooding() -> None:
     for one in drawn(500):
         found = components(one.prediction)
         assert sorted(found.sizes) == sorted(len(part) for part in flooded(one.prediction))
 
 
-@pytest.mark.parametrize("sparse", [0.0, 1.0])
-def test_labels_are_those_of_the_voxels_in_their_order(sparse: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SPARSE", sparse)
-    for one in drawn(200):
-        labels = components(one.prediction).labels
-        of_voxel = dict(zip(map(tuple, np.argwhere(one.prediction).tolist()), labels.tolist(), strict=True))
-        for part in flooded(one.prediction):
-            assert len({of_voxel[voxel] for voxel in part}) == 1
-        assert len(set(of_voxel.values())) == len(flooded(one.prediction))
+@pytest.mark.parametrize("share", [0.001, 0.03, 0.1, 0.5, 0.95])
+def test_labels_are_scipys_in_the_order_of_the_voxels(share: float) -> None:
+    rng = np.random.default_rng(0)
+    for shape in ((1, 1, 1), (1, 9, 4), (30, 1, 20), (24, 20, 16)):
+        mask = rng.random(shape) < share
+        labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
+        found = components(mask)
+        assert found.labels.tolist() == (labels[mask] - 1).tolist()
+        assert found.count == count
 
 
 def test_voxels_on_opposite_faces_of_the_box_do_not_touch() -> None:

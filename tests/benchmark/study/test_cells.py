@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmark.postprocessing.pipelines import PIPELINES
-from benchmark.study.cells import Cell, Cohort, Evaluation, Fit, Reference, cell_from_json, key_of, reference_from_json
+from benchmark.study.cells import Cell, Cohort, Evaluation, Fit, Reference, cells_from_json, key_of, reference_from_json
 from benchmark.study.protocols import PROTOCOLS
 from datasets.grid import Grid
 from datasets.shifts import Shift
@@ -103,8 +103,8 @@ def test_a_key_is_twelve_digits_and_the_same_in_every_process() -> None:
 
 def test_a_cell_comes_back_from_json_with_its_key() -> None:
     stored = json.loads(json.dumps(asdict(CELL)))
-    assert cell_from_json(stored) == CELL
-    assert cell_from_json(stored).key == CELL.key
+    assert cells_from_json([stored]) == [CELL]
+    assert cells_from_json([stored])[0].key == CELL.key
 
 
 def test_a_reference_comes_back_from_json_with_its_key() -> None:

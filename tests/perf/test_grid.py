@@ -1,0 +1,90 @@
+"""Telling the state of a grid of ten thousand cells."""
+
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_record import kept_cells
+from benchmark.study.cells import as_stored
+from datasets.io.atomic import read_json, write_json
+from datasets.simulation.phantom.cohort import write_phantom
+
+pytestmark = pytest.mark.timeout(1200)  # ten thousand folders are written first
+
+ROOT = Path(__file__).parents[2]
+CELLS = 10_000
+TABLES = ("SHA256SUMS", "rows.csv")  # what is read of a scored cell beside its record, or looked for
+
+
+def program(*arguments: object) -> str:
+    command = [sys.executable, "-m", "benchmark", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def multiply(run: RunFolder, count: int) -> None:
+    """Give a run of one scored cell `count` of them, which differ in the seed of their sampling."""
+    (cell,) = kept_cells(run)
+    record = read_json(run.cell(cell) / "cell.json")
+    tables = {name: (run.cell(cell) / name).read_bytes() for name in TABLES}
+    cells = [cell, *(replace(cell, sampling_seed=seed) for seed in range(1, count))]
+    for one in cells[1:]:
+        write_json(run.cell(one) / "cell.json", {**record, "cell": as_stored(one), "key": one.key})
+        for name, content in tables.items():
+            (run.cell(one) / name).write_bytes(content)
+        (run.root / ".locks" / f"{one.name}.lock").touch()
+    write_json(run.study, {**read_json(run.study), "cells": [as_stored(one) for one in cells]})
+
+
+@pytest.fixture(scope="module")
+def one_cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one")
+    write_phantom(folder / "data", healthy=3, lesion=2, spacing=8.0)
+    where = ("--datasets", "phantom", "--sequence", "t1", "--preset", "quick", "--data", folder / "data")
+    program("run", "--methods", "thresh", *where, "--out", folder / "run", "--no-cache")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def grid(one_cell: Path) -> Path:
+    shutil.copytree(one_cell, one_cell.with_name("grid"))
+    multiply(RunFolder(one_cell.with_name("grid")), CELLS)
+    return one_cell.with_name("grid")
+
+
+def test_the_state_of_ten_thousand_cells_is_told_in_two_seconds(
+    benchmark: BenchmarkFixture, one_cell: Path, grid: Path
+) -> None:
+    """CPU time beyond that of one cell, which is the start of the program; all records and checksums are read."""
+    benchmark.pedantic(program, ("status", grid), rounds=1)
+    told = program("status", grid)
+    assert told.splitlines()[-1] == f"{CELLS} cells: {CELLS} done, 0 running, 0 failed, 0 missing."
+    start, whole = (min(_cpu_seconds("status", run) for _ in range(3)) for run in (one_cell, grid))
+    benchmark.extra_info |= {"cpu_seconds": whole, "start": start}
+    assert whole - start < 2
+
+
+def test_a_damaged_cell_among_ten_thousand_is_told(grid: Path) -> None:
+    damaged = next((grid / "cells").glob("thresh-*/SHA256SUMS"))
+    before = damaged.read_bytes()
+    damaged.write_bytes(before.replace(b"0", b"1", 1))
+    try:
+        assert (
+            program("status", grid).splitlines()[-1].startswith(f"{CELLS} cells: {CELLS - 1} done, 0 running, 1 failed")
+        )
+    finally:
+        damaged.write_bytes(before)
+
+
+def _cpu_seconds(*arguments: object) -> float:
+    """Of one call of the program."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    program(*arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
