@@ -152,7 +152,8 @@ def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
     missing = [cell for cell in unfinished if cell not in failed]
     if failed:
         why = "Their cell.json says why; try them again with --rerun failed."
-        typer.echo(f"{len(failed)} cells failed: {_listed(failed)}. {why}", err=True)
+        cells = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
+        typer.echo(f"{cells} failed: {_listed(failed)}. {why}", err=True)
     if missing:
         typer.echo(f"{len(missing)} cells are not finished: {_listed(missing)}. `run` computes them.", err=True)
     raise typer.Exit(1)

@@ -20,7 +20,7 @@ from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.fits import check_fit_files
-from benchmark.storage.folder import RunFolder
+from benchmark.storage.folder import RunFolder, check_tree
 from benchmark.storage.rows import COLUMNS, Row, blank_row, read_rows, reference_row, stamped
 from benchmark.storage.run_record import (
     cell_record,
@@ -212,7 +212,8 @@ def check_files(run: RunFolder) -> Check:
     faults += [f"{folder}: no {NAME}" for folder in folders if folder.is_dir() and not (folder / NAME).is_file()]
     whole: list[Cell | Reference] = [*cells, *references]
     faults += [fault for what in whole for fault in damaged_tables(run, what)]
-    checks: list[Callable[[], object]] = [partial(check_fit_files, run.fit(fit), fit) for fit in fits]
+    checks: list[Callable[[], object]] = [partial(check_tree, run.root)]  # no links, which may lead anywhere
+    checks += [partial(check_fit_files, run.fit(fit), fit) for fit in fits]
     for check in [*checks, *_table_checks(run)]:
         try:
             check()

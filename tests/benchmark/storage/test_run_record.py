@@ -145,6 +145,19 @@ def test_the_state_of_a_cell_follows_its_record_and_rows(run: RunFolder, planned
     assert cell_state(run, cell, replace(SCORING, postprocessing=("none", "paper"))) == "mapped"
 
 
+def test_a_cell_whose_rows_are_gone_or_not_recorded_is_to_be_scored(run: RunFolder, planned: Planner) -> None:
+    cell = planned().cells[0]
+    rows = run.cell(cell) / "rows.csv"
+    record_maps(run, cell, {})
+    record_rows(run, cell, SCORING)
+    write_rows(rows, [])
+    assert cell_state(run, cell, SCORING, read_tables=False) == "mapped"
+    record_rows(run, cell, SCORING)
+    assert cell_state(run, cell, SCORING, read_tables=False) == "done"
+    rows.unlink()
+    assert cell_state(run, cell, SCORING, read_tables=False) == "mapped"
+
+
 def test_a_cell_is_scored_anew_where_a_name_stands_for_another_definition(
     run: RunFolder, planned: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,13 @@ def test_healthy_residuals_without_digests_are_named(program: Program, run: Path
     assert told(program, run, "--maps", "0")["files"] == [f"{folder}: no SHA256SUMS"]
 
 
+def test_a_link_in_a_run_is_named(program: Program, run: Path, tmp_path: Path) -> None:
+    path = one(run, "cells/*/maps/*.nii.gz")
+    path.symlink_to(path.rename(tmp_path / "elsewhere.nii.gz"))
+    faults = told(program, run, "--maps", "0")["files"]
+    assert any(f"{path}: got a link" in fault for fault in faults)
+
+
 @pytest.mark.parametrize(("factor", "is_fault"), [(1.002, True), (1 + 1e-6, False)])
 def test_a_map_may_differ_by_rounding_and_not_by_what_can_be_seen(
     program: Program, run: Path, factor: float, is_fault: bool
