@@ -277,7 +277,7 @@ def scatter_chart(lines: Sequence[Mapping[str, Any]], axes: tuple[str, str], nam
         named: methods whose names stand beside their marks.
     """
     position: Spec = {
-        "x": {"field": "flagged", "type": "quantitative", "title": axes[0], "axis": {"format": "~g", "tickCount": 5}},
+        "x": {"field": "flagged", "type": "quantitative", "title": axes[0], "axis": {"format": "~r", "tickCount": 5}},
         "y": {"field": "quality", "type": "quantitative", "title": axes[1], "scale": {"zero": False}},
         "description": {"value": {"expr": "'method=' + datum.method"}},
     }

@@ -33,7 +33,7 @@ from reports.document import Document
 from reports.formats.viewer import viewer_content
 
 ELEMENTS = {"strong": "strong", "emphasis": "em", "code": "code"}
-LINKS = ("https://", "http://", "#", "methods/", "../")
+LINKS = ("https://", "http://", "#", "methods/", "../", "./")
 """What an address may begin with; anything else is shown without a link."""
 
 

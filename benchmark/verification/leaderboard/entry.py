@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -99,6 +100,20 @@ class Entry:
     def record(self) -> Path:
         """Where the board keeps its attestation."""
         return self.folder.parents[1] / "attestations" / f"{self.name}.json"
+
+    @property
+    def dates(self) -> Path:
+        """Where the board keeps the days on which it took its entries."""
+        return self.folder.parents[1] / "added.json"
+
+    @property
+    def all_dates(self) -> dict[str, str]:
+        return read_json(self.dates) if self.dates.is_file() else {}
+
+    @property
+    def added(self) -> str:
+        """The day on which the board took it, as 2026-01-31 in UTC; "" if unknown."""
+        return str(self.all_dates.get(self.name, ""))
 
     @property
     def attestation(self) -> Attestation:
@@ -200,6 +215,8 @@ def write_entry(
 
 
 def keep_attestation(entry: Entry, attestation: Attestation) -> None:
+    """Keep what was found of an entry, and the day."""
+    write_json(entry.dates, entry.all_dates | {entry.name: datetime.now(UTC).date().isoformat()})
     write_json(entry.record, {**asdict(attestation), "sums": sha256(entry.folder / checksums.NAME)})
 
 
