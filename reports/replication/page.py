@@ -167,11 +167,12 @@ def _group_table(found: Replication, group: Group) -> Table:
         ]
         for line in group.lines
     ]  # fmt: skip
+    spread = f" {PLUS_MINUS} s.d." if any(not isnan(line.value.std) for line in group.lines) else ""
     name = "-".join(filter(None, (first.table, group.metric, group.dataset, group.postprocessing)))
     caption = joined(
         [
-            f"Table {first.table} of {first.version}, {group.what} on {group.dataset}: mean "
-            f"{PLUS_MINUS} s.d. over {study.trainings} trainings; ours over training seeds.",
+            f"Table {first.table} of {first.version}, {group.what} on {group.dataset}: mean{spread} over "
+            f"{study.trainings} trainings; ours over training seeds.",
             prose("Order: tau {}.", _agreement_text(group.agreement, group.common)) if group.common > 2 else "",
             f"Missing: {group.why}." if group.why else "",
         ]
