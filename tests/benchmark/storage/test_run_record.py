@@ -19,7 +19,6 @@ from benchmark.storage.run_record import (
     add_study,
     cell_state,
     check_settings,
-    definitions,
     has_failed,
     has_maps,
     kept_cells,
@@ -221,7 +220,7 @@ def test_a_damaged_table_of_a_cell_is_mended_by_what_made_it(run: RunFolder, pla
 
 
 def test_what_is_another_by_now_is_named_whatever_it_is_and_what_is_gone_is_not() -> None:
-    scored = definitions(replace(SCORING, metrics=("dice", "auprc")))
+    scored = replace(SCORING, metrics=("dice", "auprc")).definitions
     assert redefined({"scored": scored}) == redefined({}) == []
     for kind, name in (("postprocessing", "none"), ("protocols", "lesion-val"), ("metrics", "auprc")):
         changed = {**scored, kind: {**scored[kind], name: "another", "of-a-plugin-that-is-gone": "any"}}

@@ -47,6 +47,7 @@ def test_the_audit_names_it_and_goes_on(folder: Path, kind: Kind) -> None:
     assert told, findings
     assert all(one.expected for one in told)
     assert {one.cohort for one in findings} == {"mine"}
+    assert not [one for one in findings if one.got.endswith(".") or one.expected.endswith(".")]  # clauses
     about_others = [one for one in findings if set(one.cases) & {"sound", "other"} and "duplicate" not in one.code]
     assert {one.code for one in about_others} <= {"subject-in-two-splits"}
 
