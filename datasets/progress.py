@@ -1,9 +1,12 @@
 """Bars of progress with the time that is left: on a terminal, never in a file or a pipe."""
 
 from collections.abc import Iterable, Iterator
+from threading import RLock
 from typing import TypeVar
 
 from tqdm import tqdm
+
+tqdm.set_lock(RLock())  # its own is a semaphore of the system, which a process that is killed leaves behind
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ from reports.figures.paired_differences import PairDifferences, write_difference
 from reports.figures.scan_picture import write_scan_picture
 from reports.formats.registry import FORMATS, write_document
 from reports.formats.terminal import audiogram_text, terminal_text
+from reports.leaderboard.method_page import write_entry_pictures
 from reports.leaderboard.results import LeaderboardResults
 from reports.leaderboard.site import write_site
 from reports.model.ranking import rankings_of
@@ -37,6 +38,7 @@ __all__ = [
     "verdict_line",
     "verdicts",
     "write_differences",
+    "write_entry_pictures",
     "write_replication",
     "write_report",
     "write_scan_picture",

@@ -1,6 +1,6 @@
 """A leaderboard whose entries are written by hand: one method each, under every pipeline and threshold of a study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from benchmark.storage.folder import create_run
 from benchmark.storage.rows import Row, blank_row, evaluation_row, stamped
 from benchmark.storage.run_record import Scoring, add_study
 from benchmark.storage.run_tables import write_run_rows
-from benchmark.study.cells import Cell, Cohort, Evaluation, Fit
+from benchmark.study.cells import Cell, Cohort, Evaluation, Fit, Reference
 from benchmark.study.protocols import protocol_named
 from benchmark.study.study import Study
 from benchmark.verification.leaderboard.entry import Attestation, take
@@ -21,7 +21,8 @@ from benchmark.verification.leaderboard.release import release_of, write_release
 from benchmark.verification.verify import Check
 from datasets.shifts import Shift
 
-PEOPLE = {"volunteers": 20, "patients": 30, "inpatients": 30}
+LESIONS = ("patients", "inpatients")
+PEOPLE = {"volunteers": 20} | dict.fromkeys(LESIONS, 30)
 PIPELINES = ("light", "paper", "none")
 PROTOCOLS = ("healthy-fpr-1", "healthy-fpr-0.1", "healthy-fpr-5", "healthy-alarm-10", "lesion-val", "oracle")
 HEALTHY = ("alarm", "alarms", "alarm_ml", "alarm_fraction")
@@ -29,18 +30,29 @@ LESION = ("dice", "precision", "recall", "surface_dice", "lesion_recall", "lesio
 
 
 def write_board(
-    root: Path, entries: int, pipelines: Sequence[str] = PIPELINES, protocols: Sequence[str] = PROTOCOLS
+    root: Path,
+    entries: int,
+    pipelines: Sequence[str] = PIPELINES,
+    protocols: Sequence[str] = PROTOCOLS,
+    single: Collection[int] = (),
 ) -> int:
-    """Entries `e0`, `e1`, ... of the methods `m0`, `m1`, ..., three seeds each; returns how many rows they have in all.
+    """Entries `e0`, `e1`, ... of the methods `m0`, `m1`, ..., with three seeds; returns how many rows they have.
 
     With all pipelines and protocols an entry has about 30,000 rows.
+
+    Args:
+        single: places of entries with one training seed.
     """
     count, home = 0, Cohort("volunteers", "t1", "d")
+    references = tuple(Reference(Cohort(name, "t1", "d"), TINY, ("test",), None) for name in LESIONS)
     for place in range(entries):
-        fits = [Fit(f"m{place}", "module:Class", {"size": 8}, home, TINY, seed) for seed in (0, 1, 2)]
+        fits = [
+            Fit(f"m{place}", "module:Class", {"size": 8}, home, TINY, seed)
+            for seed in ((0,) if place in single else (0, 1, 2))
+        ]
         cells = [Cell(fit, Cohort(name, "t1", "d"), Shift()) for fit in fits for name in PEOPLE]
         run = create_run(root / "runs" / f"e{place}")
-        add_study(run, Study(tuple(cells), (), {}), Scoring(tuple(pipelines), tuple(protocols)), root)
+        add_study(run, Study(tuple(cells), references, {}), Scoring(tuple(pipelines), tuple(protocols)), root)
         rows = list(stamped(row for cell in cells for row in _rows(cell, place / 100, pipelines, protocols)))
         write_run_rows(run, "rows.csv", rows)
         write_run_rows(run, "timing.csv", stamped(row for cell in cells for row in _seconds(cell)))

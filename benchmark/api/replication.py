@@ -273,10 +273,10 @@ def _requests(
 
 
 def _with_metrics(planned: PlannedRun, study: "PublishedStudy") -> PlannedRun:
-    """The same, scored by what the study's items need alone."""
-    from benchmark.replication.measured import DIVERGENCES
+    """The same, scored as every run and by what the study's items need besides."""
+    from benchmark.metrics import scored
 
-    metrics = dict.fromkeys([*(one.metric for one in study.quantities.values() if one.metric), *DIVERGENCES])
+    metrics = dict.fromkeys([*scored(), *(one.metric for one in study.quantities.values() if one.metric)])
     return replace(planned, scoring=replace(planned.scoring, metrics=tuple(metrics)))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.api.evaluation import names
-from benchmark.commands.common import RunArgument, print_line, progress_lines, user_mistakes_in_one_line
+from benchmark.commands.common import RunArgument, print_line, progress_lines, text_width, user_mistakes_in_one_line
 from datasets.errors import BadValue, check_name
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def evaluate(
     )
     told = [done.ablation] if done.ablation else []
     written = ", ".join(map(str, done.written))
-    print_line("\n\n".join(["", terminal_text(done.run.folder), *told, f"Written anew: {written}"]))
+    print_line("\n\n".join(["", terminal_text(done.run.folder, text_width()), *told, f"Written anew: {written}"]))
     exit_for(done.run.folder, done.failed)
 
 
@@ -152,7 +152,8 @@ def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
     missing = [cell for cell in unfinished if cell not in failed]
     if failed:
         why = "Their cell.json says why; try them again with --rerun failed."
-        typer.echo(f"{len(failed)} cells failed: {_listed(failed)}. {why}", err=True)
+        cells = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
+        typer.echo(f"{cells} failed: {_listed(failed)}. {why}", err=True)
     if missing:
         typer.echo(f"{len(missing)} cells are not finished: {_listed(missing)}. `run` computes them.", err=True)
     raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.commands.common import RunArgument, user_mistakes_in_one_line
-from datasets.errors import MissingData
+from datasets.errors import MissingData, UserError
 
 if TYPE_CHECKING:
     from benchmark.verification.verify import Check
@@ -84,6 +84,7 @@ def add(
 
     All rows are computed again from the maps, and one map of each cell, of a case drawn at random, from the weights.
     """
+    from benchmark.storage.folder import open_run
     from benchmark.verification.leaderboard.board import add as enter
     from benchmark.verification.leaderboard.release import has_release, read_release
     from benchmark.verification.remap import Sample
@@ -101,6 +102,13 @@ def add(
         typer.echo("\n".join(check.lines()))
     status = f"attested by {found.site}" if found.site else found.status
     typer.echo(f"Added as {status}: {entry.folder} ({len(entry.cells)} cells)")
+    if found.status == "verified":
+        from reports.api import write_entry_pictures
+
+        try:
+            write_entry_pictures(open_run(folder), data, board, own)
+        except UserError as error:
+            typer.echo(f"No pictures: {error}", err=True)
 
 
 @leaderboard.command()

@@ -8,7 +8,7 @@ import typer
 
 from benchmark.commands.common import user_mistakes_in_one_line
 from datasets.cores import usable_cores
-from datasets.errors import BadValue, Missing, UserError, need
+from datasets.errors import BadValue, Missing, MissingData, UserError, need
 
 if TYPE_CHECKING:
     from benchmark.api.scans import FittedDetector
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datasets.preparation.scan import Setup
 
 app = typer.Typer()
+
+DEEPBET = "deepbet"
 
 
 @app.command()
@@ -35,7 +37,7 @@ def predict(
         Path | None, typer.Option(help="Brain mask of the scan, on its own voxels; one scan only.")
     ] = None,
     prepared: Annotated[bool, typer.Option("--prepared", help="The scans are in the prepared layout already.")] = False,
-    stripper: Annotated[str, typer.Option(help="Tool that finds the brain: deepbet, hd-bet or none.")] = "deepbet",
+    stripper: Annotated[str, typer.Option(help="Tool that finds the brain: deepbet, hd-bet or none.")] = DEEPBET,
     stripper_command: Annotated[
         str | None, typer.Option(help="A program of your own instead, e.g. 'prog {image} {mask}'.", show_default=False)
     ] = None,
@@ -121,6 +123,8 @@ def _setup(stripper: str, command: str | None, template: Path | None, spacing: f
         path = find_template(template, None)
     with missing:
         tool = find_stripper(stripper, command) if needs_tool else Stripper("none")
+    if missing.errors and (template, stripper, command) == (None, DEEPBET, None):  # perhaps nobody meant to prepare it
+        missing.errors.append(MissingData("A scan in the prepared layout needs none of this: --prepared."))
     missing.tell()
     if tool.name == "mask" and needs_tool:
         raise BadValue("--stripper mask: got no --brain-mask, expected one.")

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from benchmark.execution.score_cells import collect
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import Row
 from benchmark.storage.run_record import ALL, cell_record, cell_state, kept_cells, kept_references, kept_scoring
-from benchmark.storage.run_tables import has_table, kept_run_rows, read_run_record, write_run_rows
+from benchmark.storage.run_tables import has_table, keep_digests, read_run_record, run_table
 from benchmark.study.cells import Cell, as_stored
 from datasets.errors import BadValue
-from datasets.io.atomic import read_json, write_json
+from datasets.io.atomic import read_json, write_json, written_whole
 from datasets.spec import changed_cases
 
 # Packages that numbers depend on; other processors and GPUs change them by rounding only.
@@ -75,8 +77,10 @@ def pool_tables(runs: Sequence[RunFolder], root: Path) -> RunFolder:
     pool = RunFolder(root)
     write_json(pool.study, _united_study(runs))
     for table in ("rows.csv", "timing.csv"):
-        rows = _each_once(row for run in runs if has_table(run, table) for row in kept_run_rows(run, table))
-        write_run_rows(pool, table, rows)
+        parts = [run_table(run, table) for run in runs if has_table(run, table)]
+        if parts:
+            _write_joined(parts, pool.root / table)
+            keep_digests(pool, [table])
     for card in (card for run in runs for card in run.root.glob("fits/*/card.json")):
         folder = root / "fits" / card.parent.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,9 +115,14 @@ def _union(lists: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for names in lists for name in names))
 
 
-def _each_once(rows: Iterable[Row]) -> list[Row]:
-    """The first row of each name, in their order."""
-    return list({row.name: row for row in reversed(list(rows))}.values())[::-1]
+def _write_joined(parts: Sequence[Path], whole: Path) -> None:
+    """Write one table of rows out of several, as text: the first row of each name, in their order."""
+    tables = [pd.read_csv(part, dtype=str, keep_default_na=False) for part in parts]
+    names = [pd.util.hash_pandas_object(table.drop(columns="value"), index=False) for table in tables]
+    repeated = np.split(pd.concat(names).duplicated().to_numpy(), np.cumsum([len(table) for table in tables])[:-1])
+    with written_whole(whole) as beside:
+        for place, (table, again) in enumerate(zip(tables, repeated, strict=True)):
+            table[~again].to_csv(beside, mode="a", header=place == 0, index=False, lineterminator="\n")
 
 
 def _check_versions(runs: Sequence[RunFolder]) -> None:

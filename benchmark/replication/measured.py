@@ -189,7 +189,7 @@ def status_lines(found: Replication, drawn: Collection[str]) -> Iterator[StatusL
             what = f"{found.results.study.label(ratio.of)} / {found.results.study.label(ratio.to)}{at}"
             compared, within = int(line.status in COMPARED), int(line.status == "within interval")
             yield StatusLine(item, what, line.cohort, line.status, compared, within, why=line.why)
-        if not item.table and not item.ratios:
+        if not item.prints_numbers:
             status: Status = "drawn" if item.name in drawn else "not run"
             yield StatusLine(
                 item, item.what, "", status, why="" if item.name in drawn else _undrawn(found.results, item)

@@ -151,6 +151,11 @@ class Item(_Strict):
     levels: tuple[int, ...] = ()
 
     @property
+    def prints_numbers(self) -> bool:
+        """Whether there are printed numbers of it."""
+        return bool(self.table or self.ratios)
+
+    @property
     def named_rows(self) -> list[str]:
         """The rows that it names itself, beside those of its table's values."""
         pairs = [*self.pairs, *((one.of, one.to) for one in self.ratios)]

@@ -13,7 +13,7 @@ from benchmark.storage.checksums import checked, digests_of, read_checksums, wri
 from benchmark.storage.folder import FORMAT, RunFolder, check_format, open_run
 from benchmark.study.cells import Fit, as_stored
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
-from datasets.io.atomic import read_json, write_json
+from datasets.io.atomic import flush_to_disk, read_json, write_json
 
 LABELS = "lesion labels"
 FORMATS = (5, FORMAT)
@@ -89,7 +89,12 @@ def _fit_in(record: Path, content: Mapping[str, Any]) -> Fit:
 
 
 def write_fit(folder: Path, fit: Fit, made: Mapping[str, Any]) -> None:
-    """Write the digests of a fit's files, then its record with how it was `made`, by which it counts as finished."""
+    """Write the digests of a fit's files, then its record with how it was `made`, by which it counts as finished.
+
+    The files are on the disk before the record: training may have taken days.
+    """
+    for path in (folder / name for name in FILES if (folder / name).is_file()):
+        flush_to_disk(path)
     write_checksums(folder, FILES)
     record = {"format": FORMAT, "version": __version__, "fit": as_stored(fit), **made}
     write_json(folder / "fit.json", {**record, "files": digests_of(folder, [checksums.NAME])})

@@ -185,17 +185,26 @@ def kept_rows(path: Path) -> list[Row]:
         ) from error
 
 
-def read_rows(path: Path) -> "pd.DataFrame":
+def read_rows(path: Path, *, exact: bool = False) -> "pd.DataFrame":
     """Read a table of rows as a frame; text columns are never NaN.
 
+    Args:
+        exact: values are read to the last digit, which pandas itself does from version 3 on.
+
     Raises:
-        BadFile: the columns are not those of Row.
+        BadFile: it is missing, no table, or its columns are not those of Row.
     """
     import pandas as pd
 
-    types = {column: float if column in _NUMBERS else str for column in COLUMNS}
-    undefined = {column: ["", "nan"] for column in _NUMBERS}
-    frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False)
+    types = {column: float if column in _NUMBERS else str for column in COLUMNS} | ({"value": str} if exact else {})
+    undefined = {column: ["", "nan"] for column in _NUMBERS if types[column] is float}
+    try:
+        frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False)
+        frame = frame.astype({"value": float})
+    except (OSError, KeyError, ValueError) as error:
+        raise BadFile(
+            f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
+        ) from error
     if tuple(frame.columns) != COLUMNS:
         raise BadFile(f"{path}: got columns {list(frame.columns)}, expected {list(COLUMNS)}.")
     return frame

@@ -1,6 +1,7 @@
 """The records of a run folder: `study.json`, and the `cell.json` of each cell with its state and its files' digests."""
 
 import csv
+import hashlib
 import json
 import logging
 import time
@@ -8,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property, lru_cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,7 +116,7 @@ def add_study(
             "asked": [*(one for one in asked_of(run) if one != asked), *([] if asked is None else [asked])],
             "settings": _settings(study.cells),
             "own": _own(cells),
-            "scoring": asdict(scoring),
+            **_scoring(scoring),
             "pictures": _kept(run).get("pictures", [ALL]),
             "cells": [as_stored(cell) for cell in cells],
             "references": [as_stored(reference) for reference in references],
@@ -145,7 +147,8 @@ def kept_scoring(run: RunFolder) -> Scoring:
 
 def keep_scoring(run: RunFolder, scoring: Scoring) -> None:
     """Record what a run is scored with from now on."""
-    write_json(run.study, {**read_json(run.study), "scoring": asdict(scoring)})
+    before = {name: value for name, value in read_json(run.study).items() if name != "scored_by"}
+    write_json(run.study, {**before, **_scoring(scoring)})
 
 
 def keep_pictures(run: RunFolder, cohorts: Sequence[str] | None) -> None:
@@ -163,6 +166,22 @@ def kept_pictures(run: RunFolder) -> tuple[str, ...] | None:
     """The cohorts whose scans reports may show; None for all."""
     named = _kept(run).get("pictures", [ALL])
     return None if ALL in named else tuple(named)
+
+
+def _scoring(scoring: Scoring) -> dict[str, Any]:
+    """What `study.json` says of a scoring: its names, and whose those of plugins are, which run in this process."""
+    made: dict[str, Any] = {name: METRICS[name] for name in scoring.metrics}
+    made |= {name: protocol_named(name) for name in scoring.protocols}
+    made |= {name: pipeline_named(name) for name in scoring.postprocessing}
+    plugins = {name: f"{one.origin}{_installed_as(one.origin)}" for name, one in made.items() if one.origin}
+    return {"scoring": asdict(scoring), **({"scored_by": plugins} if plugins else {})}
+
+
+def _installed_as(origin: str) -> str:
+    """A digest of a distribution's record of its files; "" of an editable one, whose origin has one of its code."""
+    name = origin.partition("+editable")[0].rsplit(" ", 1)[0]
+    record = distribution(name).read_text("RECORD") if "+editable" not in origin else None
+    return f", files {hashlib.sha256(record.encode()).hexdigest()[:12]}" if record else ""
 
 
 def check_data(run: RunFolder, study: Study, cohort: Cohort) -> None:

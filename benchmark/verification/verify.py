@@ -4,14 +4,15 @@ Only the check of maps imports torch.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from math import isnan
+from functools import cache, partial
+from math import inf, isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
@@ -19,8 +20,8 @@ from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.fits import check_fit_files
-from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import Row, blank_row, kept_rows, reference_row, stamped
+from benchmark.storage.folder import RunFolder, check_tree
+from benchmark.storage.rows import COLUMNS, Row, blank_row, read_rows, reference_row, stamped
 from benchmark.storage.run_record import (
     cell_record,
     damaged_tables,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 NOT_HELD = "cohorts that are not here"
 TIMED = ("rows.csv", "timing.csv")
+OF_A_CASE = ("case_id", "subject_id", "split", "value")  # what rows of one cell and evaluation do not share
 ROUNDING = 1e-9  # beyond a range, that sums of doubles may reach
 SHOWN = 5  # faults of one check that are printed; the rest are counted
 
@@ -118,17 +120,18 @@ def verify_run(
 
 def check_ranges(run: RunFolder) -> Check:
     """Every value lies in the range of its metric, or is undefined."""
-    rows = [row for name in TIMED if (run.root / name).exists() for row in kept_rows(run.root / name)]
-    outside = Counter((row.method, row.metric) for row in rows if not _in_range(row))
-    faults = [f"{count} rows of {name} with {metric} outside its range" for (name, metric), count in outside.items()]
-    return Check("ranges", f"{len(rows)} values", tuple(faults))
+    tables = [read_rows(run.root / name, exact=True) for name in TIMED if (run.root / name).exists()]
+    faults = [fault for table in tables for fault in out_of_range(table)]
+    return Check("ranges", f"{sum(map(len, tables))} values", tuple(faults))
 
 
-def _in_range(row: Row) -> bool:
-    if row.metric not in METRICS or isnan(row.value):
-        return True
-    low, high = METRICS[row.metric].range
-    return low - ROUNDING <= row.value <= high + ROUNDING
+def out_of_range(rows: pd.DataFrame) -> Iterator[str]:
+    """A line for each method and metric with values that the metric cannot have."""
+    for (method, metric), values in rows.groupby(["method", "metric"], sort=False)["value"]:
+        low, high = METRICS[str(metric)].range if metric in METRICS else (-inf, inf)
+        count = int(((values < low - ROUNDING) | (values > high + ROUNDING)).sum())
+        if count:
+            yield f"{count} rows of {method} with {metric} outside its range"
 
 
 def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:
@@ -141,16 +144,23 @@ def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:
 
 def check_keys(run: RunFolder) -> Check:
     """Each row has the key of its cell or evaluation, and each `cell.json` holds the cell of the study."""
-    cells, rows = kept_cells(run), kept_rows(run.root / "rows.csv")
+    cells, rows = kept_cells(run), read_rows(run.root / "rows.csv", exact=True)
     faults = [*_strange_records(run, cells), *strange_rows(rows, cells, kept_references(run))]
     return Check("keys", f"{len(rows)} rows of {len(cells)} cells", tuple(faults))
 
 
-def strange_rows(rows: Iterable[Row], cells: Sequence[Cell], references: Sequence[Reference]) -> Iterator[str]:
+def strange_rows(rows: pd.DataFrame, cells: Sequence[Cell], references: Sequence[Reference]) -> Iterator[str]:
     """A line for each group of rows with another key or revision than those of the study, in this version."""
     of_label = {cell.label: cell for cell in cells}
     digests = {cell.cohort.dataset: cell.cohort.digest for cell in cells}
     of_cohort = {reference.cohort.dataset: reference for reference in references}
+    known: list[Cell | Reference] = [*cells, *references]
+    keys = {id(one): one.key for one in known}
+    of_key = {keys[id(one)]: one for one in known}
+
+    @cache
+    def key_of(key: str, postprocessing: str, protocol: str) -> str:
+        return _key(of_key[key], postprocessing, protocol, digests)
 
     def trouble(row: Row) -> str:
         if row.seed is None:
@@ -164,23 +174,33 @@ def strange_rows(rows: Iterable[Row], cells: Sequence[Cell], references: Sequenc
         (made,) = stamped([replace(row, flags=blank.flags, revision=blank.revision)])
         if row.revision != made.revision:
             return f"{row.metric} of revision {row.revision}, expected {made.revision}"
-        alike = (row.key, row.flags) == (_key(cell, row, digests), made.flags)
+        alike = (row.key, row.flags) == (key_of(keys[id(cell)], row.postprocessing, row.protocol), made.flags)
         return "" if alike else f"key {row.key} is not that of the study"
 
-    alike = Counter(replace(row, case_id="", subject_id="", split="", value=0.0) for row in rows)
-    for row, count in alike.items():
+    shared = [name for name in COLUMNS if name not in OF_A_CASE]
+    for found_line in rows.value_counts(shared, sort=False, dropna=False).reset_index().to_dict("records"):
+        line = {str(name): value for name, value in found_line.items()}
+        count = line.pop("count")
+        whole = {name: _whole(line[name]) for name in ("seed", "sampling_seed")}
+        fields: dict[str, Any] = {**dict.fromkeys(OF_A_CASE, ""), **line, **whole}
+        row = Row(**fields)
         if found := trouble(row):
             what = " / ".join(filter(None, (row.method, row.dataset, row.shift, row.postprocessing, row.protocol)))
             yield f"{count} rows of {what}, seed {row.seed}: {found}"
 
 
-def _key(cell: Cell | Reference, row: Row, digests: Mapping[str, str]) -> str:
-    """The key that a row of this cell has to have."""
-    if not row.postprocessing:
+def _whole(number: float) -> int | None:
+    """A seed as it was written; None where a frame has NaN."""
+    return None if isnan(number) else int(number)
+
+
+def _key(cell: Cell | Reference, postprocessing: str, protocol: str, digests: Mapping[str, str]) -> str:
+    """The key that rows of this cell have to have after this post-processing, at this threshold."""
+    if not postprocessing:
         return cell.key
-    protocol = protocol_named(row.protocol) if row.protocol else None
-    source = digests.get(protocol.cohort, "") if protocol is not None else ""
-    return Evaluation(cell, pipeline_named(row.postprocessing), protocol, source).key
+    named = protocol_named(protocol) if protocol else None
+    source = digests.get(named.cohort, "") if named is not None else ""
+    return Evaluation(cell, pipeline_named(postprocessing), named, source).key
 
 
 def check_files(run: RunFolder) -> Check:
@@ -192,7 +212,8 @@ def check_files(run: RunFolder) -> Check:
     faults += [f"{folder}: no {NAME}" for folder in folders if folder.is_dir() and not (folder / NAME).is_file()]
     whole: list[Cell | Reference] = [*cells, *references]
     faults += [fault for what in whole for fault in damaged_tables(run, what)]
-    checks: list[Callable[[], object]] = [partial(check_fit_files, run.fit(fit), fit) for fit in fits]
+    checks: list[Callable[[], object]] = [partial(check_tree, run.root)]  # no links, which may lead anywhere
+    checks += [partial(check_fit_files, run.fit(fit), fit) for fit in fits]
     for check in [*checks, *_table_checks(run)]:
         try:
             check()
@@ -224,10 +245,10 @@ def check_table(run: RunFolder) -> Check:
     cells = [cell for cell in kept_cells(run) if _counts(cell_record(run, cell))]
     references = [reference for reference in kept_references(run) if _counts(read_record(run, reference))]
     tables = [folder / "rows.csv" for folder in (*map(run.cell, cells), *map(run.cell, references))]
-    parts = [row for table in tables if table.exists() for row in kept_rows(table)]
-    return Check(
-        "table", f"{len(parts)} rows of the cells", tuple(differences(kept_rows(run.root / "rows.csv"), parts))
-    )
+    parts = [read_rows(table, exact=True) for table in tables if table.exists()]
+    whole = read_rows(run.root / "rows.csv", exact=True)
+    faults = differences(whole, pd.concat(parts, ignore_index=True) if parts else whole.iloc[:0])
+    return Check("table", f"{sum(map(len, parts))} rows of the cells", tuple(faults))
 
 
 def _counts(record: Mapping[str, Any]) -> bool:
@@ -240,26 +261,33 @@ def check_rows(run: RunFolder, study: Study) -> Check:
     with TemporaryDirectory(prefix="uadbench-verify-") as place:
         again = _with_maps_of(run, study, Path(place))
         unscored = evaluate_study(study, again, kept_scoring(run))
-        made = kept_rows(again.root / "rows.csv")
+        made = read_rows(again.root / "rows.csv", exact=True)
     faults = [f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}: cannot be scored" for cell in unscored]
-    faults += differences(kept_rows(run.root / "rows.csv"), made)
+    faults += differences(read_rows(run.root / "rows.csv", exact=True), made)
     return Check("rows", f"{len(made)} rows made again from the maps", tuple(faults))
 
 
-def differences(kept: Iterable[Row], made: Iterable[Row]) -> Iterator[str]:
-    """A line for each row in which two tables differ; NaN equals NaN."""
-    ours, theirs = _by_name(kept), _by_name(made)
-    for name in [*ours, *(name for name in theirs if name not in ours)]:
-        before, after = ours.get(name), theirs.get(name)
-        if before != after:
-            yield f"{' '.join(str(part) for part in name if part not in ('', None))}: kept {before}, expected {after}"
+def differences(kept: pd.DataFrame, made: pd.DataFrame) -> Iterator[str]:
+    """A line for each row in which two tables differ; NaN equals NaN, and every digit counts."""
+    names = [name for name in COLUMNS if name != "value"]
+    both = kept.merge(made, how="outer", on=names, suffixes=("", " made"), indicator=True)
+    ours, theirs = both["value"], both["value made"]
+    alike = (both["_merge"] == "both") & ((ours == theirs) | (ours.isna() & theirs.isna()))
+    odd = both.loc[~alike | both.duplicated(names, keep=False), names].drop_duplicates()
+    before, after = (_by_name(table.merge(odd, on=names)) for table in (kept, made))
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            said = " ".join(str(part) for part in name if part not in ("", None))
+            yield f"{said}: kept {before.get(name)}, expected {after.get(name)}"
 
 
-def _by_name(rows: Iterable[Row]) -> dict[tuple[object, ...], str]:
+def _by_name(rows: pd.DataFrame) -> dict[tuple[object, ...], str]:
     """Values as text with every digit, by the other fields of their rows; of the same number twice, both."""
     values: dict[tuple[object, ...], list[str]] = {}
-    for row in rows:
-        values.setdefault(row.name, []).append(repr(row.value))
+    for line in rows.to_dict("records"):
+        line |= {name: _whole(line[name]) for name in ("seed", "sampling_seed")}
+        value = repr(float(line.pop("value")))
+        values.setdefault(tuple(line.values()), []).append(value)
     return {name: " and ".join(sorted(found)) for name, found in values.items()}
 
 

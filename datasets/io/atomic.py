@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EACCES
 from pathlib import Path
 from secrets import token_hex
@@ -37,8 +37,16 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file, on the disk before it takes its name: a power cut leaves the old one or the new."""
     with written_whole(path) as beside:
         beside.write_text(text, encoding="utf-8")
+        flush_to_disk(beside)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file's content is on the disk, where the file system can say so."""
+    with path.open("rb") as stream, suppress(OSError):
+        os.fsync(stream.fileno())
 
 
 def write_json(path: Path, content: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> None:

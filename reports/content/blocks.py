@@ -1,7 +1,7 @@
 """Blocks: what follows each other in a report, from headings to pictures."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,23 @@ class Beside:
 
 
 @dataclass(frozen=True)
+class Panels:
+    """Parts of which a reader sees one at a time where scripts run; else below each other, each under its heading.
+
+    Attributes:
+        parts: titles with blocks.
+        kinds: names of methods by what they have in common, whose rows and marks a reader may hide.
+    """
+
+    parts: Sequence[tuple[Text | str, Sequence["Block"]]]
+    kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> list["Block"]:
+        return [block for title, blocks in self.parts for block in (Heading(title), *blocks)]
+
+
+@dataclass(frozen=True)
 class Folded:
     """Blocks that a reader unfolds; whole in print.
 
@@ -86,7 +103,7 @@ class Folded:
     level: int = 4
 
 
-Block = Heading | Paragraph | Notice | Bullets | Listing | Picture | Explorer | Beside | Folded | Table
+Block = Heading | Paragraph | Notice | Bullets | Listing | Picture | Explorer | Beside | Panels | Folded | Table
 
 
 def tables_of(blocks: Iterable[Block]) -> Iterator[Table]:
@@ -94,7 +111,7 @@ def tables_of(blocks: Iterable[Block]) -> Iterator[Table]:
     for block in blocks:
         if isinstance(block, Table) and block:
             yield block
-        elif isinstance(block, Folded | Beside):
+        elif isinstance(block, Folded | Beside | Panels):
             yield from tables_of(block.blocks)
         elif isinstance(block, Explorer):
             yield from tables_of(block.fallback)

@@ -95,3 +95,22 @@ def strong(value: object) -> Text:
 
 def link(text: object, address: str) -> Text:
     return Text(tuple(replace(span, link=address) for span in as_text(text).spans))
+
+
+ADDRESS = re.compile(r"https?://[^\s,;)]+|\b10\.\d{4,9}/[^\s,;)]+")
+
+
+def linked(text: str) -> Text:
+    """Text in which addresses and DOIs are links.
+
+    Example:
+        >>> [span.link for span in linked("Doe 2020, doi 10.1000/182").spans if span.link]
+        ['https://doi.org/10.1000/182']
+    """
+    spans, done = [], 0
+    for found in ADDRESS.finditer(text):
+        address = found[0].rstrip(".")
+        where = address if address.startswith("http") else f"https://doi.org/{address}"
+        spans += [Span(text[done : found.start()]), Span(address, link=where)]
+        done = found.start() + len(address)
+    return Text((*spans, Span(text[done:])))

@@ -27,6 +27,8 @@ MOST_DRAWN = len(COLOURS)  # methods in a chart that tells them apart by colour
 FONT = "system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 """Of the parts of a drawing, which have no names; it is named as a whole where it stands."""
+OF_METHOD = re.compile(r' aria-label="method=([^"]*)"')
+"""A mark that a page's script may hide with the rows of its method."""
 CONFIG: Spec = {
     "font": FONT,
     "background": "transparent",
@@ -50,7 +52,7 @@ def write_chart(spec: Spec, path: Path) -> None:
     import vl_convert
 
     svg = vl_convert.vegalite_to_svg({"config": CONFIG, **spec})
-    write_text(path, ROLES.sub("", svg))
+    write_text(path, ROLES.sub("", OF_METHOD.sub(r' data-method="\1"', svg)))
 
 
 def remove_others(figures: Path, pattern: str, drawn: Collection[Path]) -> None:
@@ -264,6 +266,41 @@ def cost_chart(lines: Iterable[Mapping[str, Any]], axes: Mapping[str, str], titl
             ],
         })  # fmt: skip
     return {"hconcat": panels}
+
+
+def scatter_chart(lines: Sequence[Mapping[str, Any]], axes: tuple[str, str], named: Collection[str]) -> Spec:
+    """Quality against false positives; the larger a mark, the longer a scan takes. Each mark is labelled by its method.
+
+    Args:
+        lines: each with "method", "quality", "flagged", "seconds" or None, and "baseline".
+        axes: titles of false positives and of quality.
+        named: methods whose names stand beside their marks.
+    """
+    position: Spec = {
+        "x": {"field": "flagged", "type": "quantitative", "title": axes[0], "axis": {"format": "~r", "tickCount": 5}},
+        "y": {"field": "quality", "type": "quantitative", "title": axes[1], "scale": {"zero": False}},
+        "description": {"value": {"expr": "'method=' + datum.method"}},
+    }
+    seconds = [line["seconds"] for line in lines if line["seconds"]]
+    wide = bool(seconds) and max(seconds) > 20 * min(seconds)
+    size: Spec = {"field": "seconds", "type": "quantitative", "title": "seconds a scan",
+                  "scale": {"type": "log" if wide else "linear", "zero": False, "range": [40, 500]},
+                  "legend": {"orient": "right", "title": "seconds a scan", "tickCount": 3, "columns": 1}}  # fmt: skip
+    marks: Spec = {
+        "mark": {"type": "point", "opacity": 0.9, "strokeWidth": 2},
+        "encoding": {
+            **position,
+            "size": size if seconds else {"value": 80},
+            "color": {"condition": {"test": "datum.baseline", "value": BASELINE}, "value": METHOD},
+            "shape": {"condition": {"test": "datum.baseline", "value": "square"}, "value": "circle"},
+        },
+    }
+    names: Spec = {
+        "transform": [{"filter": {"field": "method", "oneOf": list(named)}}],
+        "mark": {"type": "text", "align": "left", "dx": 12, "fontSize": 11},
+        "encoding": {**position, "text": {"field": "method"}},
+    }
+    return {"data": {"values": list(lines)}, "width": 460, "height": 280, "layer": [marks, names]}
 
 
 def responses_chart(

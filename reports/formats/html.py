@@ -23,6 +23,7 @@ from reports.content.blocks import (
     Heading,
     Listing,
     Notice,
+    Panels,
     Paragraph,
     Picture,
 )
@@ -32,7 +33,7 @@ from reports.document import Document
 from reports.formats.viewer import viewer_content
 
 ELEMENTS = {"strong": "strong", "emphasis": "em", "code": "code"}
-LINKS = ("https://", "http://", "#", "methods/", "../")
+LINKS = ("https://", "http://", "#", "methods/", "../", "./")
 """What an address may begin with; anything else is shown without a link."""
 
 
@@ -55,7 +56,12 @@ def page_html(title: str, blocks: Sequence[Block], *, viewer: dict[str, Any] | N
 
     page = Page()
     body = page.render(blocks)
-    scripts = ["report.js", *(["vega.min.js", "explore.js"] if page.charts else []), *(["viewer.js"] if viewer else [])]
+    scripts = [
+        "report.js",
+        *(["board.js"] if page.panels else []),
+        *(["vega.min.js", "explore.js"] if page.charts else []),
+        *(["viewer.js"] if viewer else []),
+    ]
     template = Environment(loader=PackageLoader("reports", "web"), autoescape=True).get_template("report.html.jinja")
     return template.render(
         title=title,
@@ -103,10 +109,12 @@ class Page:
     Attributes:
         contents: the headings so far that a reader may want to go to.
         charts: whether anything needs the library of charts.
+        panels: whether there are parts to be chosen from.
     """
 
     contents: list[Link] = field(default_factory=list)
     charts: bool = False
+    panels: bool = False
     _anchors: set[str] = field(default_factory=set)
 
     def render(self, blocks: Sequence[Block]) -> str:
@@ -136,6 +144,12 @@ class Page:
                 return self.render(block.fallback) + explorer
             case Beside():
                 return f'<div class="beside">{self.render(block.blocks)}</div>'
+            case Panels():
+                self.panels = True
+                parts = [f'<section class="panel">{self.render([Heading(title), *own])}</section>'
+                         for title, own in block.parts]  # fmt: skip
+                kinds = escape(json.dumps({name: sorted(own) for name, own in block.kinds.items()}), quote=True)
+                return f'<div class="panels" data-kinds="{kinds}">{"".join(parts)}</div>'
             case Folded():
                 anchor = self._anchor(block.summary, block.level)
                 summary = f'<summary><span id="{anchor}">{inline(block.summary)}</span></summary>'

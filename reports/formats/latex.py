@@ -38,7 +38,8 @@ SPECIAL = {
 }
 COMMANDS = {"strong": "textbf", "emphasis": "emph", "code": "texttt"}
 BIBLIOGRAPHY = "references.bib"
-NARROW = 4  # columns of a table that fits a single column of 122 mm; a wider one goes over two columns
+NARROW = 4
+"""Columns of a table in footnotesize that fits 122 mm, the page of LNCS; a wider one is smaller, over both columns."""
 MARKED = prose(
     "Mean over patients and training seeds with its 95 % interval. **Bold**: the best mean of its cohort; {}: not "
     "shown to be worse than it. A dash: not ranked there.",
@@ -103,10 +104,8 @@ def _printed(results: RunResults, method: str) -> str:
 
 
 def _narrow(table: Table) -> Table:
-    """Without seconds and detail that a paper's table has no room for: the endpoints and AUPRC."""
-    kept = [
-        place for place, one in enumerate(table.columns) if not place or one.title.startswith(("Rank", "Dice", "AUPRC"))
-    ]
+    """What a paper's table has room for: the endpoints."""
+    kept = [place for place, one in enumerate(table.columns) if not place or one.title.startswith(("Rank", "Dice"))]
     return replace(
         table,
         columns=[table.columns[place] for place in kept],
@@ -140,18 +139,19 @@ def tabular(table: Table, cited: Mapping[str, Sequence[str]] | None = None) -> s
         " & ".join([inline(first) + _cite(known.get(str(first), ())), *map(inline, others)]) + r" \\"
         for first, *others in table.shown()
     ]
-    environment = "table*" if len(table.columns) > NARROW else "table"
+    wide = len(table.columns) > NARROW
+    environment = "table*" if wide else "table"
     return "\n".join(
         [
             f"\\begin{{{environment}}}",
             r"\centering",
-            r"\footnotesize",
-            r"\setlength{\tabcolsep}{3.5pt}",
+            r"\scriptsize" if wide else r"\footnotesize",
+            r"\setlength{\tabcolsep}{2.5pt}",
             f"\\caption{{{inline(table.title)}}}",
             f"\\label{{tab:{re.sub('[^a-z0-9]+', '-', table.name.lower()).strip('-')}}}",
             f"\\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            " & ".join(escape(column.heading) for column in table.columns) + r" \\",
+            " & ".join(map(_heading, table.columns)) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -159,6 +159,13 @@ def tabular(table: Table, cited: Mapping[str, Sequence[str]] | None = None) -> s
             f"\\end{{{environment}}}",
         ]
     )
+
+
+def _heading(column: Column) -> str:
+    """In several lines where the title has commas."""
+    lines = [escape(line) for line in column.heading.split(", ")]
+    side = "l" if column.is_text else "r"
+    return f"\\shortstack[{side}]{{{(',' + chr(92) * 2).join(lines)}}}" if len(lines) > 1 else lines[0]
 
 
 def _cite(keys: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from reports.content.blocks import (
     Heading,
     Listing,
     Notice,
+    Panels,
     Paragraph,
     Picture,
 )
@@ -97,7 +98,7 @@ def _block(block: Block, folder: Path) -> str:
             return f"![{inline(block.alt)}]({path}){caption}"
         case Explorer():
             return markdown(block.fallback, folder)
-        case Beside():
+        case Beside() | Panels():
             return markdown(block.blocks, folder)
         case Folded():
             inside = markdown(block.blocks, folder)

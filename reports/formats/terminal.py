@@ -15,6 +15,7 @@ from reports.content.blocks import (
     Heading,
     Listing,
     Notice,
+    Panels,
     Paragraph,
     Picture,
 )
@@ -77,7 +78,7 @@ def _block(block: Block, width: int) -> str:
             return ""
         case Explorer():
             return plain(block.fallback, width)
-        case Beside():
+        case Beside() | Panels():
             return plain(block.blocks, width)
         case Folded():
             return plain([Heading(block.summary), *block.blocks], width)

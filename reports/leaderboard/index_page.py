@@ -15,9 +15,10 @@ from benchmark.study.protocols import protocol_named
 from benchmark.verification.leaderboard.entry import Entry
 from datasets.grid import Grid
 from datasets.io.atomic import read_json
-from reports.content.blocks import Block, Bullets, Folded, Heading, Notice, Paragraph
+from reports.content.blocks import Block, Bullets, Folded, Heading, Listing, Notice, Panels, Paragraph, Picture
 from reports.content.table import NOT_TESTABLE, Cell, Column, Table, said, text_columns
 from reports.content.text import Text, as_text, code, joined, link, prose
+from reports.figures.charts import scatter_chart, write_chart
 from reports.leaderboard.results import LeaderboardResults
 from reports.model.run_results import cohort_title
 from reports.sections.cohort_tables import dice_table
@@ -37,6 +38,7 @@ BELOW = {
     "self-reported": "The board does not hold the cohorts of these entries: their numbers are what their authors say. "
     "They are compared with one another alone.",
 }
+MOST_LABELLED = 15  # methods named in a scatter plot
 LEGEND = prose(
     "Means over patients and training seeds with 95 % intervals. **Ranks (training procedure)** are the ranks that "
     "the data leave open to a method trained anew, patients and training seeds both drawn again; **ranks (trained "
@@ -101,17 +103,72 @@ def _across(leaderboard: LeaderboardResults) -> Iterator[Block]:
 def _page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[str, list[Block]]:
     endpoint = leaderboard.endpoint
     title = f"Leaderboard, release {endpoint.release}"
-    parts: list[Block] = [Folded("What decides, and on which data", [Bullets(list(_facts(leaderboard)))])]
-    parts.append(Paragraph(LEGEND))
-    for dataset in leaderboard.cohorts:
-        parts += [Heading(cohort_title(dataset)), *_cohort(leaderboard, dataset, pages)]
+    whole = leaderboard.results.whole
+    kinds = {
+        "simple baselines": whole.simple_baselines,
+        "methods that use labels": whole.labelled,
+        f"methods of less than {FEWEST_SEEDS} seeds": [
+            one for one, seeds in whole.seeds.items() if seeds < FEWEST_SEEDS
+        ],
+    }
+    ranked_first = sorted(leaderboard.cohorts, key=lambda name: not leaderboard.results.lesion[name].rankable)
+    cohorts = [(cohort_title(name), list(_cohort(leaderboard, name, pages))) for name in ranked_first]
     return title, [
-        *parts,
+        Folded("What decides, and on which data", [Bullets(list(_facts(leaderboard)))]),
+        Panels(cohorts, kinds),
+        Paragraph(LEGEND),
         *_side_by_side(leaderboard, pages),
         *_upper_bounds(leaderboard),
         *_badges(),
         *_entries(leaderboard),
+        *_submitting(leaderboard),
     ]
+
+
+def _submitting(leaderboard: LeaderboardResults) -> Iterator[Block]:
+    """How a run gets onto the board, and the tables behind the pages."""
+    endpoint = leaderboard.endpoint
+    yield Heading("How to submit")
+    yield Paragraph(
+        f"Run your method on the board's cohorts with at least {FEWEST_SEEDS} training seeds, verify the run, and give "
+        "its folder with maps and weights to the owner of the board, who verifies it anew. A site whose scans may not "
+        "leave it verifies and signs the run itself (leaderboard sign)."
+    )
+    cohorts = ",".join(dict.fromkeys(leaderboard.results.cohorts))
+    yield Listing(
+        f"python -m benchmark run -m METHOD -d {cohorts} --seeds 0-{FEWEST_SEEDS - 1} -o RUN\n"
+        "python -m benchmark verify RUN\n"
+        "python -m benchmark leaderboard add BOARD RUN --data DATA  # by the owner",
+        "sh",
+    )
+    yield Heading("Data behind these pages")
+    mark = file_mark(leaderboard)
+    files = (f"{mark}summary.csv", f"{mark}comparisons.csv", f"{mark}standings.json")
+    named = joined([link(name, f"./{name}") for name in files], ", ")
+    yield Paragraph(prose("{}. Endpoints of release {}.", named, endpoint.release))
+
+
+def file_mark(leaderboard: LeaderboardResults) -> str:
+    """What the names of a group's tables begin with."""
+    return "" if leaderboard.is_verified else f"{leaderboard.status}-"
+
+
+def standings(leaderboard: LeaderboardResults) -> dict[str, object]:
+    """What the tables of the first endpoint show, of JSON's kinds; None where there is no number."""
+    made: list[dict[str, object]] = []
+    for dataset in leaderboard.cohorts:
+        for method, line in leaderboard.primary(dataset, TRAINED_MODEL).items():
+            numbers = {name: None if pd.isna(line[name]) else float(line[name])
+                       for name in ("mean", "low", "high", "rank_low", "rank_high")}  # fmt: skip
+            made.append(
+                {
+                    "cohort": dataset, "method": method, "metric": line["metric"], "threshold": line["protocol"],
+                    **numbers, "patients": int(line["n"]), "seeds": int(line["seeds"]),
+                    "badges": leaderboard.badges(method, dataset),
+                    "added": max((one.added for one in leaderboard.entries_of(method)), default=""),
+                }
+            )  # fmt: skip
+    return {"release": leaderboard.endpoint.release, "standings": made}
 
 
 def _facts(leaderboard: LeaderboardResults) -> Iterator[Text]:
@@ -148,10 +205,11 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
         Column("AUPRC", "", True), Column("Healthy people flagged, in domain", "", False, 2),
         *text_columns("elsewhere"), Column("Time a volume", "s", False, 2), *text_columns("Patients x seeds", "Badges"),
     ]  # fmt: skip
+    ranked = any(not isnan(line["rank_low"]) for line in model.values())
+    order = [str(method) for method in cohort.ordered if method in model]
     rows = [
         _cohort_row(leaderboard, dataset, method, pages, procedure.get(method), model[method], second)
-        for method in map(str, cohort.ordered)
-        if method in model
+        for method in (order if ranked else sorted(order, key=str.casefold))
     ]
     blank = len(columns) - 5
     rows += [
@@ -162,7 +220,42 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
     perfect = cohort.numbers(endpoint.metric, endpoint.postprocessing, endpoint.protocol)[PERFECT_MAP]
     if perfect.defined:
         rows.append([said(prose("*perfect map*")), Cell(), Cell(), Cell(perfect.value), *[Cell()] * (blank + 1)])
-    yield Table(f"{dataset}-standing", cohort_title(dataset), columns, rows, stamp="endpoint")
+    caption = cohort_title(dataset) + ("" if ranked else ": in alphabetical order, since nothing here can be ranked.")
+    yield Table(f"{dataset}-standing", caption, columns, rows, stamp="endpoint")
+    yield from _scatter(leaderboard, dataset, model, order)
+
+
+def _scatter(
+    leaderboard: LeaderboardResults, dataset: str, model: Mapping[str, pd.Series], order: Sequence[str]
+) -> Iterator[Block]:
+    """Quality against what is flagged in healthy brains, of methods that have both."""
+    own = leaderboard.alarms[leaderboard.alarms["metric"] == "alarm_fraction"].sort_values("domain", kind="stable")
+    own = own[own["mean"].notna()].drop_duplicates("method")
+    flagged = dict(zip(own["method"], own["mean"], strict=True))
+    lines = [
+        {
+            "method": method,
+            "quality": round(float(model[method]["mean"]), 4),
+            "flagged": round(100 * float(flagged[method]), 4),
+            "seconds": None if isnan(seconds := _seconds(leaderboard, dataset, method)) else max(seconds, 1e-3),
+            "baseline": method in leaderboard.results.whole.simple_baselines,
+        }
+        for method in order
+        if method in flagged
+    ]
+    if len(lines) < 2:
+        return
+    path = leaderboard.run.root / "figures" / f"scatter-{dataset}.svg"
+    named = order if len(order) <= MOST_LABELLED else [one for one in order if model[one]["rank_low"] == 1]
+    metric = METRICS[leaderboard.endpoint.metric]
+    axes = ("healthy brain flagged (%)", metric.title)
+    write_chart(scatter_chart(lines, axes, named[:MOST_LABELLED]), path)
+    where = ", ".join(own["dataset"].unique())
+    told = "the upper left corner is best, simple baselines are grey squares, larger marks take longer"
+    alt = f"{metric.title} on {dataset} against healthy brain flagged on {where}"
+    yield Picture(
+        path, alt, prose("{} against the share of healthy brain flagged on {}; {}.", metric.title, where, told)
+    )
 
 
 def _second_columns(protocol: str, metric: Metric) -> list[Column]:
@@ -284,23 +377,24 @@ def _entries(leaderboard: LeaderboardResults) -> Iterator[Block]:
     rows = [
         [
             said(entry.name),
+            said(entry.added),
             Cell(len(entry.cells)),
             said(", ".join(dict.fromkeys(cell.fit.method for cell in entry.cells))),
-            said(_verified(entry)),
+            said(verified_how(entry)),
             said(_computed_on(entry.folder)),
         ]
         for entry in leaderboard.entries
     ]
     yield Heading("Entries")
     columns = [
-        *text_columns("Entry"),
+        *text_columns("Entry", "Added"),
         Column("Cells", digits=0),
         *text_columns("Methods", "Verified", "Computed on (self-reported)"),
     ]
     yield Table("entries", as_text("Runs that this board is made of."), columns, rows)
 
 
-def _verified(entry: Entry) -> str:
+def verified_how(entry: Entry) -> str:
     found = entry.attestation
     if found.status == "self-reported":
         return "nothing"

@@ -1,16 +1,22 @@
 """Page of one method: its data card and configuration, every number, every comparison."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 import pandas as pd
 
 from benchmark.statistics.primary_endpoint import EXPLORATORY
-from reports.content.blocks import Block, Bullets, Folded, Heading, Paragraph
+from benchmark.storage.folder import RunFolder
+from benchmark.storage.run_record import kept_pictures
+from reports.content.blocks import Block, Bullets, Folded, Heading, Paragraph, Picture
 from reports.content.table import Cell, Column, Table, said, text_columns
-from reports.content.text import Text, as_text, code, joined, prose
-from reports.leaderboard.index_page import meaning, ranks_cell, with_interval
+from reports.content.text import Text, as_text, code, joined, linked, prose
+from reports.leaderboard.index_page import meaning, ranks_cell, verified_how, with_interval
 from reports.leaderboard.results import LeaderboardResults
-from reports.model.run_results import cohort_title
+from reports.model.run_results import cohort_title, find_scans, read_results
+from reports.sections.gallery import example_picture
 
 
 def method_page(leaderboard: LeaderboardResults, method: str) -> tuple[str, list[Block]]:
@@ -19,10 +25,64 @@ def method_page(leaderboard: LeaderboardResults, method: str) -> tuple[str, list
     return method, [
         Folded("Its data card", [Bullets(list(_card(leaderboard, method)))]),
         *([Bullets(badges)] if badges else []),
+        *_gallery(leaderboard, method),
         *_numbers(leaderboard, method),
         *_compared(leaderboard, method),
+        *_history(leaderboard, method),
         *_configuration(leaderboard, method),
     ]
+
+
+def _gallery(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
+    """What the board drew of the entries when it took them; it keeps no scan and no map."""
+    pictures = [
+        Picture(path, f"Cases of {dataset} under {method}", prose("{}, entry {}.", cohort_title(dataset), entry.name))
+        for entry in leaderboard.entries_of(method)
+        for dataset in leaderboard.cohorts
+        if (path := entry_picture(entry.folder.parents[1], entry.name, method, dataset)).is_file()
+    ]
+    if pictures:
+        yield Heading("Gallery")
+        yield Paragraph(
+            "Best, median and worst case: image, ground truth, and true positives, false positives and misses at the "
+            "threshold that decides."
+        )
+        yield from pictures
+
+
+def entry_picture(board: Path, entry: str, method: str, dataset: str) -> Path:
+    """Where a board keeps the picture of a method on a cohort."""
+    whole = sha256(f"{entry}\n{method}\n{dataset}".encode()).hexdigest()[:16]
+    return board / "figures" / f"{whole}.png"
+
+
+def write_entry_pictures(run: RunFolder, data: Path | None, board: Path, entry: str) -> list[Path]:
+    """Draw cases of each method and cohort of a run, of cohorts whose scans may be shown.
+
+    Raises:
+        MissingData: the run is not summarised.
+    """
+    results = read_results(run)
+    results = replace(results, scans=find_scans(run, data), shown=kept_pictures(run))
+    drawn = []
+    for dataset in results.lesion:
+        for method in results.whole.seeds:
+            path = entry_picture(board, entry, method, dataset)
+            if example_picture(results, dataset, [method], path) is not None:
+                drawn.append(path)
+    return drawn
+
+
+def _history(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
+    rows = []
+    for entry in leaderboard.entries_of(method):
+        own = [cell for cell in entry.cells if cell.fit.method == method]
+        seeds = ", ".join(map(str, sorted({cell.fit.seed for cell in own})))
+        cohorts = ", ".join(dict.fromkeys(cell.cohort.dataset for cell in own))
+        rows.append([said(entry.added), said(entry.name), said(seeds), said(cohorts), said(verified_how(entry))])
+    yield Heading("History")
+    columns = text_columns("Added", "Entry", "Training seeds", "Cohorts", "Verified")
+    yield Table("history", as_text("Entries that its numbers come from, the oldest first."), columns, rows, headers=2)
 
 
 def _card(leaderboard: LeaderboardResults, method: str) -> Iterator[Text]:
@@ -34,7 +94,7 @@ def _card(leaderboard: LeaderboardResults, method: str) -> Iterator[Text]:
         yield as_text(f"Its map has seen: {kept.card.supervision}")
         yield as_text(f"Trained on: {kept.card.trained_on}")
         yield as_text(f"Tuned on: {kept.card.tuned_on}")
-        yield from (as_text(f"Reference: {one}") for one in kept.card.references)
+        yield from (prose("Reference: {}", linked(one)) for one in kept.card.references)
         yield from (as_text(f"Departure: {one}") for one in kept.card.departures)
     yield as_text(f"Fitted on {kept.healthy}, {kept.sequence}: {kept.train} cases, {kept.val} to validate on")
     yield as_text(f"Parameters: {kept.parameters:,}; steps: {'none' if kept.steps is None else f'{kept.steps:,}'}")

@@ -62,6 +62,11 @@ class LeaderboardResults:
     def methods(self) -> list[str]:
         return list(self.results.whole.seeds)
 
+    def entries_of(self, method: str) -> list[Entry]:
+        """The entries with cells of a method, the oldest first."""
+        own = [one for one in self.entries if any(cell.fit.method == method for cell in one.cells)]
+        return sorted(own, key=lambda one: one.added)
+
     @property
     def cohorts(self) -> list[str]:
         """Those of lesions, in which methods are ranked."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmark.storage.summary_tables import comparisons_path, summary_path
-from datasets.io.atomic import write_text
+from datasets.io.atomic import write_json, write_text
 from reports.formats.html import page_html
-from reports.leaderboard.index_page import index_page
+from reports.leaderboard.index_page import file_mark, index_page, standings
 from reports.leaderboard.method_page import method_page
 from reports.leaderboard.results import LeaderboardResults
 
@@ -24,9 +24,10 @@ def write_site(groups: Sequence[LeaderboardResults], out: Path) -> Path:
     path = out / "index.html"
     write_text(path, page_html(*index_page(groups, pages)))
     for group in groups:
+        write_json(out / f"{file_mark(group)}standings.json", standings(group))
         for table in (summary_path(group.run.root), comparisons_path(group.run.root)):
             if table.is_file():
-                shutil.copyfile(table, out / f"{'' if group.is_verified else f'{group.status}-'}{table.name}")
+                shutil.copyfile(table, out / f"{file_mark(group)}{table.name}")
     return path
 
 

@@ -52,7 +52,7 @@ def page_blocks(
 ) -> tuple[str, list[Block]]:
     """Title and body."""
     results, study = found.results, found.results.study
-    missing = {line.item.name: [line.why] for line in lines if line.status == "not run" and not line.values}
+    undrawn = {line.item.name: line.why for line in lines if line.status == "not run" and not line.item.prints_numbers}
     command = f"python -m benchmark replicate {study.argument} --tier {results.tier_name} --data DIR"
     body: list[Block] = [
         Notice(prose("Tier **{}**. {}", results.tier_name, results.tier.says)),
@@ -66,7 +66,8 @@ def page_blocks(
     for item in study.items:
         body += [Heading(item.title), *([Paragraph(item.note)] if item.note else [])]
         body += [*_numbers(found, item), *figures.get(item.name, ())]
-        body += [Paragraph(prose("**Not run.** What is missing: {}.", why)) for why in missing.get(item.name, ())]
+        if item.name in undrawn:
+            body.append(Paragraph(prose("**Not run.** What is missing: {}.", undrawn[item.name])))
     return f"{study.title}: published beside ours", [*body, Heading("Runs"), *_runs(found), Listing(command, "sh")]
 
 
@@ -83,7 +84,7 @@ def _status_table(lines: Sequence[StatusLine]) -> Table:
     rows = [
         [
             said(line.item.place), said(line.what), said(line.cohort), said(prose("**{}**", line.status)),
-            *[_within(line)] * compared, *[said(_agreement_text(line.agreement, line.common))] * ordered,
+            *[_within(line)] * compared, *[said(_agreement_text(line.agreement))] * ordered,
             said(line.why),
         ]
         for line in lines
@@ -92,7 +93,7 @@ def _status_table(lines: Sequence[StatusLine]) -> Table:
         [
             "Every item.",
             "Within: printed values in our prediction interval, of those that ours are compared with." * compared,
-            "Tau: Kendall's, of the methods that both have, with its 95 % interval." * ordered,
+            "Tau: Kendall's, of the methods that both have, and its 95 % interval." * ordered,
         ]
     )
     return Table("status", caption, columns, rows, headers=3)
@@ -106,11 +107,13 @@ def _is_compared(line: StatusLine) -> bool:
     return line.values > 0
 
 
-def _agreement_text(agreement: Agreement | None, common: int) -> str:
+def _agreement_text(agreement: Agreement | None, common: int = 0) -> str:
+    """Tau with its interval, and of how many methods it is where that is given."""
     if agreement is None or isnan(agreement.tau):
         return ""
+    methods = f", {common} methods" if common else ""
     ends = "" if isnan(agreement.low) else f" ({_number(agreement.low, 2)} to {_number(agreement.high, 2)})"
-    return f"{_number(agreement.tau, 2)}{ends}, {common} methods"
+    return f"{_number(agreement.tau, 2)}{ends}{methods}"
 
 
 def _ambiguities(found: Replication) -> Bullets:
@@ -164,11 +167,12 @@ def _group_table(found: Replication, group: Group) -> Table:
         ]
         for line in group.lines
     ]  # fmt: skip
+    spread = f" {PLUS_MINUS} s.d." if any(not isnan(line.value.std) for line in group.lines) else ""
     name = "-".join(filter(None, (first.table, group.metric, group.dataset, group.postprocessing)))
     caption = joined(
         [
-            f"Table {first.table} of {first.version}, {group.what} on {group.dataset}: mean "
-            f"{PLUS_MINUS} s.d. over {study.trainings} trainings; ours over training seeds.",
+            f"Table {first.table} of {first.version}, {group.what} on {group.dataset}: mean{spread} over "
+            f"{study.trainings} trainings; ours over training seeds.",
             prose("Order: tau {}.", _agreement_text(group.agreement, group.common)) if group.common > 2 else "",
             f"Missing: {group.why}." if group.why else "",
         ]

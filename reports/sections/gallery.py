@@ -43,12 +43,15 @@ def gallery(results: RunResults) -> list[Block]:
     return [Paragraph(EXPLAINED), *parts] if drawn else parts
 
 
-def example_picture(results: RunResults, name: str, leaders: Sequence[str]) -> Picture | None:
+def example_picture(results: RunResults, name: str, leaders: Sequence[str], path: Path | None = None) -> Picture | None:
     """The best, median and worst case of a lesion cohort with the decisions of its leading methods.
 
     None where nothing can be shown; the gallery says why.
+
+    Args:
+        path: of the picture; None for the run's own.
     """
-    path = results.run.root / "figures" / f"examples-{name}.png"
+    path = path or results.run.root / "figures" / f"examples-{name}.png"
     study = results.scans.study
     if study is None or not results.may_show(name) or not leaders:
         return None

@@ -38,7 +38,8 @@ def patient_tables(results: RunResults) -> list[Table]:
 def patient_table(results: RunResults, cohort: str) -> Table:
     """A line a method and healthy cohort, a column a score; no row of a method that has no number at all."""
     lines = patient_lines(results, cohort)
-    lines = lines[lines["unavailable"].groupby(lines["method"]).transform(lambda reasons: (reasons == "").any())]
+    known = set(lines["method"][lines["unavailable"] == ""])
+    lines = lines[lines["method"].isin(known)]
     scores = list(dict.fromkeys(zip(lines["metric"], lines["protocol"], strict=True)))
     rows = []
     for (method, _), own in lines.groupby(["method", "group"], sort=False):

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,8 @@ def package(plugin_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         for kind, names in POINTS.items()
     )
     (metadata / "entry_points.txt").write_text("\n".join(groups))
+    digest = sha256((site / "code_of_the_page.py").read_bytes()).hexdigest()
+    (metadata / "RECORD").write_text(f"code_of_the_page.py,sha256={digest},\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(plugin_folder)
         patch.syspath_prepend(site)
@@ -137,7 +140,7 @@ def test_the_added_metric_has_its_mean_in_the_tables_of_the_report(run: Path) ->
         assert f"{mean:.3f}" in written, name
 
 
-def test_rows_that_a_plugin_has_scored_are_flagged_and_no_others(run: Path) -> None:
+def test_rows_that_a_plugin_has_scored_are_flagged_and_no_others(run: Path, package: Path) -> None:
     rows = rows_of(run)
     by_plugin = (
         (rows["metric"] == "volume_error")
@@ -146,6 +149,11 @@ def test_rows_that_a_plugin_has_scored_are_flagged_and_no_others(run: Path) -> N
     )
     assert set(rows["flags"][by_plugin]) == {"plugin"}
     assert set(rows["flags"][~by_plugin]) == {""}
+    study = json.loads((run / "study.json").read_text())
+    own = {name for names in study["scoring"].values() for name in names} - {*rows["metric"][~by_plugin]}
+    assert {"volume_error", "smoothed"} <= study["scored_by"].keys() <= own
+    files = sha256((package / "uadbench_page-3.1.dist-info" / "RECORD").read_bytes()).hexdigest()[:12]
+    assert set(study["scored_by"].values()) == {f"uadbench-page 3.1, files {files}"}
     note = "**PLUGIN**: scored by plugins, not by built-in definitions"
     assert note in (run / "report.md").read_text(encoding="utf-8")
 

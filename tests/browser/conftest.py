@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from board_by_hand import write_board
 from cohorts import INPATIENTS, PATIENTS, VOLUNTEERS, write_cohort
 from runs_by_hand import write_people, write_run
 from scored_runs import make
 
 from benchmark.analysis.summaries.make import summarise
+from benchmark.commands.leaderboard import build
 from reports.document import compose
 from reports.formats.registry import write_document
 
@@ -53,6 +55,17 @@ def eight_page(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) ->
             write_cohort(folder / "data", cohort, counts)
         made = make(folder / "run", folder / "data", methods=("thresh", *(f"ae{place}" for place in range(7))))
         return Path(write_document(made.document(folder / "data"), "html") or "")
+
+
+@pytest.fixture(scope="session")
+def board_page(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Path:
+    """The first page of a board of four entries, the last with a single training seed."""
+    board = tmp_path_factory.mktemp("board")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(plugin_folder)
+        write_board(board, 4, ("light",), ("healthy-fpr-1", "lesion-val"), single=(3,))
+        build(board)
+    return board / "site" / "index.html"
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ LEFT_OUT = """() => [...document.querySelectorAll("svg")].flatMap((drawing) => {
 """Texts of drawings that lie outside of them."""
 
 
-@pytest.mark.parametrize("page", ["report_page", "wide_page"])
+@pytest.mark.parametrize("page", ["report_page", "wide_page", "board_page"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light")])
 def test_axe_finds_nothing_serious(
     request: pytest.FixtureRequest, shown: Open, page: str, width: int, scheme: str
@@ -37,7 +37,7 @@ def test_axe_finds_nothing_serious(
     assert told == {}
 
 
-@pytest.mark.parametrize("page", ["report_page", "wide_page"])
+@pytest.mark.parametrize("page", ["report_page", "wide_page", "board_page"])
 def test_no_text_lies_outside_its_figure(request: pytest.FixtureRequest, shown: Open, page: str) -> None:
     opened = shown(request.getfixturevalue(page))
     opened.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -45,7 +45,7 @@ def test_no_text_lies_outside_its_figure(request: pytest.FixtureRequest, shown: 
     assert opened.evaluate(LEFT_OUT) == []
 
 
-@pytest.mark.parametrize("page", ["report_page", "wide_page"])
+@pytest.mark.parametrize("page", ["report_page", "wide_page", "board_page"])
 def test_a_phone_scrolls_down_only(request: pytest.FixtureRequest, shown: Open, page: str) -> None:
     opened = shown(request.getfixturevalue(page), 400)
     assert opened.evaluate("document.scrollingElement.scrollWidth") <= 400
@@ -167,3 +167,43 @@ def test_dice_and_outline_follow_the_threshold_and_the_plane_is_chosen(report_pa
     assert (said.inner_text(), opened.evaluate(drawn)) == (before, picture)
     opened.locator("#pick-plane").select_option("sagittal")
     assert opened.evaluate(drawn) != picture
+
+
+def test_a_board_shows_one_cohort_at_a_time_and_all_of_them_in_print(board_page: Path, shown: Open) -> None:
+    opened = shown(board_page)
+    panels = opened.locator(".panel")
+    assert [panel.is_visible() for panel in panels.all()] == [True, False]
+    opened.get_by_role("tab").first.focus()
+    opened.keyboard.press("ArrowRight")
+    assert [panel.is_visible() for panel in panels.all()] == [False, True]
+    assert opened.evaluate("document.activeElement.getAttribute('aria-selected')") == "true"
+    opened.goto(f"{board_page.as_uri()}#patients-patients")
+    assert [panel.is_visible() for panel in panels.all()] == [True, False]
+    opened.emulate_media(media="print")
+    assert [panel.is_visible() for panel in panels.all()] == [True, True]
+
+
+def test_a_board_hides_methods_of_few_seeds_in_tables_and_charts(board_page: Path, shown: Open) -> None:
+    opened = shown(board_page)
+    panel = opened.locator(".panel").first
+    rows, marks = panel.locator("tbody tr:visible"), panel.locator("svg path[data-method]:visible")
+    assert (rows.count(), marks.count()) == (4, 4)
+    opened.get_by_label("methods of less than 3 seeds").uncheck()
+    assert (rows.count(), marks.count()) == (3, 3)
+    assert "m3" not in panel.locator("table").inner_text()
+    opened.get_by_label("methods of less than 3 seeds").check()
+    assert (rows.count(), marks.count()) == (4, 4)
+
+
+def test_a_board_leads_to_its_methods_and_tables(board_page: Path, shown: Open) -> None:
+    opened = shown(board_page)
+    for name in ("summary.csv", "comparisons.csv", "standings.json"):
+        opened.get_by_role("link", name=name).wait_for()
+        assert (board_page.parent / name).is_file()
+    kept = json.loads((board_page.parent / "standings.json").read_text())["standings"]
+    assert {(one["cohort"], one["method"]) for one in kept} == {
+        (cohort, f"m{place}") for cohort in ("patients", "inpatients") for place in range(4)
+    }
+    opened.locator(".panel:visible").get_by_role("link", name="m3").click()
+    history = opened.get_by_role("region", name="Entries that its numbers come from, the oldest first.")
+    assert "e3" in history.inner_text()

@@ -32,7 +32,7 @@ WAIT = 900.0
 """Seconds after which tests of one file are ended that wait for what will not come."""
 SECONDS_OF_A_TEST = 30.0
 """Of processor time for a test that has not been timed; for others this and four times what they take."""
-UNTIMED = 0.5
+UNTIMED = 0.1
 
 
 @dataclass(frozen=True)

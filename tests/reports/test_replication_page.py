@@ -106,6 +106,7 @@ def test_models_of_two_sequences_stand_on_one_page(tmp_path: Path) -> None:
     lines, _, plain = written(results, tmp_path, tmp_path)
     assert [(line.cohort, line.values) for line in lines] == [("patients T1", 3), ("inpatients T2", 3)]
     assert "Of 6 printed numbers" in plain
+    assert "**Not run.**" not in plain
     assert {"table1-steps-patients-t1.svg", "table1-steps-inpatients-t2.svg"} <= {
         path.name for path in (tmp_path / "figures").iterdir()
     }

@@ -21,6 +21,7 @@ CHANGES = {  # event: where its arguments hold a path, and the descriptor of the
     "os.truncate": ((0, None),),
     "os.chmod": ((0, 2),),
 }
+LISTS = ("os.listdir", "os.scandir")
 NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
 SOCKETS = ("socket.connect", "socket.bind", "socket.sendto")
 COMPILED = (".pyc", ".pyo")  # what an import leaves
@@ -32,12 +33,14 @@ class Actions:
 
     Attributes:
         written: files and folders that were made, changed or deleted.
-        read: files that were opened.
+        read: files that were opened, whether they exist or not.
+        listed: folders whose content was asked for.
         reached: what was asked of the network.
     """
 
     written: dict[Path, None] = field(default_factory=dict)
     read: dict[Path, None] = field(default_factory=dict)
+    listed: dict[Path, None] = field(default_factory=dict)
     reached: dict[str, None] = field(default_factory=dict)
 
     def written_outside(self, *folders: Path) -> list[Path]:
@@ -80,6 +83,9 @@ def _note(event: str, given: tuple[object, ...]) -> None:
             if place := _place(path):
                 kept = actions.written if isinstance(flags, int) and flags & WRITING else actions.read
                 kept[place] = None
+        elif event in LISTS:
+            if place := _place(given[0]):
+                actions.listed[place] = None
         elif event in CHANGES:
             for path, folder in CHANGES[event]:
                 if place := _place(given[path], -1 if folder is None else given[folder]):

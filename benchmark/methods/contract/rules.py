@@ -22,6 +22,7 @@ from datasets.case import COVARIATES, Case
 GPU = torch.device("cuda")
 GPU_TOLERANCE = 1e-4
 EDITABLE = "__editable__"  # how an import looks for packages that are installed in place
+MASKS = ("lesion_mask", "ignore_mask")  # folders of them in a prepared cohort
 Rule = Callable[[ContractTrial], str | None]
 
 
@@ -253,6 +254,13 @@ def no_helper_file_is_read(trial: ContractTrial) -> str | None:
     return f"got {', '.join(map(str, outside[:3]))} read, expected weights and code alone" if outside else None
 
 
+def no_mask_is_read_from_disk(trial: ContractTrial) -> str | None:
+    """Fitting and mapping look at no lesion mask on disk: of a scan a method knows what it is handed."""
+    trial.map(trial.detector)
+    seen = [path for path in (*trial.actions.read, *trial.actions.listed) if set(MASKS) & set(path.parts)]
+    return f"got {', '.join(map(str, seen[:3]))} read, expected none" if seen else None
+
+
 def memory_stays_within_its_bound(trial: ContractTrial) -> str | None:
     """Mapping one case or three holds no more memory than `memory_bound` states."""
     for count in (1, 3):
@@ -303,6 +311,7 @@ RULES: tuple[Rule, ...] = (
     nothing_is_written_elsewhere,
     no_network_is_used,
     no_helper_file_is_read,
+    no_mask_is_read_from_disk,
     memory_stays_within_its_bound,
     gpu_agrees_with_cpu,
 )

@@ -18,7 +18,8 @@ from benchmark.methods.contract.actions import Actions, watched
 from benchmark.methods.detector import Detector, LabelledDetector
 from benchmark.methods.exact_float32 import exact_float32
 from benchmark.methods.weights import load_weights, save_weights
-from datasets.case import Case
+from datasets.case import Case, CaseFiles, Split
+from datasets.io.nifti import Volume, write_volume
 
 FIT_SEED = 3
 LAST = 8  # of the simulated cases
@@ -40,12 +41,12 @@ class ContractTrial:
         self._may_fit = True
 
     @cached_property
-    def train(self) -> "list[WatchedCase]":
-        return [_watched(self.case(index)) for index in range(4)]
+    def train(self) -> "HandedCases":
+        return HandedCases([_watched(self.case(index)) for index in range(4)], self.folder / "cohort", "train")
 
     @cached_property
-    def val(self) -> "list[WatchedCase]":
-        return [_watched(self.case(index)) for index in range(4, 6)]
+    def val(self) -> "HandedCases":
+        return HandedCases([_watched(self.case(index)) for index in range(4, 6)], self.folder / "cohort", "val")
 
     @cached_property
     def test(self) -> list[Case]:
@@ -162,6 +163,21 @@ class WatchedCase(Case):
         if name in ("lesion_mask", "ignore_mask"):
             object.__setattr__(self, "mask_was_read", True)
         return super().__getattribute__(name)
+
+
+class HandedCases(list[WatchedCase]):
+    """Cases with the `files` that those of a run have: behind a healthy case lies a lesion mask on disk."""
+
+    def __init__(self, cases: Sequence[WatchedCase], folder: Path, split: Split) -> None:
+        super().__init__(cases)
+        self.files = tuple(_files(case, folder, split) for case in cases)
+
+
+def _files(case: Case, folder: Path, split: Split) -> CaseFiles:
+    image, brain, lesion = (folder / kind / f"{case.case_id}.nii.gz" for kind in ("t1", "brain_mask", "lesion_mask"))
+    lesion.parent.mkdir(parents=True, exist_ok=True)
+    write_volume(lesion, Volume(np.zeros(case.brain_mask.shape, np.uint8), case.affine))
+    return CaseFiles(case.case_id, image, brain, lesion, case.case_id, "", split)
 
 
 def _watched(case: Case) -> WatchedCase:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.storage.folder import check_tree, open_run
 from benchmark.storage.run_record import reopen
@@ -21,9 +22,11 @@ from benchmark.verification.leaderboard.entry import (
 )
 from benchmark.verification.leaderboard.federation import distrusted, is_signed, receive, trusted
 from benchmark.verification.leaderboard.release import has_release, read_release, release_of, write_release
-from benchmark.verification.remap import Sample
 from benchmark.verification.verify import NOT_HELD, Check, verify_run
 from datasets.errors import BadValue, one_line
+
+if TYPE_CHECKING:
+    from benchmark.verification.remap import Sample
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,14 @@ class Verdict:
 
 
 def add(
-    board: Path, folder: Path, name: str, data: Path | None, *, sample: Sample, device: str, plugins: Sequence[str] = ()
+    board: Path,
+    folder: Path,
+    name: str,
+    data: Path | None,
+    *,
+    sample: "Sample",
+    device: str,
+    plugins: Sequence[str] = (),
 ) -> Entry:
     """Verify a run and add it to a board; the first run creates the board, with a release for its data.
 

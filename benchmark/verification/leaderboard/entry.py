@@ -5,19 +5,24 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
 
 from benchmark.storage import checksums
 from benchmark.storage.checksums import broken, write_checksums
 from benchmark.storage.folder import RunFolder, open_run
-from benchmark.storage.rows import PLUGIN, Row, write_rows
+from benchmark.storage.rows import PLUGIN, Row, read_rows, write_rows
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
-from benchmark.storage.run_tables import keep_digests, kept_run_rows
+from benchmark.storage.run_tables import has_table, keep_digests, kept_run_rows, run_rows, run_table
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from benchmark.verification.leaderboard.release import Release
-from benchmark.verification.verify import Check, check_ranges, strange_rows
+from benchmark.verification.verify import Check, out_of_range, strange_rows
 from datasets.errors import BadFile, BadValue, UserError
 from datasets.io.atomic import new_folder, read_json, write_json
 from datasets.io.contents import content_marks
@@ -74,8 +79,10 @@ class Entry:
     def cells(self) -> list[Cell]:
         return kept_cells(self.run)
 
-    def rows(self) -> list[Row]:
-        return kept_run_rows(self.run)
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Its rows, read once, with every digit."""
+        return read_rows(run_table(self.run, "rows.csv"), exact=True)
 
     @property
     def tested(self) -> list[str]:
@@ -93,6 +100,20 @@ class Entry:
     def record(self) -> Path:
         """Where the board keeps its attestation."""
         return self.folder.parents[1] / "attestations" / f"{self.name}.json"
+
+    @property
+    def dates(self) -> Path:
+        """Where the board keeps the days on which it took its entries."""
+        return self.folder.parents[1] / "added.json"
+
+    @property
+    def all_dates(self) -> dict[str, str]:
+        return read_json(self.dates) if self.dates.is_file() else {}
+
+    @property
+    def added(self) -> str:
+        """The day on which the board took it, as 2026-01-31 in UTC; "" if unknown."""
+        return str(self.all_dates.get(self.name, ""))
 
     @property
     def attestation(self) -> Attestation:
@@ -194,6 +215,8 @@ def write_entry(
 
 
 def keep_attestation(entry: Entry, attestation: Attestation) -> None:
+    """Keep what was found of an entry, and the day."""
+    write_json(entry.dates, entry.all_dates | {entry.name: datetime.now(UTC).date().isoformat()})
     write_json(entry.record, {**asdict(attestation), "sums": sha256(entry.folder / checksums.NAME)})
 
 
@@ -223,15 +246,19 @@ def _faults(entry: Entry, release: Release) -> Iterator[str]:
     yield from wrong
     if not wrong:
         open_run(entry.folder)  # registers the cohorts that only its authors have
-        yield from strange_rows(entry.rows(), entry.cells, kept_references(entry.run))
-        yield from check_ranges(entry.run).faults
+        yield from strange_rows(entry.rows, entry.cells, kept_references(entry.run))
+        yield from out_of_range(entry.rows)
+        if has_table(entry.run, "timing.csv"):
+            yield from out_of_range(run_rows(entry.run, "timing.csv"))
 
 
 def _scored_by_plugins(entry: Entry) -> Iterator[str]:
     """A line where a plugin's metric, protocol or post-processing has made rows: no one else could verify them."""
-    flagged = [row for row in entry.rows() if PLUGIN in row.flags.split()]
-    if flagged:
-        names = sorted({" / ".join(filter(None, (row.postprocessing, row.protocol, row.metric))) for row in flagged})
+    by_plugin = [flags for flags in entry.rows["flags"].unique() if PLUGIN in flags.split()]
+    flagged = entry.rows[entry.rows["flags"].isin(by_plugin)]
+    if len(flagged):
+        alike = flagged[["postprocessing", "protocol", "metric"]].drop_duplicates()
+        names = sorted(" / ".join(filter(None, one)) for one in alike.itertuples(index=False, name=None))
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         yield (
             f"got {len(flagged)} rows scored by plugins ({shown}), expected built-in scoring only; score it anew with: "
@@ -246,7 +273,7 @@ class Standing:
         """Begin without any entry."""
         self._fits: dict[str, tuple[Fit, str]] = {}
         self._cells: dict[tuple[object, ...], tuple[Cell, str]] = {}
-        self._rows: dict[int, tuple[str, str]] = {}
+        self._rows: dict[str, pd.DataFrame] = {}
         self._sources: dict[str, tuple[str, str]] = {}
         self._scans: dict[str, tuple[str, str]] = {}
 
@@ -259,8 +286,9 @@ class Standing:
         for cell in entry.cells:
             self._fits.setdefault(cell.fit.method, (cell.fit, entry.name))
             self._cells.setdefault(cell.label, (cell, entry.name))
-        for row in entry.rows():
-            self._rows.setdefault(hash(row.name), (repr(row.value), entry.name))
+        for method, own in _by_method(entry):
+            known = self._rows.get(method, own.iloc[:0])
+            self._rows[method] = pd.concat([known, own[~own.index.isin(known.index)]])
 
     def clashes(self, entry: Entry, site: str = "") -> Iterator[str]:
         """Contradictions between an entry and those that are here.
@@ -282,10 +310,10 @@ class Standing:
                 what = f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}"
                 yield f"{what} stands on the board from other settings ({name})"
         unlike = Counter[str]()
-        for row in entry.rows():
-            value, name = self._rows.get(hash(row.name), ("", ""))
-            if name and value != repr(row.value):
-                unlike[name] += 1
+        for method, own in _by_method(entry):
+            if method in self._rows:
+                both = own.merge(self._rows[method], left_index=True, right_index=True, suffixes=("", " kept"))
+                unlike.update(both.loc[both["bits"] != both["bits kept"], "entry kept"])
         for name, count in unlike.items():
             yield f"{count} rows have the keys of {name} and other numbers"
 
@@ -300,6 +328,16 @@ class Standing:
             again = Counter(self._scans[one] for one in scans if self._scans.get(one, (name, ""))[0] != name)
             for (cohort, other), count in again.items():
                 yield f"{count} scans of {name} stand on the board already, as {cohort} ({other})"
+
+
+def _by_method(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each method: every digit of the value as `bits` beside the `entry`, by a hash of all other fields."""
+    rows = entry.rows
+    names = pd.util.hash_pandas_object(rows.drop(columns="value"), index=False)
+    bits = rows["value"].to_numpy(np.float64).view(np.int64)
+    lines = pd.DataFrame({"bits": bits, "entry": entry.name}, index=names.to_numpy())
+    for method, own in lines.groupby(rows["method"].to_numpy(), sort=False):
+        yield str(method), own
 
 
 def _settings(fit: Fit) -> tuple[object, ...]:

@@ -11,6 +11,8 @@ import pytest
 from cohorts import TINY
 from commandline import Program, refused
 
+from benchmark.analysis.compare_methods import across_cohorts
+from benchmark.statistics.primary_endpoint import read_endpoint
 from benchmark.storage.folder import RunFolder, create_run
 from benchmark.storage.rows import Row, blank_row
 from benchmark.storage.run_record import Scoring, add_study
@@ -98,6 +100,16 @@ def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_p
     for protocol in ("healthy_fpr_1", "lesion_val"):
         picture = run / "figures" / f"differences-good-bad-all-dice-light-{protocol}.png"
         assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_pair_across_cohorts_is_what_two_cohorts_of_one_effect_have_to_give(run: Path) -> None:
+    found = {(one.a, one.b): one for one in across_cohorts(RunFolder(run), read_endpoint())}
+    assert found.keys() == {("bad", "equal"), ("bad", "good"), ("equal", "good")}
+    pair = found["bad", "good"]
+    assert pair.cohorts == ("patients", "inpatients")
+    assert pair.left_out == {}
+    assert pair.low < pair.mean < pair.high
+    assert pair.mean == pytest.approx(-0.15, abs=0.02)
 
 
 def test_a_verdict_is_one_line_for_each_endpoint(run: Path, program: Program) -> None:

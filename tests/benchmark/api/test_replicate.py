@@ -6,6 +6,7 @@ import pytest
 from commandline import call, refused
 from published_studies import FACTS, write_study
 
+from benchmark.api.comparison import compare
 from benchmark.api.replication import replicate
 from benchmark.replication import published_study
 
@@ -45,6 +46,7 @@ def test_the_same_call_goes_on_where_it_was_stopped(home: Path, data: Path) -> N
     assert made
     assert not first.failed
     assert {line.status for line in first.statuses} <= {"within interval", "same order", "contradicted"}
+    assert compare(home / "out" / "published", "edge", "smooth").pairs  # as of every run
     again = replicate("tiny", data=data, out=home / "out")
     assert {path: path.stat().st_mtime_ns for path in (home / "out").glob("*/cells/*/maps/*")} == made
     assert again.statuses == first.statuses

@@ -25,6 +25,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from benchmark.metrics import scored
 from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference
+from benchmark.scoring.kept_maps import maps_are_residuals
 from benchmark.scoring.settings import settings_named
 from benchmark.storage.checksums import write_checksums
 from benchmark.storage.maps import read_volume, write_volume
@@ -232,3 +233,14 @@ def test_the_perfect_map_says_what_the_box_cuts_off(bench: Bench) -> None:
     rows = list(evaluate_reference(reference, bench.files(PATIENTS), settings_named(("none",), (), scored())))
     cut = {row.case_id: row.value for row in rows if row.metric == "lesion_outside_grid_ml"}
     assert cut == {"a": 0, "b": 0, "c": pytest.approx(VOXEL_ML), "d": 0}
+
+
+def test_scores_are_made_where_a_map_is_the_difference_to_a_kept_reconstruction(bench: Bench) -> None:
+    """Without one, or where it is of something else, there is nothing to make them of."""
+    cell, one = filled(bench).cell(PATIENTS), bench.files(PATIENTS)[0]
+    assert not maps_are_residuals(bench.run, cell, one)
+    case, scores = load_case(one, bench.grid), read_volume(bench.run.anomaly_map(cell, one.case_id))
+    for reconstruction, residual in ((case.image[0] - scores, True), (case.image[0] * 0, False)):
+        write_volume(bench.run.reconstruction(cell, one.case_id), reconstruction, np.eye(4))
+        write_checksums(bench.run.cell(cell), MAPPED)
+        assert maps_are_residuals(bench.run, cell, one) == residual

@@ -1,6 +1,7 @@
 """A study whose data leak or are bad is refused before anything is computed, or every row of it is marked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from cohorts import write_case
 from commandline import STUDY, Program
 from studies import read_table, stamps
 
+from benchmark.storage.admission import _of_tables
+from benchmark.study.planning import plan
+from benchmark.study.study import Request
 from datasets.audit import examine as reading
 from datasets.io.atomic import read_json
 
@@ -58,6 +62,22 @@ def test_a_training_scan_in_a_test_cohort_is_refused_before_anything_is_computed
     assert "equal voxels in volunteers-train-0 (volunteers train) and patients-test-0 (patients test)" in line
     assert "--allow-leak" in line
     assert list(Path("run").iterdir()) == []
+
+
+def test_a_scan_or_a_person_that_a_study_has_in_two_splits_is_a_leak(data: Path) -> None:
+    """However its cohort finds its cases: that of a plugin may have no table."""
+    study = plan(Request("mean-distance", "patients", data, preset="quick"))
+    (first, *_), (other, *_) = study.files["patients"], study.files["volunteers"]
+    again, of_one_person = replace(first, split="test"), replace(first, case_id="new", split="test")
+    for added, codes in (
+        ([], []),
+        ([again], ["scan-in-two-splits", "subject-in-two-splits"]),
+        ([of_one_person], ["subject-in-two-splits"]),
+        ([other], []),
+    ):
+        files = {"patients": [*study.files["patients"], *added]}
+        told = _of_tables(replace(study, files=files))
+        assert [(one.code, one.cohort, one.flag) for one in told] == [(code, "patients", "leak") for code in codes]
 
 
 def test_a_subject_in_two_splits_is_refused_by_a_dry_run_too(program: Program, own_data: Path) -> None:

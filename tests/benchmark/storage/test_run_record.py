@@ -19,7 +19,6 @@ from benchmark.storage.run_record import (
     add_study,
     cell_state,
     check_settings,
-    definitions,
     has_failed,
     has_maps,
     kept_cells,
@@ -145,6 +144,19 @@ def test_the_state_of_a_cell_follows_its_record_and_rows(run: RunFolder, planned
     assert cell_state(run, cell, replace(SCORING, postprocessing=("none", "paper"))) == "mapped"
 
 
+def test_a_cell_whose_rows_are_gone_or_not_recorded_is_to_be_scored(run: RunFolder, planned: Planner) -> None:
+    cell = planned().cells[0]
+    rows = run.cell(cell) / "rows.csv"
+    record_maps(run, cell, {})
+    record_rows(run, cell, SCORING)
+    write_rows(rows, [])
+    assert cell_state(run, cell, SCORING, read_tables=False) == "mapped"
+    record_rows(run, cell, SCORING)
+    assert cell_state(run, cell, SCORING, read_tables=False) == "done"
+    rows.unlink()
+    assert cell_state(run, cell, SCORING, read_tables=False) == "mapped"
+
+
 def test_a_cell_is_scored_anew_where_a_name_stands_for_another_definition(
     run: RunFolder, planned: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,7 +220,7 @@ def test_a_damaged_table_of_a_cell_is_mended_by_what_made_it(run: RunFolder, pla
 
 
 def test_what_is_another_by_now_is_named_whatever_it_is_and_what_is_gone_is_not() -> None:
-    scored = definitions(replace(SCORING, metrics=("dice", "auprc")))
+    scored = replace(SCORING, metrics=("dice", "auprc")).definitions
     assert redefined({"scored": scored}) == redefined({}) == []
     for kind, name in (("postprocessing", "none"), ("protocols", "lesion-val"), ("metrics", "auprc")):
         changed = {**scored, kind: {**scored[kind], name: "another", "of-a-plugin-that-is-gone": "any"}}

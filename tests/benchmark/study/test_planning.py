@@ -237,6 +237,15 @@ def test_without_a_sequence_the_study_is_of_what_lies_on_disk_and_says_what_it_i
     assert PATIENTS.title not in caplog.text
 
 
+def test_methods_of_one_sequence_are_refused_with_those_that_take_several(own_data: Path) -> None:
+    for spec in (VOLUNTEERS, PATIENTS):
+        write_flair(own_data, spec)
+    with pytest.raises(BadValue, match=r"got mean-distance, .* Leave them out: --methods 'thresh,edge'; or take one"):
+        planned(own_data, methods="thresh,mean-distance,edge", sequence="flair,t1")
+    with pytest.raises(BadValue, match=r"got mean-distance, .*sequences\. Take one sequence: --sequence t1\."):
+        planned(own_data, sequence="flair,t1")
+
+
 def test_of_cohorts_without_a_common_sequence_it_is_said_what_each_has(own_data: Path) -> None:
     table = own_data / "patients" / "cases.csv"
     table.write_text(table.read_text().replace(",t1,", ",flair,"))

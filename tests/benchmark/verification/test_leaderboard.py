@@ -141,17 +141,21 @@ def test_the_pool_has_each_number_once_and_all_seeds(
     names = [row.name for row in kept_rows(pool.root / "rows.csv")]
     assert len(names) == len(set(names))
     assert sorted({cell.fit.seed for cell in kept_cells(pool)}) == [0, 1]
-    assert {row.name for entry in entries(board) for row in entry.rows()} == set(names)
+    assert {row.name for entry in entries(board) for row in kept_rows(entry.folder / "rows.csv")} == set(names)
 
 
 def test_the_site_says_what_is_missing_and_links_a_page_a_method(program: Program, board: Path, finished: Runs) -> None:
     other = finished(datasets="patients,inpatients", methods="mean-distance,thresh", seeds="1", name="second")
+    change_study(other, lambda study: study.update(pictures=["patients"]))
     assert program("leaderboard", "add", board, other, *OURS).exit_code == 0
     assert program("leaderboard", "build", board).exit_code == 0
     page = (board / "site" / "index.html").read_text()
     for wanted in ("methods/mean-distance.html", "perfect map", "single seed", "not testable", "Upper bounds"):
         assert wanted in page, wanted
-    assert "mean-distance" in (board / "site" / "methods" / "mean-distance.html").read_text()
+    own = (board / "site" / "methods" / "mean-distance.html").read_text()
+    assert "mean-distance" in own
+    assert own.count("data:image/png;base64,") == 1  # drawn when `second` was added, of the cohort that it may show
+    assert all(entry.added and entry.added in own for entry in entries(board))
 
 
 def test_a_folder_that_is_no_board_is_refused(program: Program, tmp_path: Path) -> None:

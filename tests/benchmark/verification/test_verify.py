@@ -16,6 +16,7 @@ from studies import stamps
 from benchmark.storage.maps import read_volume, write_volume
 from benchmark.verification.verify import Check
 from datasets.io import atomic
+from datasets.io.atomic import read_json
 
 CHECKS = ("keys", "ranges", "files", "table", "data", "rows", "maps")
 OURS = ("--plugin", "mean-distance")
@@ -159,6 +160,13 @@ def test_healthy_residuals_without_digests_are_named(program: Program, run: Path
     assert told(program, run, "--maps", "0")["files"] == [f"{folder}: no SHA256SUMS"]
 
 
+def test_a_link_in_a_run_is_named(program: Program, run: Path, tmp_path: Path) -> None:
+    path = one(run, "cells/*/maps/*.nii.gz")
+    path.symlink_to(path.rename(tmp_path / "elsewhere.nii.gz"))
+    faults = told(program, run, "--maps", "0")["files"]
+    assert any(f"{path}: got a link" in fault for fault in faults)
+
+
 @pytest.mark.parametrize(("factor", "is_fault"), [(1.002, True), (1 + 1e-6, False)])
 def test_a_map_may_differ_by_rounding_and_not_by_what_can_be_seen(
     program: Program, run: Path, factor: float, is_fault: bool
@@ -167,6 +175,9 @@ def test_a_map_may_differ_by_rounding_and_not_by_what_can_be_seen(
     write_volume(path, read_volume(path) * np.float32(factor), np.eye(4))
     faults = told(program, run, "--maps", "50")["maps"]
     assert len(faults) == int(is_fault)
+    (found,) = (check for check in read_json(run / "verification.json")["checks"] if check["name"] == "maps")
+    why = "the same device and versions: its operations do not repeat bit for bit"
+    assert (f", 1 within tolerance ({why})" in found["looked_at"]) == (not is_fault)
 
 
 def test_another_map_is_found_by_its_digest_its_rows_and_the_weights(program: Program, run: Path) -> None:

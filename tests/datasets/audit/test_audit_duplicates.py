@@ -56,6 +56,13 @@ def test_two_brains_are_not_alike() -> None:
     assert abs(likeness(scan_of(0), scan_of(1))) < 0.2
 
 
+def test_scans_that_show_nothing_are_not_taken_for_one_brain() -> None:
+    blank, nowhere = np.zeros(SHAPE, dtype=np.float32), np.zeros(SHAPE, dtype=bool)
+    shown = [signature(blank, brain(), SPACING)] * 2 + [signature(scan_of(0), nowhere, SPACING)] * 2
+    assert not any(one.detail.any() for one in shown)
+    assert list(similar_pairs(shown)) == []
+
+
 def test_likeness_does_not_depend_on_the_resolution() -> None:
     fine = np.repeat(np.repeat(np.repeat(scan_of(0), 2, 0), 2, 1), 2, 2)
     pair = [signature(scan_of(0), scan_of(0) > 0, SPACING), signature(fine, fine > 0, SPACING / 2)]

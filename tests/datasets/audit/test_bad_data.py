@@ -1,6 +1,7 @@
 """Every kind of bad data is named precisely, by the audit and by `prepared_files`, and the rest goes on."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from defects import KINDS, Kind
 
 from datasets.audit.cohorts import audit
 from datasets.audit.finding import Finding
-from datasets.errors import UserError
+from datasets.case import CaseFiles
+from datasets.errors import CaseProblem, UserError, refusal
 from datasets.grid import Grid
 from datasets.loading import load_case
 from datasets.spec import prepared_files
@@ -45,6 +47,7 @@ def test_the_audit_names_it_and_goes_on(folder: Path, kind: Kind) -> None:
     assert told, findings
     assert all(one.expected for one in told)
     assert {one.cohort for one in findings} == {"mine"}
+    assert not [one for one in findings if one.got.endswith(".") or one.expected.endswith(".")]  # clauses
     about_others = [one for one in findings if set(one.cases) & {"sound", "other"} and "duplicate" not in one.code]
     assert {one.code for one in about_others} <= {"subject-in-two-splits"}
 
@@ -55,6 +58,18 @@ def test_an_error_can_be_left_out_or_allowed(folder: Path, kind: Kind) -> None:
     errors = [one for one in findings_of(folder) if one.severity == "error"]
     assert {one.flag for one in errors} <= {"leak", "partial"}
     assert all(one.cases for one in errors if one.code not in ("bad-table", "bad-row", "bad-name"))
+
+
+def test_a_case_that_a_plugin_s_cohort_cannot_use_is_an_error_that_can_be_left_out(folder: Path) -> None:
+    *usable, _ = prepared_files(MINE, folder.parent, "t1")
+
+    def files(_root: Path, _sequence: str) -> Sequence[CaseFiles]:
+        raise refusal([CaseProblem("odd-scan", "bad", "bad.nii has two heads.")], usable)
+
+    (told,) = (one for one in audit([replace(MINE, files=files)], folder.parent) if one.severity == "error")
+    assert (told.code, told.cohort, told.cases, told.got, told.flag) == (
+        ("odd-scan", "mine", ("bad",), "bad.nii has two heads", "partial")
+    )
 
 
 READ = [one for one in KINDS if one.said.split()[-1] in ("unreadable-file", "bad-shape", "bad-type", "not-finite",

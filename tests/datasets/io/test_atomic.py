@@ -1,12 +1,21 @@
 """Files and folders are complete or absent, and never written where nobody may write."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from datasets.errors import BadValue
-from datasets.io.atomic import new_folder, refuse_read_only, write_text, written_whole
+from datasets.io.atomic import (
+    new_folder,
+    read_json,
+    refuse_read_only,
+    write_json,
+    write_text,
+    written_whole,
+)
 from datasets.preparation.cohort import _check_writable
 from datasets.simulation.phantom import write_phantom
 
@@ -34,6 +43,25 @@ def test_a_file_that_is_not_finished_leaves_the_one_before_and_nothing_beside(tm
         fail()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_record_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a power cut leaves the old or the new one, and never an empty file of that name."""
+    done = list[str]()
+    for name in ("fsync", "replace"):
+        monkeypatch.setattr(os, name, noted(getattr(os, name), name, done))
+    for content in ({"a": 1}, {"a": 2}):
+        write_json(tmp_path / "study.json", content)
+    assert done == ["fsync", "replace"] * 2
+    assert read_json(tmp_path / "study.json") == {"a": 2}
+
+
+def noted(original: Callable[..., Any], name: str, done: list[str]) -> Callable[..., Any]:
+    def called(*arguments: Any) -> Any:
+        done.append(name)
+        return original(*arguments)
+
+    return called
 
 
 def write(root: Path) -> None:

@@ -23,6 +23,7 @@ from benchmark.methods.contract.rules import RULES, Rule
 from benchmark.methods.contract.trial import ContractTrial, simulated_case
 from benchmark.methods.detector import Detector, LabelledDetector
 from datasets.case import Case
+from datasets.io.nifti import read_volume
 
 
 class Sound(Detector):
@@ -280,6 +281,26 @@ class ReadsAnAtlas(Sound):
         return super().made(images, seeds)
 
 
+class OpensLesionMasks(Sound):
+    def fit(self, train: Sequence[Case], val: Sequence[Case], *, seed: int, workdir: Path) -> None:
+        self.peek(train)
+        super().fit(train, val, seed=seed, workdir=workdir)
+
+    def peek(self, cases: Any) -> None:
+        read_volume(cases.files[0].lesion_mask)
+
+
+class LooksForLesionMasks(OpensLesionMasks):
+    def peek(self, cases: Any) -> None:
+        list(cases.files[0].lesion_mask.parent.glob("*"))
+
+
+class OpensLesionMasksElsewhere(OpensLesionMasks):
+    def peek(self, cases: Any) -> None:
+        with suppress(OSError):
+            Path("/data/brats/lesion_mask/one.nii.gz").read_bytes()
+
+
 class HoardsMemory(Sound):
     """A hundred copies of the batch at once, where a method on whole volumes states two dozen."""
 
@@ -335,6 +356,9 @@ WRONG: list[tuple[type[Detector], Rule]] = [
     (DeletesElsewhere, contract.nothing_is_written_elsewhere),
     (AsksTheNetwork, contract.no_network_is_used),
     (ReadsAnAtlas, contract.no_helper_file_is_read),
+    (OpensLesionMasks, contract.no_mask_is_read_from_disk),
+    (LooksForLesionMasks, contract.no_mask_is_read_from_disk),
+    (OpensLesionMasksElsewhere, contract.no_mask_is_read_from_disk),
     (HoardsMemory, contract.memory_stays_within_its_bound),
     (GrowsWithTheBatch, contract.memory_stays_within_its_bound),
 ]
