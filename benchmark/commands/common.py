@@ -10,6 +10,7 @@ from dataclasses import MISSING, fields
 from functools import wraps
 from inspect import Parameter, Signature
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any, ParamSpec, get_args, get_type_hints
 
 import typer
@@ -22,6 +23,7 @@ from datasets.errors import UserError
 
 P = ParamSpec("P")
 OURS = "benchmark"  # logger of all that a command line shows as progress
+PAGE = 100  # letters of a line in a file or a pipe
 QUIET = "UADBENCH_QUIET"
 """Variable of the environment that, set to anything, keeps progress unsaid; worker processes inherit it."""
 
@@ -30,6 +32,11 @@ def _runs(incomplete: str) -> list[str]:
     """Run folders, to complete the beginning of one's path in a shell."""
     found = [*Path().glob(f"{incomplete}*/study.json"), *Path("runs").glob("*/study.json")]
     return [path for path in dict.fromkeys(str(one.parent) for one in found) if path.startswith(incomplete)]
+
+
+def text_width() -> int:
+    """Of tables and paragraphs: the terminal's, from 60 to 160; where nobody looks on, that of a page."""
+    return min(max(get_terminal_size().columns, 60), 160) if sys.stdout.isatty() else PAGE
 
 
 RunArgument = Annotated[
@@ -107,7 +114,7 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
                 command(*args, **kwargs)
         except Terminated as end:
             name = end.signal.name
-            typer.echo(f"Ended by {name}: what is done is kept, and the same command goes on with the rest.", err=True)
+            typer.echo(f"Ended by {name}: what is done is kept, and the same command resumes with the rest.", err=True)
             raise typer.Exit(128 + end.signal) from None
         except UserError as error:
             typer.echo(f"Error: {error}", err=True)

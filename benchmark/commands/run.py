@@ -11,6 +11,7 @@ from benchmark.commands.common import (
     print_line,
     progress_lines,
     takes_options_of,
+    text_width,
     user_mistakes_in_one_line,
     warn_of_shadowed,
 )
@@ -80,7 +81,7 @@ def _run(planned: "PlannedRun") -> "Sequence[Cell]":
     if planned.options.preset == PUBLISHED and job.inference.device == "cpu":
         _warn_of_hours(job)
     failed, path = compute(planned, job)
-    print_line(f"\n{terminal_text(job.run)}\n\nReport: {path}")
+    print_line(f"\n{terminal_text(job.run, text_width())}\n\nReport: {path}")
     return failed
 
 

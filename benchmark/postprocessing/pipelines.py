@@ -210,4 +210,4 @@ def idle_text(names: Iterable[str], edge: float) -> str:
     """Which of these pipelines change nothing on such a grid and stand as `none`, with their steps; "" if none does."""
     idle = [name for name in dict.fromkeys(map(unscored, names)) if pipeline_on(name, edge).name != name]
     told = "; ".join(f"{name}: {pipeline_named(name).what_at(edge)}" for name in idle)
-    return f"Post-processing without any effect at {edge:g} mm stands as none ({told})." if idle else ""
+    return f"At {edge:g} mm this post-processing changes nothing and is shown as none: {told}." if idle else ""

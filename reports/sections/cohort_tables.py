@@ -27,10 +27,10 @@ from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import Given, Lead, Measure, measured, metric_measure, metric_title, seconds_measure
 
 LEGEND = prose(
-    "Ordered by the mean at the first endpoint; where nothing is ranked, as the study names the methods. Rank: the set "
-    "that the tests of all pairs leave open, at once with 95 % confidence; `-`: not testable. **Bold**: the best mean; "
-    "{}: may be first too. Interval {}: of the trained models alone, under 3 training seeds; {}: such intervals "
-    "covered less than 93 % in simulations. `n/a`: undefined; blank: not computed; `[a/b]`: over a of b patients.",
+    "Ordered by the mean at the first endpoint; without ranks, in the order of the study. Rank: simultaneous 95 % "
+    "confidence set; `-`: not testable. **Bold**: the best mean; {}: may be first too. Interval {}: of the trained "
+    "models alone, with fewer than 3 training seeds; {}: such intervals covered less than 93 % in simulations. `n/a`: "
+    "undefined; blank: not computed; `[a/b]`: over a of b patients.",
     OPEN,
     ONLY_MODEL,
     SHORT,

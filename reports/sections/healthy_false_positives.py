@@ -24,10 +24,10 @@ TWICE = (
     "out-of-domain for the others."
 )
 NOMINAL = prose(
-    "Realised against promised: of `healthy-alarm` the share of people's scans with any false positive, of "
-    "`healthy-fpr` the flagged share of the brain, both through the whole pipeline. New scans of the training site "
-    "exceed the promise somewhat, scans of another site may by any amount; `calibrate` bounds a rate on scans "
-    "that chose nothing."
+    "Realised and nominal rates: for `healthy-alarm` the share of people's scans with any false positive, for "
+    "`healthy-fpr` the flagged share of the brain, both after the whole pipeline. New scans of the training site "
+    "exceed the nominal rate somewhat, scans of another site may exceed it by any amount; `calibrate` bounds a rate "
+    "on scans that chose no threshold."
 )
 TITLE = "False positives in healthy scans"
 SHOWN = {"alarm": ("Any", "", 2), "alarm_ml": ("Volume", "ml", 1), "alarm_fraction": ("Share of the brain", "", 4)}

@@ -132,7 +132,7 @@ def _idle_pipelines(results: RunResults) -> Iterator[Text]:
     told = idle_text(fixed.pipelines, results.grid.spacing)
     if told:
         decides = fixed.postprocessing != results.endpoint.postprocessing
-        yield prose("{} **{}**", told, "The pipeline of the endpoints is one of them." if decides else "")
+        yield prose("{} **{}**", told, "The endpoints use it." if decides else "")
 
 
 def _validation(results: RunResults) -> Iterator[Text]:

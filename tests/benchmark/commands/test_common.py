@@ -3,10 +3,11 @@
 import logging
 import sys
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 
-from benchmark.commands.common import print_line, progress_lines
+from benchmark.commands.common import print_line, progress_lines, text_width
 
 LOG = logging.getLogger("benchmark.execution.worker")
 
@@ -63,3 +64,12 @@ def test_a_closed_pipe_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path_fact
         print_line("Report: report.md")
         stream.write("nowhere")
     assert not (tmp_path_factory.getbasetemp() / "pipe0" / "out").read_text()
+
+
+@pytest.mark.parametrize(("on_terminal", "columns", "width"), [(True, 120, 120), (True, 30, 60), (False, 30, 100)])
+def test_text_is_as_wide_as_the_terminal_and_a_page_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, on_terminal: bool, columns: int, width: int
+) -> None:
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda: on_terminal))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert text_width() == width

@@ -216,8 +216,8 @@ def test_a_pipeline_without_an_effective_step_stands_as_none() -> None:
     unknown = Pipeline("own", "own", (Step("own", "own", lambda brain_map: brain_map),))
     assert unknown.steps[0].has_effect(100)
     assert idle_text(["paper", "light", "none"], 4) == (
-        "Post-processing without any effect at 4 mm stands as none (light: median of 6 mm within the brain (no "
-        "effect), components under 0.03 ml removed (no effect))."
+        "At 4 mm this post-processing changes nothing and is shown as none: light: median of 6 mm within the brain (no "
+        "effect), components under 0.03 ml removed (no effect)."
     )
     assert idle_text(["paper", "light", "none"], 2) == ""
 

@@ -16,6 +16,7 @@ from studies import stamps
 from benchmark.storage.maps import read_volume, write_volume
 from benchmark.verification.verify import Check
 from datasets.io import atomic
+from datasets.io.atomic import read_json
 
 CHECKS = ("keys", "ranges", "files", "table", "data", "rows", "maps")
 OURS = ("--plugin", "mean-distance")
@@ -174,6 +175,9 @@ def test_a_map_may_differ_by_rounding_and_not_by_what_can_be_seen(
     write_volume(path, read_volume(path) * np.float32(factor), np.eye(4))
     faults = told(program, run, "--maps", "50")["maps"]
     assert len(faults) == int(is_fault)
+    (found,) = (check for check in read_json(run / "verification.json")["checks"] if check["name"] == "maps")
+    why = "the same device and versions: its operations do not repeat bit for bit"
+    assert (f", 1 within tolerance ({why})" in found["looked_at"]) == (not is_fault)
 
 
 def test_another_map_is_found_by_its_digest_its_rows_and_the_weights(program: Program, run: Path) -> None:

@@ -28,5 +28,5 @@ def test_a_report_says_so_where_the_endpoint_is_read() -> None:
         told = list(_idle_pipelines(results))  # type: ignore[arg-type]
         assert len(told) == expected
         assert ("(without effect on this grid: none)" in next(_statistics(fixed, results.endpoint))) == bool(expected)
-    assert "stands as none (light: median of 6 mm within the brain (no effect)" in str(told[0])
-    assert inline(told[0]).endswith("**The pipeline of the endpoints is one of them.**")
+    assert "is shown as none: light: median of 6 mm within the brain (no effect)" in str(told[0])
+    assert inline(told[0]).endswith("**The endpoints use it.**")
