@@ -114,7 +114,7 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
                 command(*args, **kwargs)
         except Terminated as end:
             name = end.signal.name
-            typer.echo(f"Ended by {name}: what is done is kept, and the same command goes on with the rest.", err=True)
+            typer.echo(f"Ended by {name}: what is done is kept, and the same command resumes with the rest.", err=True)
             raise typer.Exit(128 + end.signal) from None
         except UserError as error:
             typer.echo(f"Error: {error}", err=True)

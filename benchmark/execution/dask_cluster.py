@@ -72,7 +72,7 @@ def _work(client: Any, job: Job, execution: Execution, most: int) -> None:
     try:
         failures = [said for said in client.gather(started) if said]
     except KilledWorker as error:
-        raise WorkerFailure(f"dask: {error} What is done is kept; the same command goes on.") from error
+        raise WorkerFailure(f"dask: {error} What is done is kept; the same command resumes.") from error
     if failures:
         raise WorkerFailure(f"A worker on the dask cluster ended: {failures[0]}")
 

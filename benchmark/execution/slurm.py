@@ -18,6 +18,7 @@ from datasets.errors import BadValue, MissingData
 from datasets.io.atomic import read_json, write_json
 
 FOLDER, JOBS = ".slurm", "jobs.json"
+FORGOTTEN = "Invalid job id"  # what squeue fails with once all of some jobs ended long ago
 TO_SAVE = "B:TERM@60"  # SIGTERM to the worker a minute before its time is up
 
 
@@ -74,10 +75,12 @@ def states(jobs: Sequence[SlurmJob]) -> Mapping[str, str]:
     """The states of the tasks of each job, as text, e.g. `2 RUNNING, 1 PENDING`; without jobs that have ended.
 
     Raises:
-        MissingData: there is no squeue here.
+        MissingData: there is no squeue here, or it does not answer.
     """
     ids = ",".join(job.id for job in jobs)
-    told = _called(["squeue", "--noheader", "--array", "--format=%A %F %T", f"--jobs={ids}"], refusal=None)
+    told = _called(
+        ["squeue", "--noheader", "--array", "--format=%A %F %T", f"--jobs={ids}"], refusal=None, forgiven=FORGOTTEN
+    )
     counts: dict[str, dict[str, int]] = {}
     for line in told.splitlines():
         own, array, state = line.split()
@@ -129,16 +132,22 @@ def _keep(run: RunFolder, jobs: Sequence[SlurmJob]) -> None:
     write_json(run.root / FOLDER / JOBS, {"jobs": content})
 
 
-def _called(command: Sequence[str], *, refusal: str | None) -> str:
+def _called(command: Sequence[str], *, refusal: str | None, forgiven: str | None = None) -> str:
     """The output of a command of SLURM.
 
+    Args:
+        forgiven: the only failure that does not matter, by a part of what is said of it; None if none matters.
+
     Raises:
-        MissingData: the command is not installed here.
+        MissingData: the command is not installed here, or failed otherwise.
         BadValue: it failed, and `refusal` names the option to blame.
     """
     if shutil.which(command[0]) is None:
         raise MissingData(f"No {command[0]} on this machine, expected SLURM's: call this where jobs are submitted.")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = " ".join(done.stderr.split())
     if done.returncode and refusal is not None:
-        raise BadValue(f"{refusal}: {command[0]} says: {' '.join(done.stderr.split())}")
+        raise BadValue(f"{refusal}: {command[0]} says: {told}")
+    if done.returncode and forgiven is not None and forgiven not in told:
+        raise MissingData(f"{command[0]} does not answer: {told}. Call this where jobs are submitted.")
     return done.stdout

@@ -167,7 +167,7 @@ def _refuse(bad: Sequence[Finding], leaks: Sequence[Finding], *, allow_leak: boo
     if not lines:
         return
     options = ["--skip-bad leaves the named cases out"] if bad and not skip_bad else []
-    options += ["--allow-leak goes on in spite of the leaks"] if leaks and not allow_leak else []
+    options += ["--allow-leak continues in spite of the leaks"] if leaks and not allow_leak else []
     raise BadFile("\n".join(lines) + f" ({'; '.join(options)}; every row is then marked.)")
 
 

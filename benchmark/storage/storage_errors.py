@@ -38,7 +38,7 @@ def as_storage_error(root: Path) -> Iterator[None]:
 
 def storage_error(root: Path, reason: str) -> StorageError:
     return StorageError(
-        f"{root} cannot be written: {reason}. What is done is kept; the same command goes on with the rest."
+        f"{root} cannot be written: {reason}. What is done is kept; the same command resumes with the rest."
     )
 
 

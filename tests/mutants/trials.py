@@ -114,14 +114,14 @@ class Trials:
         )
 
     def _passes_unchanged(self, file: str, test: str) -> bool:
-        """Whether the test, or any of the file, passes without a change; one that fails is not run again."""
+        """Whether the test, or at least the file's import, passes without a change; what fails is not run again."""
         known = self._seconds(file)
-        if test in known or (not test and known):
-            return known.get(test, 0) < inf
-        status, _ = self._run(file, inf, {test} if test else None)
-        if status != "0":
-            self._note(file, test, inf)
-        return status == "0"
+        if test not in known:
+            status, _ = self._run(file, inf, {test})
+            known[test] = 0.0 if status == ("0" if test else NO_TEST) else inf
+            if known[test] == inf:
+                self._note(file, test, inf)
+        return known[test] < inf
 
     def _seconds(self, file: str) -> dict[str, float]:
         """Of processor time that each test of this version of a file takes, as far as is known."""

@@ -48,7 +48,7 @@ SECONDS = 540.0
 SHORTEST = 30.0  # s that have to be left for a part to begin
 METHOD, SIMPLE = "cddpm", "ae"
 SCANS, VOLUMES = 6, 48  # simulated, and mapped: each several times
-TRAINING_STEPS = 60
+TRAINING_STEPS, REHEARSED_STEPS = 60, 4  # the latter without a GPU
 TOLD = ("volumes_per_second", "share_of_matrix_rate", "joules_per_volume", "steps_per_second", "in_memory", "passed",
         "failed")  # fmt: skip
 
@@ -60,6 +60,11 @@ class Bench:
     out: Path
     device: str
     preset: str
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it is measured, not rehearsed."""
+        return torch.device(self.device).type == "cuda"
 
     def cell(self, method: str) -> Cell:
         """Of initial weights on simulated scans; no study has its key."""
@@ -102,9 +107,9 @@ def training(bench: Bench, method: str, precision: Precision) -> list[Row]:
             drawn.append(draw(batches, step))
         return drawn[0]
 
-    rates = {}
+    rates, steps = {}, TRAINING_STEPS if bench.on_gpu else REHEARSED_STEPS
     for name, slices in (("steps_per_second", draw), ("in_memory", in_memory)):
-        detector = bench.detector(method, steps=TRAINING_STEPS, precision=precision)
+        detector = bench.detector(method, steps=steps, precision=precision)
         with patch.object(Batches, "slices", slices), TemporaryDirectory() as folder:
             detector.fit(bench.cases(SCANS), bench.cases(2), seed=0, workdir=Path(folder))
             (record,) = json.loads((Path(folder) / "training.json").read_text())
@@ -126,14 +131,13 @@ def gpu_tests(bench: Bench, path: Path, seconds: float) -> list[Row]:
 
 def parts(bench: Bench, left: Callable[[], float]) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
     """What is measured, the most wanted first."""
-    gpu = torch.device(bench.device).type == "cuda"
-    few = VOLUMES // 4 if gpu else 1
+    few = VOLUMES // 4 if bench.on_gpu else 1
 
     def way(
         precision: Precision, batch: int, *, compiled: bool = False, graphs: bool = False, volumes: int = VOLUMES
     ) -> Callable[[], list[Row]]:
         inference = Inference(bench.device, precision, batch, compiled=compiled or graphs)
-        count = volumes if gpu else few
+        count = volumes if bench.on_gpu else few
         return lambda: mapping(bench, inference, graphs=graphs, volumes=count)
 
     yield "map-bf16-32", way("bf16", 32)

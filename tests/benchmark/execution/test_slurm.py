@@ -100,6 +100,29 @@ def test_options_that_do_not_go_together_are_refused(
     assert text in refused(program("run", *STUDY, "--data", data, *options))
 
 
+@pytest.mark.usefixtures("plugin", "no_report")
+@pytest.mark.parametrize(
+    ("says", "line"),
+    [
+        ("slurm_load_jobs error: Invalid job id specified", "3 SLURM jobs, all of them ended."),
+        (
+            "fatal: no configuration",
+            "3 SLURM jobs: squeue does not answer: squeue: fatal: no configuration. Call this ",
+        ),
+    ],
+)
+def test_jobs_that_cannot_be_asked_for_have_not_ended(
+    says: str, line: str, program: Program, sbatch: Path, data: Path, tmp_path: Path
+) -> None:
+    """squeue fails, too, once it has forgotten jobs that ended long ago."""
+    study = Runner(data, tmp_path / "run")
+    study.run()
+    slurm.submit(study.folder, tmp_path, Execution("slurm"), [], fits=1, cells=1, mend=False)
+    (sbatch / "squeue").write_text(f'#!/bin/sh\necho "squeue: {says}" >&2\nexit 1\n')
+    (sbatch / "squeue").chmod(0o755)
+    assert program("status", study.out).stdout.splitlines()[-1].startswith(line)
+
+
 @needs_cluster
 @pytest.mark.slurm
 @pytest.mark.timeout(600)

@@ -276,6 +276,13 @@ def test_every_step_and_value_enters_the_key_and_no_name_does() -> None:
     assert replace(PAPER, origin="someone 1.0").in_key != PAPER.in_key
 
 
+def test_a_plugin_s_step_is_told_by_its_function_too_and_a_built_in_one_may_move() -> None:
+    first, *others = PAPER.steps
+    moved = replace(PAPER, steps=(replace(first, function=others[0].function), *others))
+    assert moved.in_key == PAPER.in_key
+    assert replace(moved, origin="someone 1.0").in_key != replace(PAPER, origin="someone 1.0").in_key
+
+
 def test_a_perfect_map_survives_no_pipeline_whole_but_none() -> None:
     brain = np.zeros((40, 40, 20), dtype=bool)
     brain[2:38, 2:38, 1:19] = True

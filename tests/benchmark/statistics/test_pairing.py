@@ -9,7 +9,7 @@ import pytest
 from comparisons import CHOICE, ENDPOINT, panel, patients
 from test_panel import ROW, frame
 
-from benchmark.statistics.pairing import aligned, difference, over_common_scans, pair
+from benchmark.statistics.pairing import Pair, aligned, difference, over_common_scans, pair
 from benchmark.statistics.pairwise.paired_difference import compare_all
 from benchmark.statistics.panel import Panel, Rows
 
@@ -86,3 +86,11 @@ def test_a_part_of_a_panel_has_the_scans_of_its_patients() -> None:
 def test_panels_without_single_scans_are_paired_by_patient() -> None:
     a, b = panel("a", patients(6, 1)), panel("b", patients(6, 1))
     assert over_common_scans([a, b]) == [a, b]
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-7, 0.5, 40.0])
+def test_what_rounding_leaves_is_no_difference_and_the_least_beyond_it_is_one(level: float) -> None:
+    steps = np.array([[0.0], [1e-14], [-1e-14], [1e-9], [-1e-9]]) * max(level, 1)
+    found = Pair("a", "b", level + steps, np.full((5, 1), level), np.ones(5, dtype=bool), (0,), ()).differences
+    assert (found[:3] == 0).all()
+    assert found[3:] == pytest.approx(steps[3:], rel=1e-4)
