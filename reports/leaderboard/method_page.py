@@ -27,8 +27,8 @@ def method_page(leaderboard: LeaderboardResults, method: str) -> tuple[str, list
         *([Bullets(badges)] if badges else []),
         *_gallery(leaderboard, method),
         *_numbers(leaderboard, method),
-        *_compared(leaderboard, method),
         *_history(leaderboard, method),
+        *_compared(leaderboard, method),
         *_configuration(leaderboard, method),
     ]
 
@@ -116,7 +116,7 @@ def _numbers(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
         ]  # fmt: skip
         columns = [*text_columns("Endpoint", "Question", "Number"), Column("Mean"), *text_columns("Ranks"),
                    Column("Patients", digits=0), Column("Seeds", digits=0)]  # fmt: skip
-        caption = as_text("Means with 95 % intervals.")
+        caption = prose("{}: means with 95 % intervals.", cohort_title(dataset))
         yield (
             Table(f"{dataset}-numbers", caption, columns, rows, headers=3)
             if rows
@@ -130,7 +130,6 @@ def _compared(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
     found = found[(found["endpoint"] != EXPLORATORY) & ((found["a"] == method) | (found["b"] == method))]
     if found.empty:
         return
-    yield Heading("Compared with the others")
     caption = prose(
         "Mean paired difference under each endpoint, this method minus the other, corrected for all pairs of the "
         "cohort; better needs all endpoints. *This trained model*: patients alone are drawn again. *This training "
@@ -138,7 +137,8 @@ def _compared(leaderboard: LeaderboardResults, method: str) -> Iterator[Block]:
     )
     columns = [*text_columns("Cohort", "Endpoint", "Other", "Question", "State"), Column("Difference", signed=True),
                Column("p, corrected", digits=4)]  # fmt: skip
-    yield Table("compared", caption, columns, [_comparison(line, method) for _, line in found.iterrows()], headers=3)
+    rows = [_comparison(line, method) for _, line in found.iterrows()]
+    yield Folded("Compared with the others", [Table("compared", caption, columns, rows, headers=3)], 2)
 
 
 def _comparison(line: pd.Series, method: str) -> list[Cell]:
