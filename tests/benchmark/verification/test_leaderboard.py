@@ -122,6 +122,17 @@ def test_an_edited_entry_is_found_and_left_out_of_the_site(program: Program, boa
     assert "second" not in (board / "site" / "index.html").read_text()
 
 
+def test_an_entry_that_cannot_be_read_stops_no_other_from_being_added(
+    program: Program, board: Path, finished: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("study.json", "rows.csv"):
+        (board / "entries" / "first" / name).write_text("{" * 3)
+    added = program("leaderboard", "add", board, finished(seeds="1", name="second"), *OURS)
+    assert added.exit_code == 0, added.output
+    assert "first is not compared with: " in caplog.text
+    assert [entry.name for entry in entries(board)] == ["first", "second"]
+
+
 def test_two_entries_with_one_key_and_two_numbers_are_found(program: Program, board: Path) -> None:
     shutil.copytree(board / "entries" / "first", board / "entries" / "second")
     shutil.copyfile(board / "attestations" / "first.json", board / "attestations" / "second.json")
