@@ -123,8 +123,8 @@ class LeaderboardResults:
 
     @cached_property
     def status(self) -> Status:
-        """Of the entries, which are alike in this."""
-        return self.entries[0].attestation.status
+        """Of the entries, which are alike in this; of none there is nothing that is not verified."""
+        return self.entries[0].attestation.status if self.entries else "verified"
 
     @property
     def is_verified(self) -> bool:
