@@ -123,7 +123,7 @@ class LeaderboardResults:
 
     @cached_property
     def status(self) -> Status:
-        """Of the entries, which are alike in this; of none there is nothing that is not verified."""
+        """Of the entries, which are alike in this; without any, that of the run itself."""
         return self.entries[0].attestation.status if self.entries else "verified"
 
     @property
