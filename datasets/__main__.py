@@ -67,7 +67,7 @@ def main() -> None:
     try:
         app(prog_name="python -m datasets")
     except UserError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
 
 

@@ -9,6 +9,7 @@ import typer
 from benchmark.api.evaluation import names
 from benchmark.commands.common import RunArgument, print_line, progress_lines, text_width, user_mistakes_in_one_line
 from datasets.errors import BadValue, check_name
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.storage.folder import RunFolder
@@ -152,10 +153,11 @@ def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
     missing = [cell for cell in unfinished if cell not in failed]
     if failed:
         why = "Their cell.json says why; try them again with --rerun failed."
-        cells = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
-        typer.echo(f"{cells} failed: {_listed(failed)}. {why}", err=True)
+        typer.echo(f"{count_text(len(failed), 'cell')} failed: {_listed(failed)}. {why}", err=True)
     if missing:
-        typer.echo(f"{len(missing)} cells are not finished: {_listed(missing)}. `run` computes them.", err=True)
+        typer.echo(
+            f"{count_text(len(missing), 'cell')} not finished: {_listed(missing)}. `run` computes the rest.", err=True
+        )
     raise typer.Exit(1)
 
 
