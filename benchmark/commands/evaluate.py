@@ -124,11 +124,9 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
-    from benchmark.analysis.changes import changes_since
-    from benchmark.analysis.summaries.make import summarise
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import keep_pictures, missing_plugins_named
-    from reports.api import FORMATS, write_report
+    from reports.unchanged import FORMATS, ingredients, standing_reports
 
     chosen = names(formats) or ("md",)
     for name in chosen:
@@ -136,11 +134,30 @@ def report(
     run = open_run(folder)
     with missing_plugins_named(run):
         keep_pictures(run, names(pictures))
-        summarise(run, data)
-        changes = None if since is None else changes_since(run, open_run(since))
-        paths = write_report(run, data, formats=chosen, since=changes, volumes=volumes)
+        if since is None and (paths := standing_reports(run, chosen, ingredients(run, data, volumes=volumes))):
+            told = " (unchanged)"
+        else:
+            paths, told = _written_anew(run, data, chosen, since, volumes=volumes), ""
     for path in paths:
-        print_line(f"Report: {path}")
+        print_line(f"Report: {path}{told}")
+
+
+def _written_anew(
+    run: "RunFolder", data: Path | None, formats: Sequence[str], since: Path | None, *, volumes: bool
+) -> list[Path]:
+    """Write the reports of a run, and what they are made of; their paths are returned."""
+    from benchmark.analysis.changes import changes_since
+    from benchmark.analysis.summaries.make import summarise
+    from benchmark.storage.folder import open_run
+    from reports.api import write_report
+    from reports.unchanged import ingredients, keep_reports
+
+    summarise(run, data)
+    made_of = ingredients(run, data, volumes=volumes)
+    changes = None if since is None else changes_since(run, open_run(since))
+    paths = write_report(run, data, formats=formats, since=changes, volumes=volumes)
+    keep_reports(run, paths, made_of)
+    return paths
 
 
 def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:

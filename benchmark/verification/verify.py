@@ -222,8 +222,8 @@ def check_files(run: RunFolder) -> Check:
             faults.append(str(error))
     if (run.root / "summary.json").exists() and not summary_record(run.root):
         faults.append(f"{run.root / 'summary.json'}: a table that it names is damaged; the next report makes it anew")
-    counts = {"fit": fits, "cell": cells, "perfect map": references}
-    looked_at = f"{', '.join(count_text(len(what), noun) for noun, what in counts.items())} and the run's own"
+    counts = {"fit": len(fits), "cell": len(cells), "perfect map": len(references)}
+    looked_at = f"{', '.join(count_text(count, noun) for noun, count in counts.items())} and the run's own"
     return Check("files", looked_at, tuple(dict.fromkeys(faults)))
 
 
