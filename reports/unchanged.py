@@ -58,7 +58,7 @@ def keep_reports(run: RunFolder, paths: Iterable[Path], made_of: str) -> None:
     beside = [*(run.root / "figures").glob("*"), *run.root.glob("*.bib")]
     kept = _kept(run)
     for name, one in FORMATS.usable().items():
-        if one.file in written:
+        if one.file in written and (run.root / one.file).is_file():
             files = {str(path.relative_to(run.root)): sha256(path) for path in (run.root / one.file, *beside)}
             kept[name] = {"made_of": made_of, "files": files}
     write_json(run.root / RECORD, kept)

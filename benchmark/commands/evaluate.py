@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.api.evaluation import names
+from benchmark.api.evaluation import current_reports, names
 from benchmark.commands.common import RunArgument, print_line, progress_lines, text_width, user_mistakes_in_one_line
 from datasets.errors import BadValue, check_name
 from datasets.words import count_text
@@ -126,38 +126,32 @@ def report(
     """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import keep_pictures, missing_plugins_named
-    from reports.unchanged import FORMATS, ingredients, standing_reports
+    from reports.api import FORMATS
 
     chosen = names(formats) or ("md",)
     for name in chosen:
         check_name("report format", name, FORMATS)
-    run = open_run(folder)
+    run, stood = open_run(folder), False
     with missing_plugins_named(run):
         keep_pictures(run, names(pictures))
-        if since is None and (paths := standing_reports(run, chosen, ingredients(run, data, volumes=volumes))):
-            told = " (unchanged)"
+        if since is None:
+            paths, stood = current_reports(run, data, chosen, volumes=volumes)
         else:
-            paths, told = _written_anew(run, data, chosen, since, volumes=volumes), ""
+            paths = _written_since(run, data, chosen, open_run(since), volumes=volumes)
     for path in paths:
-        print_line(f"Report: {path}{told}")
+        print_line(f"Report: {path}" + (" (unchanged)" if stood else ""))
 
 
-def _written_anew(
-    run: "RunFolder", data: Path | None, formats: Sequence[str], since: Path | None, *, volumes: bool
+def _written_since(
+    run: "RunFolder", data: Path | None, formats: Sequence[str], earlier: "RunFolder", *, volumes: bool
 ) -> list[Path]:
-    """Write the reports of a run, and what they are made of; their paths are returned."""
+    """Write reports that say what has changed since an earlier run."""
     from benchmark.analysis.changes import changes_since
     from benchmark.analysis.summaries.make import summarise
-    from benchmark.storage.folder import open_run
     from reports.api import write_report
-    from reports.unchanged import ingredients, keep_reports
 
     summarise(run, data)
-    made_of = ingredients(run, data, volumes=volumes)
-    changes = None if since is None else changes_since(run, open_run(since))
-    paths = write_report(run, data, formats=formats, since=changes, volumes=volumes)
-    keep_reports(run, paths, made_of)
-    return paths
+    return write_report(run, data, formats=formats, since=changes_since(run, earlier), volumes=volumes)
 
 
 def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
