@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from benchmark.methods.termination import Terminated, termination_is_an_exception
 from benchmark.storage.storage_errors import storage_problem
+from datasets.commands.common import painted, print_mistake
 from datasets.errors import UserError
 
 P = ParamSpec("P")
@@ -37,6 +38,11 @@ def _runs(incomplete: str) -> list[str]:
 def text_width() -> int:
     """Of tables and paragraphs: the terminal's, from 60 to 160; where nobody looks on, that of a page."""
     return min(max(get_terminal_size().columns, 60), 160) if sys.stdout.isatty() else PAGE
+
+
+def bold(text: str) -> str:
+    """Of what a reader shall see first on stdout."""
+    return painted(text, sys.stdout, bold=True)
 
 
 RunArgument = Annotated[
@@ -117,12 +123,12 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             typer.echo(f"Ended by {name}: what is done is kept, and the same command resumes with the rest.", err=True)
             raise typer.Exit(128 + end.signal) from None
         except UserError as error:
-            typer.echo(f"Error: {error}", err=True)
+            print_mistake(error)
             raise typer.Exit(2) from None
         except OSError as error:
             if error.filename is None and not storage_problem(error):
                 raise
-            typer.echo(f"Error: {error.filename or 'writing'}: {error.strerror}.", err=True)
+            print_mistake(f"{error.filename or 'writing'}: {error.strerror}.")
             raise typer.Exit(2) from None
 
     return guarded
@@ -156,9 +162,10 @@ class _Terminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.partition(".")[0] == OURS and record.levelno != logging.WARNING:
-            print_line(self.prefix + record.getMessage(), err=self.err)
+            line, stream = self.prefix + record.getMessage(), sys.stderr if self.err else sys.stdout
+            print_line(painted(line, stream, fg="red") if record.levelno > logging.WARNING else line, err=self.err)
         elif record.levelno >= logging.WARNING:
-            print_line(self.format(record), err=True)
+            print_line(painted(self.format(record), sys.stderr, fg="yellow"), err=True)
 
 
 def print_line(line: str, *, err: bool = False) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.api.evaluation import current_reports, names
-from benchmark.commands.common import RunArgument, print_line, progress_lines, text_width, user_mistakes_in_one_line
+from benchmark.commands.common import (
+    RunArgument,
+    bold,
+    print_line,
+    progress_lines,
+    text_width,
+    user_mistakes_in_one_line,
+)
 from datasets.errors import BadValue, check_name
 from datasets.words import count_text
 
@@ -80,7 +87,7 @@ def evaluate(
     )
     told = [done.ablation] if done.ablation else []
     written = ", ".join(map(str, done.written))
-    print_line("\n\n".join(["", terminal_text(done.run.folder, text_width()), *told, f"Written anew: {written}"]))
+    print_line("\n\n".join(["", terminal_text(done.run.folder, text_width(), bold), *told, f"Written anew: {written}"]))
     exit_for(done.run.folder, done.failed)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from benchmark.api.options import RunOptions
 from benchmark.commands.common import (
+    bold,
     print_line,
     progress_lines,
     takes_options_of,
@@ -79,7 +80,7 @@ def _run(planned: "PlannedRun") -> "Sequence[Cell]":
     if planned.options.preset == PUBLISHED and job.inference.device == "cpu":
         _warn_of_hours(job)
     failed, path = compute(planned, job)
-    print_line(f"\n{terminal_text(job.run, text_width())}\n\nReport: {path}")
+    print_line(f"\n{terminal_text(job.run, text_width(), bold)}\n\nReport: {path}")
     return failed
 
 
