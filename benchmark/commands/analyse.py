@@ -1,5 +1,6 @@
 """Commands that draw conclusions from a run: `compare`, `multiverse`, `calibrate`, `audiogram`."""
 
+import sys
 from pathlib import Path
 from textwrap import fill, wrap
 from typing import Annotated
@@ -30,21 +31,29 @@ def compare(
         ),
     ] = False,
 ) -> None:
-    """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
+    """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture.
+
+    Example: python -m benchmark compare first cddpm zscore --dataset phantom-ms
+    """
     from benchmark.api.comparison import compare as compared
 
     found = compared(
         folder, a, b, dataset=dataset, metric=metric, postprocessing=postprocessing, protocol=protocol, out=out
     )
-    for place, text in enumerate((*found.verdicts, *found.remarks)):
-        lines = wrap(text, text_width(), break_on_hyphens=False, subsequent_indent="  ")
-        typer.echo("\n".join(map(bold if place < len(found.verdicts) else str, lines)))
+    for text in found.verdicts:
+        typer.echo("\n".join(map(bold, _lines(text))) if sys.stdout.isatty() else text)
+    for text in found.remarks:
+        typer.echo("\n".join(_lines(text)))
     if verbose:
         typer.echo()
         for text in found.paragraphs:
             typer.echo(fill(text, text_width(), break_on_hyphens=False) + "\n")
     pictures = [f"Picture: {path}" for path in found.pictures]
     typer.echo("\n".join([f"All pairs: {found.table}", *pictures]))
+
+
+def _lines(text: str) -> list[str]:
+    return wrap(text, text_width(), break_on_hyphens=False, subsequent_indent="  ")
 
 
 @app.command()

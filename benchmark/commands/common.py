@@ -27,6 +27,8 @@ OURS = "benchmark"  # logger of all that a command line shows as progress
 PAGE = 100  # letters of a line in a file or a pipe
 QUIET = "UADBENCH_QUIET"
 """Variable of the environment that, set to anything, keeps progress unsaid; worker processes inherit it."""
+VERBOSE = "UADBENCH_VERBOSE"
+"""Likewise, that has every case and every step said."""
 
 
 def _runs(incomplete: str) -> list[str]:
@@ -97,12 +99,20 @@ def _parameter(name: str, hint: Any, default: object) -> Parameter:
 class Commands(TyperGroup):
     """Commands whose help shows square brackets as they are written, and flags without a value."""
 
+    def get_params(self, ctx: Any) -> Any:
+        """The options of the program itself, likewise."""
+        found = super().get_params(ctx)
+        for parameter in found:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = " "
+        return found
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, its help made ready to be printed; None without any."""
         command: Any = super().get_command(ctx, cmd_name)
         if command is not None and not getattr(command, "is_ready", False):
             command.help = escape(command.help or "")
-            for parameter in command.params:
+            for parameter in command.get_params(ctx):
                 parameter.help = escape(getattr(parameter, "help", None) or "")
                 if getattr(parameter, "is_flag", False):
                     parameter.metavar = " "
@@ -145,7 +155,8 @@ def progress_lines(prefix: str = "", *, err: bool = False) -> Iterator[None]:
     terminal, root, ours = _Terminal(prefix, err=err), logging.getLogger(), logging.getLogger(OURS)
     level = ours.level
     root.addHandler(terminal)
-    ours.setLevel(logging.WARNING if os.environ.get(QUIET) else logging.INFO)
+    told = logging.DEBUG if os.environ.get(VERBOSE) else logging.INFO
+    ours.setLevel(logging.WARNING if os.environ.get(QUIET) else told)
     try:
         yield
     finally:

@@ -130,7 +130,10 @@ def report(
         Path | None, typer.Option(metavar="RUN2", help="An earlier run: report what has changed since.")
     ] = None,
 ) -> None:
-    """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
+    """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV.
+
+    Example: python -m benchmark report first --format md,html
+    """
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import keep_pictures, missing_plugins_named
     from reports.api import FORMATS

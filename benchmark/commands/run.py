@@ -42,7 +42,10 @@ Like = Annotated[
 @progress_lines()
 @takes_options_of(RunOptions, config=Config, like=Like)
 def run(given: Mapping[str, Any], files: Mapping[str, Path | None]) -> None:
-    """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
+    """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report.
+
+    Example: python -m benchmark run -m "thresh,smooth[smoothing=2]" -d phantom-ms -p quick -s 0-2 -o first
+    """
     from benchmark.api.options import options_of, options_of_run, read_options
     from benchmark.api.study import plan_run
 

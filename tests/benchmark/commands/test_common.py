@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmark.commands.common import bold, print_line, progress_lines, text_width
+from benchmark.commands.common import QUIET, VERBOSE, bold, print_line, progress_lines, text_width
 from datasets.commands.common import painted
 
 LOG = logging.getLogger("benchmark.execution.worker")
@@ -22,6 +22,18 @@ def test_progress_goes_to_stdout_with_its_prefix_and_warnings_to_stderr(capsys: 
     out, err = capsys.readouterr()
     assert out == "1|   mapped 3 cases\n1|   FAILED\n"
     assert err == "WARNING benchmark.execution.worker: Out of memory\n"
+
+
+def test_every_case_is_said_where_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VERBOSE, "1")
+    with progress_lines():
+        LOG.debug("mapped case-1")
+    monkeypatch.setenv(QUIET, "1")
+    with progress_lines():
+        LOG.info("not shown")
+    assert capsys.readouterr().out == "mapped case-1\n"
 
 
 def test_progress_of_a_command_with_a_table_on_stdout_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
