@@ -15,7 +15,7 @@ from datasets.local_code import OURS
 from reports.formats.registry import FORMATS
 from reports.sections.registry import SECTIONS
 
-RECORD = ".reports.json"
+RECORD = "figures/.reports.json"
 PROGRAM = Path(__file__).parents[1]
 
 
@@ -25,7 +25,7 @@ def ingredients(run: RunFolder, data: Path | None, *, volumes: bool) -> str:
     The run's tables and records count by their contents; code, maps, weights and scans by name, size and time of
     change. "" where a cohort of the run is not known here.
     """
-    reports = {RECORD, *(one.file for one in FORMATS.usable().values())}
+    reports = {*(one.file for one in FORMATS.usable().values())}
     tables = [path for path in run.root.glob("*.*") if path.suffix in (".json", ".csv") and path.name not in reports]
     root = data or Path(read_json(run.study)["data"])
     cohorts = {healthy.dataset for cell in kept_cells(run) for healthy in (cell.cohort, *cell.fit.healthy_cohorts)}
@@ -55,12 +55,13 @@ def standing_reports(run: RunFolder, formats: Sequence[str], made_of: str) -> li
 def keep_reports(run: RunFolder, paths: Iterable[Path], made_of: str) -> None:
     """Record what reports that have just been written are made of, and the digests of their files."""
     written = {path.name for path in paths}
-    beside = [*(run.root / "figures").glob("*"), *run.root.glob("*.bib")]
+    beside = [*(run.root / "figures").glob("[!.]*"), *run.root.glob("*.bib")]
     kept = _kept(run)
     for name, one in FORMATS.usable().items():
         if one.file in written and (run.root / one.file).is_file():
             files = {str(path.relative_to(run.root)): sha256(path) for path in (run.root / one.file, *beside)}
             kept[name] = {"made_of": made_of, "files": files}
+    (run.root / RECORD).parent.mkdir(exist_ok=True)
     write_json(run.root / RECORD, kept)
 
 
