@@ -9,7 +9,7 @@ import typer
 
 from datasets.cohorts.catalog import COHORTS, dataset
 from datasets.commands import audit, cache, prepare, shifts, show, simulate, splits
-from datasets.commands.common import Data, Json
+from datasets.commands.common import Data, Json, print_mistake
 from datasets.errors import UserError
 from datasets.spec import DatasetSpec, lying_there
 
@@ -67,7 +67,7 @@ def main() -> None:
     try:
         app(prog_name="python -m datasets")
     except UserError as error:
-        typer.echo(str(error), err=True)
+        print_mistake(error)
         sys.exit(2)
 
 

@@ -20,6 +20,7 @@ from reports.replication.page import draw_replication
 from reports.replication.write import write_replication
 from reports.sections.paper_text import paragraph, parts_text, pooled_text, ranks_text, verdict_line
 from reports.sections.registry import SECTIONS
+from reports.unchanged import ingredients, keep_reports, standing_reports
 
 __all__ = [
     "FORMATS",
@@ -29,11 +30,14 @@ __all__ = [
     "Verdict",
     "audiogram_text",
     "draw_replication",
+    "ingredients",
+    "keep_reports",
     "paragraph",
     "parts_text",
     "pooled_text",
     "ranks_text",
     "remove_reports",
+    "standing_reports",
     "terminal_text",
     "verdict_line",
     "verdicts",

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,8 @@ class Runner:
             leave_one_site_out=leave_one_site_out,
             training_scans=training_scans,
         )
-        job = Job(plan(request), create_run(self.out), self.data, self.inference, self.scoring, rerun, apart=self.apart)
+        scoring = replace(self.scoring)  # as another process has it: what names stand for is looked up anew
+        job = Job(plan(request), create_run(self.out), self.data, self.inference, scoring, rerun, apart=self.apart)
         with logged(self.log):
             return run_study(job)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from datasets.case import Case
+from datasets.progress import watched
 
 Prepare = Callable[[Tensor, Tensor], Tensor]
 
@@ -34,7 +35,7 @@ def healthy_moments(
 
 def brains(cases: Sequence[Case], device: torch.device) -> Iterable[tuple[Tensor, Tensor]]:
     """Image `(C, X, Y, Z)` and brain mask `(1, X, Y, Z)` of each case; one case is held at a time."""
-    for index in range(len(cases)):
+    for index in watched(range(len(cases)), "  loading cases"):
         case = cases[index]
         yield torch.from_numpy(case.image).to(device), torch.from_numpy(case.brain_mask)[None].to(device)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from baselines.slices.augmentation import augmented_slices
 from baselines.slices.seeding import mix_seed, mix_seeds
 from datasets.case import Case
+from datasets.progress import watched
 
 SEED_BYTES = 6  # of a stage's name
 
@@ -53,7 +54,7 @@ def hold_volumes(cases: Sequence[Case], role: str, device: torch.device) -> Volu
     shape = cases[0].image.shape
     images = torch.empty((len(cases), *shape), dtype=torch.float16, device=device)
     brain_masks = torch.empty((len(cases), 1, *shape[1:]), dtype=torch.bool, device=device)
-    for index in range(len(cases)):
+    for index in watched(range(len(cases)), f"  loading {role} cases"):
         case = cases[index]
         if case.image.shape != shape:
             raise ValueError(f"Case '{case.case_id}': got shape {case.image.shape}, expected {shape} as in the first.")

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -12,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from baselines.training.stage import Stage
 from datasets.io.atomic import write_text
+from datasets.progress import bar
 
 TABLE = "metrics.csv"
 MAIN_STAGE = "train"
-REFRESHES_IN_A_FILE, REFRESHES_IN_A_TERMINAL = 20, 500
+REFRESHES = 500  # of a bar, over a stage
 
 
 class TrainingLog:
@@ -67,15 +66,14 @@ class TrainingLog:
 
 
 class StepBar:
-    """A stage's steps, losses and time left on one line of stderr; refreshed often in a terminal, seldom in a file."""
+    """A stage's steps, losses and time left on one line of a terminal, nowhere else: a file has the table of losses."""
 
     def __init__(self, stage: Stage, first: int) -> None:
         """Continue from step `first`."""
-        refreshes = REFRESHES_IN_A_TERMINAL if sys.stderr.isatty() else REFRESHES_IN_A_FILE
-        self.interval = max(stage.steps // refreshes, 1)
+        self.interval = max(stage.steps // REFRESHES, 1)
         self.last = first
         self.postfix: dict[str, str] = {}
-        self.bar = tqdm(desc=stage.name, total=stage.steps, initial=first, file=sys.stderr, dynamic_ncols=True)
+        self.bar = bar(stage.name, stage.steps, initial=first)
 
     def show(self, step: int, losses: Mapping[str, float], *, data: float) -> None:
         """Show the losses after `step` steps; `data` is the share of time spent on drawing slices, in [0, 1]."""

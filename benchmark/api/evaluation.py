@@ -1,6 +1,7 @@
 """evaluate: the kept maps of a run scored, without inference; and what is asked of a scoring."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from benchmark.api.runs import Run
 from datasets.errors import check_name
 
 if TYPE_CHECKING:
+    from benchmark.storage.folder import RunFolder
     from benchmark.storage.run_record import Scoring
     from benchmark.study.cells import Cell
     from benchmark.study.study import Study
@@ -106,6 +108,27 @@ def evaluate(
         reports = write_report(run, where, formats=formats)
     written = (run.root / "rows.csv", summary_path(run.root), *reports)
     return Evaluated(Run(run, where), tuple(failed), told, written)
+
+
+def current_reports(
+    run: "RunFolder", data: Path | None, formats: Sequence[str] = ("md",), *, volumes: bool = True
+) -> tuple[list[Path], bool]:
+    """The paths of a run's reports and whether they stood already: what would not change is not written again.
+
+    Raises:
+        MissingData: nothing has been scored yet.
+    """
+    from benchmark.analysis.summaries.make import summarise
+    from reports.api import ingredients, keep_reports, standing_reports, write_report
+
+    standing = standing_reports(run, formats, ingredients(run, data, volumes=volumes))
+    if standing:
+        return standing, True
+    summarise(run, data)
+    made_of = ingredients(run, data, volumes=volumes)
+    paths = write_report(run, data, formats=formats, volumes=volumes)
+    keep_reports(run, paths, made_of)
+    return paths, False
 
 
 def asked_scoring(

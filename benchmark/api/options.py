@@ -50,32 +50,63 @@ def _datasets() -> Iterable[str]:
 
 Data = Annotated[
     Path,
-    Option(help="Folder of the prepared cohorts, each in a folder of its name; default: $UADBENCH_DATA, else data."),
+    Option(
+        rich_help_panel=DATA,
+        help="Folder of the prepared cohorts, each in a folder of its name; default: $UADBENCH_DATA, else data.",
+    ),
 ]
 Plugins = Annotated[
     list[Path] | None,
     Option(
-        "--plugin", metavar="FILE", help="FILE.py with detectors, or FILE.toml that describes a program; repeatable."
+        "--plugin",
+        rich_help_panel=STUDY,
+        metavar="FILE",
+        help="FILE.py with detectors, or FILE.toml that describes a program; repeatable.",
     ),
 ]
 Threads = Annotated[
-    int | None, Option(min=1, help="CPU threads of each process; default: the number of cores, whatever --workers is.")
+    int | None,
+    Option(
+        min=1,
+        rich_help_panel=COMPUTING,
+        help="CPU threads of each process; default: the number of cores, whatever --workers is.",
+    ),
 ]
-MemoryLimit = Annotated[float | None, Option(min=0.1, help="Most GiB of main memory that each process may use.")]
+MemoryLimit = Annotated[
+    float | None, Option(min=0.1, rich_help_panel=COMPUTING, help="Most GiB of main memory that each process may use.")
+]
 Executor = Annotated[
-    str, Option(help="inline: this process; local: workers on this machine; slurm: a job array; dask: a dask cluster.")
+    str,
+    Option(
+        rich_help_panel=COMPUTING,
+        help="inline: this process; local: workers on this machine; slurm: a job array; dask: a dask cluster.",
+    ),
 ]
 Workers = Annotated[
     int | None,
-    Option(min=1, help="Worker processes, or tasks of the job array; default: one per GPU, else by --threads."),
+    Option(
+        min=1,
+        rich_help_panel=COMPUTING,
+        help="Worker processes, or tasks of the job array; default: one per GPU, else by --threads.",
+    ),
 ]
 TimeLimit = Annotated[
-    float | None, Option(min=0.001, help="Minutes that a worker may take for one fit, cell or scoring.")
+    float | None,
+    Option(min=0.001, rich_help_panel=COMPUTING, help="Minutes that a worker may take for one fit, cell or scoring."),
 ]
 Slurm = Annotated[
-    list[str] | None, Option("--slurm", metavar="NAME=VALUE", help="An option of sbatch, e.g. gres=gpu:1; repeatable.")
+    list[str] | None,
+    Option(
+        "--slurm",
+        rich_help_panel=COMPUTING,
+        metavar="NAME=VALUE",
+        help="An option of sbatch, e.g. gres=gpu:1; repeatable.",
+    ),
 ]
-Dask = Annotated[str | None, Option(metavar="ADDRESS", help="Address of a dask scheduler, or its scheduler file.")]
+Dask = Annotated[
+    str | None,
+    Option(rich_help_panel=COMPUTING, metavar="ADDRESS", help="Address of a dask scheduler, or its scheduler file."),
+]
 
 
 def data_folder() -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.api.evaluation import asked_scoring, names, scoring_on
+from benchmark.api.evaluation import asked_scoring, current_reports, names, scoring_on
 from benchmark.api.options import RunOptions, options_of
 from benchmark.api.runs import Run
 from datasets.case_cache import NO_CACHE
@@ -116,15 +116,8 @@ def plan_run(options: RunOptions) -> PlannedRun:
 
 def compute(planned: PlannedRun, job: "Job") -> "tuple[list[Cell], Path]":
     """Fit, map and score what is missing, here or in workers; the failed cells and the report's path are returned."""
-    from benchmark.analysis.summaries.make import summarise
-    from reports.api import write_report
-
-    pictures, idle = names(planned.options.pictures), is_idle(job)
     failed = make_rows(planned, job)
-    path = job.run.root / "report.md"
-    changed = summarise(job.run, job.data)
-    if changed or not idle or pictures is not None or not path.is_file():
-        (path,) = write_report(job.run, job.data)
+    (path,), _ = current_reports(job.run, job.data)
     return failed, path
 
 

@@ -1,20 +1,16 @@
 """Commands that draw conclusions from a run: `compare`, `multiverse`, `calibrate`, `audiogram`."""
 
+import sys
 from pathlib import Path
-from textwrap import fill
-from typing import TYPE_CHECKING, Annotated
+from textwrap import fill, wrap
+from typing import Annotated
 
 import typer
 
-from benchmark.commands.common import RunArgument, user_mistakes_in_one_line
+from benchmark.commands.common import RunArgument, bold, text_width, user_mistakes_in_one_line
 from datasets.errors import BadValue, MissingData
 
-if TYPE_CHECKING:
-    pass
-
 app = typer.Typer()
-
-WIDTH = 100
 
 
 @app.command()
@@ -35,20 +31,29 @@ def compare(
         ),
     ] = False,
 ) -> None:
-    """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture."""
+    """Compare two methods patient by patient, corrected for all pairs; write comparisons.csv and a picture.
+
+    Example: python -m benchmark compare first cddpm zscore --dataset phantom-ms
+    """
     from benchmark.api.comparison import compare as compared
 
     found = compared(
         folder, a, b, dataset=dataset, metric=metric, postprocessing=postprocessing, protocol=protocol, out=out
     )
-    for text in (*found.verdicts, *found.remarks):
-        typer.echo(fill(text, WIDTH, break_on_hyphens=False, subsequent_indent="  "))
+    for text in found.verdicts:
+        typer.echo("\n".join(map(bold, _lines(text))) if sys.stdout.isatty() else text)
+    for text in found.remarks:
+        typer.echo("\n".join(_lines(text)))
     if verbose:
         typer.echo()
         for text in found.paragraphs:
-            typer.echo(fill(text, WIDTH, break_on_hyphens=False) + "\n")
+            typer.echo(fill(text, text_width(), break_on_hyphens=False) + "\n")
     pictures = [f"Picture: {path}" for path in found.pictures]
     typer.echo("\n".join([f"All pairs: {found.table}", *pictures]))
+
+
+def _lines(text: str) -> list[str]:
+    return wrap(text, text_width(), break_on_hyphens=False, subsequent_indent="  ")
 
 
 @app.command()
@@ -79,10 +84,10 @@ def multiverse(
     choices = read_choices()
     found = multiverses(runs, choices)
     if told := idle_text(choices.postprocessing, next(iter(runs.values())).edge):
-        typer.echo(fill(told, WIDTH, break_on_hyphens=False) + "\n")
+        typer.echo(fill(told, text_width(), break_on_hyphens=False) + "\n")
     for each in found:
         for text in multiverse_text(each):
-            typer.echo(fill(text, WIDTH, break_on_hyphens=False))
+            typer.echo(fill(text, text_width(), break_on_hyphens=False))
         typer.echo("")
     if out is None:
         summarise(runs[next(iter(runs))].run, None)
@@ -133,9 +138,9 @@ def calibrate(
     name = check_folder(study, healthy)
     maps = (out or folder / "calibration" / name) / "p-maps" if p_maps else None
     found = list(calibrate_run(run, study, name, pipeline, alpha=alpha, p_maps=maps))
-    typer.echo(fill(guarantee_text(found[0], name, pipeline.name), WIDTH) + "\n")
+    typer.echo(fill(guarantee_text(found[0], name, pipeline.name), text_width()) + "\n")
     typer.echo(power_table(found))
-    typer.echo("\n" + fill(split_text(found, name, alpha), WIDTH, break_on_hyphens=False))
+    typer.echo("\n" + fill(split_text(found, name, alpha), text_width(), break_on_hyphens=False))
     summarise(run, data)
     comparable = Comparable(run, read_endpoint())
     lines = [line for one in found for line in calibration_lines(comparable, one, name, pipeline.name)]
@@ -159,4 +164,4 @@ def audiogram(
             f"{folder}: got a run without implanted lesions, looked for {run.root / AUDIOGRAM}. Map some: "
             'python -m benchmark run --datasets "implant[COHORT]"'
         )
-    typer.echo(audiogram_text(run))
+    typer.echo(audiogram_text(run, text_width()))

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from benchmark.methods.termination import Terminated, termination_is_an_exception
 from benchmark.storage.storage_errors import storage_problem
+from datasets.commands.common import painted, print_mistake
 from datasets.errors import UserError
 
 P = ParamSpec("P")
@@ -26,6 +27,8 @@ OURS = "benchmark"  # logger of all that a command line shows as progress
 PAGE = 100  # letters of a line in a file or a pipe
 QUIET = "UADBENCH_QUIET"
 """Variable of the environment that, set to anything, keeps progress unsaid; worker processes inherit it."""
+VERBOSE = "UADBENCH_VERBOSE"
+"""Likewise, that has every case and every step said."""
 
 
 def _runs(incomplete: str) -> list[str]:
@@ -37,6 +40,11 @@ def _runs(incomplete: str) -> list[str]:
 def text_width() -> int:
     """Of tables and paragraphs: the terminal's, from 60 to 160; where nobody looks on, that of a page."""
     return min(max(get_terminal_size().columns, 60), 160) if sys.stdout.isatty() else PAGE
+
+
+def bold(text: str) -> str:
+    """Of what a reader shall see first on stdout."""
+    return painted(text, sys.stdout, bold=True)
 
 
 RunArgument = Annotated[
@@ -91,12 +99,20 @@ def _parameter(name: str, hint: Any, default: object) -> Parameter:
 class Commands(TyperGroup):
     """Commands whose help shows square brackets as they are written, and flags without a value."""
 
+    def get_params(self, ctx: Any) -> Any:
+        """The options of the program itself, likewise."""
+        found = super().get_params(ctx)
+        for parameter in found:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = " "
+        return found
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, its help made ready to be printed; None without any."""
         command: Any = super().get_command(ctx, cmd_name)
         if command is not None and not getattr(command, "is_ready", False):
             command.help = escape(command.help or "")
-            for parameter in command.params:
+            for parameter in command.get_params(ctx):
                 parameter.help = escape(getattr(parameter, "help", None) or "")
                 if getattr(parameter, "is_flag", False):
                     parameter.metavar = " "
@@ -117,12 +133,12 @@ def user_mistakes_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             typer.echo(f"Ended by {name}: what is done is kept, and the same command resumes with the rest.", err=True)
             raise typer.Exit(128 + end.signal) from None
         except UserError as error:
-            typer.echo(f"Error: {error}", err=True)
+            print_mistake(error)
             raise typer.Exit(2) from None
         except OSError as error:
             if error.filename is None and not storage_problem(error):
                 raise
-            typer.echo(f"Error: {error.filename or 'writing'}: {error.strerror}.", err=True)
+            print_mistake(f"{error.filename or 'writing'}: {error.strerror}.")
             raise typer.Exit(2) from None
 
     return guarded
@@ -139,7 +155,8 @@ def progress_lines(prefix: str = "", *, err: bool = False) -> Iterator[None]:
     terminal, root, ours = _Terminal(prefix, err=err), logging.getLogger(), logging.getLogger(OURS)
     level = ours.level
     root.addHandler(terminal)
-    ours.setLevel(logging.WARNING if os.environ.get(QUIET) else logging.INFO)
+    told = logging.DEBUG if os.environ.get(VERBOSE) else logging.INFO
+    ours.setLevel(logging.WARNING if os.environ.get(QUIET) else told)
     try:
         yield
     finally:
@@ -156,9 +173,10 @@ class _Terminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.partition(".")[0] == OURS and record.levelno != logging.WARNING:
-            print_line(self.prefix + record.getMessage(), err=self.err)
+            line, stream = self.prefix + record.getMessage(), sys.stderr if self.err else sys.stdout
+            print_line(painted(line, stream, fg="red") if record.levelno > logging.WARNING else line, err=self.err)
         elif record.levelno >= logging.WARNING:
-            print_line(self.format(record), err=True)
+            print_line(painted(self.format(record), sys.stderr, fg="yellow"), err=True)
 
 
 def print_line(line: str, *, err: bool = False) -> None:

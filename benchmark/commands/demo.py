@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commands.common import print_line, progress_lines, text_width, user_mistakes_in_one_line
+from benchmark.commands.common import bold, print_line, progress_lines, text_width, user_mistakes_in_one_line
 from benchmark.commands.evaluate import exit_for
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def demo(
     planned = plan_run(options_of({**STUDY, "data": out / "data", "out": out / "run"}))
     failed, _ = compute(planned, planned.job())
     (page,) = write_report(planned.folder, planned.options.data, formats=("html",))
-    print_line(f"\n{terminal_text(planned.folder, text_width())}\n")
+    print_line(f"\n{terminal_text(planned.folder, text_width(), bold)}\n")
     _tell(planned, page)
     exit_for(planned.folder, failed)
 

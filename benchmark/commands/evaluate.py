@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.api.evaluation import names
-from benchmark.commands.common import RunArgument, print_line, progress_lines, text_width, user_mistakes_in_one_line
+from benchmark.api.evaluation import current_reports, names
+from benchmark.commands.common import (
+    RunArgument,
+    bold,
+    print_line,
+    progress_lines,
+    text_width,
+    user_mistakes_in_one_line,
+)
 from datasets.errors import BadValue, check_name
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.storage.folder import RunFolder
@@ -79,7 +87,7 @@ def evaluate(
     )
     told = [done.ablation] if done.ablation else []
     written = ", ".join(map(str, done.written))
-    print_line("\n\n".join(["", terminal_text(done.run.folder, text_width()), *told, f"Written anew: {written}"]))
+    print_line("\n\n".join(["", terminal_text(done.run.folder, text_width(), bold), *told, f"Written anew: {written}"]))
     exit_for(done.run.folder, done.failed)
 
 
@@ -122,24 +130,38 @@ def report(
         Path | None, typer.Option(metavar="RUN2", help="An earlier run: report what has changed since.")
     ] = None,
 ) -> None:
-    """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV."""
-    from benchmark.analysis.changes import changes_since
-    from benchmark.analysis.summaries.make import summarise
+    """Write the report of a run, as Markdown, one HTML file, LaTeX tables or CSV.
+
+    Example: python -m benchmark report first --format md,html
+    """
     from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import keep_pictures, missing_plugins_named
-    from reports.api import FORMATS, write_report
+    from reports.api import FORMATS
 
     chosen = names(formats) or ("md",)
     for name in chosen:
         check_name("report format", name, FORMATS)
-    run = open_run(folder)
+    run, stood = open_run(folder), False
     with missing_plugins_named(run):
         keep_pictures(run, names(pictures))
-        summarise(run, data)
-        changes = None if since is None else changes_since(run, open_run(since))
-        paths = write_report(run, data, formats=chosen, since=changes, volumes=volumes)
+        if since is None:
+            paths, stood = current_reports(run, data, chosen, volumes=volumes)
+        else:
+            paths = _written_since(run, data, chosen, open_run(since), volumes=volumes)
     for path in paths:
-        print_line(f"Report: {path}")
+        print_line(f"Report: {path}" + (" (unchanged)" if stood else ""))
+
+
+def _written_since(
+    run: "RunFolder", data: Path | None, formats: Sequence[str], earlier: "RunFolder", *, volumes: bool
+) -> list[Path]:
+    """Write reports that say what has changed since an earlier run."""
+    from benchmark.analysis.changes import changes_since
+    from benchmark.analysis.summaries.make import summarise
+    from reports.api import write_report
+
+    summarise(run, data)
+    return write_report(run, data, formats=formats, since=changes_since(run, earlier), volumes=volumes)
 
 
 def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
@@ -152,10 +174,11 @@ def exit_for(run: "RunFolder", unfinished: "Sequence[Cell]") -> None:
     missing = [cell for cell in unfinished if cell not in failed]
     if failed:
         why = "Their cell.json says why; try them again with --rerun failed."
-        cells = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
-        typer.echo(f"{cells} failed: {_listed(failed)}. {why}", err=True)
+        typer.echo(f"{count_text(len(failed), 'cell')} failed: {_listed(failed)}. {why}", err=True)
     if missing:
-        typer.echo(f"{len(missing)} cells are not finished: {_listed(missing)}. `run` computes them.", err=True)
+        typer.echo(
+            f"{count_text(len(missing), 'cell')} not finished: {_listed(missing)}. `run` computes the rest.", err=True
+        )
     raise typer.Exit(1)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from benchmark.commands.common import RunArgument, user_mistakes_in_one_line
 from datasets.errors import MissingData, UserError
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.verification.verify import Check
@@ -101,7 +102,7 @@ def add(
     for check in found.checks:
         typer.echo("\n".join(check.lines()))
     status = f"attested by {found.site}" if found.site else found.status
-    typer.echo(f"Added as {status}: {entry.folder} ({len(entry.cells)} cells)")
+    typer.echo(f"Added as {status}: {entry.folder} ({count_text(len(entry.cells), 'cell')})")
     if found.status == "verified":
         from reports.api import write_entry_pictures
 

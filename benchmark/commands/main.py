@@ -10,7 +10,7 @@ import typer
 
 from benchmark import __version__
 from benchmark.commands import analyse, demo, evaluate, leaderboard, manage, methods, predict, replicate, run, speed
-from benchmark.commands.common import QUIET, Commands
+from benchmark.commands.common import QUIET, VERBOSE, Commands
 from benchmark.inference.cpu import prepare_cpu
 
 FIRST_LINES = """\
@@ -39,6 +39,7 @@ def _print_version(wanted: bool) -> None:
 def start(
     context: typer.Context,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and warnings, no progress.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more progress: every case.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
@@ -46,6 +47,8 @@ def start(
     """The benchmark of unsupervised anomaly detection in brain MRI."""
     if quiet:
         os.environ[QUIET] = "1"
+    if verbose:
+        os.environ[VERBOSE] = "1"
     if context.invoked_subcommand is None:
         typer.echo(FIRST_LINES)
 

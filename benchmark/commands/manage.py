@@ -19,6 +19,7 @@ from benchmark.commands.common import (
     user_mistakes_in_one_line,
 )
 from datasets.errors import BadValue
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.execution.job import Job
@@ -49,7 +50,7 @@ def status(folder: RunArgument, as_json: AsJson = False) -> None:
         return
     typer.echo("".join(f"{_line(one)}\n" for one in found), nl=False)
     counts = [f"{sum(one.progress == word for one in found)} {word}" for word in PROGRESS]
-    typer.echo(f"{len(found)} cells: {', '.join(counts)}.")
+    typer.echo(f"{count_text(len(found), 'cell')}: {', '.join(counts)}.")
     for line in _job_lines(run):
         typer.echo(line)
 
@@ -83,7 +84,10 @@ def merge(
 
     runs = [open_run(folder) for folder in folders]
     merged = merge_runs(runs, create_run(out))
-    typer.echo(f"{merged.cells} cells and {merged.fits} fits of {len(runs)} runs. Rows: {out / 'rows.csv'}")
+    typer.echo(
+        f"{count_text(merged.cells, 'cell')} and {count_text(merged.fits, 'fit')} of {count_text(len(runs), 'run')}. "
+        f"Rows: {out / 'rows.csv'}"
+    )
     for line in merged.notes:
         typer.echo(line)
 

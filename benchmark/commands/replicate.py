@@ -10,6 +10,7 @@ import typer
 from benchmark.api.options import Threads, Workers
 from benchmark.commands.common import print_line, progress_lines, user_mistakes_in_one_line
 from datasets.grid import PUBLISHED
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.api.replication import Replicated
@@ -69,7 +70,7 @@ def replicate(
         print_line(f"Page: {path}")
     if found.failed:
         names = ", ".join(dict.fromkeys(f"{cell.fit.method} on {cell.where}" for cell in found.failed))
-        print_line(f"{len(found.failed)} cells are not made: {names}. Their cell.json says why.", err=True)
+        print_line(f"{count_text(len(found.failed), 'cell')} not made: {names}. Their cell.json says why.", err=True)
         raise typer.Exit(1)
 
 

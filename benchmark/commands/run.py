@@ -8,6 +8,7 @@ import typer
 
 from benchmark.api.options import RunOptions
 from benchmark.commands.common import (
+    bold,
     print_line,
     progress_lines,
     takes_options_of,
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
     from benchmark.execution.job import Job
     from benchmark.execution.resources import Execution
     from benchmark.storage.folder import RunFolder
-    from benchmark.storage.run_record import Scoring
     from benchmark.study.cells import Cell
-    from benchmark.study.study import Study
 
 app = typer.Typer()
 
@@ -43,7 +42,10 @@ Like = Annotated[
 @progress_lines()
 @takes_options_of(RunOptions, config=Config, like=Like)
 def run(given: Mapping[str, Any], files: Mapping[str, Path | None]) -> None:
-    """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report."""
+    """Fit methods on healthy brains, map anomalies in cohorts, score them, write the report.
+
+    Example: python -m benchmark run -m "thresh,smooth[smoothing=2]" -d phantom-ms -p quick -s 0-2 -o first
+    """
     from benchmark.api.options import options_of, options_of_run, read_options
     from benchmark.api.study import plan_run
 
@@ -58,7 +60,7 @@ def run(given: Mapping[str, Any], files: Mapping[str, Path | None]) -> None:
             typer.echo(f"Left out: {reason}", err=True)
         left_out += len(planned.study.left_out)
         if options.dry_run:
-            show_cells(planned.study, planned.folder.root, planned.scoring)
+            show_cells(planned)
         else:
             unfinished.append((planned.folder, _run(planned)))
     for folder, cells in unfinished:
@@ -81,7 +83,7 @@ def _run(planned: "PlannedRun") -> "Sequence[Cell]":
     if planned.options.preset == PUBLISHED and job.inference.device == "cpu":
         _warn_of_hours(job)
     failed, path = compute(planned, job)
-    print_line(f"\n{terminal_text(job.run, text_width())}\n\nReport: {path}")
+    print_line(f"\n{terminal_text(job.run, text_width(), bold)}\n\nReport: {path}")
     return failed
 
 
@@ -111,24 +113,26 @@ def _print_nothing_to_do(job: "Job") -> None:
     print_line(f"Nothing to do: {states.count('done')} of {len(states)} cells are done{rest}.")
 
 
-def show_cells(study: "Study", root: Path, scoring: "Scoring") -> None:
+def show_cells(planned: "PlannedRun") -> None:
     """A line a cell: what it is, how many cases, what is kept of it, and how long mapping it takes."""
-    from benchmark.execution.progress import estimate, hours, measured
-    from benchmark.storage.folder import RunFolder, open_run
+    from benchmark.execution.forecast import speeds
+    from benchmark.execution.progress import estimate, hours
+    from benchmark.storage.folder import open_run
     from benchmark.storage.run_record import cell_state, check_settings
 
-    run = RunFolder(root)
+    study, run = planned.study, planned.folder
     if run.study.exists():
-        check_settings(open_run(root), study)
-    states = [cell_state(run, cell, scoring) for cell in study.cells]
-    speeds, left = measured(run, study.cells[0]), estimate(run, study)
+        check_settings(open_run(run.root), study)
+    states = [cell_state(run, cell, planned.scoring) for cell in study.cells]
+    known = speeds(planned.job().fit_context)
+    left = estimate(run, study, known)
     width = max(len(cell.fit.method) for cell in study.cells)
     place = max(10, *(len(cell.where) + 1 for cell in study.cells))
     for cell, state in zip(study.cells, states, strict=True):
         cases, seed = len(study.mapped_cases(cell)), cell.fit.seed
         print_line(
             f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.where:<{place}}{cases:>5} cases  "
-            f"{hours(speeds, cell, cases):>8}  {cell.key}"
+            f"{hours(known, cell, cases):>8}  {cell.key}"
         )
     print_line(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
     print_line(left.text())

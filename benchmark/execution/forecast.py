@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from math import isfinite, nan
+from math import isfinite, nan, prod
 
 from benchmark.execution.fit_methods import FitContext, find_same_training, training_key, training_seconds, unfitted
-from benchmark.execution.progress import HOUR, measured
+from benchmark.execution.progress import HOUR, Speeds, measured
 from benchmark.methods.declared import declared
 from benchmark.methods.registry import Method
 from benchmark.storage.folder import RunFolder
@@ -61,12 +61,32 @@ def forecast(context: FitContext, fits: Collection[RunFolder] = (), *, timed: bo
     trainings = len({training_key(cell.fit) for cell in untrained})
     if not timed or context.device != "cpu":
         return Forecast(trainings, len(found), in_all, nan, nan)
-    known = dict(measured(run, study.cells[0]).case_seconds)
-    for fit in {cell.fit.method: cell.fit for cell in left if cell.fit.method not in known}.values():
-        known[fit.method] = _case_seconds(context, fit)
+    known = speeds(replace(context, study=replace(study, cells=left))).case_seconds if left else {}
     training = sum(training_seconds(replace(context, study=replace(study, cells=untrained)), "").values())
-    mapping = sum(known[method] * count for method, count in cases)
+    mapping = sum(known.get(method, nan) * count for method, count in cases)
     return Forecast(trainings, len(found), in_all, training / HOUR, mapping / HOUR)
+
+
+def speeds(context: FitContext) -> Speeds:
+    """What was measured in runs beside this one; on a CPU a moment's trial of each built-in network that never was."""
+    study = context.study
+    known = measured(context.run, study.cells[0])
+    if context.device != "cpu":
+        return known
+    tried = {}
+    for fit in {fit.method: fit for fit in study.fits}.values():
+        if fit.method not in known.case_seconds and (trial := _trial(context, fit)):
+            tried[fit.method] = trial
+    of_fit, of_case, case_bytes, weight_bytes = (
+        {name: trial[place] for name, trial in tried.items()} for place in range(4)
+    )
+    return Speeds(
+        {**of_fit, **known.fit_seconds},
+        {**of_case, **known.case_seconds},
+        {**case_bytes, **known.case_bytes},
+        {**weight_bytes, **known.weight_bytes},
+        tuple(tried),
+    )
 
 
 def is_trained(fit: Fit) -> bool:
@@ -74,9 +94,20 @@ def is_trained(fit: Fit) -> bool:
     return declared(Method(fit.method, fit.target, "", fit.origin or None)).needs_training
 
 
-def _case_seconds(context: FitContext, fit: Fit) -> float:
-    """Of a built-in method; NaN of another, whose code is not run here."""
+def _trial(context: FitContext, fit: Fit) -> tuple[float, float, float, float] | None:
+    """Seconds of a fit, seconds and bytes of a case, bytes of weights, from a few slices of noise.
+
+    None of a plugin, whose code is not run here, and of a method that maps nothing before it is fitted.
+    """
     from benchmark.speed.measurement import estimated_seconds
 
-    built_in = Method(fit.method, fit.target, "").is_built_in
-    return estimated_seconds(unfitted(context, fit), fit.grid.shape) if built_in else nan
+    if not Method(fit.method, fit.target, "").is_built_in:
+        return None
+    detector = unfitted(context, fit)
+    a_case = estimated_seconds(detector, fit.grid.shape)
+    a_fit = detector.training_seconds() if is_trained(fit) else 0.0
+    if not isfinite(a_case) or a_fit is None:
+        return None
+    volumes = prod(fit.grid.shape) * (1 + fit.channels)  # the map, and a reconstruction of each sequence
+    weights = sum(one.nbytes for one in detector.state_dict().values())
+    return a_fit, a_case, float(4 * volumes), float(weights)

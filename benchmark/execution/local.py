@@ -22,6 +22,7 @@ from benchmark.storage.storage_errors import as_storage_error
 from benchmark.study.cells import Cell
 from datasets.cores import usable_cores
 from datasets.errors import UserError
+from datasets.words import count_text
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class _Supervisor:
 
     def start(self, count: int) -> None:
         groups = gpu_groups(self.execution)
-        log.info("%d workers on %s", count, f"GPUs {'; '.join(groups)}" if groups else "the CPU")
+        log.info("%s on %s", count_text(count, "worker"), f"GPUs {'; '.join(groups)}" if groups else "the CPU")
         for number in range(count):
             self.workers.append(self._start_worker(number))
 

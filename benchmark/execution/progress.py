@@ -1,7 +1,7 @@
 """The progress of a run, cell by cell, and an estimate of the time and space the rest takes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +59,18 @@ def _progress(
 
 @dataclass(frozen=True)
 class Speeds:
-    """Means by method: seconds of a fit, seconds and bytes of a mapped case, bytes of weights."""
+    """By method: seconds of a fit, seconds and bytes of a mapped case, bytes of weights.
+
+    Attributes:
+        tried: methods that were never measured, whose seconds are those of a moment's trial here, bytes those before
+            compression; the others have the means of what was measured.
+    """
 
     fit_seconds: Mapping[str, float]
     case_seconds: Mapping[str, float]
     case_bytes: Mapping[str, float]
     weight_bytes: Mapping[str, float]
+    tried: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,8 @@ class Estimate:
         fits, cases: numbers of fits to make, and of cases to map.
         seconds: in one process of the machine that was measured; methods that are `unknown` excluded.
         size: bytes, likewise.
-        unknown: methods without measurements.
+        unknown: methods without measurements or trial.
+        tried: methods whose seconds are those of a trial, bytes those before compression.
     """
 
     fits: int
@@ -83,13 +90,15 @@ class Estimate:
     seconds: float
     size: float
     unknown: tuple[str, ...]
+    tried: tuple[str, ...] = ()
 
     def text(self) -> str:
-        known = f"{self.seconds / HOUR:.2f} h and {self.size / 1e9:.2f} GB"
         what = f"To do: {self.fits} fits and maps of {self.cases} cases"
-        if not self.unknown:
-            return f"{what}, about {known} by earlier measurements."
-        return f"{what}; unknown for {', '.join(self.unknown)}, not measured yet; about {known} for the others."
+        unknown = f"; unknown for {', '.join(self.unknown)}, not measured yet" if self.unknown else ""
+        size = f"{'at most ' if self.tried else ''}{self.size / 1e9:.2f} GB"
+        tried = f" ({', '.join(self.tried)}: by a moment's trial on this CPU)" if self.tried else ""
+        whose = " for the others" if self.unknown else " by earlier measurements" if not self.tried else ""
+        return f"{what}{unknown}; about {self.seconds / HOUR:.2f} h and {size}{whose}{tried}."
 
 
 def measured(run: RunFolder, cell: Cell) -> Speeds:
@@ -112,9 +121,8 @@ class _Notes(defaultdict[str, list[float]]):
         super().__init__(list)
 
 
-def estimate(run: RunFolder, study: Study) -> Estimate:
+def estimate(run: RunFolder, study: Study, speeds: Speeds) -> Estimate:
     """Estimate what is left of a study in a run."""
-    speeds = measured(run, study.cells[0])
     cells = [cell for cell in study.cells if not has_maps(run, cell)]
     fits = {cell.fit.key: cell.fit for cell in cells if not (run.fit(cell.fit) / "fit.json").exists()}.values()
     cases = [(cell.fit.method, len(study.mapped_cases(cell))) for cell in cells]
@@ -124,7 +132,8 @@ def estimate(run: RunFolder, study: Study) -> Estimate:
     seconds += sum(speeds.case_seconds.get(method, 0.0) * count for method, count in cases)
     size = sum(speeds.weight_bytes.get(fit.method, 0.0) for fit in fits)
     size += sum(speeds.case_bytes.get(method, 0.0) * count for method, count in cases)
-    return Estimate(len(fits), sum(count for _, count in cases), seconds, size, tuple(sorted(unknown)))
+    tried = tuple(sorted({cell.fit.method for cell in cells} & set(speeds.tried)))
+    return Estimate(len(fits), sum(count for _, count in cases), seconds, size, tuple(sorted(unknown)), tried)
 
 
 def hours(speeds: Speeds, cell: Cell, cases: int) -> str:

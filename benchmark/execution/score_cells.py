@@ -37,6 +37,7 @@ from benchmark.study.study import Study
 from datasets.errors import BadFile, MissingData
 from datasets.io.atomic import sweep
 from datasets.io.tables import join_tables
+from datasets.words import count_text
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def _score_shift(
             rows = evaluate_cell(run, cell, files, replace(settings, frozen=frozen))
             count = write_rows(run.cell(cell) / "rows.csv", with_trials(run, cell, rows, files))
             record_rows(run, cell, scoring)
-            log.info("  scored %s on %s: %d rows", fit.method, cell.where, count)
+            log.info("  scored %s on %s: %s", fit.method, cell.where, count_text(count, "row"))
         except Exception as error:
             record_failure(run, cell, _stage(error))
             failed.append(cell)

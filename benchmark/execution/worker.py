@@ -32,6 +32,7 @@ from benchmark.study.study import Study
 from datasets.errors import UserError
 from datasets.io.atomic import sweep, write_text
 from datasets.progress import watched
+from datasets.words import count_text
 
 log = logging.getLogger(__name__)
 
@@ -243,7 +244,7 @@ def _map_cell(job: Job, cell: Cell, detector: Any) -> None:
     check_data(job.run, job.study, cell.cohort)
     record_maps(job.run, cell, {"inference": asdict(inference), "environment": environment(inference.device)})
     seconds = sum(row.value for row in rows[:-1])
-    log.info("  mapped %d cases of %s in %.1f s", len(files), cell.where, seconds)
+    log.info("  mapped %s of %s in %.1f s", count_text(len(files), "case"), cell.where, seconds)
 
 
 def _write_volumes(run: RunFolder, cell: Cell, prediction: Prediction) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from benchmark.statistics.panel import FEWEST_PATIENTS
 
@@ -155,6 +155,8 @@ def fit_psychometric(levels: Numbers, hit: Numbers, tried: Numbers) -> Psychomet
         (np.log(above.min()) - np.log(4), np.log(above.max()) + np.log(4)),
         (np.log(SHALLOWEST), np.log(STEEPEST)),
     ]
+    from scipy import optimize  # a tenth of a second to import, which every command would take
+
     result = optimize.minimize(loss, free, bounds=bounds, method="L-BFGS-B")
     return _psychometric(result.x if result.fun <= loss(free) else free)
 

@@ -17,6 +17,7 @@ from datasets.case import AND, CaseFiles
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
 from datasets.io.atomic import write_json
+from datasets.words import count_text
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def admit(
     findings = _kept(RunFolder(root), key)
     if findings is None and read:
         needed = needed_cases(study)
-        log.info("Auditing %d cases.", sum(map(len, needed.values())))
+        log.info("Auditing %s.", count_text(sum(map(len, needed.values())), "case"))
         findings = _audited(study, needed)
         _tell_warnings(findings)
     elif findings is None:

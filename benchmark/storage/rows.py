@@ -226,15 +226,11 @@ def read_cell_lines(run: "RunFolder", cells: Iterable[Cell], name: str) -> "pd.D
 
     there = [(cell, path) for cell in cells if (path := table_of(run, cell, f"{name}.csv")) is not None]
     parts = [(cell, *path.read_bytes().partition(b"\n")[::2]) for cell, path in there]
-    frames = []
-    for header, alike in groupby(
-        parts, lambda part: part[1]
-    ):  # parsed at once: a call a cell takes as long as all else
+    types, frames = dict.fromkeys(LINE_TEXT, str), []
+    for header, alike in groupby(parts, lambda part: part[1]):  # of a call for each cell most is overhead
         whose, _, bodies = zip(*alike, strict=True)
-        lines = b"\n".join((header, b"".join(bodies)))
-        frame = pd.read_csv(
-            BytesIO(lines), dtype=dict.fromkeys(LINE_TEXT, str), na_values=["nan"], keep_default_na=False
-        )
+        lines = BytesIO(header + b"\n" + b"".join(bodies))
+        frame = pd.read_csv(lines, dtype=types, na_values=["nan"], keep_default_na=False)
         owners = [cell for cell, body in zip(whose, bodies, strict=True) for _ in range(body.count(b"\n"))]
         frames.append(
             frame.assign(

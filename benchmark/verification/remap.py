@@ -27,6 +27,7 @@ from benchmark.study.cells import Cell, Fit, Precision
 from benchmark.study.study import Study
 from datasets.case import CaseFiles
 from datasets.errors import one_line
+from datasets.words import count_text
 
 # What rounding on another device or slice batch may change, as a share of a voxel's value or, where that is larger, of
 # the value that 1 % of a map's voxels above 0 exceed.
@@ -100,7 +101,8 @@ def map_again(run: RunFolder, study: Study, sample: Sample, methods: Mapping[str
                 why = _why_not_equal(run, cell, device)
                 within[why] = within.get(why, 0) + 1
     looked_at = (
-        f"{len(drawn)} cases mapped again on {device} (drawn with seed {sample.seed}), {exact} equal bit for bit"
+        f"{count_text(len(drawn), 'case')} mapped again on {device} (drawn with seed {sample.seed}), "
+        f"{exact} equal bit for bit"
     )
     looked_at += "".join(f", {count} within tolerance ({why})" for why, count in within.items())
     left_out = [

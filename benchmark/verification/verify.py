@@ -42,6 +42,7 @@ from benchmark.study.study import Study
 from datasets.errors import MissingData, UserError
 from datasets.io.atomic import write_json
 from datasets.io.files import sha256
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.verification.remap import Sample
@@ -122,7 +123,7 @@ def check_ranges(run: RunFolder) -> Check:
     """Every value lies in the range of its metric, or is undefined."""
     tables = [read_rows(run.root / name, exact=True) for name in TIMED if (run.root / name).exists()]
     faults = [fault for table in tables for fault in out_of_range(table)]
-    return Check("ranges", f"{sum(map(len, tables))} values", tuple(faults))
+    return Check("ranges", count_text(sum(map(len, tables)), "value"), tuple(faults))
 
 
 def out_of_range(rows: pd.DataFrame) -> Iterator[str]:
@@ -131,7 +132,7 @@ def out_of_range(rows: pd.DataFrame) -> Iterator[str]:
         low, high = METRICS[str(metric)].range if metric in METRICS else (-inf, inf)
         count = int(((values < low - ROUNDING) | (values > high + ROUNDING)).sum())
         if count:
-            yield f"{count} rows of {method} with {metric} outside its range"
+            yield f"{count_text(count, 'row')} of {method} with {metric} outside its range"
 
 
 def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:
@@ -146,7 +147,7 @@ def check_keys(run: RunFolder) -> Check:
     """Each row has the key of its cell or evaluation, and each `cell.json` holds the cell of the study."""
     cells, rows = kept_cells(run), read_rows(run.root / "rows.csv", exact=True)
     faults = [*_strange_records(run, cells), *strange_rows(rows, cells, kept_references(run))]
-    return Check("keys", f"{len(rows)} rows of {len(cells)} cells", tuple(faults))
+    return Check("keys", f"{count_text(len(rows), 'row')} of {count_text(len(cells), 'cell')}", tuple(faults))
 
 
 def strange_rows(rows: pd.DataFrame, cells: Sequence[Cell], references: Sequence[Reference]) -> Iterator[str]:
@@ -186,7 +187,7 @@ def strange_rows(rows: pd.DataFrame, cells: Sequence[Cell], references: Sequence
         row = Row(**fields)
         if found := trouble(row):
             what = " / ".join(filter(None, (row.method, row.dataset, row.shift, row.postprocessing, row.protocol)))
-            yield f"{count} rows of {what}, seed {row.seed}: {found}"
+            yield f"{count_text(count, 'row')} of {what}, seed {row.seed}: {found}"
 
 
 def _whole(number: float) -> int | None:
@@ -221,7 +222,8 @@ def check_files(run: RunFolder) -> Check:
             faults.append(str(error))
     if (run.root / "summary.json").exists() and not summary_record(run.root):
         faults.append(f"{run.root / 'summary.json'}: a table that it names is damaged; the next report makes it anew")
-    looked_at = f"{len(fits)} fits, {len(cells)} cells, {len(references)} perfect maps and the run's own"
+    counts = {"fit": len(fits), "cell": len(cells), "perfect map": len(references)}
+    looked_at = f"{', '.join(count_text(count, noun) for noun, count in counts.items())} and the run's own"
     return Check("files", looked_at, tuple(dict.fromkeys(faults)))
 
 
@@ -248,7 +250,7 @@ def check_table(run: RunFolder) -> Check:
     parts = [read_rows(table, exact=True) for table in tables if table.exists()]
     whole = read_rows(run.root / "rows.csv", exact=True)
     faults = differences(whole, pd.concat(parts, ignore_index=True) if parts else whole.iloc[:0])
-    return Check("table", f"{sum(map(len, parts))} rows of the cells", tuple(faults))
+    return Check("table", f"{count_text(sum(map(len, parts)), 'row')} of the cells", tuple(faults))
 
 
 def _counts(record: Mapping[str, Any]) -> bool:
@@ -264,7 +266,7 @@ def check_rows(run: RunFolder, study: Study) -> Check:
         made = read_rows(again.root / "rows.csv", exact=True)
     faults = [f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}: cannot be scored" for cell in unscored]
     faults += differences(read_rows(run.root / "rows.csv", exact=True), made)
-    return Check("rows", f"{len(made)} rows made again from the maps", tuple(faults))
+    return Check("rows", f"{count_text(len(made), 'row')} made again from the maps", tuple(faults))
 
 
 def differences(kept: pd.DataFrame, made: pd.DataFrame) -> Iterator[str]:

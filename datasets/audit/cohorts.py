@@ -22,6 +22,7 @@ from datasets.io.labels import read_labels
 from datasets.io.tables import Table
 from datasets.progress import watched
 from datasets.spec import REQUIRED_COLUMNS, DatasetSpec, case_files, usable_files
+from datasets.words import count_text
 
 Row = Mapping[str, str]
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def audit(
     findings, scans = list[Finding](), list[Fingerprint]()
     for spec in specs:
         candidates = _limited(_cases_of(spec, root, grid, findings), limit)
-        log.info("%s: reading %d cases.", spec.name, len(candidates))
+        log.info("%s: reading %s.", spec.name, count_text(len(candidates), "case"))
         examined = examine_cases(candidates)
         findings += cohort_findings(examined, spec.name)
         scans += [scan for one in examined for scan in one.scans]
@@ -167,7 +168,7 @@ def unnamed_files(spec: DatasetSpec, root: Path, rows: Sequence[Row]) -> list[Fi
         there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         strangers = tuple(name for name in there if name not in names and not name.startswith("."))
         if strangers:
-            got = f"{len(strangers)} files in {kind}/ that no row of cases.csv names"
+            got = f"{count_text(len(strangers), 'file')} in {kind}/ that no row of cases.csv names"
             found.append(Finding("warning", "unnamed-file", spec.name, strangers, got, "a row for each"))
     return found
 

@@ -11,6 +11,7 @@ from datasets.audit.finding import Finding
 from datasets.case import SPLITS
 from datasets.errors import BadFile
 from datasets.io.tables import read_table, same_name
+from datasets.words import count_text
 
 Row = Mapping[str, str]
 PAIRS = (("train", "test"), ("train", "val"), ("val", "test"))
@@ -103,11 +104,6 @@ def _nearly_one(fold: Fold, cohort: str, place: str) -> Iterator[Finding]:
             yield Finding("warning", "similar-subjects", cohort, tuple(alike), got, "one name for each person")
 
 
-def count_text(number: int, unit: str) -> str:
-    """`1 scan`, `2 scans`."""
-    return f"{number} {unit}{'' if number == 1 else 's'}"
-
-
 def _fold(name: str, unit: str, rows: Sequence[Row]) -> Fold:
     column = UNITS[unit]
     own = [row for row in rows if row.get("fold", "") == name and row.get(column)]
@@ -132,4 +128,4 @@ def _partition(folds: Sequence[Fold], cohort: str) -> Iterator[Finding]:
 def _overlap(tests: Mapping[str, set[str]], again: Sequence[tuple[str, str]], unit: str) -> str:
     one, other = again[0]
     shared = count_text(len(tests[one] & tests[other]), unit)
-    return f"{len(again)} pairs of folds whose test sets overlap (folds {one} and {other} share {shared})"
+    return f"{count_text(len(again), 'pair')} of folds whose test sets overlap (folds {one} and {other} share {shared})"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from datasets.cohorts.catalog import dataset
 from datasets.cores import usable_cores
 from datasets.errors import BadValue, Missing, MissingData, need
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from datasets.case import RawCase, Split
@@ -79,7 +80,8 @@ def prepare(
     missing.tell()
     threads = max(usable_cores() // workers, 1)
     setup = Setup(load_template(path), tool, parameters, threads)
-    log.info("%d cases of %s in %s; %d at once, %d threads each.", len(cases), spec.title, raw, workers, threads)
+    each = count_text(threads, "thread")
+    log.info("%s of %s in %s; %d at once, %s each.", count_text(len(cases), "case"), spec.title, raw, workers, each)
     return prepare_cohort(spec, cases, splits, setup, spec.folder(data), workers=workers)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from datasets.words import count_text
+
 
 def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete all of it.")] = False) -> None:
     """Show or delete prepared cases and digests of files; runs make them again, bit for bit."""
@@ -17,4 +19,4 @@ def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete all of it.
         if clear:
             shutil.rmtree(place, ignore_errors=True)
         deleted = ", deleted" if clear and sizes else ""
-        typer.echo(f"  {place.name}: {len(sizes)} files of {sum(sizes) / 2**20:.1f} MiB{deleted}")
+        typer.echo(f"  {place.name}: {count_text(len(sizes), 'file')} of {sum(sizes) / 2**20:.1f} MiB{deleted}")

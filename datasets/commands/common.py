@@ -1,10 +1,12 @@
 """Options that several commands share, and the printing of progress."""
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -14,6 +16,17 @@ from datasets.grid import GRIDS, Grid
 Data = Annotated[Path, typer.Option(envvar="UADBENCH_DATA", help="Folder of the prepared cohorts.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="As a JSON list.")]
 Preset = Annotated[str, typer.Option(help=f"Grid: {' or '.join(GRIDS)}.")]
+
+
+def painted(text: str, stream: TextIO, **style: Any) -> str:
+    """Text in a style of `typer.style` where the stream is a terminal with colours that NO_COLOR does not forbid."""
+    wanted = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return typer.style(text, **style) if wanted else text
+
+
+def print_mistake(error: object) -> None:
+    """One line on stderr, of a mistake of the user's."""
+    typer.echo(f"{painted('Error:', sys.stderr, fg='red', bold=True)} {error}", err=True)
 
 
 def preset_grid(name: str) -> Grid:

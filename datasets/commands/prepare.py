@@ -7,6 +7,7 @@ import typer
 
 from datasets.cohorts.prepare import prepare as prepare_download
 from datasets.commands.common import Data, progress_lines
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from datasets.preparation.cohort import Summary
@@ -62,7 +63,7 @@ def prepare(
 
 def _tell(summary: "Summary") -> None:
     """Print what was prepared; exit code 1 if a case failed."""
-    typer.echo(f"{len(summary.records)} cases in {summary.home}, {summary.new} of them new.")
+    typer.echo(f"{count_text(len(summary.records), 'case')} in {summary.home}, {summary.new} of them new.")
     changes = [one.lesion.resampling_percent for one in summary.records if one.lesion is not None]
     if changes:
         mean, most = sum(changes) / len(changes), max(changes, key=abs)
@@ -70,8 +71,7 @@ def _tell(summary: "Summary") -> None:
     for sheet in summary.sheets:
         typer.echo(f"Look at {sheet}")
     if summary.failures:
-        several = len(summary.failures) > 1
-        typer.echo(f"{len(summary.failures)} case{'s' * several} could not be prepared:", err=True)
+        typer.echo(f"{count_text(len(summary.failures), 'case')} could not be prepared:", err=True)
         for one in summary.failures:
             typer.echo(f"  {one.case_id}: {one.reason}", err=True)
         raise typer.Exit(1)

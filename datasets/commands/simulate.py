@@ -13,6 +13,7 @@ from datasets.simulation.phantom import write_phantom
 from datasets.simulation.phantom.cohort import cohort_name
 from datasets.simulation.phantom.subject import FAMILIES, PLAIN
 from datasets.spec import folder_name
+from datasets.words import count_text
 
 app = typer.Typer()
 DEFAULT = Design()
@@ -47,7 +48,7 @@ def phantom(
         replace=force,
     )
     folder = data / cohort_name(variant)
-    typer.echo(f"Wrote {len(list((folder / 'brain_mask').iterdir()))} cases to {folder}.")
+    typer.echo(f"Wrote {count_text(len(list((folder / 'brain_mask').iterdir())), 'case')} to {folder}.")
 
 
 def _listed(values: tuple[float, ...]) -> str:

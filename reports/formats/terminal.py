@@ -1,6 +1,6 @@
 """Text for the terminal in which a run ends: the verdict, tables at the endpoints, healthy scans, shifts and notes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import fill, wrap
 
 from tabulate import tabulate
@@ -37,36 +37,40 @@ REASONED = "not available:"
 NARROWEST = 12  # of a column of text that is wrapped
 
 
-def terminal_text(run: RunFolder, width: int = WIDTH) -> str:
+def terminal_text(run: RunFolder, width: int = WIDTH, emphasised: Callable[[str], str] = str) -> str:
     """What each cohort's endpoints allow to say, its table, what is flagged in healthy scans, and the notes.
+
+    Args:
+        emphasised: a line of a verdict, or the best number of a column, in the terminal's bold; default: as it is.
 
     Raises:
         MissingData: nothing has been scored yet.
     """
     results = read_results(run)
     cohorts = in_rank_order(results)
-    blocks: list[Block] = [Paragraph(cohort_sentence(results, name)) for name in cohorts]
-    blocks += [endpoint_table(results, name) for name in cohorts]
+    verdicts = plain([Paragraph(cohort_sentence(results, name)) for name in cohorts], width)
+    first = "\n".join(emphasised(line) if line else line for line in verdicts.splitlines())
+    blocks: list[Block] = [endpoint_table(results, name) for name in cohorts]
     blocks += [Paragraph(LEGEND)] if cohorts else []
     blocks += [Bullets([prose("{}: {}", *one) for one in results.pipelines.items()])]
     if results.scanned:
         blocks += [compared(results), realised(results)]
     blocks += [*patient_tables(results), *map(Paragraph, [*patient_reasons(results), *worst_shifts(results)])]
     blocks.append(Bullets([*badges(results), *notes(results)]))
-    return plain(blocks, width)
+    return "\n\n".join(filter(None, (first, plain(blocks, width, emphasised))))
 
 
-def audiogram_text(run: RunFolder) -> str:
+def audiogram_text(run: RunFolder, width: int = WIDTH) -> str:
     """The tables of a run's implanted lesions."""
-    return plain(audiogram_blocks(run), WIDTH)
+    return plain(audiogram_blocks(run), width)
 
 
-def plain(blocks: Sequence[Block], width: int) -> str:
+def plain(blocks: Sequence[Block], width: int, emphasised: Callable[[str], str] = str) -> str:
     """Blocks as text in lines of at most so many characters, but for what cannot be broken."""
-    return "\n\n".join(filter(None, (_block(block, width) for block in blocks)))
+    return "\n\n".join(filter(None, (_block(block, width, emphasised) for block in blocks)))
 
 
-def _block(block: Block, width: int) -> str:
+def _block(block: Block, width: int, emphasised: Callable[[str], str]) -> str:
     match block:
         case Heading() | Paragraph() | Notice():
             return _wrapped(str(block.text), width)
@@ -77,16 +81,16 @@ def _block(block: Block, width: int) -> str:
         case Picture():
             return ""
         case Explorer():
-            return plain(block.fallback, width)
+            return plain(block.fallback, width, emphasised)
         case Beside() | Panels():
-            return plain(block.blocks, width)
+            return plain(block.blocks, width, emphasised)
         case Folded():
-            return plain([Heading(block.summary), *block.blocks], width)
+            return plain([Heading(block.summary), *block.blocks], width, emphasised)
         case Table():
-            return f"{_wrapped(str(block.title), width)}\n{table(block, width)}" if block else ""
+            return f"{_wrapped(str(block.title), width)}\n{table(block, width, emphasised)}" if block else ""
 
 
-def table(one: Table, width: int) -> str:
+def table(one: Table, width: int, emphasised: Callable[[str], str] = str) -> str:
     """A table whose headings go over several lines, and names where it is too wide; then it loses its last columns."""
     whole = [[str(cell) for cell in row] for row in one.shown()]
     reasons = dict.fromkeys(text for row in whole for text in row if text.startswith(REASONED))
@@ -102,8 +106,11 @@ def table(one: Table, width: int) -> str:
     wraps = [max(room, NARROWEST), *(widths[place] for place in kept[1:])]
     lines = tabulate(
         [
-            ["\n".join(wrap(row[place], limit) or [""]) for place, limit in zip(kept, wraps, strict=True)]
-            for row in body
+            [
+                "\n".join(emphasised(line) if cells[place].best else line for line in wrap(row[place], limit) or [""])
+                for place, limit in zip(kept, wraps, strict=True)
+            ]
+            for row, cells in zip(body, one.rows, strict=True)
         ],
         ["\n".join(wrap(headings[place], limit - GAP)) for place, limit in zip(kept, wraps, strict=True)],
         tablefmt="simple",

@@ -15,6 +15,7 @@ from benchmark.study.protocols import protocol_named
 from benchmark.verification.leaderboard.entry import Entry
 from datasets.grid import Grid
 from datasets.io.atomic import read_json
+from datasets.words import count_text
 from reports.content.blocks import Block, Bullets, Folded, Heading, Listing, Notice, Panels, Paragraph, Picture
 from reports.content.table import NOT_TESTABLE, Cell, Column, Table, said, text_columns
 from reports.content.text import Text, as_text, code, joined, link, prose
@@ -184,7 +185,7 @@ def _facts(leaderboard: LeaderboardResults) -> Iterator[Text]:
         yield as_text(idle)
     for name, digest in leaderboard.release.cohorts.items():
         yield prose("Data: {}, `{}`", name, digest[:12])
-    yield as_text(f"{len(leaderboard.entries)} entries, {len(leaderboard.methods)} methods.")
+    yield as_text(f"{count_text(len(leaderboard.entries), 'entry')}, {count_text(len(leaderboard.methods), 'method')}.")
 
 
 def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, str]) -> Iterator[Block]:

@@ -7,6 +7,7 @@ from math import isnan, nan
 from benchmark.metrics import METRICS
 from benchmark.statistics.primary_endpoint import EXPLORATORY
 from benchmark.study.cells import PERFECT_MAP
+from datasets.words import count_text
 from reports.content.blocks import Block, Paragraph
 from reports.content.table import BLANK, Cell, Column, Stamp, Table, said, text_columns
 from reports.content.text import Text, as_text, joined, prose
@@ -116,7 +117,7 @@ def standing_measure(cohort: CohortResults, ranking: Ranking, title: str) -> Mea
 
 
 def _patients(cohort: CohortResults) -> str:
-    return f"{cohort.patients} patient{'s' * (cohort.patients != 1)}"
+    return count_text(cohort.patients, "patient")
 
 
 def leaderboards(results: RunResults) -> list[Block]:

@@ -23,6 +23,7 @@ from benchmark.storage.run_tables import read_run_record
 from benchmark.study.protocols import protocol_named
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
+from datasets.words import count_text
 from reports.content.blocks import Block, Folded, Listing, Paragraph
 from reports.model.references import bibliography, references_of
 from reports.model.run_results import RunResults
@@ -52,7 +53,7 @@ def verdict_line(one: Comparison) -> str:
     if not isnan(one.p_adjusted):
         parts.append(f"p {one.p_adjusted:.2g} corrected")
     closed = " validation cases" if one.choice.split == "val" else ""
-    where = f"{one.choice.dataset}{closed} ({one.choice.what}, {one.n} patients)"
+    where = f"{one.choice.dataset}{closed} ({one.choice.what}, {count_text(one.n, 'patient')})"
     return f"{one.a} is {VERDICTS[one.state]} {one.b} on {where}: {', '.join(parts)}"
 
 
@@ -283,15 +284,17 @@ def _seen(one: Comparison, means: tuple[float, float], scans: int) -> str:
         if part
     )
     logged = " (compared as logarithms)" if choice.metric in LOGGED else ""
-    seeds = f"{len(one.seeds)} training seed{'s' * (len(one.seeds) != 1)} ({', '.join(map(str, one.seeds)) or 'none'})"
-    missing = f"; {one.left_out} patients left out, a value is missing or undefined" if one.left_out else ""
+    seeds = f"{count_text(len(one.seeds), 'training seed')} ({', '.join(map(str, one.seeds)) or 'none'})"
+    missing = (
+        f"; {count_text(one.left_out, 'patient')} left out, a value is missing or undefined" if one.left_out else ""
+    )
     if one.left_out_seeds:
         missing += f"; not of both methods: seed {', '.join(map(str, one.left_out_seeds))}"
     split = "" if choice.split == "test" else " VALIDATION cases"
     return (
         f"On {choice.dataset}{split}, {one.a} had a mean {title}{logged} of {means[0]:.3f} and {one.b} of "
-        f"{means[1]:.3f}{f' ({how})' if how else ''}, over {one.n} patients (the clusters; {scans} scans of "
-        f"{one.n + one.left_out} in the cohort) and {seeds}{missing}."
+        f"{means[1]:.3f}{f' ({how})' if how else ''}, over {count_text(one.n, 'patient')} (the clusters; "
+        f"{scans} scans of {one.n + one.left_out} in the cohort) and {seeds}{missing}."
     )
 
 
@@ -307,7 +310,7 @@ def _answer(one: Comparison) -> Iterator[str]:
     )
     yield (
         f"{drawn}: mean paired difference {one.a} - {one.b} {found.mean:.3f} ({ends}); {p_text(one.p)}, corrected for "
-        f"{one.comparisons} comparison{'s' * (one.comparisons != 1)} {p_text(one.p_adjusted)} ({one.test}; "
+        f"{count_text(one.comparisons, 'comparison')} {p_text(one.p_adjusted)} ({one.test}; "
         f"{one.correction}): {_verdict(one)}."
     )
     if not isnan(one.detectable):

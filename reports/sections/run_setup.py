@@ -12,6 +12,7 @@ from benchmark.storage.run_tables import read_run_record
 from benchmark.study.cells import Fit
 from datasets.cohorts.catalog import dataset
 from datasets.io.atomic import read_json
+from datasets.words import count_text
 from reports.content.blocks import Block, Bullets, Folded, Listing, Notice, Paragraph
 from reports.content.text import Text, code, joined, prose
 from reports.model.run_results import RunResults, cohort_title
@@ -25,7 +26,7 @@ def opening(results: RunResults) -> list[Block]:
     """The title and the badges."""
     count = len(results.whole.seeds)
     cohorts = "; ".join(dataset(name).title for name in results.lesion or results.healthy)
-    title = f"{count} method{'s' * (count != 1)} on {cohorts}" if cohorts else f"{count} methods"
+    title = count_text(count, "method") + (f" on {cohorts}" if cohorts else "")
     return [results.heading(title, 1), *map(Notice, badges(results))]
 
 
@@ -102,7 +103,7 @@ def _listed(names: Sequence[str]) -> Text:
 
 def configurations(results: RunResults) -> list[Block]:
     """TOML tables of what each method was run with, then where each fit's keys."""
-    keys = f"Keys of {len(results.fits)} fits and {len(results.cells)} cells"
+    keys = f"Keys of {count_text(len(results.fits), 'fit')} and {count_text(len(results.cells), 'cell')}"
     return [
         results.heading("Resolved configuration"),
         Paragraph("Defaults, preset, TOML file and command line resolved; equal for all seeds of a method."),

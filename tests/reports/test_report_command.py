@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from benchmark.commands.main import app
 from benchmark.storage.folder import RunFolder
+from reports import unchanged
 
 pytestmark = pytest.mark.usefixtures("plugin")
 FEW = {"good": 0.45, "bad": 0.3}
@@ -46,3 +47,38 @@ def test_latex_compiles_with_booktabs(run: RunFolder, tmp_path: Path) -> None:
     command = ["pdflatex", "-draftmode", "-interaction=nonstopmode", "-halt-on-error", whole.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def _told(run: RunFolder, *options: str) -> str:
+    result = CliRunner().invoke(app, ["report", str(run.root), *options])
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
+
+
+def test_a_report_is_written_again_where_anything_that_it_is_made_of_has_changed(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, known = run.root / "report.md", f"Report: {run.root / 'report.md'} (unchanged)"
+    anew = known.removesuffix(" (unchanged)")
+    assert [_told(run, "--pictures", ""), _told(run)] == [anew, known]
+    whole, written = report.read_bytes(), report.stat().st_mtime_ns
+    assert [_told(run), report.stat().st_mtime_ns] == [known, written]
+
+    report.write_bytes(whole + b"!")
+    assert [_told(run), report.read_bytes(), _told(run)] == [anew, whole, known]
+    (figure, *_) = sorted((run.root / "figures").iterdir())
+    figure.unlink()
+    assert [_told(run), figure.is_file(), _told(run)] == [anew, True, known]
+    (run.root / ".reports.json").write_text("{")
+    assert [_told(run), _told(run)] == [anew, known]
+    (run.root / "cells" / "new").mkdir(parents=True)
+    (run.root / "cells" / "new" / "map.nii.gz").write_bytes(b"")
+    assert [_told(run), _told(run)] == [anew, known]
+    assert [_told(run, "--pictures", "all"), _told(run, "--pictures", "all")] == [anew, known]
+    assert [_told(run, "--data", str(tmp_path)), _told(run, "--data", str(tmp_path))] == [anew, known]
+    assert [_told(run, "--format", "md,csv"), _told(run, "--format", "csv")] == [
+        f"{anew}\nReport: {run.root / 'tables.csv'}",
+        f"Report: {run.root / 'tables.csv'} (unchanged)",
+    ]
+    monkeypatch.setattr(unchanged, "PROGRAM", tmp_path)
+    assert [_told(run), _told(run)] == [anew, known]

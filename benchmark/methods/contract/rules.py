@@ -18,6 +18,7 @@ from benchmark.methods.card import Card, Supervision, card_of
 from benchmark.methods.contract.trial import ContractTrial, NotRun, live_peak
 from benchmark.methods.detector import Detector, LabelledDetector
 from datasets.case import COVARIATES, Case
+from datasets.words import count_text
 
 GPU = torch.device("cuda")
 GPU_TOLERANCE = 1e-4
@@ -268,9 +269,8 @@ def memory_stays_within_its_bound(trial: ContractTrial) -> str | None:
         trial.map(trial.detector, range(count))  # leaves out what is made once and kept
         held = live_peak(partial(trial.map, trial.detector, range(count)), trial.detector.device)
         if held > stated:
-            return (
-                f"got {held / 2**20:.1f} MiB for {count} cases of {trial.shape}, expected at most {stated / 2**20:.1f}"
-            )
+            cases = f"{count_text(count, 'case')} of {trial.shape}"
+            return f"got {held / 2**20:.1f} MiB for {cases}, expected at most {stated / 2**20:.1f}"
     return None
 
 

@@ -24,6 +24,7 @@ from datasets.simulation.implants.shapes import SHAPES, Library, Shape
 from datasets.simulation.implants.tissue import Tissues, segment_tissues
 from datasets.simulation.implants.truth import Truth
 from datasets.spec import DatasetSpec, folder_name
+from datasets.words import count_text
 
 SHARPEST_MM, SOFTEST_MM = 2.0, 12.0  # width of a lesion's edge; never more than its radius
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def write_implants(
             new_rows, new_truths = _write_subject(cohort, base, host, design.treatments(number), design.seed, library)
             rows += new_rows
             truths += new_truths
-            log.info("[%d/%d] %s: %d cases", number + 1, len(hosts), host.first.case_id, len(new_truths))
+            log.info("[%d/%d] %s: %s", number + 1, len(hosts), host.first.case_id, count_text(len(new_truths), "case"))
         write_table(cohort / "cases.csv", CASE_COLUMNS, rows)
         write_table(cohort / "lesions.csv", [field.name for field in fields(Truth)], (vars(one) for one in truths))
     return folder

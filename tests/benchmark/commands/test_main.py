@@ -1,6 +1,7 @@
 """The command line: what it lists, what it refuses in one line, and its exit codes."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from cohorts import PATIENTS, write_nifti
 from commandline import STUDY, Program, refused
 from studies import read_table, stamps
+from typer.testing import CliRunner
 
 from benchmark import __version__
+from benchmark.commands.main import app
 from benchmark.execution import fit_methods
 from benchmark.execution import score_cells as scoring
 from benchmark.storage.folder import FORMAT
@@ -295,3 +298,34 @@ def test_a_cohort_without_validation_lesions_runs(program: Program, data: Path) 
     }
     assert thresholds["lesion-val"] == "nan"
     assert float(thresholds["oracle"]) > 0
+
+
+def test_help_shows_brackets_examples_and_flags_without_a_value_in_groups(program: Program) -> None:
+    shown = {command: program(*command, "--help").stdout for command in ((), ("run",), ("compare",), ("report",))}
+    assert not any("<bool>" in text for text in shown.values())
+    run = shown["run",]
+    assert "name[field=value]" in run
+    assert "smooth[smoothing=2]" in run
+    assert all("Example: python -m benchmark" in text for command, text in shown.items() if command)
+    ungrouped = run.partition("Options ─")[2].partition("╰")[0]
+    assert re.findall(r"--[a-z-]+", ungrouped) == ["--config", "--like", "--help"]
+    assert all(f" {short} " in run for short in ("-m", "-d", "-p", "-s", "-o", "-h"))
+    assert all(f" {short} " in shown[()] for short in ("-q", "-v"))
+    assert __version__ in program("--version").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "known"), [("run -m cd", "cddpm"), ("run -m thresh,cd", "thresh,cddpm"),
+                         ("run -d phantom-g", "phantom-glioma"),
+                         ("report runs/fi", "runs/first")]
+)  # fmt: skip
+def test_a_shell_completes_methods_cohorts_and_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, known: str
+) -> None:
+    (tmp_path / "runs/first").mkdir(parents=True)
+    (tmp_path / "runs/first/study.json").touch()
+    monkeypatch.chdir(tmp_path)
+    line = ["uadbench", *words.split()]
+    asked = {"_UADBENCH_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(line), "COMP_CWORD": str(len(line) - 1)}
+    told = CliRunner().invoke(app, [], env=asked, prog_name="uadbench").stdout
+    assert known in told.split()

@@ -7,7 +7,7 @@ import pytest
 from commandline import STUDY, Program, refused
 from studies import Runner
 
-from benchmark.execution.progress import estimate, progress_of
+from benchmark.execution.progress import estimate, measured, progress_of
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.locks import try_lock
 from benchmark.storage.run_record import kept_cells
@@ -88,7 +88,8 @@ def test_hours_and_disk_are_those_measured_of_the_same_method(study: Runner) -> 
     asked = Request(
         "mean-distance,noisy", "inpatients", study.data, preset="quick", seeds="0-1", splits=("val", "test")
     )
-    left = estimate(study.folder, plan(asked))
+    planned = plan(asked)
+    left = estimate(study.folder, planned, measured(study.folder, planned.cells[0]))
     # Of mean-distance: a fit, and both cohorts of its second seed, and the inpatients of its first; noisy is not known.
     sizes = [path.stat().st_size for path in study.out.glob("cells/*/*/*.nii.gz")]
     assert left.unknown == ("noisy",)
@@ -110,7 +111,8 @@ def with_seconds(path: Path, seconds: float) -> str:
 
 def test_runs_beside_this_one_lend_their_speeds(study: Runner, tmp_path: Path) -> None:
     study.run(methods="mean-distance")
-    left = estimate(RunFolder(tmp_path / "new"), plan(Request("mean-distance", "patients", study.data, preset="quick")))
+    run, planned = RunFolder(tmp_path / "new"), plan(Request("mean-distance", "patients", study.data, preset="quick"))
+    left = estimate(run, planned, measured(run, planned.cells[0]))
     assert left.unknown == ()
     assert left.seconds > 0
 
@@ -119,3 +121,17 @@ def test_a_dry_run_says_what_is_not_known(program: Program, data: Path) -> None:
     text = program("run", *STUDY, "--data", data, "--dry-run").stdout
     assert "unknown  " in text
     assert "To do: 1 fits and maps of 11 cases; unknown for mean-distance, not measured yet" in text
+
+
+def test_a_network_that_was_never_measured_is_tried_for_a_moment(program: Program, data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "few.toml"
+    line = ("run", *STUDY, "--methods", "ae,mean-distance", "--data", data, "--config", config, "--dry-run")
+    seconds = []
+    for steps in (2_000, 20_000_000):
+        config.write_text(f"[ae]\nsteps = {steps}\nsize = 16\n")
+        text = program(*line).stdout
+        assert "unknown for mean-distance, not measured yet; about " in text
+        assert " GB for the others (ae: by a moment's trial on this CPU)." in text
+        seconds.append(float(text.split("about ")[1].split(" h")[0]))
+    assert seconds[1] > 100 * seconds[0]
+    assert seconds[1] > 1

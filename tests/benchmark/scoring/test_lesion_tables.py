@@ -1,13 +1,15 @@
 """Curves and numbers by size of the lesion that an evaluation leaves beside the rows."""
 
 import csv
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from cohorts import PATIENTS, VOLUNTEERS
 from hand_made_cases import VOXEL_ML, Bench, every_row, filled, value
 
-from benchmark.scoring.lesion_tables import Lesions
+from benchmark.scoring.lesion_tables import Froc, Lesions
 
 
 def kept_table(bench: Bench, name: str) -> list[dict[str, str]]:
@@ -24,6 +26,14 @@ def test_false_alarms_against_lesions_found_are_left_as_a_curve_beside_the_rows(
     assert float(points[-1]["lesion_recall"]) == 1
     assert {point["scans"] for point in points} == {"2"}
     assert 0 < value(rows, "froc", split="test") <= 1
+
+
+def test_false_alarms_count_at_the_threshold_of_their_decision_alone() -> None:
+    froc = Froc(Lesions(), thresholds=np.array([0.8, 0.4]), false_positives=np.zeros(2), scans=2)
+    three: Any = SimpleNamespace(matches=SimpleNamespace(false_positives=3))
+    froc.add(three, 0.4)
+    froc.add(three, 0.5)
+    assert froc.rates.tolist() == [0, 1.5]
 
 
 def test_precision_against_recall_is_left_beside_the_rows_and_ends_where_no_more_can_be_found(bench: Bench) -> None:

@@ -56,7 +56,7 @@ def test_shared_scans_are_counted_fold_by_fold_with_their_names(table: Path) -> 
 def test_rows_that_repeat_are_counted_within_a_split(table: Path) -> None:
     table.write_text(SOUND + "0,train,a\n0,train,a\n")
     (finding,) = read_folds(table)[1]
-    assert (finding.code, finding.cases) == ("duplicate-row", ("a",))
+    assert (finding.severity, finding.code, finding.cases) == ("error", "duplicate-row", ("a",))
     assert finding.got == "fold 0: 2 rows that repeat another of their split"
 
 
@@ -75,12 +75,13 @@ def test_two_scans_of_one_subject_leak_where_their_names_do_not(table: Path) -> 
 def test_test_sets_that_overlap_are_no_partition(table: Path) -> None:
     table.write_text(SOUND + "1,test,c\n".replace("c", "d") + "0,test,d\n")
     (finding,) = read_folds(table)[1]
-    assert finding.got == "1 pairs of folds whose test sets overlap (folds 0 and 1 share 1 scan)"
+    assert finding.got == "1 pair of folds whose test sets overlap (folds 0 and 1 share 1 scan)"
 
 
 def test_a_bad_row_is_named_and_the_others_are_judged(table: Path) -> None:
     table.write_text(SOUND + "0,tset,e\n0,test,a\n")
     assert sorted(codes(table)) == ["bad-split", "folds-no-partition", "scan-in-two-splits"]
+    assert {one.code: one.severity for one in read_folds(table)[1]}["bad-split"] == "error"
 
 
 @pytest.mark.parametrize("text", ["split\ntrain\n", "case_id\na\n"])
@@ -102,3 +103,9 @@ def test_the_rows_of_a_cohort_are_judged_alike() -> None:
     ]
     (finding,) = table_findings(rows, "mine")
     assert (finding.code, finding.cohort, finding.cases) == ("subject-in-two-splits", "mine", ("s",))
+
+
+def test_two_scans_of_one_person_in_a_split_are_no_repeated_row() -> None:
+    """Rows that repeat a case are found with the row problems."""
+    rows = [{"case_id": case, "subject_id": "s", "split": "train"} for case in ("a", "b", "b")]
+    assert table_findings(rows, "mine") == []

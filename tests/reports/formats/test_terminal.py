@@ -1,6 +1,7 @@
 """What a run prints at its end."""
 
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,19 @@ def test_the_verdict_comes_first_and_tables_hold_the_numbers_of_the_report(
     (own,) = (line for line in lines if line.startswith("ae[size=48]"))
     assert own.split()[1] == dice
     assert [line.split()[0] for line in lines[-3:]] == ["thresh", "ae[size=48]", "perfect"]
+
+
+def test_verdicts_and_best_numbers_alone_are_emphasised_and_nothing_moves(finished: Made, plugin: None) -> None:
+    text = terminal_text(finished.run, 80, lambda line: f"\x1b[1m{line}\x1b[0m")
+    assert text.replace("\x1b[1m", "").replace("\x1b[0m", "") == terminal_text(finished.run, 80)
+    verdict = list(takewhile(lambda line: not line or line.startswith("\x1b[1m"), text.splitlines()))
+    assert " ".join(verdict).count("nothing here ranks") == 2
+    assert "\x1b" not in "".join(text.splitlines()[len(verdict) :])  # nothing is best where nothing is tested
+
+    rows = [[said("ae"), Cell(0.5, best=True)], [said("zscore"), Cell(0.25)]]
+    made = [Table("ranks", as_text("Ranks"), [*text_columns("Method"), Column("Dice")], rows)]
+    shown = plain(made, 80, lambda line: f"<{line}>")
+    assert [line.split()[-1] for line in shown.splitlines()[-2:]] == ["<0.500>", "0.250"]
 
 
 def test_healthy_cohorts_give_what_each_method_flags(finished: Made, document: Document, plugin: None) -> None:

@@ -432,7 +432,7 @@ def test_a_tensor_that_is_no_buffer_is_named_with_what_makes_it_one() -> None:
 def test_memory_is_told_in_mib_beside_the_stated_bound() -> None:
     with pytest.raises(ContractError) as told:
         check_detector(maker(HoardsMemory))
-    found = re.search(r"got ([\d.]+) MiB for 1 cases of (\(.*?\)), expected at most ([\d.]+)", str(told.value))
+    found = re.search(r"got ([\d.]+) MiB for 1 case of (\(.*?\)), expected at most ([\d.]+)", str(told.value))
     assert found is not None
     shape = literal_eval(found[2])
     image, bound = 4 * math.prod(shape) / 2**20, maker(HoardsMemory)().memory_bound(shape, 1) / 2**20

@@ -366,6 +366,7 @@ def test_the_program_writes_refuses_to_overwrite_and_is_forced_to(
     assert exit_code(arguments, monkeypatch) == 2
     told = capsys.readouterr()
     assert told.out == ""
+    assert told.err.startswith("Error: ")
     assert told.err.count("\n") == 1
     assert "is there already" in told.err
     assert exit_code([*arguments, "--seed", "1", "--force"], monkeypatch) == 0

@@ -311,5 +311,5 @@ def test_the_program_writes_a_variant(
     with pytest.raises(SystemExit) as end:
         program.main()
     assert end.value.code == 0
-    assert "Wrote 1 cases" in capsys.readouterr().out
+    assert "Wrote 1 case" in capsys.readouterr().out
     assert (tmp_path / "phantom-stroke" / "regions" / "stroke-000.nii.gz").is_file()
