@@ -18,6 +18,7 @@ from benchmark.commands.common import (
 )
 from benchmark.commands.evaluate import exit_for
 from datasets.grid import PUBLISHED, SMALL
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.api.study import PlannedRun
@@ -134,7 +135,8 @@ def show_cells(planned: "PlannedRun") -> None:
             f"{state:<8}{cell.fit.method:<{width}}  seed {seed}  {cell.where:<{place}}{cases:>5} cases  "
             f"{hours(known, cell, cases):>8}  {cell.key}"
         )
-    print_line(f"{len(states)} cells of {len(study.fits)} fits, {states.count('done')} done. Run folder: {run.root}")
+    cells, fits = count_text(len(states), "cell"), count_text(len(study.fits), "fit")
+    print_line(f"{cells} of {fits}, {states.count('done')} done. Run folder: {run.root}")
     print_line(left.text())
 
 

@@ -11,6 +11,7 @@ from benchmark.methods.registry import Method
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import has_maps
 from benchmark.study.cells import Fit
+from datasets.words import count_text
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Forecast:
     @property
     def text(self) -> str:
         at_hand = f" ({self.at_hand} more at hand)" if self.at_hand else ""
-        what = f"{self.trainings} trainings{at_hand}, maps of {self.cases} cases"
+        what = f"{count_text(self.trainings, 'training')}{at_hand}, maps of {count_text(self.cases, 'case')}"
         if not isfinite(self.training_hours + self.mapping_hours):
             return f"{what}; hours unknown."
         hours = f"{self.training_hours:.1f} h of training and {self.mapping_hours:.1f} h of mapping"

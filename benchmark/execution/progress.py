@@ -16,6 +16,7 @@ from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from datasets.errors import UserError
 from datasets.io.atomic import read_json
+from datasets.words import count_text
 
 Progress = Literal["done", "running", "failed", "missing"]
 HOUR = 3600.0
@@ -93,7 +94,7 @@ class Estimate:
     tried: tuple[str, ...] = ()
 
     def text(self) -> str:
-        what = f"To do: {self.fits} fits and maps of {self.cases} cases"
+        what = f"To do: {count_text(self.fits, 'fit')} and maps of {count_text(self.cases, 'case')}"
         unknown = f"; unknown for {', '.join(self.unknown)}, not measured yet" if self.unknown else ""
         size = f"{'at most ' if self.tried else ''}{self.size / 1e9:.2f} GB"
         tried = f" ({', '.join(self.tried)}: by a moment's trial on this CPU)" if self.tried else ""

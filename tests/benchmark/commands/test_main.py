@@ -169,7 +169,7 @@ def test_a_run_a_second_run_an_evaluation_and_a_report(program: Program, data: P
     assert second.stdout.splitlines()[0] == "Nothing to do: 2 of 2 cells are done."
 
     shown = program("run", *STUDY, "--data", data, "--out", "run", "--dry-run").stdout
-    assert "2 cells of 1 fits, 2 done." in shown
+    assert "2 cells of 1 fit, 2 done." in shown
 
     assert program("evaluate", "run").exit_code == 0
     assert Path("run/rows.csv").read_bytes() == rows

@@ -120,7 +120,7 @@ def test_runs_beside_this_one_lend_their_speeds(study: Runner, tmp_path: Path) -
 def test_a_dry_run_says_what_is_not_known(program: Program, data: Path) -> None:
     text = program("run", *STUDY, "--data", data, "--dry-run").stdout
     assert "unknown  " in text
-    assert "To do: 1 fits and maps of 11 cases; unknown for mean-distance, not measured yet" in text
+    assert "To do: 1 fit and maps of 11 cases; unknown for mean-distance, not measured yet" in text
 
 
 def test_a_network_that_was_never_measured_is_tried_for_a_moment(program: Program, data: Path, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_a_broken_file_costs_its_own_methods_only(program: Program, data: Path, 
     file, method = result.stderr.splitlines()
     assert file.startswith(f"Left out: --plugin {path} cannot be imported: SyntaxError")
     assert method == "Left out: Method 'unfinished': not known; perhaps it is of a file that is left out."
-    assert "1 fits" in result.stdout
+    assert " of 1 fit," in result.stdout
 
 
 def test_a_file_that_is_not_there_is_a_slip(program: Program, data: Path, tmp_path: Path) -> None:

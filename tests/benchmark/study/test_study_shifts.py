@@ -217,7 +217,7 @@ def test_the_command_line_shows_the_cells_and_refuses_slips(program: Program, da
     common = ("run", "--methods", "mean-distance", "--datasets", "patients", "--preset", "quick", "--data", str(data))
     shown = program(*common, "--shifts", "gamma=0.5", "--match", "--dry-run")
     assert "patients under gamma=0.5+match" in shown.stdout
-    assert "8 cells of 1 fits" in shown.stdout
+    assert "8 cells of 1 fit," in shown.stdout
     refused = program(*common, "--shifts", "gamma=-1")
     assert refused.exit_code == 2
     assert "expected a level from 0.01 to 100" in refused.stderr
