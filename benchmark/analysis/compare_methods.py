@@ -170,15 +170,20 @@ class Comparable:
         return self.seeds.get(dataset, {}) | self.seeds_aside.get(dataset, {})
 
     def _planned(self, *, aside: bool) -> dict[str, dict[str, list[int]]]:
-        planned: dict[str, dict[str, list[int]]] = {}
-        known: dict[str, bool] = {}
+        planned: dict[str, dict[str, dict[int, None]]] = {}
         for cell in kept_cells(self.run):
             name = cell.fit.method
-            known.setdefault(name, stands_aside(self.run, cell.fit))
-            if cell.shift.is_none and known[name] is aside:
-                of_cohort = planned.setdefault(cell.cohort.dataset, {}).setdefault(name, [])
-                of_cohort += [cell.fit.seed] if cell.fit.seed not in of_cohort else []
-        return planned
+            if cell.shift.is_none and self._aside[name] is aside:
+                planned.setdefault(cell.cohort.dataset, {}).setdefault(name, {})[cell.fit.seed] = None
+        return {dataset: {name: list(seeds) for name, seeds in of.items()} for dataset, of in planned.items()}
+
+    @cached_property
+    def _aside(self) -> dict[str, bool]:
+        """Of each method whether its first fit stands aside; the card of every fit is read, once."""
+        known: dict[str, bool] = {}
+        for fit in {cell.fit.key: cell.fit for cell in kept_cells(self.run)}.values():
+            known.setdefault(fit.method, stands_aside(self.run, fit))
+        return known
 
     def choice(
         self, dataset: str, metric: str | None = None, postprocessing: str | None = None, protocol: str | None = None

@@ -50,7 +50,8 @@ def join_trials(run: RunFolder, cells: Sequence[Cell]) -> None:
         return
     join_tables(parts, run.root / TRIALS, [field.name for field in fields(Trial)])
     trials = read_trials(run.root / TRIALS)
-    aside = {cell.fit.method for cell in cells if stands_aside(run, cell.fit)}
+    fits = {cell.fit.key: cell.fit for cell in cells}
+    aside = {fit.method for fit in fits.values() if stands_aside(run, fit)}
     write_lines(run.root / AUDIOGRAM, audiogram(trials))
     write_lines(run.root / CONTROLS, controls(trials))
     write_lines(run.root / AGREEMENT, agreements(trials, read_rows(run.root / "rows.csv"), aside))

@@ -209,7 +209,8 @@ def collect(run: RunFolder) -> None:
         alike = [folder for folder, names in folders.items() if not names]
         for table in JOINED:
             join_tables([folder / table for folder in alike if (folder / table).exists()], run.root / table, COLUMNS)
-        join_trials(run, [cell for cell in kept_cells(run) if run.cell(cell) in alike])
+        there = set(alike)
+        join_trials(run, [cell for cell in kept_cells(run) if run.cell(cell) in there])
         keep_digests(run, (*JOINED, *TABLES), [folder.name for folder in alike])
 
 

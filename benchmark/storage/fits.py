@@ -11,7 +11,7 @@ from benchmark.methods.card import Card
 from benchmark.storage import checksums
 from benchmark.storage.checksums import checked, digests_of, read_checksums, write_checksums
 from benchmark.storage.folder import FORMAT, RunFolder, check_format, open_run
-from benchmark.study.cells import Fit, as_stored
+from benchmark.study.cells import Fit, as_stored, reader_of
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.io.atomic import flush_to_disk, read_json, write_json
 
@@ -79,13 +79,14 @@ def read_fit(folder: Path) -> FitFolder:
 
 
 def _fit_in(record: Path, content: Mapping[str, Any]) -> Fit:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(Fit).validate_python(content.get("fit"))
+        fit: Fit = reader_of(Fit).validate_python(content.get("fit"))
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise BadFile(f"{record}: got a record that this version cannot read ({reason}), expected a fit.") from error
+    return fit
 
 
 def write_fit(folder: Path, fit: Fit, made: Mapping[str, Any]) -> None:
@@ -210,7 +211,7 @@ def read_card(run: RunFolder, fit: Fit) -> DataCard | None:
     Raises:
         BadFile: the card cannot be read.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     path = run.fit(fit) / "card.json"
     if fit_record(path.parent, fit):
@@ -218,11 +219,12 @@ def read_card(run: RunFolder, fit: Fit) -> DataCard | None:
     elif not path.is_file():
         return None
     try:
-        return TypeAdapter(DataCard).validate_python(read_json(path))
+        card: DataCard = reader_of(DataCard).validate_python(read_json(path))
     except ValidationError as error:
         raise BadFile(
             f"{path}: got a data card that cannot be read ({error.errors()[0]['msg']}), expected one of this version."
         ) from error
+    return card
 
 
 def card_of_finished(run: RunFolder, fit: Fit) -> DataCard:

@@ -104,7 +104,7 @@ def add_study(
     """
     for name, changes in _changes(run, study.files).items():
         log.warning("%s differs from what this run was made of (%s): its old rows leave the tables.", name, changes)
-    cells = [*(cell for cell in kept_cells(run) if not _rivals(cell, study)), *study.cells]
+    cells = [*_without_rivals(kept_cells(run), study), *study.cells]
     datasets = {reference.cohort.dataset for reference in study.references}
     references = [*(one for one in kept_references(run) if one.cohort.dataset not in datasets), *study.references]
     write_json(
@@ -286,7 +286,11 @@ def table_of(run: RunFolder, what: Cell | Reference, name: str) -> Path | None:
     Raises:
         BadFile: it is damaged, missing or another's.
     """
-    digests = read_record(run, what).get("files", {})
+    return _table_among(read_record(run, what).get("files", {}), run, what, name)
+
+
+def _table_among(digests: Mapping[str, str], run: RunFolder, what: Cell | Reference, name: str) -> Path | None:
+    """The same by the digests in the record of the cell or perfect map."""
     if name in MAPPED and digests:
         digests = checksums.read_checksums(run.cell(what))
     return checked(run.cell(what), name, digests, _mend(what, name)) if name in digests else None
@@ -338,10 +342,14 @@ def _has_scored(record: Mapping[str, Any], scoring: Scoring) -> bool:
 
 def damaged_tables(run: RunFolder, what: Cell | Reference) -> list[str]:
     """A line for each table of a cell or perfect map that is not as it was written."""
+    try:
+        digests = read_record(run, what).get("files", {})
+    except BadFile as error:
+        return [str(error)]
     faults = []
     for name in ("timing.csv", *SCORED):
         try:
-            table_of(run, what, name)
+            _table_among(digests, run, what, name)
         except BadFile as error:
             faults.append(str(error))
     return faults
@@ -439,7 +447,7 @@ def joined_folders(run: RunFolder) -> dict[Path, list[str]]:
     Returns:
         Of each why its rows stay out of the tables: what is another by now than what they were made with, or damaged.
     """
-    folders = dict[Path, list[str]]()
+    folders, alike = dict[Path, list[str]](), dict[str, list[str]]()
     whole: list[Cell | Reference] = [*kept_cells(run), *kept_references(run)]
     for what in whole:
         try:
@@ -448,7 +456,10 @@ def joined_folders(run: RunFolder) -> dict[Path, list[str]]:
             folders[run.cell(what)] = [str(error)]
             continue
         if record and record.get("status") != "failed":
-            names = redefined(record)
+            made_with = json.dumps(record.get("scored"))
+            if made_with not in alike:  # mostly the same in all cells
+                alike[made_with] = redefined(record)
+            names = alike[made_with]
             told = [f"its rows are of another {', '.join(names)} than this version's"] if names else []
             folders[run.cell(what)] = [*told, *damaged_tables(run, what)]
     return folders
@@ -483,16 +494,19 @@ def _changes(run: RunFolder, files: Mapping[str, Sequence[CaseFiles]]) -> dict[s
     return {name: changes for name, changes in told.items() if changes}
 
 
-def _rivals(kept: Cell, study: Study) -> bool:
-    """Whether a stored cell contradicts the new study: one label, method or cohort with two meanings."""
-    own = (kept.fit.config, kept.fit.revision)
+def _without_rivals(kept: Iterable[Cell], study: Study) -> Iterator[Cell]:
+    """The stored cells that do not contradict the new study: one label, method or cohort with two meanings."""
+    labels = {cell.label for cell in study.cells}
     configs = {cell.fit.method: (cell.fit.config, cell.fit.revision) for cell in study.cells}
     cohorts = {cell.cohort.dataset: cell.cohort for cell in study.cells}
-    return (
-        kept.label in {cell.label for cell in study.cells}
-        or configs.get(kept.fit.method, own) != own
-        or cohorts.get(kept.cohort.dataset, kept.cohort) != kept.cohort
-    )
+    for cell in kept:
+        own = (cell.fit.config, cell.fit.revision)
+        if (
+            cell.label not in labels
+            and configs.get(cell.fit.method, own) == own
+            and cohorts.get(cell.cohort.dataset, cell.cohort) == cell.cohort
+        ):
+            yield cell
 
 
 def _kept(run: RunFolder) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """The tables of a run, joined from its cells or measured, under the digests in `tables.json`; and its other records."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,8 +97,14 @@ def read_run_record(run: RunFolder, name: str) -> dict[str, Any]:
 
 
 def run_rows(run: RunFolder, name: str = "rows.csv") -> "pd.DataFrame":
-    """A table of rows of a run as a frame; raises what `run_table` raises."""
-    return read_rows(run_table(run, name))
+    """A table of rows of a run as a frame, read once while it stays the same; raises what `run_table` raises."""
+    path = run_table(run, name)
+    return _known_rows(path, read_json(run.root / RECORD)["files"][name]).copy(deep=False)
+
+
+@lru_cache(maxsize=2)  # rows.csv and timing.csv: summary, report and terminal each ask for them
+def _known_rows(path: Path, digest: str) -> "pd.DataFrame":
+    return read_rows(path)
 
 
 def kept_run_rows(run: RunFolder, name: str = "rows.csv") -> list[Row]:

@@ -241,24 +241,24 @@ def _field_names(kind: Any) -> tuple[str, ...]:
 
 def cells_from_json(stored: Iterable[Mapping[str, Any]]) -> list[Cell]:
     """The cells that were stored; those of one fit share it, so that its key is computed once."""
-    read, fits = _reader(Cell).validate_python, dict[str, Fit]()
+    read, fits = reader_of(Cell).validate_python, dict[str, Fit]()
     cells = []
     for one in stored:
         known = json.dumps(one.get("fit"))
-        fits[known] = fits.get(known) or _reader(Fit).validate_python(one.get("fit"))
+        fits[known] = fits.get(known) or reader_of(Fit).validate_python(one.get("fit"))
         cells.append(read({**one, "fit": fits[known]}))
     return cells
 
 
 def reference_from_json(stored: Mapping[str, Any]) -> Reference:
     """The reference that was stored."""
-    reference: Reference = _reader(Reference).validate_python(dict(stored))
+    reference: Reference = reader_of(Reference).validate_python(dict(stored))
     return reference
 
 
 @cache
-def _reader(kind: type[Any]) -> "TypeAdapter[Any]":
-    """Made once, which takes longer than to read a cell."""
+def reader_of(kind: type[Any]) -> "TypeAdapter[Any]":
+    """What validates such a record; made once, which takes longer than to read a cell, fit or card."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

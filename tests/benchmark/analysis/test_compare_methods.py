@@ -7,16 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from cohorts import TINY
 from commandline import Program, refused
 
-from benchmark.analysis.compare_methods import across_cohorts
+from benchmark.analysis import compare_methods
+from benchmark.analysis.compare_methods import Comparable, across_cohorts
 from benchmark.statistics.primary_endpoint import read_endpoint
+from benchmark.storage import run_tables
 from benchmark.storage.folder import RunFolder, create_run
-from benchmark.storage.rows import Row, blank_row
-from benchmark.storage.run_record import Scoring, add_study
-from benchmark.storage.run_tables import write_run_rows
+from benchmark.storage.rows import Row, blank_row, read_rows
+from benchmark.storage.run_record import Scoring, add_study, kept_cells
+from benchmark.storage.run_tables import kept_run_rows, run_rows, write_run_rows
 from benchmark.storage.summary_tables import SummaryLine, read_lines, summary_path
 from benchmark.study.cells import Cell, Cohort, Fit
 from benchmark.study.study import Study
@@ -197,6 +200,39 @@ def test_multiverse_describes_every_choice_of_the_list_that_there_is(run: Path, 
     turned = lines[(lines["kind"] == "universe") & (lines["postprocessing"] == "none")]
     means = turned[(turned["dataset"] == "patients") & (turned["group"] == "")]
     assert set(means.sort_values("mean").drop_duplicates("metric", keep="last")["method"]) == {"bad"}
+
+
+def test_the_card_of_a_fit_is_read_once_however_many_cells_it_has(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def stands_aside(_run: RunFolder, fit: Fit) -> bool:
+        read.append(fit.key)
+        return False
+
+    monkeypatch.setattr(compare_methods, "stands_aside", stands_aside)
+    comparable = Comparable(RunFolder(run), read_endpoint())
+    assert comparable.seeds == {name: {method: [0, 1, 2] for method in MEANS} for name in ("patients", "inpatients")}
+    assert comparable.seeds_aside == {}
+    cells = kept_cells(RunFolder(run))
+    assert sorted(read) == sorted({cell.fit.key for cell in cells})
+    assert len(read) < len(cells)
+
+
+def test_a_table_is_read_once_and_again_when_it_is_another(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+
+    def read_noted(path: Path) -> "pd.DataFrame":
+        read.append(path)
+        return read_rows(path)
+
+    monkeypatch.setattr(run_tables, "read_rows", read_noted)
+    folder, rows = RunFolder(run), kept_run_rows(RunFolder(run))
+    first = run_rows(folder)
+    first["value"] = 0.0  # whoever changes a frame changes his own
+    assert run_rows(folder)["value"].tolist() == [row.value for row in rows]
+    write_run_rows(folder, "rows.csv", rows[:5])
+    assert len(run_rows(folder)) == 5
+    assert len(read) == 2
 
 
 def test_two_runs_of_one_normalisation_are_refused(run: Path, program: Program) -> None:
