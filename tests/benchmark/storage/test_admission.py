@@ -1,5 +1,6 @@
 """A study whose data leak or are bad is refused before anything is computed, or every row of it is marked."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -140,6 +141,13 @@ def test_skipped_cases_are_left_out_told_and_marked(program: Program, own_data: 
     report = Path("run/report.md").read_text()
     assert "**PARTIAL**" in report
     assert "patients-val-1" in report
+
+
+def test_a_leak_is_marked_beside_bad_cases_that_have_no_part_in_it(program: Program, own_data: Path) -> None:
+    spoil(own_data)
+    leak(own_data)
+    assert run(program, own_data, "--skip-bad", "--allow-leak")[0] == 0
+    assert [set(re.findall(r"\w+", flag)) for flag in flags()] == [{"leak", "partial"}]
 
 
 def test_a_partial_run_can_be_evaluated_again(program: Program, own_data: Path) -> None:
