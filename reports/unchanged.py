@@ -5,8 +5,11 @@ from hashlib import sha256 as new_digest
 from pathlib import Path
 from typing import Any
 
+from benchmark.metrics import METRICS
+from benchmark.postprocessing.pipelines import PIPELINES
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells
+from benchmark.study.protocols import PROTOCOLS
 from datasets.cohorts.catalog import dataset
 from datasets.errors import BadFile, UserError
 from datasets.io.atomic import read_json, write_json
@@ -78,8 +81,9 @@ def _digest(path: Path) -> str:
 
 
 def _origins() -> list[tuple[str, str]]:
-    """Names of sections and formats, each with its plugin, version and, of an editable one, the digest of its code."""
-    return [(name, registry.origin(name)) for registry in (SECTIONS, FORMATS) for name in registry]
+    """All that scores and reports, each with its plugin, version and, of an editable one, the digest of its code."""
+    registries = (SECTIONS, FORMATS, METRICS, PROTOCOLS, PIPELINES)
+    return [(name, registry.origin(name)) for registry in registries for name in registry]
 
 
 def _stamps(folder: Path) -> Iterable[str]:

@@ -188,8 +188,8 @@ def test_one_command_shows_and_clears_it(patient: CaseFiles, made: Sequence[str]
     contents.content_marks([patient.image])
     (tmp_path / "cache" / "else").touch()
     told = CliRunner().invoke(app, ["cache"]).output
-    assert "cases: 1 files" in told
-    assert "contents: 1 files" in told
+    assert "cases: 1 file" in told
+    assert "contents: 1 file" in told
     CliRunner().invoke(app, ["cache", "--clear"])
     assert sorted((tmp_path / "cache").iterdir()) == [tmp_path / "cache" / "else"]
     assert "cases: 0 files" in CliRunner().invoke(app, ["cache"]).output

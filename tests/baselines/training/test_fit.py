@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,8 +137,12 @@ def test_nothing_but_the_log_stays_in_the_work_folder(tmp_path: Path) -> None:
 
 
 def test_the_bar_counts_steps_and_lightning_is_quiet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     level = logging.getLogger("lightning.pytorch").level
     fitted(Level.Config(steps=8), tmp_path)
     out, err = capsys.readouterr()

@@ -88,7 +88,7 @@ FILES = [
     Kind("link that leads to itself", "error missing-file", "leads back to itself", in_its_place(
         lambda path: path.symlink_to(path.name))),
     Kind("pipe in place of a file", "error missing-file", "it is no regular file", in_its_place(os.mkfifo)),
-    Kind("file that no row names", "warning unnamed-file", "1 files in t1/", lambda folder: save(
+    Kind("file that no row names", "warning unnamed-file", "1 file in t1/", lambda folder: save(
         folder / "t1" / "stranger.nii.gz", picture(7))),
 ]  # fmt: skip
 
@@ -198,7 +198,7 @@ MASKS = [
         lambda: brain()[:, :, 1:])),
     Kind("label 2 in an ignore mask", "error unknown-label", "label 2 (", ignoring(
         lambda: (brain() & ~lesion()) * np.uint8(2))),
-    Kind("ignore mask that no row names", "warning unnamed-file", "1 files in ignore_mask/", lambda folder: save(
+    Kind("ignore mask that no row names", "warning unnamed-file", "1 file in ignore_mask/", lambda folder: save(
         folder / "ignore_mask" / "gone.nii.gz", brain().astype(np.uint8))),
     Kind("empty brain mask", "error empty-brain-mask", "no voxel inside", brain_as(lambda: np.zeros(SHAPE, np.uint8))),
     Kind("brain mask is the whole box", "error brain-is-box", "fills the whole volume", brain_as(
