@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -195,15 +195,22 @@ def test_a_run_scored_anew_without_what_is_added_may_stand_on_a_board(
     assert after.items() <= before.items()
 
 
-@pytest.mark.parametrize("command", ["evaluate", "report"])
+@pytest.mark.parametrize(
+    ("command", "kinds"),
+    [
+        ("evaluate", ("metrics", "protocols", "postprocessing")),
+        ("report", ("metrics", "protocols", "postprocessing")),
+        ("evaluate", ("metrics",)),
+    ],
+)
 def test_a_run_whose_scoring_is_gone_names_the_package(
-    run: Path, package: Path, program: Program, tmp_path: Path, command: str
+    run: Path, package: Path, program: Program, tmp_path: Path, command: str, kinds: Sequence[str]
 ) -> None:
-    """The package of before has lost its metric, protocol and post-processing."""
+    """The package of before has lost its metric, or its protocol and post-processing, too."""
     site = shutil.copytree(package, tmp_path / "site")
     points = site / "uadbench_page-3.1.dist-info" / "entry_points.txt"
     groups = re.split(r"\n(?=\[)", points.read_text())
-    gone = tuple(f"[uadbench.{kind}]" for kind in ("metrics", "protocols", "postprocessing"))
+    gone = tuple(f"[uadbench.{kind}]" for kind in kinds)
     points.write_text("\n".join(group for group in groups if not group.startswith(gone)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.path", [str(site), *(place for place in sys.path if Path(place) != package)])
