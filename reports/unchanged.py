@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import PIPELINES
+from benchmark.postprocessing.scores import SCORES
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_cells
 from benchmark.study.protocols import PROTOCOLS
@@ -82,13 +83,13 @@ def _digest(path: Path) -> str:
 
 def _origins() -> list[tuple[str, str]]:
     """All that scores and reports, each with its plugin, version and, of an editable one, the digest of its code."""
-    registries = (SECTIONS, FORMATS, METRICS, PROTOCOLS, PIPELINES)
+    registries = (SECTIONS, FORMATS, METRICS, PROTOCOLS, PIPELINES, SCORES)
     return [(name, registry.origin(name)) for registry in registries for name in registry]
 
 
 def _stamps(folder: Path) -> Iterable[str]:
     """A line for each file below a folder, bytecode aside."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
+        if "__pycache__" not in path.parts and path.is_file():
             facts = path.stat()
             yield f"{path.relative_to(folder)} {facts.st_size} {facts.st_mtime_ns}\n"

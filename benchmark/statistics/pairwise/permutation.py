@@ -74,11 +74,8 @@ def sign_flips(
     wanted = rounds or rounds_needed(pairs, alpha)
     blocks = _all_signs(n) if exact else _random_signs(n, wanted, np.random.default_rng(seed))
     alone, together, done = np.zeros(pairs), np.zeros(pairs), 0
-    filled, known, near = (
-        filled[:, order[::-1]],
-        known[:, order[::-1]],
-        near[order[::-1]],
-    )  # the least significant first
+    rising = order[::-1]  # the least significant first
+    filled, known, near = filled[:, rising], known[:, rising], near[rising]
     for signs in blocks:
         for part in np.array_split(signs, ceil(len(signs) * pairs / AT_ONCE)):
             flipped = _squared_t(part @ filled, filled, known)
@@ -86,7 +83,7 @@ def sign_flips(
             # The largest among a pair and all that are less significant than it.
             together += (np.maximum.accumulate(flipped, axis=1) >= near).sum(axis=0)
         done += len(signs)
-    alone[order], together = alone[::-1].copy(), together[::-1]
+    alone[rising], together = alone.copy(), together[::-1]
     extra = 0 if exact else 1
     adjusted = np.empty(pairs)
     adjusted[order] = np.maximum.accumulate((together + extra) / (done + extra))
