@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CACHES = ("matplotlib", "numba_cache", "fontconfig")  # folders of libraries, which change no map
+CACHES = ("__pycache__", "matplotlib", "numba_cache", "fontconfig")  # folders of an import and of libraries
 CHANGES = {  # event: where its arguments hold a path, and the descriptor of the folder which that is relative to
     "os.mkdir": ((0, 2),),
     "os.rename": ((0, 2), (1, 3)),
@@ -24,7 +24,6 @@ CHANGES = {  # event: where its arguments hold a path, and the descriptor of the
 LISTS = ("os.listdir", "os.scandir")
 NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
 SOCKETS = ("socket.connect", "socket.bind", "socket.sendto")
-COMPILED = (".pyc", ".pyo")  # what an import leaves
 
 
 @dataclass
@@ -49,10 +48,7 @@ class Actions:
         return [
             path
             for path in self.written
-            if path.suffix not in COMPILED
-            and path.name != "__pycache__"
-            and not set(CACHES) & set(path.parts)
-            and not any(path.is_relative_to(folder) for folder in allowed)
+            if not set(CACHES) & set(path.parts) and not any(path.is_relative_to(folder) for folder in allowed)
         ]
 
 

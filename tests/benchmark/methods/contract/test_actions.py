@@ -1,7 +1,9 @@
 """What code does to files is noted down where it happens, however the program names the place."""
 
+import importlib
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,17 @@ def test_what_is_renamed_relative_to_two_folders_is_named_at_both(elsewhere: Pat
         os.close(there)
     assert actions.written.keys() == {tmp_path / "map", elsewhere / "moved"}
     assert actions.written_outside(tmp_path) == [elsewhere / "moved"]
+
+
+def test_bytecode_that_an_import_writes_is_no_action_of_a_method(
+    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "imported_while_watched.py").touch()
+    monkeypatch.syspath_prepend(elsewhere)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.delitem(sys.modules, "imported_while_watched", raising=False)
+    with watched(actions := Actions()):
+        importlib.import_module("imported_while_watched")
+    assert list(elsewhere.glob("__pycache__/*.pyc"))
+    assert {path.suffix for path in actions.written} > {".pyc"}, "it is written under a passing name first"
+    assert not actions.written_outside(tmp_path)
