@@ -30,6 +30,7 @@ LOGGED = ("l1_ratio",)
 """Metrics that are compared as logarithms, and whose mean is the geometric one."""
 NOWHERE = np.empty(0, dtype=np.intp)
 KEY = ["dataset", "metric", "postprocessing", "protocol", "split", "shift", "severity"]
+COLUMNS = [*KEY, "method", "case_id", "subject_id", "seed", "sampling_seed", "value"]
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ class Rows:
     """
 
     def __init__(self, rows: "pd.DataFrame") -> None:
-        self.frame = rows[rows["seed"].notna()].reset_index(drop=True)
+        self.frame = rows.loc[rows["seed"].notna(), COLUMNS].reset_index(drop=True)
         of_cases = (self.frame["case_id"] != "").to_numpy()
         groups: Mapping[Any, Any] = self.frame.groupby(KEY, sort=False).indices
         kept = {Choice(*key): np.asarray(places) for key, places in groups.items()}

@@ -200,7 +200,8 @@ def read_rows(path: Path, *, exact: bool = False) -> "pd.DataFrame":
     types = {column: float if column in _NUMBERS else str for column in COLUMNS} | ({"value": str} if exact else {})
     undefined = {column: ["", "nan"] for column in _NUMBERS if types[column] is float}
     try:
-        frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False)
+        # In one piece a text is one object however many rows hold it.
+        frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False, low_memory=False)
         frame = frame.astype({"value": float})
     except (OSError, KeyError, ValueError) as error:
         raise BadFile(
