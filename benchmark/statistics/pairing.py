@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import nan
 
 import numpy as np
@@ -93,12 +94,12 @@ class Pair:
     seeds: tuple[int, ...]
     left_out_seeds: tuple[int, ...]
 
-    @property
+    @cached_property
     def differences(self) -> Values:
         """`(n, s)` a - b; what only rounding leaves is 0."""
         return np.where(np.isclose(self.a, self.b, rtol=ROUNDING, atol=ROUNDING), 0.0, self.a - self.b)
 
-    @property
+    @cached_property
     def by_patient(self) -> Values:
         """`(n,)` the differences, seeds averaged."""
         return self.differences.mean(axis=1) if self.seeds else np.empty(0)

@@ -220,10 +220,11 @@ def table(one: Table) -> str:
 
 
 def _heading(column: Column) -> str:
-    """Numbers are sorted best first, which is down but where less is better."""
+    """Numbers are sorted best first, which is down but where less is better; no line begins with the arrow."""
     first = "ascending" if column.is_text or column.higher_is_better is False else "descending"
     number = "" if column.is_text else ' class="number"'
-    return f'<th scope="col" data-first="{first}"{number}>{escape(column.heading)}</th>'
+    heading = re.sub(" (?=[\N{UPWARDS ARROW}\N{DOWNWARDS ARROW}]$)", "&nbsp;", escape(column.heading))
+    return f'<th scope="col" data-first="{first}"{number}>{heading}</th>'
 
 
 def _row(one: Table, cells: Sequence[Cell]) -> str:

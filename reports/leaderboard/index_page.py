@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.metrics.metric import Metric
 from benchmark.postprocessing.pipelines import idle_text
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINED_MODEL, TRAINING_PROCEDURE
 from benchmark.study.cells import PERFECT_MAP
@@ -46,7 +45,8 @@ LEGEND = prose(
     "model)** those of the very models that were run. All pairs of a cohort are tested together; sets that overlap "
     "are not separated. A simple baseline is what any method has to beat; the perfect map is the ground truth sent "
     "through the same post-processing. Healthy people flagged: the share with any false positive (of how many), in "
-    "the cohort that was fitted on and elsewhere. Seconds and hardware are as the entries report them."
+    "the cohort that was fitted on; under *Further numbers*, elsewhere. Seconds and hardware are as the entries report "
+    "them."
 )
 
 
@@ -108,7 +108,7 @@ def _page(leaderboard: LeaderboardResults, pages: Mapping[str, str]) -> tuple[st
     kinds = {
         "simple baselines": whole.simple_baselines,
         "methods that use labels": whole.labelled,
-        f"methods of less than {FEWEST_SEEDS} seeds": [
+        f"methods with fewer than {FEWEST_SEEDS} seeds": [
             one for one, seeds in whole.seeds.items() if seeds < FEWEST_SEEDS
         ],
     }
@@ -155,21 +155,42 @@ def file_mark(leaderboard: LeaderboardResults) -> str:
 
 
 def standings(leaderboard: LeaderboardResults) -> dict[str, object]:
-    """What the tables of the first endpoint show, of JSON's kinds; None where there is no number."""
-    made: list[dict[str, object]] = []
-    for dataset in leaderboard.cohorts:
-        for method, line in leaderboard.primary(dataset, TRAINED_MODEL).items():
-            numbers = {name: None if pd.isna(line[name]) else float(line[name])
-                       for name in ("mean", "low", "high", "rank_low", "rank_high")}  # fmt: skip
-            made.append(
-                {
-                    "cohort": dataset, "method": method, "metric": line["metric"], "threshold": line["protocol"],
-                    **numbers, "patients": int(line["n"]), "seeds": int(line["seeds"]),
-                    "badges": leaderboard.badges(method, dataset),
-                    "added": max((one.added for one in leaderboard.entries_of(method)), default=""),
-                }
-            )  # fmt: skip
+    """What the tables of the cohorts show, of JSON's kinds; None where there is no number."""
+    made = [
+        _standing(leaderboard, dataset, method, line)
+        for dataset in leaderboard.cohorts
+        for method, line in leaderboard.primary(dataset, TRAINED_MODEL).items()
+    ]
     return {"release": leaderboard.endpoint.release, "standings": made}
+
+
+def _standing(leaderboard: LeaderboardResults, dataset: str, method: str, line: pd.Series) -> dict[str, object]:
+    ranks = ("rank_low", "rank_high")
+    procedure = leaderboard.primary(dataset, TRAINING_PROCEDURE).get(method)
+    second = leaderboard.primary(dataset, TRAINED_MODEL, 2).get(method)
+    flagged = [
+        {"cohort": one["dataset"], "domain": one["domain"], "people": int(one["n"]), **_plain(one, "mean")}
+        for _, one in _flagged(leaderboard, method).iterrows()
+    ]
+    return {
+        "cohort": dataset, "method": method, "metric": line["metric"], "threshold": line["protocol"],
+        **_plain(line, "mean", "low", "high", *ranks), "patients": int(line["n"]), "seeds": int(line["seeds"]),
+        "badges": leaderboard.badges(method, dataset), "added": _added(leaderboard, method),
+        "training_procedure": None if procedure is None else _plain(procedure, *ranks),
+        "second": None if second is None
+        else {"threshold": second["protocol"], **_plain(second, "mean", "low", "high", *ranks)},
+        "auprc": _known(_area(leaderboard, dataset, method)),
+        "seconds": _known(_seconds(leaderboard, dataset, method)),
+        "healthy_flagged": flagged,
+    }  # fmt: skip
+
+
+def _plain(line: pd.Series, *names: str) -> dict[str, float | None]:
+    return {name: _known(line[name]) for name in names}
+
+
+def _known(value: float) -> float | None:
+    return None if isnan(value) else float(value)
 
 
 def _facts(leaderboard: LeaderboardResults) -> Iterator[Text]:
@@ -198,32 +219,63 @@ def _cohort(leaderboard: LeaderboardResults, dataset: str, pages: Mapping[str, s
     if model and not second and len(endpoint.protocols) > 1:
         yield Paragraph(prose("This cohort has one endpoint alone, at `{}`.", protocol))
     metric = METRICS[endpoint.metric]
-    others = endpoint.protocols[1:] if second else ()
+    first, *others = (
+        Column(f"{metric.title}, {one}", metric.unit, metric.higher_is_better)
+        for one in (protocol, *(endpoint.protocols[1:] if second else ()))
+    )
     columns = [
-        *text_columns("Method", "Ranks: training procedure", "Ranks: trained model"),
-        Column(f"{metric.title}, {protocol}", metric.unit, metric.higher_is_better),
-        *(column for one in others for column in _second_columns(one, metric)),
-        Column("AUPRC", "", True), Column("Healthy people flagged, in domain", "", False, 2),
-        *text_columns("elsewhere"), Column("Time a volume", "s", False, 2), *text_columns("Patients x seeds", "Badges"),
+        *text_columns("Method"), first, *text_columns("Ranks: training procedure", "Ranks: trained model"), *others,
+        Column("Healthy people flagged", "", False, 2), Column("Time a volume", "s", False, 2),
+        *text_columns("Added", "Badges"),
     ]  # fmt: skip
     ranked = any(not isnan(line["rank_low"]) for line in model.values())
     order = [str(method) for method in cohort.ordered if method in model]
+    listed = order if ranked else sorted(order, key=str.casefold)
     rows = [
         _cohort_row(leaderboard, dataset, method, pages, procedure.get(method), model[method], second)
-        for method in (order if ranked else sorted(order, key=str.casefold))
+        for method in listed
     ]
-    blank = len(columns) - 5
+    blank = [Cell()] * (len(columns) - 3)
     rows += [
-        [_linked(leaderboard, name, pages), Cell(), Cell(), said("missing"), *[Cell()] * blank, said(code("partial"))]
+        [_linked(leaderboard, name, pages), said("missing"), *blank, said(code("partial"))]
         for name in leaderboard.methods
         if name not in model
     ]
     perfect = cohort.numbers(endpoint.metric, endpoint.postprocessing, endpoint.protocol)[PERFECT_MAP]
     if perfect.defined:
-        rows.append([said(prose("*perfect map*")), Cell(), Cell(), Cell(perfect.value), *[Cell()] * (blank + 1)])
+        rows.append([said(prose("*perfect map*")), Cell(perfect.value), *blank, Cell()])
     caption = cohort_title(dataset) + ("" if ranked else ": in alphabetical order, since nothing here can be ranked.")
     yield Table(f"{dataset}-standing", caption, columns, rows, stamp="endpoint")
     yield from _scatter(leaderboard, dataset, model, order)
+    yield Folded(
+        "Further numbers", [_further(leaderboard, dataset, pages, {one: model[one] for one in listed}, second)]
+    )
+
+
+def _further(
+    leaderboard: LeaderboardResults,
+    dataset: str,
+    pages: Mapping[str, str],
+    model: Mapping[str, pd.Series],
+    second: Mapping[str, pd.Series],
+) -> Table:
+    """What the standing has no room for."""
+    columns = [
+        *text_columns("Method", *(f"Ranks, {one}" for one in leaderboard.endpoint.protocols[1:] if second)),
+        Column("AUPRC", "", True), *text_columns("Healthy people flagged elsewhere"),
+        Column("Patients", digits=0), Column("Seeds", digits=0),
+    ]  # fmt: skip
+    rows = []
+    for method, line in model.items():
+        flagged = _flagged(leaderboard, method)
+        rows.append([
+            _linked(leaderboard, method, pages),
+            *([ranks_cell(second.get(method))] if second else []),
+            Cell(_area(leaderboard, dataset, method)),
+            said(_shares(flagged[flagged["domain"] != "in-domain"])),
+            Cell(line["n"]), Cell(line["seeds"]),
+        ])  # fmt: skip
+    return Table(f"{dataset}-further", cohort_title(dataset), columns, rows)
 
 
 def _scatter(
@@ -259,14 +311,6 @@ def _scatter(
     )
 
 
-def _second_columns(protocol: str, metric: Metric) -> list[Column]:
-    """Of an endpoint that the table is not ordered by: mean and ranks of the trained models."""
-    return [
-        Column(f"{metric.title}, {protocol}", metric.unit, metric.higher_is_better),
-        *text_columns(f"Ranks, {protocol}"),
-    ]
-
-
 def _cohort_row(
     leaderboard: LeaderboardResults,
     dataset: str,
@@ -277,26 +321,35 @@ def _cohort_row(
     second: Mapping[str, pd.Series],
 ) -> list[Cell]:
     enough = model["seeds"] >= FEWEST_SEEDS
-    area = leaderboard.results.lesion[dataset].numbers("auprc", leaderboard.endpoint.postprocessing)[method]
-    own = leaderboard.alarms[(leaderboard.alarms["method"] == method) & (leaderboard.alarms["metric"] == "alarm")]
-    home = own[(own["domain"] == "in-domain") & own["mean"].notna()]
+    flagged = _flagged(leaderboard, method)
+    home = flagged[flagged["domain"] == "in-domain"]
     return [
         _linked(leaderboard, method, pages),
+        with_interval(model),
         ranks_cell(procedure) if enough else Cell(absent=NOT_TESTABLE),
         ranks_cell(model),
-        with_interval(model),
-        *(
-            [with_interval(second[method]), ranks_cell(second[method])]
-            if method in second
-            else [Cell()] * 2 * bool(second)
-        ),
-        Cell(area.value) if area.defined else Cell(),
+        *([with_interval(second[method]) if method in second else Cell()] if second else []),
         next((Cell(line["mean"], note=f"({int(line['n'])})") for _, line in home.iterrows()), Cell()),
-        said(_shares(own[own["domain"] != "in-domain"])),
         Cell(_seconds(leaderboard, dataset, method)),
-        said(f"{int(model['n'])} x {int(model['seeds'])}"),
+        said(_added(leaderboard, method)),
         _as_badges(leaderboard.badges(method, dataset)),
     ]
+
+
+def _flagged(leaderboard: LeaderboardResults, method: str) -> pd.DataFrame:
+    """Shares of healthy people with a false positive, a cohort a line."""
+    own = leaderboard.alarms
+    return own[(own["method"] == method) & (own["metric"] == "alarm") & own["mean"].notna()]
+
+
+def _area(leaderboard: LeaderboardResults, dataset: str, method: str) -> float:
+    """AUPRC; NaN where it is not known."""
+    return leaderboard.results.lesion[dataset].numbers("auprc", leaderboard.endpoint.postprocessing)[method].value
+
+
+def _added(leaderboard: LeaderboardResults, method: str) -> str:
+    """The date of a method's latest entry."""
+    return max((one.added for one in leaderboard.entries_of(method)), default="")
 
 
 def _linked(leaderboard: LeaderboardResults, method: str, pages: Mapping[str, str]) -> Cell:
@@ -316,8 +369,7 @@ def with_interval(line: pd.Series) -> Cell:
 
 
 def _shares(lines: pd.DataFrame) -> str:
-    shown = [f"{line['mean']:.2f} ({int(line['n'])})" for _, line in lines.iterrows() if not pd.isna(line["mean"])]
-    return ", ".join(shown)
+    return ", ".join(f"{line['mean']:.2f} ({int(line['n'])})" for _, line in lines.iterrows())
 
 
 def _seconds(leaderboard: LeaderboardResults, dataset: str, method: str) -> float:
@@ -400,7 +452,11 @@ def verified_how(entry: Entry) -> str:
     if found.status == "self-reported":
         return "nothing"
     by = f" by {found.site}" if found.site else ""
-    return f"rows, and maps of {len(found.remade)} cells (seed {found.seed}){by}" if found.remade else f"rows{by}"
+    return (
+        f"rows, and maps of {count_text(len(found.remade), 'cell')} (seed {found.seed}){by}"
+        if found.remade
+        else f"rows{by}"
+    )
 
 
 def _computed_on(folder: Path) -> str:

@@ -1,6 +1,8 @@
 "use strict";
 // One part of a board at a time, and methods that a reader may hide: their rows, and their marks in the charts.
 (function () {
+  const address = window.chosenInAddress;
+
   function element(name, attributes, ...children) {
     const made = Object.assign(document.createElement(name), attributes);
     made.append(...children);
@@ -17,7 +19,7 @@
       const tab = element("button", { type: "button", id: `tab-${heading.id}` }, heading.textContent);
       tab.setAttribute("role", "tab");
       tab.setAttribute("aria-controls", part.id);
-      tab.addEventListener("click", () => choose(place));
+      tab.addEventListener("click", () => { choose(place); keep(); });
       return tab;
     });
     const list = element("div", { className: "tabs" }, ...tabs);
@@ -28,6 +30,7 @@
       if (!step) return;
       const place = (tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length;
       choose(place);
+      keep();
       tabs[place].focus();
     });
 
@@ -46,32 +49,54 @@
       if (place >= 0) { choose(place); target.scrollIntoView(); }
     }
 
-    const kinds = Object.entries(JSON.parse(box.dataset.kinds)).filter(([, methods]) => methods.length);
     const controls = element("form", { className: "controls" });
     controls.setAttribute("aria-label", "Methods shown");
+    controls.addEventListener("submit", (event) => event.preventDefault());
+    const filter = element("input", { type: "search", size: 12, value: address.all("methods")[0] || "" });
+    filter.addEventListener("input", change);
+    controls.append(element("label", {}, "Search methods", filter));
+    const kinds = Object.entries(JSON.parse(box.dataset.kinds)).filter(([, methods]) => methods.length);
     const boxes = kinds.map(([name, methods]) => {
-      const choice = element("input", { type: "checkbox", checked: true });
-      choice.addEventListener("change", show);
+      const choice = element("input", { type: "checkbox", name, checked: !address.all("without").includes(name) });
+      choice.addEventListener("change", change);
       controls.append(element("label", {}, choice, name));
       return [choice, methods];
     });
     const said = element("p", { role: "status" });
 
+    function change() { show(); keep(); }
+
     function show() {
-      const hidden = new Set(boxes.flatMap(([choice, methods]) => (choice.checked ? [] : methods)));
+      const unwanted = new Set(boxes.flatMap(([choice, methods]) => (choice.checked ? [] : methods)));
+      const wanted = filter.value.toLowerCase(), hidden = new Set();
+      function hides(name) {
+        const hide = unwanted.has(name) || !name.toLowerCase().includes(wanted);
+        if (hide) hidden.add(name);
+        return hide;
+      }
       for (const row of document.querySelectorAll("main tbody tr")) {
         const named = row.cells[0].querySelector("a");
-        row.hidden = Boolean(named) && hidden.has(named.textContent);
+        row.hidden = Boolean(named) && hides(named.textContent);
       }
       for (const mark of document.querySelectorAll("main svg [data-method]")) {
-        mark.style.display = hidden.has(mark.dataset.method) ? "none" : "";
+        mark.style.display = hides(mark.dataset.method) ? "none" : "";
       }
-      said.textContent = hidden.size ? `${hidden.size} methods are hidden.` : "";
+      said.textContent = hidden.size ? `Hidden: ${hidden.size} of the methods.` : "";
+    }
+
+    function keep() {
+      const place = parts.findIndex((part) => !part.hidden);
+      address.keep({
+        cohort: place > 0 ? [parts[place].querySelector("h2").id] : [],
+        methods: filter.value ? [filter.value] : [],
+        without: boxes.filter(([choice]) => !choice.checked).map(([choice]) => choice.name),
+      });
     }
 
     if (parts.length > 1) box.before(list);
-    if (boxes.length) box.before(controls, said);
-    if (parts.length > 1) choose(0);
+    box.before(controls, said);
+    show();
+    if (parts.length > 1) choose(Math.max(0, parts.findIndex((part) => address.all("cohort").includes(part.querySelector("h2").id))));
     window.addEventListener("hashchange", follow);
     follow();
   }

@@ -1,11 +1,12 @@
 "use strict";
 // Every choice of a cohort: a table of its methods, and the chosen metric as a chart; both follow the same controls.
 (function () {
+  const address = window.chosenInAddress;
   const CONTROLS = [["cohort", "Cohort"], ["metric", "Metric"], ["score", "Score"], ["pipeline", "Post-processing"],
     ["protocol", "Threshold"], ["seeds", "Seeds"]];
   const SEEDS = { "mean of seeds": "values", "lowest seed": "lowest", "highest seed": "highest" };
   const KINDS = [["simple baselines", (one) => one.baseline], ["methods that use labels", (one) => one.labelled],
-    ["methods of less than 3 seeds", (one) => one.seeds < 3]];
+    ["methods with fewer than 3 seeds", (one) => one.seeds < 3]];
   const COLUMNS = 8;  // shown at first beside the chosen metric
 
   function element(name, attributes, ...children) {
@@ -21,21 +22,21 @@
     for (const [name, title] of CONTROLS) {
       selects[name] = element("select");
       controls.append(element("label", {}, title, selects[name]));
-      selects[name].addEventListener("change", show);
+      selects[name].addEventListener("change", change);
     }
-    const filter = element("input", { type: "search", size: 12 });
-    filter.addEventListener("input", show);
-    controls.append(element("label", {}, "Methods with", filter));
+    const filter = element("input", { type: "search", size: 12, value: address.all("methods")[0] || "" });
+    filter.addEventListener("input", change);
+    controls.append(element("label", {}, "Search methods", filter));
     controls.addEventListener("submit", (event) => event.preventDefault());
     // Kinds of methods that can be hidden, where there are some of a kind and others.
     const everyone = content.cohorts.flatMap((one) => one.methods);
     const kinds = KINDS.filter(([, holds]) => everyone.some(holds) && !everyone.every(holds)).map(([title, holds]) => {
-      const box = element("input", { type: "checkbox", checked: true });
-      box.addEventListener("change", show);
+      const box = element("input", { type: "checkbox", name: title, checked: !address.all("without").includes(title) });
+      box.addEventListener("change", change);
       controls.append(element("label", {}, box, title));
       return [box, holds];
     });
-    const boxes = element("fieldset"), picked = new Map();
+    const boxes = element("fieldset"), picked = new Map(), wished = address.all("columns");
     controls.append(element("details", {}, element("summary", {}, "Columns"), boxes));
     const said = element("p", { role: "status" });
     const chart = element("div", { className: "scroll", tabIndex: 0 });
@@ -48,26 +49,36 @@
     box.hidden = false;
     box.nextElementSibling.hidden = true;  // the sentence for readers without scripts
 
-    function fill(select, names) {
-      const before = select.value;
+    function fill(name, names) {
+      const select = selects[name], before = select.length ? select.value : address.all(name)[0];
       select.replaceChildren(...[...new Set(names)].map((name) => new Option(name || "(none)", name)));
       if (names.includes(before)) select.value = before;
     }
 
     function chosen() {
       const cohort = content.cohorts.find((one) => one.name === selects.cohort.value);
-      fill(selects.metric, cohort.choices.map((one) => one.metric));
+      fill("metric", cohort.choices.map((one) => one.metric));
       let left = cohort.choices.filter((one) => one.metric === selects.metric.value);
-      fill(selects.score, left.map((one) => one.score));
+      fill("score", left.map((one) => one.score));
       left = left.filter((one) => one.score === selects.score.value);
-      fill(selects.pipeline, left.map((one) => one.pipeline));
+      fill("pipeline", left.map((one) => one.pipeline));
       left = left.filter((one) => one.pipeline === selects.pipeline.value);
-      fill(selects.protocol, left.map((one) => one.protocol));
+      fill("protocol", left.map((one) => one.protocol));
       const found = left.find((one) => one.protocol === selects.protocol.value);
-      fill(selects.seeds, Object.keys(SEEDS).filter((name) => found[SEEDS[name]]));
+      fill("seeds", Object.keys(SEEDS).filter((name) => found[SEEDS[name]]));
       // A control with one choice is none.
       for (const name of ["cohort", "score", "seeds"]) selects[name].parentElement.hidden = selects[name].length < 2;
       return [cohort, found];
+    }
+
+    function change() {
+      show();
+      address.keep({
+        ...Object.fromEntries(CONTROLS.map(([name]) => [name, [selects[name].value]])),
+        methods: filter.value ? [filter.value] : [],
+        without: kinds.filter(([box]) => !box.checked).map(([box]) => box.name),
+        columns: ["", ...picked.keys()].filter((name) => !name || picked.get(name)),
+      });
     }
 
     function shown(value, digits) {
@@ -98,7 +109,7 @@
       offer(beside.map((one) => one.metric));
       const columns = [choice, ...beside.filter((one) => picked.get(one.metric))];
       const head = element("tr", {}, heading("Method", null), ...columns.map((one) => heading(
-        one.metric + (one.unit ? ` (${one.unit})` : "") + ({ true: " \u2191", false: " \u2193" }[one.higher] || ""), one)));
+        one.metric + (one.unit ? ` (${one.unit})` : "") + ({ true: "\u00a0\u2191", false: "\u00a0\u2193" }[one.higher] || ""), one)));
       const rows = lines.map((line) => {
         const row = element("tr", {}, rowHead(line.label), ...columns.map((one) => cell(one, line.place)));
         row.dataset.method = line.method;
@@ -113,12 +124,15 @@
 
     // Boxes for the columns that there are to choose from.
     function offer(names) {
-      for (const name of names) if (!picked.has(name)) picked.set(name, picked.size < COLUMNS);
+      for (const name of names) if (!picked.has(name)) {
+        picked.set(name, wished.length ? wished.includes(name) : picked.size < COLUMNS);
+      }
       const before = [...boxes.querySelectorAll("input")].map((one) => one.name);
       if (before.join() === names.join()) return;
+      boxes.parentElement.hidden = !names.length;
       boxes.replaceChildren(element("legend", {}, "Beside the chosen metric"), ...names.map((name) => {
         const box = element("input", { type: "checkbox", name, checked: picked.get(name) });
-        box.addEventListener("change", () => { picked.set(name, box.checked); show(); });
+        box.addEventListener("change", () => { picked.set(name, box.checked); change(); });
         return element("label", {}, box, name);
       }));
     }
@@ -167,7 +181,7 @@
       if (turn === latest) chart.replaceChildren(place); else result.finalize();
     }
 
-    fill(selects.cohort, content.cohorts.map((one) => one.name));
+    fill("cohort", content.cohorts.map((one) => one.name));
     show();
   }
 

@@ -48,6 +48,15 @@
       button.addEventListener("click", () => onHeading(heading));
     }
   }
+  // What a reader has chosen is kept in the address, by which the view can be opened again and sent on.
+  window.chosenInAddress = {
+    all: (name) => new URLSearchParams(location.search).getAll(name),
+    keep(choices) {
+      const kept = new URLSearchParams(Object.entries(choices).flatMap(([name, values]) => values.map((one) => [name, one])));
+      history.replaceState(null, "", `${location.pathname}${kept.size ? "?" : ""}${kept}`);
+    },
+  };
+
   document.querySelectorAll("table.sortable:not(.heat)").forEach(makeSortable);
   document.addEventListener("made", (event) => makeSortable(event.target));
 

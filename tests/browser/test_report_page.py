@@ -51,6 +51,16 @@ def test_a_phone_scrolls_down_only(request: pytest.FixtureRequest, shown: Open, 
     assert opened.evaluate("document.scrollingElement.scrollWidth") <= 400
 
 
+def test_the_tables_of_a_board_fit_a_desktop(board_page: Path, shown: Open) -> None:
+    opened = shown(board_page)
+    widths = opened.locator(".scroll:visible").evaluate_all(
+        "(all) => all.map((one) => [one.scrollWidth, one.clientWidth])"
+    )
+    assert len(widths) > 2
+    assert all(needed <= there for needed, there in widths)
+    assert opened.evaluate("document.scrollingElement.scrollWidth") <= 1280
+
+
 def test_the_dark_page_is_dark(report_page: Path, shown: Open) -> None:
     colours = [
         shown(report_page, color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
@@ -122,7 +132,7 @@ def test_table_and_chart_follow_the_controls(wide_page: Path, shown: Open) -> No
     explorer = opened.locator(".explorer")
     rows = explorer.locator("tbody tr")
     assert rows.count() == 12
-    explorer.get_by_label("Methods with").fill("method1")
+    explorer.get_by_label("Search methods").fill("method1")
     opened.wait_for_function("document.querySelectorAll('.explorer .mark-symbol path').length === 3")
     assert rows.count() == 3
     columns = explorer.locator("thead th").count()
@@ -131,6 +141,45 @@ def test_table_and_chart_follow_the_controls(wide_page: Path, shown: Open) -> No
     assert explorer.locator("thead th").count() == columns - 1
     explorer.get_by_label("Seeds").select_option("lowest seed")
     assert "(" not in rows.first.locator("td").first.inner_text()
+
+
+def test_a_view_is_kept_in_the_address(wide_page: Path, board_page: Path, shown: Open) -> None:
+    opened = shown(wide_page)
+    explorer = opened.locator(".explorer")
+    explorer.get_by_label("Search methods").fill("method1")
+    explorer.locator("summary").click()
+    explorer.locator("fieldset input:checked").first.uncheck()
+    headings = explorer.locator("thead th").all_inner_texts()
+    opened.goto(opened.url)
+    assert explorer.locator("tbody tr").count() == 3
+    assert explorer.locator("thead th").all_inner_texts() == headings
+    metric = explorer.get_by_role("combobox", name="Metric")
+    metric.select_option(index=1)
+    chosen = metric.input_value()
+    opened.goto(opened.url)
+    assert metric.input_value() == chosen
+
+    opened = shown(board_page)
+    opened.get_by_role("tab").last.click()
+    opened.get_by_label("methods with fewer than 3 seeds").uncheck()
+    opened.get_by_label("Search methods").fill("M")
+    opened.goto(opened.url)
+    assert opened.get_by_role("tab").last.get_attribute("aria-selected") == "true"
+    assert opened.locator(".panel:visible table").first.locator("tbody tr:visible").count() == 3
+    opened.goto(f"{opened.url}#patients-patients")  # a link into another part leads there
+    assert opened.get_by_role("tab").first.get_attribute("aria-selected") == "true"
+
+
+def test_a_board_is_searched_for_methods(board_page: Path, shown: Open) -> None:
+    opened = shown(board_page)
+    panel = opened.locator(".panel").first
+    opened.get_by_label("Search methods").fill("M2")
+    rows, marks = (
+        panel.locator("table").first.locator("tbody tr:visible"),
+        panel.locator("svg path[data-method]:visible"),
+    )
+    assert (rows.all_inner_texts()[0].split()[0], rows.count(), marks.count()) == ("m2", 1, 1)
+    opened.get_by_text("Hidden: 3 of the methods.").wait_for()
 
 
 def test_live_dice_is_the_table_s_at_the_deciding_threshold(report_page: Path, shown: Open) -> None:
@@ -186,12 +235,15 @@ def test_a_board_shows_one_cohort_at_a_time_and_all_of_them_in_print(board_page:
 def test_a_board_hides_methods_of_few_seeds_in_tables_and_charts(board_page: Path, shown: Open) -> None:
     opened = shown(board_page)
     panel = opened.locator(".panel").first
-    rows, marks = panel.locator("tbody tr:visible"), panel.locator("svg path[data-method]:visible")
+    rows, marks = (
+        panel.locator("table").first.locator("tbody tr:visible"),
+        panel.locator("svg path[data-method]:visible"),
+    )
     assert (rows.count(), marks.count()) == (4, 4)
-    opened.get_by_label("methods of less than 3 seeds").uncheck()
+    opened.get_by_label("methods with fewer than 3 seeds").uncheck()
     assert (rows.count(), marks.count()) == (3, 3)
-    assert "m3" not in panel.locator("table").inner_text()
-    opened.get_by_label("methods of less than 3 seeds").check()
+    assert "m3" not in panel.locator("table").first.inner_text()
+    opened.get_by_label("methods with fewer than 3 seeds").check()
     assert (rows.count(), marks.count()) == (4, 4)
 
 

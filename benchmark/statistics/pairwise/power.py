@@ -1,6 +1,11 @@
 """Minimum detectable effect: what a pair's data could have shown. Never the power at the effect that was seen."""
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
 
 
 def detectable(sd: float, n: int, *, alpha: float, power: float) -> float:
@@ -10,23 +15,25 @@ def detectable(sd: float, n: int, *, alpha: float, power: float) -> float:
         sd: of the paired differences.
         alpha: after correction for the number of comparisons.
     """
+    return float(_in_standard_errors(n, alpha, power) * sd / np.sqrt(n)) if sd else 0.0
+
+
+@lru_cache(maxsize=256)
+def _in_standard_errors(n: int, alpha: float, power: float) -> float:
     from scipy import stats
     from scipy.optimize import brentq
 
-    if sd == 0:
-        return 0.0
     df, critical = n - 1, stats.t.isf(alpha / 2, n - 1)
 
     def lack(shift: float) -> float:
         return power - float(stats.nct.sf(critical, df, shift))
 
     # Far out the noncentral t is its shift plus noise of order one: the root lies within this bracket.
-    shift = brentq(lack, 0.0, critical * 3 + 20)
-    return float(shift * sd / np.sqrt(n))
+    return float(brentq(lack, 0.0, critical * 3 + 20))
 
 
-def detectable_recipe(half_width: float, se: float, *, power: float) -> float:
+def detectable_recipe(half_width: Values | float, se: Values | float, *, power: float) -> Values:
     """The same for a recipe: what the test asks for, and the standard error's part for finding it so often."""
     from scipy.special import ndtri
 
-    return float(half_width + ndtri(power) * se)
+    return np.asarray(half_width + ndtri(power) * se)

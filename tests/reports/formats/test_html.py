@@ -94,7 +94,7 @@ def test_a_cell_sorts_by_its_number_and_names_its_row() -> None:
     made = table(Table("t", as_text("Times."), columns, [[said("ae"), Cell(0.329, 0.2, 0.5)], [said("x"), Cell(1024)]]))
     assert re.findall(r'data-sort="([^"]+)"', made) == ["0.329", "1024"]
     assert '<th scope="row">ae</th>' in made
-    assert '<th scope="col" data-first="ascending" class="number">Time (s) \N{DOWNWARDS ARROW}</th>' in made
+    assert '<th scope="col" data-first="ascending" class="number">Time (s)&nbsp;\N{DOWNWARDS ARROW}</th>' in made
     assert "<caption>Times.</caption>" in made
 
 
