@@ -11,11 +11,13 @@ import pandas as pd
 
 from benchmark.execution.score_cells import collect
 from benchmark.storage.folder import RunFolder
+from benchmark.storage.rows import COLUMNS, read_texts
 from benchmark.storage.run_record import ALL, cell_record, cell_state, kept_cells, kept_references, kept_scoring
 from benchmark.storage.run_tables import has_table, keep_digests, read_run_record, run_table
 from benchmark.study.cells import Cell, as_stored
 from datasets.errors import BadValue
 from datasets.io.atomic import read_json, write_json, written_whole
+from datasets.io.tables import join_tables
 from datasets.spec import changed_cases
 
 # Packages that numbers depend on; other processors and GPUs change them by rounding only.
@@ -117,12 +119,14 @@ def _union(lists: Iterable[Iterable[str]]) -> list[str]:
 
 def _write_joined(parts: Sequence[Path], whole: Path) -> None:
     """Write one table of rows out of several, as text: the first row of each name, in their order."""
-    tables = [pd.read_csv(part, dtype=str, keep_default_na=False) for part in parts]
-    names = [pd.util.hash_pandas_object(table.drop(columns="value"), index=False) for table in tables]
-    repeated = np.split(pd.concat(names).duplicated().to_numpy(), np.cumsum([len(table) for table in tables])[:-1])
+    names = [pd.util.hash_pandas_object(read_texts(part, without=["value"]), index=False) for part in parts]
+    repeated = np.split(pd.concat(names).duplicated().to_numpy(), np.cumsum(list(map(len, names)))[:-1])
+    if not any(again.any() for again in repeated):
+        join_tables(parts, whole, COLUMNS)
+        return
     with written_whole(whole) as beside:
-        for place, (table, again) in enumerate(zip(tables, repeated, strict=True)):
-            table[~again].to_csv(beside, mode="a", header=place == 0, index=False, lineterminator="\n")
+        for place, (part, again) in enumerate(zip(parts, repeated, strict=True)):
+            read_texts(part)[~again].to_csv(beside, mode="a", header=place == 0, index=False, lineterminator="\n")
 
 
 def _check_versions(runs: Sequence[RunFolder]) -> None:
