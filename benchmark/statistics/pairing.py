@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.statistics.panel import Panel, Values
+from datasets.words import count_text
 
 ROUNDING = 1e-12
 """Differences up to this, relative or absolute, are none: sums in another order leave as much."""
@@ -93,12 +95,12 @@ class Pair:
     seeds: tuple[int, ...]
     left_out_seeds: tuple[int, ...]
 
-    @property
+    @cached_property
     def differences(self) -> Values:
         """`(n, s)` a - b; what only rounding leaves is 0."""
         return np.where(np.isclose(self.a, self.b, rtol=ROUNDING, atol=ROUNDING), 0.0, self.a - self.b)
 
-    @property
+    @cached_property
     def by_patient(self) -> Values:
         """`(n,)` the differences, seeds averaged."""
         return self.differences.mean(axis=1) if self.seeds else np.empty(0)
@@ -129,7 +131,9 @@ def pair(a: Panel, b: Panel) -> Pair:
         ValueError: the panels are not of the same patients.
     """
     if a.patients != b.patients:
-        raise ValueError(f"Got panels of {len(a.patients)} and {len(b.patients)} patients, expected the same ones.")
+        raise ValueError(
+            f"Got panels of {len(a.patients)} and {count_text(len(b.patients), 'patient')}, expected the same ones."
+        )
     a, b = over_common_scans([a, b])
     absent = {*a.absent_seeds, *b.absent_seeds}
     seeds = tuple(seed for seed in a.seeds if seed in b.seeds and seed not in absent)

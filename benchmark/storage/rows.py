@@ -8,6 +8,9 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.run_record import table_of
@@ -209,6 +212,18 @@ def read_rows(path: Path, *, exact: bool = False) -> "pd.DataFrame":
     if tuple(frame.columns) != COLUMNS:
         raise BadFile(f"{path}: got columns {list(frame.columns)}, expected {list(COLUMNS)}.")
     return frame
+
+
+def row_names(rows: "pd.DataFrame") -> NDArray[np.uint64]:
+    """What each row of a frame is a number of, as a hash of all fields but the value."""
+    import pandas as pd
+
+    return np.asarray(pd.util.hash_pandas_object(rows.drop(columns="value"), index=False), np.uint64)
+
+
+def chosen(rows: "pd.DataFrame", kept: "pd.Series[bool]") -> "pd.DataFrame":
+    """Some rows of a frame; the frame itself where they are all of them, since a copy takes as much memory again."""
+    return rows if kept.all() else rows[kept]
 
 
 def lesion_case_ids(rows: "pd.DataFrame") -> set[str]:

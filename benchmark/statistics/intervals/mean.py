@@ -1,6 +1,8 @@
 """Interval: a mean with its confidence interval, for each of the two questions."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import Literal
 
@@ -11,8 +13,10 @@ from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.coverage import measured_coverage
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
 from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, LOGGED, TRAINING_PROCEDURE, Question
+from datasets.words import count_text
 
 Values = NDArray[np.float64]
+Places = NDArray[np.intp]
 Of = Literal["mean", "difference"]
 
 
@@ -85,7 +89,7 @@ def interval(
         low, high = map(float, satterthwaite_interval(values, alpha=alpha))
         method = "ANOVA moments, Satterthwaite t"
     else:
-        low, high = bootstrap_t(values.mean(axis=1), alpha=alpha, rng=np.random.default_rng(seed))
+        low, high = bootstrap_t(values.mean(axis=1), alpha=alpha, resamples=_resamples_of(n, seed))
         method = "bootstrap-t"
     why = TOO_ALIKE if np.isnan(low) else ""
     sparse = of == "difference" and is_sparse(values.mean(axis=1))
@@ -110,17 +114,20 @@ ROUNDING = 1e-12  # relative: what is left of no spread
 def _why_none(values: Values, question: Question) -> str:
     n, s = values.shape
     if n < FEWEST_PATIENTS:
-        return f"{n} patients, an interval needs {FEWEST_PATIENTS}"
+        return f"{count_text(n, 'patient')}, an interval needs {FEWEST_PATIENTS}"
     if question == TRAINING_PROCEDURE and s < FEWEST_SEEDS:
-        return f"{s} training seed{'s' * (s != 1)}, a training procedure needs {FEWEST_SEEDS}"
+        return f"{count_text(s, 'training seed')}, a training procedure needs {FEWEST_SEEDS}"
     return TOO_ALIKE if values.std() <= ROUNDING * np.abs(values).max() else ""
 
 
 ROUNDS = 4999
 
 
-def bootstrap_t(values: Values, *, alpha: float, rng: np.random.Generator, rounds: int = ROUNDS) -> tuple[float, float]:
+def bootstrap_t(values: Values, *, alpha: float, resamples: Iterable[Places]) -> tuple[float, float]:
     """The (1 - alpha) interval of the mean of `(n,)` independent values.
+
+    Args:
+        resamples: as `draw_resamples` gives them.
 
     Returns:
         Low and high; NaN where values, or too many resamples of them, do not differ at all.
@@ -129,16 +136,27 @@ def bootstrap_t(values: Values, *, alpha: float, rng: np.random.Generator, round
     mean, se = values.mean(), values.std(ddof=1) / np.sqrt(n)
     if se == 0:
         return np.nan, np.nan
-    studentised = np.concatenate([_studentised(values, rng, size) for size in _blocks(n, rounds)])
+    studentised = np.concatenate([_studentised(values, places) for places in resamples])
     # A resample of equal values is infinitely far off; enough of them reach the quantile, and there is no interval.
     low, high = np.quantile(studentised, [1 - alpha / 2, alpha / 2], method="inverted_cdf")
     ends = mean - se * np.array([low, high])
     return (float(ends[0]), float(ends[1])) if np.isfinite(ends).all() else (np.nan, np.nan)
 
 
-def _studentised(values: Values, rng: np.random.Generator, rounds: int) -> Values:
+def draw_resamples(n: int, rng: np.random.Generator, rounds: int = ROUNDS) -> Iterator[Places]:
+    """Which of n values each resample has, `(some rounds, n)` at a time."""
+    for size in _blocks(n, rounds):
+        yield rng.integers(0, n, (size, n), dtype=np.uint32).astype(np.intp)
+
+
+@lru_cache(maxsize=1)  # all means over as many patients are resampled alike
+def _resamples_of(n: int, seed: int) -> tuple[Places, ...]:
+    return tuple(draw_resamples(n, np.random.default_rng(seed)))
+
+
+def _studentised(values: Values, places: Places) -> Values:
     n = values.size
-    drawn = (values - values.mean())[rng.integers(0, n, (rounds, n), dtype=np.uint32)]
+    drawn = (values - values.mean())[places]
     off = drawn.mean(axis=1)
     variance = (np.einsum("ij,ij->i", drawn, drawn) - n * off**2) / (n - 1)
     # What rounding leaves of no spread at all is none.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -186,7 +186,10 @@ def compare_endpoints(
         ]
         for choice, own in pairs.items()
     }  # fmt: skip
-    return {choice: [_claimed(one, found) for one in own] for choice, own in found.items()}
+    of_pair: dict[tuple[str, str], list[Comparison]] = {}
+    for one in chain.from_iterable(found.values()):
+        of_pair.setdefault((one.a, one.b), []).append(one)
+    return {choice: [_claimed(one, of_pair[one.a, one.b], len(found)) for one in own] for choice, own in found.items()}
 
 
 Family = Mapping[Choice, Sequence[Pair]]
@@ -350,10 +353,9 @@ def _state(p: float, p_equivalent: float, effect: Interval, alpha: float, margin
     return "better" if p <= alpha else "not separable"
 
 
-def _claimed(one: Comparison, found: Mapping[Choice, Sequence[Comparison]]) -> Comparison:
-    """The same with the state that all endpoints together give it."""
-    same = [other for own in found.values() for other in own if (other.a, other.b) == (one.a, one.b)]
-    together = len(same) == len(found) and all(other.state == one.state for other in same)
+def _claimed(one: Comparison, same: Sequence[Comparison], endpoints: int) -> Comparison:
+    """One with the state that all endpoints together give it; `same` is its pair under each that has it."""
+    together = len(same) == endpoints and all(other.state == one.state for other in same)
     if one.state == "not testable" or (together and (one.state != "better" or len({o.ahead for o in same}) == 1)):
         return one
     alone = _state(one.p_alone, one.p_equivalent_alone, one.effect, one.alpha, one.margin)

@@ -1,5 +1,7 @@
 """Minimum detectable effect: what a pair's data could have shown. Never the power at the effect that was seen."""
 
+from functools import lru_cache
+
 import numpy as np
 
 
@@ -10,19 +12,22 @@ def detectable(sd: float, n: int, *, alpha: float, power: float) -> float:
         sd: of the paired differences.
         alpha: after correction for the number of comparisons.
     """
+    return float(_detectable_shift(n, alpha, power) * sd / np.sqrt(n)) if sd else 0.0
+
+
+@lru_cache(maxsize=256)  # all pairs over as many patients have the same
+def _detectable_shift(n: int, alpha: float, power: float) -> float:
+    """The same in standard errors."""
     from scipy import stats
     from scipy.optimize import brentq
 
-    if sd == 0:
-        return 0.0
     df, critical = n - 1, stats.t.isf(alpha / 2, n - 1)
 
     def lack(shift: float) -> float:
         return power - float(stats.nct.sf(critical, df, shift))
 
     # Far out the noncentral t is its shift plus noise of order one: the root lies within this bracket.
-    shift = brentq(lack, 0.0, critical * 3 + 20)
-    return float(shift * sd / np.sqrt(n))
+    return float(brentq(lack, 0.0, critical * 3 + 20))
 
 
 def detectable_recipe(half_width: float, se: float, *, power: float) -> float:

@@ -166,7 +166,7 @@ def test_a_run_a_second_run_an_evaluation_and_a_report(program: Program, data: P
     second = program("run", *plain, "--data", data, "--out", "run")
     assert second.exit_code == 0
     assert report.stat().st_mtime_ns == written
-    assert second.stdout.splitlines()[0] == "Nothing to do: 2 of 2 cells are done."
+    assert second.stdout.splitlines()[0] == "Nothing to do: 2 of 2 cells done."
 
     shown = program("run", *STUDY, "--data", data, "--out", "run", "--dry-run").stdout
     assert "2 cells of 1 fit, 2 done." in shown
@@ -271,7 +271,7 @@ def undefined(path: Path) -> None:
         ("brain_mask", shape_of_another, "got shape (16, 16, 11), expected (16, 16, 12) as in"),
         ("lesion_mask", affine_of_another, "got affine"),
         ("t1", torn, "got a file that cannot be read"),
-        ("t1", undefined, "got 1 voxels that are NaN or infinite"),
+        ("t1", undefined, "got 1 NaN or infinite voxel"),
     ],
 )
 @pytest.mark.usefixtures("no_report")

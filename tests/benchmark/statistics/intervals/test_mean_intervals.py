@@ -7,13 +7,13 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from benchmark.statistics.intervals.mean import bootstrap_t, exact_interval, limits
+from benchmark.statistics.intervals.mean import bootstrap_t, draw_resamples, exact_interval, limits
 from benchmark.statistics.intervals.mean import interval as interval_of
 from benchmark.statistics.panel import QUESTIONS, Question
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    return bootstrap_t(values, alpha=0.05, rng=np.random.default_rng(seed))
+    return bootstrap_t(values, alpha=0.05, resamples=draw_resamples(values.size, np.random.default_rng(seed)))
 
 
 def test_even_values_give_about_the_interval_of_students_t() -> None:
@@ -38,7 +38,8 @@ def test_it_covers_skewed_means_better_than_students_t() -> None:
     rng, truth = np.random.default_rng(2), np.exp(0.5)
     samples = rng.lognormal(0, 1, (300, 20))
     ours = [
-        low <= truth <= high for low, high in (bootstrap_t(one, alpha=0.05, rng=rng, rounds=599) for one in samples)
+        low <= truth <= high
+        for low, high in (bootstrap_t(one, alpha=0.05, resamples=draw_resamples(20, rng, 599)) for one in samples)
     ]
     reach = stats.t.isf(0.025, 19) * stats.sem(samples, axis=1)
     assert np.mean(ours) > 0.91
