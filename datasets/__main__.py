@@ -13,7 +13,12 @@ from datasets.commands.common import Data, Json, print_mistake
 from datasets.errors import UserError
 from datasets.spec import DatasetSpec, lying_there
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.command("splits")(splits.splits)
 app.command("audit")(audit.audit)
 app.command("cache")(cache.cache)
@@ -23,7 +28,7 @@ for group in (shifts, show, simulate, prepare):
 
 @app.callback()
 def about() -> None:
-    """Brain MRI cohorts: what there is, and the simulated one."""
+    """Prepare, check, show and simulate cohorts of brain MRI."""
 
 
 @app.command("list")

@@ -1,8 +1,8 @@
 """Interval: a mean with its confidence interval, for each of the two questions."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
 
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics import METRICS
+from benchmark.statistics.intervals.bootstrap_t import bootstrap_t, seeded_resamples
 from benchmark.statistics.intervals.coverage import measured_coverage
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
 from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, LOGGED, TRAINING_PROCEDURE, Question
 from datasets.words import count_text
 
 Values = NDArray[np.float64]
-Places = NDArray[np.intp]
 Of = Literal["mean", "difference"]
 
 
@@ -54,13 +54,14 @@ def limits(metric: str, of: Of) -> tuple[float, float]:
 SPARSE = 0.1
 
 
-def is_sparse(values: Values) -> bool:
-    """Whether few of `(n,)` values differ from the rest by so much that most of the variance is theirs.
+def is_sparse(values: Values) -> NDArray[np.bool_]:
+    """Whether few of `(..., n)` values differ from the rest by so much that most of the variance is theirs.
 
     Then the typical distance from the median is under a tenth of the standard deviation (of a normal one it is 0.67).
     """
-    spread = values.std()
-    return bool(spread > 0 and np.median(np.abs(values - np.median(values))) < SPARSE * spread)
+    spread = values.std(axis=-1)
+    distance = np.abs(values - np.median(values, axis=-1, keepdims=True))
+    return np.asarray((spread > 0) & (np.median(distance, axis=-1) < SPARSE * spread))
 
 
 def interval(
@@ -72,7 +73,20 @@ def interval(
     within: tuple[float, float] = (-inf, inf),
     seed: int = 0,
 ) -> Interval:
-    """The mean over `(n, s)` patients x training seeds, complete.
+    """The mean over `(n, s)` patients x training seeds, complete; see `intervals`."""
+    return intervals([values], question, of, alpha=alpha, within=within, seed=seed)[0]
+
+
+def intervals(
+    panels: Sequence[Values],
+    question: Question,
+    of: Of,
+    *,
+    alpha: float,
+    within: tuple[float, float] = (-inf, inf),
+    seed: int = 0,
+) -> list[Interval]:
+    """The mean of each of many `(n, s)` patients x training seeds, complete; to the last digit as of each alone.
 
     *This trained model*: seeds are averaged and patients drawn anew (bootstrap-t). *This training procedure*: patients
     and seeds are drawn anew (ANOVA moments, Satterthwaite's t).
@@ -80,22 +94,41 @@ def interval(
     Args:
         within: `limits` of what is averaged; what of an interval lies beyond is cut off, since no mean lies there.
     """
+    found = [_without(values, question, alpha, _why_none(values, question)) for values in panels]
+    for places in alike(panels, [place for place, one in enumerate(found) if not one.why_none]):
+        n, s = panels[places[0]].shape
+        values = np.stack([panels[place] for place in places])  # (m, n, s)
+        by_patient = values.mean(axis=2)
+        if question == TRAINING_PROCEDURE:
+            low, high = satterthwaite_interval(values, alpha=alpha)
+            method = "ANOVA moments, Satterthwaite t"
+        else:
+            low, high = bootstrap_t(by_patient, seeded_resamples(n, seed), alpha=alpha)
+            method = "bootstrap-t"
+        sparse = is_sparse(by_patient) if of == "difference" else np.zeros(len(places), dtype=bool)
+        coverage = np.where(sparse, *(measured_coverage(question, name, n, s) for name in ("sparse difference", of)))
+        ends = np.stack([*np.clip((low, high), *within), coverage], axis=1)
+        for place, (start, end, covered) in zip(places, ends.tolist(), strict=True):
+            found[place] = replace(
+                found[place], low=start, high=end, method=method, coverage=covered,
+                why_none=TOO_ALIKE if np.isnan(start) else "",
+            )  # fmt: skip
+    return found
+
+
+def alike(values: Sequence[Values], chosen: Iterable[int]) -> Iterator[list[int]]:
+    """Places of the chosen ones that can be stacked: of one shape, and laid out alike, which sums depend on."""
+    groups = defaultdict[tuple[int, ...], list[int]](list)
+    for place in chosen:
+        groups[values[place].shape + values[place].strides].append(place)
+    yield from groups.values()
+
+
+def _without(values: Values, question: Question, alpha: float, why: str) -> Interval:
+    """The mean before its interval is made, or if there is none, for this reason."""
     n, s = values.shape
     mean = float(values.mean()) if n else np.nan
-    why = _why_none(values, question)
-    if why:
-        return Interval(mean, np.nan, np.nan, 1 - alpha, question, "", n, s, np.nan, why)
-    if question == TRAINING_PROCEDURE:
-        low, high = map(float, satterthwaite_interval(values, alpha=alpha))
-        method = "ANOVA moments, Satterthwaite t"
-    else:
-        low, high = bootstrap_t(values.mean(axis=1), alpha=alpha, resamples=_resamples_of(n, seed))
-        method = "bootstrap-t"
-    why = TOO_ALIKE if np.isnan(low) else ""
-    sparse = of == "difference" and is_sparse(values.mean(axis=1))
-    coverage = measured_coverage(question, "sparse difference" if sparse else of, n, s)
-    low, high = np.clip((low, high), *within).tolist()
-    return Interval(mean, low, high, 1 - alpha, question, method, n, s, coverage, why)
+    return Interval(mean, np.nan, np.nan, 1 - alpha, question, "", n, s, np.nan, why)
 
 
 def satterthwaite_interval(values: Values, *, alpha: float) -> tuple[Values, Values]:
@@ -118,58 +151,6 @@ def _why_none(values: Values, question: Question) -> str:
     if question == TRAINING_PROCEDURE and s < FEWEST_SEEDS:
         return f"{count_text(s, 'training seed')}, a training procedure needs {FEWEST_SEEDS}"
     return TOO_ALIKE if values.std() <= ROUNDING * np.abs(values).max() else ""
-
-
-ROUNDS = 4999
-
-
-def bootstrap_t(values: Values, *, alpha: float, resamples: Iterable[Places]) -> tuple[float, float]:
-    """The (1 - alpha) interval of the mean of `(n,)` independent values.
-
-    Args:
-        resamples: as `draw_resamples` gives them.
-
-    Returns:
-        Low and high; NaN where values, or too many resamples of them, do not differ at all.
-    """
-    n = values.size
-    mean, se = values.mean(), values.std(ddof=1) / np.sqrt(n)
-    if se == 0:
-        return np.nan, np.nan
-    studentised = np.concatenate([_studentised(values, places) for places in resamples])
-    # A resample of equal values is infinitely far off; enough of them reach the quantile, and there is no interval.
-    low, high = np.quantile(studentised, [1 - alpha / 2, alpha / 2], method="inverted_cdf")
-    ends = mean - se * np.array([low, high])
-    return (float(ends[0]), float(ends[1])) if np.isfinite(ends).all() else (np.nan, np.nan)
-
-
-def draw_resamples(n: int, rng: np.random.Generator, rounds: int = ROUNDS) -> Iterator[Places]:
-    """Which of n values each resample has, `(some rounds, n)` at a time."""
-    for size in _blocks(n, rounds):
-        yield rng.integers(0, n, (size, n), dtype=np.uint32).astype(np.intp)
-
-
-@lru_cache(maxsize=1)  # all means over as many patients are resampled alike
-def _resamples_of(n: int, seed: int) -> tuple[Places, ...]:
-    return tuple(draw_resamples(n, np.random.default_rng(seed)))
-
-
-def _studentised(values: Values, places: Places) -> Values:
-    n = values.size
-    drawn = (values - values.mean())[places]
-    off = drawn.mean(axis=1)
-    variance = (np.einsum("ij,ij->i", drawn, drawn) - n * off**2) / (n - 1)
-    # What rounding leaves of no spread at all is none.
-    spread = np.sqrt(np.where(variance > 1e-12 * values.var(), variance, 0.0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = off * np.sqrt(n) / spread
-    return np.where(np.isnan(t), 0.0, t)
-
-
-def _blocks(n: int, rounds: int) -> list[int]:
-    """Rounds at a time, so that no array has more than about a million values."""
-    most = max(1, 1_000_000 // n)
-    return [min(most, rounds - start) for start in range(0, rounds, most)]
 
 
 EXACT = "exact (Clopper-Pearson)"

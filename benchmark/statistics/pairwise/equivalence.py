@@ -18,27 +18,27 @@ STAKES = (1.0, 1 / 3)
 """Parts of the largest possible stake; the capital is shared equally between them."""
 
 
-def equivalence_p(values: Values, margin: float, bound: float) -> float:
-    """P-value of the hypothesis that the mean lies at `margin` or further from 0.
+def equivalence_p(values: Values, margin: float, bound: float) -> Values:
+    """`(...)` p-values of the hypothesis that the mean lies at `margin` or further from 0.
 
     At most alpha of studies with such a mean have p <= alpha, for every n and every distribution within the bound.
 
     Args:
-        values: `(n,)` independent differences.
+        values: `(..., n)` independent differences.
         bound: on |difference|, declared in advance; 1 for Dice. Infinite: nothing can be shown, 1.0.
 
     Examples:
         >>> equivalence_p(np.zeros(150), 0.02, 1.0) > 0.05 > equivalence_p(np.zeros(200), 0.02, 1.0)
         True
     """
-    return max(_at_least(values, margin, bound), _at_least(-values, margin, bound))
+    return np.maximum(_at_least(values, margin, bound), _at_least(-values, margin, bound))
 
 
-def _at_least(values: Values, margin: float, bound: float) -> float:
-    """P-value of the hypothesis that the mean is `margin` or more: one over the capital."""
+def _at_least(values: Values, margin: float, bound: float) -> Values:
+    """P-values of the hypothesis that the mean is `margin` or more: one over the capital."""
     from scipy.special import logsumexp
 
     stakes = np.array(STAKES)[:, None] / (bound - margin)
     with np.errstate(divide="ignore"):  # the whole capital may be lost
-        capitals = np.log1p(np.maximum(stakes * (margin - values), -1.0)).sum(axis=1)
-    return float(min(1.0, np.exp(-(logsumexp(capitals) - np.log(len(STAKES))))))
+        capitals = np.log1p(np.maximum(stakes * (margin - values[..., None, :]), -1.0)).sum(axis=-1)
+    return np.minimum(1.0, np.exp(-(logsumexp(capitals, axis=-1) - np.log(len(STAKES)))))

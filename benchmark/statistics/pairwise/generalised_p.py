@@ -44,12 +44,17 @@ def two_sided_p(values: Values) -> Values:
     return np.minimum(1, 2 * np.minimum(upper, 1 - upper))
 
 
-def half_width(values: Values, alpha: float) -> float:
-    """How far from 0 the mean of one `(n, s)` has to be for the two-sided p-value to fall below `alpha`."""
+def half_widths(values: Values, alpha: float) -> Values:
+    """`(...)` how far from 0 the mean of each of `(..., n, s)` has to be for its p-value to fall below `alpha`."""
+    spreads = np.sqrt(variances(values))
+    return np.apply_along_axis(_half_width, -1, spreads, alpha)
+
+
+def _half_width(spread: Values, alpha: float) -> float:
+    """Of one mean, by the `(DRAWS,)` standard deviations that it may have."""
     from scipy.optimize import brentq
     from scipy.special import ndtr
 
-    spread = np.sqrt(variances(values))
     if not spread.any():
         return 0.0
 

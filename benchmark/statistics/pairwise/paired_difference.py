@@ -1,8 +1,10 @@
 """Comparison: what one pair of methods gives for one question, corrected for all pairs of its cohort."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
+from itertools import combinations
+from math import ceil
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
-from benchmark.statistics.intervals.mean import TOO_ALIKE, Interval, interval, limits
+from benchmark.statistics.intervals.mean import TOO_ALIKE, Interval, alike, intervals, limits
 from benchmark.statistics.pairing import Pair, pair
 from benchmark.statistics.pairwise import generalised_p as generalised
 from benchmark.statistics.pairwise.equivalence import equivalence_p
@@ -30,6 +32,8 @@ ALONE: Mapping[State, State] = {
     "equivalent": "equivalent under one endpoint",
 }
 """What a claim is called that holds under one of a cohort's two endpoints."""
+AT_ONCE = 32
+"""Pairs whose draws are held together."""
 
 
 class Tested(NamedTuple):
@@ -164,32 +168,31 @@ def compare_endpoints(
     """
     pairs = {choice: [pair(own[a], own[b]) for a, b in combinations(own, 2)] for choice, own in panels.items()}
     effects = {
-        choice: [
-            interval(
-                one.differences, question, "difference", alpha=endpoint.alpha,
-                within=limits(choice.metric, "difference"), seed=seed,
-            )
-            for one in own
-        ]
+        choice: intervals(
+            [one.differences for one in own], question, "difference", alpha=endpoint.alpha,
+            within=limits(choice.metric, "difference"), seed=seed,
+        )
         for choice, own in pairs.items()
     }  # fmt: skip
     tests = _of_weights if question == TRAINED_MODEL else _of_recipe
     tested = tests(panels, pairs, effects, endpoint, seed)
     published = {choice: _published(own) for choice, own in pairs.items()}
+    reaches = {choice: _reaches(own, tested[choice], question, endpoint) for choice, own in pairs.items()}
     found = {
         choice: [
             _comparison(
                 one, effects[choice][index], tested[choice], index, choice, question, endpoint, panels,
-                float(published[choice][index]),
+                float(published[choice][index]), *reaches[choice][:, index].tolist(),
             )
             for index, one in enumerate(own)
         ]
         for choice, own in pairs.items()
     }  # fmt: skip
-    of_pair: dict[tuple[str, str], list[Comparison]] = {}
-    for one in chain.from_iterable(found.values()):
-        of_pair.setdefault((one.a, one.b), []).append(one)
-    return {choice: [_claimed(one, of_pair[one.a, one.b], len(found)) for one in own] for choice, own in found.items()}
+    same = defaultdict[tuple[str, str], list[Comparison]](list)
+    for own in found.values():
+        for one in own:
+            same[one.a, one.b].append(one)
+    return {choice: [_claimed(one, same[one.a, one.b], len(found)) for one in own] for choice, own in found.items()}
 
 
 Family = Mapping[Choice, Sequence[Pair]]
@@ -214,11 +217,10 @@ def _of_weights(
             p[tested], adjusted[tested] = flip.p, flip.adjusted
             alone[tested] = flip.adjusted if whole is None else whole.adjusted[start : start + tested.size]
             start += tested.size
-        for index in map(int, tested):
-            values = own[index].by_patient
-            one_sided[index] = _t_p(np.abs(values.mean()), values)
+        for places, values in _stacked([one.by_patient for one in own], tested):
+            one_sided[places] = _t_p(np.abs(values.mean(axis=1)), values)
             if margin is not None:
-                equivalent[index] = equivalence_p(values, margin, limits(choice.metric, "difference")[1])
+                equivalent[places] = equivalence_p(values, margin, limits(choice.metric, "difference")[1])
         found[choice] = Tested(p, adjusted, alone, equivalent, holm(equivalent), equivalent, one_sided, test,
                                "max-T step-down")  # fmt: skip
     return _equivalent_alone(found)
@@ -231,14 +233,14 @@ def _of_recipe(
     for choice, own in pairs.items():
         p, equivalent = (np.full(len(own), np.nan) for _ in range(2))
         margin = endpoint.margin(choice.metric)
-        for index in map(int, np.flatnonzero(_testable(effects[choice]))):
-            values = own[index].differences
-            p[index] = generalised.two_sided_p(values)
+        tested = np.flatnonzero(_testable(effects[choice]))
+        for places, values in _stacked([one.differences for one in own], tested):
+            p[places] = generalised.two_sided_p(values)
             if margin is not None:
                 sides = generalised.one_sided_p(values, -margin), generalised.one_sided_p(-values, -margin)
                 # Seeds are few and about normal; of patients nothing is assumed but the bound.
-                patients = equivalence_p(own[index].by_patient, margin, limits(choice.metric, "difference")[1])
-                equivalent[index] = max(*map(float, sides), patients)
+                patients = equivalence_p(values.mean(axis=2), margin, limits(choice.metric, "difference")[1])
+                equivalent[places] = np.max([*sides, patients], axis=0)
         found[choice] = Tested(p, holm(p), p, equivalent, holm(equivalent), equivalent, p / 2, test, "Holm")
     alone = np.split(holm(np.concatenate([one.p for one in found.values()])), _ends(found))
     found = {
@@ -279,14 +281,22 @@ def _by_patient(pairs: Sequence[Pair], panels: Mapping[str, Panel], patients: Se
     return table
 
 
-def _t_p(distance: float, values: Values) -> float:
-    """One-sided p-value of a mean that is `distance` on the right side of a border."""
+def _stacked(values: Sequence[Values], chosen: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], Values]]:
+    """The chosen ones of equal shape together, a few at a time: their places, and `(k, ...)` the values."""
+    for places in alike(values, chosen):
+        for part in np.array_split(places, ceil(len(places) / AT_ONCE)):
+            yield part, np.stack([values[place] for place in part])
+
+
+def _t_p(distance: Values, values: Values) -> Values:
+    """`(m,)` one-sided p-values of means of `(m, n)` that are `distance` on the right side of a border."""
     from scipy.stats import t
 
-    se = values.std(ddof=1) / np.sqrt(values.size)
-    if se == 0:
-        return 0.5 if distance == 0 else float(distance < 0)
-    return float(t.sf(distance / se, values.size - 1))
+    n = values.shape[1]
+    se = values.std(axis=1, ddof=1) / np.sqrt(n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = t.sf(distance / se, n - 1)
+    return np.asarray(np.where(se == 0, np.where(distance == 0, 0.5, distance < 0), p))
 
 
 def _comparison(
@@ -299,12 +309,13 @@ def _comparison(
     endpoint: Endpoint,
     panels: Mapping[Choice, Mapping[str, Panel]],
     published: float,
+    se: float,
+    smallest: float,
 ) -> Comparison:
     """The pair with the state that this choice alone gives it."""
     count, methods = int((~np.isnan(tested.p)).sum()), len(panels[choice])
     margin, p = endpoint.margin(choice.metric), float(tested.adjusted[index])
     state = _state(p, float(tested.equivalent_adjusted[index]), effect, endpoint.alpha, margin)
-    se, smallest = _reach(one, question, endpoint, count) if state != "not testable" else (np.nan, np.nan)
     return Comparison(
         choice=choice,
         endpoint=endpoint.rank_of(choice),
@@ -354,7 +365,7 @@ def _state(p: float, p_equivalent: float, effect: Interval, alpha: float, margin
 
 
 def _claimed(one: Comparison, same: Sequence[Comparison], endpoints: int) -> Comparison:
-    """One with the state that all endpoints together give it; `same` is its pair under each that has it."""
+    """The same with the state that all endpoints together give it; `same` are the pair's under each."""
     together = len(same) == endpoints and all(other.state == one.state for other in same)
     if one.state == "not testable" or (together and (one.state != "better" or len({o.ahead for o in same}) == 1)):
         return one
@@ -362,14 +373,21 @@ def _claimed(one: Comparison, same: Sequence[Comparison], endpoints: int) -> Com
     return replace(one, state=ALONE.get(alone, "not separable"))
 
 
-def _reach(one: Pair, question: Question, endpoint: Endpoint, count: int) -> tuple[float, float]:
-    """Standard error of the effect, and the minimum detectable effect at the level that Bonferroni leaves a pair."""
-    alpha = endpoint.alpha / count
+def _reaches(pairs: Sequence[Pair], tested: Tested, question: Question, endpoint: Endpoint) -> Values:
+    """`(2, pairs)` standard errors of the effects, and minimum detectable effects at the level of Bonferroni.
+
+    NaN where a pair cannot be tested.
+    """
+    found, testable = np.full((2, len(pairs)), np.nan), np.flatnonzero(~np.isnan(tested.adjusted))
+    alpha = endpoint.alpha / max(testable.size, 1)
     if question == TRAINED_MODEL:
-        return one.sd / np.sqrt(one.n), detectable(one.sd, one.n, alpha=alpha, power=endpoint.power)
-    se = float(crossed_mean(one.differences).se)
-    width = generalised.half_width(one.differences, alpha)
-    return se, detectable_recipe(width, se, power=endpoint.power)
+        for place, one in ((place, pairs[place]) for place in testable.tolist()):
+            found[:, place] = one.sd / np.sqrt(one.n), detectable(one.sd, one.n, alpha=alpha, power=endpoint.power)
+        return found
+    for places, values in _stacked([one.differences for one in pairs], testable):
+        se, widths = crossed_mean(values).se, generalised.half_widths(values, alpha)
+        found[:, places] = se, detectable_recipe(widths, se, power=endpoint.power)
+    return found
 
 
 def _published(pairs: Sequence[Pair]) -> Values:

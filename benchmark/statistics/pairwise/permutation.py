@@ -23,7 +23,8 @@ FEWEST_ROUNDS, MOST_ROUNDS = 9_999, 49_999
 REACHED = 1e-9
 """By how little, relatively, a flip may fall short of the observed sum to have reached it; the observed one has."""
 BLOCK = 2_000_000  # signs held at once
-AT_ONCE = 200_000  # statistics computed at once, which a processor's cache holds
+PAIRS_AT_ONCE, ROUNDS_AT_ONCE = 128, 1_000
+"""Of which statistics are computed together, as many as a processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +69,24 @@ def sign_flips(
     n, pairs = differences.shape
     known = ~np.isnan(differences)
     filled = np.where(known, differences, 0.0)
-    observed, near = (_squared_t(filled.sum(axis=0), filled, known, short) for short in (0.0, REACHED))
-    order = np.argsort(-observed, kind="stable")
+    of, observed = _Statistic.of(filled, known), filled.sum(axis=0)
+    order = np.argsort(-_squared_t(of.shares(observed[:, None])[:, 0], of.counts), kind="stable")
     exact = n <= exact_up_to
     wanted = rounds or rounds_needed(pairs, alpha)
     blocks = _all_signs(n) if exact else _random_signs(n, wanted, np.random.default_rng(seed))
     alone, together, done = np.zeros(pairs), np.zeros(pairs), 0
     rising = order[::-1]  # the least significant first
-    filled, known, near = filled[:, rising], known[:, rising], near[rising]
+    near, lines = of.near(observed)[rising, None], np.ascontiguousarray(filled.T[rising])
     for signs in blocks:
-        for part in np.array_split(signs, ceil(len(signs) * pairs / AT_ONCE)):
-            flipped = _squared_t(part @ filled, filled, known)
-            alone += (flipped >= near).sum(axis=0)
-            # The largest among a pair and all that are less significant than it.
-            together += (np.maximum.accumulate(flipped, axis=1) >= near).sum(axis=0)
+        for part in np.array_split(signs, ceil(len(signs) / ROUNDS_AT_ONCE)):
+            largest = np.zeros(len(part))
+            for begin in range(0, pairs, PAIRS_AT_ONCE):
+                own = slice(begin, begin + PAIRS_AT_ONCE)
+                flipped = of.at(rising[own], lines[own] @ part.T)
+                alone[own] += np.count_nonzero(flipped >= near[own], axis=1)
+                for line in flipped:  # the largest among a pair and all that are less significant than it
+                    largest = np.maximum(largest, line, out=line)
+                together[own] += np.count_nonzero(flipped >= near[own], axis=1)
         done += len(signs)
     alone[rising], together = alone.copy(), together[::-1]
     extra = 0 if exact else 1
@@ -90,19 +95,51 @@ def sign_flips(
     return SignFlips((alone + extra) / (done + extra), adjusted, done, exact)
 
 
-def _squared_t(sums: Values, filled: Values, known: NDArray[np.bool_], short: float = 0.0) -> Values:
-    """t squared of each column from its sum, since flips leave the sum of squares as it is; 0 where all are 0.
+@dataclass(frozen=True)
+class _Statistic:
+    """What grows with t squared of m pairs: of equally many patients the share of a sum in its largest value.
 
-    Args:
-        short: by how much the share of the sum in its largest value is taken for less, relatively: t squared grows
-            beyond every bound where differences hardly vary, and what rounding does to it with it.
+    Flips leave the sum of squares as it is, and t squared is (n - 1) share / (1 - share).
+
+    Attributes:
+        counts: `(m,)` patients.
+        most: `(m,)` the largest value of a squared sum; infinite where all values are 0, whose share is 0.
+        equal: whether all pairs have equally many patients, and at least two.
     """
-    count, squares = known.sum(axis=0), (filled**2).sum(axis=0)
+
+    counts: Values
+    most: Values
+    equal: bool
+
+    @classmethod
+    def of(cls, filled: Values, known: NDArray[np.bool_]) -> "_Statistic":
+        counts, squares = known.sum(axis=0).astype(np.float64), (filled**2).sum(axis=0)
+        return cls(counts, np.where(squares == 0, np.inf, counts * squares), len({*counts.tolist(), 1.0}) == 2)
+
+    def shares(self, sums: Values) -> Values:
+        """`(m, k)` from k sums of each pair."""
+        return np.minimum(sums**2 / self.most[:, None], 1.0)
+
+    def near(self, sums: Values) -> Values:
+        """`(m,)` what has reached the statistic of these sums, one of each pair.
+
+        The share is taken for less: t squared grows beyond every bound where differences hardly vary, and what
+        rounding does to it with it.
+        """
+        near = self.shares(sums[:, None])[:, 0] * (1 - REACHED)
+        return near if self.equal else _squared_t(near, self.counts)
+
+    def at(self, pairs: NDArray[np.intp], sums: Values) -> Values:
+        """`(p, k)` of k sums of each of some pairs; the sums are overwritten."""
+        shares = np.square(sums, out=sums)
+        shares /= self.most[pairs, None]
+        return shares if self.equal else _squared_t(np.minimum(shares, 1.0), self.counts[pairs, None])
+
+
+def _squared_t(shares: Values, counts: Values) -> Values:
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.minimum(sums**2 / (count * squares), 1.0) * (1 - short)
-        t = np.maximum(count - 1, 0) * share / (1 - share)
-    t[..., squares == 0] = 0.0
-    return np.minimum(t, np.finfo(np.float64).max)
+        t = np.maximum(counts - 1, 0) * shares / (1 - shares)
+    return np.minimum(np.where(shares == 0, 0.0, t), np.finfo(np.float64).max)
 
 
 def _all_signs(n: int) -> Iterator[Values]:

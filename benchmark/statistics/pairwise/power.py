@@ -3,6 +3,9 @@
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
 
 
 def detectable(sd: float, n: int, *, alpha: float, power: float) -> float:
@@ -12,12 +15,11 @@ def detectable(sd: float, n: int, *, alpha: float, power: float) -> float:
         sd: of the paired differences.
         alpha: after correction for the number of comparisons.
     """
-    return float(_detectable_shift(n, alpha, power) * sd / np.sqrt(n)) if sd else 0.0
+    return float(_in_standard_errors(n, alpha, power) * sd / np.sqrt(n)) if sd else 0.0
 
 
-@lru_cache(maxsize=256)  # all pairs over as many patients have the same
-def _detectable_shift(n: int, alpha: float, power: float) -> float:
-    """The same in standard errors."""
+@lru_cache(maxsize=256)
+def _in_standard_errors(n: int, alpha: float, power: float) -> float:
     from scipy import stats
     from scipy.optimize import brentq
 
@@ -30,8 +32,8 @@ def _detectable_shift(n: int, alpha: float, power: float) -> float:
     return float(brentq(lack, 0.0, critical * 3 + 20))
 
 
-def detectable_recipe(half_width: float, se: float, *, power: float) -> float:
+def detectable_recipe(half_width: Values | float, se: Values | float, *, power: float) -> Values:
     """The same for a recipe: what the test asks for, and the standard error's part for finding it so often."""
     from scipy.special import ndtri
 
-    return float(half_width + ndtri(power) * se)
+    return np.asarray(half_width + ndtri(power) * se)

@@ -191,7 +191,9 @@ def better(
             one: panels_of({f"m{place}": values[0, place] for place in range(methods)}) for one, values in under.items()
         }
         with patch.multiple(
-            paired_difference, _published=lambda pairs: np.full(len(pairs), nan), _reach=lambda *_: (nan, nan)
+            paired_difference,
+            _published=lambda pairs: np.full(len(pairs), nan),
+            _reaches=lambda pairs, *_: np.full((2, len(pairs)), nan),
         ):  # slow, no claim
             found = [pair for pairs in compare_endpoints(panels, question, TWO).values() for pair in pairs]
         truly = [pair for pair in found if first and pair.choice == choices[0] and pair.better == "m0"]

@@ -33,8 +33,9 @@ from error_rates import (
 from numpy.typing import NDArray
 from simulated_studies import POPULATIONS, Population, draw
 
+from benchmark.statistics.intervals.bootstrap_t import Resamples, bootstrap_t
 from benchmark.statistics.intervals.coverage import TABLE, Measured
-from benchmark.statistics.intervals.mean import bootstrap_t, draw_resamples, satterthwaite_interval
+from benchmark.statistics.intervals.mean import satterthwaite_interval
 from datasets.io.tables import write_table
 
 Values = NDArray[np.float64]
@@ -103,11 +104,11 @@ def _coverages(population: Population, n: int, s: int, runs: int, shift: float =
 
 
 def _weights_hold(values: Values, truth: Values, rng: np.random.Generator, rounds: int = 999) -> Values:
-    drawn = (draw_resamples(len(one), rng, rounds) for one in values)
-    ends = np.array([
-        bootstrap_t(one.mean(axis=1), alpha=ALPHA, resamples=own) for one, own in zip(values, drawn, strict=True)
-    ])  # fmt: skip
-    return _hold(ends, truth)
+    resamples = (Resamples.of(len(one), rng, rounds) for one in values)
+    ends = np.array(
+        [bootstrap_t(one.mean(axis=1), own, alpha=ALPHA) for one, own in zip(values, resamples, strict=True)]
+    )
+    return _hold(np.array(ends), truth)
 
 
 def _hold(ends: Values, truth: Values | float) -> Values:

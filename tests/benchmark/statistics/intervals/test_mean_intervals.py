@@ -7,13 +7,15 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from benchmark.statistics.intervals.mean import bootstrap_t, draw_resamples, exact_interval, limits
+from benchmark.statistics.intervals.bootstrap_t import Resamples, bootstrap_t, seeded_resamples
+from benchmark.statistics.intervals.mean import exact_interval, intervals, limits
 from benchmark.statistics.intervals.mean import interval as interval_of
 from benchmark.statistics.panel import QUESTIONS, Question
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    return bootstrap_t(values, alpha=0.05, resamples=draw_resamples(values.size, np.random.default_rng(seed)))
+    low, high = bootstrap_t(values, seeded_resamples(len(values), seed), alpha=0.05)
+    return float(low), float(high)
 
 
 def test_even_values_give_about_the_interval_of_students_t() -> None:
@@ -37,10 +39,8 @@ def test_a_tail_to_the_right_draws_the_interval_to_the_right() -> None:
 def test_it_covers_skewed_means_better_than_students_t() -> None:
     rng, truth = np.random.default_rng(2), np.exp(0.5)
     samples = rng.lognormal(0, 1, (300, 20))
-    ours = [
-        low <= truth <= high
-        for low, high in (bootstrap_t(one, alpha=0.05, resamples=draw_resamples(20, rng, 599)) for one in samples)
-    ]
+    ends = [bootstrap_t(one, Resamples.of(20, rng, rounds=599), alpha=0.05) for one in samples]
+    ours = [low <= truth <= high for low, high in ends]
     reach = stats.t.isf(0.025, 19) * stats.sem(samples, axis=1)
     assert np.mean(ours) > 0.91
     assert np.mean(ours) > np.mean(abs(samples.mean(axis=1) - truth) <= reach) + 0.02
@@ -51,10 +51,53 @@ def test_values_that_hardly_differ_have_no_interval() -> None:
     assert np.isnan(interval(np.array([1.0, 0, 0, 0, 0, 0]))).all()
 
 
-def test_it_is_the_same_for_the_same_seed_in_blocks_or_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_same_for_the_same_seed_alone() -> None:
     values = np.random.default_rng(3).normal(size=30)
     assert interval(values) == interval(values)
     assert interval(values) != interval(values, seed=1)
+
+
+def resample_by_resample(values: np.ndarray, drawn: np.ndarray, alpha: float) -> tuple[float, float]:
+    """The definition: each resample of one mean summed by itself."""
+    n, centred = values.size, values - values.mean()
+    t = []
+    for resample in centred[drawn]:
+        off = resample.mean()
+        variance = (np.einsum("i,i->", resample, resample) - n * off**2) / (n - 1)
+        spread = np.sqrt(variance) if variance > 1e-12 * values.var() else 0.0
+        t.append(off * np.sqrt(n) / spread if spread else np.inf * np.sign(off) if off else 0.0)
+    high, low = np.quantile(t, [1 - alpha / 2, alpha / 2], method="inverted_cdf")
+    ends = values.mean() - values.std(ddof=1) / np.sqrt(n) * np.array([high, low])
+    return tuple(ends) if np.isfinite(ends).all() else (np.nan, np.nan)
+
+
+@pytest.mark.parametrize("n", [6, 13, 90])
+@pytest.mark.parametrize("alpha", [0.05, 0.1])
+def test_many_at_once_are_to_the_last_digit_what_each_is_by_its_own_resamples(n: int, alpha: float) -> None:
+    rng = np.random.default_rng(n)
+    values = np.concatenate([
+        rng.normal(1, 0.1, (4, n)), 1 + 1e-10 * rng.normal(size=(2, n)), rng.lognormal(0, 2, (4, n)),
+        rng.integers(0, 3, (4, n)) / 10, (rng.random((4, n)) < 0.3) * rng.normal(0.5, 1, (4, n)),
+        np.full((1, n), 0.1), np.eye(1, n),
+    ])  # fmt: skip
+    resamples = seeded_resamples(n, 2)
+    theirs = [resample_by_resample(one, resamples.drawn, alpha) for one in values]
+    assert np.isfinite(theirs).any()
+    assert np.isnan(theirs).any()
+    np.testing.assert_array_equal(np.transpose(bootstrap_t(values, resamples, alpha=alpha)), theirs)
+    for one, ends in zip(values, theirs, strict=True):
+        np.testing.assert_array_equal(bootstrap_t(one, resamples, alpha=alpha), ends)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_intervals_of_many_are_those_of_each_in_their_order(question: Question) -> None:
+    rng = np.random.default_rng(0)
+    panels = [rng.normal(0, 0.1, (n, s)) for n in (30, 5, 12, 30) for s in (1, 3, 4)] + [np.zeros((30, 3))]
+    panels += [np.asfortranarray(one) for one in panels] + [rng.normal(size=(30, 3)) * np.eye(30, 1)]
+    found = intervals(panels, question, "difference", alpha=0.05, within=(-0.04, 0.04))
+    alone = [interval_of(one, question, "difference", alpha=0.05, within=(-0.04, 0.04)) for one in panels]
+    assert [str(one) for one in found] == [str(one) for one in alone]  # NaN is no other than NaN
+    assert len({one.coverage for one in found}) > 3
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 30), (1, 30), (7, 12), (30, 30), (1, 1)])

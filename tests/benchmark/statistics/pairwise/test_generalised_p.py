@@ -49,11 +49,11 @@ def test_equal_data_give_equal_p_values_and_a_farther_mean_a_smaller_one() -> No
 def test_half_width_is_where_the_p_value_falls_to_alpha() -> None:
     values = patients(20, 3)
     centred = values - values.mean()
-    width = generalised.half_width(values, 0.01)
+    width = generalised.half_widths(values, 0.01)
     assert generalised.two_sided_p(centred + width) == pytest.approx(0.01, rel=1e-3)
 
 
 def test_nothing_that_varies_leaves_nothing_open() -> None:
     assert generalised.two_sided_p(np.zeros((6, 3))) == 1
     assert generalised.two_sided_p(np.ones((6, 3))) == 0
-    assert generalised.half_width(np.ones((6, 3)), 0.05) == 0
+    assert generalised.half_widths(np.ones((6, 3)), 0.05) == 0

@@ -22,6 +22,6 @@ def test_methods_that_never_differ_can_show_anything() -> None:
 
 def test_a_recipe_asks_for_more_than_the_same_patients_with_fixed_weights() -> None:
     differences = patients(54, 3) - patients(54, 3, seed=1)
-    width, se = generalised.half_width(differences, 0.05), float(crossed_mean(differences).se)
+    width, se = generalised.half_widths(differences, 0.05), float(crossed_mean(differences).se)
     sd = float(np.std(differences.mean(axis=1), ddof=1))
     assert detectable_recipe(width, se, power=0.8) > 0.99 * detectable(sd, 54, alpha=0.05, power=0.8)
