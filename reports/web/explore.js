@@ -97,7 +97,7 @@
       })).filter((one) => one.label.toLowerCase().includes(wanted)
         && kinds.every(([box, holds]) => box.checked || !holds(cohort.methods[one.place])));
       const stamp = choice.stamp && choice.stamp !== "exploratory" ? `The ${choice.stamp} endpoint.` : "Exploratory.";
-      said.textContent = `${stamp} ${lines.length} of ${cohort.methods.length} methods.`;
+      said.textContent = `${stamp} Methods shown: ${lines.length} of ${cohort.methods.length}.`;
       drawTable(cohort, choice, lines);
       drawChart(choice, lines.filter((one) => one.mean !== null));
     }
