@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark.analysis.implants import TABLES, join_trials, with_trials
+from benchmark.inference.cpu import return_freed_memory
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.postprocessing.scores import HealthyResiduals
 from benchmark.scoring.evaluation import evaluate_cell, evaluate_reference, healthy_scans, lesion_thresholds
@@ -59,6 +60,7 @@ def evaluate_study(study: Study, run: RunFolder, scoring: Scoring) -> list[Cell]
         kept = [cell for cell in study.cells_of(fit) if cell not in failed]
         failed += score_fit(study, run, scoring, fit, kept)
     score_references(study, run, scoring)
+    return_freed_memory()
     collect(run)
     return failed
 

@@ -1,12 +1,14 @@
 """Row: one number of one case, with all that it depends on; tables of rows as CSV."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from io import BytesIO
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from benchmark.study.cells import PERFECT_MAP, Cell, Evaluation, Reference
 from benchmark.study.protocols import protocol_named
 from datasets.case import CaseFiles
 from datasets.errors import BadFile
-from datasets.io.tables import write_table
+from datasets.io.tables import join_tables, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +70,7 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+ROWS_AT_ONCE = 100_000
 _NUMBERS = ("severity", "seed", "sampling_seed", "value")
 
 
@@ -127,24 +130,32 @@ def evaluation_row(evaluation: Evaluation) -> Row:
 
 def rows_of(blank: Row, files: CaseFiles, values: Mapping[str, float]) -> Iterator[Row]:
     """The metrics of one case as rows."""
-    blank = replace(blank, split=files.split, case_id=files.case_id, subject_id=files.subject_id)
+    shared = vars(replace(blank, split=files.split, case_id=files.case_id, subject_id=files.subject_id))
     for metric, value in values.items():
-        yield replace(blank, metric=metric, value=float(value))
+        yield Row(**{**shared, "metric": metric, "value": float(value)})  # `replace` takes twice as long
 
 
 def stamped(rows: Iterable[Row]) -> Iterator[Row]:
     """The same rows with the revisions of what made them, and a flag where a plugin's scoring did."""
-    stamps: dict[tuple[str, str, str], tuple[str, bool]] = {}
+    stamp = stamps()
     for row in rows:
-        made_by = row.postprocessing, row.protocol, row.metric
-        if made_by not in stamps:
-            stamps[made_by] = _stamp(*made_by)
-        revisions, by_plugin = stamps[made_by]
-        flags = " ".join(filter(None, (row.flags, PLUGIN))) if by_plugin else row.flags
-        yield replace(row, revision=f"{row.revision.partition('.')[0]}.{revisions}", flags=flags)
+        revision, flags = stamp(row.revision.partition(".")[0], row.flags, row.postprocessing, row.protocol, row.metric)
+        yield Row(**{**vars(row), "revision": revision, "flags": flags})
 
 
-def _stamp(postprocessing: str, protocol: str, metric: str) -> tuple[str, bool]:
+def stamps() -> Callable[[str, str, str, str, str], tuple[str, str]]:
+    """What gives a row its revision and flags, of its method's, and of the names of what has scored it."""
+    made_by = cache(_made_by)
+
+    @cache
+    def stamp(revision: str, flags: str, postprocessing: str, protocol: str, metric: str) -> tuple[str, str]:
+        revisions, by_plugin = made_by(postprocessing, protocol, metric)
+        return f"{revision}.{revisions}", " ".join(filter(None, (flags, PLUGIN))) if by_plugin else flags
+
+    return stamp
+
+
+def _made_by(postprocessing: str, protocol: str, metric: str) -> tuple[str, bool]:
     """The revisions of what these names stand for, "" for none, and whether any is a plugin's."""
     pipeline = pipeline_named(postprocessing) if postprocessing else None
     threshold = protocol_named(protocol) if protocol else None
@@ -189,29 +200,67 @@ def kept_rows(path: Path) -> list[Row]:
         ) from error
 
 
-def read_rows(path: Path, *, exact: bool = False) -> "pd.DataFrame":
-    """Read a table of rows as a frame; text columns are never NaN.
+def read_rows(path: Path) -> "pd.DataFrame":
+    """Read a table of rows as a frame, numbers to the last digit.
 
-    Args:
-        exact: values are read to the last digit, which pandas itself does from version 3 on.
+    Returns:
+        Text as categories, in the order of their names and never NaN: a row is numbers alone, whatever it is of.
 
     Raises:
         BadFile: it is missing, no table, or its columns are not those of Row.
     """
-    import pandas as pd
+    return _columns(path, COLUMNS, _NUMBERS)
 
-    types = {column: float if column in _NUMBERS else str for column in COLUMNS} | ({"value": str} if exact else {})
-    undefined = {column: ["", "nan"] for column in _NUMBERS if types[column] is float}
+
+def read_texts(path: Path, without: Collection[str] = ()) -> "pd.DataFrame":
+    """The same with numbers as they are written, categories too, but for some of the columns."""
+    return _columns(path, [column for column in COLUMNS if column not in without], ())
+
+
+def _columns(path: Path, columns: Sequence[str], numbers: Collection[str]) -> "pd.DataFrame":
+    """Some columns of a table of rows, made categories block by block but for `numbers`."""
+    import numpy as np
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    types = {column: float if column in numbers else str for column in COLUMNS}
+    undefined = {column: ["", "nan"] for column in numbers}
+    kept: dict[str, list[Any]] = {column: [] for column in columns}
     try:
-        frame = pd.read_csv(path, dtype=types, na_values=undefined, keep_default_na=False)
-        frame = frame.astype({"value": float})
+        with pd.read_csv(
+            path, dtype=types, na_values=undefined, keep_default_na=False, chunksize=ROWS_AT_ONCE
+        ) as blocks:
+            for block in blocks:
+                if tuple(block.columns) != COLUMNS:
+                    raise BadFile(f"{path}: got columns {list(block.columns)}, expected {list(COLUMNS)}.")
+                for column, own in kept.items():
+                    own.append(block[column] if column in numbers else block[column].astype("category"))
     except (OSError, KeyError, ValueError) as error:
         raise BadFile(
             f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
         ) from error
-    if tuple(frame.columns) != COLUMNS:
-        raise BadFile(f"{path}: got columns {list(frame.columns)}, expected {list(COLUMNS)}.")
-    return frame
+    whole: dict[str, Any] = {}
+    for column in columns:
+        own = kept.pop(column)
+        whole[column] = np.concatenate(own) if column in numbers else union_categoricals(own, sort_categories=True)
+    return pd.DataFrame(whole, copy=False)
+
+
+def read_joined_rows(parts: Sequence[Path]) -> "pd.DataFrame":
+    """Read tables of rows as one frame, in the order given: a call for each of a thousand is mostly overhead.
+
+    Raises:
+        BadFile: see `read_rows`; it names the table.
+    """
+    with TemporaryDirectory(prefix="uadbench-rows-") as folder:
+        whole = Path(folder) / "rows.csv"
+        join_tables(parts, whole, COLUMNS)
+        try:
+            return read_rows(whole)
+        except BadFile:
+            for part in parts:
+                read_rows(part)
+            raise
 
 
 def row_names(rows: "pd.DataFrame") -> NDArray[np.uint64]:

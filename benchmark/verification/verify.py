@@ -5,14 +5,16 @@ Only the check of maps imports torch.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from math import inf, isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark import __version__
 from benchmark.execution.score_cells import evaluate_study
@@ -21,7 +23,7 @@ from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.checksums import NAME, broken
 from benchmark.storage.fits import check_fit_files
 from benchmark.storage.folder import RunFolder, check_tree
-from benchmark.storage.rows import COLUMNS, Row, blank_row, read_rows, reference_row, stamped
+from benchmark.storage.rows import COLUMNS, blank_row, read_joined_rows, read_rows, reference_row, stamps
 from benchmark.storage.run_record import (
     cell_record,
     damaged_tables,
@@ -49,9 +51,26 @@ if TYPE_CHECKING:
 
 NOT_HELD = "cohorts that are not here"
 TIMED = ("rows.csv", "timing.csv")
-OF_A_CASE = ("case_id", "subject_id", "split", "value")  # what rows of one cell and evaluation do not share
 ROUNDING = 1e-9  # beyond a range, that sums of doubles may reach
 SHOWN = 5  # faults of one check that are printed; the rest are counted
+
+
+class _Shared(NamedTuple):
+    """What rows of one cell, evaluation and metric share; seeds are NaN for the perfect map."""
+
+    method: str
+    dataset: str
+    sequence: str
+    shift: str
+    severity: float
+    seed: float
+    sampling_seed: float
+    postprocessing: str
+    protocol: str
+    metric: str
+    key: str
+    flags: str
+    revision: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +140,7 @@ def verify_run(
 
 def check_ranges(run: RunFolder) -> Check:
     """Every value lies in the range of its metric, or is undefined."""
-    tables = [read_rows(run.root / name, exact=True) for name in TIMED if (run.root / name).exists()]
+    tables = [read_rows(run.root / name) for name in TIMED if (run.root / name).exists()]
     faults = [fault for table in tables for fault in out_of_range(table)]
     return Check("ranges", count_text(sum(map(len, tables)), "value"), tuple(faults))
 
@@ -145,7 +164,7 @@ def write_verification(run: RunFolder, checks: Sequence[Check]) -> Path:
 
 def check_keys(run: RunFolder) -> Check:
     """Each row has the key of its cell or evaluation, and each `cell.json` holds the cell of the study."""
-    cells, rows = kept_cells(run), read_rows(run.root / "rows.csv", exact=True)
+    cells, rows = kept_cells(run), read_rows(run.root / "rows.csv")
     faults = [*_strange_records(run, cells), *strange_rows(rows, cells, kept_references(run))]
     return Check("keys", f"{count_text(len(rows), 'row')} of {count_text(len(cells), 'cell')}", tuple(faults))
 
@@ -163,31 +182,29 @@ def strange_rows(rows: pd.DataFrame, cells: Sequence[Cell], references: Sequence
     def key_of(key: str, postprocessing: str, protocol: str) -> str:
         return _key(of_key[key], postprocessing, protocol, digests)
 
-    def trouble(row: Row) -> str:
-        if row.seed is None:
+    blanks = {id(one): reference_row(one) if isinstance(one, Reference) else blank_row(one) for one in known}
+    stamp = stamps()
+
+    def trouble(row: _Shared) -> str:
+        if isnan(row.seed):
             cell: Cell | Reference | None = of_cohort.get(row.dataset)
         else:
-            label = (row.method, row.dataset, row.shift, row.severity, row.seed, row.sampling_seed or 0)
+            label = (row.method, row.dataset, row.shift, row.severity, int(row.seed), _whole(row.sampling_seed) or 0)
             cell = of_label.get(label)
         if cell is None or row.sequence != cell.cohort.sequence:
             return "of no cell of the study"
-        blank = reference_row(cell) if isinstance(cell, Reference) else blank_row(cell)
-        (made,) = stamped([replace(row, flags=blank.flags, revision=blank.revision)])
-        if row.revision != made.revision:
-            return f"{row.metric} of revision {row.revision}, expected {made.revision}"
-        alike = (row.key, row.flags) == (key_of(keys[id(cell)], row.postprocessing, row.protocol), made.flags)
+        blank = blanks[id(cell)]
+        revision, flags = stamp(blank.revision, blank.flags, row.postprocessing, row.protocol, row.metric)
+        if row.revision != revision:
+            return f"{row.metric} of revision {row.revision}, expected {revision}"
+        alike = (row.key, row.flags) == (key_of(keys[id(cell)], row.postprocessing, row.protocol), flags)
         return "" if alike else f"key {row.key} is not that of the study"
 
-    shared = [name for name in COLUMNS if name not in OF_A_CASE]
-    for found_line in rows.value_counts(shared, sort=False, dropna=False).reset_index().to_dict("records"):
-        line = {str(name): value for name, value in found_line.items()}
-        count = line.pop("count")
-        whole = {name: _whole(line[name]) for name in ("seed", "sampling_seed")}
-        fields: dict[str, Any] = {**dict.fromkeys(OF_A_CASE, ""), **line, **whole}
-        row = Row(**fields)
+    groups = rows.groupby(list(_Shared._fields), sort=False, dropna=False, observed=True).size()
+    for row, count in zip(map(_Shared._make, groups.index), groups, strict=True):
         if found := trouble(row):
             what = " / ".join(filter(None, (row.method, row.dataset, row.shift, row.postprocessing, row.protocol)))
-            yield f"{count_text(count, 'row')} of {what}, seed {row.seed}: {found}"
+            yield f"{count_text(count, 'row')} of {what}, seed {_whole(row.seed)}: {found}"
 
 
 def _whole(number: float) -> int | None:
@@ -247,10 +264,9 @@ def check_table(run: RunFolder) -> Check:
     cells = [cell for cell in kept_cells(run) if _counts(cell_record(run, cell))]
     references = [reference for reference in kept_references(run) if _counts(read_record(run, reference))]
     tables = [folder / "rows.csv" for folder in (*map(run.cell, cells), *map(run.cell, references))]
-    parts = [read_rows(table, exact=True) for table in tables if table.exists()]
-    whole = read_rows(run.root / "rows.csv", exact=True)
-    faults = differences(whole, pd.concat(parts, ignore_index=True) if parts else whole.iloc[:0])
-    return Check("table", f"{count_text(sum(map(len, parts)), 'row')} of the cells", tuple(faults))
+    rows = read_joined_rows([table for table in tables if table.exists()])
+    faults = differences(read_rows(run.root / "rows.csv"), rows)
+    return Check("table", f"{count_text(len(rows), 'row')} of the cells", tuple(faults))
 
 
 def _counts(record: Mapping[str, Any]) -> bool:
@@ -263,24 +279,38 @@ def check_rows(run: RunFolder, study: Study) -> Check:
     with TemporaryDirectory(prefix="uadbench-verify-") as place:
         again = _with_maps_of(run, study, Path(place))
         unscored = evaluate_study(study, again, kept_scoring(run))
-        made = read_rows(again.root / "rows.csv", exact=True)
+        made = read_rows(again.root / "rows.csv")
     faults = [f"{cell.fit.method} on {cell.where}, seed {cell.fit.seed}: cannot be scored" for cell in unscored]
-    faults += differences(read_rows(run.root / "rows.csv", exact=True), made)
+    faults += differences(read_rows(run.root / "rows.csv"), made)
     return Check("rows", f"{count_text(len(made), 'row')} made again from the maps", tuple(faults))
 
 
 def differences(kept: pd.DataFrame, made: pd.DataFrame) -> Iterator[str]:
     """A line for each row in which two tables differ; NaN equals NaN, and every digit counts."""
     names = [name for name in COLUMNS if name != "value"]
-    both = kept.merge(made, how="outer", on=names, suffixes=("", " made"), indicator=True)
-    ours, theirs = both["value"], both["value made"]
-    alike = (both["_merge"] == "both") & ((ours == theirs) | (ours.isna() & theirs.isna()))
-    odd = both.loc[~alike | both.duplicated(names, keep=False), names].drop_duplicates()
-    before, after = (_by_name(table.merge(odd, on=names)) for table in (kept, made))
+    number = _numbered(pd.concat([kept[names], made[names]]))
+    ours, theirs = number[: len(kept)], number[len(kept) :]
+    alike = np.ones(number.max(initial=-1) + 1, dtype=bool)
+    values = np.full((2, alike.size), np.nan)
+    for own, places, table in zip(values, (ours, theirs), (kept, made), strict=True):
+        own[places] = table["value"]
+        alike &= np.bincount(places, minlength=alike.size) == 1
+    alike &= (values[0] == values[1]) | np.isnan(values).all(axis=0)
+    before, after = _by_name(kept[~alike[ours]]), _by_name(made[~alike[theirs]])
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             said = " ".join(str(part) for part in name if part not in ("", None))
             yield f"{said}: kept {before.get(name)}, expected {after.get(name)}"
+
+
+def _numbered(rows: pd.DataFrame) -> NDArray[np.intp]:
+    """`(rows,)` equal numbers for equal rows, from 0 on; by one column after the other, since all at once take more."""
+    number = np.zeros(len(rows), dtype=np.intp)
+    for _, column in rows.items():
+        codes, known = column.factorize(use_na_sentinel=False)
+        if len(known) > 1:
+            number = pd.factorize(number * len(known) + codes)[0]
+    return number
 
 
 def _by_name(rows: pd.DataFrame) -> dict[tuple[object, ...], str]:

@@ -178,15 +178,14 @@ def _write(stream: TextIO, columns: Sequence[str], lines: Iterable[Line], undefi
     writer.writerow(columns)
     for line in lines:
         values = [line[column] for column in columns] if isinstance(line, Mapping) else line
-        writer.writerow([_text(value, undefined) for value in values])
+        writer.writerow([_text(value, undefined) if isinstance(value, float) else value for value in values])
         count += 1
     return count
 
 
-def _text(value: object, undefined: str) -> object:
-    if isinstance(value, float):  # NumPy's doubles, too
-        return undefined if value != value else repr(float(value))
-    return value
+def _text(value: float, undefined: str) -> str:
+    """With every digit; NumPy's doubles are floats, too."""
+    return undefined if value != value else repr(float(value))
 
 
 def _parsed(path: Path) -> tuple[list[str], list[list[str]]]:

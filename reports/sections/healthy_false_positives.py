@@ -1,14 +1,13 @@
 """Sections of false positives in healthy scans: cohorts side by side, then each by post-processing."""
 
 from collections.abc import Hashable, Sequence
-from math import nan
 
 from benchmark.study.cells import NOT_AVAILABLE
 from benchmark.study.protocols import protocol_named
 from reports.content.blocks import Block, Paragraph
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import Text, prose
-from reports.model.cohort_results import CohortResults, Number
+from reports.model.cohort_results import CohortResults, Number, of_cases
 from reports.model.ranking import domain, headline_pipelines, healthy_protocol
 from reports.model.run_results import RunResults, cohort_title
 from reports.sections.columns import Lead, Measure, measured
@@ -146,7 +145,7 @@ def postprocessing_table(name: str, cohort: CohortResults, pipelines: Sequence[s
     lead: Lead[Hashable] = {
         "Method": lambda line: cohort.label(line[0]),  # type: ignore[index]
         "Post-processing": lambda line: line[1],  # type: ignore[index]
-        "Scans": lambda line: str(cohort.of(line[0])["case_id"].replace("", nan).nunique() or ""),  # type: ignore[index]
+        "Scans": lambda line: str(of_cases(cohort.of(line[0]))["case_id"].nunique() or ""),  # type: ignore[index]
     }
     caption = prose("{}, threshold `{}`: {}.", cohort_title(name), protocol, protocol_named(protocol).what)
     return measured(f"{name}-healthy", caption, lines, lead, measures)

@@ -194,8 +194,9 @@ def _undefined_by_decision(results: RunResults) -> Iterator[Text]:
 
 def _without_scores(results: RunResults) -> Iterator[Text]:
     rows = results.whole.rows
-    scored = rows["postprocessing"].map({name: unscored(name) != name for name in rows["postprocessing"].unique()})
-    without = [name for name in rows["method"].unique() if name not in set(rows.loc[scored, "method"])]
+    scored = [name for name in rows["postprocessing"].unique() if unscored(name) != name]
+    methods = set(rows.loc[rows["postprocessing"].isin(scored), "method"])
+    without = [name for name in rows["method"].unique() if name not in methods]
     if results.scores and without:
         named, whose = joined(map(code, results.scores), ", "), ", ".join(without)
         yield prose("{}: scores {} are n/a, since the map is not |image - reconstruction|.", whose, named)

@@ -1,9 +1,9 @@
 """All that has to be known of a GPU, in ten minutes: `python tests/perf/on_gpu.py OUT` measures, checks, leaves rows.
 
 Volumes a second from disk to kept maps under every way of computing, with the share of the measured matrix rate and
-joules; training steps a second beside those on one batch in memory; every test that needs a GPU. Each part leaves its
-rows in OUT when it is complete, and the same command goes on with the parts that are missing; what there is lies in
-OUT/rows.csv and is printed. What fails leaves its traceback in OUT and is tried again by the next call.
+joules; training steps a second beside those on one batch in memory; every test that needs a GPU. Each part adds its
+rows to OUT/rows.csv when it is complete, so that the same command goes on with the parts that are missing, wherever it
+was ended. What fails, or takes longer than there is time, leaves its traceback in OUT/log.txt and is tried again.
 
 `--device cpu --preset quick` rehearses it where there is no GPU.
 """
@@ -11,11 +11,14 @@ OUT/rows.csv and is printed. What fails leaves its traceback in OUT and is tried
 import argparse
 import gc
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +30,7 @@ from benchmark.inference.cpu import prepare_cpu
 prepare_cpu()
 
 import torch  # noqa: E402
+from torch.utils._pytree import tree_map  # noqa: E402
 
 from baselines.slices.sampling import Batches  # noqa: E402
 from benchmark.inference.settings import Inference  # noqa: E402
@@ -50,14 +54,21 @@ METHOD, SIMPLE = "cddpm", "ae"
 SCANS, VOLUMES = 6, 48  # simulated, and mapped: each several times
 TRAINING_STEPS, REHEARSED_STEPS = 60, 4  # the latter without a GPU
 TOLD = ("volumes_per_second", "share_of_matrix_rate", "joules_per_volume", "steps_per_second", "in_memory", "passed",
-        "failed")  # fmt: skip
+        "failed", "skipped")  # fmt: skip
+Part = Callable[[], list[Row]]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where it is measured, and on which scans."""
+    """Where it is measured, and on which scans.
 
-    out: Path
+    Attributes:
+        scratch: for scans, which are simulated there.
+        log: a file for what tests say.
+    """
+
+    scratch: Path
+    log: Path
     device: str
     preset: str
 
@@ -79,9 +90,9 @@ class Bench:
         return build_detector(variant.name, fit.target, {**fit.config, **changes}).to(self.device)
 
     def cases(self, count: int) -> Cases:
-        if not (self.out / "data").exists():
-            write_phantom(self.out / "data", healthy=SCANS, lesion=0, spacing=GRIDS[self.preset].spacing)
-        files = dataset("phantom").files(self.out / "data", "t1")
+        if not (self.scratch / "phantom").exists():
+            write_phantom(self.scratch, healthy=SCANS, lesion=0, spacing=GRIDS[self.preset].spacing)
+        files = dataset("phantom").files(self.scratch, "t1")
         repeated = [replace(files[index % len(files)], case_id=f"case-{index}") for index in range(count)]
         return Cases(repeated, GRIDS[self.preset])
 
@@ -90,12 +101,33 @@ def mapping(bench: Bench, inference: Inference, *, graphs: bool = False, volumes
     """From disk to kept maps, after one volume that warms up and compiles."""
     detector = bench.detector(METHOD)
     if graphs:
-        for network in detector.children():
-            network.compile(dynamic=False, mode="reduce-overhead")
-        detector._networks_are_compiled = True  # type: ignore[assignment]
+        replay_as_graphs(detector)
     measured = measure(detector, bench.cases(volumes), inference)
     numbers = measured.numbers(matrix_rate(bench.device, inference.precision))
     return timing_rows(Timing(bench.cell(METHOD), measured, "drawn", numbers))
+
+
+def replay_as_graphs(detector: Detector) -> None:
+    """Compile networks so that a GPU replays each as a CUDA graph.
+
+    Any replay may overwrite what a graph has returned before, as a code that the next network is steered by: so results
+    are copied.
+    """
+    torch.compiler.reset()
+    for network in detector.children():
+        network.compile(dynamic=False, mode="reduce-overhead")
+        assert network._compiled_call_impl is not None
+        network._compiled_call_impl = _copied(network._compiled_call_impl)
+    detector._networks_are_compiled = True  # type: ignore[assignment]
+
+
+def _copied(compute: Callable[..., object]) -> Callable[..., object]:
+    """The same with its tensors copied."""
+
+    def copied(*arguments: object, **named: object) -> object:
+        return tree_map(lambda one: one.clone() if isinstance(one, torch.Tensor) else one, compute(*arguments, **named))
+
+    return copied
 
 
 def training(bench: Bench, method: str, precision: Precision) -> list[Row]:
@@ -117,43 +149,92 @@ def training(bench: Bench, method: str, precision: Precision) -> list[Row]:
     return [replace(blank_row(bench.cell(method)), metric=name, value=rate) for name, rate in rates.items()]
 
 
-def gpu_tests(bench: Bench, path: Path, seconds: float) -> list[Row]:
-    """The tests of a file that need a GPU; their output stays in OUT."""
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", str(path), "-rfEs", "--tb=short"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
-    (bench.out / f"{path.stem}.txt").write_text(done.stdout + done.stderr)
-    words = done.stdout.splitlines()[-1].replace(",", "").split() if done.stdout else []
+def gpu_tests(bench: Bench) -> list[Row]:
+    """How many of all tests that need a GPU pass; what they say goes into the log.
+
+    Raises:
+        RuntimeError: they could not be run, or there are none.
+    """
+    paths = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.gpu" in path.read_text()]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", *paths, "-rfEs", "--tb=short"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    write_log(bench.log, "gpu-tests", done.stdout + done.stderr)
+    if done.returncode not in (0, 1):  # pytest's: all passed, some failed
+        raise RuntimeError(f"pytest ended with {done.returncode}")
+    words = done.stdout.splitlines()[-1].replace(",", "").replace("errors", "error").split()
     counts = {word: float(number) for number, word in pairwise(words) if number.isdigit()}
-    found = {"passed": counts.get("passed", 0.0), "failed": counts.get("failed", 0.0) + counts.get("errors", 0.0)}
+    found = {name: counts.get(name, 0.0) for name in ("passed", "failed", "skipped")}
+    found["failed"] += counts.get("error", 0.0)
     blank = replace(blank_row(bench.cell(SIMPLE)), method="tests")
     return [replace(blank, metric=name, value=value) for name, value in found.items()]
 
 
-def parts(bench: Bench, left: Callable[[], float]) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
+def parts(bench: Bench) -> dict[str, Part]:
     """What is measured, the most wanted first."""
     few = VOLUMES // 4 if bench.on_gpu else 1
 
     def way(
         precision: Precision, batch: int, *, compiled: bool = False, graphs: bool = False, volumes: int = VOLUMES
-    ) -> Callable[[], list[Row]]:
+    ) -> Part:
         inference = Inference(bench.device, precision, batch, compiled=compiled or graphs)
         count = volumes if bench.on_gpu else few
         return lambda: mapping(bench, inference, graphs=graphs, volumes=count)
 
-    yield "map-bf16-32", way("bf16", 32)
-    yield "map-bf16-32-compiled", way("bf16", 32, compiled=True)
-    yield "map-fp32-32", way("fp32", 32, volumes=few)
-    yield "map-bf16-64-compiled", way("bf16", 64, compiled=True)
-    yield "map-bf16-8-compiled", way("bf16", 8, compiled=True)
-    yield "map-bf16-8-graphs", way("bf16", 8, graphs=True)
-    yield "map-bf16-32-graphs", way("bf16", 32, graphs=True)
-    yield "train-cddpm-bf16", lambda: training(bench, METHOD, "bf16")
-    yield "train-ae-fp32", lambda: training(bench, SIMPLE, "fp32")
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        if "mark.gpu" in path.read_text() or "marks=pytest.mark.gpu" in path.read_text():
-            yield path.stem, lambda path=path: gpu_tests(bench, path, left())  # type: ignore[misc]
-    yield "map-bf16-128-compiled", way("bf16", 128, compiled=True)
-    yield "map-fp32-32-compiled", way("fp32", 32, compiled=True, volumes=few)
+    return {
+        "map-bf16-32": way("bf16", 32),
+        "map-bf16-32-compiled": way("bf16", 32, compiled=True),
+        "map-fp32-32": way("fp32", 32, volumes=few),
+        "train-cddpm-bf16": lambda: training(bench, METHOD, "bf16"),
+        "train-ae-fp32": lambda: training(bench, SIMPLE, "fp32"),
+        "gpu-tests": lambda: gpu_tests(bench),
+        "map-bf16-32-graphs": way("bf16", 32, graphs=True),
+        "map-bf16-8-graphs": way("bf16", 8, graphs=True),
+        "map-bf16-8-compiled": way("bf16", 8, compiled=True),
+        "map-bf16-64-compiled": way("bf16", 64, compiled=True),
+        "map-bf16-128-compiled": way("bf16", 128, compiled=True),
+        "map-fp32-32-compiled": way("fp32", 32, compiled=True, volumes=few),
+    }
+
+
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in the block after so many seconds of the wall clock."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError(f"got more than {seconds:.0f} s, expected an end within what was left of --seconds")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def write_log(log: Path, part: str, text: str) -> None:
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"== {part} ==\n{text}\n")
+
+
+def make(wanted: Mapping[str, Part], table: Path, log: Path, seconds: float) -> list[Row]:
+    """The rows of the parts that are complete in `table`; those that are not are made first, while there is time."""
+    rows, end = kept_rows(table) if table.exists() else [], time.monotonic() + seconds
+    for name, measured in wanted.items():
+        left = end - time.monotonic()
+        if left < SHORTEST or any(row.flags == name for row in rows):
+            continue
+        try:
+            with ended_after(left):
+                made = measured()
+            rows += [replace(row, flags=name) for row in made]
+            write_rows(table, rows)
+        except Exception:  # a part costs itself: what there is has to come home
+            write_log(log, name, traceback.format_exc())
+        gc.collect()
+        torch.cuda.empty_cache()
+        print(f"{name}: {left - (end - time.monotonic()):.0f} s", file=sys.stderr)
+    return rows
 
 
 def main() -> int:
@@ -162,32 +243,21 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--preset", default="paper")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="begin no part later")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="begin no part later, and end the last one")
     parser.add_argument("--only", default="", help="parts whose name begins so")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    bench, end = Bench(asked.out, asked.device, asked.preset), time.monotonic() + asked.seconds
-    rows, missing = list[Row](), list[str]()
-    for name, measured in parts(bench, lambda: end - time.monotonic()):
-        table = asked.out / f"{name}.csv"
-        if not table.exists() and name.startswith(asked.only) and end - time.monotonic() > SHORTEST:
-            begin = time.monotonic()
-            try:
-                made = measured()
-                write_rows(table, [replace(row, flags=name) for row in made])
-            except Exception:  # a part costs itself: what there is has to come home
-                (asked.out / f"{name}.txt").write_text(traceback.format_exc())
-            gc.collect()
-            torch.cuda.empty_cache()
-            print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
-        if table.exists():
-            rows += kept_rows(table)
-        else:
-            missing.append(name)
-    write_rows(asked.out / "rows.csv", rows)
+    log = asked.out / "log.txt"
+    with TemporaryDirectory(prefix="uadbench-gpu-") as folder:
+        # What a call that was killed has half compiled would be taken for whole from the cache that calls share.
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder) / "compiled")
+        whole = parts(Bench(Path(folder), log, asked.device, asked.preset))
+        wanted = {name: part for name, part in whole.items() if name.startswith(asked.only)}
+        rows = make(wanted, asked.out / "rows.csv", log, asked.seconds)
     for row in rows:
         if row.metric in TOLD:
             print(f"{row.flags:<28}{row.method:<8}{row.metric:<24}{row.value:.4g}")
+    missing = [name for name in whole if not any(row.flags == name for row in rows)]
     print(f"Missing: {', '.join(missing) or 'nothing'}")
     return int(bool(missing) or any(row.metric == "failed" and row.value > 0 for row in rows))
 

@@ -3,8 +3,8 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from benchmark.storage import checksums
 from benchmark.storage.checksums import broken, write_checksums
 from benchmark.storage.folder import RunFolder, open_run
-from benchmark.storage.rows import PLUGIN, Row, read_rows, row_names, write_rows
+from benchmark.storage.rows import PLUGIN, read_rows, read_texts, row_names
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
-from benchmark.storage.run_tables import has_table, keep_digests, kept_run_rows, run_rows, run_table
+from benchmark.storage.run_tables import has_table, keep_digests, run_rows, run_table
 from benchmark.study.cells import Cell, Fit
 from benchmark.study.study import Study
 from benchmark.verification.leaderboard.release import Release
@@ -84,7 +84,7 @@ class Entry:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """Its rows, read once, with every digit."""
-        return read_rows(run_table(self.run, "rows.csv"), exact=True)
+        return read_rows(run_table(self.run, "rows.csv"))
 
     @cached_property
     def row_names(self) -> NDArray[np.uint64]:
@@ -210,7 +210,7 @@ def write_entry(
         if renamed is None:
             shutil.copyfile(run.root / file, folder / file)
         else:
-            write_rows(folder / file, _renamed(kept_run_rows(run, file), renamed))
+            _write_renamed(run_table(run, file), folder / file, renamed)
     if (run.root / "environment.json").is_file():
         shutil.copyfile(run.root / "environment.json", folder / "environment.json")
     for card in sorted(run.root.glob("fits/*/card.json")):
@@ -237,10 +237,14 @@ def scans_of(study: Study) -> dict[str, list[str]]:
     return {name: sorted(content_marks(one.image for one in files).values()) for name, files in study.files.items()}
 
 
-def _renamed(rows: Iterable[Row], renamed: Renaming) -> Iterator[Row]:
-    for row in rows:
-        case, subject = (renamed(row.dataset, name) for name in (row.case_id, row.subject_id))
-        yield replace(row, case_id=case, subject_id=subject)
+def _write_renamed(table: Path, copy: Path, renamed: Renaming) -> None:
+    """Write a table of rows with other names of cases and patients, all else as it is written."""
+    rows = read_texts(table)
+    for column in ("case_id", "subject_id"):
+        own = rows.groupby(["dataset", column], sort=False, observed=True)
+        names = np.array([renamed(*name) for name in own.size().index], dtype=object)
+        rows[column] = names[own.ngroup()]
+    rows.to_csv(copy, index=False, lineterminator="\n")
 
 
 def faults(entry: Entry, release: Release) -> list[str]:
@@ -348,7 +352,7 @@ def _by_method(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
     rows = entry.rows
     bits = rows["value"].to_numpy(np.float64).view(np.int64)
     lines = pd.DataFrame({"bits": bits, "entry": entry.name}, index=entry.row_names)
-    for method, own in lines.groupby(rows["method"].to_numpy(), sort=False):
+    for method, own in lines.groupby(rows["method"].array, sort=False):
         yield str(method), own
 
 

@@ -5,6 +5,7 @@ from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmark.storage.rows import COLUMNS, Row, blank_row, read_rows, write_rows
@@ -37,6 +38,21 @@ def test_numbers_keep_every_digit_and_text_stays_text(tmp_path: Path) -> None:
     first = frame.iloc[0]
     assert (first["case_id"], first["subject_id"], first["method"]) == ("007", "NA", "ae[steps=1,size=2]")
     assert tuple(frame.columns) == COLUMNS
+
+
+def test_a_row_holds_no_text_of_its_own_however_its_table_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names stay names, also those that look like numbers, and are in order, whichever block they first stand in."""
+    names = ["10", "9", "", "nan", "9", "1e3"]
+    write_rows(tmp_path / "rows.csv", [replace(ROW, case_id=name, value=place) for place, name in enumerate(names)])
+    whole = read_rows(tmp_path / "rows.csv")
+    monkeypatch.setattr("benchmark.storage.rows.ROWS_AT_ONCE", 2)
+    in_blocks = read_rows(tmp_path / "rows.csv")
+    pd.testing.assert_frame_equal(in_blocks, whole)
+    assert in_blocks["case_id"].tolist() == names
+    assert list(in_blocks["case_id"].cat.categories) == sorted(set(names))
+    assert {str(kind) for kind in in_blocks.dtypes} == {"category", "float64"}
 
 
 def test_a_perfect_map_has_no_seed_and_a_pooled_metric_no_case(tmp_path: Path) -> None:
