@@ -24,6 +24,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 METHOD, BASELINE = COLOURS[0], "#8c8c8c"
 TITLE = 20  # letters of a line beside a small panel
 MOST_DRAWN = len(COLOURS)  # methods in a chart that tells them apart by colour
+FOREST_LINES = 40  # of a forest plot; more are read from the table
 FONT = "system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 """Of the parts of a drawing, which have no names; it is named as a whole where it stands."""
@@ -141,6 +142,11 @@ def drawn(methods: Sequence[str]) -> list[str]:
     return list(methods[:MOST_DRAWN])
 
 
+def part_text(shown: int, methods: int, others: str = "") -> str:
+    """Which methods a chart shows, where these are not all; `others` says where the rest are."""
+    return f" The first {shown} of {methods} methods{others}." if methods > shown else ""
+
+
 def curves_chart(pr: pd.DataFrame, froc: pd.DataFrame, methods: Sequence[str]) -> Spec:
     """Precision against recall, and lesions found against false positives a scan; a line a training seed."""
     shown = drawn([name for name in methods if name in {*pr["method"], *froc["method"]}])
@@ -239,12 +245,15 @@ def sizes_chart(dice: pd.DataFrame, sizes: "pd.Series[float]", means: pd.DataFra
 def cost_chart(lines: Iterable[Mapping[str, Any]], axes: Mapping[str, str], title: str, methods: Sequence[str]) -> Spec:
     """Quality against each cost, a panel a cost; a grey line joins what nothing else beats in both.
 
+    Methods without a colour of their own are small grey dots.
+
     Args:
         lines: each with "method", "quality", and for each cost its value and "<cost>_first".
         axes: titles by cost.
     """
     values = list(lines)
-    styled = _styled(drawn([name for name in methods if name in {line["method"] for line in values}]))
+    shown = drawn([name for name in methods if name in {line["method"] for line in values}])
+    styled = _styled(shown)
     panels = []
     for cost, named in axes.items():
         known = [line for line in values if line[cost] is not None]
@@ -261,7 +270,11 @@ def cost_chart(lines: Iterable[Mapping[str, Any]], axes: Mapping[str, str], titl
             "layer": [
                 {"data": {"values": front}, "mark": {"type": "line", "color": "#999999", "strokeWidth": 1},
                  "encoding": {"x": x, "y": y}},
-                {"data": {"values": known}, "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
+                {"data": {"values": [line for line in known if line["method"] not in shown]},
+                 "mark": {"type": "point", "filled": True, "size": 20, "color": BASELINE},
+                 "encoding": {"x": x, "y": y, "tooltip": {"field": "method"}}},
+                {"data": {"values": [line for line in known if line["method"] in shown]},
+                 "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
                  "encoding": {"x": x, "y": y, **styled, "tooltip": {"field": "method"}}},
             ],
         })  # fmt: skip

@@ -10,7 +10,7 @@ from benchmark.storage.rows import read_cell_lines
 from reports.content.blocks import Block, Picture
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import prose
-from reports.figures.charts import curves_chart, remove_others, sizes_chart, write_chart
+from reports.figures.charts import MOST_DRAWN, curves_chart, part_text, remove_others, sizes_chart, write_chart
 from reports.model.cohort_results import select
 from reports.model.example_cases import shown_pipeline
 from reports.model.ranking import ranking_of
@@ -52,7 +52,8 @@ def detection(results: RunResults) -> list[Block]:
         path = figures / f"curves-{name}.svg"
         write_chart(curves_chart(pr, froc, list(map(str, results.lesion[name].ordered))), path)
         drawn.add(path)
-        caption = prose("{}, post-processing `{}`. {}", cohort_title(name), pipeline, EXPLAINED)
+        part = part_text(MOST_DRAWN, len(_ordered(results, name)))
+        caption = prose("{}, post-processing `{}`. {}{}", cohort_title(name), pipeline, EXPLAINED, part)
         parts.append(Picture(path, f"Precision-recall and FROC curves, {name}", caption))
         parts += _froc_table(results, name, pipeline)
     remove_others(figures, "curves-*.svg", drawn)
@@ -142,4 +143,5 @@ def _size_figure(results: RunResults, cohort: str) -> list[Picture]:
     path = results.run.root / "figures" / f"sizes-{cohort}.svg"
     write_chart(sizes_chart(dice, sizes, means, _ordered(results, cohort)), path)
     told = "A mark a case, seeds averaged; lines: each method's mean over a stratum's patients."
+    told += part_text(MOST_DRAWN, len(_ordered(results, cohort)))
     return [Picture(path, f"Dice of each case against its lesion volume, {cohort}", told)]

@@ -9,7 +9,7 @@ from benchmark.metrics import METRICS
 from reports.content.blocks import Block, Paragraph, Picture
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import Text, joined, prose
-from reports.figures.charts import cost_chart, remove_others, write_chart
+from reports.figures.charts import MOST_DRAWN, cost_chart, part_text, remove_others, write_chart
 from reports.model.ranking import ranking_of
 from reports.model.run_results import RunResults, cohort_title
 
@@ -35,7 +35,8 @@ def quality_and_cost(results: RunResults) -> list[Block]:
         title = METRICS[own["metric"].iloc[0]].title
         write_chart(cost_chart(map(_point, own.to_dict("records")), AXES, title, methods), path)
         drawn.add(path)
-        parts += [*results.lesion[name].caution_lines, Picture(path, f"Quality against time and memory, {name}"),
+        part = part_text(MOST_DRAWN, own["method"].nunique(), " in colour").strip()
+        parts += [*results.lesion[name].caution_lines, Picture(path, f"Quality against time and memory, {name}", part),
                   _table(results, name, own)]  # fmt: skip
     remove_others(figures, "cost-*.svg", drawn)
     return [results.heading("Quality against time and memory"), Paragraph(EXPLAINED), *parts] if parts else []

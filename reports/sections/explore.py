@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import SCORED
 from reports.content.blocks import Block, Explorer, Paragraph
-from reports.figures.charts import CONFIG, forest_chart
+from reports.figures.charts import CONFIG, FOREST_LINES, forest_chart
 from reports.model.cohort_results import CohortResults
 from reports.model.ranking import ranking_under
 from reports.model.run_results import RunResults
@@ -26,6 +26,7 @@ def explore(results: RunResults) -> list[Block]:
     content = {
         "cohorts": [_cohort(results, name) for name in names],
         "chart": {"config": CONFIG, **forest_chart([], "")},
+        "drawn": FOREST_LINES,
     }
     tables = [endpoint_table(results, name) for name in names]
     return [Explorer(content, [*tables, Paragraph(LEGEND)])]

@@ -12,7 +12,7 @@ from benchmark.metrics import METRICS
 from reports.content.blocks import Block, Paragraph, Picture
 from reports.content.table import UNDEFINED, Cell, Column, Table, said, text_columns
 from reports.content.text import Text, joined, prose
-from reports.figures.charts import remove_others, responses_chart, write_chart
+from reports.figures.charts import MOST_DRAWN, part_text, remove_others, responses_chart, write_chart
 from reports.model.cohort_results import Number
 from reports.model.ranking import domain
 from reports.model.run_results import RunResults, cohort_title
@@ -51,8 +51,9 @@ def under_shift(results: RunResults) -> list[Block]:
         arms = ", dotted matched" if one.has_matched else ""
         caption = prose(
             "{}{}: {} against dose, solid frozen, dashed re-tuned{}; post-processing `{}`, threshold `{}`. The "
-            "leftmost points are unshifted; gamma below and above 1 stand apart.",
+            "leftmost points are unshifted; gamma below and above 1 stand apart.{}",
             cohort_title(one.cohort), where, TITLE[kind], arms, one.pipeline, one.protocol,
+            part_text(MOST_DRAWN, len(_ordered(results, one))),
         )  # fmt: skip
         parts += [
             Picture(path, f"{TITLE[kind]} against dose, {one.cohort}", caption),

@@ -8,7 +8,7 @@ from benchmark.study.cells import PERFECT_MAP
 from datasets.cohorts.catalog import dataset
 from reports.content.blocks import Beside, Block, Paragraph, Picture
 from reports.content.text import Text, joined, prose
-from reports.figures.charts import Spec, forest_chart, remove_others, write_chart
+from reports.figures.charts import FOREST_LINES, Spec, forest_chart, part_text, remove_others, write_chart
 from reports.model.cohort_results import CohortResults
 from reports.model.ranking import Ranking, choice_text, rankings_of
 from reports.model.run_results import RunResults
@@ -40,9 +40,11 @@ def _forest(results: RunResults, name: str, cohort: CohortResults, rankings: Seq
         return
     first = rankings[0]
     path = results.run.root / "figures" / f"standing-{name}.svg"
-    write_chart(forest_chart(forest_lines(cohort, first), _axis(first), _limit(cohort, first)), path)
+    lines = forest_lines(cohort, first)
+    write_chart(forest_chart(lines[:FOREST_LINES], _axis(first), _limit(cohort, first)), path)
+    part = part_text(FOREST_LINES, len(lines), "; the table has all")
     alt = f"Mean {METRICS[first.first['metric']].title} of each method with its interval and rank set, {name}"
-    yield Picture(path, alt, prose("{}; ranks of *{}*.", choice_text(first), first.question))
+    yield Picture(path, alt, prose("{}; ranks of *{}*.{}", choice_text(first), first.question, part))
 
 
 def _examples(results: RunResults, name: str, cohort: CohortResults) -> Iterator[Picture]:

@@ -97,9 +97,11 @@
       })).filter((one) => one.label.toLowerCase().includes(wanted)
         && kinds.every(([box, holds]) => box.checked || !holds(cohort.methods[one.place])));
       const stamp = choice.stamp && choice.stamp !== "exploratory" ? `The ${choice.stamp} endpoint.` : "Exploratory.";
-      said.textContent = `${stamp} Methods shown: ${lines.length} of ${cohort.methods.length}.`;
+      const known = lines.filter((one) => one.mean !== null), drawn = known.slice(0, content.drawn);
+      const part = drawn.length < known.length ? `, the first ${drawn.length} in the chart` : "";
+      said.textContent = `${stamp} Methods shown: ${lines.length} of ${cohort.methods.length}${part}.`;
       drawTable(cohort, choice, lines);
-      drawChart(choice, lines.filter((one) => one.mean !== null));
+      drawChart(choice, drawn);
     }
 
     function drawTable(cohort, choice, lines) {

@@ -81,13 +81,16 @@ def _participants_before(run: RunFolder) -> list[Participant]:
 def add_standings(comparable: Comparable, standings: Sequence[Standing], folder: Path) -> Path:
     """Add pairs that were asked for, and their methods' intervals, to the tables of a folder; the pairs' is returned.
 
-    Lines of the same choices give way, but those of endpoints.
+    Lines of the same choices give way, but those of endpoints, which `summarise` has made in the run's own folder.
     """
-    pairs = [comparison_line(pair) for one in standings for question in QUESTIONS for pair in one.comparisons[question]]
-    add_lines(comparisons_path(folder), ComparisonLine, pairs, CHOICE)
     endpoints = {choice for dataset in comparable.seeds for choice in endpoint_choices(comparable, dataset)}
-    lines = [line for one in standings if one.choice not in endpoints for line in lines_of(comparable, one)]
-    add_lines(summary_path(folder), SummaryLine, lines, (*CHOICE, *PLACE))
+    other = [one for one in standings if one.choice not in endpoints]
+    new = other if folder == comparable.run.root else standings
+    pairs = [comparison_line(pair) for one in new for question in QUESTIONS for pair in one.comparisons[question]]
+    if pairs:
+        add_lines(comparisons_path(folder), ComparisonLine, pairs, CHOICE)
+    if lines := [line for one in other for line in lines_of(comparable, one)]:
+        add_lines(summary_path(folder), SummaryLine, lines, (*CHOICE, *PLACE))
     return comparisons_path(folder)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 Places = NDArray[np.intp]
 ROUNDS = 4999
-BLOCK = 1_000_000  # values held at once
+BLOCK = 250_000  # values held at once
 CLOSE = 1e-6
 """Further apart, relatively, rounding keeps the order of two resamples, if they vary clearly."""
 CLEARLY = 1e-4

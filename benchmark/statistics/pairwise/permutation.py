@@ -78,11 +78,11 @@ def sign_flips(
     rising = order[::-1]  # the least significant first
     near, lines = of.near(observed)[rising, None], np.ascontiguousarray(filled.T[rising])
     for signs in blocks:
-        for part in np.array_split(signs, ceil(len(signs) / ROUNDS_AT_ONCE)):
-            largest = np.zeros(len(part))
+        for few in np.array_split(signs, ceil(len(signs) / ROUNDS_AT_ONCE)):
+            part, largest = few.T.astype(np.float64) * 2 - 1, np.zeros(len(few))  # (n, rounds)
             for begin in range(0, pairs, PAIRS_AT_ONCE):
                 own = slice(begin, begin + PAIRS_AT_ONCE)
-                flipped = of.at(rising[own], lines[own] @ part.T)
+                flipped = of.at(rising[own], lines[own] @ part)
                 alone[own] += np.count_nonzero(flipped >= near[own], axis=1)
                 for line in flipped:  # the largest among a pair and all that are less significant than it
                     largest = np.maximum(largest, line, out=line)
@@ -142,17 +142,16 @@ def _squared_t(shares: Values, counts: Values) -> Values:
     return np.minimum(np.where(shares == 0, 0.0, t), np.finfo(np.float64).max)
 
 
-def _all_signs(n: int) -> Iterator[Values]:
-    """Every flip but for the mirror images, which have the same |t|."""
+def _all_signs(n: int) -> Iterator[NDArray[np.int8]]:
+    """Every flip but for the mirror images, which have the same |t|: 1 where a sign stays, else 0."""
     codes = np.arange(2 ** (n - 1))[:, None]
-    yield (codes >> np.arange(n) & 1).astype(np.float64) * -2 + 1
+    yield (~codes >> np.arange(n) & 1).astype(np.int8)
 
 
-def _random_signs(n: int, rounds: int, rng: np.random.Generator) -> Iterator[Values]:
+def _random_signs(n: int, rounds: int, rng: np.random.Generator) -> Iterator[NDArray[np.int8]]:
     most = max(1, BLOCK // n)
     for start in range(0, rounds, most):
-        size = (min(most, rounds - start), n)
-        yield rng.integers(0, 2, size, dtype=np.int8).astype(np.float64) * 2 - 1
+        yield rng.integers(0, 2, (min(most, rounds - start), n), dtype=np.int8)
 
 
 PUBLISHED_ROUNDS = 10_000
@@ -176,8 +175,9 @@ def unpaired_permutation_p(a: Values, b: Values, *, seed: int = 0, rounds: int =
     values = np.concatenate([a, b]).reshape(len(a) + len(b), -1)
     enough = np.abs(shares[0] @ values) * (1 - REACHED) - ROUNDED * np.abs(values).max(axis=0)
     reached, extra = np.zeros(values.shape[1]), 0 if exact else 1
-    for begin in range(0, values.shape[1], most := max(1, BLOCK // len(shares))):
-        gaps = np.abs(shares[1:] @ values[:, begin : begin + most])
+    for begin in range(0, values.shape[1], most := max(1, BLOCK // (4 * len(shares)))):
+        gaps = shares[1:] @ values[:, begin : begin + most]
+        np.abs(gaps, out=gaps)
         reached[begin : begin + most] = (gaps >= enough[begin : begin + most]).sum(axis=0)
     return np.asarray(((reached + extra) / (len(shares) - 1 + extra)).reshape(a.shape[1:]))
 
@@ -193,7 +193,9 @@ def _relabellings(n: int, m: int, rounds: int, seed: int) -> tuple[Values, bool]
         firsts = np.array(list(combinations(range(n + m), n)), dtype=np.intp)
     else:
         rng = np.random.default_rng(seed)
-        firsts = np.array([rng.permutation(n + m)[:n] for _ in range(rounds)])
+        firsts = np.empty((rounds, n), dtype=np.intp)
+        for line in firsts:
+            line[:] = rng.permutation(n + m)[:n]
     shares = np.full((1 + len(firsts), n + m), -1 / m)
     shares[0, :n] = 1 / n
     np.put_along_axis(shares[1:], firsts, 1 / n, axis=1)
