@@ -306,8 +306,6 @@ def test_a_cohort_without_validation_lesions_runs(program: Program, data: Path) 
 def test_a_list_fits_the_terminal(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
     list_known(kind)
     whole = capsys.readouterr().out
     assert max(map(len, whole.splitlines())) > 80
