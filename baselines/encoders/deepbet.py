@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datasets.errors import BadFile, MissingData
+from datasets.words import count_text
 
 PACKAGE = "deepbet"
 FILE = "data/models/model.pt"
@@ -120,7 +121,7 @@ def read_weights(encoder: DeepBET, path: Path) -> None:
             for index, weight in enumerate(encoder.parameters()):
                 content = bytearray(archive.read(f"{folder}/data/{index}"))
                 if len(content) != 4 * prod(weight.shape):
-                    got = f"got {len(content)} bytes, expected {4 * prod(weight.shape)}"
+                    got = f"got {count_text(len(content), 'byte')}, expected {4 * prod(weight.shape)}"
                     raise BadFile(f"{path}: array {index}: {got}, as deepbet's encoder has.")
                 weight.copy_(torch.frombuffer(content, dtype=torch.float32).view(weight.shape))
     except (BadZipFile, IndexError, KeyError, OSError) as error:

@@ -14,6 +14,7 @@ from benchmark.statistics.primary_endpoint import Endpoint
 from benchmark.statistics.rank_stability import Choices, Described, Universe, Values, by_axis, describe
 from benchmark.storage.summary_tables import SummaryLine
 from datasets.errors import BadValue, MissingData
+from datasets.words import count_text
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def multiverse_text(one: Multiverse) -> Iterator[str]:
     """How far a cohort's rankings agree, what each axis does to them, and who leads how often."""
     described = one.described
     skipped = f", {one.left_out} left out in which a method has no number" if one.left_out else ""
-    yield f"{one.dataset}: {len(described.universes)} universes of {len(described.methods)} methods{skipped}."
+    compared = f"{count_text(len(described.universes), 'universe')} of {count_text(len(described.methods), 'method')}"
+    yield f"{one.dataset}: {compared}{skipped}."
     yield f"Mean Kendall's tau between two of them: {described.agreement:.2f}."
     if one.reference is not None:
         tau = np.delete(described.against(one.reference), described.universes.index(one.reference))

@@ -17,8 +17,8 @@ app = typer.Typer()
 @user_mistakes_in_one_line
 def compare(
     folder: RunArgument,
-    a: Annotated[str, typer.Argument(metavar="A", help="A method of the run, or the start of its name.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The method that it is compared with.")],
+    a: Annotated[str | None, typer.Argument(metavar="A", help="A method of the run, or the start of its name.")] = None,
+    b: Annotated[str | None, typer.Argument(metavar="B", help="The method that it is compared with.")] = None,
     dataset: Annotated[str | None, typer.Option(help="A cohort; default: all in which both have numbers.")] = None,
     metric: Annotated[str | None, typer.Option(help="A metric; default: that of the endpoints.")] = None,
     postprocessing: Annotated[str | None, typer.Option(help="A pipeline; default: the endpoint's.")] = None,
@@ -37,6 +37,8 @@ def compare(
     """
     from benchmark.api.comparison import compare as compared
 
+    if a is None or b is None:
+        raise _two_methods_needed(folder, a)
     found = compared(
         folder, a, b, dataset=dataset, metric=metric, postprocessing=postprocessing, protocol=protocol, out=out
     )
@@ -50,6 +52,15 @@ def compare(
             typer.echo(fill(text, text_width(), break_on_hyphens=False) + "\n")
     pictures = [f"Picture: {path}" for path in found.pictures]
     typer.echo("\n".join([f"All pairs: {found.table}", *pictures]))
+
+
+def _two_methods_needed(folder: Path, a: str | None) -> BadValue:
+    from benchmark.storage.folder import open_run
+    from benchmark.storage.run_record import kept_cells
+
+    there = dict.fromkeys(cell.fit.method for cell in kept_cells(open_run(folder)))
+    got = f"'{a}' alone" if a else "no method"
+    return BadValue(f"compare: got {got}, expected two methods. Available: {', '.join(there)}.")
 
 
 def _lines(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from functools import wraps
 from inspect import Parameter, Signature
 from pathlib import Path
 from shutil import get_terminal_size
+from textwrap import fill
 from typing import Annotated, Any, ParamSpec, get_args, get_type_hints
 
 import typer
@@ -174,6 +175,10 @@ class _Terminal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.partition(".")[0] == OURS and record.levelno != logging.WARNING:
             line, stream = self.prefix + record.getMessage(), sys.stderr if self.err else sys.stdout
+            if stream.isatty() and "\n" not in line:
+                line = fill(
+                    line, text_width(), break_long_words=False, break_on_hyphens=False, subsequent_indent="    "
+                )
             print_line(painted(line, stream, fg="red") if record.levelno > logging.WARNING else line, err=self.err)
         elif record.levelno >= logging.WARNING:
             print_line(painted(self.format(record), sys.stderr, fg="yellow"), err=True)

@@ -213,15 +213,16 @@ def build(
             f"{board}: no entry that verifies. Add one with: python -m benchmark leaderboard add BOARD RUN"
         )
     release, endpoint = read_release(board)
+    names = {entry.run.root / "rows.csv": entry.row_names for entry in standing}
     results = []
     for status, group in by_status.items():
         if group:
-            pool = pool_tables([entry.run for entry in group], board / POOLS[status])
+            pool = pool_tables([entry.run for entry in group], board / POOLS[status], names)
             summarise(pool, None, endpoint=endpoint)
             results.append(LeaderboardResults(pool, release, endpoint, group))
     if attested := by_status["attested"]:
-        everywhere = pool_tables([entry.run for entry in (*by_status["verified"], *attested)], board / "pool-all")
-        across = across_cohorts(everywhere, endpoint)
+        everywhere = [entry.run for entry in (*by_status["verified"], *attested)]
+        across = across_cohorts(pool_tables(everywhere, board / "pool-all", names), endpoint)
         results = [replace(one, across=across) if one.status == "attested" else one for one in results]
     typer.echo(f"Site: {write_site(results, out or board / 'site')}")
     if len(standing) < len(found):

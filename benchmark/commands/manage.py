@@ -48,7 +48,8 @@ def status(folder: RunArgument, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([_jsonable(one) for one in found], indent=1))
         return
-    typer.echo("".join(f"{_line(one)}\n" for one in found), nl=False)
+    width = max((len(one.cell.fit.method) for one in found), default=0)
+    typer.echo("".join(f"{_line(one, width)}\n" for one in found), nl=False)
     counts = [f"{sum(one.progress == word for one in found)} {word}" for word in PROGRESS]
     typer.echo(f"{count_text(len(found), 'cell')}: {', '.join(counts)}.")
     for line in _job_lines(run):
@@ -154,11 +155,11 @@ def _data_folder(run: "RunFolder") -> Path:
     return Path(read_json(run.study)["data"])
 
 
-def _line(one: "CellProgress") -> str:
+def _line(one: "CellProgress", width: int) -> str:
     cell = one.cell
     what = f"  {one.what}" if one.what else ""
     by = f" by process {one.owner.pid} on {one.owner.host}" if one.owner else ""
-    return f"{one.progress:<8} {cell.fit.method}  seed {cell.fit.seed}  {cell.where}{what}{by}"
+    return f"{one.progress:<8} {cell.fit.method:<{width}}  seed {cell.fit.seed}  {cell.where}{what}{by}"
 
 
 def _jsonable(one: "CellProgress") -> dict[str, Any]:

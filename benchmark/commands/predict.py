@@ -9,6 +9,7 @@ import typer
 from benchmark.commands.common import user_mistakes_in_one_line
 from datasets.cores import usable_cores
 from datasets.errors import BadValue, Missing, MissingData, UserError, need
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.api.scans import FittedDetector
@@ -63,7 +64,7 @@ def predict(
     if sequence is not None and sequence != folder.sequence:
         raise BadValue(f"--sequence: got {sequence}, expected {folder.sequence}, which {folder.fit.name} has learnt.")
     if brain_mask is not None and len(scans) > 1:
-        raise BadValue(f"--brain-mask: got one mask for {len(scans)} scans, expected one scan with it.")
+        raise BadValue(f"--brain-mask: got one mask for {count_text(len(scans), 'scan')}, expected one scan with it.")
     names = output_names(scans)
     setup = None if prepared else _setup(stripper, stripper_command, template, spacing, needs_tool=brain_mask is None)
     failed = 0
@@ -89,7 +90,7 @@ def predict(
     if failed < len(scans) and threshold is None:
         _tell_thresholds(folder)
     if failed:
-        typer.echo(f"{failed} of {len(scans)} scans failed.", err=True)
+        typer.echo(f"{failed} of {count_text(len(scans), 'scan')} failed.", err=True)
         raise typer.Exit(1)
 
 

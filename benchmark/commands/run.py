@@ -111,7 +111,7 @@ def _print_nothing_to_do(job: "Job") -> None:
     states = [cell_state(job.run, cell, job.scoring) for cell in job.study.cells]
     failed = states.count("failed")
     rest = f", {failed} failed before (--rerun failed tries them again)" if failed else ""
-    print_line(f"Nothing to do: {states.count('done')} of {len(states)} cells are done{rest}.")
+    print_line(f"Nothing to do: {states.count('done')} of {count_text(len(states), 'cell')} done{rest}.")
 
 
 def show_cells(planned: "PlannedRun") -> None:

@@ -1,23 +1,26 @@
 """One run out of several: merge_runs with maps and fits, pool_tables with tables and data cards alone."""
 
+import csv
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.execution.score_cells import collect
 from benchmark.storage.folder import RunFolder
-from benchmark.storage.rows import COLUMNS, read_texts
+from benchmark.storage.rows import COLUMNS, read_rows, row_names
 from benchmark.storage.run_record import ALL, cell_record, cell_state, kept_cells, kept_references, kept_scoring
 from benchmark.storage.run_tables import has_table, keep_digests, read_run_record, run_table
 from benchmark.study.cells import Cell, as_stored
 from datasets.errors import BadValue
 from datasets.io.atomic import read_json, write_json, written_whole
-from datasets.io.tables import join_tables
 from datasets.spec import changed_cases
 
 # Packages that numbers depend on; other processors and GPUs change them by rounding only.
@@ -66,7 +69,9 @@ def merge_runs(runs: Sequence[RunFolder], out: RunFolder) -> Merged:
     return Merged(len(sources), len(fits), tuple(notes))
 
 
-def pool_tables(runs: Sequence[RunFolder], root: Path) -> RunFolder:
+def pool_tables(
+    runs: Sequence[RunFolder], root: Path, names: Mapping[Path, NDArray[np.uint64]] | None = None
+) -> RunFolder:
     """Write the studies, tables and data cards of `runs` into the folder `root`, each row once, without maps.
 
     Whatever compares the methods of a run then compares those of all `runs`.
@@ -74,6 +79,7 @@ def pool_tables(runs: Sequence[RunFolder], root: Path) -> RunFolder:
     Args:
         runs: at least one; they agree where they overlap.
         root: emptied first.
+        names: by table its `row_names`, of tables that have been read before.
     """
     shutil.rmtree(root, ignore_errors=True)
     pool = RunFolder(root)
@@ -81,7 +87,11 @@ def pool_tables(runs: Sequence[RunFolder], root: Path) -> RunFolder:
     for table in ("rows.csv", "timing.csv"):
         parts = [run_table(run, table) for run in runs if has_table(run, table)]
         if parts:
-            _write_joined(parts, pool.root / table)
+            known = [
+                found if (found := (names or {}).get(part)) is not None else row_names(read_rows(part))
+                for part in parts
+            ]
+            _write_joined(parts, known, pool.root / table)
             keep_digests(pool, [table])
     for card in (card for run in runs for card in run.root.glob("fits/*/card.json")):
         folder = root / "fits" / card.parent.name
@@ -117,16 +127,25 @@ def _union(lists: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for names in lists for name in names))
 
 
-def _write_joined(parts: Sequence[Path], whole: Path) -> None:
-    """Write one table of rows out of several, as text: the first row of each name, in their order."""
-    names = [pd.util.hash_pandas_object(read_texts(part, without=["value"]), index=False) for part in parts]
-    repeated = np.split(pd.concat(names).duplicated().to_numpy(), np.cumsum(list(map(len, names)))[:-1])
-    if not any(again.any() for again in repeated):
-        join_tables(parts, whole, COLUMNS)
-        return
-    with written_whole(whole) as beside:
-        for place, (part, again) in enumerate(zip(parts, repeated, strict=True)):
-            read_texts(part)[~again].to_csv(beside, mode="a", header=place == 0, index=False, lineterminator="\n")
+def _write_joined(parts: Sequence[Path], names: Sequence[NDArray[np.uint64]], whole: Path) -> None:
+    """Write one table of rows out of several, digit by digit: the first row of each name, in their order."""
+    repeated = np.split(pd.Series(np.concatenate(names)).duplicated().to_numpy(), np.cumsum(list(map(len, names)))[:-1])
+    with written_whole(whole) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for part, again in zip(parts, repeated, strict=True):
+            with part.open(newline="", encoding="utf-8") as lines:
+                next(lines)  # the heading
+                if again.any() or not _ends_a_line(part):
+                    writer.writerows(compress(csv.reader(lines), ~again))
+                else:
+                    shutil.copyfileobj(lines, stream)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def _check_versions(runs: Sequence[RunFolder]) -> None:

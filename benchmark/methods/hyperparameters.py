@@ -12,6 +12,7 @@ from benchmark.methods.declared import declared, presets_of
 from benchmark.methods.registry import Method, UnusableMethod, ask, load, method, methods
 from datasets.errors import BadValue, UnknownName, one_line
 from datasets.grid import GRIDS, PUBLISHED
+from datasets.words import count_text
 
 SWEEP = re.compile(r"(-?\d+):(-?\d+):(-?\d+)")  # first, last and step of whole numbers
 MOST_SWEPT = 1000  # values of one sweep: more is a typing mistake
@@ -69,7 +70,7 @@ def parse_variant(text: str, known: Mapping[str, Method] | None = None) -> Varia
     """The one variant that `text` names."""
     variants = parse_variants(text, known)
     if len(variants) > 1:
-        raise BadValue(f"Got {len(variants)} methods in '{text}', expected one.")
+        raise BadValue(f"Got {count_text(len(variants), 'method')} in '{text}', expected one.")
     return variants[0]
 
 

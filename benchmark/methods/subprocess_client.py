@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+from datasets.words import count_text
+
 READY, DONE = "ready", "done"
 VERSION, SERVE = "version", "serve"  # its last argument
 START_SECONDS = 120.0
@@ -110,8 +112,8 @@ def program_version(command: Sequence[str], folder: Path) -> str:
     if done.returncode or len(lines) != 1:
         stderr = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise ValueError(
-            f"{' '.join(command)} version: got exit code {done.returncode} and {len(lines)} lines ({stderr}), "
-            "expected one line that names all that its numbers depend on."
+            f"{' '.join(command)} version: got exit code {done.returncode} and {count_text(len(lines), 'line')} "
+            f"({stderr}), expected one line that names all that its numbers depend on."
         )
     return lines[0]
 

@@ -15,6 +15,7 @@ from benchmark.scoring.ranking_pass import RankingPass
 from benchmark.storage.rows import Row, evaluation_row, rows_of
 from benchmark.study.cells import Evaluation
 from benchmark.study.protocols import ONE_ALARM
+from datasets.words import count_text
 
 STEPS = 160  # of the ladder: at each 8 % more voxels are predicted than at the one above
 LEAST, MOST = 1e-6, 0.3  # predicted share of the voxels at the ladder's ends
@@ -85,7 +86,7 @@ def cross_fitted_thresholds(
     """
     known = sorted(set(subjects))
     if len(known) < 2:
-        raise ValueError(f"Got healthy scans of {len(known)} subjects, expected at least two.")
+        raise ValueError(f"Got healthy scans of {count_text(len(known), 'subject')}, expected at least two.")
     found = dict[str, float]()
     for subject in known:
         others = np.array([one != subject for one in subjects])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.inference.usage import STAGES
 from benchmark.storage.rows import Row, blank_row, write_rows
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from benchmark.speed.sweep import Timing
@@ -113,7 +114,9 @@ def _plain(timing: "Timing") -> dict[str, Any]:
 
 def _lines(timing: "Timing") -> Iterable[str]:
     measured = timing.measured
-    where = f"{len(measured.case_seconds)} volumes of {timing.cell.cohort.dataset}, weights {timing.weights}"
+    where = (
+        f"{count_text(len(measured.case_seconds), 'volume')} of {timing.cell.cohort.dataset}, weights {timing.weights}"
+    )
     yield f"{timing.cell.fit.method} ({flags_of(timing)}; {where})"
     width = max(len(quantity.title) for quantity in QUANTITIES.values())
     for name, value in timing.numbers.items():

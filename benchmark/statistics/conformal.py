@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import BadValue
+from datasets.words import count_text
 
 Scores = NDArray[np.floating]
 
@@ -61,8 +62,8 @@ def scan_threshold(levels: Sequence[float], alpha: float) -> ScanThreshold:
     needed = scans_needed(alpha)
     if len(levels) < needed:
         raise BadValue(
-            f"Got {len(levels)} healthy scans for an alarm rate of {alpha:g}, expected at least {needed}, or alpha of "
-            f"at least {1 / (len(levels) + 1):.3f}."
+            f"Got {count_text(len(levels), 'healthy scan')} for an alarm rate of {alpha:g}, expected at least {needed}"
+            f", or alpha of at least {1 / (len(levels) + 1):.3f}."
         )
     allowed = floor(round(alpha * (len(levels) + 1), 9))  # of the m + 1 ranks above the threshold
     rank = len(levels) + 1 - allowed

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.statistics.panel import Panel, Values
+from datasets.words import count_text
 
 ROUNDING = 1e-12
 """Differences up to this, relative or absolute, are none: sums in another order leave as much."""
@@ -130,7 +131,9 @@ def pair(a: Panel, b: Panel) -> Pair:
         ValueError: the panels are not of the same patients.
     """
     if a.patients != b.patients:
-        raise ValueError(f"Got panels of {len(a.patients)} and {len(b.patients)} patients, expected the same ones.")
+        raise ValueError(
+            f"Got panels of {len(a.patients)} and {count_text(len(b.patients), 'patient')}, expected the same ones."
+        )
     a, b = over_common_scans([a, b])
     absent = {*a.absent_seeds, *b.absent_seeds}
     seeds = tuple(seed for seed in a.seeds if seed in b.seeds and seed not in absent)

@@ -30,7 +30,6 @@ LOGGED = ("l1_ratio",)
 """Metrics that are compared as logarithms, and whose mean is the geometric one."""
 NOWHERE = np.empty(0, dtype=np.intp)
 KEY = ["dataset", "metric", "postprocessing", "protocol", "split", "shift", "severity"]
-COLUMNS = [*KEY, "method", "case_id", "subject_id", "seed", "sampling_seed", "value"]
 
 
 @dataclass(frozen=True)
@@ -209,10 +208,10 @@ class Rows:
     """
 
     def __init__(self, rows: "pd.DataFrame") -> None:
-        self.frame = rows.loc[rows["seed"].notna(), COLUMNS].reset_index(drop=True)
-        of_cases = (self.frame["case_id"] != "").to_numpy()
-        groups: Mapping[Any, Any] = self.frame.groupby(KEY, sort=False).indices
-        kept = {Choice(*key): np.asarray(places) for key, places in groups.items()}
+        self.frame = rows
+        of_cases, seeded = (rows["case_id"] != "").to_numpy(), np.flatnonzero(rows["seed"].notna())
+        groups: Mapping[Any, Any] = rows[KEY].iloc[seeded].groupby(KEY, sort=False).indices
+        kept = {Choice(*key): seeded[places] for key, places in groups.items()}
         self._cases = {choice: places[of_cases[places]] for choice, places in kept.items()}
         self._cohorts = {choice: places[~of_cases[places]] for choice, places in kept.items()}
         self._method, self._case, self._subject = (
@@ -272,7 +271,9 @@ class Rows:
         """
         places = self._places(choice, cases)
         if not places.size:
-            raise MissingData(f"No rows of {choice.label}. {_available(self.frame, choice)}")
+            raise MissingData(
+                f"No rows of {choice.label}. {_available(self.frame[self.frame['seed'].notna()], choice)}"
+            )
         return self._panels(places, choice.metric, seeds)
 
     def cohort_panels(self, choice: Choice, seeds: Mapping[str, Sequence[int]]) -> dict[str, Panel]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.statistics.panel import FEWEST_PATIENTS
+from datasets.words import count_text
 
 Values = NDArray[np.float64]
 WILSON = "Newcombe's Wilson-type"
@@ -41,7 +42,7 @@ def patient_auroc(patients: Values, controls: Values, *, alpha: float) -> Patien
     by_seed = tuple(_auroc(patients[:, seed], controls[:, seed]) for seed in range(seeds))
     value = float(np.mean(by_seed))
     if min(m, n) < FEWEST_PATIENTS:
-        why = f"{m} patients and {n} healthy people, an interval needs {FEWEST_PATIENTS} of each"
+        why = f"{count_text(m, 'patient')} and {n} healthy, an interval needs {FEWEST_PATIENTS} of each"
         return PatientAuroc(value, nan, nan, by_seed, why)
     return PatientAuroc(value, *wilson_type_interval(value, m, n, alpha=alpha), by_seed)
 

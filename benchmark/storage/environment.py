@@ -11,6 +11,7 @@ from benchmark.storage.fits import fit_record
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import cell_record
 from benchmark.study.cells import Cell
+from datasets.words import count_text
 
 PACKAGES = ("torch", "lightning", "torchio", "nibabel", "numpy", "scipy", "pandas")
 
@@ -59,4 +60,4 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
+    return f"{names[0] if names else platform.machine()}, {count_text(os.cpu_count() or 1, 'core')}"

@@ -14,6 +14,7 @@ from benchmark.storage.folder import FORMAT, RunFolder, check_format, open_run
 from benchmark.study.cells import Fit, as_stored, reader_of
 from datasets.errors import BadFile, BadValue, MissingData, UnknownName
 from datasets.io.atomic import flush_to_disk, read_json, write_json
+from datasets.words import count_text
 
 LABELS = "lesion labels"
 FORMATS = (5, FORMAT)
@@ -54,7 +55,9 @@ def find_fit(named: str, run: Path | None) -> FitFolder:
     alike = [path for name, path in fits.items() if read_fit(path).fit.method == named]
     if len(alike) > 1:
         names = ", ".join(path.name for path in alike)
-        raise BadValue(f"Fit '{named}': got {len(alike)} fits of this method in {run}, expected one of {names}.")
+        raise BadValue(
+            f"Fit '{named}': got {count_text(len(alike), 'fit')} of this method in {run}, expected one of {names}."
+        )
     if not alike:
         raise UnknownName(f"finished fit in {run} called", named, fits)
     return read_fit(alike[0])

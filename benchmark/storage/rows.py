@@ -10,6 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmark.metrics import METRICS
 from benchmark.postprocessing.pipelines import pipeline_named
 from benchmark.storage.run_record import table_of
@@ -258,6 +261,18 @@ def read_joined_rows(parts: Sequence[Path]) -> "pd.DataFrame":
             for part in parts:
                 read_rows(part)
             raise
+
+
+def row_names(rows: "pd.DataFrame") -> NDArray[np.uint64]:
+    """What each row of a frame is a number of, as a hash of all fields but the value."""
+    import pandas as pd
+
+    return np.asarray(pd.util.hash_pandas_object(rows.drop(columns="value"), index=False), np.uint64)
+
+
+def chosen(rows: "pd.DataFrame", kept: "pd.Series[bool]") -> "pd.DataFrame":
+    """Some rows of a frame; the frame itself where they are all of them, since a copy takes as much memory again."""
+    return rows if kept.all() else rows[kept]
 
 
 def lesion_case_ids(rows: "pd.DataFrame") -> set[str]:

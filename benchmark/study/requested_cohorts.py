@@ -92,10 +92,11 @@ def hint_of_no_healthy(
     """
     if all(_has_healthy(spec, request.data, sequence) for spec in healthy):
         return ""
-    named = map(str.strip, request.datasets.split(","))
+    named = list(map(str.strip, request.datasets.split(",")))
     own = [name for name in named if _has_healthy(dataset_argument(name), request.data, sequence)]
     lines = [f"{name} has healthy scans: {_command(request, [request.methods], name)}" for name in own[:1]]
-    if untrained := _untrained(resolved):
+    known = all(one in dataset_argument(name).sequences for name in named for one in sequence.split(AND))
+    if known and (untrained := _untrained(resolved)):
         lines.append(f"Without healthy scans: {_command(request, untrained, NO_HEALTHY)}")
     return "\n".join(lines)
 

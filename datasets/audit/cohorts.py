@@ -114,7 +114,7 @@ def lost_lesions(examined: Sequence[CaseAudit], cohort: str) -> list[Finding]:
         return []
     cases = tuple(one.case_id for one in examined if any(not lesion.grid_ml for lesion in one.lesions))
     ml = f"{sum(lost):.3g} of {sum(lesion.scan_ml for lesion in whole):.3g} ml"
-    got = f"{len(lost)} of {len(whole)} lesions ({ml}) too small to leave a voxel on the grid"
+    got = f"{len(lost)} of {count_text(len(whole), 'lesion')} ({ml}) too small to leave a voxel on the grid"
     return [Finding("warning", "lost-lesions", cohort, cases, got, "a finer grid, or they count as missed")]
 
 
@@ -184,7 +184,14 @@ def same_names(scans: Sequence[Fingerprint]) -> list[Finding]:
         if len(set(names)) > 1:
             shared.setdefault(" and ".join(sorted(set(names))), []).append(case_id)
     return [
-        Finding("warning", "same-name", names, tuple(cases), f"{len(cases)} names of cases in both", "names apart")
+        Finding(
+            "warning",
+            "same-name",
+            names,
+            tuple(cases),
+            f"{count_text(len(cases), 'name')} of cases in both",
+            "names apart",
+        )
         for names, cases in shared.items()
     ]
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from datasets.audit.finding import Finding
 from datasets.case import SPLITS
+from datasets.words import count_text
 
 Row = Mapping[str, str]
 Predicate = Callable[[str], bool]
@@ -25,7 +26,10 @@ def column_findings(rows: Sequence[Row], sequences: Sequence[str], cohort: str) 
     """Licence, sequences, age and sex; cases with the same defect are one finding."""
     unlicensed = tuple(row["case_id"] for row in rows if not row.get("licence", "").strip())
     if unlicensed:
-        got, expected = f"no licence for {len(unlicensed)} of {len(rows)} cases", "the column licence, filled"
+        got, expected = (
+            f"no licence for {len(unlicensed)} of {count_text(len(rows), 'case')}",
+            "the column licence, filled",
+        )
         yield Finding("warning", "no-licence", cohort, unlicensed, got, expected)
     unknown: dict[str, list[str]] = {}
     for row in rows:
@@ -46,8 +50,8 @@ def drift_findings(rows: Sequence[Row], cohort: str) -> list[Finding]:
     subjects = list({row["subject_id"]: row for row in rows}.values())
     tests = list(_tests(subjects))
     return [
-        Finding("warning", f"{column}-drift", cohort, (), f"{text}, p {_shown(corrected)} ({len(tests)} tests, Holm)",
-                "splits that are alike")
+        Finding("warning", f"{column}-drift", cohort, (),
+                f"{text}, p {_shown(corrected)} ({count_text(len(tests), 'test')}, Holm)", "splits that are alike")
         for (column, text, _), corrected in zip(tests, _holm([p for *_, p in tests]), strict=True)
         if corrected < LEVEL
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from textwrap import fill
 
 from datasets.audit.finding import SEVERITIES, Finding
 from datasets.audit.splits import PAIRS, Fold
+from datasets.words import count_text
 
 WIDTH = 100
 EXAMPLES = 3
@@ -80,7 +81,7 @@ def _of_severity(severity: str, groups: dict[tuple[str, str, str], list[Finding]
 
 def _group(head: str, group: Sequence[Finding]) -> Iterator[str]:
     """The kind and its count, then each distinct finding with its cases."""
-    several = f": {len(group)} findings" if len(group) > 1 else ""
+    several = f": {count_text(len(group), 'finding')}" if len(group) > 1 else ""
     yield head + several
     sorts: dict[tuple[str, str], list[Finding]] = {}
     for one in group:

@@ -85,7 +85,7 @@ def fold_findings(fold: Fold, cohort: str) -> Iterator[Finding]:
             yield Finding("error", code, cohort, shared, got, f"every {fold.unit} in one", flag="leak")
     repeated = fold.repeated
     if repeated and fold.unit == "scan":
-        got = f"{place}{sum(repeated.values())} rows that repeat another of their split"
+        got = f"{place}{count_text(sum(repeated.values()), 'row')} repeating another of their split"
         yield Finding("error", "duplicate-row", cohort, tuple(sorted(repeated)), got, "every row once", flag="leak")
     if fold.unit == "subject":
         yield from _nearly_one(fold, cohort, place)
@@ -121,7 +121,11 @@ def _partition(folds: Sequence[Fold], cohort: str) -> Iterator[Finding]:
             continue
         equal = len(set(map(frozenset, tests.values()))) == 1
         size = count_text(len(next(iter(tests.values()))), unit)
-        got = f"{len(tests)} folds with the same test set of {size}" if equal else _overlap(tests, again, unit)
+        got = (
+            f"{count_text(len(tests), 'fold')} with the same test set of {size}"
+            if equal
+            else _overlap(tests, again, unit)
+        )
         yield Finding("warning", "folds-no-partition", cohort, (), got, f"every {unit} tested in one fold only")
 
 

@@ -12,6 +12,7 @@ from datasets.audit.finding import Finding, Severity
 from datasets.io.nifti import StoredVolume, disagreement, mm_per_unit
 from datasets.loading import INSIDE_ABOVE
 from datasets.sampling import CONNECTED, bounding_box
+from datasets.words import count_text
 
 LEAST_EDGE, MOST_EDGE = 0.2, 8.0  # mm; beyond these the unit is doubtful
 OBLIQUE = 5.0  # degrees; the common grid cuts along the voxel axes
@@ -46,7 +47,7 @@ def mixed_grids(shapes: Mapping[str, tuple[object, ...]], cohort: str) -> list[F
         return []
     usual = counts.most_common(1)[0][0]
     odd = tuple(case for case, shape in shapes.items() if shape != usual)
-    got = f"{len(counts)} grids, e.g. {_grid(shapes[odd[0]])}"
+    got = f"{count_text(len(counts), 'grid')}, e.g. {_grid(shapes[odd[0]])}"
     return [Finding("warning", "mixed-grids", cohort, odd, got, f"{_grid(usual)} as most have")]
 
 

@@ -21,6 +21,7 @@ from datasets.io.tables import read_rows, same_name, yes_or_no
 from datasets.spec import DatasetSpec
 from datasets.splits.assignment import split_of
 from datasets.splits.subjects import Subject, age_band
+from datasets.words import count_text
 
 DESCRIPTION = "dataset_description.json"
 SUFFIXES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair"}
@@ -110,8 +111,8 @@ def healthy_by_masks(masked: Mapping[str, bool], home: Path) -> bool:
     without = [case for case, has_mask in masked.items() if not has_mask]
     if without and len(without) < len(masked):
         raise BadFile(
-            f"{home}: got a lesion mask for {len(masked) - len(without)} of {len(masked)} cases (none for "
-            f"'{without[0]}'), expected one for each or for none, or a column healthy (yes or no) in the table."
+            f"{home}: got a lesion mask for {len(masked) - len(without)} of {count_text(len(masked), 'case')} (none "
+            f"for '{without[0]}'), expected one for each or for none, or a column healthy (yes or no) in the table."
         )
     return bool(without) or not masked
 
@@ -258,5 +259,5 @@ def _only(scan: _Scan, role: str, name: str, home: Path) -> Path:
         raise MissingData(f"{home}: no {role} of '{name}': looked for {expected.get(role, role)} in its anat folder.")
     if len(found) > 1:
         names = ", ".join(sorted(str(path.relative_to(home)) for path in found))
-        raise BadFile(f"{home}: got {len(found)} files for {role} of '{name}' ({names}), expected one.")
+        raise BadFile(f"{home}: got {count_text(len(found), 'file')} for {role} of '{name}' ({names}), expected one.")
     return found[0]

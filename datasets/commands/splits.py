@@ -15,6 +15,7 @@ from datasets.spec import DatasetSpec
 from datasets.splits import Subject, fold_table, split_of, subjects_of
 from datasets.splits.assignment import committed_splits
 from datasets.splits.subjects import age_band
+from datasets.words import count_text
 
 
 def splits(
@@ -49,7 +50,7 @@ def splits(
         typer.echo(text, nl=False)
     else:
         write_text(out, text)
-        typer.echo(f"Wrote {len(people)} subjects to {out}: {_counts(found)}.")
+        typer.echo(f"Wrote {count_text(len(people), 'subject')} to {out}: {_counts(found)}.")
 
 
 def _subjects(spec: DatasetSpec, table: Path | None, data: Path | None) -> tuple[list[Subject], dict[str, Split]]:

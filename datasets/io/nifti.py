@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from datasets.errors import BadVolume
 from datasets.io.files import check_file, is_gzip
+from datasets.words import count_text
 
 Array = NDArray[Any]
 Matrix = NDArray[np.float64]
@@ -282,7 +283,9 @@ def _content_kind(content: bytes) -> str:
 def _header(path: Path, start: bytes) -> Any:
     kind = nibabel.nifti2.Nifti2Header if start[4:8] == b"n+2\0" else nibabel.nifti1.Nifti1Header
     if len(start) < kind.sizeof_hdr:
-        raise _unreadable(path, f"it ends after {len(start)} bytes, within the header of {kind.sizeof_hdr}")
+        raise _unreadable(
+            path, f"it ends after {count_text(len(start), 'byte')}, within the header of {kind.sizeof_hdr}"
+        )
     try:
         header = kind(start[: kind.sizeof_hdr], check=False)
     except Exception as error:  # nibabel has no base class for what it cannot read
@@ -355,7 +358,7 @@ def _check_sides(path: Path, header: Any) -> None:
 def _check_finite(path: Path, data: Array) -> None:
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         bad = int(np.size(data) - np.isfinite(data).sum())
-        raise BadVolume(path, "not-finite", f"{bad} voxels that are NaN or infinite", "finite intensities")
+        raise BadVolume(path, "not-finite", f"{count_text(bad, 'NaN or infinite voxel')}", "finite intensities")
 
 
 def _nifti(data: Array, affine: Matrix) -> Any:

@@ -14,6 +14,7 @@ from datasets.case import SPLITS
 from datasets.errors import BadFile
 from datasets.io.atomic import written_whole
 from datasets.io.files import check_file
+from datasets.words import count_text
 
 LONGEST_NAME = 200  # bytes; leaves room for an ending and a temporary prefix below the 255 of file systems
 RESERVED = re.compile(r'[<>:"/\\|?*]|^[.=+@~-]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
@@ -227,7 +228,7 @@ def _row_problems(
     case_id = row.get("case_id", "")
     told: list[tuple[str, str, str]] = []
     if len(line) > len(header) and any(cell.strip() for cell in line[len(header) :]):
-        told.append(("bad-row", f"{len(line)} fields", f"{len(header)} as in the header"))
+        told.append(("bad-row", count_text(len(line), "field"), f"{len(header)} as in the header"))
     empty = [column for column in required if not row[column].strip()]
     if empty:
         told.append(("bad-row", f"nothing for {', '.join(empty)}", "a value"))
@@ -246,7 +247,7 @@ def _row_problems(
 def _why_no_name(case_id: str) -> list[str]:
     """Why no file can have this name; empty if one can."""
     if len(case_id.encode()) > LONGEST_NAME:
-        return [f"a case_id of {len(case_id.encode())} bytes, more than {LONGEST_NAME}"]
+        return [f"a case_id of {count_text(len(case_id.encode()), 'byte')}, more than {LONGEST_NAME}"]
     if any(not letter.isprintable() for letter in case_id):
         return [f"{NOT_PLAIN} in case_id ({case_id!r})"]
     found = RESERVED.search(case_id) if case_id else None

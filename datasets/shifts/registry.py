@@ -9,6 +9,7 @@ from datasets.registry import Registry
 from datasets.shifts.acquisition import bias, blur, ghosting, motion, noise, thickness
 from datasets.shifts.representation import gamma, inversion, transfer, window
 from datasets.shifts.shift import ShiftKind
+from datasets.words import count_text
 
 NONE = "none"
 STAGES = ("acquisition", "representation")
@@ -132,8 +133,8 @@ _BUILT_IN = (
 def _check(kind: ShiftKind) -> None:
     if kind.stage not in STAGES or len(kind.levels) != 5:
         raise BadValue(
-            f"Shift '{kind.name}': got stage '{kind.stage}' and {len(kind.levels)} levels, expected stage acquisition "
-            "or representation and five levels."
+            f"Shift '{kind.name}': got stage '{kind.stage}' and {count_text(len(kind.levels), 'level')}, expected "
+            "stage acquisition or representation and five levels."
         )
 
 

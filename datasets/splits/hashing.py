@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeVar
 
+from datasets.words import count_text
+
 Part = TypeVar("Part", bound=str)
 
 
@@ -22,7 +24,8 @@ def deal(strata: Mapping[str, str], sizes: Mapping[Part, int], *, salt: str) -> 
         sizes: places of each part; they must add up to the number of subjects.
     """
     if sum(sizes.values()) != len(strata):
-        raise ValueError(f"sizes: got {sum(sizes.values())} places, expected {len(strata)}, one a subject.")
+        got = count_text(sum(sizes.values()), "place")
+        raise ValueError(f"sizes: got {got}, expected {len(strata)}, one a subject.")
     lines = defaultdict[str, list[str]](list)
     for subject in sorted(strata, key=lambda one: rank(one, salt)):
         lines[strata[subject]].append(subject)

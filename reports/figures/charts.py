@@ -298,7 +298,7 @@ def scatter_chart(lines: Sequence[Mapping[str, Any]], axes: tuple[str, str], nam
     wide = bool(seconds) and max(seconds) > 20 * min(seconds)
     size: Spec = {"field": "seconds", "type": "quantitative", "title": "seconds a scan",
                   "scale": {"type": "log" if wide else "linear", "zero": False, "range": [40, 500]},
-                  "legend": {"orient": "right", "title": "seconds a scan", "tickCount": 3, "columns": 1}}  # fmt: skip
+                  "legend": {"orient": "bottom", "direction": "horizontal", "tickCount": 3}}  # fmt: skip
     marks: Spec = {
         "mark": {"type": "point", "opacity": 0.9, "strokeWidth": 2},
         "encoding": {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmark.metrics import METRICS
 from benchmark.statistics.pairwise.paired_difference import Comparison
 from datasets.io.atomic import written_whole
+from datasets.words import count_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,8 +70,9 @@ def _patients(axes: "Axes", one: PairDifferences) -> None:
     title = METRICS[first.choice.metric].title
     axes.set_title(f"{first.choice.dataset}: {title} of {first.a}\nless that of {first.b}", loc="left", fontsize=9)
     axes.set_xlabel(
-        f"{len(means)} patients in order: {counts[0]} above 0 (triangles up), {counts[1]} below, {counts[2]} at 0; "
-        f"lines: range of {one.differences.shape[1]} training seed(s)"
+        f"{count_text(len(means), 'patient')} in order: "
+        f"{counts[0]} above 0 (triangles up), {counts[1]} below, {counts[2]} at 0; "
+        f"lines: range of {count_text(one.differences.shape[1], 'training seed')}"
         + ("" if first.margin is None else f"; grey: within the margin of {first.margin:g}"),
         fontsize=8,
     )

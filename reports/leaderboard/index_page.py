@@ -411,7 +411,7 @@ def _upper_bounds(leaderboard: LeaderboardResults) -> Iterator[Block]:
     if not seen:
         return
     yield Heading("Upper bounds")
-    yield Paragraph(prose("`oracle` These thresholds have seen the test labels: shown apart, ranked nowhere."))
+    yield Paragraph(prose("`oracle`: these thresholds have seen the test labels; shown apart, ranked nowhere."))
     for dataset, cohort in leaderboard.results.lesion.items():
         yield dice_table(dataset, cohort, [leaderboard.endpoint.postprocessing], seen, marked=False)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from benchmark.statistics.primary_endpoint import EXPLORATORY
 from benchmark.storage.folder import RunFolder
 from benchmark.storage.run_record import kept_pictures
+from datasets.words import count_text
 from reports.content.blocks import Block, Bullets, Folded, Heading, Paragraph, Picture
 from reports.content.table import Cell, Column, Table, said, text_columns
 from reports.content.text import Text, as_text, code, joined, linked, prose
@@ -96,7 +97,9 @@ def _card(leaderboard: LeaderboardResults, method: str) -> Iterator[Text]:
         yield as_text(f"Tuned on: {kept.card.tuned_on}")
         yield from (prose("Reference: {}", linked(one)) for one in kept.card.references)
         yield from (as_text(f"Departure: {one}") for one in kept.card.departures)
-    yield as_text(f"Fitted on {kept.healthy}, {kept.sequence}: {kept.train} cases, {kept.val} to validate on")
+    yield as_text(
+        f"Fitted on {kept.healthy}, {kept.sequence}: {count_text(kept.train, 'case')}, {kept.val} to validate on"
+    )
     yield as_text(f"Parameters: {kept.parameters:,}; steps: {'none' if kept.steps is None else f'{kept.steps:,}'}")
 
 

@@ -64,8 +64,15 @@ class LeaderboardResults:
 
     def entries_of(self, method: str) -> list[Entry]:
         """The entries with cells of a method, the oldest first."""
-        own = [one for one in self.entries if any(cell.fit.method == method for cell in one.cells)]
-        return sorted(own, key=lambda one: one.added)
+        return self._entries.get(method, [])
+
+    @cached_property
+    def _entries(self) -> Mapping[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for entry in sorted(self.entries, key=lambda one: one.added):
+            for method in dict.fromkeys(cell.fit.method for cell in entry.cells):
+                found.setdefault(method, []).append(entry)
+        return found
 
     @property
     def cohorts(self) -> list[str]:
@@ -78,14 +85,18 @@ class LeaderboardResults:
         Args:
             place: 1 for the cohort's first endpoint, 2 for its second where it has two.
         """
-        found = self.lines[
-            (self.lines["dataset"] == dataset)
-            & (self.lines["endpoint"] != EXPLORATORY)
-            & (self.lines["decides"] == place)
-            & (self.lines["question"] == question)
-            & self.lines["mean"].notna()
+        return self._primary.get((dataset, question, place), {})
+
+    @cached_property
+    def _primary(self) -> Mapping[tuple[str, str, int], Mapping[str, pd.Series]]:
+        found: dict[tuple[str, str, int], dict[str, pd.Series]] = {}
+        decided = self.lines[
+            (self.lines["endpoint"] != EXPLORATORY) & (self.lines["decides"] > 0) & self.lines["mean"].notna()
         ]
-        return {str(line["method"]): line for _, line in found.iterrows()}
+        for _, line in decided.iterrows():
+            where = (str(line["dataset"]), str(line["question"]), int(line["decides"]))
+            found.setdefault(where, {})[str(line["method"])] = line
+        return found
 
     def badges(self, method: str, dataset: str | None = None) -> list[str]:
         """What qualifies a method's numbers, in one cohort or in any."""
@@ -117,9 +128,8 @@ class LeaderboardResults:
             yield "maps not remade"
 
     def _flags(self, method: str, dataset: str | None) -> set[str]:
-        rows = self.results.whole.of(method)
-        own = rows if dataset is None else rows[rows["dataset"] == dataset]
-        return {word for flags in own["flags"].unique() for word in flags.split()}
+        found = self.results.whole.flags.items()
+        return {word for (own, cohort), words in found if own == method and dataset in (None, cohort) for word in words}
 
     @cached_property
     def status(self) -> Status:

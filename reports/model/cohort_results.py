@@ -4,15 +4,17 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import nan
+from typing import Any
 
 import pandas as pd
 
 from benchmark.metrics import METRICS
 from benchmark.statistics.panel import FEWEST_PATIENTS, TRAINED_MODEL, TRAINING_PROCEDURE, Choice, Rows, mean_of_known
 from benchmark.storage.fits import LABELS
-from benchmark.storage.rows import lesion_case_ids
+from benchmark.storage.rows import chosen, lesion_case_ids
 from benchmark.study.cells import PERFECT_MAP
 from datasets.errors import MissingData
+from datasets.words import count_text
 from reports.content.blocks import Paragraph
 from reports.content.table import BLANK
 from reports.content.text import Text, prose, strong
@@ -110,8 +112,7 @@ class CohortResults:
         """What has to stand at the tables where nothing is ranked; "" where something is, or nobody is there yet."""
         if self.rankable or not self.patients:
             return ""
-        noun = "patient" if self.patients == 1 else "patients"
-        few = "" if self.testable else f"{self.patients} {noun}: examples, not testable"
+        few = "" if self.testable else f"{count_text(self.patients, 'patient')}: examples, not testable"
         return f"{few or f'Unranked: {self.unranked}'}; nothing here ranks methods."
 
     @property
@@ -138,20 +139,25 @@ class CohortResults:
 
     def of(self, method: Hashable) -> pd.DataFrame:
         """The rows of one method."""
-        return self._by_method.get(method, self.rows[:0])
+        return self.rows.iloc[self._places.get(method, [])]
 
     @cached_property
-    def _by_method(self) -> Mapping[Hashable, pd.DataFrame]:
-        return dict(iter(self.rows.groupby("method", sort=False)))
+    def _places(self) -> Mapping[Hashable, Any]:
+        """Where each method's rows are."""
+        return self.rows.groupby("method", sort=False).indices
 
     @cached_property
     def _seeds_there(self) -> Mapping[Hashable, int]:
-        return {method: rows["seed"].nunique() for method, rows in self._by_method.items()}
+        return self.rows.groupby("method", sort=False)["seed"].nunique().to_dict()
 
     @cached_property
-    def _flags(self) -> Mapping[Hashable, str]:
-        """All words that qualify any row of a method."""
-        return {method: " ".join(rows["flags"].unique()) for method, rows in self._by_method.items()}
+    def flags(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """By method and data set all words that qualify any row."""
+        found: dict[tuple[str, str], frozenset[str]] = {}
+        told = self.rows[["method", "dataset", "flags"]].drop_duplicates()
+        for method, dataset, flags in told.itertuples(index=False, name=None):
+            found[method, dataset] = found.get((method, dataset), frozenset()).union(flags.split())
+        return found
 
     @property
     def metrics(self) -> set[str]:
@@ -230,7 +236,10 @@ class CohortResults:
             "transductive": method in self.transductive,
             "single seed": planned == 1 < max(self.seeds.values()),
             f"{there} of {planned} seeds": 0 < there < planned,
-            **{flag: flag in self._flags.get(method, "").split() for flag in ("leak", "partial")},
+            **{
+                flag: any(flag in words for (own, _), words in self.flags.items() if own == method)
+                for flag in ("leak", "partial")
+            },
         }
         return [mark for mark, holds in marks.items() if holds]
 
@@ -244,7 +253,7 @@ class CohortResults:
         subjects, cases = rows["subject_id"].nunique(), rows["case_id"].nunique()
         if not cases:
             return BLANK
-        return str(subjects) if subjects == cases else f"{subjects} ({cases} scans)"
+        return str(subjects) if subjects == cases else f"{subjects} ({count_text(cases, 'scan')})"
 
 
 def numbers_of(lines: pd.DataFrame) -> list[Number]:
@@ -263,14 +272,14 @@ def select(rows: pd.DataFrame, metric: str, pipeline: str = "", protocol: str = 
 
 def of_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that belong to single cases; not thresholds and pooled metrics."""
-    return rows[rows["case_id"] != ""]
+    return chosen(rows, rows["case_id"] != "")
 
 
 def lesion_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases that have a lesion, and those of no single case."""
-    return rows[rows["case_id"].isin(lesion_case_ids(rows)) | (rows["case_id"] == "")]
+    return chosen(rows, rows["case_id"].isin(lesion_case_ids(rows)) | (rows["case_id"] == ""))
 
 
 def healthy_cases(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases without lesion, and those of no single case."""
-    return rows[~rows["case_id"].isin(lesion_case_ids(rows))]
+    return chosen(rows, ~rows["case_id"].isin(lesion_case_ids(rows)))

@@ -12,6 +12,7 @@ from benchmark.postprocessing.pipelines import pipeline_named, unscored
 from benchmark.statistics.primary_endpoint import Endpoint, read_endpoint
 from benchmark.storage.fits import LABELS, DataCard, card_of_finished, read_card
 from benchmark.storage.folder import RunFolder
+from benchmark.storage.rows import chosen
 from benchmark.storage.run_record import (
     Scoring,
     has_maps,
@@ -160,7 +161,7 @@ def read_results(run: RunFolder) -> RunResults:
     seeds = _seeds(cells)
     supervision = {method: card.supervision for method, card in cards.items()}
     whole = CohortResults(
-        rows[rows["shift"] == "none"],
+        chosen(rows, rows["shift"] == "none"),
         summary.whole,
         seeds,
         _simple_baselines(seeds, cards),
@@ -231,7 +232,7 @@ def _simple_baselines(names: Iterable[str], cards: Mapping[str, DataCard]) -> li
 
 def _of_cohort(whole: CohortResults, cohort: str, split: Split) -> CohortResults:
     rows, lines = whole.rows, whole.lines
-    rows = rows[(rows["dataset"] == cohort) & rows["split"].isin([split, ""])]
+    rows = chosen(rows, (rows["dataset"] == cohort) & rows["split"].isin([split, ""]))
     return replace(whole, rows=rows, lines=lines[(lines["dataset"] == cohort) & (lines["split"] == split)])
 
 

@@ -8,6 +8,7 @@ from benchmark.metrics import METRICS
 from benchmark.statistics.panel import FEWEST_SEEDS, TRAINING_PROCEDURE
 from benchmark.statistics.primary_endpoint import EXPLORATORY, read_endpoint
 from benchmark.storage.fits import LABELS
+from datasets.words import count_text
 from reports.content.text import Text, as_text, joined, prose, strong
 from reports.model.cohort_results import CohortResults, best_first
 from reports.model.ranking import Ranking, why_absent
@@ -54,13 +55,13 @@ class Verdict:
             return joined([told, self._may_be_first()])
         if self.best:
             rest = [name for name in self.first.ranks if name != self.leader]
-            beaten = rest[0] if len(rest) == 1 else f"each of the {len(rest)} other ranked methods"
+            beaten = rest[0] if len(rest) == 1 else f"each of the {count_text(len(rest), 'other ranked method')}"
             return prose("**{}** leads, {}: shown to be better than {}.", self.leader, number, beaten)
         if self.leader in self.contenders and len(self.contenders) > 1:
             rest = [name for name in self.contenders if name != self.leader]
             if len(self.contenders) == len(self.first.ranks):
                 told = prose("**{}** has the best mean, {}, but", self.leader, number)
-                return told + f" each of the {len(self.first.ranks)} ranked methods may be first."
+                return told + f" each of the {count_text(len(self.first.ranks), 'ranked method')} may be first."
             return prose("**{}** has the best mean, {}; {} may be first too.", self.leader, number, listed(rest))
         return joined([prose("**{}** has the best mean, {}.", self.leader, number), self._may_be_first()])
 
@@ -68,7 +69,7 @@ class Verdict:
         if not self.contenders:
             return Text()
         if len(self.contenders) == len(self.first.ranks):
-            return as_text(f"Each of the {len(self.contenders)} ranked methods may be first.")
+            return as_text(f"Each of the {count_text(len(self.contenders), 'ranked method')} may be first.")
         return prose("The tests leave the first place to {}.", listed(self.contenders))
 
     def _number(self, method: str) -> str:
@@ -148,7 +149,7 @@ def _unranked(cohort: CohortResults, first: Ranking) -> Iterator[tuple[str, str]
         elif line is None or isnan(line["mean"]):
             yield method, "no number at this endpoint"
         elif first.question == TRAINING_PROCEDURE and line["seeds"] < FEWEST_SEEDS:
-            seeds = "one training seed" if line["seeds"] == 1 else f"{int(line['seeds'])} training seeds"
+            seeds = "one training seed" if line["seeds"] == 1 else count_text(int(line["seeds"]), "training seed")
             yield method, f"{seeds}, so nothing is claimed of its training procedure"
         else:
             yield method, str(line["unranked"] or line["why_none"]) or "no other method to be tested against"

@@ -26,6 +26,7 @@ from benchmark.statistics.pairwise.paired_difference import Comparison
 from benchmark.statistics.replication import Agreement
 from datasets.cohorts.catalog import dataset
 from datasets.spec import how_to_prepare
+from datasets.words import count_text
 from reports.content.blocks import Block, Bullets, Folded, Heading, Listing, Notice, Paragraph, Picture
 from reports.content.table import MINUS, Cell, Column, Table, counted, said, text_columns
 from reports.content.text import Text, as_text, code, joined, prose
@@ -309,7 +310,7 @@ def _stand_in_table(found: Replication, item: Item, one: StandIn) -> Table | Par
         return Paragraph(f"{cohort}. {no_number}")
     caption = joined(
         [
-            f"{cohort}: ours alone, means over {patients} patients.",
+            f"{cohort}: ours alone, means over {count_text(patients, 'patient')}.",
             no_number,
             f"Tau of its order with that printed: {'; '.join(orders)}." if orders else "",
         ]

@@ -227,7 +227,8 @@ def pooled_text(pooled: Pooled, question: str) -> str:
         return f"Across cohorts, {question}: not pooled, two cohorts are needed and {known} can be used.{left_out}"
     wide = "; with two cohorts the interval is 12.7 standard errors wide to each side" if pooled.df == 1 else ""
     return (
-        f"Across {len(pooled.cohorts)} cohorts ({', '.join(pooled.cohorts)}), {question}: {pooled.a} - {pooled.b} = "
+        f"Across {count_text(len(pooled.cohorts), 'cohort')} ({', '.join(pooled.cohorts)}), {question}: "
+        f"{pooled.a} - {pooled.b} = "
         f"{pooled.mean:.3f}, {pooled.level:.0%} interval {pooled.low:.3f} to {pooled.high:.3f}, {p_text(pooled.p)} "
         f"(random effects, DerSimonian-Laird with Hartung-Knapp, t with {pooled.df} df{wide}); between cohorts "
         f"s.d. {pooled.tau:.3f}, I2 {pooled.i2:.0%}.{left_out}"
@@ -320,7 +321,7 @@ def _answer(one: Comparison) -> Iterator[str]:
 def _verdict(one: Comparison) -> str:
     claim = ""
     if one.question == TRAINING_PROCEDURE and FEWEST_SEEDS <= len(one.seeds) < SEEDS_FOR_A_CLAIM:
-        claim = f" ({len(one.seeds)} seeds: enough for a rank, a claim takes {SEEDS_FOR_A_CLAIM})"
+        claim = f" ({count_text(len(one.seeds), 'seed')}: enough for a rank, a claim takes {SEEDS_FOR_A_CLAIM})"
     if one.state == "better":
         both = " under both endpoints" if one.endpoints > 1 else ""
         return f"{one.better or 'one'} is better{both}{claim}"

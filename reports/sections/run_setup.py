@@ -72,7 +72,7 @@ def _sizes(results: RunResults) -> str:
     if study is None:
         return ""
     sizes = {tuple(len(study.training_cases(fit, split)) for split in ("train", "val")) for fit in results.fits}
-    told = (f"{train} healthy cases to train on, {val} to validate on" for train, val in sorted(sizes))
+    told = (f"{count_text(train, 'healthy case')} to train on, {val} to validate on" for train, val in sorted(sizes))
     return f": {' or '.join(told)}"
 
 

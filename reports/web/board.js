@@ -81,7 +81,7 @@
       for (const mark of document.querySelectorAll("main svg [data-method]")) {
         mark.style.display = hides(mark.dataset.method) ? "none" : "";
       }
-      said.textContent = hidden.size ? `Hidden: ${hidden.size} of the methods.` : "";
+      said.textContent = hidden.size ? `Methods hidden: ${hidden.size}.` : "";
     }
 
     function keep() {

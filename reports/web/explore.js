@@ -99,7 +99,7 @@
       const stamp = choice.stamp && choice.stamp !== "exploratory" ? `The ${choice.stamp} endpoint.` : "Exploratory.";
       const known = lines.filter((one) => one.mean !== null), drawn = known.slice(0, content.drawn);
       const part = drawn.length < known.length ? `, the first ${drawn.length} in the chart` : "";
-      said.textContent = `${stamp} ${lines.length} of ${cohort.methods.length} methods${part}.`;
+      said.textContent = `${stamp} Methods shown: ${lines.length} of ${cohort.methods.length}${part}.`;
       drawTable(cohort, choice, lines);
       drawChart(choice, drawn);
     }

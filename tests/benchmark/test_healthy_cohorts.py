@@ -94,6 +94,9 @@ def test_where_healthy_scans_lack_the_sequence_the_way_without_them_is_told(data
     told = "run --methods thresh --datasets patients --sequence flair --healthy none --preset quick"
     with pytest.raises(MissingData, match=told):
         plan(request(data, methods="thresh,mean-distance", sequence="flair"))
+    with pytest.raises(MissingData) as caught:  # nor has the cohort with lesions
+        plan(request(data, methods="thresh", sequence="t2"))
+    assert "Without healthy scans" not in str(caught.value)
 
 
 def test_where_healthy_scans_are_missing_a_mixed_cohort_is_named_to_learn_from(own_data: Path) -> None:

@@ -203,7 +203,7 @@ def test_a_board_is_searched_for_methods(board_page: Path, shown: Open) -> None:
         panel.locator("svg path[data-method]:visible"),
     )
     assert (rows.all_inner_texts()[0].split()[0], rows.count(), marks.count()) == ("m2", 1, 1)
-    opened.get_by_text("Hidden: 3 of the methods.").wait_for()
+    opened.get_by_text("Methods hidden: 3.").wait_for()
 
 
 def test_live_dice_is_the_table_s_at_the_deciding_threshold(report_page: Path, shown: Open) -> None:

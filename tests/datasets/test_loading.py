@@ -356,7 +356,7 @@ class TestABadFileIsNamed:
         data = np.ones(SHAPE, dtype=np.float32)
         data[3, 3, 3:5] = value
         save(getattr(files, kind), data, scaling(2, 2, 2))
-        self.refused(files, kind, BadFile, "2 voxels that are NaN or infinite")
+        self.refused(files, kind, BadFile, "2 NaN or infinite voxels")
 
     def test_when_its_voxels_are_colours(self, files: CaseFiles, kind: str) -> None:
         colours = np.zeros(SHAPE, dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])

@@ -1,10 +1,14 @@
 """Bars of progress: on a terminal with the time that is left, in a pipe not a byte; counts agree with their nouns."""
 
+import ast
 import os
 import pty
+import re
 import sys
 import termios
 from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -69,3 +73,20 @@ def _held(descriptor: int) -> str:
 )
 def test_a_count_agrees_with_its_noun(number: int, noun: str, text: str) -> None:
     assert count_text(number, noun) == text
+
+
+def test_a_count_and_its_noun_are_written_by_count_text() -> None:
+    """Never as a bare number before a plural: `1 scans`."""
+    root = Path(__file__).parents[2]
+    wrong = [
+        f"{path.relative_to(root)}:{text.lineno}: {ast.unparse(number.value)}{words.value[:30]}"
+        for package in ("baselines", "benchmark", "cddpm", "datasets", "reports")
+        for path in sorted((root / package).rglob("*.py"))
+        for text in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(text, ast.JoinedStr)
+        for number, words in pairwise(text.values)
+        if isinstance(number, ast.FormattedValue) and isinstance(number.value, ast.Call)
+        if getattr(number.value.func, "id", "") in ("len", "sum", "int")
+        if isinstance(words, ast.Constant) and re.match(r" (?!(as|is|has)\b)([a-z-]+ )?[a-z]+s\b", str(words.value))
+    ]
+    assert wrong == []

@@ -102,7 +102,11 @@ def equal_seeds_give_equal_weights(trial: ContractTrial) -> str | None:
     if first.keys() != second.keys():
         return f"got weights {sorted(first.keys() ^ second.keys())} in one of two fits only, expected the same names"
     differing = [name for name, tensor in first.items() if not _equal(tensor, second[name])]
-    return f"got {len(differing)} differing tensors, first {differing[0]}, expected none" if differing else None
+    return (
+        f"got {count_text(len(differing), 'differing tensor')}, first {differing[0]}, expected none"
+        if differing
+        else None
+    )
 
 
 def untrained_methods_learn_nothing(trial: ContractTrial) -> str | None:
@@ -121,7 +125,7 @@ def map_is_finite_and_nonnegative(trial: ContractTrial) -> str | None:
     if anomaly_map.device != trial.detector.device:
         return f"got a map on {anomaly_map.device}, expected {trial.detector.device}"
     if not anomaly_map.isfinite().all():
-        return f"got {int((~anomaly_map.isfinite()).sum())} voxels that are NaN or infinite, expected none"
+        return f"got {count_text(int((~anomaly_map.isfinite()).sum()), 'NaN or infinite voxel')}, expected none"
     return (
         f"got a smallest value of {float(anomaly_map.min())}, expected 0 or more" if (anomaly_map < 0).any() else None
     )
@@ -176,7 +180,9 @@ def reconstruction_matches_the_images(trial: ContractTrial) -> str | None:
         return None
     if (made.shape, made.dtype) != (trial.images.shape, torch.float32):
         return f"got {made.dtype} {tuple(made.shape)}, expected torch.float32 {tuple(trial.images.shape)}"
-    return None if made.isfinite().all() else f"got {int((~made.isfinite()).sum())} voxels that are not finite"
+    return (
+        None if made.isfinite().all() else f"got {count_text(int((~made.isfinite()).sum()), 'NaN or infinite voxel')}"
+    )
 
 
 def both_at_once_are_the_same(trial: ContractTrial) -> str | None:

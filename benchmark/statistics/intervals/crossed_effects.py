@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.statistics.panel import Panel
+from datasets.words import count_text
 
 Values = NDArray[np.float64]
 
@@ -55,7 +56,10 @@ def mean_squares(values: Values) -> MeanSquares:
     """
     n, s = values.shape[-2:]
     if n < 2 or s < 2 or np.isnan(values).any():
-        raise ValueError(f"Got {n} patients x {s} seeds, expected at least 2 x 2 without a missing value.")
+        raise ValueError(
+            f"Got {count_text(n, 'patient')} x {count_text(s, 'seed')}, "
+            "expected at least 2 x 2 without a missing value."
+        )
     grand = values.mean(axis=(-2, -1), keepdims=True)
     by_patient = values.mean(axis=-1, keepdims=True) - grand
     by_seed = values.mean(axis=-2, keepdims=True) - grand

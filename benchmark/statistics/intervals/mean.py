@@ -14,6 +14,7 @@ from benchmark.statistics.intervals.bootstrap_t import bootstrap_t, seeded_resam
 from benchmark.statistics.intervals.coverage import measured_coverage
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
 from benchmark.statistics.panel import FEWEST_PATIENTS, FEWEST_SEEDS, LOGGED, TRAINING_PROCEDURE, Question
+from datasets.words import count_text
 
 Values = NDArray[np.float64]
 Of = Literal["mean", "difference"]
@@ -146,9 +147,9 @@ ROUNDING = 1e-12  # relative: what is left of no spread
 def _why_none(values: Values, question: Question) -> str:
     n, s = values.shape
     if n < FEWEST_PATIENTS:
-        return f"{n} patients, an interval needs {FEWEST_PATIENTS}"
+        return f"{count_text(n, 'patient')}, an interval needs {FEWEST_PATIENTS}"
     if question == TRAINING_PROCEDURE and s < FEWEST_SEEDS:
-        return f"{s} training seed{'s' * (s != 1)}, a training procedure needs {FEWEST_SEEDS}"
+        return f"{count_text(s, 'training seed')}, a training procedure needs {FEWEST_SEEDS}"
     return TOO_ALIKE if values.std() <= ROUNDING * np.abs(values).max() else ""
 
 

@@ -99,6 +99,7 @@ def verdicts(board: Path) -> Iterator[Verdict]:
             found = [f"cannot be read: {one_line(error)}"]
         if not found:
             standing.add(entry)
+            entry.forget_rows()
         yield Verdict(entry, tuple(found))
 
 

@@ -12,11 +12,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.storage import checksums
 from benchmark.storage.checksums import broken, write_checksums
 from benchmark.storage.folder import RunFolder, open_run
-from benchmark.storage.rows import PLUGIN, read_rows, read_texts
+from benchmark.storage.rows import PLUGIN, read_rows, read_texts, row_names
 from benchmark.storage.run_record import has_failed, kept_cells, kept_references
 from benchmark.storage.run_tables import has_table, keep_digests, run_rows, run_table
 from benchmark.study.cells import Cell, Fit
@@ -27,6 +28,7 @@ from datasets.errors import BadFile, BadValue, UserError
 from datasets.io.atomic import new_folder, read_json, write_json
 from datasets.io.contents import content_marks
 from datasets.io.files import sha256
+from datasets.words import count_text
 
 TABLES = ("rows.csv", "timing.csv")
 FILES = ("study.json", "environment.json", "tables.json", "scans.json", *TABLES, "fits")
@@ -83,6 +85,16 @@ class Entry:
     def rows(self) -> pd.DataFrame:
         """Its rows, read once, with every digit."""
         return read_rows(run_table(self.run, "rows.csv"))
+
+    @cached_property
+    def row_names(self) -> NDArray[np.uint64]:
+        """See `benchmark.storage.rows.row_names`."""
+        return row_names(self.rows)
+
+    def forget_rows(self) -> None:
+        """Free their memory; what they are numbers of stays known."""
+        _ = self.row_names
+        vars(self).pop("rows", None)
 
     @property
     def tested(self) -> list[str]:
@@ -265,8 +277,9 @@ def _scored_by_plugins(entry: Entry) -> Iterator[str]:
         names = sorted(" / ".join(filter(None, one)) for one in alike.itertuples(index=False, name=None))
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         yield (
-            f"got {len(flagged)} rows scored by plugins ({shown}), expected built-in scoring only; score it anew with: "
-            f"python -m benchmark evaluate {entry.folder} --metrics ... --protocols ... --postprocessing ..."
+            f"got {count_text(len(flagged), 'row')} scored by plugins ({shown}), expected built-in scoring only; "
+            f"score it anew with: python -m benchmark evaluate {entry.folder} "
+            "--metrics ... --protocols ... --postprocessing ..."
         )
 
 
@@ -319,7 +332,7 @@ class Standing:
                 both = own.merge(self._rows[method], left_index=True, right_index=True, suffixes=("", " kept"))
                 unlike.update(both.loc[both["bits"] != both["bits kept"], "entry kept"])
         for name, count in unlike.items():
-            yield f"{count} rows have the keys of {name} and other numbers"
+            yield f"{count_text(count, 'row')} with keys of {name} and other numbers"
 
     def _shared_patients(self, entry: Entry, site: str) -> Iterator[str]:
         """Patients who would count twice: of a cohort that somebody else stands for, or under two cohorts."""
@@ -331,15 +344,14 @@ class Standing:
         for name, scans in entry.scans.items():
             again = Counter(self._scans[one] for one in scans if self._scans.get(one, (name, ""))[0] != name)
             for (cohort, other), count in again.items():
-                yield f"{count} scans of {name} stand on the board already, as {cohort} ({other})"
+                yield f"{count_text(count, 'scan')} of {name} on the board already, as {cohort} ({other})"
 
 
 def _by_method(entry: Entry) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each method: every digit of the value as `bits` beside the `entry`, by a hash of all other fields."""
     rows = entry.rows
-    names = pd.util.hash_pandas_object(rows.drop(columns="value"), index=False)
     bits = rows["value"].to_numpy(np.float64).view(np.int64)
-    lines = pd.DataFrame({"bits": bits, "entry": entry.name}, index=names.to_numpy())
+    lines = pd.DataFrame({"bits": bits, "entry": entry.name}, index=entry.row_names)
     for method, own in lines.groupby(rows["method"].array, sort=False):
         yield str(method), own
 

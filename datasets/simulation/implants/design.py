@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Literal
 
 from datasets.errors import BadValue
+from datasets.words import count_text
 
 Kind = Literal["lesion", "zero", "seam"]
 Texture = Literal["kept", "replaced"]
@@ -68,7 +69,7 @@ class Design:
 
     def __post_init__(self) -> None:
         if self.subjects < 1:
-            raise BadValue(f"Implants: got {self.subjects} subjects, expected at least one.")
+            raise BadValue(f"Implants: got {count_text(self.subjects, 'subject')}, expected at least one.")
         if self.seed < 0:
             raise BadValue(f"Implants: got seed {self.seed}, expected 0 or more.")
         _check("volumes", self.volumes, "ml above 0 and at most 100", lambda one: 0 < one <= 100)

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from datasets.errors import BadFile, MissingData
 from datasets.io.nifti import read_volume, stem
+from datasets.words import count_text
 
 FloatArray = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -165,7 +166,8 @@ def _read_packed(path: Path) -> Library:
     size = tuple(int(length) for length in shape)
     if packed.ndim != 2 or packed.shape[1] * 8 < np.prod(size) or len(ids) != len(packed):
         raise BadFile(
-            f"{path}: got packed {packed.shape} for {len(ids)} ids of shape {size}, expected a row of bits each."
+            f"{path}: got packed {packed.shape} for {count_text(len(ids), 'id')} of shape {size}, "
+            "expected a row of bits each."
         )
     voxel_ml = float(abs(np.linalg.det(affine[:3, :3]))) / 1000
     volumes = [float(BITS_SET[row].sum()) * voxel_ml for row in packed]

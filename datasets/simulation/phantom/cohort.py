@@ -13,6 +13,7 @@ from datasets.io.tables import write_table
 from datasets.simulation.phantom.lesions import Lesion
 from datasets.simulation.phantom.signals import PROTOCOLS
 from datasets.simulation.phantom.subject import FAMILIES, PLAIN, PhantomSubject, SubjectNumber, draw_subject
+from datasets.words import count_text
 
 LICENCE = (
     "MNI ICBM 152 template licence (free to use, copy, modify and distribute with this notice: Copyright (C) 1993-2004 "
@@ -79,10 +80,14 @@ def _numbers(variant: str, healthy: int | None, lesion: int | None) -> list[Subj
     healthy = (HEALTHY_CASES if plain else 0) if healthy is None else healthy
     lesion = FAMILIES[variant].cases if lesion is None else lesion
     if healthy and not plain:
-        raise BadValue(f"{cohort_name(variant)}: got {healthy} healthy cases, expected 0: healthy ones are in phantom.")
+        raise BadValue(
+            f"{cohort_name(variant)}: got {count_text(healthy, 'healthy case')}, "
+            "expected 0: healthy ones are in phantom."
+        )
     if healthy < 0 or lesion < 0 or healthy + lesion == 0:
         raise BadValue(
-            f"Phantom: got {healthy} healthy and {lesion} lesion cases, expected at least one, none negative."
+            f"Phantom: got {healthy} healthy and {count_text(lesion, 'lesion case')}, "
+            "expected at least one, none negative."
         )
     return [SubjectNumber(True, index) for index in range(healthy)] + [
         SubjectNumber(False, index, variant) for index in range(lesion)

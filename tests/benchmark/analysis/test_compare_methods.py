@@ -197,6 +197,8 @@ def test_a_closed_test_split_is_said_and_is_never_primary(tmp_path: Path, progra
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ((), "got no method, expected two methods. Available: good,"),
+        (("good",), "got 'good' alone, expected two methods. Available: good,"),
         (("good", "god"), "Did you mean 'good'?"),
         (("good", "good"), "expected two methods"),
         (("good", "bad", "--dataset", "patient"), "No cohort of this run 'patient'"),

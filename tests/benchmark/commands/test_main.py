@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from benchmark import __version__
 from benchmark.commands.main import app
+from benchmark.commands.methods import list_known
 from benchmark.execution import fit_methods
 from benchmark.execution import score_cells as scoring
 from benchmark.storage.folder import FORMAT
@@ -166,7 +168,7 @@ def test_a_run_a_second_run_an_evaluation_and_a_report(program: Program, data: P
     second = program("run", *plain, "--data", data, "--out", "run")
     assert second.exit_code == 0
     assert report.stat().st_mtime_ns == written
-    assert second.stdout.splitlines()[0] == "Nothing to do: 2 of 2 cells are done."
+    assert second.stdout.splitlines()[0] == "Nothing to do: 2 of 2 cells done."
 
     shown = program("run", *STUDY, "--data", data, "--out", "run", "--dry-run").stdout
     assert "2 cells of 1 fit, 2 done." in shown
@@ -271,7 +273,7 @@ def undefined(path: Path) -> None:
         ("brain_mask", shape_of_another, "got shape (16, 16, 11), expected (16, 16, 12) as in"),
         ("lesion_mask", affine_of_another, "got affine"),
         ("t1", torn, "got a file that cannot be read"),
-        ("t1", undefined, "got 1 voxels that are NaN or infinite"),
+        ("t1", undefined, "got 1 NaN or infinite voxel"),
     ],
 )
 @pytest.mark.usefixtures("no_report")
@@ -298,6 +300,21 @@ def test_a_cohort_without_validation_lesions_runs(program: Program, data: Path) 
     }
     assert thresholds["lesion-val"] == "nan"
     assert float(thresholds["oracle"]) > 0
+
+
+@pytest.mark.parametrize("kind", ["methods", "metrics", "shifts", "protocols"])
+def test_a_list_fits_the_terminal(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    list_known(kind)
+    whole = capsys.readouterr().out
+    assert max(map(len, whole.splitlines())) > 80
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    list_known(kind)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert re.findall(r"\w+", shown) == re.findall(r"\w+", whole)
 
 
 def test_help_shows_brackets_examples_and_flags_without_a_value_in_groups(program: Program) -> None:

@@ -66,7 +66,7 @@ def test_mapped_cells_that_lack_rows_are_missing_until_they_are_scored(study: Ru
 def test_the_command_tells_it_in_lines_and_as_json(program: Program, study: Runner) -> None:
     study.run(methods="mean-distance,unmappable")
     text = program("status", study.out).stdout
-    assert "failed   unmappable  seed 0  patients" in text
+    assert "failed   unmappable     seed 0  patients" in text
     assert text.splitlines()[-1] == "4 cells: 2 done, 0 running, 2 failed, 0 missing."
     found = json.loads(program("status", study.out, "--json").stdout)
     assert [one["progress"] for one in found] == ["done", "done", "failed", "failed"]

@@ -77,7 +77,7 @@ def test_a_method_that_cannot_be_imported_is_left_out_and_the_others_run(program
         (left_out,) = result.stderr.splitlines()
         assert left_out.startswith("Left out: Method 'broken' (package_that_is_not_installed:Detector, uadbench-tests")
         assert outcomes(Path("run")) == {"mean-distance": "mapped"}
-    assert "Nothing to do: 2 of 2 cells are done." in result.stdout
+    assert "Nothing to do: 2 of 2 cells done." in result.stdout
 
 
 def test_what_the_caller_can_mend_is_refused_even_beside_a_broken_plugin(program: Program, data: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_file_runs_goes_on_and_starts_anew_when_its_content_changes(
     line = ("run", *STUDY, "--plugin", path, "--methods", "too-dark", "--data", data, "--out", "run")
     assert program(*line).exit_code == 0
     before = stamps(Path("run"), "weights.safetensors")
-    assert "Nothing to do: 2 of 2 cells are done." in program(*line).stdout
+    assert "Nothing to do: 2 of 2 cells done." in program(*line).stdout
     path.write_text(f"{DARKNESS}\n# another end\n")
     assert program(*line).exit_code == 0
     after = stamps(Path("run"), "weights.safetensors")

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from commandline import Program, refused
 
@@ -141,7 +142,24 @@ def test_two_entries_with_one_key_and_two_numbers_are_found(program: Program, bo
     table.write_text("".join(",".join([*p[:13], "0.9", *p[14:]] if p[12] == "dice" else p) + "\n" for p in lines))
     resealed(table.parent)
     shown = program("leaderboard", "verify", board)
-    assert "rows have the keys of first and other numbers" in shown.stdout
+    assert "rows with keys of first and other numbers" in shown.stdout
+
+
+def test_a_site_is_built_by_reading_each_table_of_rows_once(
+    board: Path, program: Program, finished: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program("leaderboard", "add", board, finished(seeds="0-1", name="second"), *OURS)
+    read: list[str] = []
+    whole = pd.read_csv
+
+    def counted(table: object, *args: object, **kwargs: object) -> object:
+        read.append(str(table))
+        return whole(table, *args, **kwargs)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(pd, "read_csv", counted)
+    assert program("leaderboard", "build", board).exit_code == 0
+    tables = [*board.glob("entries/*/rows.csv"), board / "pool" / "rows.csv"]
+    assert [read.count(str(table)) for table in tables] == [1, 1, 1]
 
 
 def test_the_pool_has_each_number_once_and_all_seeds(

@@ -137,9 +137,9 @@ HEADERS = [
 ]  # fmt: skip
 
 VOXELS = [
-    Kind("voxels not a number", "error not-finite", "1 voxels that are NaN", image_as(
+    Kind("voxels not a number", "error not-finite", "1 NaN or infinite voxel", image_as(
         lambda one: with_voxel(one, (9, 9, 9), NAN))),
-    Kind("infinite voxels", "error not-finite", "1 voxels that are NaN or inf", image_as(
+    Kind("infinite voxels", "error not-finite", "1 NaN or infinite voxel", image_as(
         lambda one: with_voxel(one, (9, 9, 9), INF))),
     Kind("all zero", "error constant-image", "one intensity (0) throughout the volume", image_as(np.zeros_like)),
     Kind("constant brain", "error constant-image", "one intensity (7) throughout the brain", image_as(

@@ -22,7 +22,7 @@ def test_another_site_is_named_with_counts_and_a_corrected_p() -> None:
     assert (finding.severity, finding.code) == ("warning", "site-drift")
     assert "site of train (n 20) and test (n 20)" in finding.got
     assert "20 and 0" in finding.got
-    assert "p 1e-04 (1 tests, Holm)" in finding.got
+    assert "p 1e-04 (1 test, Holm)" in finding.got
 
 
 def test_older_people_in_the_test_split_are_named() -> None:

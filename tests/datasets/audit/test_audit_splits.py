@@ -57,7 +57,7 @@ def test_rows_that_repeat_are_counted_within_a_split(table: Path) -> None:
     table.write_text(SOUND + "0,train,a\n0,train,a\n")
     (finding,) = read_folds(table)[1]
     assert (finding.severity, finding.code, finding.cases) == ("error", "duplicate-row", ("a",))
-    assert finding.got == "fold 0: 2 rows that repeat another of their split"
+    assert finding.got == "fold 0: 2 rows repeating another of their split"
 
 
 def test_a_table_without_folds_is_one_and_of_subjects_is_by_subject(table: Path) -> None:

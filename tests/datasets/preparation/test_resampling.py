@@ -31,7 +31,7 @@ def write(path: Path, data: np.ndarray) -> Path:
     ("data", "complaint"),
     [
         (np.ones((4, 4, 4), np.complex64), "type complex64"),
-        (np.full((4, 4, 4), np.nan, np.float32), "64 voxels that are NaN"),
+        (np.full((4, 4, 4), np.nan, np.float32), "64 NaN or infinite voxels"),
         (np.full((4, 4, 4), 7, np.int16), "one intensity"),
         (np.ones((4, 4), np.float32), "2-D data"),
     ],
