@@ -103,7 +103,7 @@ def test_a_long_table_scrolls_below_its_headings_and_a_chart_says_what_it_leaves
     opened = shown(long_page)
     opened.wait_for_selector(".explorer svg")
     assert opened.get_by_text("The first 40 of 45 methods; the table has all.").count() == 1
-    assert opened.get_by_text("45 of 45 methods, the first 40 in the chart.").count() == 1
+    assert opened.get_by_text("Methods shown: 45 of 45, the first 40 in the chart.").count() == 1
     for drawing in (".beside svg", ".explorer svg"):
         names = opened.locator(drawing).first.locator("text").all_text_contents()
         assert len({name for name in names if name.startswith("method")}) == 40
