@@ -68,7 +68,7 @@ class Run:
 
     @cached_property
     def rows(self) -> "pd.DataFrame":
-        """One number of one case a line; the columns are those of `benchmark.storage.rows.Row`.
+        """One number of one case a line; the columns are those of `benchmark.storage.rows.Row`, text is categorical.
 
         Raises:
             MissingData: nothing has been scored yet.

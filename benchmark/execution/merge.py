@@ -79,19 +79,16 @@ def pool_tables(
     Args:
         runs: at least one; they agree where they overlap.
         root: emptied first.
-        names: by table its `row_names`, of tables that have been read before.
+        names: the `row_names` of tables that have been read already, by path; the other tables are read for theirs.
     """
     shutil.rmtree(root, ignore_errors=True)
-    pool = RunFolder(root)
+    pool, known = RunFolder(root), names or {}
     write_json(pool.study, _united_study(runs))
     for table in ("rows.csv", "timing.csv"):
         parts = [run_table(run, table) for run in runs if has_table(run, table)]
         if parts:
-            known = [
-                found if (found := (names or {}).get(part)) is not None else row_names(read_rows(part))
-                for part in parts
-            ]
-            _write_joined(parts, known, pool.root / table)
+            named = [known[part] if part in known else row_names(read_rows(part)) for part in parts]
+            _write_joined(parts, named, pool.root / table)
             keep_digests(pool, [table])
     for card in (card for run in runs for card in run.root.glob("fits/*/card.json")):
         folder = root / "fits" / card.parent.name
@@ -128,7 +125,7 @@ def _union(lists: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _write_joined(parts: Sequence[Path], names: Sequence[NDArray[np.uint64]], whole: Path) -> None:
-    """Write one table of rows out of several, digit by digit: the first row of each name, in their order."""
+    """Write one table of rows out of several, numbers as they are written: the first row of each name, in order."""
     repeated = np.split(pd.Series(np.concatenate(names)).duplicated().to_numpy(), np.cumsum(list(map(len, names)))[:-1])
     with written_whole(whole) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -137,7 +134,8 @@ def _write_joined(parts: Sequence[Path], names: Sequence[NDArray[np.uint64]], wh
             with part.open(newline="", encoding="utf-8") as lines:
                 next(lines)  # the heading
                 if again.any() or not _ends_a_line(part):
-                    writer.writerows(compress(csv.reader(lines), ~again))
+                    written = filter(None, csv.reader(lines))  # blank lines have no name
+                    writer.writerows(compress(written, ~again))
                 else:
                     shutil.copyfileobj(lines, stream)
 

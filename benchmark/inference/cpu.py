@@ -30,14 +30,14 @@ def prepare_cpu() -> None:
 
 
 def return_freed_memory() -> None:
-    """Return to the system what `prepare_cpu` keeps, after work whose like does not come again."""
+    """Give freed memory, which `prepare_cpu` has kept, back to the system; for the end of work that is not repeated."""
     trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:
-    """A function of the C library by its name; None where it has none of the kind."""
+    """A function of the C library by its name; None where there is none."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None
 
 

@@ -42,7 +42,8 @@ def patient_auroc(patients: Values, controls: Values, *, alpha: float) -> Patien
     by_seed = tuple(_auroc(patients[:, seed], controls[:, seed]) for seed in range(seeds))
     value = float(np.mean(by_seed))
     if min(m, n) < FEWEST_PATIENTS:
-        why = f"{count_text(m, 'patient')} and {n} healthy, an interval needs {FEWEST_PATIENTS} of each"
+        there = f"{count_text(m, 'patient')} and {count_text(n, 'healthy control')}"
+        why = f"{there}, an interval needs {FEWEST_PATIENTS} of each"
         return PatientAuroc(value, nan, nan, by_seed, why)
     return PatientAuroc(value, *wilson_type_interval(value, m, n, alpha=alpha), by_seed)
 

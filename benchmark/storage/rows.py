@@ -144,7 +144,10 @@ def stamped(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def stamps() -> Callable[[str, str, str, str, str], tuple[str, str]]:
-    """What gives a row its revision and flags, of its method's, and of the names of what has scored it."""
+    """A function that gives a row's revision and flags, from those of its method and the names of what scored it.
+
+    It remembers what it has found.
+    """
     made_by = cache(_made_by)
 
     @cache
@@ -195,37 +198,38 @@ def kept_rows(path: Path) -> list[Row]:
         with path.open(newline="", encoding="utf-8") as stream:
             return [_from_text(row) for row in csv.DictReader(stream)]
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise BadFile(
-            f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> BadFile:
+    return BadFile(f"{path}: got a table that cannot be read ({error}), expected a table of rows, as a run writes it.")
 
 
 def read_rows(path: Path) -> "pd.DataFrame":
     """Read a table of rows as a frame, numbers to the last digit.
 
     Returns:
-        Text as categories, in the order of their names and never NaN: a row is numbers alone, whatever it is of.
+        Columns of text are categorical, with sorted categories and never NaN, so that a row takes about 50 bytes.
 
     Raises:
         BadFile: it is missing, no table, or its columns are not those of Row.
     """
-    return _columns(path, COLUMNS, _NUMBERS)
+    return _read(path, _NUMBERS)
 
 
-def read_texts(path: Path, without: Collection[str] = ()) -> "pd.DataFrame":
-    """The same with numbers as they are written, categories too, but for some of the columns."""
-    return _columns(path, [column for column in COLUMNS if column not in without], ())
+def read_texts(path: Path) -> "pd.DataFrame":
+    """The same, but numbers are text as it is written, and categorical too."""
+    return _read(path, ())
 
 
-def _columns(path: Path, columns: Sequence[str], numbers: Collection[str]) -> "pd.DataFrame":
-    """Some columns of a table of rows, made categories block by block but for `numbers`."""
-    import numpy as np
+def _read(path: Path, numbers: Collection[str]) -> "pd.DataFrame":
+    """A table of rows, read block by block; all columns but `numbers` become categorical."""
     import pandas as pd
     from pandas.api.types import union_categoricals
 
     types = {column: float if column in numbers else str for column in COLUMNS}
     undefined = {column: ["", "nan"] for column in numbers}
-    kept: dict[str, list[Any]] = {column: [] for column in columns}
+    kept: dict[str, list[Any]] = {column: [] for column in COLUMNS}
     try:
         with pd.read_csv(
             path, dtype=types, na_values=undefined, keep_default_na=False, chunksize=ROWS_AT_ONCE
@@ -235,19 +239,19 @@ def _columns(path: Path, columns: Sequence[str], numbers: Collection[str]) -> "p
                     raise BadFile(f"{path}: got columns {list(block.columns)}, expected {list(COLUMNS)}.")
                 for column, own in kept.items():
                     own.append(block[column] if column in numbers else block[column].astype("category"))
+    except BadFile:
+        raise
     except (OSError, KeyError, ValueError) as error:
-        raise BadFile(
-            f"{path}: got a table that cannot be read ({error}), expected rows that predict wrote."
-        ) from error
+        raise _unreadable(path, error) from error
     whole: dict[str, Any] = {}
-    for column in columns:
+    for column in COLUMNS:
         own = kept.pop(column)
         whole[column] = np.concatenate(own) if column in numbers else union_categoricals(own, sort_categories=True)
     return pd.DataFrame(whole, copy=False)
 
 
 def read_joined_rows(parts: Sequence[Path]) -> "pd.DataFrame":
-    """Read tables of rows as one frame, in the order given: a call for each of a thousand is mostly overhead.
+    """Read tables of rows as one frame, in the order given; in one call, since a call for each of a thousand is slow.
 
     Raises:
         BadFile: see `read_rows`; it names the table.
@@ -264,7 +268,7 @@ def read_joined_rows(parts: Sequence[Path]) -> "pd.DataFrame":
 
 
 def row_names(rows: "pd.DataFrame") -> NDArray[np.uint64]:
-    """What each row of a frame is a number of, as a hash of all fields but the value."""
+    """`(rows,)` a hash of all fields of each row but its value: what it is a number of."""
     import pandas as pd
 
     return np.asarray(pd.util.hash_pandas_object(rows.drop(columns="value"), index=False), np.uint64)

@@ -88,7 +88,8 @@ def hint_of_no_healthy(
 ) -> str:
     """What can be done without the healthy cohorts where one is missing, a line each; "" for nothing.
 
-    Fit on a cohort asked for that has healthy people too, or run the methods that need no training.
+    Fit on a cohort asked for that has healthy people too, or, where the cohorts asked for have the sequence, run the
+    methods that need no training.
     """
     if all(_has_healthy(spec, request.data, sequence) for spec in healthy):
         return ""

@@ -109,7 +109,7 @@ class LeaderboardResults:
         seeds = min((int(line["seeds"]) for line in there), default=0)
         if 0 < seeds < FEWEST_SEEDS:
             yield "single seed" if seeds == 1 else f"{seeds} seeds"
-        flags = self._flags(method, dataset)
+        flags = self.results.whole.flags(method, dataset)
         if len(there) < len(lines) or "partial" in flags or any(line["left_out"] > 0 for line in there):
             yield "partial"
         if any(line["seeds"] < line["planned"] for line in there):
@@ -126,10 +126,6 @@ class LeaderboardResults:
             yield "self-reported"
         elif method not in self._remade:
             yield "maps not remade"
-
-    def _flags(self, method: str, dataset: str | None) -> set[str]:
-        found = self.results.whole.flags.items()
-        return {word for (own, cohort), words in found if own == method and dataset in (None, cohort) for word in words}
 
     @cached_property
     def status(self) -> Status:

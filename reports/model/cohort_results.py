@@ -150,9 +150,14 @@ class CohortResults:
     def _seeds_there(self) -> Mapping[Hashable, int]:
         return self.rows.groupby("method", sort=False)["seed"].nunique().to_dict()
 
+    def flags(self, method: str, dataset: str | None = None) -> set[str]:
+        """All words that qualify any row of a method, in one data set or in any."""
+        found = self._flags.items()
+        return {word for (own, cohort), words in found if own == method and dataset in (None, cohort) for word in words}
+
     @cached_property
-    def flags(self) -> Mapping[tuple[str, str], frozenset[str]]:
-        """By method and data set all words that qualify any row."""
+    def _flags(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """The same by method and data set."""
         found: dict[tuple[str, str], frozenset[str]] = {}
         told = self.rows[["method", "dataset", "flags"]].drop_duplicates()
         for method, dataset, flags in told.itertuples(index=False, name=None):
@@ -230,16 +235,14 @@ class CohortResults:
     def _marks(self, method: str) -> list[str]:
         """What a reader has to know of one row; what holds for the whole run stands above all tables."""
         there, planned = self._seeds_there.get(method, 0), self.seeds.get(method, 0)
+        flags = self.flags(method)
         marks = {
             "simple baseline": method in self.simple_baselines,
             f"uses {LABELS}": method in self.labelled,
             "transductive": method in self.transductive,
             "single seed": planned == 1 < max(self.seeds.values()),
             f"{there} of {planned} seeds": 0 < there < planned,
-            **{
-                flag: any(flag in words for (own, _), words in self.flags.items() if own == method)
-                for flag in ("leak", "partial")
-            },
+            **{flag: flag in flags for flag in ("leak", "partial")},
         }
         return [mark for mark, holds in marks.items() if holds]
 
@@ -266,8 +269,7 @@ def numbers_of(lines: pd.DataFrame) -> list[Number]:
 
 
 def select(rows: pd.DataFrame, metric: str, pipeline: str = "", protocol: str = "") -> pd.DataFrame:
-    chosen = (rows["metric"] == metric) & (rows["postprocessing"] == pipeline) & (rows["protocol"] == protocol)
-    return rows[chosen]
+    return rows[(rows["metric"] == metric) & (rows["postprocessing"] == pipeline) & (rows["protocol"] == protocol)]
 
 
 def of_cases(rows: pd.DataFrame) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def _participants_before(run: RunFolder) -> list[Participant]:
 def add_standings(comparable: Comparable, standings: Sequence[Standing], folder: Path) -> Path:
     """Add pairs that were asked for, and their methods' intervals, to the tables of a folder; the pairs' is returned.
 
-    Lines of the same choices give way, but those of endpoints, which `summarise` has made in the run's own folder.
+    Lines of the same choices are replaced. In the run's own folder those of endpoints stay as `summarise` made them.
     """
     endpoints = {choice for dataset in comparable.seeds for choice in endpoint_choices(comparable, dataset)}
     other = [one for one in standings if one.choice not in endpoints]

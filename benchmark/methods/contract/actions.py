@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CACHES = ("__pycache__", "matplotlib", "numba_cache", "fontconfig")  # folders of an import and of libraries
+CACHES = ("__pycache__", "matplotlib", "numba_cache", "fontconfig")  # of imports and libraries; no map depends on them
 CHANGES = {  # event: where its arguments hold a path, and the descriptor of the folder which that is relative to
     "os.mkdir": ((0, 2),),
     "os.rename": ((0, 2), (1, 3)),

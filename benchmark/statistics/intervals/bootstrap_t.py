@@ -1,9 +1,9 @@
 """Bootstrap-t: the interval of a mean over patients, of one method or of all pairs of methods at once.
 
-Whatever is averaged over n patients, the same resamples of them are drawn. So the means and variances of all resamples
-are products of matrices, which rounding keeps from the sums of each resample by itself in their last digits. An end of
-an interval is one of the resamples: those so close to it that rounding might have put them in another order are summed
-by themselves. The interval of many is thus to the last digit that of each alone.
+All means over n patients share the same resamples, so that the means and variances of all resamples are products of
+matrices. These differ from sums over each resample by rounding alone. An end of an interval is the value of one
+resample: those so close to it that rounding may have changed their order are summed again one by one. The intervals of
+many means are thus, to the last digit, those that each mean has alone.
 
 References:
     Efron and Tibshirani, An Introduction to the Bootstrap (1993), 12.5.
@@ -20,9 +20,9 @@ Places = NDArray[np.intp]
 ROUNDS = 4999
 BLOCK = 250_000  # values held at once
 CLOSE = 1e-6
-"""Further apart, relatively, rounding keeps the order of two resamples, if they vary clearly."""
+"""Relative distance beyond which rounding changes no order of two resamples that vary `CLEARLY`."""
 CLEARLY = 1e-4
-"""Part of the sample's variance; below it the products lose the digits of a resample's own."""
+"""Share of the sample's variance that a resample's has to exceed: below, products of matrices lose its digits."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Resamples:
 
 @lru_cache(maxsize=2)
 def seeded_resamples(n: int, seed: int) -> Resamples:
-    """Those of n patients under a seed, kept for whatever is averaged over as many next."""
+    """The resamples of n patients under a seed; kept, since the next mean is often over as many."""
     return Resamples.of(n, np.random.default_rng(seed))
 
 
@@ -79,7 +79,7 @@ def _block(values: Values, resamples: Resamples, alpha: float) -> Values:
 
 
 def _studentised(values: Values, resamples: Resamples) -> Values:
-    """`(m, rounds)` how many standard errors the mean of each resample is off."""
+    """`(m, rounds)` t: by how many standard errors the mean of each resample is off."""
     n = values.shape[1]
     centred = values - values.mean(axis=1, keepdims=True)
     off, squares = centred @ resamples.counts / n, centred**2 @ resamples.counts
@@ -92,9 +92,13 @@ def _studentised(values: Values, resamples: Resamples) -> Values:
 
 
 def _exactly(found: Values, place: int, t: Values, values: Values, resamples: Resamples) -> Values:
-    """`(m,)` of resamples that were summed by themselves the one at this place, `found` being that of `(m, rounds)`."""
+    """`(m,)` the t at this place in the order of each line, of resamples that are summed one by one.
+
+    Args:
+        found: `(m,)` what stands there in the order of `t`, which is `(m, rounds)` and exact but for rounding.
+    """
     reach = np.where(np.isfinite(found), CLOSE * (1 + np.abs(found)), np.nan)[:, None]
-    with np.errstate(invalid="ignore"):  # what is infinite, was summed by itself
+    with np.errstate(invalid="ignore"):  # what is infinite was summed by itself before
         gap = t - found[:, None]
         lines, columns = np.nonzero(np.abs(gap) <= reach)
         below = (gap < -reach).sum(axis=1)
@@ -108,7 +112,7 @@ def _exactly(found: Values, place: int, t: Values, values: Values, resamples: Re
 
 
 def _alone(values: Values, resamples: Resamples, lines: Places, columns: Places) -> Values:
-    """`(k,)` of some resamples, each of one line of values."""
+    """`(k,)` the t of some resamples, each of one line of values, summed one by one."""
     n = values.shape[1]
     centred, spread = values - values.mean(axis=1, keepdims=True), values.var(axis=1)
     parts = np.array_split(np.arange(lines.size), 1 + lines.size * n // BLOCK)
@@ -118,7 +122,7 @@ def _alone(values: Values, resamples: Resamples, lines: Places, columns: Places)
 
 
 def _summed(drawn: Values, spread: Values) -> Values:
-    """`(k,)` of `(k, n)` drawn values; `spread` is the variance of those that they were drawn from."""
+    """`(k,)` the t of `(k, n)` drawn values; `spread` is the variance of those that they were drawn from."""
     n = drawn.shape[1]
     off = drawn.mean(axis=1)
     variance = (np.einsum("ij,ij->i", drawn, drawn) - n * off**2) / (n - 1)

@@ -86,7 +86,7 @@ def intervals(
     within: tuple[float, float] = (-inf, inf),
     seed: int = 0,
 ) -> list[Interval]:
-    """The mean of each of many `(n, s)` patients x training seeds, complete; to the last digit as of each alone.
+    """The mean of each of many complete `(n, s)` patients x training seeds, to the last digit what each alone gives.
 
     *This trained model*: seeds are averaged and patients drawn anew (bootstrap-t). *This training procedure*: patients
     and seeds are drawn anew (ANOVA moments, Satterthwaite's t).
@@ -117,7 +117,7 @@ def intervals(
 
 
 def alike(values: Sequence[Values], chosen: Iterable[int]) -> Iterator[list[int]]:
-    """Places of the chosen ones that can be stacked: of one shape, and laid out alike, which sums depend on."""
+    """Places of the chosen ones that can be stacked: of one shape and one memory layout, which fixes rounding."""
     groups = defaultdict[tuple[int, ...], list[int]](list)
     for place in chosen:
         groups[values[place].shape + values[place].strides].append(place)
@@ -125,7 +125,7 @@ def alike(values: Sequence[Values], chosen: Iterable[int]) -> Iterator[list[int]
 
 
 def _without(values: Values, question: Question, alpha: float, why: str) -> Interval:
-    """The mean before its interval is made, or if there is none, for this reason."""
+    """The mean without an interval: `why` there is none, or "" if it is still to be made."""
     n, s = values.shape
     mean = float(values.mean()) if n else np.nan
     return Interval(mean, np.nan, np.nan, 1 - alpha, question, "", n, s, np.nan, why)

@@ -33,7 +33,7 @@ ALONE: Mapping[State, State] = {
 }
 """What a claim is called that holds under one of a cohort's two endpoints."""
 AT_ONCE = 32
-"""Pairs whose draws are held together."""
+"""Pairs whose draws are held in memory together."""
 
 
 class Tested(NamedTuple):
@@ -374,14 +374,15 @@ def _claimed(one: Comparison, same: Sequence[Comparison], endpoints: int) -> Com
 
 
 def _reaches(pairs: Sequence[Pair], tested: Tested, question: Question, endpoint: Endpoint) -> Values:
-    """`(2, pairs)` standard errors of the effects, and minimum detectable effects at the level of Bonferroni.
+    """`(2, pairs)` standard errors of the effects, and minimum detectable effects at Bonferroni's level.
 
     NaN where a pair cannot be tested.
     """
     found, testable = np.full((2, len(pairs)), np.nan), np.flatnonzero(~np.isnan(tested.adjusted))
     alpha = endpoint.alpha / max(testable.size, 1)
     if question == TRAINED_MODEL:
-        for place, one in ((place, pairs[place]) for place in testable.tolist()):
+        for place in testable.tolist():
+            one = pairs[place]
             found[:, place] = one.sd / np.sqrt(one.n), detectable(one.sd, one.n, alpha=alpha, power=endpoint.power)
         return found
     for places, values in _stacked([one.differences for one in pairs], testable):

@@ -24,7 +24,7 @@ REACHED = 1e-9
 """By how little, relatively, a flip may fall short of the observed sum to have reached it; the observed one has."""
 BLOCK = 2_000_000  # signs held at once
 PAIRS_AT_ONCE, ROUNDS_AT_ONCE = 128, 1_000
-"""Of which statistics are computed together, as many as a processor's cache holds."""
+"""How many pairs and flips are computed together: as many as a processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,10 @@ def sign_flips(
 
 @dataclass(frozen=True)
 class _Statistic:
-    """What grows with t squared of m pairs: of equally many patients the share of a sum in its largest value.
+    """By what flips of m pairs are ordered: the share of a squared sum in its largest value, or t squared.
 
-    Flips leave the sum of squares as it is, and t squared is (n - 1) share / (1 - share).
+    Flips leave the sum of squares as it is, so that t squared is (n - 1) share / (1 - share). Where all pairs have
+    equally many patients n, the share gives the same order.
 
     Attributes:
         counts: `(m,)` patients.
@@ -114,23 +115,24 @@ class _Statistic:
     @classmethod
     def of(cls, filled: Values, known: NDArray[np.bool_]) -> "_Statistic":
         counts, squares = known.sum(axis=0).astype(np.float64), (filled**2).sum(axis=0)
-        return cls(counts, np.where(squares == 0, np.inf, counts * squares), len({*counts.tolist(), 1.0}) == 2)
+        equal = counts.size > 0 and bool(1 < counts.min() == counts.max())
+        return cls(counts, np.where(squares == 0, np.inf, counts * squares), equal)
 
     def shares(self, sums: Values) -> Values:
         """`(m, k)` from k sums of each pair."""
         return np.minimum(sums**2 / self.most[:, None], 1.0)
 
     def near(self, sums: Values) -> Values:
-        """`(m,)` what has reached the statistic of these sums, one of each pair.
+        """`(m,)` from where on a flip counts as having reached these sums, one of each pair.
 
-        The share is taken for less: t squared grows beyond every bound where differences hardly vary, and what
-        rounding does to it with it.
+        The share is lowered by `REACHED`: where differences hardly vary, t squared grows beyond every bound, and its
+        rounding error with it.
         """
         near = self.shares(sums[:, None])[:, 0] * (1 - REACHED)
         return near if self.equal else _squared_t(near, self.counts)
 
     def at(self, pairs: NDArray[np.intp], sums: Values) -> Values:
-        """`(p, k)` of k sums of each of some pairs; the sums are overwritten."""
+        """`(p, k)` the statistic of k sums of each of some pairs; the sums are overwritten."""
         shares = np.square(sums, out=sums)
         shares /= self.most[pairs, None]
         return shares if self.equal else _squared_t(np.minimum(shares, 1.0), self.counts[pairs, None])

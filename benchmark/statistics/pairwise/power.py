@@ -20,6 +20,7 @@ def detectable(sd: float, n: int, *, alpha: float, power: float) -> float:
 
 @lru_cache(maxsize=256)
 def _in_standard_errors(n: int, alpha: float, power: float) -> float:
+    """The effect that `detectable` gives, divided by its standard error."""
     from scipy import stats
     from scipy.optimize import brentq
 

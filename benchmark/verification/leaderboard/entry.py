@@ -92,7 +92,7 @@ class Entry:
         return row_names(self.rows)
 
     def forget_rows(self) -> None:
-        """Free their memory; what they are numbers of stays known."""
+        """Free the memory of `rows`; their `row_names` stay."""
         _ = self.row_names
         vars(self).pop("rows", None)
 

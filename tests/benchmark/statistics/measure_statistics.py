@@ -108,7 +108,7 @@ def _weights_hold(values: Values, truth: Values, rng: np.random.Generator, round
     ends = np.array(
         [bootstrap_t(one.mean(axis=1), own, alpha=ALPHA) for one, own in zip(values, resamples, strict=True)]
     )
-    return _hold(np.array(ends), truth)
+    return _hold(ends, truth)
 
 
 def _hold(ends: Values, truth: Values | float) -> Values:

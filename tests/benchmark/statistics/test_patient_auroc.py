@@ -49,7 +49,7 @@ def test_few_people_have_no_interval_and_none_have_no_value() -> None:
     few = patient_auroc(np.ones((5, 1)), np.zeros((30, 1)), alpha=ALPHA)
     assert few.value == 1
     assert np.isnan([few.low, few.high]).all()
-    assert few.why_none == "5 patients and 30 healthy, an interval needs 6 of each"
+    assert few.why_none == "5 patients and 30 healthy controls, an interval needs 6 of each"
     assert np.isnan(patient_auroc(np.ones((0, 1)), np.zeros((3, 1)), alpha=ALPHA).value)
 
 
