@@ -304,7 +304,7 @@ def differences(kept: pd.DataFrame, made: pd.DataFrame) -> Iterator[str]:
 
 
 def _numbered(rows: pd.DataFrame) -> NDArray[np.intp]:
-    """`(rows,)` a number for each row, from 0 on, the same of equal rows; by columns, for all at once take more memory."""
+    """`(rows,)` a number for each row, from 0 on, equal of equal rows; column by column, which takes less memory."""
     number = np.zeros(len(rows), dtype=np.intp)
     for _, column in rows.items():
         codes, known = column.factorize(use_na_sentinel=False)
