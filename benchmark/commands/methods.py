@@ -1,15 +1,17 @@
 """Commands about methods and lists: `list`, `show`, `import`, `plugin new`, `plugin check`."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from benchmark.api.options import Plugins
-from benchmark.commands.common import AsJson, user_mistakes_in_one_line, warn_of_shadowed
+from benchmark.commands.common import AsJson, text_width, user_mistakes_in_one_line, warn_of_shadowed
 from datasets.errors import BadValue, check_name
 from datasets.grid import PUBLISHED
 
@@ -64,8 +66,12 @@ def list_known(
         typer.echo(json.dumps(known, indent=1))
         return
     name, title = (max(len(str(one[column])) for one in known) for column in ("name", "title"))
-    for one in known:
-        typer.echo(f"{one['name']:<{name}}  {one['title']:<{title}}  {one.get('what', '')}".rstrip())
+    lines = [f"{one['name']:<{name}}  {one['title']:<{title}}  {one.get('what', '')}".rstrip() for one in known]
+    if sys.stdout.isatty() and max(map(len, lines)) > text_width():  # one column under the names, not two beside them
+        told = (f"{one['name']:<{name}}  {one['title']}; {one.get('what', '')}".rstrip("; ") for one in known)
+        indent = " " * (name + 2)
+        lines = [fill(line, text_width(), subsequent_indent=indent, break_on_hyphens=False) for line in told]
+    typer.echo("\n".join(lines))
 
 
 @app.command()

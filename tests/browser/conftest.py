@@ -36,11 +36,21 @@ def report_page(tmp_path_factory: pytest.TempPathFactory, data: Path, plugin_fol
 @pytest.fixture(scope="session")
 def wide_page(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Path:
     """The report of twelve methods in ranks, without scans."""
-    folder = tmp_path_factory.mktemp("wide")
+    return _page_of(12, tmp_path_factory.mktemp("wide"), plugin_folder)
+
+
+@pytest.fixture(scope="session")
+def long_page(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Path:
+    """The same of 45 methods."""
+    return _page_of(45, tmp_path_factory.mktemp("long"), plugin_folder)
+
+
+def _page_of(methods: int, folder: Path, plugin_folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(plugin_folder)
         write_people(folder / "data")
-        run = write_run(folder / "run", means={f"method{place}": 0.6 - place / 40 for place in range(12)})
+        means = {f"method{place}": 0.6 - 0.3 * place / methods for place in range(methods)}
+        run = write_run(folder / "run", means=means)
         summarise(run, folder / "data")
         return Path(write_document(compose(run, None, pictures=[]), "html") or "")
 

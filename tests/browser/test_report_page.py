@@ -22,6 +22,12 @@ LEFT_OUT = """() => [...document.querySelectorAll("svg")].flatMap((drawing) => {
   }).map((text) => text.textContent);
 })"""
 """Texts of drawings that lie outside of them."""
+SCROLLED = """(all) => all.map((one) => {
+  one.scrollTop = one.scrollHeight;
+  const box = one.getBoundingClientRect(), head = one.querySelector("thead th").getBoundingClientRect();
+  return [box.height / innerHeight, head.top - box.top];
+})"""
+"""Of boxes that are scrolled to their ends: the height as a part of the window's, and where the headings are."""
 
 
 @pytest.mark.parametrize("page", ["report_page", "wide_page", "board_page"])
@@ -89,6 +95,24 @@ def test_the_main_part_fits_its_pages(request: pytest.FixtureRequest, shown: Ope
     opened = shown(request.getfixturevalue(page))
     opened.add_style_tag(content="h2#appendix, h2#appendix ~ * { display: none !important; }")
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", opened.pdf(format="A4"))) <= MOST_PAGES
+
+
+def test_a_long_table_scrolls_below_its_headings_and_a_chart_says_what_it_leaves_out(
+    long_page: Path, shown: Open
+) -> None:
+    opened = shown(long_page)
+    opened.wait_for_selector(".explorer svg")
+    assert opened.get_by_text("The first 40 of 45 methods; the table has all.").count() == 1
+    assert opened.get_by_text("Methods shown: 45 of 45, the first 40 in the chart.").count() == 1
+    for drawing in (".beside svg", ".explorer svg"):
+        names = opened.locator(drawing).first.locator("text").all_text_contents()
+        assert len({name for name in names if name.startswith("method")}) == 40
+    tables = opened.locator("main .scroll:has(tbody > tr:nth-child(45)):visible")
+    places = tables.evaluate_all(SCROLLED)
+    assert len(places) > 3
+    assert all(height < 0.81 and abs(top) < 1 for height, top in places)
+    opened.emulate_media(media="print")
+    assert tables.evaluate_all("(all) => all.every((one) => one.scrollHeight <= one.clientHeight + 1)")
 
 
 def test_without_scripts_verdict_chart_and_tables_are_there(report_page: Path, wide_page: Path, shown: Open) -> None:

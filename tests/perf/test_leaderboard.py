@@ -1,4 +1,4 @@
-"""CPU seconds of a leaderboard's site: what each further entry adds, so that fifty build in a minute."""
+"""CPU seconds of a leaderboard's site: what each further entry adds, so that fifty build in well under a minute."""
 
 import time
 from pathlib import Path
@@ -10,11 +10,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmark.commands.leaderboard import build
 
 FEW, MORE = 3, 9
-MOST_SECONDS = 1.2  # of an entry of 30,000 rows: fifty in a minute
+MOST_SECONDS = 0.4  # of an entry of 30,000 rows, few pairs of methods among them
 
 
 @pytest.mark.usefixtures("plugin")
-def test_each_further_entry_of_30_000_rows_costs_about_a_second(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_each_further_entry_of_30_000_rows_costs_under_half_a_second(
+    benchmark: BenchmarkFixture, tmp_path: Path
+) -> None:
     def seconds(entries: int) -> float:
         board = tmp_path / str(entries)
         assert write_board(board, entries) > 28_000 * entries

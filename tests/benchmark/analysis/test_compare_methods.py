@@ -105,6 +105,32 @@ def test_compare_prints_a_paragraph_for_each_cohort_and_writes_all_pairs_and_a_p
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_pairs_that_the_summary_holds_are_not_written_again_and_others_once(run: Path, program: Program) -> None:
+    tables = [run / "comparisons.csv", run / "summary.csv"]
+    assert program("compare", run, "good", "bad").exit_code == 0
+    endpoints = [path.read_bytes() for path in tables]
+    assert program("compare", run, "equal", "bad").exit_code == 0
+    assert [path.read_bytes() for path in tables] == endpoints
+    for _ in range(2):
+        assert program("compare", run, "good", "bad", "--metric", "auprc", "--postprocessing", "none").exit_code == 0
+        added = tables[0].read_bytes()
+        assert added.count(b",auprc,none,") == 2 * 2 * 3
+        assert added.count(b"\n") == endpoints[0].count(b"\n") + 2 * 2 * 3
+        assert b",auprc,none," not in endpoints[0]
+    elsewhere = run.parent / "elsewhere"
+    assert program("compare", run, "good", "bad", "--out", elsewhere).exit_code == 0
+    assert (elsewhere / "comparisons.csv").read_bytes().count(b"\n") == 1 + 2 * 2 * 2 * 3
+
+
+def test_a_comparison_is_of_the_rows_as_they_are(run: Path, program: Program) -> None:
+    assert "good is better than bad" in program("compare", run, "good", "bad").stdout
+    before = (run / "comparisons.csv").read_bytes()
+    rows = [replace(row, value=1 - row.value) for row in kept_run_rows(RunFolder(run))]
+    write_run_rows(RunFolder(run), "rows.csv", rows)
+    assert "bad is better than good" in program("compare", run, "good", "bad").stdout
+    assert (run / "comparisons.csv").read_bytes() != before
+
+
 def test_every_pair_across_cohorts_is_what_two_cohorts_of_one_effect_have_to_give(run: Path) -> None:
     found = {(one.a, one.b): one for one in across_cohorts(RunFolder(run), read_endpoint())}
     assert found.keys() == {("bad", "equal"), ("bad", "good"), ("equal", "good")}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from benchmark import __version__
 from benchmark.commands.main import app
+from benchmark.commands.methods import list_known
 from benchmark.execution import fit_methods
 from benchmark.execution import score_cells as scoring
 from benchmark.storage.folder import FORMAT
@@ -298,6 +300,21 @@ def test_a_cohort_without_validation_lesions_runs(program: Program, data: Path) 
     }
     assert thresholds["lesion-val"] == "nan"
     assert float(thresholds["oracle"]) > 0
+
+
+@pytest.mark.parametrize("kind", ["methods", "metrics", "shifts", "protocols"])
+def test_a_list_fits_the_terminal(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    list_known(kind)
+    whole = capsys.readouterr().out
+    assert max(map(len, whole.splitlines())) > 80
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    list_known(kind)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert re.findall(r"\w+", shown) == re.findall(r"\w+", whole)
 
 
 def test_help_shows_brackets_examples_and_flags_without_a_value_in_groups(program: Program) -> None:

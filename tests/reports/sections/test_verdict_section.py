@@ -13,6 +13,7 @@ from benchmark.analysis.summaries.make import summarise
 from benchmark.storage.folder import RunFolder
 from datasets.io.atomic import write_json
 from reports.document import Document, compose
+from reports.figures.charts import BASELINE
 from reports.formats.registry import write_document
 
 
@@ -116,6 +117,24 @@ def test_from_twelve_methods_on_the_pairs_are_a_heat_map_with_numbers_for_names(
     assert 'class="sortable heat"' in page
     assert "shadep3" in page
     assert "shadem3" in page
+
+
+def test_charts_of_many_methods_say_how_many_they_show(
+    tmp_path: Path, plugin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.sections.verdict.FOREST_LINES", 10)
+    run = write_run(tmp_path / "run", means={f"method{place}": 0.6 - place / 40 for place in range(12)}, seeds=(0,))
+    summarise(run, None)
+    page = compose(run, None, pictures=[])
+    said = " ".join(text_of(blocks) for _, blocks in page.sections)
+    assert said.count("The first 10 of 12 methods; the table has all.") == 1
+    assert said.count("The first 8 of 12 methods in colour.") == 2  # a cohort each
+    assert "stratum's patients. The first 8 of 12 methods." in said
+    drawn = (run.root / "figures" / "standing-patients.svg").read_text(encoding="utf-8")
+    assert ">method9<" in drawn
+    assert ">method10<" not in drawn
+    costs = (run.root / "figures" / "cost-patients.svg").read_text(encoding="utf-8")
+    assert costs.count(f'fill="{BASELINE}"') == 2 * 4, "a grey dot for each method without a colour, in both panels"
 
 
 def test_false_positives_give_their_exact_interval_and_domain(document: Document) -> None:

@@ -8,7 +8,9 @@ from comparisons import CHOICE, ENDPOINT, compared, panel, patients
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
+from benchmark.statistics.intervals.bootstrap_t import Resamples, seeded_resamples
 from benchmark.statistics.pairing import pair
+from benchmark.statistics.pairwise import power
 from benchmark.statistics.pairwise.paired_difference import compare_all, rank_sets
 from benchmark.statistics.panel import QUESTIONS, Question
 
@@ -38,6 +40,24 @@ def test_each_state_is_said_where_it_holds(
     assert found.state == state
     assert found.better == better
     assert found.effect.mean == pytest.approx(shift, abs=1e-9)
+
+
+def test_resamples_and_the_detectable_shift_are_found_once_for_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, tried = list[int](), list[int]()
+    of, tail = Resamples.of, stats.nct.sf
+    monkeypatch.setattr(Resamples, "of", lambda n, *more: drawn.append(n) or of(n, *more))
+    monkeypatch.setattr(stats.nct, "sf", lambda *given: tried.append(1) or tail(*given))
+    counts = []
+    for methods in (2, 12):
+        seeded_resamples.cache_clear()
+        power._in_standard_errors.cache_clear()
+        compared({f"m{place}": patients(31, 3, seed=place) for place in range(methods)})
+        counts.append((len(drawn), len(tried)))
+        drawn.clear()
+        tried.clear()
+    (few, tried_by_few), (many, tried_by_many) = counts
+    assert few == many == 1
+    assert 0 < tried_by_many < 2 * tried_by_few
 
 
 def test_nothing_is_equivalent_whose_interval_leaves_the_margin() -> None:
