@@ -90,7 +90,7 @@ def test_maps_of_zeros_have_a_threshold_that_nothing_exceeds() -> None:
 
 
 def test_one_subject_alone_has_no_threshold() -> None:
-    with pytest.raises(ValueError, match="scans of 1 subjects"):
+    with pytest.raises(ValueError, match="scans of 1 subject,"):
         thresholds([scan("s", 0), scan("s", 1)])
 
 
