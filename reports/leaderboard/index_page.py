@@ -28,6 +28,7 @@ BADGES = {
     "partial": "cases, seeds or cohorts are missing; nothing is averaged over what is not there",
     "leaked": "somebody is in two splits",
     "labels used": "its maps have seen lesion labels: shown, ranked with no other",
+    "transductive": "its map of a scan depends on the scans mapped together with it: shown, ranked with no other",
     "maps not remade": "no map of it was made again from the weights when it was verified",
     "attested": "a site that holds the cohort has verified its numbers and signed them; the board has not",
     "self-reported": "its numbers are what its authors say: the board does not hold the cohort",

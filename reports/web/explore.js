@@ -51,7 +51,7 @@
 
     function fill(name, names) {
       const select = selects[name], before = select.length ? select.value : address.all(name)[0];
-      select.replaceChildren(...[...new Set(names)].map((name) => new Option(name || "(none)", name)));
+      select.replaceChildren(...[...new Set(names)].map((one) => new Option(one || "(none)", one)));
       if (names.includes(before)) select.value = before;
     }
 
@@ -77,7 +77,8 @@
         ...Object.fromEntries(CONTROLS.map(([name]) => [name, [selects[name].value]])),
         methods: filter.value ? [filter.value] : [],
         without: kinds.filter(([box]) => !box.checked).map(([box]) => box.name),
-        columns: ["", ...picked.keys()].filter((name) => !name || picked.get(name)),
+        // With an empty name, since an address without any means the columns that are shown at first, not none.
+        columns: ["", ...[...picked.keys()].filter((name) => picked.get(name))],
       });
     }
 

@@ -57,6 +57,16 @@ def test_it_is_badged_and_ranked_with_no_other(run: Path) -> None:
     assert table.index("noisy") < table.index("among-others") < table.index("perfect map")
 
 
+def test_a_board_says_what_its_badge_means(run: Path, tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    plugins = [word for name in ("mean-distance", "among-others", "noisy") for word in ("--plugin", name)]
+    for arguments in (("add", board, run, *plugins), ("build", board)):
+        done = call("leaderboard", *arguments)
+        assert done.exit_code == 0, done.output
+    page = (board / "site" / "methods" / "among-others.html").read_text(encoding="utf-8")
+    assert "depends on the scans mapped together with it" in page
+
+
 def test_a_single_scan_is_refused(run: Path, data: Path) -> None:
     scan = PATIENTS.files(data, "t1")[0].image
     told = refused(call("predict", "among-others", scan, "--run", run, "--prepared"))

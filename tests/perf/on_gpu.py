@@ -110,8 +110,7 @@ def mapping(bench: Bench, inference: Inference, *, graphs: bool = False, volumes
 def replay_as_graphs(detector: Detector) -> None:
     """Compile networks so that a GPU replays each as a CUDA graph.
 
-    Any replay may overwrite what a graph has returned before, as a code that the next network is steered by: so results
-    are copied.
+    Results are copied, since any later replay may overwrite them, as it does the code that steers the next network.
     """
     torch.compiler.reset()
     for network in detector.children():
@@ -122,7 +121,7 @@ def replay_as_graphs(detector: Detector) -> None:
 
 
 def _copied(compute: Callable[..., object]) -> Callable[..., object]:
-    """The same with its tensors copied."""
+    """The same function, which returns copies of its tensors."""
 
     def copied(*arguments: object, **named: object) -> object:
         return tree_map(lambda one: one.clone() if isinstance(one, torch.Tensor) else one, compute(*arguments, **named))
@@ -249,7 +248,7 @@ def main() -> int:
     asked.out.mkdir(parents=True, exist_ok=True)
     log = asked.out / "log.txt"
     with TemporaryDirectory(prefix="uadbench-gpu-") as folder:
-        # What a call that was killed has half compiled would be taken for whole from the cache that calls share.
+        # In a cache that calls share, torch takes code for whole that a killed call has written in part.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder) / "compiled")
         whole = parts(Bench(Path(folder), log, asked.device, asked.preset))
         wanted = {name: part for name, part in whole.items() if name.startswith(asked.only)}

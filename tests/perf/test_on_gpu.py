@@ -16,7 +16,7 @@ from benchmark.inference.predict import predict
 from benchmark.inference.settings import Inference
 from benchmark.storage.rows import Row, blank_row, kept_rows
 
-LONG = 1000.0  # s, that no part here takes
+LONG = 1000.0  # s, more than any part here takes
 
 
 @pytest.fixture
