@@ -52,9 +52,10 @@ def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _ctrl_c_arrives() -> None:
-    """Also where the tests were started in the background by a shell that ignores it there."""
+def _signals_arrive() -> None:
+    """Also where the tests were started in the background or under nohup, which ignore Ctrl-C and a lost terminal."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

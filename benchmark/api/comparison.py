@@ -138,9 +138,9 @@ def _texts(standing: "Standing", comparable: "Comparable", a: str, b: str) -> It
     from benchmark.statistics.panel import QUESTIONS
     from reports.api import paragraph, parts_text, ranks_text
 
-    weights, recipe = (standing.of(question, a, b) for question in QUESTIONS)
+    model, procedure = (standing.of(question, a, b) for question in QUESTIONS)
     one = standing.pair(a, b)
-    yield paragraph(weights, recipe, one.means, standing.panels[a].scans, comparable.endpoint)
+    yield paragraph(model, procedure, one.means, standing.panels[a].scans, comparable.endpoint)
     level = 1 - comparable.endpoint.alpha
     for method in (a, b):
         parts = variance_parts(standing.panels[method], alpha=comparable.endpoint.alpha)

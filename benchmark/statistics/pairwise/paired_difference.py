@@ -18,7 +18,7 @@ from benchmark.statistics.pairwise import generalised_p as generalised
 from benchmark.statistics.pairwise.equivalence import equivalence_p
 from benchmark.statistics.pairwise.multiple_testing import holm, of_the_winner
 from benchmark.statistics.pairwise.permutation import SignFlips, sign_flips, unpaired_permutation_p
-from benchmark.statistics.pairwise.power import detectable, detectable_recipe
+from benchmark.statistics.pairwise.power import detectable, detectable_procedure
 from benchmark.statistics.panel import LOGGED, TRAINED_MODEL, Choice, Panel, Question
 from benchmark.statistics.primary_endpoint import Endpoint
 
@@ -174,7 +174,7 @@ def compare_endpoints(
         )
         for choice, own in pairs.items()
     }  # fmt: skip
-    tests = _of_weights if question == TRAINED_MODEL else _of_recipe
+    tests = _of_model if question == TRAINED_MODEL else _of_procedure
     tested = tests(panels, pairs, effects, endpoint, seed)
     published = {choice: _published(own) for choice, own in pairs.items()}
     reaches = {choice: _reaches(own, tested[choice], question, endpoint) for choice, own in pairs.items()}
@@ -199,7 +199,7 @@ Family = Mapping[Choice, Sequence[Pair]]
 Effects = Mapping[Choice, Sequence[Interval]]
 
 
-def _of_weights(
+def _of_model(
     panels: Mapping[Choice, Mapping[str, Panel]], pairs: Family, effects: Effects, endpoint: Endpoint, seed: int
 ) -> dict[Choice, Tested]:
     patients = sorted({name for own in panels.values() for panel in own.values() for name in panel.patients})
@@ -226,7 +226,7 @@ def _of_weights(
     return _equivalent_alone(found)
 
 
-def _of_recipe(
+def _of_procedure(
     panels: Mapping[Choice, Mapping[str, Panel]], pairs: Family, effects: Effects, endpoint: Endpoint, seed: int
 ) -> dict[Choice, Tested]:
     found, test = dict[Choice, Tested](), "generalised p-value, patients x training seeds crossed"
@@ -387,7 +387,7 @@ def _reaches(pairs: Sequence[Pair], tested: Tested, question: Question, endpoint
         return found
     for places, values in _stacked([one.differences for one in pairs], testable):
         se, widths = crossed_mean(values).se, generalised.half_widths(values, alpha)
-        found[:, places] = se, detectable_recipe(widths, se, power=endpoint.power)
+        found[:, places] = se, detectable_procedure(widths, se, power=endpoint.power)
     return found
 
 

@@ -33,8 +33,8 @@ def _in_standard_errors(n: int, alpha: float, power: float) -> float:
     return float(brentq(lack, 0.0, critical * 3 + 20))
 
 
-def detectable_recipe(half_width: Values | float, se: Values | float, *, power: float) -> Values:
-    """The same for a recipe: what the test asks for, and the standard error's part for finding it so often."""
+def detectable_procedure(half_width: Values | float, se: Values | float, *, power: float) -> Values:
+    """The same for a training procedure: the half width of the test, and the part of the standard error that the power adds."""
     from scipy.special import ndtri
 
     return np.asarray(half_width + ndtri(power) * se)

@@ -7,7 +7,7 @@ from statsmodels.stats.power import TTestPower
 
 from benchmark.statistics.intervals.crossed_effects import crossed_mean
 from benchmark.statistics.pairwise import generalised_p as generalised
-from benchmark.statistics.pairwise.power import detectable, detectable_recipe
+from benchmark.statistics.pairwise.power import detectable, detectable_procedure
 
 
 @pytest.mark.parametrize(("n", "alpha", "power"), [(6, 0.05, 0.8), (54, 0.05 / 10, 0.8), (1151, 0.05 / 55, 0.9)])
@@ -24,4 +24,4 @@ def test_a_recipe_asks_for_more_than_the_same_patients_with_fixed_weights() -> N
     differences = patients(54, 3) - patients(54, 3, seed=1)
     width, se = generalised.half_widths(differences, 0.05), float(crossed_mean(differences).se)
     sd = float(np.std(differences.mean(axis=1), ddof=1))
-    assert detectable_recipe(width, se, power=0.8) > 0.99 * detectable(sd, 54, alpha=0.05, power=0.8)
+    assert detectable_procedure(width, se, power=0.8) > 0.99 * detectable(sd, 54, alpha=0.05, power=0.8)
