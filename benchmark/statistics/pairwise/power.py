@@ -34,7 +34,7 @@ def _in_standard_errors(n: int, alpha: float, power: float) -> float:
 
 
 def detectable_procedure(half_width: Values | float, se: Values | float, *, power: float) -> Values:
-    """The same for a training procedure: the half width of the test, and the part of the standard error that the power adds."""
+    """The same for a training procedure: the half width of the test and what the power adds to it."""
     from scipy.special import ndtri
 
     return np.asarray(half_width + ndtri(power) * se)
