@@ -47,7 +47,7 @@ def main(run: Path) -> None:
         typer.echo(f"kept {fit.path.name}")
     before, _, rest = README.read_text(encoding="utf-8").partition(HEAD)
     _, gap, after = rest.partition("\n\n")
-    README.write_text(before + HEAD + "\n".join(_losses()) + gap + after, encoding="utf-8")
+    README.write_text(before + HEAD + "\n".join(sorted(_losses())) + gap + after, encoding="utf-8")
     size = sum(path.stat().st_size for path in KEPT.rglob("*") if path.is_file())
     typer.echo(f"{len(list(KEPT.glob('*')))} fits, {size / 1e6:.1f} MB")
     if size > MOST_BYTES:
