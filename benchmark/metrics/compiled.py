@@ -1,7 +1,8 @@
 """Compiled loops over voxels, for components and area openings; imported only where they are needed."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
+from uuid import uuid4
 
 import numpy as np
 from numba import njit
@@ -19,9 +20,20 @@ def compiled(function: Function) -> Function:
     Where neither the program's folder nor the user's cache may be written, each process compiles for itself.
     """
     try:
-        return cast(Function, njit(cache=True)(function))
+        code: Any = njit(cache=True)(function)
     except RuntimeError:  # what numba raises where it finds no place
         return cast(Function, njit(function))
+    _name_files_uniquely(code._cache._cache_file)
+    return cast(Function, code)
+
+
+def _name_files_uniquely(files: Any) -> None:
+    """Let no two processes write machine code under one name.
+
+    Numba counts the files of a function, and two processes that compile it for different arguments at the same moment
+    take the same number: the index would then lead from one kind of arguments to the code of the other.
+    """
+    files._data_name = lambda number: files._data_name_pattern.format(number=uuid4().int)
 
 
 @compiled

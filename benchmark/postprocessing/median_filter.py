@@ -128,6 +128,7 @@ def _selection(size: int) -> Callable[[Words, NDArray[np.intp]], Words]:
     middle, counter = size**3 // 2, max(4, (size**3).bit_length())
     wide = size > 7  # neighbours along z are counted in four digits, not three
 
+    @compiled
     def select(planes: Words, rows: NDArray[np.intp]) -> Words:
         length = planes.shape[2] - size + 1
         selected = np.zeros((rows.shape[0], planes.shape[1], length), np.uint64)
@@ -185,6 +186,4 @@ def _selection(size: int) -> Callable[[Words, NDArray[np.intp]], Words]:
                                 near[k, y] &= ~((word >> U(k)) ^ median)
         return selected
 
-    # Numba keeps compiled functions by name: under one name, two processes that compile two sizes at once mix them up.
-    select.__name__ = select.__qualname__ = f"select_{size}"
-    return compiled(select)
+    return select

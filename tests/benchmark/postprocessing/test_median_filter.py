@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from benchmark.postprocessing.median_filter import _selection, median_filter
+from benchmark.postprocessing.median_filter import median_filter
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7, 9, 15])
@@ -37,8 +37,3 @@ def test_nowhere_is_nothing() -> None:
 def test_sizes_that_it_does_not_know_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f"Got a median over {size} voxels"):
         median_filter(np.ones((3, 3, 3), np.float32), np.ones((3, 3, 3), dtype=bool), size)
-
-
-def test_no_two_sizes_are_compiled_under_one_name() -> None:
-    names = {_selection(size).__qualname__ for size in (1, 3, 5, 15)}
-    assert len(names) == 4, "numba keeps what belongs to compiled code by the name of its function"
